@@ -1,0 +1,88 @@
+import tseslint from 'typescript-eslint';
+import prettier from 'eslint-config-prettier';
+
+/** The rooms, and what each may import from the other rooms. Nothing else crosses a wall. */
+const ROOMS = {
+  domain: [],
+  config: ['domain'],
+  anthropic: ['domain'],
+  db: ['domain', 'config'],
+  workflows: ['domain'],
+  activities: ['domain', 'anthropic', 'db'],
+  worker: ['domain', 'config', 'anthropic', 'db', 'activities', 'workflows'],
+  api: ['domain', 'config', 'db', 'workflows'],
+  simulator: [],
+  local: ['domain', 'config', 'db'],
+};
+
+/** Packages that would break a room's promise: no I/O in domain/, nothing but the SDK in workflows/. */
+const FORBIDDEN_PACKAGES = {
+  domain: ['^node:', '^[a-z@]'],
+  workflows: ['^node:', '^(?!@temporalio/(workflow|common)$)[a-z@]'],
+};
+
+const walls = Object.entries(ROOMS).map(([room, allowed]) => {
+  const shut = Object.keys(ROOMS).filter((other) => other !== room && !allowed.includes(other));
+  const patterns = [
+    {
+      regex: `^\\.\\./(?:\\.\\./)*(?:${[...shut, 'test', 'bench'].join('|')})/`,
+      message: `${room}/ may import only from: ${allowed.join(', ') || 'nothing but itself'}.`,
+    },
+    ...(FORBIDDEN_PACKAGES[room] ?? []).map((regex) => ({
+      regex,
+      message: `${room}/ does not import this package.`,
+    })),
+  ];
+  return {
+    files: [`${room}/**/*.ts`],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+  };
+});
+
+export default tseslint.config(
+  { ignores: ['dist', 'node_modules', '.meterline'] },
+  { files: ['**/*.ts'], extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked] },
+  {
+    files: ['**/*.ts'],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      'no-console': 'error',
+      '@typescript-eslint/consistent-type-definitions': 'off',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // `string & {}`-free unions and index signatures keep bracket access, which TypeScript itself asks for.
+      '@typescript-eslint/dot-notation': 'off',
+      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+    },
+  },
+  ...walls,
+  {
+    // The workflow's side of the activities is a type; its implementation never enters the sandbox.
+    files: ['workflows/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^\\.\\./(?:anthropic|db|api|worker|config|simulator|local|test)/',
+              message: 'workflows/ may import only from domain/, and types from activities/.',
+            },
+            {
+              regex: '^\\.\\./activities/',
+              message: 'workflows/ may import only types from activities/.',
+              allowTypeImports: true,
+            },
+            { regex: '^node:', message: 'Workflow code has no Node.' },
+            { regex: '^(?!@temporalio/(workflow|common)$)[a-z@]', message: 'Workflow code imports only the SDK.' },
+          ],
+        },
+      ],
+    },
+  },
+  { files: ['local/**/*.ts', 'simulator/main.ts', 'db/main.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  prettier,
+);
