@@ -1,0 +1,140 @@
+import { z } from 'zod';
+
+/** What the product is set up with. Made once from the environment by {@link loadConfig}, then passed on. */
+export interface Config {
+  readonly databaseUrl: string | null;
+  readonly temporal: {
+    readonly address: string | null;
+    readonly namespace: string;
+    readonly uiUrl: string | null;
+    readonly taskQueue: string;
+  };
+  readonly anthropicBaseUrl: string;
+  /** The largest reply of Anthropic that is taken, in bytes. */
+  readonly maxReplyBytes: number;
+  readonly encryptionKeys: readonly RingKey[];
+  readonly apiToken: string | null;
+  readonly host: string;
+  readonly port: number;
+  /** Whether PORT was set, so that another port must not be taken instead. */
+  readonly portWasAskedFor: boolean;
+  readonly dataDir: string;
+  readonly syncHourUtc: number;
+  readonly restatementDays: number;
+  readonly logLevel: LogLevel;
+}
+
+/** A key that encrypts the data keys of stored Admin API keys. */
+export interface RingKey {
+  readonly id: string;
+  /** 32 bytes. */
+  readonly key: Buffer;
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The environment is wrong. The message lists every fault at once, one a line, and quotes no secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration is wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  }
+}
+
+const whole = (min: number, max: number): z.ZodType<number> =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+const baseUrl = z.string().transform((text, context): string => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.has(url.hostname));
+  if (url === null || !safe || url.username !== '' || url.search !== '' || url.hash !== '') {
+    context.addIssue('must be an https address, or http on loopback, without credentials, query or fragment');
+    return z.NEVER;
+  }
+  return url.origin + url.pathname.replace(/\/+$/, '');
+});
+
+const databaseUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), 'must be a postgres:// address');
+
+const ring = z.string().transform((text, context): RingKey[] => {
+  const keys = text.split(',').map((entry) => {
+    const [, id = '', base64 = ''] = /^([A-Za-z0-9_.-]{1,32}):([A-Za-z0-9+/]+={0,2})$/.exec(entry.trim()) ?? [];
+    return { id, key: Buffer.from(base64, 'base64') };
+  });
+  if (keys.some(({ id }) => id === '')) context.addIssue('must be id:base64, or several of these with commas between');
+  else if (keys.some(({ key }) => key.length !== 32)) context.addIssue('each key must be 32 bytes in base64');
+  else if (new Set(keys.map(({ id }) => id)).size < keys.length) context.addIssue('names an id twice');
+  else return keys;
+  return z.NEVER;
+});
+
+const environment = z.object({
+  DATABASE_URL: databaseUrl.optional(),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port')
+    .optional(),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_UI_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
+  METERLINE_TASK_QUEUE: z.string().min(1).max(200).default('meterline'),
+  ANTHROPIC_BASE_URL: baseUrl.default('https://api.anthropic.com'),
+  METERLINE_MAX_REPLY_MB: whole(1, 1024).default(64),
+  METERLINE_ENCRYPTION_KEYS: ring.default([]),
+  METERLINE_API_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{22,200}$/, 'must be at least 22 printable characters without spaces')
+    .optional(),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: whole(0, 65_535).optional(),
+  METERLINE_DATA_DIR: z.string().min(1).default('.meterline'),
+  METERLINE_SYNC_HOUR_UTC: whole(0, 23).default(6),
+  METERLINE_RESTATEMENT_DAYS: whole(0, 30).default(3),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+});
+
+/**
+ * Reads the configuration from the environment. An empty variable counts as unset. Throws {@link ConfigError} naming
+ * every fault at once, among them the variables in `required` that are missing.
+ */
+export function loadConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  required: readonly (keyof z.input<typeof environment>)[] = [],
+): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environment.safeParse(set);
+  const faults = required.filter((name) => set[name] === undefined).map((name) => `${name} must be set`);
+  if (!parsed.success) {
+    faults.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
+  }
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults.sort());
+  const read = parsed.data;
+  return {
+    databaseUrl: read.DATABASE_URL ?? null,
+    temporal: {
+      address: read.TEMPORAL_ADDRESS ?? null,
+      namespace: read.TEMPORAL_NAMESPACE,
+      uiUrl: read.TEMPORAL_UI_URL?.replace(/\/+$/, '') ?? null,
+      taskQueue: read.METERLINE_TASK_QUEUE,
+    },
+    anthropicBaseUrl: read.ANTHROPIC_BASE_URL,
+    maxReplyBytes: read.METERLINE_MAX_REPLY_MB * 1024 * 1024,
+    encryptionKeys: read.METERLINE_ENCRYPTION_KEYS,
+    apiToken: read.METERLINE_API_TOKEN ?? null,
+    host: read.HOST,
+    port: read.PORT ?? 8080,
+    portWasAskedFor: read.PORT !== undefined,
+    dataDir: read.METERLINE_DATA_DIR,
+    syncHourUtc: read.METERLINE_SYNC_HOUR_UTC,
+    restatementDays: read.METERLINE_RESTATEMENT_DAYS,
+    logLevel: read.LOG_LEVEL,
+  };
+}

@@ -1,0 +1,86 @@
+/** A UTC calendar day, `YYYY-MM-DD`. Its text order is its time order. */
+export type Day = `${number}-${number}-${number}`;
+
+/** An inclusive range of UTC days. */
+export interface DayRange {
+  readonly from: Day;
+  readonly to: Day;
+}
+
+const MS_PER_DAY = 86_400_000;
+
+/** Anthropic answers at most this many daily buckets a page, so no window asked for is longer. */
+export const MAX_WINDOW_DAYS = 31;
+
+/** Whether `text` is a real calendar day in the form `YYYY-MM-DD` (2026-02-30 is not). */
+export function isDay(text: string): text is Day {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const ms = Date.parse(`${text}T00:00:00Z`);
+  return Number.isFinite(ms) && new Date(ms).toISOString().slice(0, 10) === text;
+}
+
+/** `text` as a day. Throws a RangeError that quotes it when it is none. */
+export function toDay(text: string): Day {
+  if (!isDay(text)) throw new RangeError(`"${text.slice(0, 40)}" is not a day in the form YYYY-MM-DD`);
+  return text;
+}
+
+/** The UTC day that the instant `ms` (milliseconds since the epoch) falls on. */
+export function dayOf(ms: number): Day {
+  return toDay(new Date(ms).toISOString().slice(0, 10));
+}
+
+/** The first instant of a day, in milliseconds since the epoch. */
+export function startOfDayMs(day: Day): number {
+  return Date.parse(`${day}T00:00:00Z`);
+}
+
+/** The day `count` days after `day` (before it when negative). */
+export function addDays(day: Day, count: number): Day {
+  return dayOf(startOfDayMs(day) + count * MS_PER_DAY);
+}
+
+/** How many days `later` lies after `earlier`; negative when it lies before. */
+export function daysBetween(earlier: Day, later: Day): number {
+  return Math.round((startOfDayMs(later) - startOfDayMs(earlier)) / MS_PER_DAY);
+}
+
+/** The number of days in an inclusive range; 0 when it is reversed. */
+export function lengthOf(range: DayRange): number {
+  return Math.max(0, daysBetween(range.from, range.to) + 1);
+}
+
+/** Every day of an inclusive range, oldest first; none when it is reversed. */
+export function daysIn(range: DayRange): Day[] {
+  return Array.from({ length: lengthOf(range) }, (_, index) => addDays(range.from, index));
+}
+
+/** The later of two days. */
+export function laterOf(a: Day, b: Day): Day {
+  return a > b ? a : b;
+}
+
+/** The earlier of two days. */
+export function earlierOf(a: Day, b: Day): Day {
+  return a < b ? a : b;
+}
+
+/** Cuts a range into consecutive parts of at most `maxDays` days, oldest first, that together are exactly it. */
+export function splitRange(range: DayRange, maxDays: number = MAX_WINDOW_DAYS): DayRange[] {
+  const parts: DayRange[] = [];
+  for (let from = range.from; from <= range.to; from = addDays(from, maxDays)) {
+    parts.push({ from, to: earlierOf(range.to, addDays(from, maxDays - 1)) });
+  }
+  return parts;
+}
+
+/** The fewest ranges that hold exactly the given days, oldest first. Order and repetition of the input do not matter. */
+export function toRanges(days: readonly Day[]): DayRange[] {
+  const ranges: DayRange[] = [];
+  for (const day of [...new Set(days)].sort()) {
+    const last = ranges.at(-1);
+    if (last !== undefined && addDays(last.to, 1) === day) ranges[ranges.length - 1] = { from: last.from, to: day };
+    else ranges.push({ from: day, to: day });
+  }
+  return ranges;
+}

@@ -1,0 +1,248 @@
+import { MAX_WINDOW_DAYS, addDays, dayOf, earlierOf, type Day, type DayRange } from './days.ts';
+import { isKeyFailure, type FailureCode } from './failures.ts';
+import type { Message } from './messages.ts';
+import type { SyncKind } from './reading.ts';
+import { PROBE_INTERVAL_MS, backoffMs, dailyWindow, lastDueMs, nextDueMs } from './schedule.ts';
+import { isLive, type Status } from './statuses.ts';
+
+/** A staged key that is neither active nor refused. */
+export interface CandidateFacts {
+  readonly keyId: string;
+  /** Whether somebody asked for it to be tried (by a signal, or by connecting with it). */
+  readonly requested: boolean;
+  /** How often it was tried without an answer, and when last (ms). */
+  readonly tries: number;
+  readonly triedAtMs: number | null;
+}
+
+/** The last failure that is not made good yet. */
+export interface FailureFacts {
+  readonly code: FailureCode;
+  /** The key that was used, where the failure lies in the key. */
+  readonly keyId: string | null;
+  readonly atMs: number;
+  /** How many there were in a row, this one included. */
+  readonly count: number;
+}
+
+/** What Postgres says of a connection, as far as its next step depends on it. Plain JSON. */
+export interface Facts {
+  readonly connectionId: string;
+  readonly status: Status;
+  readonly syncHourUtc: number;
+  /** The first day it keeps, and the last one of its backfill. */
+  readonly began: Day;
+  readonly backfillTo: Day;
+  /** Whether the organization's workspaces were read since it was connected. */
+  readonly discovered: boolean;
+  readonly activeKeyId: string | null;
+  /** Whether a replaced key waits for its successor's first success. */
+  readonly hasSupersededKey: boolean;
+  /** In the order in which they were asked for. */
+  readonly candidates: readonly CandidateFacts[];
+  /** The oldest day from `began` to today that some report lacks. */
+  readonly oldestMissing: Day | null;
+  /** When the last complete sync of the recent days began (ms). */
+  readonly syncedAtMs: number | null;
+  readonly failure: FailureFacts | null;
+  /** When a rejected key was last tried (ms). */
+  readonly probedAtMs: number | null;
+}
+
+/** What a sync is started with. */
+export interface SyncPlan extends DayRange {
+  readonly kind: SyncKind;
+  readonly everyDay: boolean;
+}
+
+/** What the connection does next. */
+export type Step =
+  | { readonly do: 'end' }
+  | { readonly do: 'tryKey'; readonly keyId: string }
+  | { readonly do: 'discover' }
+  | { readonly do: 'startSync'; readonly plan: SyncPlan }
+  | { readonly do: 'cancelSync' }
+  | { readonly do: 'setStatus'; readonly to: Status }
+  | { readonly do: 'forgiveFailure' }
+  | { readonly do: 'restoreKey'; readonly rejectedKeyId: string }
+  | { readonly do: 'probeKey' }
+  | { readonly do: 'disconnect'; readonly purge: boolean }
+  | { readonly do: 'note'; readonly text: string }
+  /** Nothing until a message comes or this instant (ms); null: until a message comes. */
+  | { readonly do: 'wait'; readonly untilMs: number | null };
+
+/** A step, and the message that it answers. That one leaves the inbox once the step is carried out. */
+export interface Decision {
+  readonly step: Step;
+  readonly answers?: Message;
+}
+
+/**
+ * What to do next. Pure: the same facts, inbox and instant give the same step, and carrying a step out changes what
+ * Postgres says, so that a step interrupted at any point is decided again.
+ *
+ * Messages come first, in their order, but for `syncNow`, which waits while a sync runs without holding up the rest.
+ */
+export function decide(facts: Facts | null, inbox: readonly Message[], syncRunning: boolean, nowMs: number): Decision {
+  if (facts === null || !isLive(facts.status)) {
+    return syncRunning ? { step: { do: 'cancelSync' } } : { step: { do: 'end' } };
+  }
+  const message = inbox.find((waiting) => waiting.type !== 'syncNow' || !syncRunning);
+  if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
+  return { step: proceed(facts, syncRunning, nowMs) };
+}
+
+function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: number): Decision {
+  switch (message.type) {
+    case 'disconnect':
+      // The message stays until the sync is gone, so that nothing is written after the data is deleted.
+      if (syncRunning) return { step: { do: 'cancelSync' } };
+      return { step: { do: 'disconnect', purge: message.purge }, answers: message };
+    case 'rotateKey':
+      if (facts.candidates.some((candidate) => candidate.keyId === message.keyId)) {
+        return { step: { do: 'tryKey', keyId: message.keyId }, answers: message };
+      }
+      if (facts.activeKeyId === message.keyId) return note(message, 'rotateKey: this key is in use already');
+      return note(message, 'rotateKey: no key with this id waits to be used, so nothing changed');
+    case 'pause':
+      if (facts.status === 'paused') return note(message, 'pause: it is paused already');
+      return { step: { do: 'setStatus', to: 'paused' }, answers: message };
+    case 'resume':
+      if (facts.status !== 'paused') return note(message, 'resume: it is not paused, so nothing changed');
+      return { step: { do: 'setStatus', to: homeOf(facts) }, answers: message };
+    case 'syncNow':
+      return answerSyncNow(facts, message, nowMs);
+    case 'syncEnded':
+      // What the sync did is in Postgres, which was just read again.
+      return note(message, '');
+    case 'malformed':
+      return note(message, `${message.signal}: ${message.problem}, so nothing changed`);
+  }
+}
+
+function note(message: Message, text: string): Decision {
+  return { step: { do: 'note', text }, answers: message };
+}
+
+function answerSyncNow(facts: Facts, message: Message & { type: 'syncNow' }, nowMs: number): Decision {
+  const { from, to } = message;
+  const today = dayOf(nowMs);
+  const [waiting] = facts.candidates.filter((candidate) => candidate.requested);
+  switch (facts.status) {
+    case 'paused':
+      return note(message, 'syncNow: the connection is paused; resume it first');
+    case 'validating':
+      if (waiting === undefined) return note(message, 'syncNow: there is no key to read with yet');
+      return { step: { do: 'tryKey', keyId: waiting.keyId }, answers: message };
+    case 'awaiting_key':
+      return { step: { do: 'probeKey' }, answers: message };
+    case 'discovering':
+    case 'backfilling':
+    case 'degraded':
+    case 'active': {
+      if (!facts.discovered) return { step: { do: 'discover' }, answers: message };
+      if (from === undefined || to === undefined) {
+        const plan = missingPlan(facts, today) ?? {
+          ...dailyWindow(facts.began, today),
+          kind: 'manual',
+          everyDay: false,
+        };
+        return { step: { do: 'startSync', plan }, answers: message };
+      }
+      if (from < facts.began || to > today) {
+        return note(message, `syncNow: only days from ${facts.began} to ${today} can be read, so nothing was`);
+      }
+      return { step: { do: 'startSync', plan: { kind: 'manual', from, to, everyDay: true } }, answers: message };
+    }
+    case 'refused':
+    case 'disconnected':
+      return { step: { do: 'end' } };
+  }
+}
+
+/** Where a connection stands by what it has: after a pause, a repaired failure or a new key. */
+export function homeOf(facts: Facts): Status {
+  if (facts.activeKeyId === null) return 'validating';
+  if (!facts.discovered) return 'discovering';
+  return backfillIsDone(facts) ? 'active' : 'backfilling';
+}
+
+function backfillIsDone(facts: Facts): boolean {
+  return facts.oldestMissing === null || facts.oldestMissing > facts.backfillTo;
+}
+
+function proceed(facts: Facts, syncRunning: boolean, nowMs: number): Step {
+  if (facts.status === 'paused') return { do: 'wait', untilMs: null };
+  const candidate = dueCandidate(facts, nowMs);
+  if (candidate.step !== null) return candidate.step;
+  if (facts.activeKeyId === null) {
+    // No key ever worked. One that waits for an answer may yet; without one, nothing can be read, ever.
+    return candidate.nextMs === null ? { do: 'setStatus', to: 'refused' } : { do: 'wait', untilMs: candidate.nextMs };
+  }
+  if (syncRunning) return { do: 'wait', untilMs: candidate.nextMs };
+  const step = facts.failure === null ? goOn(facts, nowMs) : afterFailure(facts, facts.failure, nowMs);
+  return step.do === 'wait' ? { do: 'wait', untilMs: earliest(step.untilMs, candidate.nextMs) } : step;
+}
+
+/** A requested candidate whose time has come; else when the next one's comes. */
+function dueCandidate(facts: Facts, nowMs: number): { step: Step | null; nextMs: number | null } {
+  let nextMs: number | null = null;
+  for (const { keyId, requested, tries, triedAtMs } of facts.candidates) {
+    if (!requested) continue;
+    const dueMs = triedAtMs === null ? nowMs : triedAtMs + backoffMs(tries);
+    if (dueMs <= nowMs) return { step: { do: 'tryKey', keyId }, nextMs: null };
+    nextMs = earliest(nextMs, dueMs);
+  }
+  return { step: null, nextMs };
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+}
+
+function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step {
+  if (isKeyFailure(failure.code)) {
+    // The key that failed was replaced meanwhile: its failure says nothing of the one that serves now.
+    if (failure.keyId === null || failure.keyId !== facts.activeKeyId) return { do: 'forgiveFailure' };
+    if (facts.hasSupersededKey) return { do: 'restoreKey', rejectedKeyId: failure.keyId };
+    if (facts.status === 'awaiting_key') {
+      const dueMs = (facts.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
+      return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
+    }
+    const keyWaits = facts.candidates.some((candidate) => candidate.requested);
+    if (!keyWaits) return { do: 'setStatus', to: 'awaiting_key' };
+    return facts.status === 'degraded' ? { do: 'wait', untilMs: null } : { do: 'setStatus', to: 'degraded' };
+  }
+  if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
+  const retryMs = failure.atMs + backoffMs(failure.count);
+  return retryMs <= nowMs ? read(facts, nowMs) : { do: 'wait', untilMs: retryMs };
+}
+
+function goOn(facts: Facts, nowMs: number): Step {
+  const home = homeOf(facts);
+  if (facts.status !== home) return { do: 'setStatus', to: home };
+  const due = (facts.syncedAtMs ?? -Infinity) < lastDueMs(facts.connectionId, facts.syncHourUtc, nowMs);
+  // A new key is proven at once, so that the one it replaced can be destroyed.
+  if (home !== 'active' || due || facts.hasSupersededKey) return read(facts, nowMs);
+  return { do: 'wait', untilMs: nextDueMs(facts.connectionId, facts.syncHourUtc, nowMs) };
+}
+
+/** The next thing to read: workspaces if never read, what is missing from before the daily window, then the window. */
+function read(facts: Facts, nowMs: number): Step {
+  if (!facts.discovered) return { do: 'discover' };
+  const today = dayOf(nowMs);
+  const plan = missingPlan(facts, today) ?? { ...dailyWindow(facts.began, today), kind: 'daily', everyDay: false };
+  return { do: 'startSync', plan };
+}
+
+function missingPlan(facts: Facts, today: Day): SyncPlan | null {
+  const { oldestMissing, backfillTo } = facts;
+  if (oldestMissing === null) return null;
+  if (!backfillIsDone(facts)) {
+    return { kind: 'backfill', from: oldestMissing, to: earlierOf(backfillTo, today), everyDay: false };
+  }
+  const beforeDaily = addDays(today, -MAX_WINDOW_DAYS);
+  if (oldestMissing > beforeDaily) return null;
+  return { kind: 'catch_up', from: oldestMissing, to: beforeDaily, everyDay: false };
+}

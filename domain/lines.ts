@@ -1,0 +1,94 @@
+/** Any value that JSON can hold. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** The two reports that are read. */
+export type Report = 'cost' | 'usage';
+/** The two reports, in the order in which a sync reads them. */
+export const REPORTS = ['cost', 'usage'] as const satisfies readonly Report[];
+
+/**
+ * What a line is about, as reported: every field of the row that is not an amount or a count, unknown ones included.
+ * An absent field and a null one mean the same.
+ */
+export type Dimensions = Readonly<Record<string, Json>>;
+
+/** The dimensions of a cost line that have a column of their own. */
+export const COST_DIMENSIONS = [
+  'workspace_id',
+  'description',
+  'cost_type',
+  'model',
+  'token_type',
+  'context_window',
+  'service_tier',
+  'inference_geo',
+  'currency',
+] as const;
+
+/** The dimensions of a usage line that have a column of their own; also what usage is grouped by. */
+export const USAGE_DIMENSIONS = ['workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] as const;
+
+/** One line of a day's cost. */
+export interface CostLine {
+  readonly dimensions: Dimensions;
+  /** Exact, in major units (dollars) of the dimension `currency`. */
+  readonly amount: string;
+}
+
+/** The counts of a usage line that have a column of their own. All are tokens but the last, which counts requests. */
+export const USAGE_COUNTS = [
+  'uncached_input_tokens',
+  'output_tokens',
+  'cache_read_input_tokens',
+  'cache_creation_5m',
+  'cache_creation_1h',
+  'web_search_requests',
+] as const;
+/** The name of a known usage count. */
+export type UsageCount = (typeof USAGE_COUNTS)[number];
+
+/** One line of a day's usage. Counts are whole numbers that may pass 2^31 and stay below 2^53. */
+export interface UsageLine {
+  readonly dimensions: Dimensions;
+  readonly counts: Readonly<Record<UsageCount, number>>;
+  /** Counts that are not known by name yet, by their dotted path in the reply. */
+  readonly extraCounts: Readonly<Record<string, number>>;
+}
+
+/** A line of either report. */
+export type Line = CostLine | UsageLine;
+
+/** The tokens of a usage line, which is what usage is reconciled by. Requests are not tokens. */
+export function tokensOf(line: Pick<UsageLine, 'counts'>): number {
+  const { counts } = line;
+  return (
+    counts.uncached_input_tokens +
+    counts.output_tokens +
+    counts.cache_read_input_tokens +
+    counts.cache_creation_5m +
+    counts.cache_creation_1h
+  );
+}
+
+/**
+ * The one text that stands for a set of dimensions: fields sorted by name at every depth, nulls dropped. So neither the
+ * order of fields, nor null against absent, nor an unknown field becoming a known one changes a line's identity.
+ */
+export function canonicalDimensions(dimensions: Dimensions): string {
+  return JSON.stringify(sorted(dimensions));
+}
+
+function sorted(value: Json): Json {
+  if (value === null || typeof value !== 'object') return value;
+  if (isArray(value)) return value.map(sorted);
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, field]) => field !== null)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, field]) => [name, sorted(field)]),
+  );
+}
+
+function isArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}

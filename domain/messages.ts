@@ -1,0 +1,70 @@
+import { isDay, type Day } from './days.ts';
+
+/** What a connection can be told, once its shape is checked. It waits in the inbox until the main flow acts on it. */
+export type Message =
+  | { readonly type: 'rotateKey'; readonly keyId: string }
+  | { readonly type: 'syncNow'; readonly from?: Day; readonly to?: Day }
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' }
+  | { readonly type: 'disconnect'; readonly purge: boolean }
+  | { readonly type: 'syncEnded'; readonly n: number }
+  /** A signal that was not understood: it changes nothing and leaves an event. */
+  | { readonly type: 'malformed'; readonly signal: string; readonly problem: string };
+
+/** The names of the signals that a connection takes. */
+export type SignalName = Exclude<Message['type'], 'malformed'>;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/**
+ * Checks what a signal carried, whoever sent it (the API, the command line, the Temporal UI). Never throws: anything
+ * else than the documented input becomes a `malformed` message, whose problem does not quote the input, since somebody
+ * may have pasted a secret.
+ */
+export function parseSignal(signal: SignalName, input: unknown): Message {
+  const fields = input ?? {};
+  if (!isRecord(fields)) return malformed(signal, 'its input is not a JSON object');
+  switch (signal) {
+    case 'pause':
+    case 'resume':
+      return { type: signal };
+    case 'rotateKey': {
+      const keyId = fields['keyId'];
+      if (typeof keyId !== 'string' || !UUID.test(keyId)) {
+        return malformed(signal, 'its input must be {"keyId": "<the id of a staged key>"}');
+      }
+      return { type: signal, keyId: keyId.toLowerCase() };
+    }
+    case 'syncNow':
+      return parseSyncNow(fields);
+    case 'disconnect': {
+      const purge = fields['purge'] ?? false;
+      if (typeof purge !== 'boolean') return malformed(signal, '"purge" must be true or false');
+      return { type: signal, purge };
+    }
+    case 'syncEnded': {
+      const n = fields['n'];
+      if (typeof n !== 'number' || !Number.isSafeInteger(n)) return malformed(signal, '"n" must be a whole number');
+      return { type: signal, n };
+    }
+  }
+}
+
+function parseSyncNow(fields: Record<string, unknown>): Message {
+  const from = fields['from'] ?? undefined;
+  const to = fields['to'] ?? undefined;
+  if (from === undefined && to === undefined) return { type: 'syncNow' };
+  if (typeof from !== 'string' || typeof to !== 'string' || !isDay(from) || !isDay(to)) {
+    return malformed('syncNow', '"from" and "to" go together and are days in the form YYYY-MM-DD');
+  }
+  if (from > to) return malformed('syncNow', '"from" is after "to"');
+  return { type: 'syncNow', from, to };
+}
+
+function malformed(signal: SignalName, problem: string): Message {
+  return { type: 'malformed', signal, problem };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

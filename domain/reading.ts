@@ -1,0 +1,70 @@
+import { addDays, daysBetween, daysIn, type Day, type DayRange } from './days.ts';
+import { sameDecimal } from './money.ts';
+
+/** Why a sync runs. */
+export const SYNC_KINDS = ['backfill', 'daily', 'catch_up', 'manual'] as const;
+/** One of {@link SYNC_KINDS}. */
+export type SyncKind = (typeof SYNC_KINDS)[number];
+
+/** Whether a stored day may still change (`provisional`) or is thought to be complete (`final`). No row is `missing`. */
+export type DayState = 'provisional' | 'final';
+
+/** What is stored of a day of a report, as far as reading decides by it. */
+export interface StoredDay {
+  readonly day: Day;
+  readonly state: DayState;
+  readonly total: string;
+}
+
+/** A day's ungrouped total, as a decimal. */
+export type Totals = Readonly<Partial<Record<Day, string>>>;
+
+/** What decides which days of a window are read. */
+export interface ReadingFacts {
+  readonly window: DayRange;
+  /** Read every day of the window, whatever is stored: what a person asks for by naming days. */
+  readonly everyDay: boolean;
+  readonly today: Day;
+  /** The trailing window: this many days before today are read at each sync. */
+  readonly restatementDays: number;
+  readonly stored: readonly StoredDay[];
+  /** The ungrouped totals just read. A day that they lack had none, which is a total of zero. */
+  readonly totals: Totals;
+}
+
+/**
+ * The days of a window to read, oldest first: those that are missing or may still change, the trailing window with
+ * today, and every day whose total differs from what is stored, which is how a late correction is found.
+ */
+export function daysToRead(facts: ReadingFacts): Day[] {
+  const stored = new Map(facts.stored.map((day) => [day.day, day]));
+  return daysIn(facts.window).filter((day) => {
+    if (day > facts.today) return false;
+    const known = stored.get(day);
+    if (facts.everyDay || known === undefined || known.state === 'provisional') return true;
+    return isTrailing(day, facts.today, facts.restatementDays) || !sameDecimal(known.total, totalOf(facts.totals, day));
+  });
+}
+
+/** Whether a day lies in the trailing window that is read at each sync. */
+export function isTrailing(day: Day, today: Day, restatementDays: number): boolean {
+  return day >= addDays(today, -restatementDays);
+}
+
+/** The state of a day whose lines agree with its total, when it is read on `today`. */
+export function stateOnceReconciled(day: Day, today: Day, restatementDays: number): DayState {
+  return daysBetween(day, today) >= Math.max(1, restatementDays) ? 'final' : 'provisional';
+}
+
+/** The total of a day, `"0"` when the report has none. */
+export function totalOf(totals: Totals, day: Day): string {
+  return totals[day] ?? '0';
+}
+
+/**
+ * What two ungrouped reads, before and after a day's lines were read, say of a day whose lines add up to neither:
+ * `disagrees` when both agree with each other, `moving` when the day changed meanwhile.
+ */
+export function judge(before: Totals, after: Totals, day: Day): 'disagrees' | 'moving' {
+  return sameDecimal(totalOf(before, day), totalOf(after, day)) ? 'disagrees' : 'moving';
+}

@@ -1,0 +1,51 @@
+import { MAX_WINDOW_DAYS, addDays, dayOf, laterOf, startOfDayMs, type Day, type DayRange } from './days.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** The spread of the daily syncs over the hour that is set, so that many connections do not ask at once. */
+const SPREAD_MS = HOUR_MS;
+
+/** A stable number in [0, 1) for a text: FNV-1a, since workflow code has no crypto. */
+function fraction(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
+  }
+  return hash / 2 ** 32;
+}
+
+/** The last instant (ms) at or before `nowMs` at which this connection's daily sync was due. */
+export function lastDueMs(connectionId: string, syncHourUtc: number, nowMs: number): number {
+  const offset = syncHourUtc * HOUR_MS + Math.floor(fraction(connectionId) * SPREAD_MS);
+  const today = startOfDayMs(dayOf(nowMs)) + offset;
+  return today <= nowMs ? today : today - DAY_MS;
+}
+
+/** The next instant (ms) after `nowMs` at which this connection's daily sync is due: the same UTC time every day. */
+export function nextDueMs(connectionId: string, syncHourUtc: number, nowMs: number): number {
+  return lastDueMs(connectionId, syncHourUtc, nowMs) + DAY_MS;
+}
+
+const BACKOFF_BASE_MS = 5_000;
+/** Anthropic asks for at most one request a minute, sustained; an outage of minutes is over within one such wait. */
+const BACKOFF_STEADY_MS = 60_000;
+const STEADY_FAILURES = 20;
+const BACKOFF_CAP_MS = HOUR_MS;
+
+/**
+ * How long to wait after the `count`th failure in a row (1 for the first): 5 s, doubling to a minute; after twenty
+ * failures doubling again, to at most an hour.
+ */
+export function backoffMs(count: number): number {
+  const early = BACKOFF_BASE_MS * 2 ** Math.max(0, Math.min(count, STEADY_FAILURES) - 1);
+  const late = BACKOFF_STEADY_MS * 2 ** Math.max(0, Math.min(count - STEADY_FAILURES, STEADY_FAILURES));
+  return count <= STEADY_FAILURES ? Math.min(early, BACKOFF_STEADY_MS) : Math.min(late, BACKOFF_CAP_MS);
+}
+
+/** How often a rejected key is tried again, in case it was enabled again. */
+export const PROBE_INTERVAL_MS = DAY_MS;
+
+/** The window of a daily sync: the last 31 days, today included, but nothing before the connection began. */
+export function dailyWindow(began: Day, today: Day): DayRange {
+  return { from: laterOf(began, addDays(today, 1 - MAX_WINDOW_DAYS)), to: today };
+}
