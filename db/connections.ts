@@ -1,0 +1,198 @@
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Day } from '../domain/days.ts';
+import type { Facts } from '../domain/decide.ts';
+import { failureKind } from '../domain/failures.ts';
+import { LIVE_STATUSES, isLive, sourcesOf, type Status } from '../domain/statuses.ts';
+import { rows, type Db } from './database.ts';
+import { addEvent, METERLINE } from './events.ts';
+import type { KeyRing } from './key-ring.ts';
+import { destroyAllKeys, stageKey } from './keys.ts';
+import { NO_FAILURE, lockLive } from './live.ts';
+import { connections, type Fault } from './schema.ts';
+
+/** What a connection is made of. */
+export interface NewConnection {
+  readonly id: string;
+  readonly name: string;
+  readonly began: Day;
+  readonly backfillTo: Day;
+  readonly keyId: string;
+  readonly secret: string;
+  readonly actor: string;
+}
+
+/** Stores a connection and its first key, sealed, in one transaction. */
+export async function createConnection(db: Db, ring: KeyRing, connection: NewConnection): Promise<void> {
+  await db.transaction(async (tx) => {
+    const { id, name, began, backfillTo, keyId, secret, actor } = connection;
+    await tx.insert(connections).values({ id, name, status: 'validating', began, backfillTo });
+    await addEvent(tx, id, {
+      type: 'created',
+      actor,
+      message: `Connection "${name}" is made; it keeps days from ${began} on.`,
+    });
+    await stageKey(tx, ring, { connectionId: id, keyId, secret, requested: true, actor });
+  });
+}
+
+/** What the next step of a connection depends on, or null when there is no such connection. `today` is a UTC day. */
+export async function loadFacts(
+  db: Db,
+  connectionId: string,
+  settings: { today: Day; syncHourUtc: number },
+): Promise<Facts | null> {
+  const [facts] = await rows<{ facts: Omit<Facts, 'connectionId' | 'syncHourUtc'> }>(
+    db,
+    sql`
+      select jsonb_build_object(
+        'status', c.status,
+        'began', c.began,
+        'backfillTo', c.backfill_to,
+        'discovered', c.discovered_at is not null,
+        'activeKeyId', (select k.id from keys k where k.connection_id = c.id and k.state = 'active'),
+        'hasSupersededKey', exists (select from keys k where k.connection_id = c.id and k.state = 'superseded'),
+        'candidates', (
+          select coalesce(jsonb_agg(jsonb_build_object(
+            'keyId', k.id,
+            'requested', k.requested_at is not null,
+            'tries', k.tries,
+            'triedAtMs', ${ms(sql`k.tried_at`)}
+          ) order by k.requested_at nulls last, k.added_at), '[]')
+          from (
+            select * from keys k where k.connection_id = c.id and k.state = 'candidate'
+            order by k.requested_at nulls last, k.added_at limit 20
+          ) k
+        ),
+        'oldestMissing', (
+          select min(asked.day::date)
+          from generate_series(c.began, ${settings.today}::date, interval '1 day') as asked(day)
+          where (select count(*) from days d where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date) < 2
+        ),
+        'syncedAtMs', ${ms(sql`c.synced_at`)},
+        'probedAtMs', ${ms(sql`c.probed_at`)},
+        'failure', case when c.failure is not null then jsonb_build_object(
+          'code', c.failure ->> 'code',
+          'keyId', c.failure_key_id,
+          'atMs', ${ms(sql`c.failed_at`)},
+          'count', c.failure_count
+        ) end
+      ) as facts
+      from connections c
+      where c.id = ${connectionId}
+    `,
+  );
+  return facts === undefined ? null : { ...facts.facts, connectionId, syncHourUtc: settings.syncHourUtc };
+}
+
+function ms(column: ReturnType<typeof sql>): ReturnType<typeof sql> {
+  return sql`(extract(epoch from ${column}) * 1000)::bigint`;
+}
+
+/** Moves a connection to another status, where its present one allows it; else nothing changes. */
+export async function setStatus(db: Db, connectionId: string, to: Status, actor = METERLINE): Promise<void> {
+  await db.transaction(async (tx) => {
+    const moved = await tx
+      .update(connections)
+      .set({ status: to, ...(isLive(to) ? {} : { endedAt: sql`now()` }) })
+      .where(and(eq(connections.id, connectionId), inArray(connections.status, sourcesOf(to))))
+      .returning({ failure: connections.failure });
+    const [first] = moved;
+    if (first === undefined) return;
+    if (!isLive(to)) await destroyAllKeys(tx, connectionId);
+    const why = first.failure === null ? '' : `: ${failureKind(first.failure.code).message}`;
+    await addEvent(tx, connectionId, { type: 'status', actor, message: `The connection is ${to}${why}` });
+  });
+}
+
+/** Notes that the organization's workspaces were read. */
+export async function markDiscovered(db: Db, connectionId: string): Promise<void> {
+  await db
+    .update(connections)
+    .set({ discoveredAt: sql`now()`, ...NO_FAILURE })
+    .where(eq(connections.id, connectionId));
+}
+
+/** Keeps a failure until something succeeds; `nowMs` is what the next try is counted from. */
+export async function recordFailure(
+  db: Db,
+  connectionId: string,
+  failure: { fault: Fault; keyId: string | null; nowMs: number },
+): Promise<void> {
+  await db
+    .update(connections)
+    .set({
+      failure: failure.fault,
+      failureKeyId: failure.keyId,
+      failedAt: new Date(failure.nowMs),
+      failureCount: sql`${connections.failureCount} + 1`,
+    })
+    .where(and(eq(connections.id, connectionId), inArray(connections.status, LIVE_STATUSES)));
+}
+
+/** Forgets a failure. */
+export async function clearFailure(db: Db, connectionId: string): Promise<void> {
+  await db.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
+}
+
+/** Notes that a rejected key was tried again. */
+export async function markProbed(db: Db, connectionId: string, nowMs: number): Promise<void> {
+  await db
+    .update(connections)
+    .set({ probedAt: new Date(nowMs) })
+    .where(eq(connections.id, connectionId));
+}
+
+/** Gives a connection another name. False when there is no such connection. */
+export async function renameConnection(db: Db, connectionId: string, name: string, actor: string): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const renamed = await tx
+      .update(connections)
+      .set({ name })
+      .where(eq(connections.id, connectionId))
+      .returning({ id: connections.id });
+    if (renamed.length === 0) return false;
+    await addEvent(tx, connectionId, {
+      type: 'renamed',
+      actor,
+      message: `The connection is called "${name}" from now on.`,
+    });
+    return true;
+  });
+}
+
+/**
+ * Ends a connection: its keys are destroyed, and with `purge` all that was read for it is deleted. Waits for days that
+ * are being written; none is written afterwards.
+ */
+export async function disconnect(db: Db, connectionId: string, purge: boolean): Promise<void> {
+  await db.transaction(async (tx) => {
+    if ((await lockLive(tx, connectionId)) === null) return;
+    await destroyAllKeys(tx, connectionId);
+    if (purge) {
+      for (const table of ['cost_series', 'usage_series', 'days', 'restatements', 'workspaces', 'syncs']) {
+        await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
+      }
+      await addEvent(tx, connectionId, {
+        type: 'purged',
+        message: 'All that was read for this connection is deleted.',
+      });
+    }
+    await tx
+      .update(connections)
+      .set({ status: 'disconnected', endedAt: sql`now()`, ...NO_FAILURE })
+      .where(eq(connections.id, connectionId));
+    await addEvent(tx, connectionId, {
+      type: 'status',
+      message: 'The connection is disconnected; its keys are destroyed.',
+    });
+  });
+}
+
+/** The connections that have not ended, oldest first. */
+export async function listLiveConnections(db: Db): Promise<{ id: string; name: string }[]> {
+  return db
+    .select({ id: connections.id, name: connections.name })
+    .from(connections)
+    .where(inArray(connections.status, LIVE_STATUSES))
+    .orderBy(connections.createdAt);
+}

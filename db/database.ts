@@ -1,0 +1,102 @@
+import { DrizzleQueryError, sql, type SQL } from 'drizzle-orm';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import * as schema from './schema.ts';
+
+/** A connection pool, or a transaction in it. Every query takes one as its first argument. */
+export type Db = Pick<
+  PostgresJsDatabase<typeof schema>,
+  'select' | 'insert' | 'update' | 'delete' | 'execute' | 'transaction'
+>;
+
+/** An open pool of connections to Postgres. */
+export interface Database {
+  readonly db: Db;
+  /** Ends the pool; queries under way have up to five seconds. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a pool on a `postgres://` address; nothing is sent before the first query, and a lost server is connected to
+ * again by the next one. `max` is the number of connections, `name` what Postgres shows for them.
+ */
+export function openDatabase(url: string, options: { max: number; name: string }): Database {
+  const client = postgres(url, {
+    max: options.max,
+    connect_timeout: 10,
+    idle_timeout: 60,
+    max_lifetime: 30 * 60,
+    connection: { application_name: options.name, TimeZone: 'UTC' },
+    onnotice: () => undefined,
+  });
+  return { db: drizzle(client, { schema }), close: () => client.end({ timeout: 5 }) };
+}
+
+/**
+ * The rows of a query, typed by the caller: the one place where a type is believed and not checked, since what a
+ * statement gives is known only beside its text.
+ */
+export async function rows<Row extends Record<string, unknown>>(db: Db, query: SQL): Promise<Row[]> {
+  const result: unknown[] = [...(await db.execute(query))];
+  return result as Row[];
+}
+
+/** The one row of a query that always gives one. */
+export async function row<Row extends Record<string, unknown>>(db: Db, query: SQL): Promise<Row> {
+  const [first] = await rows<Row>(db, query);
+  if (first === undefined) throw new Error('a query that always gives a row gave none');
+  return first;
+}
+
+/** An array as one parameter (Drizzle would spread it into a list), sent as `text[]`. */
+export function textArray(values: readonly (string | null)[]): SQL {
+  return sql`${sql.param(values)}::text[]`;
+}
+
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'CONNECT_TIMEOUT',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+]);
+
+/** A database error, told without the values that were sent: those may be keys or somebody's figures. */
+export interface DatabaseFault {
+  /** The SQLSTATE, or the name of a network failure. */
+  readonly code: string;
+  readonly constraint: string | null;
+  /** Whether Postgres could not be reached, was starting or stopping, or was out of room, rather than refusing the query. */
+  readonly unavailable: boolean;
+  readonly message: string;
+}
+
+/** What a caught error says of the database, or null when it is of another kind. */
+export function databaseFault(error: unknown): DatabaseFault | null {
+  const cause = error instanceof DrizzleQueryError ? error.cause : error;
+  if (cause instanceof postgres.PostgresError) {
+    const { code, constraint_name: constraint = null } = cause;
+    const unavailable = /^(08|53|57P|58)/.test(code);
+    const where = constraint === null ? '' : ` (${constraint})`;
+    const what = unavailable ? 'Postgres is unavailable or out of room' : 'Postgres refused a statement';
+    return { code, constraint, unavailable, message: `${what}: SQLSTATE ${code}${where}` };
+  }
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+  if (code !== null && CONNECTION_CODES.has(code)) {
+    return { code, constraint: null, unavailable: true, message: `Postgres does not answer: ${code}` };
+  }
+  if (error instanceof DrizzleQueryError) {
+    return {
+      code: code ?? 'UNKNOWN',
+      constraint: null,
+      unavailable: false,
+      message: 'A statement failed before it reached Postgres',
+    };
+  }
+  return null;
+}

@@ -1,0 +1,89 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+const VERSION = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_BYTES = 32;
+const BOX_OVERHEAD = NONCE_BYTES + TAG_BYTES;
+
+/** A stored key cannot be opened: its ring key is gone, or the row was tampered with or belongs elsewhere. */
+export class KeyUnreadableError extends Error {
+  override readonly name = 'KeyUnreadableError';
+  constructor(readonly keyId: string) {
+    super('The stored key cannot be opened with the present encryption keys');
+  }
+}
+
+/** Where a sealed key belongs. It opens nowhere else. */
+export interface SealedPlace {
+  readonly connectionId: string;
+  readonly keyId: string;
+}
+
+/** A sealed key, and the id of the ring key that its data key is wrapped under. */
+export interface Sealed {
+  readonly sealed: Buffer;
+  readonly ringKeyId: string;
+}
+
+/** Seals and opens Admin API keys. */
+export interface KeyRing {
+  seal(secret: string, place: SealedPlace): Sealed;
+  /** Throws {@link KeyUnreadableError}. */
+  open(sealed: Sealed, place: SealedPlace): string;
+}
+
+/**
+ * Makes a key ring of keys of 32 bytes each; the first seals, all open.
+ *
+ * A blob is `version(1) | box(data key under the ring key) | box(secret under the data key)`, a box is
+ * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. Table, connection, key and ring key are its associated data, so
+ * that a row copied to another place does not open.
+ */
+export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): KeyRing {
+  const [first] = keys;
+  if (first === undefined) throw new Error('A key ring needs at least one key: set METERLINE_ENCRYPTION_KEYS');
+  if (keys.some(({ key }) => key.length !== KEY_BYTES)) throw new Error('Each key of the ring must be 32 bytes');
+  return {
+    seal(secret, place) {
+      const aad = associatedData(place, first.id);
+      const dataKey = randomBytes(KEY_BYTES);
+      const sealed = Buffer.concat([
+        Buffer.of(VERSION),
+        box(first.key, dataKey, aad),
+        box(dataKey, Buffer.from(secret), aad),
+      ]);
+      return { sealed, ringKeyId: first.id };
+    },
+    open({ sealed, ringKeyId }, place) {
+      const ringKey = keys.find(({ id }) => id === ringKeyId);
+      if (ringKey === undefined || sealed[0] !== VERSION) throw new KeyUnreadableError(place.keyId);
+      const aad = associatedData(place, ringKeyId);
+      const split = 1 + BOX_OVERHEAD + KEY_BYTES;
+      try {
+        const dataKey = unbox(ringKey.key, sealed.subarray(1, split), aad);
+        return unbox(dataKey, sealed.subarray(split), aad).toString();
+      } catch {
+        throw new KeyUnreadableError(place.keyId);
+      }
+    },
+  };
+}
+
+function associatedData({ connectionId, keyId }: SealedPlace, ringKeyId: string): Buffer {
+  return Buffer.from(JSON.stringify(['meterline', 'keys', connectionId, keyId, ringKeyId]));
+}
+
+function box(key: Buffer, plain: Buffer, aad: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad);
+  const ciphertext = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]);
+}
+
+function unbox(key: Buffer, sealed: Buffer, aad: Buffer): Buffer {
+  const nonce = sealed.subarray(0, NONCE_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES }).setAAD(aad);
+  decipher.setAuthTag(sealed.subarray(NONCE_BYTES, BOX_OVERHEAD));
+  return Buffer.concat([decipher.update(sealed.subarray(BOX_OVERHEAD)), decipher.final()]);
+}

@@ -1,0 +1,297 @@
+import { and, asc, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
+import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
+import { databaseFault, type Db } from './database.ts';
+import { addEvent } from './events.ts';
+import type { KeyRing } from './key-ring.ts';
+import { connections, keys, type Fault } from './schema.ts';
+import { NO_FAILURE, lockLive } from './live.ts';
+
+/** A key in the clear. It lives only inside the activity that uses it. */
+export interface OpenedKey {
+  readonly keyId: string;
+  readonly secret: string;
+}
+
+/** Stores a candidate, sealed. It serves nothing until it is tried and accepted. */
+export async function stageKey(
+  db: Db,
+  ring: KeyRing,
+  key: { connectionId: string; keyId: string; secret: string; requested: boolean; actor: string },
+): Promise<{ hint: string; state: KeyState }> {
+  const { connectionId, keyId } = key;
+  const hint = keyHint(key.secret);
+  const state = 'candidate';
+  await db.insert(keys).values({
+    connectionId,
+    id: keyId,
+    state,
+    hint,
+    ...ring.seal(key.secret, key),
+    requestedAt: key.requested ? sql`now()` : null,
+  });
+  await addEvent(db, connectionId, {
+    type: 'key_staged',
+    actor: key.actor,
+    message: `Key …${hint} is staged as ${keyId}.`,
+  });
+  return { hint, state };
+}
+
+/** The key that serves now, opened; null when there is none. Throws KeyUnreadableError. */
+export async function openActiveKey(db: Db, ring: KeyRing, connectionId: string): Promise<OpenedKey | null> {
+  return openKey(db, ring, connectionId, 'active');
+}
+
+/** A candidate, opened; null when it is none any more. Marks that it was asked for. Throws KeyUnreadableError. */
+export async function openCandidate(
+  db: Db,
+  ring: KeyRing,
+  connectionId: string,
+  keyId: string,
+): Promise<OpenedKey | null> {
+  await db
+    .update(keys)
+    .set({ requestedAt: sql`now()` })
+    .where(
+      and(
+        eq(keys.connectionId, connectionId),
+        eq(keys.id, keyId),
+        eq(keys.state, 'candidate'),
+        isNull(keys.requestedAt),
+      ),
+    );
+  return openKey(db, ring, connectionId, 'candidate', keyId);
+}
+
+async function openKey(
+  db: Db,
+  ring: KeyRing,
+  connectionId: string,
+  state: KeyState,
+  keyId?: string,
+): Promise<OpenedKey | null> {
+  const [key] = await db
+    .select({ id: keys.id, sealed: keys.sealed, ringKeyId: keys.ringKeyId })
+    .from(keys)
+    .where(
+      and(
+        eq(keys.connectionId, connectionId),
+        eq(keys.state, state),
+        keyId === undefined ? undefined : eq(keys.id, keyId),
+      ),
+    );
+  if (key?.sealed == null || key.ringKeyId === null) return null;
+  const secret = ring.open({ sealed: key.sealed, ringKeyId: key.ringKeyId }, { connectionId, keyId: key.id });
+  return { keyId: key.id, secret };
+}
+
+/** Notes that Anthropic accepted a request with this key. */
+export async function markKeyUsed(db: Db, connectionId: string, keyId: string): Promise<void> {
+  await db
+    .update(keys)
+    .set({ lastUsedAt: sql`now()` })
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
+}
+
+/** What became of a candidate that Anthropic accepted. */
+export type Acceptance =
+  | { readonly outcome: 'accepted' | 'gone' }
+  | { readonly outcome: 'organization_mismatch' }
+  | { readonly outcome: 'already_connected'; readonly connectionId: string };
+
+/**
+ * Makes a candidate the active key, in one transaction; the one it replaces is kept until a sync succeeds with the new
+ * one. The first key of a connection brings its organization. Changes nothing where the organization is another one or
+ * is connected already.
+ */
+export async function acceptKey(
+  db: Db,
+  key: { connectionId: string; keyId: string },
+  organization: { id: string; name: string },
+): Promise<Acceptance> {
+  const { connectionId, keyId } = key;
+  try {
+    return await db.transaction(async (tx) => {
+      const connection = await lockLive(tx, connectionId);
+      if (connection === null) return { outcome: 'gone' };
+      if (connection.organizationId !== null && connection.organizationId !== organization.id) {
+        return { outcome: 'organization_mismatch' };
+      }
+      const [candidate] = await tx
+        .select({ hint: keys.hint })
+        .from(keys)
+        .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId), eq(keys.state, 'candidate')));
+      if (candidate === undefined) return { outcome: 'gone' };
+      await tx
+        .update(keys)
+        .set({ state: 'superseded' })
+        .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
+      await tx
+        .update(keys)
+        .set({ state: 'active', fault: null, activatedAt: sql`clock_timestamp()`, lastUsedAt: sql`now()` })
+        .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
+      await tx
+        .update(connections)
+        .set({
+          organizationId: organization.id,
+          organizationName: organization.name,
+          ...(connection.organizationId === null || connection.status === 'awaiting_key' ? NO_FAILURE : {}),
+        })
+        .where(eq(connections.id, connectionId));
+      if (connection.organizationId === null) {
+        const message = `Anthropic knows this organization as "${organization.name}" (${organization.id}).`;
+        await addEvent(tx, connectionId, { type: 'organization', message });
+      }
+      await addEvent(tx, connectionId, { type: 'key_active', message: `Key …${candidate.hint} serves from now on.` });
+      return { outcome: 'accepted' };
+    });
+  } catch (error) {
+    if (databaseFault(error)?.constraint !== 'connections_one_live_per_organization') throw error;
+    const [holder] = await db
+      .select({ id: connections.id })
+      .from(connections)
+      .where(and(eq(connections.organizationId, organization.id), isNull(connections.endedAt)));
+    // The holder may have ended between the two statements; the caller tries again then.
+    if (holder === undefined) throw error;
+    return { outcome: 'already_connected', connectionId: holder.id };
+  }
+}
+
+/** Refuses a candidate for good and destroys its ciphertext. The active key goes on. */
+export async function refuseKey(
+  db: Db,
+  key: { connectionId: string; keyId: string },
+  fault: Fault,
+  message: string,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const ended = await endKeys(tx, key.connectionId, ['candidate'], 'refused', { keyId: key.keyId, fault });
+    for (const { hint } of ended) {
+      await addEvent(tx, key.connectionId, { type: 'key_refused', message: `Key …${hint} is refused: ${message}` });
+    }
+  });
+}
+
+/** Notes that a candidate got no answer. It stays one, and is tried again. */
+export async function deferKey(
+  db: Db,
+  key: { connectionId: string; keyId: string },
+  fault: Fault,
+  nowMs: number,
+): Promise<void> {
+  await db
+    .update(keys)
+    .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), fault })
+    .where(and(eq(keys.connectionId, key.connectionId), eq(keys.id, key.keyId), eq(keys.state, 'candidate')));
+}
+
+/**
+ * The active key was rejected before its first success: the one it replaced serves again. Does nothing when the
+ * rejected key is not the active one any more, or nothing is there to go back to.
+ */
+export async function restoreKey(db: Db, connectionId: string, rejectedKeyId: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    if ((await lockLive(tx, connectionId)) === null) return;
+    const [previous] = await tx
+      .select({ id: keys.id, hint: keys.hint })
+      .from(keys)
+      .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'superseded')))
+      .orderBy(desc(keys.activatedAt))
+      .limit(1);
+    if (previous === undefined) return;
+    const fault: Fault = { code: 'key_invalid', detail: 'It was rejected before its first success.' };
+    const ended = await endKeys(tx, connectionId, ['active'], 'refused', { keyId: rejectedKeyId, fault });
+    if (ended.length === 0) return;
+    await tx
+      .update(keys)
+      .set({ state: 'active' })
+      .where(and(eq(keys.connectionId, connectionId), eq(keys.id, previous.id)));
+    await tx.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
+    const message = `Key …${ended[0]?.hint ?? ''} was rejected before its first success; key …${previous.hint} serves again.`;
+    await addEvent(tx, connectionId, { type: 'key_restored', message });
+  });
+}
+
+/** Destroys the replaced keys, once a sync that ran wholly on the active key succeeded. */
+export async function destroySuperseded(db: Db, connectionId: string, syncStartedAt: Date): Promise<void> {
+  const [active] = await db
+    .select({ activatedAt: keys.activatedAt })
+    .from(keys)
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
+  if (active?.activatedAt == null || active.activatedAt >= syncStartedAt) return;
+  const ended = await endKeys(db, connectionId, ['superseded'], 'destroyed');
+  for (const { hint } of ended) {
+    await addEvent(db, connectionId, { type: 'key_destroyed', message: `Key …${hint}, replaced, is destroyed.` });
+  }
+}
+
+/** Destroys every key of a connection that still has a ciphertext. */
+export async function destroyAllKeys(db: Db, connectionId: string): Promise<void> {
+  await endKeys(db, connectionId, ['candidate', 'active', 'superseded'], 'destroyed');
+}
+
+/** Destroys the candidates that nobody asked to use for a day. Returns how many. */
+export async function destroyForgottenCandidates(db: Db): Promise<number> {
+  const forgotten = await db
+    .select({ connectionId: keys.connectionId, id: keys.id })
+    .from(keys)
+    .where(
+      and(
+        eq(keys.state, 'candidate'),
+        isNull(keys.requestedAt),
+        lt(keys.addedAt, sql`now() - make_interval(secs => ${CANDIDATE_LIFETIME_MS / 1000})`),
+      ),
+    );
+  for (const { connectionId, id } of forgotten) {
+    await db.transaction(async (tx) => {
+      for (const { hint } of await endKeys(tx, connectionId, ['candidate'], 'destroyed', { keyId: id })) {
+        const message = `Key …${hint} was staged and not used for 24 hours; it is destroyed.`;
+        await addEvent(tx, connectionId, { type: 'key_destroyed', message });
+      }
+    });
+  }
+  return forgotten.length;
+}
+
+async function endKeys(
+  db: Db,
+  connectionId: string,
+  from: KeyState[],
+  to: 'refused' | 'destroyed',
+  only?: { keyId: string; fault?: Fault },
+): Promise<{ hint: string }[]> {
+  return db
+    .update(keys)
+    .set({
+      state: to,
+      sealed: null,
+      ringKeyId: null,
+      endedAt: sql`now()`,
+      ...(only?.fault ? { fault: only.fault } : {}),
+    })
+    .where(
+      and(
+        eq(keys.connectionId, connectionId),
+        inArray(keys.state, from),
+        only === undefined ? undefined : eq(keys.id, only.keyId),
+      ),
+    )
+    .returning({ hint: keys.hint });
+}
+
+/** A key as it may be shown. */
+export interface KeyInfo {
+  readonly id: string;
+  readonly state: KeyState;
+  readonly hint: string;
+  readonly fault: Fault | null;
+}
+
+/** The keys of a connection, oldest first; those still sealed or refused, never their secrets. */
+export async function listKeys(db: Db, connectionId: string): Promise<KeyInfo[]> {
+  return db
+    .select({ id: keys.id, state: keys.state, hint: keys.hint, fault: keys.fault })
+    .from(keys)
+    .where(eq(keys.connectionId, connectionId))
+    .orderBy(asc(keys.addedAt), asc(keys.id));
+}

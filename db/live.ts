@@ -1,0 +1,33 @@
+import { eq } from 'drizzle-orm';
+import { isLive, type Status } from '../domain/statuses.ts';
+import type { Db } from './database.ts';
+import { connections } from './schema.ts';
+
+/** The columns of a connection without a failure. */
+export const NO_FAILURE = { failure: null, failureKeyId: null, failedAt: null, failureCount: 0 } as const;
+
+/**
+ * Locks a connection against a disconnect until the transaction ends. Null when it is gone or has ended.
+ * Locks of this kind do not wait for each other nor for changes of status; a disconnect waits for them.
+ */
+export async function shareLive(tx: Db, connectionId: string): Promise<Status | null> {
+  const [found] = await tx
+    .select({ status: connections.status })
+    .from(connections)
+    .where(eq(connections.id, connectionId))
+    .for('key share');
+  return found !== undefined && isLive(found.status) ? found.status : null;
+}
+
+/** Locks a connection for a change. Null when it is gone or has ended. */
+export async function lockLive(
+  tx: Db,
+  connectionId: string,
+): Promise<{ status: Status; organizationId: string | null; name: string } | null> {
+  const [found] = await tx
+    .select({ status: connections.status, organizationId: connections.organizationId, name: connections.name })
+    .from(connections)
+    .where(eq(connections.id, connectionId))
+    .for('update');
+  return found !== undefined && isLive(found.status) ? found : null;
+}

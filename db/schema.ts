@@ -1,0 +1,344 @@
+import { isNotNull, sql } from 'drizzle-orm';
+import {
+  bigint,
+  bigserial,
+  boolean,
+  check,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  numeric,
+  pgSequence,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import type { FailureCode } from '../domain/failures.ts';
+import { KEY_STATES, type KeyState } from '../domain/keys.ts';
+import type { Json, Report } from '../domain/lines.ts';
+import { SYNC_KINDS, type DayState, type SyncKind } from '../domain/reading.ts';
+import { STATUSES, type Status } from '../domain/statuses.ts';
+import type { Day } from '../domain/days.ts';
+
+/** What went wrong, as it is stored and shown. Never holds a key, a header or an upstream body. */
+export interface Fault {
+  readonly code: FailureCode;
+  readonly detail?: string;
+  readonly requestId?: string;
+  /** The connection that holds the organization already, for `already_connected`. */
+  readonly connectionId?: string;
+}
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+const day = customType<{ data: Day; driverData: string }>({ dataType: () => 'date' });
+const instant = (name: string) => timestamp(name, { withTimezone: true });
+const oneOf = (column: string, values: readonly string[]): ReturnType<typeof sql> =>
+  sql.raw(`${column} in (${values.map((value) => `'${value}'`).join(', ')})`);
+
+/** One per connected organization: where it stands, and what its next step depends on. */
+export const connections = pgTable(
+  'connections',
+  {
+    id: uuid().primaryKey(),
+    name: text().notNull(),
+    status: text().$type<Status>().notNull(),
+    organizationId: text('organization_id'),
+    organizationName: text('organization_name'),
+    began: day().notNull(),
+    backfillTo: day('backfill_to').notNull(),
+    discoveredAt: instant('discovered_at'),
+    syncedAt: instant('synced_at'),
+    probedAt: instant('probed_at'),
+    failure: jsonb().$type<Fault>(),
+    failureKeyId: uuid('failure_key_id'),
+    failedAt: instant('failed_at'),
+    failureCount: integer('failure_count').notNull().default(0),
+    lastSync: integer('last_sync').notNull().default(0),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    endedAt: instant('ended_at'),
+  },
+  (table) => [
+    check('connections_status', oneOf('status', STATUSES)),
+    check('connections_backfill', sql`${table.began} <= ${table.backfillTo}`),
+    check('connections_failure', sql`(${table.failure} is null) = (${table.failedAt} is null)`),
+    // One live connection per organization, whoever connects it at the same instant.
+    uniqueIndex('connections_one_live_per_organization')
+      .on(table.organizationId)
+      .where(sql`status not in ('refused', 'disconnected')`),
+    index('connections_by_creation').on(table.createdAt, table.id),
+  ],
+);
+
+/** Admin API keys, sealed. The ciphertext is gone once a key is refused or destroyed. */
+export const keys = pgTable(
+  'keys',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    id: uuid().notNull(),
+    state: text().$type<KeyState>().notNull(),
+    hint: text().notNull(),
+    sealed: bytea(),
+    ringKeyId: text('ring_key_id'),
+    addedAt: instant('added_at').notNull().defaultNow(),
+    requestedAt: instant('requested_at'),
+    tries: integer().notNull().default(0),
+    triedAt: instant('tried_at'),
+    fault: jsonb().$type<Fault>(),
+    activatedAt: instant('activated_at'),
+    lastUsedAt: instant('last_used_at'),
+    endedAt: instant('ended_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.id] }),
+    check('keys_state', oneOf('state', KEY_STATES)),
+    // A key that is out of service leaves nothing that could be opened.
+    check('keys_sealed', sql`(${table.sealed} is null) = (state in ('refused', 'destroyed'))`),
+    check('keys_ring', sql`(${table.sealed} is null) = (${table.ringKeyId} is null)`),
+    uniqueIndex('keys_one_active')
+      .on(table.connectionId)
+      .where(sql`state = 'active'`),
+    index('keys_by_ring_key').on(table.ringKeyId).where(isNotNull(table.sealed)),
+  ],
+);
+
+/** Workspaces as last listed, archived ones too. The default workspace is not listed by Anthropic and has no row. */
+export const workspaces = pgTable(
+  'workspaces',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    id: text().notNull(),
+    name: text().notNull(),
+    createdAt: instant('created_at'),
+    archivedAt: instant('archived_at'),
+    reported: jsonb().$type<Json>().notNull(),
+    readAt: instant('read_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
+);
+
+/** What cost lines are about. Dimensions repeat every day, so each set of them is stored once. */
+export const costSeries = pgTable(
+  'cost_series',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    seriesId: uuid('series_id').notNull(),
+    seriesNo: integer('series_no').notNull().generatedAlwaysAsIdentity(),
+    workspaceId: text('workspace_id'),
+    description: text(),
+    costType: text('cost_type'),
+    model: text(),
+    tokenType: text('token_type'),
+    contextWindow: text('context_window'),
+    serviceTier: text('service_tier'),
+    inferenceGeo: text('inference_geo'),
+    currency: text().notNull(),
+    extra: jsonb().$type<Json>(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.seriesId] }),
+    unique('cost_series_no').on(table.connectionId, table.seriesNo),
+  ],
+);
+
+/** The cost of a day, in major units. `series_no` is short on purpose: this table is the big one. */
+export const costLines = pgTable(
+  'cost_lines',
+  {
+    connectionId: uuid('connection_id').notNull(),
+    day: day().notNull(),
+    seriesNo: integer('series_no').notNull(),
+    amount: numeric().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.day, table.seriesNo] }),
+    foreignKey({
+      name: 'cost_lines_series',
+      columns: [table.connectionId, table.seriesNo],
+      foreignColumns: [costSeries.connectionId, costSeries.seriesNo],
+    }).onDelete('cascade'),
+    check('cost_lines_finite', sql`${table.amount} not in ('NaN', 'Infinity', '-Infinity')`),
+  ],
+);
+
+/** What usage lines are about. */
+export const usageSeries = pgTable(
+  'usage_series',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    seriesId: uuid('series_id').notNull(),
+    seriesNo: integer('series_no').notNull().generatedAlwaysAsIdentity(),
+    workspaceId: text('workspace_id'),
+    model: text(),
+    serviceTier: text('service_tier'),
+    contextWindow: text('context_window'),
+    inferenceGeo: text('inference_geo'),
+    extra: jsonb().$type<Json>(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.seriesId] }),
+    unique('usage_series_no').on(table.connectionId, table.seriesNo),
+  ],
+);
+
+const count = (name: string) => bigint(name, { mode: 'bigint' }).notNull();
+
+/** The usage of a day. */
+export const usageLines = pgTable(
+  'usage_lines',
+  {
+    connectionId: uuid('connection_id').notNull(),
+    day: day().notNull(),
+    seriesNo: integer('series_no').notNull(),
+    uncachedInputTokens: count('uncached_input_tokens'),
+    outputTokens: count('output_tokens'),
+    cacheReadInputTokens: count('cache_read_input_tokens'),
+    cacheCreation5m: count('cache_creation_5m'),
+    cacheCreation1h: count('cache_creation_1h'),
+    webSearchRequests: count('web_search_requests'),
+    extraCounts: jsonb('extra_counts').$type<Readonly<Record<string, number>>>(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.day, table.seriesNo] }),
+    foreignKey({
+      name: 'usage_lines_series',
+      columns: [table.connectionId, table.seriesNo],
+      foreignColumns: [usageSeries.connectionId, usageSeries.seriesNo],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** Each attempt at reading takes a number before its first request; only a higher number replaces a day. */
+export const readAttempts = pgSequence('read_attempts');
+
+/** One row per day of a report that was read; a day without a row is missing. */
+export const days = pgTable(
+  'days',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    report: text().$type<Report>().notNull(),
+    day: day().notNull(),
+    state: text().$type<DayState>().notNull(),
+    reconciled: boolean().notNull(),
+    /** The ungrouped total where it stably disagrees with the lines: the day is flagged. */
+    disagreesWith: numeric('disagrees_with'),
+    lines: integer().notNull(),
+    /** Of cost: USD. Of usage: tokens. */
+    total: numeric().notNull(),
+    digest: bytea().notNull(),
+    /** The number of the attempt that read it last. */
+    attempt: bigint({ mode: 'number' }).notNull(),
+    /** Read while the day was not over. */
+    partial: boolean().notNull(),
+    readAt: instant('read_at').notNull().defaultNow(),
+    sync: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.report, table.day] }),
+    check('days_report', oneOf('report', ['cost', 'usage'])),
+    check('days_state', oneOf('state', ['provisional', 'final'])),
+    check('days_flag', sql`not (${table.reconciled} and ${table.disagreesWith} is not null)`),
+    // No usage is zero lines and a zero total.
+    check('days_empty', sql`${table.lines} > 0 or ${table.total} = 0`),
+  ],
+);
+
+/** A change to a day that had been read complete. */
+export const restatements = pgTable(
+  'restatements',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    id: bigserial({ mode: 'number' }).notNull(),
+    report: text().$type<Report>().notNull(),
+    day: day().notNull(),
+    before: numeric().notNull(),
+    after: numeric().notNull(),
+    linesAdded: integer('lines_added').notNull(),
+    linesRemoved: integer('lines_removed').notNull(),
+    linesChanged: integer('lines_changed').notNull(),
+    sync: integer().notNull(),
+    at: instant('at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
+);
+
+/** One row per run of a sync: a sync that was reset in the Temporal UI has several. */
+export const syncs = pgTable(
+  'syncs',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    n: integer().notNull(),
+    runId: text('run_id').notNull(),
+    kind: text().$type<SyncKind>().notNull(),
+    state: text().$type<'running' | 'succeeded' | 'failed'>().notNull(),
+    from: day('from_day').notNull(),
+    to: day('to_day').notNull(),
+    daysRead: integer('days_read').notNull().default(0),
+    daysChanged: integer('days_changed').notNull().default(0),
+    requests: integer().notNull().default(0),
+    bytes: bigint({ mode: 'number' }).notNull().default(0),
+    fault: jsonb().$type<Fault>(),
+    startedAt: instant('started_at').notNull().defaultNow(),
+    endedAt: instant('ended_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.n, table.runId] }),
+    check('syncs_kind', oneOf('kind', SYNC_KINDS)),
+    check('syncs_state', oneOf('state', ['running', 'succeeded', 'failed'])),
+    check('syncs_ended', sql`(state = 'running') = (${table.endedAt} is null)`),
+    check('syncs_fault', sql`(state = 'failed') = (${table.fault} is not null)`),
+  ],
+);
+
+/** What happened to a connection, and who did it. */
+export const events = pgTable(
+  'events',
+  {
+    connectionId: uuid('connection_id')
+      .notNull()
+      .references(() => connections.id, { onDelete: 'cascade' }),
+    id: bigserial({ mode: 'number' }).notNull(),
+    type: text().notNull(),
+    /** The name of the token that asked for it, or `meterline` for what happened on its own. */
+    actor: text().notNull(),
+    message: text().notNull(),
+    at: instant('at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
+);
+
+/** Tokens of the HTTP API, hashed. */
+export const tokens = pgTable(
+  'tokens',
+  {
+    id: uuid().primaryKey().defaultRandom(),
+    name: text().notNull(),
+    role: text().$type<'admin' | 'viewer'>().notNull(),
+    /** SHA-256 of the token. */
+    hash: bytea().notNull().unique(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at'),
+    revokedAt: instant('revoked_at'),
+    lastUsedAt: instant('last_used_at'),
+  },
+  () => [check('tokens_role', oneOf('role', ['admin', 'viewer']))],
+);
