@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { addDays, daysIn, isDay, lengthOf, type Day, type DayRange } from '../domain/days.ts';
+import type { Json } from '../domain/lines.ts';
+import { AnthropicError, invalidReply } from './failure.ts';
+import type { AnthropicReader, ReadablePath } from './transport.ts';
+
+/** A row of a report as it came. */
+export type ReportRow = Readonly<Record<string, Json>>;
+
+/** A whole day of a report. */
+export interface Bucket {
+  readonly day: Day;
+  readonly rows: readonly ReportRow[];
+}
+
+/** Which report, and how its rows are grouped. */
+export interface ReportQuery {
+  readonly path: ReadablePath;
+  readonly groupBy: readonly string[];
+}
+
+const pageReply = z.looseObject({
+  data: z.array(z.looseObject({ starting_at: z.string(), results: z.array(z.record(z.string(), z.json())) })),
+  has_more: z.boolean(),
+  next_page: z.string().min(1).nullish(),
+});
+
+/**
+ * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first: a day that is continued on
+ * the next page is joined, and one that the reply leaves out had nothing. Holds one page and one day at a time.
+ * Throws AnthropicError.
+ *
+ * Where Anthropic does not take a page of so many days (its reply passes the cap, or it refuses with a 400), fewer are
+ * asked for from the first day that was not given out yet. Page tokens are bound to their query, so the window and the
+ * page size change only together with a new query.
+ */
+export async function* readBuckets(
+  reader: AnthropicReader,
+  query: ReportQuery,
+  window: DayRange,
+): AsyncGenerator<Bucket> {
+  let from = window.from;
+  let pageDays = lengthOf(window);
+  while (from <= window.to) {
+    try {
+      for await (const bucket of readQuery(reader, query, { from, to: window.to }, pageDays)) {
+        yield bucket;
+        from = addDays(bucket.day, 1);
+      }
+    } catch (error) {
+      if (!wantsSmallerPages(error) || pageDays === 1) throw error;
+      pageDays = Math.ceil(pageDays / 5);
+    }
+  }
+}
+
+function wantsSmallerPages(error: unknown): boolean {
+  return error instanceof AnthropicError && (error.code === 'reply_too_large' || error.code === 'upstream_refused');
+}
+
+interface OpenBucket {
+  readonly day: Day;
+  readonly rows: ReportRow[];
+}
+
+async function* readQuery(
+  reader: AnthropicReader,
+  query: ReportQuery,
+  window: DayRange,
+  pageDays: number,
+): AsyncGenerator<Bucket> {
+  let next = window.from;
+  let open: OpenBucket | undefined;
+  for await (const page of readPages(reader, query, window, pageDays)) {
+    for (const { day, rows } of page) {
+      if (open?.day === day) {
+        open.rows.push(...rows);
+        continue;
+      }
+      if (day < next || day > window.to) throw invalidReply(`the report gives ${day} where it may not`);
+      if (open !== undefined) yield open;
+      // What lies between was left out, so it had nothing.
+      for (; next < day; next = addDays(next, 1)) yield { day: next, rows: [] };
+      open = { day, rows: [...rows] };
+      next = addDays(day, 1);
+    }
+  }
+  if (open !== undefined) yield open;
+  for (const day of daysIn({ from: next, to: window.to })) yield { day, rows: [] };
+}
+
+async function* readPages(
+  reader: AnthropicReader,
+  query: ReportQuery,
+  window: DayRange,
+  pageDays: number,
+): AsyncGenerator<Bucket[]> {
+  const fixed: [string, string][] = [
+    ['starting_at', `${window.from}T00:00:00Z`],
+    ['ending_at', `${addDays(window.to, 1)}T00:00:00Z`],
+    ['bucket_width', '1d'],
+    ['limit', String(pageDays)],
+    ...query.groupBy.map((dimension): [string, string] => ['group_by[]', dimension]),
+  ];
+  const seen = new Set<string>();
+  let token: string | null = null;
+  do {
+    const { json } = await reader.get(query.path, token === null ? fixed : [...fixed, ['page', token]]);
+    const page = pageReply.safeParse(json);
+    if (!page.success) throw invalidReply(`the report has not the documented form (${faultOf(page.error)})`);
+    yield page.data.data.map(({ starting_at, results }) => ({ day: dayOfBucket(starting_at), rows: results }));
+    token = page.data.has_more ? (page.data.next_page ?? null) : null;
+    if (page.data.has_more && token === null) throw invalidReply('the report says that there is more, and not where');
+    if (token !== null && seen.has(token)) throw invalidReply('the report leads to a page that it gave already');
+    if (token !== null) seen.add(token);
+  } while (token !== null);
+}
+
+function dayOfBucket(startingAt: string): Day {
+  const day = startingAt.slice(0, 10);
+  if (!isDay(day) || !/^T00:00(:00(\.0+)?)?(Z|[+-]00:00)$/.test(startingAt.slice(10))) {
+    throw invalidReply('a bucket does not start at a UTC midnight');
+  }
+  return day;
+}
+
+function faultOf(error: z.ZodError): string {
+  return error.issues
+    .slice(0, 1)
+    .map((issue) => `${issue.path.join('.')}: ${issue.code}`)
+    .join('');
+}

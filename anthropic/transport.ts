@@ -1,0 +1,227 @@
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import type { FailureCode } from '../domain/failures.ts';
+import { VERSION } from '../domain/version.ts';
+import { AnthropicError, invalidReply } from './failure.ts';
+
+/**
+ * The only way to Anthropic. An Admin API key could create and delete; this module cannot: it sends GET, without a
+ * body, to the four paths below, follows no redirect, and talks to one host.
+ */
+export const READABLE_PATHS = [
+  '/v1/organizations/me',
+  '/v1/organizations/workspaces',
+  '/v1/organizations/cost_report',
+  '/v1/organizations/usage_report/messages',
+] as const;
+/** A path that can be asked for. */
+export type ReadablePath = (typeof READABLE_PATHS)[number];
+
+/** A query, in its order; a name may come several times. */
+export type Query = readonly (readonly [name: string, value: string])[];
+
+/** A reply: its JSON, not checked yet. */
+export interface Reply {
+  readonly json: unknown;
+  readonly requestId: string | null;
+}
+
+/** Reads from Anthropic with one key, and counts what it does. */
+export interface AnthropicReader {
+  /** Throws {@link AnthropicError}, or the signal's reason when that is aborted. */
+  get(path: ReadablePath, query: Query): Promise<Reply>;
+  /** What was sent and received so far. */
+  readonly traffic: { readonly requests: number; readonly bytes: number };
+}
+
+/** Makes readers. Holds the connections that they share. */
+export interface Transport {
+  readerFor(key: string, signal: AbortSignal): AnthropicReader;
+  close(): Promise<void>;
+}
+
+// "2023-06-01" is the version that the Admin API documents; what a newer one changes there is not documented.
+const ANTHROPIC_VERSION = '2023-06-01';
+const USER_AGENT = `Meterline/${VERSION}`;
+const HEADERS_TIMEOUT_MS = 30_000;
+const BODY_SILENCE_TIMEOUT_MS = 30_000;
+/** A reply that drips is cut off as a whole, however steady the drip. */
+const REPLY_TIMEOUT_MS = 120_000;
+const MAX_ERROR_BYTES = 64 * 1024;
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
+
+/**
+ * Opens a transport to `baseUrl`, which was checked to be https, or http on loopback. It goes through HTTPS_PROXY
+ * where that is set, but never to loopback. Replies of more than `maxReplyBytes` are refused.
+ */
+export function createTransport(options: { baseUrl: string; maxReplyBytes: number }): Transport {
+  const base = new URL(options.baseUrl);
+  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: BODY_SILENCE_TIMEOUT_MS, connectTimeout: 10_000 };
+  const dispatcher = LOOPBACK_HOSTS.includes(base.hostname) ? new Agent(timeouts) : new EnvHttpProxyAgent(timeouts);
+  return {
+    readerFor: (key, signal) => createReader(dispatcher, base, options.maxReplyBytes, key, signal),
+    close: () => dispatcher.close(),
+  };
+}
+
+function createReader(
+  dispatcher: Dispatcher,
+  base: URL,
+  maxReplyBytes: number,
+  key: string,
+  signal: AbortSignal,
+): AnthropicReader {
+  const traffic = { requests: 0, bytes: 0 };
+  return {
+    traffic,
+    async get(path, query) {
+      traffic.requests += 1;
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(REPLY_TIMEOUT_MS)]);
+      try {
+        const response = await dispatcher.request({
+          origin: base.origin,
+          path: `${base.pathname.replace(/\/$/, '')}${path}${search(query)}`,
+          method: 'GET',
+          headers: { 'x-api-key': key, 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
+          signal: deadline,
+        });
+        const ok = response.statusCode === 200;
+        const { text, cut } = await readText(response, ok ? maxReplyBytes : MAX_ERROR_BYTES, traffic);
+        const requestId = headerOf(response, 'request-id');
+        if (!ok) throw refusal(path, response, text, key, requestId);
+        if (cut) {
+          const detail = `a reply of ${path} passed ${Math.floor(maxReplyBytes / 2 ** 20)} MB`;
+          throw new AnthropicError('reply_too_large', { detail, requestId });
+        }
+        return { json: parseJson(text, requestId), requestId };
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error instanceof AnthropicError ? error : unreachable(error);
+      }
+    },
+  };
+}
+
+function search(query: Query): string {
+  return query.length === 0
+    ? ''
+    : `?${new URLSearchParams(query.map(([name, value]): [string, string] => [name, value])).toString()}`;
+}
+
+async function readText(
+  response: Dispatcher.ResponseData,
+  maxBytes: number,
+  traffic: { bytes: number },
+): Promise<{ text: string; cut: boolean }> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response.body) {
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
+    length += bytes.length;
+    traffic.bytes += bytes.length;
+    if (length > maxBytes) return { text: Buffer.concat(chunks).toString('utf8'), cut: true };
+    chunks.push(bytes);
+  }
+  return { text: Buffer.concat(chunks).toString('utf8'), cut: false };
+}
+
+function headerOf(response: Dispatcher.ResponseData, name: string): string | null {
+  const value = response.headers[name];
+  return typeof value === 'string' ? value.slice(0, 100) : null;
+}
+
+function parseJson(text: string, requestId: string | null): unknown {
+  try {
+    // Postgres has no U+0000 in text; it stands for nothing in a name either.
+    return JSON.parse(text.includes('\\u0000') ? text.replaceAll('\\u0000', '\\ufffd') : text);
+  } catch {
+    throw new AnthropicError('upstream_invalid', { detail: 'the reply is cut short or is not JSON', requestId });
+  }
+}
+
+const CODE_BY_STATUS: Readonly<Record<number, FailureCode>> = {
+  401: 'key_invalid',
+  403: 'key_forbidden',
+  408: 'upstream_unavailable',
+  429: 'rate_limited',
+};
+
+function refusal(
+  path: ReadablePath,
+  response: Dispatcher.ResponseData,
+  text: string,
+  key: string,
+  requestId: string | null,
+): AnthropicError {
+  const { statusCode } = response;
+  const body = errorBody(text);
+  const said = [body.type, body.message].filter((part) => part !== null).join(': ');
+  const detail = `HTTP ${statusCode}${said === '' ? '' : ` ${said}`}`.replaceAll(key, '…').slice(0, 300);
+  const known = {
+    detail,
+    requestId: requestId ?? body.requestId,
+    retryAfterMs: retryAfterMs(headerOf(response, 'retry-after')),
+  };
+  return new AnthropicError(codeOf(statusCode, path, text), known);
+}
+
+function codeOf(status: number, path: ReadablePath, text: string): FailureCode {
+  if (status >= 500) return 'upstream_unavailable';
+  if (status < 400) return 'upstream_invalid';
+  // Only Anthropic's own JSON says anything of a key; a page in HTML comes from a gateway on the way.
+  const isGateway = text !== '' && !text.trimStart().startsWith('{');
+  if (isGateway && status !== 429) return 'upstream_unavailable';
+  if (status === 404 && path === '/v1/organizations/me') return 'individual_account';
+  return CODE_BY_STATUS[status] ?? 'upstream_refused';
+}
+
+function errorBody(text: string): { type: string | null; message: string | null; requestId: string | null } {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = null;
+  }
+  const error = field(body, 'error');
+  return {
+    type: textOf(field(error, 'type')),
+    message: textOf(field(error, 'message')),
+    requestId: textOf(field(body, 'request_id')),
+  };
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && name in value ? Reflect.get(value, name) : null;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 200) : null;
+}
+
+function retryAfterMs(header: string | null): number | null {
+  if (header === null) return null;
+  if (/^\d+(\.\d+)?$/.test(header)) return Number(header) * 1000;
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
+}
+
+const NETWORK_SENTENCES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was reset',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the host name could not be looked up',
+  UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
+  UND_ERR_BODY_TIMEOUT: 'the answer stalled',
+  UND_ERR_SOCKET: 'the connection was closed in the middle of the answer',
+};
+
+function unreachable(error: unknown): AnthropicError {
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new AnthropicError('upstream_unavailable', {
+      detail: `the answer was not complete after ${REPLY_TIMEOUT_MS / 1000} s`,
+    });
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return invalidReply('the reply is cut short');
+  return new AnthropicError('upstream_unavailable', { detail: NETWORK_SENTENCES[code] ?? `network failure ${code}` });
+}
