@@ -1,0 +1,11 @@
+import { createConnectionActivities, type ConnectionActivities } from './connection.ts';
+import type { Dependencies } from './dependencies.ts';
+import { createSyncActivities, type SyncActivities } from './sync.ts';
+
+/** Everything that workflows may ask of the outside world. */
+export type Activities = ConnectionActivities & SyncActivities;
+
+/** Makes the activities of a worker. */
+export function createActivities(deps: Dependencies): Activities {
+  return { ...createConnectionActivities(deps), ...createSyncActivities(deps) };
+}

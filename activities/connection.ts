@@ -1,0 +1,148 @@
+import { Context } from '@temporalio/activity';
+import { AnthropicError } from '../anthropic/failure.ts';
+import { readOrganization } from '../anthropic/organization.ts';
+import { listWorkspaces } from '../anthropic/workspaces.ts';
+import * as connections from '../db/connections.ts';
+import { addEvent } from '../db/events.ts';
+import { KeyUnreadableError } from '../db/key-ring.ts';
+import * as keys from '../db/keys.ts';
+import { loadOutlook, type Outlook } from '../db/outlook.ts';
+import type { Fault } from '../db/schema.ts';
+import * as syncs from '../db/syncs.ts';
+import { saveWorkspaces } from '../db/workspaces.ts';
+import type { Day } from '../domain/days.ts';
+import type { Facts, SyncPlan } from '../domain/decide.ts';
+import { failureKind, isKeyFailure } from '../domain/failures.ts';
+import type { Status } from '../domain/statuses.ts';
+import type { Dependencies } from './dependencies.ts';
+import { readWithActiveKey, whileHeartbeating } from './reading.ts';
+
+interface OfConnection {
+  readonly connectionId: string;
+}
+
+/** What a connection's workflow knows of it: what it decides by, and what it shows. */
+export interface LoadedConnection {
+  readonly facts: Facts | null;
+  readonly outlook: Outlook | null;
+  readonly searchAttributesExist: boolean;
+}
+
+/** What a connection's workflow may ask of the outside world. Each may run twice; the second time changes nothing. */
+export interface ConnectionActivities {
+  /** Reads where the connection stands. `today` is the workflow's UTC day. */
+  loadConnection(input: OfConnection & { today: Day }): Promise<LoadedConnection>;
+  /** Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Fails without an answer. */
+  tryKey(input: OfConnection & { keyId: string }): Promise<'accepted' | 'refused' | 'gone'>;
+  /** Keeps that a candidate got no answer. */
+  deferKey(input: OfConnection & { keyId: string; fault: Fault; nowMs: number }): Promise<void>;
+  /** Asks Anthropic whether the rejected key is taken again. True if it is. Fails without an answer. */
+  probeKey(input: OfConnection & { nowMs: number }): Promise<boolean>;
+  /** Reads the organization's workspaces for the first time. */
+  discoverWorkspaces(input: OfConnection): Promise<number>;
+  restoreKey(input: OfConnection & { rejectedKeyId: string }): Promise<void>;
+  setStatus(input: OfConnection & { to: Status }): Promise<void>;
+  noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
+  forgiveFailure(input: OfConnection): Promise<void>;
+  noteSignal(input: OfConnection & { text: string }): Promise<void>;
+  takeSyncNumber(input: OfConnection): Promise<number>;
+  /** Keeps that a sync ended without being able to say so itself. */
+  noteInterruptedSync(input: OfConnection & { n: number; runId: string; plan: SyncPlan; nowMs: number }): Promise<void>;
+  disconnect(input: OfConnection & { purge: boolean }): Promise<void>;
+}
+
+/** Makes the activities of the `connection` workflow. */
+export function createConnectionActivities(deps: Dependencies): ConnectionActivities {
+  const { db } = deps;
+  return {
+    async loadConnection({ connectionId, today }) {
+      const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc: deps.syncHourUtc });
+      const outlook = facts === null ? null : await loadOutlook(db, connectionId, today);
+      return { facts, outlook, searchAttributesExist: await deps.searchAttributesExist() };
+    },
+
+    tryKey: (input) => tryKey(deps, input),
+
+    async deferKey({ fault, nowMs, ...key }) {
+      await keys.deferKey(db, key, fault, nowMs);
+    },
+
+    probeKey: (input) => probeKey(deps, input),
+
+    async discoverWorkspaces({ connectionId }) {
+      const count = await readWithActiveKey(deps, connectionId, async (reader) => {
+        let listed = 0;
+        for await (const page of listWorkspaces(reader)) {
+          await saveWorkspaces(db, connectionId, page);
+          listed += page.length;
+        }
+        return listed;
+      });
+      await connections.markDiscovered(db, connectionId);
+      return count;
+    },
+
+    restoreKey: ({ connectionId, rejectedKeyId }) => keys.restoreKey(db, connectionId, rejectedKeyId),
+    setStatus: ({ connectionId, to }) => connections.setStatus(db, connectionId, to),
+    noteFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
+    forgiveFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
+    noteSignal: ({ connectionId, text }) => addEvent(db, connectionId, { type: 'signal', message: text }),
+    takeSyncNumber: ({ connectionId }) => syncs.takeSyncNumber(db, connectionId),
+
+    async noteInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
+      const fault: Fault = { code: 'sync_interrupted' };
+      await syncs.failSync(db, { connectionId, n, runId }, plan, { fault, keyId: null, nowMs });
+    },
+
+    disconnect: ({ connectionId, purge }) => connections.disconnect(db, connectionId, purge),
+  };
+}
+
+async function tryKey(
+  { db, ring, transport }: Dependencies,
+  key: { connectionId: string; keyId: string },
+): Promise<'accepted' | 'refused' | 'gone'> {
+  const refuse = async (fault: Fault): Promise<'refused'> => {
+    await keys.refuseKey(db, key, fault, failureKind(fault.code).message);
+    return 'refused';
+  };
+  try {
+    const opened = await keys.openCandidate(db, ring, key.connectionId, key.keyId);
+    if (opened === null) return 'gone';
+    const reader = transport.readerFor(opened.secret, Context.current().cancellationSignal);
+    const organization = await whileHeartbeating(() => readOrganization(reader));
+    const acceptance = await keys.acceptKey(db, key, organization);
+    switch (acceptance.outcome) {
+      case 'accepted':
+      case 'gone':
+        return acceptance.outcome;
+      case 'organization_mismatch':
+        return await refuse({ code: acceptance.outcome });
+      case 'already_connected':
+        return await refuse({ code: acceptance.outcome, connectionId: acceptance.connectionId });
+    }
+  } catch (error) {
+    if (error instanceof KeyUnreadableError) return refuse({ code: 'key_unreadable' });
+    if (!(error instanceof AnthropicError) || !isKeyFailure(error.code)) throw error;
+    const { code, detail, requestId } = error;
+    return refuse({ code, detail, ...(requestId === null ? {} : { requestId }) });
+  }
+}
+
+async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: number }): Promise<boolean> {
+  const { db, ring, transport } = deps;
+  const { connectionId, nowMs } = input;
+  const key = await keys.openActiveKey(db, ring, connectionId);
+  if (key === null) return false;
+  try {
+    const reader = transport.readerFor(key.secret, Context.current().cancellationSignal);
+    await whileHeartbeating(() => readOrganization(reader));
+  } catch (error) {
+    if (!(error instanceof AnthropicError)) throw error;
+    await connections.markProbed(db, connectionId, nowMs);
+    if (!isKeyFailure(error.code)) throw error;
+    return false;
+  }
+  await connections.clearFailure(db, connectionId);
+  return true;
+}

@@ -1,0 +1,14 @@
+import type { Transport } from '../anthropic/transport.ts';
+import type { Db } from '../db/database.ts';
+import type { KeyRing } from '../db/key-ring.ts';
+
+/** What activities work with. Made once by the worker. */
+export interface Dependencies {
+  readonly db: Db;
+  readonly ring: KeyRing;
+  readonly transport: Transport;
+  readonly syncHourUtc: number;
+  readonly restatementDays: number;
+  /** Whether the search attributes of this product are registered on the server. */
+  readonly searchAttributesExist: () => Promise<boolean>;
+}

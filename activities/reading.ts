@@ -1,0 +1,104 @@
+import { Context, activityInfo, heartbeat } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { AnthropicError } from '../anthropic/failure.ts';
+import type { AnthropicReader } from '../anthropic/transport.ts';
+import { markKeyUsed, openActiveKey } from '../db/keys.ts';
+import { ConnectionGoneError } from '../db/ledger.ts';
+import { addSyncProgress, type SyncRun } from '../db/syncs.ts';
+import { isDay, type Day } from '../domain/days.ts';
+import { isKeyFailure } from '../domain/failures.ts';
+import type { Dependencies } from './dependencies.ts';
+import { KEY_REPLACED, failureOf } from './failures.ts';
+
+const HEARTBEAT_INTERVAL_MS = 5_000;
+
+/** What an activity did, added up while it runs so that a failed attempt counts too. */
+export interface Tally {
+  daysRead: number;
+  daysChanged: number;
+  /** The last day that is committed; a retry goes on after it. */
+  through: Day | null;
+}
+
+/**
+ * Reads from Anthropic with the key that serves now, as part of the sync run that this activity belongs to. A key
+ * that is rejected after it was replaced says nothing: the attempt is retried with the one that serves by then.
+ */
+export async function readForSync<T>(
+  deps: Dependencies,
+  sync: { connectionId: string; n: number },
+  read: (reader: AnthropicReader, tally: Tally) => Promise<T>,
+): Promise<T> {
+  const run: SyncRun = { ...sync, runId: runIdOfThisActivity() };
+  const tally: Tally = { daysRead: 0, daysChanged: 0, through: committedThrough() };
+  const counted = async (reader: AnthropicReader): Promise<T> => {
+    try {
+      return await read(reader, tally);
+    } finally {
+      await addSyncProgress(deps.db, run, { ...reader.traffic, ...tally });
+    }
+  };
+  return readWithActiveKey(deps, sync.connectionId, counted, () => tally.through);
+}
+
+/** The run of the workflow that asked for this activity. A sync that was reset goes on under another run. */
+export function runIdOfThisActivity(): string {
+  const { workflowExecution } = activityInfo();
+  if (workflowExecution === undefined) throw new Error('this activity belongs to no workflow');
+  return workflowExecution.runId;
+}
+
+/** Reads from Anthropic with the key that serves now, heartbeating meanwhile. */
+export async function readWithActiveKey<T>(
+  deps: Dependencies,
+  connectionId: string,
+  read: (reader: AnthropicReader) => Promise<T>,
+  through?: () => Day | null,
+): Promise<T> {
+  const key = await openActiveKey(deps.db, deps.ring, connectionId);
+  if (key === null) throw new ConnectionGoneError(connectionId);
+  try {
+    const reader = deps.transport.readerFor(key.secret, Context.current().cancellationSignal);
+    const result = await whileHeartbeating(() => read(reader), through);
+    await markKeyUsed(deps.db, connectionId, key.keyId);
+    return result;
+  } catch (error) {
+    if (!(error instanceof AnthropicError)) throw error;
+    if (isKeyFailure(error.code) && (await isReplaced(deps, connectionId, key.keyId))) {
+      throw ApplicationFailure.create({
+        message: 'The key was replaced while this ran; it is tried again with the new one.',
+        type: KEY_REPLACED,
+        nextRetryDelay: '100ms',
+      });
+    }
+    throw failureOf(error, key.keyId);
+  }
+}
+
+async function isReplaced({ db, ring }: Dependencies, connectionId: string, keyId: string): Promise<boolean> {
+  const active = await openActiveKey(db, ring, connectionId);
+  return active?.keyId !== keyId;
+}
+
+/**
+ * Tells Temporal every few seconds that this process is alive, also while one long reply is under way. Each heartbeat
+ * replaces the details of the one before, so it carries how far the work has come by then.
+ */
+export async function whileHeartbeating<T>(work: () => Promise<T>, through: () => Day | null = () => null): Promise<T> {
+  const beat = (): void => {
+    heartbeat(through());
+  };
+  beat();
+  const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** How far an earlier attempt of this activity came. Days are read oldest first, so one day says it. */
+export function committedThrough(): Day | null {
+  const details: unknown = activityInfo().heartbeatDetails;
+  return typeof details === 'string' && isDay(details) ? details : null;
+}

@@ -1,0 +1,131 @@
+import { heartbeat } from '@temporalio/activity';
+import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
+import type { AnthropicReader } from '../anthropic/transport.ts';
+import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
+import { listWorkspaces } from '../anthropic/workspaces.ts';
+import * as ledger from '../db/ledger.ts';
+import type { Fault } from '../db/schema.ts';
+import * as syncs from '../db/syncs.ts';
+import { saveWorkspaces } from '../db/workspaces.ts';
+import { addDays, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
+import type { SyncPlan } from '../domain/decide.ts';
+import type { Report } from '../domain/lines.ts';
+import { daysToRead, type Totals } from '../domain/reading.ts';
+import type { Dependencies } from './dependencies.ts';
+import { readForSync, runIdOfThisActivity, type Tally } from './reading.ts';
+
+/** The sync that an activity belongs to. Its run is the one that asked. */
+interface OfSync {
+  readonly connectionId: string;
+  readonly n: number;
+}
+
+interface OfReport extends OfSync {
+  readonly report: Report;
+}
+
+/** How many days were read, and how many of them were new or another than before. */
+export type DaysDone = Readonly<Pick<Tally, 'daysRead' | 'daysChanged'>>;
+
+/** What a sync may ask of the outside world. Each may run twice, or while an older attempt still does. */
+export interface SyncActivities {
+  openSync(input: OfSync & { plan: SyncPlan }): Promise<void>;
+  /** Reads the list of workspaces anew: names change, and workspaces are archived. */
+  refreshWorkspaces(input: OfSync): Promise<void>;
+  /** Reads the ungrouped totals of a window of at most 31 days, and says which of its days are to be read. */
+  surveyDays(
+    input: OfReport & { window: DayRange; everyDay: boolean; today: Day },
+  ): Promise<{ totals: Totals; toRead: DayRange[] }>;
+  /** Reads the lines of ranges of days, oldest first, and commits them day by day. A retry goes on at the first day not committed. */
+  readDays(input: OfReport & { ranges: readonly DayRange[]; today: Day }): Promise<DaysDone>;
+  /** Reads the ungrouped totals of a window again. */
+  readTotals(input: OfReport & { window: DayRange }): Promise<Totals>;
+  /** Marks the days whose lines add up to their totals, and returns those that do not. */
+  reconcileDays(input: OfReport & { window: DayRange; totals: Totals; today: Day }): Promise<Day[]>;
+  /** Flags days whose lines and totals stably disagree. */
+  flagDays(input: OfReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
+  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<void>;
+  failSync(input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
+}
+
+/** Makes the activities of the `sync` workflow. */
+export function createSyncActivities(deps: Dependencies): SyncActivities {
+  const { db, restatementDays } = deps;
+  const runOf = ({ connectionId, n }: OfSync): syncs.SyncRun => ({ connectionId, n, runId: runIdOfThisActivity() });
+  return {
+    openSync: ({ plan, ...sync }) => syncs.openSync(db, runOf(sync), plan),
+
+    refreshWorkspaces: (sync) =>
+      readForSync(deps, sync, async (reader) => {
+        for await (const page of listWorkspaces(reader)) await saveWorkspaces(db, sync.connectionId, page);
+      }),
+
+    async surveyDays({ report, window, everyDay, today, ...sync }) {
+      const totals = await readForSync(deps, sync, (reader) => totalsOf(reader, report, window));
+      const stored = await ledger.storedDays(db, sync.connectionId, report, window);
+      return { totals, toRead: toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals })) };
+    },
+
+    readDays: ({ ranges, today, ...sync }) =>
+      readForSync(deps, sync, (reader, tally) => readDays(deps, reader, { ...sync, ranges, today }, tally)),
+
+    readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
+
+    reconcileDays: ({ connectionId, report, window, totals, today }) =>
+      ledger.reconcileDays(db, { connectionId, report, window, totals, today, restatementDays }),
+
+    flagDays: ({ connectionId, report, days, totals }) => ledger.flagDays(db, { connectionId, report, days, totals }),
+
+    succeedSync: ({ plan, startedAtMs, ...sync }) => syncs.succeedSync(db, runOf(sync), plan, startedAtMs),
+
+    failSync: ({ plan, fault, keyId, nowMs, ...sync }) =>
+      syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs }),
+  };
+}
+
+function totalsOf(reader: AnthropicReader, report: Report, window: DayRange): Promise<Totals> {
+  switch (report) {
+    case 'cost':
+      return readCostTotals(reader, window);
+    case 'usage':
+      return readUsageTotals(reader, window);
+  }
+}
+
+async function readDays(
+  deps: Dependencies,
+  reader: AnthropicReader,
+  input: OfReport & { ranges: readonly DayRange[]; today: Day },
+  tally: Tally,
+): Promise<DaysDone> {
+  const { connectionId, n, report, today } = input;
+  const attempt = await ledger.takeAttempt(deps.db);
+  const done = tally.through;
+  for (const range of input.ranges) {
+    const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
+    if (from > range.to) continue;
+    for await (const read of daysOf(reader, report, { from, to: range.to })) {
+      const outcome = await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync: n, today });
+      tally.daysRead += 1;
+      if (outcome === 'changed') tally.daysChanged += 1;
+      tally.through = read.day;
+      heartbeat(read.day);
+    }
+  }
+  return { daysRead: tally.daysRead, daysChanged: tally.daysChanged };
+}
+
+type DayOfReport =
+  | Pick<ledger.ReadDay & { report: 'cost' }, 'report' | 'day' | 'lines'>
+  | Pick<ledger.ReadDay & { report: 'usage' }, 'report' | 'day' | 'lines'>;
+
+async function* daysOf(reader: AnthropicReader, report: Report, window: DayRange): AsyncGenerator<DayOfReport> {
+  switch (report) {
+    case 'cost':
+      for await (const day of readCostDays(reader, window)) yield { report, ...day };
+      return;
+    case 'usage':
+      for await (const day of readUsageDays(reader, window)) yield { report, ...day };
+      return;
+  }
+}

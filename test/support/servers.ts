@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
+import type { TestProject } from 'vitest/node';
+import { migrateDatabase } from '../../db/migrate.ts';
+import { startPostgres } from '../../local/postgres.ts';
+import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
+import { findTemporalCli, findTemporalTestServer, startTemporal } from '../../local/temporal.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Address of the Postgres server of this run, without a database name. */
+    postgresUrl: string;
+    temporalAddress: string;
+    testServerPath: string;
+    workflowBundlePath: string;
+  }
+}
+
+/** Starts the servers that all test files share: a real Postgres, a real Temporal, and the bundled workflow code. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'meterline-test-'));
+  const quiet = (): void => undefined;
+  const [postgres, cli, testServer, bundle] = await Promise.all([
+    startPostgres({ dataDir, durable: false, log: quiet }),
+    findTemporalCli(),
+    findTemporalTestServer(),
+    bundleWorkflowCode({
+      logger: new DefaultLogger('WARN'),
+      workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    }),
+  ]);
+  const temporal = await startTemporal({ cli, dataDir: ':memory:', log: quiet });
+  const url = new URL(postgres.url);
+  url.pathname = '';
+  const bundlePath = join(dataDir, 'workflow-bundle.js');
+  writeFileSync(bundlePath, bundle.code);
+  await createTemplate(url.href);
+
+  project.provide('postgresUrl', url.href);
+  project.provide('temporalAddress', temporal.address);
+  project.provide('testServerPath', testServer);
+  project.provide('workflowBundlePath', bundlePath);
+  return async () => {
+    await Promise.all([temporal.stop(), postgres.stop()]);
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+}
+
+async function createTemplate(server: string): Promise<void> {
+  await onServer(server, `create database ${TEMPLATE}`);
+  await migrateDatabase(databaseUrl(server, TEMPLATE));
+}

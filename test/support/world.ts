@@ -1,0 +1,189 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { pino } from 'pino';
+import { inject } from 'vitest';
+import { createTransport } from '../../anthropic/transport.ts';
+import { createConnection } from '../../db/connections.ts';
+import { createKeyRing, type KeyRing } from '../../db/key-ring.ts';
+import { stageKey } from '../../db/keys.ts';
+import { addDays, dayOf, type Day } from '../../domain/days.ts';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
+import { temporalLogger } from '../../worker/logger.ts';
+import { registerSearchAttributes } from '../../worker/search-attributes.ts';
+import { createWorker } from '../../worker/worker.ts';
+import {
+  CONNECTION_WORKFLOW,
+  connectionWorkflowId,
+  type ConnectionInput,
+  type signals,
+} from '../../workflows/messages.ts';
+import { testDatabase, type TestDatabase } from './postgres.ts';
+
+/** Everything that a connection lives in, real but for Anthropic: Postgres, Temporal, a worker, and the simulator. */
+export interface World {
+  readonly database: TestDatabase;
+  readonly simulator: Simulator;
+  readonly client: Client;
+  readonly ring: KeyRing;
+  readonly taskQueue: string;
+  /** The simulator's first good key. */
+  readonly key: string;
+  /** Stores a connection and starts its workflow. Returns its id. */
+  connect(options?: { key?: string; backfillDays?: number; name?: string; today?: Day }): Promise<string>;
+  /** Stores a candidate. Returns its id. */
+  stage(connectionId: string, key: string): Promise<string>;
+  signal(connectionId: string, name: keyof typeof signals, input?: unknown): Promise<void>;
+  /** Lets time pass. On a real server that is not possible. */
+  pass(duration: string): Promise<void>;
+  stopWorker(): Promise<void>;
+  startWorker(): Promise<void>;
+  close(): Promise<void>;
+}
+
+let installed = false;
+
+function installRuntime(): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({
+    logger: temporalLogger(pino({ level: process.env['LOG_LEVEL'] ?? 'silent' })),
+    telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' }, forward: {} } },
+  });
+}
+
+/** Makes a world. `timeSkipping` lets days pass in milliseconds; without it, the server is the real one. */
+export async function createWorld(options: {
+  timeSkipping: boolean;
+  simulator?: SimulatorOptions;
+  restatementDays?: number;
+}): Promise<World> {
+  installRuntime();
+  const [database, simulator, temporal] = await Promise.all([
+    testDatabase(),
+    startSimulator({ seed: 7, ...options.simulator }),
+    options.timeSkipping ? skippingTemporal() : realTemporal(),
+  ]);
+  const ring = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
+  const transport = createTransport({ baseUrl: simulator.url, maxReplyBytes: 64 * 1024 * 1024 });
+  const taskQueue = `test-${randomUUID()}`;
+  const searchAttributesExist = options.timeSkipping
+    ? (): Promise<boolean> => Promise.resolve(false)
+    : await registerSearchAttributes(temporal.native, 'default', pino({ level: 'silent' }));
+  const newWorker = (): Promise<Worker> =>
+    createWorker({
+      connection: temporal.native,
+      namespace: 'default',
+      taskQueue,
+      dependencies: {
+        db: database.db,
+        ring,
+        transport,
+        syncHourUtc: 6,
+        restatementDays: options.restatementDays ?? 3,
+        searchAttributesExist,
+      },
+      bundle: { codePath: inject('workflowBundlePath') },
+    });
+  let stopWorker = await run(await newWorker());
+  const [first] = simulator.control.keys();
+  if (first === undefined) throw new Error('the simulator has no key');
+  const { client } = temporal;
+
+  return {
+    database,
+    simulator,
+    client,
+    ring,
+    taskQueue,
+    key: first.key,
+    async connect({ key = first.key, backfillDays = 31, name = 'Test', today = dayOf(Date.now()) } = {}) {
+      const id = randomUUID();
+      const began = addDays(today, 1 - backfillDays);
+      const keyId = randomUUID();
+      await createConnection(database.db, ring, {
+        id,
+        name,
+        began,
+        backfillTo: today,
+        keyId,
+        secret: key,
+        actor: 'test',
+      });
+      const input: ConnectionInput = { connectionId: id };
+      await client.workflow.start(CONNECTION_WORKFLOW, {
+        workflowId: connectionWorkflowId(id),
+        taskQueue,
+        args: [input],
+      });
+      return id;
+    },
+    async stage(connectionId, secret) {
+      const keyId = randomUUID();
+      await stageKey(database.db, ring, { connectionId, keyId, secret, requested: false, actor: 'test' });
+      return keyId;
+    },
+    async signal(connectionId, name, input) {
+      await client.workflow
+        .getHandle(connectionWorkflowId(connectionId))
+        .signal(name, ...(input === undefined ? [] : [input]));
+    },
+    pass: temporal.pass,
+    stopWorker: () => stopWorker(),
+    async startWorker() {
+      stopWorker = await run(await newWorker());
+    },
+    async close() {
+      await stopWorker();
+      await temporal.close();
+      await transport.close();
+      await simulator.close();
+      await database.close();
+    },
+  };
+}
+
+function run(worker: Worker): Promise<() => Promise<void>> {
+  const ended = worker.run();
+  return Promise.resolve(async () => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+    await ended;
+  });
+}
+
+interface Temporal {
+  readonly client: Client;
+  readonly native: NativeConnection;
+  readonly pass: (duration: string) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+async function realTemporal(): Promise<Temporal> {
+  const address = inject('temporalAddress');
+  const [connection, native] = await Promise.all([
+    Connection.connect({ address }),
+    NativeConnection.connect({ address }),
+  ]);
+  return {
+    client: new Client({ connection }),
+    native,
+    pass: () => Promise.reject(new Error('time passes by itself on a real server')),
+    close: async () => {
+      await connection.close();
+      await native.close();
+    },
+  };
+}
+
+async function skippingTemporal(): Promise<Temporal> {
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
+  });
+  return {
+    client: env.client,
+    native: env.nativeConnection,
+    pass: (duration) => env.sleep(duration as '1 day'),
+    close: () => env.teardown(),
+  };
+}

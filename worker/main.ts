@@ -1,0 +1,99 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime } from '@temporalio/worker';
+import { sql } from 'drizzle-orm';
+import type { Logger } from 'pino';
+import { createTransport } from '../anthropic/transport.ts';
+import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { announceReady, exitWith, onStop } from '../config/process.ts';
+import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
+import { createKeyRing } from '../db/key-ring.ts';
+import { startKeeper } from './keeper.ts';
+import { createLogger, temporalLogger } from './logger.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+import { POOL_SIZE, createWorker } from './worker.ts';
+
+const RETRY_MS = 1_000;
+const RETRY_CAP_MS = 15_000;
+
+/** `npm run worker`: carries workflows and activities until it is asked to stop. */
+async function main(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger(config.logLevel, 'worker');
+  Runtime.install({
+    logger: temporalLogger(log),
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} } },
+    shutdownSignals: [],
+  });
+  const stop = new AbortController();
+  onStop(() => {
+    log.info('stopping');
+    stop.abort();
+  });
+
+  const database = openDatabase(config.databaseUrl ?? '', { max: POOL_SIZE, name: 'meterline worker' });
+  await untilItAnswers('Postgres', stop.signal, log, () => checkSchema(database.db));
+  const { connectionOptions } = loadClientConnectConfig();
+  const connection = await untilItAnswers('Temporal', stop.signal, log, () =>
+    NativeConnection.connect(connectionOptions),
+  );
+  const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
+  const { namespace, taskQueue } = config.temporal;
+  const worker = await createWorker({
+    connection,
+    namespace,
+    taskQueue,
+    dependencies: {
+      db: database.db,
+      ring: createKeyRing(config.encryptionKeys),
+      transport,
+      syncHourUtc: config.syncHourUtc,
+      restatementDays: config.restatementDays,
+      searchAttributesExist: await registerSearchAttributes(connection, namespace, log),
+    },
+  });
+  const client = new Client({ connection, namespace });
+  const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log });
+  stop.signal.addEventListener('abort', () => {
+    worker.shutdown();
+  });
+  announceReady();
+  log.info({ namespace, taskQueue, anthropic: config.anthropicBaseUrl }, 'the worker serves');
+  if (stop.signal.aborted) worker.shutdown();
+  await worker.run();
+
+  stopKeeper();
+  await transport.close();
+  await connection.close();
+  await database.close();
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS']);
+  } catch (error) {
+    if (error instanceof ConfigError) exitWith(error.message);
+    throw error;
+  }
+}
+
+async function checkSchema(db: Db): Promise<void> {
+  const { ready } = await row<{ ready: boolean }>(db, sql`select to_regclass('tokens') is not null as ready`);
+  if (!ready) throw new Error('the database has not the present schema; run "npm run migrate"');
+}
+
+/** A server that is down is waited for, with a line that says so: it is not for us to end because of it. */
+async function untilItAnswers<T>(what: string, stop: AbortSignal, log: Logger, ask: () => Promise<T>): Promise<T> {
+  for (let waitMs = RETRY_MS; ; waitMs = Math.min(RETRY_CAP_MS, waitMs * 2)) {
+    try {
+      return await ask();
+    } catch (error) {
+      const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
+      log.warn({ error: message, retryInMs: waitMs }, `${what} does not answer; trying again`);
+      await delay(waitMs, undefined, { signal: stop }).catch(() => process.exit(0));
+    }
+  }
+}
+
+await main();

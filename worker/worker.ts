@@ -1,0 +1,42 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { createActivities } from '../activities/activities.ts';
+import type { Dependencies } from '../activities/dependencies.ts';
+import { translateFailures } from '../activities/failures.ts';
+
+/** Activities under way at once. Each needs a connection to Postgres for moments only. */
+const CONCURRENT_ACTIVITIES = 40;
+/** Connections to Postgres that serve them. */
+export const POOL_SIZE = 20;
+/** How long activities under way may go on when the worker is asked to stop; then they are cancelled. */
+const GRACE_MS = 5_000;
+
+/** Makes a worker for workflows and activities. It does nothing before it is run. */
+export async function createWorker(options: {
+  connection: NativeConnection;
+  namespace: string;
+  taskQueue: string;
+  dependencies: Dependencies;
+  /** Workflow code that was bundled before; else what the build left beside this file, or the sources. */
+  bundle?: WorkerOptions['workflowBundle'];
+}): Promise<Worker> {
+  const { connection, namespace, taskQueue, dependencies, bundle } = options;
+  return Worker.create({
+    connection,
+    namespace,
+    taskQueue,
+    ...(bundle === undefined ? workflowCode() : { workflowBundle: bundle }),
+    activities: createActivities(dependencies),
+    interceptors: { activity: [() => ({ inbound: translateFailures() })] },
+    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    shutdownGraceTime: GRACE_MS,
+    shutdownForceTime: GRACE_MS * 2,
+  });
+}
+
+function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const built = fileURLToPath(new URL('../workflow-bundle.js', import.meta.url));
+  if (existsSync(built)) return { workflowBundle: { codePath: built } };
+  return { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) };
+}

@@ -1,0 +1,23 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+
+/** Work in Postgres alone: short, and retried until Postgres answers, since nothing can go on without it. */
+export const POSTGRES: ActivityOptions = {
+  startToCloseTimeout: '30 seconds',
+  retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
+};
+
+/**
+ * One question to Anthropic. Blips are retried here; then the caller says so where people see it, and waits with its
+ * own, longer backoff. Failures of a rate limit bring their own delay.
+ */
+export const QUESTION: ActivityOptions = {
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },
+};
+
+/** Reading many days. It may be long, and commits as it goes, so only silence is a fault. */
+export const LONG_READ: ActivityOptions = {
+  ...QUESTION,
+  startToCloseTimeout: '2 hours',
+};

@@ -1,0 +1,206 @@
+import {
+  CancellationScope,
+  ParentClosePolicy,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/activities.ts';
+import type { LoadedConnection } from '../activities/connection.ts';
+import { dayOf } from '../domain/days.ts';
+import { decide, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
+import { parseSignal, type Message, type SignalName } from '../domain/messages.ts';
+import { POSTGRES, QUESTION } from './activity-options.ts';
+import { attributesOf, showConnection, summaryOfSync } from './display.ts';
+import { detailsOf } from './failures.ts';
+import { signals, statusQuery, syncWorkflowId, type ConnectionInput, type ConnectionStatus } from './messages.ts';
+import { sync } from './sync.ts';
+
+const DAY_MS = 86_400_000;
+
+const postgres = proxyActivities<Activities>(POSTGRES);
+const anthropic = proxyActivities<Activities>(QUESTION);
+
+/** A sync under way, started by this run. */
+interface RunningSync {
+  readonly n: number;
+  readonly plan: SyncPlan;
+  readonly runId: string;
+  readonly scope: CancellationScope;
+  /** Set once it is over, in whatever way. */
+  outcome: 'succeeded' | 'failed' | null;
+}
+
+interface State {
+  readonly connectionId: string;
+  readonly startedAtMs: number;
+  inbox: Message[];
+  sync: RunningSync | null;
+  loaded: LoadedConnection | null;
+  doing: string;
+}
+
+/**
+ * A connection's life. Each round reads Postgres, decides the one next step by it, and carries it out; nothing else is
+ * remembered, so start, continue-as-new, reset and restart are one path. Messages only wait in the inbox for the next
+ * round: signals and not updates, since they must be taken while no worker runs, and their verdict is read in Postgres.
+ */
+export async function connection(input: ConnectionInput): Promise<void> {
+  const state: State = {
+    connectionId: input.connectionId,
+    startedAtMs: Date.now(),
+    inbox: [...(input.inbox ?? [])],
+    sync: null,
+    loaded: null,
+    doing: 'reading where it stands',
+  };
+  takeMessages(state);
+  for (;;) {
+    if (state.sync?.outcome) await closeSync(state, state.sync);
+    if (isTimeForNewRun(state)) return goOnAsNewRun(state);
+    state.loaded = await postgres.loadConnection({ connectionId: state.connectionId, today: dayOf(Date.now()) });
+    const decision = decide(state.loaded.facts, state.inbox, state.sync !== null, Date.now());
+    showConnection(state.loaded, decision.step, state.sync?.plan ?? null);
+    if (decision.step.do === 'end') return;
+    state.doing = decision.step.do;
+    await carryOut(state, decision);
+  }
+}
+
+/** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
+function takeMessages(state: State): void {
+  for (const name of Object.keys(signals) as SignalName[]) {
+    setHandler(signals[name], (carried: unknown) => {
+      state.inbox.push(parseSignal(name, carried));
+    });
+  }
+  setHandler(statusQuery, (): ConnectionStatus => ({
+    connectionId: state.connectionId,
+    status: state.loaded?.facts?.status ?? 'unknown',
+    doing: state.doing,
+    inbox: state.inbox.length,
+  }));
+}
+
+function isTimeForNewRun(state: State): boolean {
+  const { continueAsNewSuggested } = workflowInfo();
+  return state.sync === null && (continueAsNewSuggested || Date.now() - state.startedAtMs >= DAY_MS);
+}
+
+async function goOnAsNewRun(state: State): Promise<never> {
+  await condition(allHandlersFinished);
+  return continueAsNew<typeof connection>({ connectionId: state.connectionId, inbox: state.inbox });
+}
+
+/** The message that a step answers leaves the inbox only now that the step is carried out. */
+async function carryOut(state: State, { step, answers }: Decision): Promise<void> {
+  await perform(state, step);
+  if (answers !== undefined) state.inbox = state.inbox.filter((message) => message !== answers);
+}
+
+async function perform(state: State, step: Step): Promise<void> {
+  const { connectionId } = state;
+  switch (step.do) {
+    case 'end':
+      return;
+    case 'wait':
+      return waitForNews(state, step.untilMs);
+    case 'startSync':
+      return startSync(state, step.plan);
+    case 'cancelSync':
+      return cancelSync(state);
+    case 'tryKey':
+      return tryKey(state, step.keyId);
+    case 'probeKey':
+      return probeKey(state);
+    case 'discover':
+      return discover(state);
+    case 'setStatus':
+      return postgres.setStatus({ connectionId, to: step.to });
+    case 'restoreKey':
+      return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId });
+    case 'forgiveFailure':
+      return postgres.forgiveFailure({ connectionId });
+    case 'note':
+      return step.text === '' ? undefined : postgres.noteSignal({ connectionId, text: step.text });
+    case 'disconnect':
+      return postgres.disconnect({ connectionId, purge: step.purge });
+  }
+}
+
+async function waitForNews(state: State, untilMs: number | null): Promise<void> {
+  const known = state.inbox.length;
+  const news = (): boolean => state.inbox.length > known || state.sync?.outcome != null;
+  if (untilMs === null) await condition(news);
+  else await condition(news, Math.max(1, untilMs - Date.now()));
+}
+
+async function tryKey(state: State, keyId: string): Promise<void> {
+  const { connectionId } = state;
+  try {
+    await anthropic.tryKey({ connectionId, keyId });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    await postgres.deferKey({ connectionId, keyId, fault: detailsOf(error).fault, nowMs: Date.now() });
+  }
+}
+
+async function probeKey({ connectionId }: State): Promise<void> {
+  try {
+    await anthropic.probeKey({ connectionId, nowMs: Date.now() });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    // No answer is no verdict. The activity kept that it asked, so the next probe is a day away.
+  }
+}
+
+async function discover({ connectionId }: State): Promise<void> {
+  try {
+    await anthropic.discoverWorkspaces({ connectionId });
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    await postgres.noteFailure({ connectionId, ...detailsOf(error), nowMs: Date.now() });
+  }
+}
+
+async function startSync(state: State, plan: SyncPlan): Promise<void> {
+  const { connectionId } = state;
+  const n = await postgres.takeSyncNumber({ connectionId });
+  const scope = new CancellationScope();
+  const child = await scope.run(() =>
+    startChild(sync, {
+      workflowId: syncWorkflowId(connectionId, n),
+      args: [{ connectionId, n, plan }],
+      staticSummary: summaryOfSync(plan, state.loaded?.outlook?.name ?? connectionId),
+      // Whoever ends a connection's workflow by hand wants its sync to end too, and to say so.
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      // Far longer than any window takes; a sync that hangs for ever would hold up all later ones.
+      workflowRunTimeout: '12 hours',
+      ...(state.loaded?.searchAttributesExist ? { typedSearchAttributes: attributesOf(state.loaded, plan) } : {}),
+    }),
+  );
+  const running: RunningSync = { n, plan, runId: child.firstExecutionRunId, scope, outcome: null };
+  state.sync = running;
+  void child.result().then(
+    () => (running.outcome = 'succeeded'),
+    () => (running.outcome = 'failed'),
+  );
+}
+
+async function cancelSync({ sync: running }: State): Promise<void> {
+  if (running === null) return;
+  running.scope.cancel();
+  await condition(() => running.outcome !== null);
+}
+
+/** A sync that failed has said so itself, unless it was terminated or timed out: then it is said here. */
+async function closeSync(state: State, { n, runId, plan, outcome }: RunningSync): Promise<void> {
+  const { connectionId } = state;
+  if (outcome === 'failed') await postgres.noteInterruptedSync({ connectionId, n, runId, plan, nowMs: Date.now() });
+  state.sync = null;
+}

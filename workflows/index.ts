@@ -1,0 +1,2 @@
+export { connection } from './connection.ts';
+export { sync } from './sync.ts';

@@ -1,0 +1,47 @@
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { SignalName } from '../domain/messages.ts';
+import type { Message } from '../domain/messages.ts';
+
+/** The type of the workflow that is a connection's life, and of the one that reads a window of days for it. */
+export const CONNECTION_WORKFLOW = 'connection';
+export const SYNC_WORKFLOW = 'sync';
+
+/** The id of a connection's workflow. */
+export function connectionWorkflowId(connectionId: string): string {
+  return `connection-${connectionId}`;
+}
+
+/** The id of a connection's `n`th sync. */
+export function syncWorkflowId(connectionId: string, n: number): string {
+  return `sync-${connectionId}-${n}`;
+}
+
+/** What a connection's workflow starts with: its id, and what it was told and has not acted on yet. Never a key. */
+export interface ConnectionInput {
+  readonly connectionId: string;
+  readonly inbox?: readonly Message[];
+}
+
+/**
+ * The signals of a connection, by name. What they carry is checked inside the workflow, since people send them from
+ * the Temporal UI too: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}, syncEnded {n}.
+ */
+export const signals = {
+  rotateKey: defineSignal<[unknown?]>('rotateKey'),
+  syncNow: defineSignal<[unknown?]>('syncNow'),
+  pause: defineSignal<[unknown?]>('pause'),
+  resume: defineSignal<[unknown?]>('resume'),
+  disconnect: defineSignal<[unknown?]>('disconnect'),
+  syncEnded: defineSignal<[unknown?]>('syncEnded'),
+} satisfies Record<SignalName, unknown>;
+
+/** Where a connection stands, as its workflow sees it. Postgres is the truth; this says what the workflow does next. */
+export interface ConnectionStatus {
+  readonly connectionId: string;
+  readonly status: string;
+  readonly doing: string;
+  readonly inbox: number;
+}
+
+/** Answers with {@link ConnectionStatus}. */
+export const statusQuery = defineQuery<ConnectionStatus>('status');

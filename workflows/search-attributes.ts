@@ -1,0 +1,9 @@
+import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
+
+/** What connections and syncs can be found by in the Temporal UI. None holds a secret. */
+export const searchAttributes = {
+  connection: defineSearchAttributeKey('MeterlineConnection', SearchAttributeType.KEYWORD),
+  organization: defineSearchAttributeKey('MeterlineOrganization', SearchAttributeType.KEYWORD),
+  status: defineSearchAttributeKey('MeterlineStatus', SearchAttributeType.KEYWORD),
+  syncKind: defineSearchAttributeKey('MeterlineSyncKind', SearchAttributeType.KEYWORD),
+} as const;

@@ -1,0 +1,149 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/activities.ts';
+import type { FailureDetails } from '../activities/failures.ts';
+import { dayOf, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
+import type { SyncPlan } from '../domain/decide.ts';
+import { failureKind } from '../domain/failures.ts';
+import { REPORTS, type Report } from '../domain/lines.ts';
+import { judge, type Totals } from '../domain/reading.ts';
+import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
+import { detailsOf, typeOf } from './failures.ts';
+import { connectionWorkflowId, signals } from './messages.ts';
+
+/** What a sync starts with: whose it is, its number, and the days to read and why. */
+export interface SyncInput {
+  readonly connectionId: string;
+  readonly n: number;
+  readonly plan: SyncPlan;
+}
+
+const postgres = proxyActivities<Activities>(POSTGRES);
+const anthropic = proxyActivities<Activities>(QUESTION);
+const reading = proxyActivities<Activities>(LONG_READ);
+
+/**
+ * Reads one window of days for a connection: its workspaces, then cost and usage, each held against its ungrouped
+ * totals. Days are committed one by one, so whatever ends it early keeps what it has.
+ */
+export async function sync(input: SyncInput): Promise<void> {
+  const { connectionId, n, plan } = input;
+  const startedAtMs = Date.now();
+  try {
+    await postgres.openSync({ connectionId, n, plan });
+    await anthropic.refreshWorkspaces({ connectionId, n });
+    for (const window of splitRange(plan)) {
+      for (const report of REPORTS) {
+        setCurrentDetails(`Reading **${report}** of ${spell(window)}.`);
+        await readWindow(input, report, window);
+      }
+    }
+    await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
+    setCurrentDetails('Done.');
+  } catch (error) {
+    // Also when cancelled: whoever looks at this connection next must see that its last sync did not end well.
+    await CancellationScope.nonCancellable(() => recordFailure(input, error));
+    throw error instanceof ApplicationFailure || isCancellation(error) ? error : failureOf(error);
+  } finally {
+    await CancellationScope.nonCancellable(() => tellConnection(input));
+  }
+}
+
+async function recordFailure({ connectionId, n, plan }: SyncInput, error: unknown): Promise<void> {
+  const details: FailureDetails = isCancellation(error)
+    ? { fault: { code: 'sync_interrupted' }, keyId: null }
+    : detailsOf(error);
+  const { message, action } = failureKind(details.fault.code);
+  setCurrentDetails(
+    [`**${details.fault.code}**: ${message}`, details.fault.detail ?? '', `**What to do:** ${action}`].join('\n\n'),
+  );
+  await postgres.failSync({ connectionId, n, plan, ...details, nowMs: Date.now() });
+}
+
+/** The sentence and the action, so that the list of failed workflows says why in words. */
+function failureOf(error: unknown): ApplicationFailure {
+  const { fault, keyId } = detailsOf(error);
+  const { message, action } = failureKind(fault.code);
+  const detail = fault.detail === undefined ? '' : ` (${fault.detail})`;
+  return ApplicationFailure.nonRetryable(`${message}${detail} ${action}`, typeOf(error) ?? fault.code, {
+    fault,
+    keyId,
+  });
+}
+
+async function tellConnection({ connectionId, n }: SyncInput): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(connectionWorkflowId(connectionId)).signal(signals.syncEnded, { n });
+  } catch {
+    // Nobody listens: its connection ended, or is started again later and then looks at Postgres by itself.
+  }
+}
+
+async function readWindow({ connectionId, n, plan }: SyncInput, report: Report, window: DayRange): Promise<void> {
+  const of = { connectionId, n, report };
+  const { everyDay } = plan;
+  const { totals, toRead } = await anthropic.surveyDays.executeWithOptions(
+    { summary: `${report}: totals of ${spell(window)}` },
+    [{ ...of, window, everyDay, today: today() }],
+  );
+  if (toRead.length > 0) await readDays(of, toRead);
+  const disagreeing = await postgres.reconcileDays({ ...of, window, totals, today: today() });
+  if (disagreeing.length > 0) await settle(of, disagreeing, totals);
+}
+
+type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
+
+async function readDays(of: OfReport, ranges: DayRange[]): Promise<void> {
+  const summary = `${of.report}: lines of ${ranges.map(spell).join(', ')}`.slice(0, 190);
+  await reading.readDays.executeWithOptions({ summary }, [{ ...of, ranges, today: today() }]);
+}
+
+/**
+ * Days whose lines do not add up to the total read before them. Either they moved meanwhile, then the total read now
+ * says so and they stay provisional; or lines are missing, then a second read mends it or the day is flagged.
+ */
+async function settle(of: OfReport, disagreeing: readonly Day[], before: Totals): Promise<void> {
+  const after = await totalsOf(of, disagreeing);
+  const unsettled = await disagreeingOf(of, disagreeing, after);
+  const stable = unsettled.filter((day) => judge(before, after, day) === 'disagrees');
+  if (stable.length === 0) return;
+  await readDays(of, toRanges(stable));
+  const last = await totalsOf(of, stable);
+  const wrong = await disagreeingOf(of, stable, last);
+  const days = wrong.filter((day) => judge(after, last, day) === 'disagrees');
+  if (days.length > 0) await postgres.flagDays({ ...of, days, totals: last });
+}
+
+function totalsOf(of: OfReport, days: readonly Day[]): Promise<Totals> {
+  const window = hullOf(days);
+  return anthropic.readTotals.executeWithOptions({ summary: `${of.report}: totals of ${spell(window)}, again` }, [
+    { ...of, window },
+  ]);
+}
+
+async function disagreeingOf(of: OfReport, days: readonly Day[], totals: Totals): Promise<Day[]> {
+  const disagreeing = await postgres.reconcileDays({ ...of, window: hullOf(days), totals, today: today() });
+  return disagreeing.filter((day) => days.includes(day));
+}
+
+function hullOf(days: readonly Day[]): DayRange {
+  const [first] = days;
+  const last = days.at(-1);
+  if (first === undefined || last === undefined) throw ApplicationFailure.nonRetryable('no days to hold together');
+  return { from: first, to: last };
+}
+
+/** Taken anew for every activity: a run that is reset must not call today by an old date. */
+function today(): Day {
+  return dayOf(Date.now());
+}
+
+function spell({ from, to }: DayRange): string {
+  return from === to ? from : `${from} to ${to}`;
+}
