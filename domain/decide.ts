@@ -175,13 +175,19 @@ function proceed(facts: Facts, syncRunning: boolean, nowMs: number): Step {
   if (facts.status === 'paused') return { do: 'wait', untilMs: null };
   const candidate = dueCandidate(facts, nowMs);
   if (candidate.step !== null) return candidate.step;
-  if (facts.activeKeyId === null) {
-    // No key ever worked. One that waits for an answer may yet; without one, nothing can be read, ever.
-    return candidate.nextMs === null ? { do: 'setStatus', to: 'refused' } : { do: 'wait', untilMs: candidate.nextMs };
-  }
+  if (facts.activeKeyId === null) return withoutKey(facts, candidate.nextMs);
+  if (facts.status === 'validating') return { do: 'setStatus', to: 'discovering' };
   if (syncRunning) return { do: 'wait', untilMs: candidate.nextMs };
   const step = facts.failure === null ? goOn(facts, nowMs) : afterFailure(facts, facts.failure, nowMs);
   return step.do === 'wait' ? { do: 'wait', untilMs: earliest(step.untilMs, candidate.nextMs) } : step;
+}
+
+/** No key serves. One that waits for an answer may yet; where none ever served and none waits, nothing can be read. */
+function withoutKey(facts: Facts, nextTryMs: number | null): Step {
+  if (facts.status === 'validating') {
+    return nextTryMs === null ? { do: 'setStatus', to: 'refused' } : { do: 'wait', untilMs: nextTryMs };
+  }
+  return facts.status === 'awaiting_key' ? { do: 'wait', untilMs: nextTryMs } : { do: 'setStatus', to: 'awaiting_key' };
 }
 
 /** A requested candidate whose time has come; else when the next one's comes. */

@@ -5,13 +5,15 @@ const DAY_MS = 24 * HOUR_MS;
 /** The spread of the daily syncs over the hour that is set, so that many connections do not ask at once. */
 const SPREAD_MS = HOUR_MS;
 
-/** A stable number in [0, 1) for a text: FNV-1a, since workflow code has no crypto. */
+/** A stable number in [0, 1) for a text: FNV-1a and MurmurHash3's last mix, since workflow code has no crypto. */
 function fraction(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193) >>> 0;
   }
-  return hash / 2 ** 32;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
 /** The last instant (ms) at or before `nowMs` at which this connection's daily sync was due. */

@@ -16,15 +16,19 @@ export const STATUSES = [
 /** One of {@link STATUSES}. */
 export type Status = (typeof STATUSES)[number];
 
-/** From each status, the ones that may follow. Staying is always allowed and is no transition. */
+/**
+ * From each status, the ones that may follow. Staying is always allowed and is no transition. Between discovering,
+ * backfilling and active every way is open: which of them holds is read off what is stored, and what is stored may be
+ * lost (a day that was deleted to have it read again makes an active connection backfill).
+ */
 export const TRANSITIONS: Readonly<Record<Status, readonly Status[]>> = {
   validating: ['discovering', 'refused', 'paused', 'disconnected'],
-  discovering: ['backfilling', 'degraded', 'awaiting_key', 'paused', 'disconnected'],
-  backfilling: ['active', 'degraded', 'awaiting_key', 'paused', 'disconnected'],
-  active: ['degraded', 'awaiting_key', 'paused', 'disconnected'],
+  discovering: ['backfilling', 'active', 'degraded', 'awaiting_key', 'paused', 'disconnected'],
+  backfilling: ['discovering', 'active', 'degraded', 'awaiting_key', 'paused', 'disconnected'],
+  active: ['discovering', 'backfilling', 'degraded', 'awaiting_key', 'paused', 'disconnected'],
   degraded: ['discovering', 'backfilling', 'active', 'awaiting_key', 'paused', 'disconnected'],
   awaiting_key: ['discovering', 'backfilling', 'active', 'degraded', 'paused', 'disconnected'],
-  paused: ['validating', 'discovering', 'backfilling', 'active', 'refused', 'disconnected'],
+  paused: ['validating', 'discovering', 'backfilling', 'active', 'disconnected'],
   refused: [],
   disconnected: [],
 };

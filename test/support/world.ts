@@ -183,7 +183,7 @@ async function skippingTemporal(): Promise<Temporal> {
   return {
     client: env.client,
     native: env.nativeConnection,
-    pass: (duration) => env.sleep(duration as '1 day'),
+    pass: (duration) => env.sleep(duration),
     close: () => env.teardown(),
   };
 }

@@ -1,0 +1,300 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { addDays, dayOf, type Day } from '../../domain/days.ts';
+import { decide, homeOf, type CandidateFacts, type Facts } from '../../domain/decide.ts';
+import type { Message } from '../../domain/messages.ts';
+import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
+import { STATUSES, isLive, mayFollow } from '../../domain/statuses.ts';
+
+const ID = '00000000-0000-4000-8000-000000000001';
+const KEY = '00000000-0000-4000-8000-00000000000a';
+const OTHER_KEY = '00000000-0000-4000-8000-00000000000b';
+const NOW = Date.parse('2026-11-20T12:00:00Z');
+const TODAY = dayOf(NOW);
+const BEGAN = addDays(TODAY, -30);
+
+/** A connection in good order, synced a minute ago. */
+const active: Facts = {
+  connectionId: ID,
+  status: 'active',
+  syncHourUtc: 6,
+  began: BEGAN,
+  backfillTo: TODAY,
+  discovered: true,
+  activeKeyId: KEY,
+  hasSupersededKey: false,
+  candidates: [],
+  oldestMissing: null,
+  syncedAtMs: NOW - 60_000,
+  failure: null,
+  probedAtMs: null,
+};
+const candidate: CandidateFacts = { keyId: OTHER_KEY, requested: true, tries: 0, triedAtMs: null };
+const fresh: Facts = {
+  ...active,
+  status: 'validating',
+  discovered: false,
+  activeKeyId: null,
+  candidates: [{ ...candidate, keyId: KEY }],
+  oldestMissing: BEGAN,
+  syncedAtMs: null,
+};
+const failed = (code: 'key_invalid' | 'upstream_unavailable', more: Partial<Facts> = {}): Facts => ({
+  ...active,
+  failure: { code, keyId: code === 'key_invalid' ? KEY : null, atMs: NOW, count: 1 },
+  ...more,
+});
+const next = (facts: Facts | null, inbox: Message[] = [], running = false, now = NOW): unknown =>
+  decide(facts, inbox, running, now).step;
+
+describe('a new connection', () => {
+  it('tries its first key, reads the workspaces, backfills, and is active', () => {
+    expect(next(fresh)).toEqual({ do: 'tryKey', keyId: KEY });
+    const accepted: Facts = { ...fresh, activeKeyId: KEY, candidates: [] };
+    expect(next(accepted)).toEqual({ do: 'setStatus', to: 'discovering' });
+    expect(next({ ...accepted, status: 'discovering' })).toEqual({ do: 'discover' });
+    const discovered: Facts = { ...accepted, status: 'discovering', discovered: true };
+    expect(next(discovered)).toEqual({ do: 'setStatus', to: 'backfilling' });
+    expect(next({ ...discovered, status: 'backfilling' })).toEqual({
+      do: 'startSync',
+      plan: { kind: 'backfill', from: BEGAN, to: TODAY, everyDay: false },
+    });
+    expect(next({ ...active, status: 'backfilling' })).toEqual({ do: 'setStatus', to: 'active' });
+  });
+
+  it('is refused once no key is left that could be tried', () => {
+    expect(next({ ...fresh, candidates: [] })).toEqual({ do: 'setStatus', to: 'refused' });
+    const unasked = { ...candidate, requested: false };
+    expect(next({ ...fresh, candidates: [unasked] })).toEqual({ do: 'setStatus', to: 'refused' });
+  });
+
+  it('waits with its key while Anthropic does not answer, and is not refused', () => {
+    const tried = { ...candidate, tries: 3, triedAtMs: NOW };
+    expect(next({ ...fresh, candidates: [tried] })).toEqual({ do: 'wait', untilMs: NOW + backoffMs(3) });
+    expect(next({ ...fresh, candidates: [tried] }, [], false, NOW + backoffMs(3))).toMatchObject({ do: 'tryKey' });
+  });
+
+  it('goes on with a backfill at the first day that is missing', () => {
+    const half: Facts = { ...active, status: 'backfilling', oldestMissing: addDays(BEGAN, 10), syncedAtMs: null };
+    expect(next(half)).toMatchObject({ plan: { kind: 'backfill', from: addDays(BEGAN, 10), to: TODAY } });
+  });
+});
+
+describe('the daily rhythm', () => {
+  it('waits until the same UTC time the next day', () => {
+    expect(next(active)).toEqual({ do: 'wait', untilMs: nextDueMs(ID, 6, NOW) });
+  });
+
+  it('reads the last 31 days when it is due', () => {
+    const due = lastDueMs(ID, 6, NOW);
+    expect(next({ ...active, syncedAtMs: due - 1 })).toEqual({
+      do: 'startSync',
+      plan: { kind: 'daily', from: BEGAN, to: TODAY, everyDay: false },
+    });
+    expect(next({ ...active, syncedAtMs: due })).toMatchObject({ do: 'wait' });
+  });
+
+  it('after weeks of downtime first reads what is older than the daily window', () => {
+    const began = addDays(TODAY, -100);
+    const down: Facts = {
+      ...active,
+      began,
+      backfillTo: addDays(began, 30),
+      oldestMissing: addDays(TODAY, -60),
+      syncedAtMs: 0,
+    };
+    expect(next(down)).toMatchObject({
+      plan: { kind: 'catch_up', from: addDays(TODAY, -60), to: addDays(TODAY, -31) },
+    });
+    expect(next({ ...down, oldestMissing: addDays(TODAY, -30) })).toMatchObject({ plan: { kind: 'daily' } });
+  });
+
+  it('never starts a sync while one runs', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
+        expect(decide(facts, inbox, true, NOW).step.do).not.toBe('startSync');
+      }),
+    );
+  });
+});
+
+describe('after a failure', () => {
+  it('is degraded, and tries again with a backoff', () => {
+    expect(next(failed('upstream_unavailable'))).toEqual({ do: 'setStatus', to: 'degraded' });
+    const degraded = failed('upstream_unavailable', { status: 'degraded' });
+    expect(next(degraded)).toEqual({ do: 'wait', untilMs: NOW + backoffMs(1) });
+    expect(next(degraded, [], false, NOW + backoffMs(1))).toMatchObject({ do: 'startSync' });
+  });
+
+  it('awaits a key when the one that serves is rejected, and asks once a day whether it is taken again', () => {
+    expect(next(failed('key_invalid'))).toEqual({ do: 'setStatus', to: 'awaiting_key' });
+    const awaiting = failed('key_invalid', { status: 'awaiting_key' });
+    expect(next(awaiting)).toEqual({ do: 'wait', untilMs: NOW + 86_400_000 });
+    expect(next(awaiting, [], false, NOW + 86_400_000)).toEqual({ do: 'probeKey' });
+    expect(next({ ...awaiting, probedAtMs: NOW + 1 }, [], false, NOW + 86_400_000)).toMatchObject({ do: 'wait' });
+  });
+
+  it('forgives the rejection of a key that was replaced meanwhile', () => {
+    expect(next(failed('key_invalid', { activeKeyId: OTHER_KEY }))).toEqual({ do: 'forgiveFailure' });
+  });
+
+  it('goes back to the replaced key when the new one is rejected before its first success', () => {
+    expect(next(failed('key_invalid', { hasSupersededKey: true }))).toEqual({ do: 'restoreKey', rejectedKeyId: KEY });
+  });
+
+  it('does not await a key while one waits to be tried', () => {
+    expect(next(failed('key_invalid', { candidates: [candidate] }))).toMatchObject({ do: 'tryKey' });
+    const unanswered = { ...candidate, tries: 1, triedAtMs: NOW };
+    expect(next(failed('key_invalid', { candidates: [unanswered] }))).toEqual({ do: 'setStatus', to: 'degraded' });
+    const waiting = failed('key_invalid', { status: 'degraded', candidates: [unanswered] });
+    expect(next(waiting)).toEqual({ do: 'wait', untilMs: NOW + backoffMs(1) });
+  });
+});
+
+describe('a message', () => {
+  it('rotateKey tries a staged key in any live status, also while a sync runs', () => {
+    const message: Message = { type: 'rotateKey', keyId: OTHER_KEY };
+    for (const status of ['active', 'degraded', 'awaiting_key', 'paused', 'backfilling'] as const) {
+      const facts = { ...active, status, candidates: [{ ...candidate, requested: false }] };
+      expect(decide(facts, [message], true, NOW)).toEqual({
+        step: { do: 'tryKey', keyId: OTHER_KEY },
+        answers: message,
+      });
+    }
+  });
+
+  it('about an unknown key changes nothing and leaves an event', () => {
+    expect(next(active, [{ type: 'rotateKey', keyId: OTHER_KEY }])).toMatchObject({ do: 'note' });
+  });
+
+  it('disconnect stops a running sync first', () => {
+    const message: Message = { type: 'disconnect', purge: true };
+    expect(decide(active, [message], true, NOW)).toEqual({ step: { do: 'cancelSync' } });
+    expect(decide(active, [message], false, NOW)).toEqual({
+      step: { do: 'disconnect', purge: true },
+      answers: message,
+    });
+  });
+
+  it('syncNow waits for a running sync without holding up a rotation behind it', () => {
+    const rotate: Message = { type: 'rotateKey', keyId: OTHER_KEY };
+    const facts = { ...active, candidates: [candidate] };
+    expect(decide(facts, [{ type: 'syncNow' }, rotate], true, NOW).answers).toBe(rotate);
+    expect(next(active, [{ type: 'syncNow' }], true)).toMatchObject({ do: 'wait' });
+    expect(next(active, [{ type: 'syncNow' }])).toMatchObject({ plan: { kind: 'manual', everyDay: false } });
+  });
+
+  it('syncNow reads just the days it names, and none that are not the connection’s', () => {
+    const from = addDays(TODAY, -3);
+    expect(next(active, [{ type: 'syncNow', from, to: TODAY }])).toEqual({
+      do: 'startSync',
+      plan: { kind: 'manual', from, to: TODAY, everyDay: true },
+    });
+    for (const [a, b] of [
+      [addDays(BEGAN, -1), TODAY],
+      [BEGAN, addDays(TODAY, 1)],
+    ] as const) {
+      expect(next(active, [{ type: 'syncNow', from: a, to: b }])).toMatchObject({ do: 'note' });
+    }
+  });
+
+  it('pause and resume lead back to where it stands', () => {
+    expect(next(active, [{ type: 'pause' }])).toEqual({ do: 'setStatus', to: 'paused' });
+    const paused: Facts = { ...active, status: 'paused' };
+    expect(next(paused)).toEqual({ do: 'wait', untilMs: null });
+    expect(next(paused, [{ type: 'resume' }])).toEqual({ do: 'setStatus', to: 'active' });
+    expect(next({ ...paused, oldestMissing: BEGAN }, [{ type: 'resume' }])).toMatchObject({ to: 'backfilling' });
+    expect(next(active, [{ type: 'resume' }])).toMatchObject({ do: 'note' });
+  });
+
+  it('to an ended connection is not answered: the run ends', () => {
+    for (const status of ['refused', 'disconnected'] as const) {
+      expect(next({ ...active, status }, [{ type: 'syncNow' }])).toEqual({ do: 'end' });
+    }
+    expect(next(null)).toEqual({ do: 'end' });
+  });
+});
+
+const anyDay = fc.integer({ min: -200, max: 0 }).map((offset): Day => addDays(TODAY, offset));
+const anyInstant = fc.option(fc.integer({ min: NOW - 10 * 86_400_000, max: NOW }), { nil: null });
+const anyFacts: fc.Arbitrary<Facts> = fc.record({
+  connectionId: fc.constant(ID),
+  status: fc.constantFrom(...STATUSES),
+  syncHourUtc: fc.integer({ min: 0, max: 23 }),
+  began: anyDay,
+  backfillTo: anyDay,
+  discovered: fc.boolean(),
+  activeKeyId: fc.constantFrom(null, KEY),
+  hasSupersededKey: fc.boolean(),
+  candidates: fc.array(
+    fc.record({ keyId: fc.constant(OTHER_KEY), requested: fc.boolean(), tries: fc.nat(9), triedAtMs: anyInstant }),
+    { maxLength: 2 },
+  ),
+  oldestMissing: fc.option(anyDay, { nil: null }),
+  syncedAtMs: anyInstant,
+  failure: fc.option(
+    fc.record({
+      code: fc.constantFrom('key_invalid', 'upstream_unavailable', 'rate_limited', 'sync_interrupted'),
+      keyId: fc.constantFrom(null, KEY, OTHER_KEY),
+      atMs: fc.integer({ min: NOW - 10 * 86_400_000, max: NOW }),
+      count: fc.integer({ min: 1, max: 99 }),
+    }),
+    { nil: null },
+  ),
+  probedAtMs: anyInstant,
+});
+const anyMessage: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({ type: fc.constant('rotateKey'), keyId: fc.constantFrom(KEY, OTHER_KEY) }),
+  fc.constant<Message>({ type: 'syncNow' }),
+  fc.tuple(anyDay, anyDay).map(([from, to]): Message => ({ type: 'syncNow', from, to })),
+  fc.constant<Message>({ type: 'pause' }),
+  fc.constant<Message>({ type: 'resume' }),
+  fc.record({ type: fc.constant('disconnect'), purge: fc.boolean() }),
+  fc.record({ type: fc.constant('syncEnded'), n: fc.nat() }),
+  fc.constant<Message>({ type: 'malformed', signal: 'pause', problem: 'x' }),
+);
+
+describe('whatever Postgres says and whoever writes', () => {
+  it('every status it sets is a legal one', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), fc.boolean(), (facts, inbox, running) => {
+        const { step } = decide(facts, inbox, running, NOW);
+        if (step.do === 'setStatus')
+          expect([facts.status, step.to, mayFollow(facts.status, step.to)]).toEqual([facts.status, step.to, true]);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('it waits only for the future, and with messages only for a running sync', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), fc.boolean(), (facts, inbox, running) => {
+        const { step } = decide(facts, inbox, running, NOW);
+        if (step.do !== 'wait') return;
+        if (step.untilMs !== null) expect(step.untilMs).toBeGreaterThan(NOW);
+        expect(inbox.every((message) => running && message.type === 'syncNow')).toBe(true);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('it ends exactly when the connection has ended', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
+        expect(decide(facts, inbox, false, NOW).step.do === 'end').toBe(!isLive(facts.status));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('it calls nothing active that lacks a key, its workspaces or a day of its backfill', () => {
+    fc.assert(
+      fc.property(anyFacts, (facts) => {
+        if (homeOf(facts) !== 'active') return;
+        expect(facts.activeKeyId).not.toBeNull();
+        expect(facts.discovered).toBe(true);
+        expect(facts.oldestMissing === null || facts.oldestMissing > facts.backfillTo).toBe(true);
+      }),
+    );
+  });
+});
