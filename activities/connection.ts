@@ -56,7 +56,8 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
   const { db } = deps;
   return {
     async loadConnection({ connectionId, today }) {
-      const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc: deps.syncHourUtc });
+      const { syncHourUtc, restatementDays } = deps;
+      const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
       const outlook = facts === null ? null : await loadOutlook(db, connectionId, today);
       return { facts, outlook, searchAttributesExist: await deps.searchAttributesExist() };
     },

@@ -10,7 +10,7 @@ import { isKeyFailure } from '../domain/failures.ts';
 import type { Dependencies } from './dependencies.ts';
 import { KEY_REPLACED, failureOf } from './failures.ts';
 
-const HEARTBEAT_INTERVAL_MS = 5_000;
+const HEARTBEAT_INTERVAL_MS = 2_000;
 
 /** What an activity did, added up while it runs so that a failed attempt counts too. */
 export interface Tally {

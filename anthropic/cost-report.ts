@@ -3,26 +3,25 @@ import type { CostLine } from '../domain/lines.ts';
 import { addDecimals, centsToDollars, isDecimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
-import { readBuckets, type ReportRow } from './report.ts';
+import { readDays, type ReportDay, type ReportRow } from './report.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/cost_report';
 
+/** No bill has more digits than this, and any number of such amounts can be added up. */
+const AMOUNT = /^-?\d{1,40}(\.\d{1,60})?$/;
+
 /** The lines of each day of a window of at most 31 days, oldest first, amounts in dollars. Throws AnthropicError. */
-export async function* readCostDays(
-  reader: AnthropicReader,
-  window: DayRange,
-): AsyncGenerator<{ day: Day; lines: CostLine[] }> {
-  const query = { path: PATH, groupBy: ['workspace_id', 'description'] } as const;
-  for await (const { day, rows } of readBuckets(reader, query, window)) yield { day, lines: rows.map(toLine) };
+export function readCostDays(reader: AnthropicReader, window: DayRange): AsyncGenerator<ReportDay<CostLine>> {
+  return readDays(reader, { path: PATH, groupBy: ['workspace_id', 'description'], toLine }, window);
 }
 
 /** The ungrouped USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const { day, rows } of readBuckets(reader, { path: PATH, groupBy: [] }, window)) {
-    const dollars = rows.map(toLine).filter((line) => line.dimensions['currency'] === 'USD');
-    totals[day] = addDecimals(dollars.map((line) => line.amount));
+  for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
+    const dollars = lines.filter(({ dimensions }) => dimensions['currency'] === 'USD');
+    totals[day] = addDecimals(dollars.map(({ amount }) => amount));
   }
   return totals;
 }
@@ -30,6 +29,7 @@ export async function readCostTotals(reader: AnthropicReader, window: DayRange):
 function toLine(row: ReportRow): CostLine {
   const { amount, currency, ...dimensions } = row;
   // A JSON number would have been through floating point already; NaN and the like are no money.
-  if (typeof amount !== 'string' || !isDecimal(amount)) throw invalidReply('an amount is not a decimal number in text');
-  return { dimensions: { ...dimensions, currency: currency ?? 'USD' }, amount: centsToDollars(amount) };
+  const dollars = typeof amount === 'string' && isDecimal(amount) ? centsToDollars(amount) : '';
+  if (!AMOUNT.test(dollars)) throw invalidReply('an amount is not a decimal number in text');
+  return { dimensions: { ...dimensions, currency: currency ?? 'USD' }, amount: dollars };
 }

@@ -5,6 +5,8 @@ export interface FailureDetail {
   /** What Anthropic or the network said, without any secret. */
   readonly detail: string;
   readonly requestId?: string | null;
+  /** The HTTP status, where there was one. */
+  readonly status?: number | null;
   /** What `retry-after` asked for, in milliseconds. */
   readonly retryAfterMs?: number | null;
 }
@@ -14,16 +16,24 @@ export class AnthropicError extends Error {
   override readonly name = 'AnthropicError';
   readonly detail: string;
   readonly requestId: string | null;
+  readonly status: number | null;
   readonly retryAfterMs: number | null;
 
   constructor(
     readonly code: FailureCode,
-    { detail, requestId = null, retryAfterMs = null }: FailureDetail,
+    { detail, requestId = null, status = null, retryAfterMs = null }: FailureDetail,
   ) {
     super(`${failureKind(code).message} (${detail}${requestId === null ? '' : `; request ${requestId}`})`);
     this.detail = detail;
     this.requestId = requestId;
+    this.status = status;
     this.retryAfterMs = retryAfterMs;
+  }
+
+  /** The same failure under the id of the request that met it, for whoever found it did not know that. */
+  withRequestId(requestId: string | null): AnthropicError {
+    const { code, detail, status, retryAfterMs } = this;
+    return new AnthropicError(code, { detail, status, retryAfterMs, requestId: this.requestId ?? requestId });
   }
 }
 

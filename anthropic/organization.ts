@@ -11,9 +11,10 @@ export interface Organization {
 }
 
 /** Reads the organization of the reader's key: the cheapest probe of a key. Throws AnthropicError. */
-export async function readOrganization(reader: AnthropicReader): Promise<Organization> {
-  const { json } = await reader.get('/v1/organizations/me', []);
-  const parsed = organizationReply.safeParse(json);
-  if (!parsed.success) throw invalidReply('the organization has no id or no name');
-  return { id: parsed.data.id, name: parsed.data.name };
+export function readOrganization(reader: AnthropicReader): Promise<Organization> {
+  return reader.get('/v1/organizations/me', [], (json) => {
+    const parsed = organizationReply.safeParse(json);
+    if (!parsed.success) throw invalidReply('the organization has no id or no name');
+    return { id: parsed.data.id, name: parsed.data.name };
+  });
 }

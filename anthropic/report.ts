@@ -8,15 +8,17 @@ import type { AnthropicReader, ReadablePath } from './transport.ts';
 export type ReportRow = Readonly<Record<string, Json>>;
 
 /** A whole day of a report. */
-export interface Bucket {
+export interface ReportDay<Line> {
   readonly day: Day;
-  readonly rows: readonly ReportRow[];
+  readonly lines: Line[];
 }
 
-/** Which report, and how its rows are grouped. */
-export interface ReportQuery {
+/** Which report, how its rows are grouped, and what becomes of a row. */
+export interface ReportQuery<Line> {
   readonly path: ReadablePath;
   readonly groupBy: readonly string[];
+  /** Throws AnthropicError where a row is none. */
+  readonly toLine: (row: ReportRow) => Line;
 }
 
 const pageReply = z.looseObject({
@@ -34,18 +36,18 @@ const pageReply = z.looseObject({
  * asked for from the first day that was not given out yet. Page tokens are bound to their query, so the window and the
  * page size change only together with a new query.
  */
-export async function* readBuckets(
+export async function* readDays<Line>(
   reader: AnthropicReader,
-  query: ReportQuery,
+  query: ReportQuery<Line>,
   window: DayRange,
-): AsyncGenerator<Bucket> {
+): AsyncGenerator<ReportDay<Line>> {
   let from = window.from;
   let pageDays = lengthOf(window);
   while (from <= window.to) {
     try {
-      for await (const bucket of readQuery(reader, query, { from, to: window.to }, pageDays)) {
-        yield bucket;
-        from = addDays(bucket.day, 1);
+      for await (const read of readQuery(reader, query, { from, to: window.to }, pageDays)) {
+        yield read;
+        from = addDays(read.day, 1);
       }
     } catch (error) {
       if (!wantsSmallerPages(error) || pageDays === 1) throw error;
@@ -55,46 +57,42 @@ export async function* readBuckets(
 }
 
 function wantsSmallerPages(error: unknown): boolean {
-  return error instanceof AnthropicError && (error.code === 'reply_too_large' || error.code === 'upstream_refused');
+  return error instanceof AnthropicError && (error.code === 'reply_too_large' || error.status === 400);
 }
 
-interface OpenBucket {
-  readonly day: Day;
-  readonly rows: ReportRow[];
-}
-
-async function* readQuery(
+async function* readQuery<Line>(
   reader: AnthropicReader,
-  query: ReportQuery,
+  query: ReportQuery<Line>,
   window: DayRange,
   pageDays: number,
-): AsyncGenerator<Bucket> {
+): AsyncGenerator<ReportDay<Line>> {
   let next = window.from;
-  let open: OpenBucket | undefined;
+  let open: ReportDay<Line> | undefined;
   for await (const page of readPages(reader, query, window, pageDays)) {
-    for (const { day, rows } of page) {
+    for (const { day, lines } of page) {
       if (open?.day === day) {
-        open.rows.push(...rows);
+        // One by one: a large page would be more arguments than a call can have.
+        for (const line of lines) open.lines.push(line);
         continue;
       }
       if (day < next || day > window.to) throw invalidReply(`the report gives ${day} where it may not`);
       if (open !== undefined) yield open;
       // What lies between was left out, so it had nothing.
-      for (; next < day; next = addDays(next, 1)) yield { day: next, rows: [] };
-      open = { day, rows: [...rows] };
+      for (; next < day; next = addDays(next, 1)) yield { day: next, lines: [] };
+      open = { day, lines };
       next = addDays(day, 1);
     }
   }
   if (open !== undefined) yield open;
-  for (const day of daysIn({ from: next, to: window.to })) yield { day, rows: [] };
+  for (const day of daysIn({ from: next, to: window.to })) yield { day, lines: [] };
 }
 
-async function* readPages(
+async function* readPages<Line>(
   reader: AnthropicReader,
-  query: ReportQuery,
+  query: ReportQuery<Line>,
   window: DayRange,
   pageDays: number,
-): AsyncGenerator<Bucket[]> {
+): AsyncGenerator<ReportDay<Line>[]> {
   const fixed: [string, string][] = [
     ['starting_at', `${window.from}T00:00:00Z`],
     ['ending_at', `${addDays(window.to, 1)}T00:00:00Z`],
@@ -105,15 +103,32 @@ async function* readPages(
   const seen = new Set<string>();
   let token: string | null = null;
   do {
-    const { json } = await reader.get(query.path, token === null ? fixed : [...fixed, ['page', token]]);
-    const page = pageReply.safeParse(json);
-    if (!page.success) throw invalidReply(`the report has not the documented form (${faultOf(page.error)})`);
-    yield page.data.data.map(({ starting_at, results }) => ({ day: dayOfBucket(starting_at), rows: results }));
-    token = page.data.has_more ? (page.data.next_page ?? null) : null;
-    if (page.data.has_more && token === null) throw invalidReply('the report says that there is more, and not where');
-    if (token !== null && seen.has(token)) throw invalidReply('the report leads to a page that it gave already');
-    if (token !== null) seen.add(token);
+    const page: ReportPage<Line> = await reader.get(
+      query.path,
+      token === null ? fixed : [...fixed, ['page', token]],
+      (json) => toPage(json, query.toLine, seen),
+    );
+    yield page.days;
+    token = page.token;
   } while (token !== null);
+}
+
+interface ReportPage<Line> {
+  readonly days: ReportDay<Line>[];
+  /** Of the next page; null on the last one. */
+  readonly token: string | null;
+}
+
+function toPage<Line>(json: unknown, toLine: (row: ReportRow) => Line, seen: Set<string>): ReportPage<Line> {
+  const page = pageReply.safeParse(json);
+  if (!page.success) throw invalidReply(`the report has not the documented form (${faultOf(page.error)})`);
+  const { data, has_more, next_page: token = null } = page.data;
+  const days = data.map(({ starting_at, results }) => ({ day: dayOfBucket(starting_at), lines: results.map(toLine) }));
+  if (!has_more) return { days, token: null };
+  if (token === null) throw invalidReply('the report says that there is more, and not where');
+  if (seen.has(token)) throw invalidReply('the report leads to a page that it gave already');
+  seen.add(token);
+  return { days, token };
 }
 
 function dayOfBucket(startingAt: string): Day {

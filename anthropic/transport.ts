@@ -19,18 +19,32 @@ export type ReadablePath = (typeof READABLE_PATHS)[number];
 /** A query, in its order; a name may come several times. */
 export type Query = readonly (readonly [name: string, value: string])[];
 
-/** A reply: its JSON, not checked yet. */
-export interface Reply {
-  readonly json: unknown;
-  readonly requestId: string | null;
-}
-
 /** Reads from Anthropic with one key, and counts what it does. */
 export interface AnthropicReader {
-  /** Throws {@link AnthropicError}, or the signal's reason when that is aborted. */
-  get(path: ReadablePath, query: Query): Promise<Reply>;
+  /**
+   * Gives what `parse` makes of the reply's JSON. Throws {@link AnthropicError}, one of `parse` under the id of the
+   * request, or the signal's reason when that is aborted.
+   */
+  get<T>(path: ReadablePath, query: Query, parse: (json: unknown) => T): Promise<T>;
   /** What was sent and received so far. */
   readonly traffic: { readonly requests: number; readonly bytes: number };
+}
+
+/** How long each part of a request may take, in milliseconds. */
+export interface Timeouts {
+  readonly connectMs: number;
+  readonly headersMs: number;
+  /** Between two pieces of a reply. */
+  readonly silenceMs: number;
+  /** The whole of a reply: one that drips is cut off, however steady the drip. */
+  readonly replyMs: number;
+}
+
+/** What a transport is made with. */
+export interface TransportOptions {
+  readonly baseUrl: string;
+  readonly maxReplyBytes: number;
+  readonly timeouts?: Partial<Timeouts>;
 }
 
 /** Makes readers. Holds the connections that they share. */
@@ -42,10 +56,7 @@ export interface Transport {
 // "2023-06-01" is the version that the Admin API documents; what a newer one changes there is not documented.
 const ANTHROPIC_VERSION = '2023-06-01';
 const USER_AGENT = `Meterline/${VERSION}`;
-const HEADERS_TIMEOUT_MS = 30_000;
-const BODY_SILENCE_TIMEOUT_MS = 30_000;
-/** A reply that drips is cut off as a whole, however steady the drip. */
-const REPLY_TIMEOUT_MS = 120_000;
+const TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 30_000, silenceMs: 30_000, replyMs: 120_000 };
 const MAX_ERROR_BYTES = 64 * 1024;
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
@@ -53,49 +64,81 @@ const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
  * Opens a transport to `baseUrl`, which was checked to be https, or http on loopback. It goes through HTTPS_PROXY
  * where that is set, but never to loopback. Replies of more than `maxReplyBytes` are refused.
  */
-export function createTransport(options: { baseUrl: string; maxReplyBytes: number }): Transport {
+export function createTransport(options: TransportOptions): Transport {
   const base = new URL(options.baseUrl);
-  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: BODY_SILENCE_TIMEOUT_MS, connectTimeout: 10_000 };
-  const dispatcher = LOOPBACK_HOSTS.includes(base.hostname) ? new Agent(timeouts) : new EnvHttpProxyAgent(timeouts);
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const limits = {
+    headersTimeout: timeouts.headersMs,
+    bodyTimeout: timeouts.silenceMs,
+    connectTimeout: timeouts.connectMs,
+  };
+  const dispatcher = LOOPBACK_HOSTS.includes(base.hostname) ? new Agent(limits) : new EnvHttpProxyAgent(limits);
+  const settings = { base, maxReplyBytes: options.maxReplyBytes, replyMs: timeouts.replyMs };
   return {
-    readerFor: (key, signal) => createReader(dispatcher, base, options.maxReplyBytes, key, signal),
+    readerFor: (key, signal) => createReader(dispatcher, settings, key, signal),
     close: () => dispatcher.close(),
   };
 }
 
+interface Settings {
+  readonly base: URL;
+  readonly maxReplyBytes: number;
+  readonly replyMs: number;
+}
+
 function createReader(
   dispatcher: Dispatcher,
-  base: URL,
-  maxReplyBytes: number,
+  { base, maxReplyBytes, replyMs }: Settings,
   key: string,
   signal: AbortSignal,
 ): AnthropicReader {
   const traffic = { requests: 0, bytes: 0 };
+
+  async function read(path: ReadablePath, query: Query): Promise<{ text: string; requestId: string | null }> {
+    // Not AbortSignal.timeout(): inside AbortSignal.any() nothing holds it, and once collected it never fires.
+    const deadline = new AbortController();
+    const timer = setTimeout(() => {
+      deadline.abort();
+    }, replyMs);
+    try {
+      const response = await dispatcher.request({
+        origin: base.origin,
+        path: `${base.pathname.replace(/\/$/, '')}${path}${search(query)}`,
+        method: 'GET',
+        headers: { 'x-api-key': key, 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
+        signal: AbortSignal.any([signal, deadline.signal]),
+      });
+      const ok = response.statusCode === 200;
+      const { text, cut } = await readText(response, ok ? maxReplyBytes : MAX_ERROR_BYTES, traffic);
+      const requestId = textOf(headerOf(response, 'request-id'), key);
+      if (!ok) throw refusal(path, response, text, key, requestId);
+      if (cut) {
+        const detail = `a reply of ${path} passed ${Math.floor(maxReplyBytes / 2 ** 20)} MB`;
+        throw new AnthropicError('reply_too_large', { detail, requestId });
+      }
+      return { text, requestId };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof AnthropicError) throw error;
+      if (!deadline.signal.aborted) throw unreachable(error);
+      const detail = `the answer was not complete after ${replyMs / 1000} s`;
+      throw new AnthropicError('upstream_unavailable', { detail });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   return {
     traffic,
-    async get(path, query) {
+    async get(path, query, parse) {
+      // A type holds back whoever writes code; this holds back whatever runs.
+      if (!READABLE_PATHS.includes(path)) throw new TypeError('This path is not one that may be asked for');
       traffic.requests += 1;
-      const deadline = AbortSignal.any([signal, AbortSignal.timeout(REPLY_TIMEOUT_MS)]);
+      const { text, requestId } = await read(path, query);
       try {
-        const response = await dispatcher.request({
-          origin: base.origin,
-          path: `${base.pathname.replace(/\/$/, '')}${path}${search(query)}`,
-          method: 'GET',
-          headers: { 'x-api-key': key, 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
-          signal: deadline,
-        });
-        const ok = response.statusCode === 200;
-        const { text, cut } = await readText(response, ok ? maxReplyBytes : MAX_ERROR_BYTES, traffic);
-        const requestId = headerOf(response, 'request-id');
-        if (!ok) throw refusal(path, response, text, key, requestId);
-        if (cut) {
-          const detail = `a reply of ${path} passed ${Math.floor(maxReplyBytes / 2 ** 20)} MB`;
-          throw new AnthropicError('reply_too_large', { detail, requestId });
-        }
-        return { json: parseJson(text, requestId), requestId };
+        return parse(parseJson(text));
       } catch (error) {
-        signal.throwIfAborted();
-        throw error instanceof AnthropicError ? error : unreachable(error);
+        throw error instanceof AnthropicError ? error.withRequestId(requestId) : error;
       }
     },
   };
@@ -129,14 +172,31 @@ function headerOf(response: Dispatcher.ResponseData, name: string): string | nul
   return typeof value === 'string' ? value.slice(0, 100) : null;
 }
 
-function parseJson(text: string, requestId: string | null): unknown {
+function parseJson(text: string): unknown {
   try {
-    // Postgres has no U+0000 in text; it stands for nothing in a name either.
-    return JSON.parse(text.includes('\\u0000') ? text.replaceAll('\\u0000', '\\ufffd') : text);
+    return JSON.parse(storable(text));
   } catch {
-    throw new AnthropicError('upstream_invalid', { detail: 'the reply is cut short or is not JSON', requestId });
+    throw invalidReply('the reply is cut short or is not JSON');
   }
 }
+
+/**
+ * JSON without the two things that Postgres takes into no text: U+0000, and half of a surrogate pair. Either can only
+ * come as an escape; it stands for nothing in a name, and becomes U+FFFD.
+ */
+function storable(json: string): string {
+  if (!/\\u(?:0000|[dD][89a-fA-F])/.test(json)) return json;
+  return json.replace(ESCAPE, (escape, unstorable: string | undefined) =>
+    unstorable === undefined ? escape : '\\ufffd',
+  );
+}
+
+const HEX = '[0-9a-fA-F]{2}';
+/** An escape of JSON; a whole surrogate pair is one, and what cannot be stored is in a group. */
+const ESCAPE = new RegExp(
+  String.raw`\\(?:u[dD][89abAB]${HEX}\\u[dD][c-fC-F]${HEX}|(u0000|u[dD][89a-fA-F]${HEX})|.)`,
+  'g',
+);
 
 const CODE_BY_STATUS: Readonly<Record<number, FailureCode>> = {
   401: 'key_invalid',
@@ -153,11 +213,11 @@ function refusal(
   requestId: string | null,
 ): AnthropicError {
   const { statusCode } = response;
-  const body = errorBody(text);
+  const body = errorBody(text, key);
   const said = [body.type, body.message].filter((part) => part !== null).join(': ');
-  const detail = `HTTP ${statusCode}${said === '' ? '' : ` ${said}`}`.replaceAll(key, '…').slice(0, 300);
   const known = {
-    detail,
+    detail: `HTTP ${statusCode}${said === '' ? '' : ` ${said}`}`.slice(0, 300),
+    status: statusCode,
     requestId: requestId ?? body.requestId,
     retryAfterMs: retryAfterMs(headerOf(response, 'retry-after')),
   };
@@ -174,7 +234,10 @@ function codeOf(status: number, path: ReadablePath, text: string): FailureCode {
   return CODE_BY_STATUS[status] ?? 'upstream_refused';
 }
 
-function errorBody(text: string): { type: string | null; message: string | null; requestId: string | null } {
+function errorBody(
+  text: string,
+  key: string,
+): { type: string | null; message: string | null; requestId: string | null } {
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -183,9 +246,9 @@ function errorBody(text: string): { type: string | null; message: string | null;
   }
   const error = field(body, 'error');
   return {
-    type: textOf(field(error, 'type')),
-    message: textOf(field(error, 'message')),
-    requestId: textOf(field(body, 'request_id')),
+    type: textOf(field(error, 'type'), key),
+    message: textOf(field(error, 'message'), key),
+    requestId: textOf(field(body, 'request_id'), key),
   };
 }
 
@@ -193,8 +256,13 @@ function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && name in value ? Reflect.get(value, name) : null;
 }
 
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 200) : null;
+/** A text of somebody else's that may be kept and shown. The key is taken out before the cut, which might leave a part. */
+function textOf(value: unknown, key: string): string | null {
+  if (typeof value !== 'string') return null;
+  return value
+    .replaceAll(key, '...')
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .slice(0, 200);
 }
 
 function retryAfterMs(header: string | null): number | null {
@@ -216,11 +284,6 @@ const NETWORK_SENTENCES: Readonly<Record<string, string>> = {
 };
 
 function unreachable(error: unknown): AnthropicError {
-  if (error instanceof DOMException && error.name === 'TimeoutError') {
-    return new AnthropicError('upstream_unavailable', {
-      detail: `the answer was not complete after ${REPLY_TIMEOUT_MS / 1000} s`,
-    });
-  }
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return invalidReply('the reply is cut short');
   return new AnthropicError('upstream_unavailable', { detail: NETWORK_SENTENCES[code] ?? `network failure ${code}` });

@@ -2,7 +2,7 @@ import type { Day, DayRange } from '../domain/days.ts';
 import { USAGE_DIMENSIONS, tokensOf, type Json, type UsageCount, type UsageLine } from '../domain/lines.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
-import { readBuckets, type ReportRow } from './report.ts';
+import { readDays, type ReportDay, type ReportRow } from './report.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/usage_report/messages';
@@ -18,19 +18,15 @@ const COUNT_BY_PATH = new Map<string, UsageCount>([
 ]);
 
 /** The lines of each day of a window of at most 31 days, oldest first. Throws AnthropicError. */
-export async function* readUsageDays(
-  reader: AnthropicReader,
-  window: DayRange,
-): AsyncGenerator<{ day: Day; lines: UsageLine[] }> {
-  const query = { path: PATH, groupBy: USAGE_DIMENSIONS } as const;
-  for await (const { day, rows } of readBuckets(reader, query, window)) yield { day, lines: rows.map(toLine) };
+export function readUsageDays(reader: AnthropicReader, window: DayRange): AsyncGenerator<ReportDay<UsageLine>> {
+  return readDays(reader, { path: PATH, groupBy: USAGE_DIMENSIONS, toLine }, window);
 }
 
 /** The ungrouped tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const { day, rows } of readBuckets(reader, { path: PATH, groupBy: [] }, window)) {
-    totals[day] = rows.reduce((sum, row) => sum + BigInt(tokensOf(toLine(row))), 0n).toString();
+  for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
+    totals[day] = lines.reduce((sum, line) => sum + BigInt(tokensOf(line)), 0n).toString();
   }
   return totals;
 }

@@ -36,21 +36,30 @@ export async function* listWorkspaces(reader: AnthropicReader): AsyncGenerator<W
   let after: string | null = null;
   do {
     const cursor: [string, string][] = after === null ? [] : [['after_id', after]];
-    const { json } = await reader.get('/v1/organizations/workspaces', [
-      ['limit', String(PAGE_SIZE)],
-      ['include_archived', 'true'],
-      ...cursor,
-    ]);
-    const page = pageReply.safeParse(json);
-    if (!page.success) throw invalidReply('the list of workspaces has not the documented form');
-    yield page.data.data.map(toWorkspace);
-    // `last_id` is set on the last page too: only `has_more` ends the list.
-    after = page.data.has_more ? (page.data.last_id ?? '') : null;
-    if (after === '' || (after !== null && seen.has(after))) {
-      throw invalidReply('the list of workspaces says that there is more, and not where');
-    }
-    if (after !== null) seen.add(after);
+    const query: [string, string][] = [['limit', String(PAGE_SIZE)], ['include_archived', 'true'], ...cursor];
+    const page: WorkspacePage = await reader.get('/v1/organizations/workspaces', query, (json) => toPage(json, seen));
+    yield page.workspaces;
+    after = page.after;
   } while (after !== null);
+}
+
+interface WorkspacePage {
+  readonly workspaces: Workspace[];
+  /** What the next page comes after; null on the last one. */
+  readonly after: string | null;
+}
+
+function toPage(json: unknown, seen: Set<string>): WorkspacePage {
+  const page = pageReply.safeParse(json);
+  if (!page.success) throw invalidReply('the list of workspaces has not the documented form');
+  const workspaces = page.data.data.map(toWorkspace);
+  // `last_id` is set on the last page too: only `has_more` ends the list.
+  if (!page.data.has_more) return { workspaces, after: null };
+  const after = page.data.last_id ?? '';
+  if (after === '' || seen.has(after))
+    throw invalidReply('the list of workspaces says that there is more, and not where');
+  seen.add(after);
+  return { workspaces, after };
 }
 
 function toWorkspace(reported: Json): Workspace {

@@ -54,7 +54,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const baseUrl = z.string().transform((text, context): string => {
   const url = URL.canParse(text) ? new URL(text) : null;
   const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.has(url.hostname));
-  if (url === null || !safe || url.username !== '' || url.search !== '' || url.hash !== '') {
+  if (url === null || !safe || [url.username, url.password, url.search, url.hash].some((part) => part !== '')) {
     context.addIssue('must be an https address, or http on loopback, without credentials, query or fragment');
     return z.NEVER;
   }

@@ -1,6 +1,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
+import { lastDayBeforeDaily } from '../domain/schedule.ts';
 import { failureKind } from '../domain/failures.ts';
 import { LIVE_STATUSES, isLive, sourcesOf, type Status } from '../domain/statuses.ts';
 import { rows, type Db } from './database.ts';
@@ -39,8 +40,9 @@ export async function createConnection(db: Db, ring: KeyRing, connection: NewCon
 export async function loadFacts(
   db: Db,
   connectionId: string,
-  settings: { today: Day; syncHourUtc: number },
+  settings: { today: Day; syncHourUtc: number; restatementDays: number },
 ): Promise<Facts | null> {
+  const settledBy = lastDayBeforeDaily(settings.today);
   const [facts] = await rows<{ facts: Omit<Facts, 'connectionId' | 'syncHourUtc'> }>(
     db,
     sql`
@@ -60,13 +62,22 @@ export async function loadFacts(
           ) order by k.requested_at nulls last, k.added_at), '[]')
           from (
             select * from keys k where k.connection_id = c.id and k.state = 'candidate'
-            order by k.requested_at nulls last, k.added_at limit 20
+            order by k.requested_at nulls last, k.added_at desc limit 100
           ) k
         ),
         'oldestMissing', (
           select min(asked.day::date)
           from generate_series(c.began, ${settings.today}::date, interval '1 day') as asked(day)
           where (select count(*) from days d where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date) < 2
+        ),
+        'oldestUnfinished', (
+          select min(asked.day::date)
+          from generate_series(c.began, ${settledBy}::date, interval '1 day') as asked(day)
+          where (
+            select count(*) from days d
+            where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date
+              and d.read_on >= d.day + ${Math.max(1, settings.restatementDays)}::int
+          ) < 2
         ),
         'syncedAtMs', ${ms(sql`c.synced_at`)},
         'probedAtMs', ${ms(sql`c.probed_at`)},

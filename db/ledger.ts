@@ -68,20 +68,20 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
 export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
   const { connectionId, report, day, attempt, sync } = read;
   const { lines, digest, write } = contentOf(read);
-  const partial = day >= read.today;
+  const readOn = read.today;
   return db.transaction(async (tx) => {
     if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${connectionId} ${report} ${day}`}, 0))`);
     const here = and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day));
     const [stored] = await tx
-      .select({ attempt: days.attempt, digest: days.digest, partial: days.partial, total: days.total })
+      .select({ attempt: days.attempt, digest: days.digest, readOn: days.readOn, total: days.total })
       .from(days)
       .where(here);
     if (stored !== undefined && stored.attempt >= attempt) return 'stale';
     if (stored?.digest.equals(digest)) {
       await tx
         .update(days)
-        .set({ attempt, sync, partial, readAt: sql`now()` })
+        .set({ attempt, sync, readOn, readAt: sql`now()` })
         .where(here);
       return 'unchanged';
     }
@@ -94,7 +94,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
       total: written.total,
       digest,
       attempt,
-      partial,
+      readOn,
       readAt: sql`now()`,
       sync,
     };
@@ -102,7 +102,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
       .insert(days)
       .values({ connectionId, report, day, ...values })
       .onConflictDoUpdate({ target: [days.connectionId, days.report, days.day], set: values });
-    if (stored !== undefined && !stored.partial) await keepRestatement(tx, read, stored.total, written);
+    if (stored !== undefined && stored.readOn > day) await keepRestatement(tx, read, stored.total, written);
     return 'changed';
   });
 }
@@ -175,7 +175,8 @@ async function addSeries(
   );
   if (missing.length === 0) return;
   const wanted = new Set(missing.map(({ series_id }) => series_id));
-  const added = lines.filter((line) => wanted.has(line.seriesId));
+  // In one order, so that two days with the same new series do not wait for each other in a circle.
+  const added = lines.filter((line) => wanted.has(line.seriesId)).sort((a, b) => (a.seriesId < b.seriesId ? -1 : 1));
   const columns = known.map((name) => textArray(added.map(({ dimensions }) => columnOf(dimensions, name))));
   await tx.execute(sql`
     insert into ${sql.identifier(table)} (connection_id, series_id, extra, ${list(known.map((name) => sql.identifier(name)))})
@@ -324,7 +325,7 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
   return disagreeing.map(({ day }) => day);
 }
 
-/** Flags days whose lines stably disagree with their ungrouped totals. The next sync reads them again. */
+/** Flags days whose lines stably disagree with their ungrouped totals. Twice is once. The next sync reads them again. */
 export async function flagDays(
   db: Db,
   flagged: { connectionId: string; report: Report; days: readonly Day[]; totals: Totals },
@@ -342,6 +343,7 @@ export async function flagDays(
             eq(days.report, report),
             eq(days.day, day),
             sql`${days.total} <> ${total}`,
+            sql`${days.disagreesWith} is distinct from ${total}::numeric`,
           ),
         )
         .returning({ total: days.total });

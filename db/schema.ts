@@ -243,8 +243,8 @@ export const days = pgTable(
     digest: bytea().notNull(),
     /** The number of the attempt that read it last. */
     attempt: bigint({ mode: 'number' }).notNull(),
-    /** Read while the day was not over. */
-    partial: boolean().notNull(),
+    /** The day on which it was read last. A day that was not over then, or not old enough, is read again. */
+    readOn: day('read_on').notNull(),
     readAt: instant('read_at').notNull().defaultNow(),
     sync: integer().notNull(),
   },

@@ -29,12 +29,13 @@ function isRun({ connectionId, n, runId }: SyncRun): ReturnType<typeof and> {
   return and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), eq(syncs.runId, runId));
 }
 
-/** Keeps that a run began. Twice is once. */
-export async function openSync(db: Db, run: SyncRun, plan: SyncPlan): Promise<void> {
+/** Keeps that a run began: now, unless told. Twice is once. */
+export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs?: number): Promise<void> {
   const { kind, from, to } = plan;
+  const startedAt = startedAtMs === undefined ? sql`now()` : new Date(startedAtMs);
   await db
     .insert(syncs)
-    .values({ ...run, kind, from, to, state: 'running' })
+    .values({ ...run, kind, from, to, state: 'running', startedAt })
     .onConflictDoNothing();
 }
 
@@ -62,6 +63,8 @@ export async function addSyncProgress(
 export async function succeedSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs: number): Promise<void> {
   await db.transaction(async (tx) => {
     if ((await lockLive(tx, run.connectionId)) === null) return;
+    // A run that was reset to after its first step never opened a row of its own.
+    await openSync(tx, run, plan, startedAtMs);
     const [ended] = await tx
       .update(syncs)
       .set({ state: 'succeeded', endedAt: sql`clock_timestamp()`, fault: null })

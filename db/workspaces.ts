@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { Json } from '../domain/lines.ts';
 import { textArray, type Db } from './database.ts';
+import { ConnectionGoneError } from './ledger.ts';
+import { shareLive } from './live.ts';
 
 /** A workspace as Anthropic lists it. */
 export interface ReadWorkspace {
@@ -13,23 +15,32 @@ export interface ReadWorkspace {
   readonly reported: Json;
 }
 
-/** Stores workspaces as last listed. One that is no longer listed keeps its row, since its costs keep its id. */
+/**
+ * Stores workspaces as last listed. One that is no longer listed keeps its row, since its costs keep its id.
+ * Throws {@link ConnectionGoneError}.
+ */
 export async function saveWorkspaces(db: Db, connectionId: string, listed: readonly ReadWorkspace[]): Promise<void> {
-  await db.execute(sql`
-    insert into workspaces (connection_id, id, name, created_at, archived_at, reported)
-    select ${connectionId}, w.id, w.name, w.created_at::timestamptz, w.archived_at::timestamptz, w.reported::jsonb
-    from unnest(
-      ${textArray(listed.map(({ id }) => id))},
-      ${textArray(listed.map(({ name }) => name))},
-      ${textArray(listed.map(({ createdAt }) => createdAt))},
-      ${textArray(listed.map(({ archivedAt }) => archivedAt))},
-      ${textArray(listed.map(({ reported }) => JSON.stringify(reported)))}
-    ) as w(id, name, created_at, archived_at, reported)
-    on conflict (connection_id, id) do update set
-      name = excluded.name,
-      created_at = excluded.created_at,
-      archived_at = excluded.archived_at,
-      reported = excluded.reported,
-      read_at = now()
-  `);
+  await db.transaction(async (tx) => {
+    if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
+    // One that is listed twice is one, and one order lets overlapping syncs not wait for each other in a circle.
+    await tx.execute(sql`
+      insert into workspaces (connection_id, id, name, created_at, archived_at, reported)
+      select distinct on (w.id)
+        ${connectionId}::uuid, w.id, w.name, w.created_at::timestamptz, w.archived_at::timestamptz, w.reported::jsonb
+      from unnest(
+        ${textArray(listed.map(({ id }) => id))},
+        ${textArray(listed.map(({ name }) => name))},
+        ${textArray(listed.map(({ createdAt }) => createdAt))},
+        ${textArray(listed.map(({ archivedAt }) => archivedAt))},
+        ${textArray(listed.map(({ reported }) => JSON.stringify(reported)))}
+      ) with ordinality as w(id, name, created_at, archived_at, reported, place)
+      order by w.id, w.place desc
+      on conflict (connection_id, id) do update set
+        name = excluded.name,
+        created_at = excluded.created_at,
+        archived_at = excluded.archived_at,
+        reported = excluded.reported,
+        read_at = now()
+    `);
+  });
 }

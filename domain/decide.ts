@@ -1,8 +1,8 @@
-import { MAX_WINDOW_DAYS, addDays, dayOf, earlierOf, type Day, type DayRange } from './days.ts';
+import { dayOf, earlierOf, type Day, type DayRange } from './days.ts';
 import { isKeyFailure, type FailureCode } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
-import { PROBE_INTERVAL_MS, backoffMs, dailyWindow, lastDueMs, nextDueMs } from './schedule.ts';
+import { PROBE_INTERVAL_MS, backoffMs, dailyWindow, lastDayBeforeDaily, lastDueMs, nextDueMs } from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
 
 /** A staged key that is neither active nor refused. */
@@ -42,6 +42,11 @@ export interface Facts {
   readonly candidates: readonly CandidateFacts[];
   /** The oldest day from `began` to today that some report lacks. */
   readonly oldestMissing: Day | null;
+  /**
+   * The oldest day before the daily window that is missing, or was last read before its numbers had settled: on itself,
+   * or within the trailing window. No daily sync comes to it any more.
+   */
+  readonly oldestUnfinished: Day | null;
   /** When the last complete sync of the recent days began (ms). */
   readonly syncedAtMs: number | null;
   readonly failure: FailureFacts | null;
@@ -243,12 +248,10 @@ function read(facts: Facts, nowMs: number): Step {
 }
 
 function missingPlan(facts: Facts, today: Day): SyncPlan | null {
-  const { oldestMissing, backfillTo } = facts;
-  if (oldestMissing === null) return null;
-  if (!backfillIsDone(facts)) {
+  const { oldestMissing, oldestUnfinished, backfillTo } = facts;
+  if (oldestMissing !== null && !backfillIsDone(facts)) {
     return { kind: 'backfill', from: oldestMissing, to: earlierOf(backfillTo, today), everyDay: false };
   }
-  const beforeDaily = addDays(today, -MAX_WINDOW_DAYS);
-  if (oldestMissing > beforeDaily) return null;
-  return { kind: 'catch_up', from: oldestMissing, to: beforeDaily, everyDay: false };
+  if (oldestUnfinished === null) return null;
+  return { kind: 'catch_up', from: oldestUnfinished, to: lastDayBeforeDaily(today), everyDay: false };
 }

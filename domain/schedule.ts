@@ -47,7 +47,12 @@ export function backoffMs(count: number): number {
 /** How often a rejected key is tried again, in case it was enabled again. */
 export const PROBE_INTERVAL_MS = DAY_MS;
 
+/** The last day that a daily sync on `today` does not look at any more. */
+export function lastDayBeforeDaily(today: Day): Day {
+  return addDays(today, -MAX_WINDOW_DAYS);
+}
+
 /** The window of a daily sync: the last 31 days, today included, but nothing before the connection began. */
 export function dailyWindow(began: Day, today: Day): DayRange {
-  return { from: laterOf(began, addDays(today, 1 - MAX_WINDOW_DAYS)), to: today };
+  return { from: laterOf(began, addDays(lastDayBeforeDaily(today), 1)), to: today };
 }

@@ -9,6 +9,8 @@ import { translateFailures } from '../activities/failures.ts';
 const CONCURRENT_ACTIVITIES = 40;
 /** Connections to Postgres that serve them. */
 export const POOL_SIZE = 20;
+/** An activity learns by its heartbeats that it is cancelled; the SDK's own throttle would let that take a minute. */
+const HEARTBEAT_THROTTLE_MS = 2_000;
 /** How long activities under way may go on when the worker is asked to stop; then they are cancelled. */
 const GRACE_MS = 5_000;
 
@@ -30,6 +32,8 @@ export async function createWorker(options: {
     activities: createActivities(dependencies),
     interceptors: { activity: [() => ({ inbound: translateFailures() })] },
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     shutdownGraceTime: GRACE_MS,
     shutdownForceTime: GRACE_MS * 2,
   });

@@ -1,4 +1,4 @@
-import type { ActivityOptions } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 
 /** Work in Postgres alone: short, and retried until Postgres answers, since nothing can go on without it. */
 export const POSTGRES: ActivityOptions = {
@@ -13,6 +13,8 @@ export const POSTGRES: ActivityOptions = {
 export const QUESTION: ActivityOptions = {
   startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '30 seconds',
+  // A sync that is cancelled is over only once nothing of it reads or writes any more: then its data may be deleted.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },
 };
 

@@ -60,7 +60,7 @@ CREATE TABLE "days" (
 	"total" numeric NOT NULL,
 	"digest" "bytea" NOT NULL,
 	"attempt" bigint NOT NULL,
-	"partial" boolean NOT NULL,
+	"read_on" date NOT NULL,
 	"read_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"sync" integer NOT NULL,
 	CONSTRAINT "days_connection_id_report_day_pk" PRIMARY KEY("connection_id","report","day"),

@@ -25,6 +25,7 @@ const active: Facts = {
   hasSupersededKey: false,
   candidates: [],
   oldestMissing: null,
+  oldestUnfinished: null,
   syncedAtMs: NOW - 60_000,
   failure: null,
   probedAtMs: null,
@@ -100,13 +101,14 @@ describe('the daily rhythm', () => {
       ...active,
       began,
       backfillTo: addDays(began, 30),
-      oldestMissing: addDays(TODAY, -60),
+      oldestMissing: addDays(TODAY, -59),
+      oldestUnfinished: addDays(TODAY, -60),
       syncedAtMs: 0,
     };
     expect(next(down)).toMatchObject({
       plan: { kind: 'catch_up', from: addDays(TODAY, -60), to: addDays(TODAY, -31) },
     });
-    expect(next({ ...down, oldestMissing: addDays(TODAY, -30) })).toMatchObject({ plan: { kind: 'daily' } });
+    expect(next({ ...down, oldestUnfinished: null })).toMatchObject({ plan: { kind: 'daily' } });
   });
 
   it('never starts a sync while one runs', () => {
@@ -231,6 +233,7 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
     { maxLength: 2 },
   ),
   oldestMissing: fc.option(anyDay, { nil: null }),
+  oldestUnfinished: fc.option(anyDay, { nil: null }),
   syncedAtMs: anyInstant,
   failure: fc.option(
     fc.record({

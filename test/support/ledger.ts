@@ -34,9 +34,9 @@ export async function storedCost(db: Db, connectionId: string, from: Day, to: Da
 }
 
 /** The simulator's own ledger of cost, in the same form. */
-export function trueCost(simulator: Simulator, from: Day, to: Day): string[] {
+export function trueCost(simulator: Simulator, from: Day, to: Day, organization?: string): string[] {
   return simulator.control
-    .ledger({ report: 'cost', from, to })
+    .ledger({ report: 'cost', from, to, organization })
     .map((line) => {
       if (!('amount_usd' in line)) throw new Error('not a cost line');
       return spell([
@@ -91,9 +91,9 @@ export async function storedUsage(db: Db, connectionId: string, from: Day, to: D
 }
 
 /** The simulator's own ledger of usage, in the same form. */
-export function trueUsage(simulator: Simulator, from: Day, to: Day): string[] {
+export function trueUsage(simulator: Simulator, from: Day, to: Day, organization?: string): string[] {
   return simulator.control
-    .ledger({ report: 'usage', from, to })
+    .ledger({ report: 'usage', from, to, organization })
     .map((line) => {
       if (!('output_tokens' in line)) throw new Error('not a usage line');
       return spell([

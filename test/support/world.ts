@@ -35,6 +35,8 @@ export interface World {
   /** Stores a candidate. Returns its id. */
   stage(connectionId: string, key: string): Promise<string>;
   signal(connectionId: string, name: keyof typeof signals, input?: unknown): Promise<void>;
+  /** The instant it is for workflows, in milliseconds. */
+  now(): Promise<number>;
   /** Lets time pass. On a real server that is not possible. */
   pass(duration: string): Promise<void>;
   stopWorker(): Promise<void>;
@@ -129,6 +131,7 @@ export async function createWorld(options: {
         .getHandle(connectionWorkflowId(connectionId))
         .signal(name, ...(input === undefined ? [] : [input]));
     },
+    now: temporal.now,
     pass: temporal.pass,
     stopWorker: () => stopWorker(),
     async startWorker() {
@@ -155,6 +158,7 @@ function run(worker: Worker): Promise<() => Promise<void>> {
 interface Temporal {
   readonly client: Client;
   readonly native: NativeConnection;
+  readonly now: () => Promise<number>;
   readonly pass: (duration: string) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -168,6 +172,7 @@ async function realTemporal(): Promise<Temporal> {
   return {
     client: new Client({ connection }),
     native,
+    now: () => Promise.resolve(Date.now()),
     pass: () => Promise.reject(new Error('time passes by itself on a real server')),
     close: async () => {
       await connection.close();
@@ -183,6 +188,7 @@ async function skippingTemporal(): Promise<Temporal> {
   return {
     client: env.client,
     native: env.nativeConnection,
+    now: () => env.currentTimeMs(),
     pass: (duration) => env.sleep(duration),
     close: () => env.teardown(),
   };
