@@ -1,0 +1,89 @@
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { authenticate } from './auth.ts';
+import type { Deps, Endpoint } from './endpoint.ts';
+import { openApiDocument } from './openapi.ts';
+import { answerProblems, notFound } from './problems.ts';
+import { logRequests } from './request-log.ts';
+import { connectionRoutes } from './routes/connections.ts';
+import { costRoutes } from './routes/costs.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { healthRoutes } from './routes/health.ts';
+import { historyRoutes } from './routes/history.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { usageRoutes } from './routes/usage.ts';
+
+/** What the app is made of. What is optional has a default that serves in production. */
+export interface AppOptions extends Omit<Deps, 'settings'> {
+  readonly config: {
+    readonly apiToken: string;
+    readonly syncHourUtc: number;
+    readonly temporalNamespace: string;
+    readonly temporalUiUrl: string | null;
+  };
+  /** How long a request waits for a verdict or a change of status; 8 seconds. */
+  readonly waitMs?: number;
+  /** How many failed tries to authenticate an address has in a minute; 100. */
+  readonly failuresPerMinute?: number;
+  /** The clock: milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Aborted when the process is asked to end. */
+  readonly stopping?: AbortSignal;
+}
+
+const MAX_BODY_BYTES = 16 * 1024;
+const WAIT_MS = 8_000;
+const FAILURES_PER_MINUTE = 100;
+
+/** Every route but those of the documentation, which is made of this list. */
+export const endpoints: readonly Endpoint[] = [
+  ...connectionRoutes,
+  ...keyRoutes,
+  ...lifecycleRoutes,
+  ...historyRoutes,
+  ...costRoutes,
+  ...usageRoutes,
+  ...healthRoutes,
+];
+
+/** Makes the Express app. It listens nowhere; `createHttpServer` gives it a server. */
+export function createApp(options: AppOptions): Express {
+  const { db, log, config } = options;
+  const deps: Deps = {
+    db,
+    ring: options.ring,
+    temporal: options.temporal,
+    log,
+    settings: {
+      syncHourUtc: config.syncHourUtc,
+      temporalNamespace: config.temporalNamespace,
+      temporalUiUrl: config.temporalUiUrl,
+      waitMs: options.waitMs ?? WAIT_MS,
+      now: options.now ?? Date.now,
+      stopping: options.stopping ?? new AbortController().signal,
+    },
+  };
+  const failuresPerMinute = options.failuresPerMinute ?? FAILURES_PER_MINUTE;
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', false);
+  app.use(logRequests(log), securityHeaders);
+  app.use(docsRoutes(openApiDocument(endpoints)));
+  app.use(noStore);
+  app.use('/v1', authenticate({ db, apiToken: config.apiToken, failuresPerMinute }));
+  app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
+  for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
+  app.use(notFound, answerProblems(log));
+  return app;
+}
+
+const securityHeaders: RequestHandler = helmet({
+  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+  // Whether it is reached over TLS is known to the proxy that ends it, which sets this header then.
+  strictTransportSecurity: false,
+});
+
+const noStore: RequestHandler = (_request, response, next) => {
+  response.set('Cache-Control', 'no-store');
+  next();
+};

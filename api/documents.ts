@@ -1,0 +1,126 @@
+import type { z } from 'zod';
+import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
+import type { Fault } from '../db/schema.ts';
+import { lengthOf } from '../domain/days.ts';
+import { failureKind } from '../domain/failures.ts';
+import { PROBE_INTERVAL_MS, backoffMs, nextDueMs } from '../domain/schedule.ts';
+import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
+import type { Settings } from './endpoint.ts';
+import type { connection, sync } from './schemas.ts';
+
+type ConnectionDocument = z.input<typeof connection>;
+type FailureDocument = NonNullable<ConnectionDocument['error']>;
+
+/** A connection as it is shown. */
+export function connectionDocument(view: ConnectionView, settings: Settings): ConnectionDocument {
+  const { id, organizationId, organizationName, began, backfillTo, coverage, key, lastSync } = view;
+  const workflowId = connectionWorkflowId(id);
+  return {
+    id,
+    name: view.name,
+    status: view.status,
+    organization: organizationId === null ? null : { id: organizationId, name: organizationName ?? organizationId },
+    key:
+      key === null
+        ? null
+        : { id: key.id, hint: key.hint, added_at: iso(key.addedAtMs), last_used_at: isoOrNull(key.lastUsedAtMs) },
+    backfill: {
+      from: began,
+      to: backfillTo,
+      days_done: coverage.backfillDaysDone,
+      days_total: lengthOf({ from: began, to: backfillTo }),
+    },
+    covered_from: coverage.from,
+    covered_through: coverage.through,
+    missing_days: coverage.missingDays,
+    last_sync: lastSync === null ? null : syncDocument(id, lastSync, settings),
+    next_sync_at: isoOrNull(nextTryMs(view, settings)),
+    error: errorOf(view),
+    note: view.status === 'active' && !coverage.hasLines ? 'no usage reported yet' : null,
+    temporal: { workflow_id: workflowId, url: temporalUrl(settings, workflowId) },
+    created_at: iso(view.createdAtMs),
+  };
+}
+
+/** A run of a sync as it is shown. */
+export function syncDocument(connectionId: string, view: SyncView, settings: Settings): z.input<typeof sync> {
+  const workflowId = syncWorkflowId(connectionId, view.n);
+  return {
+    n: view.n,
+    kind: view.kind,
+    state: view.state,
+    from: view.from,
+    to: view.to,
+    days_read: view.daysRead,
+    days_changed: view.daysChanged,
+    requests: view.requests,
+    bytes: view.bytes,
+    error: view.fault === null ? null : failureDocument(view.fault, view.endedAtMs ?? view.startedAtMs),
+    started_at: iso(view.startedAtMs),
+    ended_at: isoOrNull(view.endedAtMs),
+    workflow_id: workflowId,
+    run_id: view.runId,
+    url: temporalUrl(settings, workflowId, view.runId),
+  };
+}
+
+/** A failure as it is shown: what happened, and what to do. */
+export function failureDocument(fault: Fault, atMs: number): FailureDocument {
+  const { message, action } = failureKind(fault.code);
+  return {
+    code: fault.code,
+    message,
+    action,
+    ...(fault.detail === undefined ? {} : { detail: fault.detail }),
+    ...(fault.requestId === undefined ? {} : { request_id: fault.requestId }),
+    ...(fault.connectionId === undefined ? {} : { connection_id: fault.connectionId }),
+    at: iso(atMs),
+  };
+}
+
+function errorOf({ status, failure, key, refusal }: ConnectionView): FailureDocument | null {
+  if (failure !== null) return failureDocument(failure.fault, failure.atMs);
+  if (status === 'refused' && refusal !== null) return failureDocument(refusal.fault, refusal.atMs);
+  const unanswered = key !== null && isWaiting(key) ? key : null;
+  if (status !== 'validating' || unanswered?.fault == null || unanswered.triedAtMs === null) return null;
+  return failureDocument(unanswered.fault, unanswered.triedAtMs);
+}
+
+/** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
+function nextTryMs(view: ConnectionView, { syncHourUtc, now }: Settings): number | null {
+  const { id, status, key, failure } = view;
+  switch (status) {
+    case 'paused':
+    case 'refused':
+    case 'disconnected':
+      return null;
+    case 'validating':
+      return key !== null && isWaiting(key) && key.triedAtMs !== null ? key.triedAtMs + backoffMs(key.tries) : null;
+    case 'awaiting_key':
+      return failure === null ? null : (view.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
+    case 'degraded':
+      return failure === null ? null : failure.atMs + backoffMs(failure.count);
+    case 'discovering':
+    case 'backfilling':
+    case 'active':
+      return nextDueMs(id, syncHourUtc, now());
+  }
+}
+
+function isWaiting(key: KeyView): boolean {
+  return key.state === 'candidate';
+}
+
+function temporalUrl(settings: Settings, workflowId: string, runId?: string): string | null {
+  if (settings.temporalUiUrl === null) return null;
+  const path = [workflowId, ...(runId === undefined ? [] : [runId])].map(encodeURIComponent).join('/');
+  return `${settings.temporalUiUrl}/namespaces/${encodeURIComponent(settings.temporalNamespace)}/workflows/${path}`;
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : iso(ms);
+}

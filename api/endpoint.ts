@@ -1,0 +1,137 @@
+import type { Request, RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import type { Db } from '../db/database.ts';
+import type { KeyRing } from '../db/key-ring.ts';
+import type { FailureCode } from '../domain/failures.ts';
+import { callerOf } from './auth.ts';
+import { Problem, faultsOf, invalid } from './problems.ts';
+import type { Temporal } from './temporal.ts';
+import { waitFor } from './wait.ts';
+
+/** What the API is made of. */
+export interface Deps {
+  readonly db: Db;
+  readonly ring: KeyRing;
+  readonly temporal: Temporal;
+  readonly log: Logger;
+  readonly settings: Settings;
+}
+
+/** The parts of the configuration that replies depend on. */
+export interface Settings {
+  readonly syncHourUtc: number;
+  readonly temporalUiUrl: string | null;
+  readonly temporalNamespace: string;
+  /** How long a request waits for the verdict on a key or for a change of status, at most. */
+  readonly waitMs: number;
+  /** The clock: milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Aborted when the process is asked to end: nothing waits any longer then. */
+  readonly stopping: AbortSignal;
+}
+
+/** A request whose parts are checked. */
+export interface Call<Query, Body> {
+  /** The `id` of the path, or the empty text where the path has none. */
+  readonly id: string;
+  readonly query: Query;
+  readonly body: Body;
+  /** The name of the token, which is who did it in events. */
+  readonly actor: string;
+  /** Looks until there is something, as long as a request waits: null when the time is up, or nobody waits any more. */
+  readonly waitFor: WaitFor;
+}
+
+/** Looks until there is something; null when there is nothing in time. */
+export type WaitFor = <T>(look: () => Promise<T | null>) => Promise<T | null>;
+
+/** What a request is answered with; `body` is checked against the endpoint's schema on its way out. */
+export interface Reply<Body> {
+  readonly status: number;
+  readonly body: Body;
+  readonly location?: string;
+}
+
+/** What is said of a route: how it is called, what it takes and gives, and why it is refused. */
+export interface Description<
+  Query extends z.ZodObject = z.ZodObject,
+  Body extends z.ZodObject = z.ZodObject,
+  Out extends z.ZodType = z.ZodType,
+> {
+  readonly method: 'get' | 'post' | 'patch' | 'delete';
+  /** As Express spells it: /v1/connections/:id */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly query: Query;
+  readonly body: Body;
+  readonly out: Out;
+  /** The good statuses, and what each means. */
+  readonly statuses: Readonly<Record<number, string>>;
+  /** What it is refused with, beside what any request under /v1 may be. */
+  readonly refusals: readonly FailureCode[];
+}
+
+interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out extends z.ZodType> extends Description<
+  Query,
+  Body,
+  Out
+> {
+  readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
+}
+
+/** A route: its description, of which the documentation is made, and its handler. */
+export interface Endpoint extends Description {
+  readonly handler: (deps: Deps) => RequestHandler;
+}
+
+/** Makes a route of its definition. */
+export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Out extends z.ZodType>(
+  definition: Definition<Query, Body, Out>,
+): Endpoint {
+  const handler =
+    (deps: Deps): RequestHandler =>
+    async (request, response) => {
+      const { stopping, waitMs } = deps.settings;
+      let isGone = false;
+      response.once('close', () => {
+        isGone = true;
+      });
+      const id = request.params['id'];
+      const reply = await definition.handle(
+        {
+          id: typeof id === 'string' ? id : '',
+          query: readQuery(request, definition.query),
+          body: readBody(request, definition.body),
+          actor: callerOf(request)?.name ?? '',
+          waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => isGone || stopping.aborted }),
+        },
+        deps,
+      );
+      if (reply.location !== undefined) response.location(reply.location);
+      response.status(reply.status).json(definition.out.parse(reply.body));
+    };
+  return { ...definition, handler };
+}
+
+function readQuery<Query extends z.ZodObject>(request: Request, schema: Query): z.output<Query> {
+  const given = [...new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))];
+  const parsed = schema.safeParse(Object.fromEntries(given));
+  if (!parsed.success) throw new Problem('invalid_request', { errors: faultsOf(parsed.error, 'query') });
+  const twice = given.find(([name], index) => given.findIndex(([other]) => other === name) !== index);
+  if (twice !== undefined) throw invalid(`query.${twice[0]}`, 'is given more than once');
+  return parsed.data;
+}
+
+function readBody<Body extends z.ZodObject>(request: Request, schema: Body): z.output<Body> {
+  const body: unknown = request.body;
+  if (body === undefined && hasBody(request)) throw invalid('headers.content-type', 'must be application/json');
+  const parsed = schema.safeParse(body ?? {});
+  if (!parsed.success) throw new Problem('invalid_request', { errors: faultsOf(parsed.error, 'body') });
+  return parsed.data;
+}
+
+function hasBody(request: Request): boolean {
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+}

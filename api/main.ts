@@ -1,0 +1,87 @@
+import { pino } from 'pino';
+import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { announceReady, exitWith, onStop } from '../config/process.ts';
+import { openDatabase } from '../db/database.ts';
+import { createKeyRing } from '../db/key-ring.ts';
+import { createApp } from './app.ts';
+import { scrubbed } from './problems.ts';
+import { ListenError, closeServer, createHttpServer, listen } from './server.ts';
+import { openTemporal } from './temporal.ts';
+
+const POOL_SIZE = 10;
+
+await main();
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const { databaseUrl, apiToken } = config;
+  if (databaseUrl === null || apiToken === null) throw new Error('the configuration lacks what it requires');
+  const log = pino({
+    name: 'api',
+    level: config.logLevel,
+    redact: { paths: ['req.headers', 'headers', 'body', '*.body', '*.authorization'], remove: true },
+  });
+  const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
+  const temporal = openTemporal({
+    env: process.env,
+    namespace: config.temporal.namespace,
+    taskQueue: config.temporal.taskQueue,
+  });
+  const stopping = new AbortController();
+  const app = createApp({
+    db: database.db,
+    ring: createKeyRing(config.encryptionKeys),
+    temporal,
+    log,
+    config: {
+      apiToken,
+      syncHourUtc: config.syncHourUtc,
+      temporalNamespace: temporal.namespace,
+      temporalUiUrl: config.temporal.uiUrl,
+    },
+    stopping: stopping.signal,
+  });
+  const server = createHttpServer(app);
+  const stop = async (): Promise<void> => {
+    log.info('stopping');
+    stopping.abort();
+    await closeServer(server);
+    await temporal.close();
+    await database.close();
+  };
+  onStop(() => {
+    stop().then(
+      () => {
+        log.info('stopped');
+        // The channel to a supervisor would keep the process alive.
+        process.exit(0);
+      },
+      (error: unknown) => {
+        log.error(scrubbed(error), 'stopping failed');
+        process.exit(1);
+      },
+    );
+  });
+  const url = await listen(server, config.host, config.port).catch(explain);
+  log.info({ url, docs: `${url}/docs` }, 'listening');
+  announceReady(url);
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env, [
+      'DATABASE_URL',
+      'TEMPORAL_ADDRESS',
+      'METERLINE_ENCRYPTION_KEYS',
+      'METERLINE_API_TOKEN',
+    ]);
+  } catch (error) {
+    if (error instanceof ConfigError) exitWith(error.message);
+    throw error;
+  }
+}
+
+function explain(error: unknown): never {
+  if (error instanceof ListenError) exitWith(error.message);
+  throw error;
+}

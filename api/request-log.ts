@@ -1,0 +1,56 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { pinoHttp } from 'pino-http';
+import { callerOf } from './auth.ts';
+
+/**
+ * Gives each request an id, which the reply names too, and logs a line when it is answered. No header, no query and no
+ * body is logged, and of the path only what cannot be a secret.
+ */
+export function logRequests(log: Logger): RequestHandler {
+  const logged = pinoHttp<Request, Response>({
+    logger: log,
+    // An id of the caller's choosing would be text of the caller's in the log.
+    genReqId: (_request, response) => {
+      const id = randomUUID();
+      response.setHeader('X-Request-Id', id);
+      return id;
+    },
+    quietReqLogger: true,
+    quietResLogger: true,
+    serializers: { req: () => undefined, res: () => undefined, err: () => undefined },
+    autoLogging: { ignore: ({ path }) => path === '/healthz' || path === '/readyz' },
+    customLogLevel: (_request, response) => (response.statusCode >= 500 ? 'error' : 'info'),
+    customSuccessMessage: () => 'request',
+    customErrorMessage: () => 'request',
+    customSuccessObject: (request, response, extra: unknown) => lineOf(request, response, extra),
+    customErrorObject: (request, response, _error, extra: unknown) => lineOf(request, response, extra),
+  });
+  return (request, response, next) => {
+    logged(request, response, next);
+  };
+}
+
+function lineOf(request: Request, response: Response, extra: unknown): object {
+  const ms = typeof extra === 'object' && extra !== null && 'responseTime' in extra ? extra.responseTime : undefined;
+  return {
+    method: request.method,
+    path: loggablePath(request.originalUrl),
+    status: response.statusCode,
+    ms,
+    token: callerOf(request)?.name,
+    address: request.ip,
+  };
+}
+
+const HARMLESS = /^(?:[a-z][a-z.-]{0,19}|v1|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/;
+
+function loggablePath(url: string): string {
+  const [path = ''] = url.split('?');
+  return path
+    .split('/')
+    .slice(0, 8)
+    .map((segment) => (HARMLESS.test(segment) ? segment : '…'))
+    .join('/');
+}

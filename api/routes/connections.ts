@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { listConnectionViews, loadStanding, type Verdict } from '../../db/connection-views.ts';
+import { createConnection, renameConnection } from '../../db/connections.ts';
+import { addEvent } from '../../db/events.ts';
+import { addDays } from '../../domain/days.ts';
+import { connectionDocument } from '../documents.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { endpoint } from '../endpoint.ts';
+import { knownForm, liveStandingOf, shownConnection, todayOf } from '../lookups.ts';
+import { Problem } from '../problems.ts';
+import {
+  connection,
+  connectionList,
+  connectionsQuery,
+  disconnectQuery,
+  newConnection,
+  nothing,
+  renaming,
+} from '../schemas.ts';
+import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
+
+const tag = 'Connections';
+
+const create = endpoint({
+  method: 'post',
+  path: '/v1/connections',
+  tag,
+  summary: 'Connects an organization with an Admin API key',
+  query: nothing,
+  body: newConnection,
+  out: connection,
+  statuses: {
+    201: 'Anthropic accepted the key; reading begins.',
+    202: 'It is stored, and there is no verdict on the key yet: it is tried again on its own.',
+  },
+  refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'too_large'],
+  handle: async ({ body, actor, waitFor }, deps) => {
+    const secret = checkedKey(body.admin_api_key);
+    const [id, keyId, today] = [randomUUID(), randomUUID(), todayOf(deps)];
+    await createConnection(deps.db, deps.ring, {
+      id,
+      name: body.name,
+      began: addDays(today, 1 - body.backfill_days),
+      backfillTo: today,
+      keyId,
+      secret,
+      actor,
+    });
+    const started = await isTold(deps, id, () => deps.temporal.startConnection(id, body.name));
+    const verdict = started ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    const status = isAccepted(verdict, id) ? 201 : 202;
+    return { status, body: await shownConnection(deps, id), location: `/v1/connections/${id}` };
+  },
+});
+
+/** That Anthropic did not answer is an answer, too: it may be long until it does. */
+function hasAnswer(verdict: Verdict): boolean {
+  return verdict.status !== 'validating' || verdict.tries > 0;
+}
+
+const list = endpoint({
+  method: 'get',
+  path: '/v1/connections',
+  tag,
+  summary: 'Lists connections, newest first; refused ones only when asked for by their status',
+  query: connectionsQuery,
+  body: nothing,
+  out: connectionList,
+  statuses: { 200: 'A page of connections.' },
+  refusals: [],
+  handle: async ({ query }, deps) => {
+    const found = await listConnectionViews(
+      deps.db,
+      {
+        status: query.status ?? null,
+        after: query.after === undefined ? null : decodeCursor(query.after, z.guid()),
+        limit: query.limit + 1,
+      },
+      todayOf(deps),
+    );
+    const { page, next } = pageOf(found, query.limit, ({ id }) => id);
+    return { status: 200, body: { data: page.map((view) => connectionDocument(view, deps.settings)), next } };
+  },
+});
+
+const show = endpoint({
+  method: 'get',
+  path: '/v1/connections/:id',
+  tag,
+  summary: 'Shows a connection, refused ones too',
+  query: nothing,
+  body: nothing,
+  out: connection,
+  statuses: { 200: 'The connection.' },
+  refusals: [],
+  handle: async ({ id }, deps) => ({ status: 200, body: await shownConnection(deps, id) }),
+});
+
+const rename = endpoint({
+  method: 'patch',
+  path: '/v1/connections/:id',
+  tag,
+  summary: 'Gives a connection another name',
+  query: nothing,
+  body: renaming,
+  out: connection,
+  statuses: { 200: 'The connection.' },
+  refusals: ['too_large'],
+  handle: async ({ id, body, actor }, deps) => {
+    if (!(await renameConnection(deps.db, knownForm(id), body.name, actor))) throw new Problem('not_found');
+    return { status: 200, body: await shownConnection(deps, id) };
+  },
+});
+
+const disconnect = endpoint({
+  method: 'delete',
+  path: '/v1/connections/:id',
+  tag,
+  summary: 'Ends a connection and destroys its keys; what was read is kept, unless it is purged',
+  query: disconnectQuery,
+  body: nothing,
+  out: connection,
+  statuses: { 200: 'It is disconnected.', 202: 'It is asked for, and done once the worker runs.' },
+  refusals: ['conflict'],
+  handle: async ({ id: asked, query, actor, waitFor }, deps) => {
+    const { id } = await liveStandingOf(deps, asked);
+    const message = query.purge ? 'Asked to disconnect and to delete what was read.' : 'Asked to disconnect.';
+    await addEvent(deps.db, id, { type: 'request', actor, message });
+    await deps.temporal.signalConnection(id, 'disconnect', { purge: query.purge });
+    const done = await waitFor(async () =>
+      (await loadStanding(deps.db, id))?.status === 'disconnected' ? true : null,
+    );
+    return { status: done === true ? 200 : 202, body: await shownConnection(deps, id) };
+  },
+});
+
+/** Connections as a whole. */
+export const connectionRoutes = [create, list, show, rename, disconnect];

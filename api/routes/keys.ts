@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import type { Verdict } from '../../db/connection-views.ts';
+import { stageKey } from '../../db/keys.ts';
+import { lockLive } from '../../db/live.ts';
+import type { KeyState } from '../../domain/keys.ts';
+import { connectionWorkflowId } from '../../workflows/messages.ts';
+import { failureDocument } from '../documents.ts';
+import { endpoint, type Deps } from '../endpoint.ts';
+import { liveStandingOf, shownConnection } from '../lookups.ts';
+import { Problem } from '../problems.ts';
+import { newKey, nothing, rotation, stagedKey } from '../schemas.ts';
+import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
+
+const tag = 'Keys';
+
+const stage = endpoint({
+  method: 'post',
+  path: '/v1/connections/:id/keys',
+  tag,
+  summary: 'Stores a key to rotate to, and gives the Temporal signal that puts it to use',
+  query: nothing,
+  body: newKey,
+  out: stagedKey,
+  statuses: { 201: 'It is stored. Unless it is asked for by the signal, it is destroyed after 24 hours.' },
+  refusals: ['key_format', 'conflict', 'too_large'],
+  handle: async ({ id: asked, body, actor }, deps) => {
+    const secret = checkedKey(body.admin_api_key);
+    const { id } = await liveStandingOf(deps, asked);
+    const { keyId, hint, state } = await stageLive(deps, { id, secret, requested: false, actor });
+    const signal = { workflow_id: connectionWorkflowId(id), name: 'rotateKey' as const, input: { keyId } };
+    return { status: 201, body: { key_id: keyId, hint, state, signal } };
+  },
+});
+
+const rotate = endpoint({
+  method: 'post',
+  path: '/v1/connections/:id/rotate-key',
+  tag,
+  summary: 'Replaces the key; the old one serves until the new one is accepted',
+  query: nothing,
+  body: newKey,
+  out: rotation,
+  statuses: {
+    200: 'The new key serves.',
+    202: 'It is stored, and there is no verdict on it yet: it is tried on its own.',
+  },
+  refusals: [
+    'key_format',
+    'key_invalid',
+    'key_forbidden',
+    'individual_account',
+    'organization_mismatch',
+    'already_connected',
+    'conflict',
+    'too_large',
+  ],
+  handle: async ({ id: asked, body, actor, waitFor }, deps) => {
+    const secret = checkedKey(body.admin_api_key);
+    const { id } = await liveStandingOf(deps, asked);
+    // Asked for from the start, so that the workflow tries it even if the signal never reaches it.
+    const { keyId, hint, state } = await stageLive(deps, { id, secret, requested: true, actor });
+    const told = await isTold(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
+    const verdict = told ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    if (isAccepted(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };
+    const candidate = { id: keyId, hint, state, error: verdict === null ? null : errorOf(verdict) };
+    return { status: 202, body: { ...(await shownConnection(deps, id)), candidate } };
+  },
+});
+
+function hasAnswer(verdict: Verdict): boolean {
+  return verdict.keyState !== 'candidate' || verdict.tries > 0;
+}
+
+function errorOf({ fault, triedAtMs }: Verdict): ReturnType<typeof failureDocument> | null {
+  return fault === null || triedAtMs === null ? null : failureDocument(fault, triedAtMs);
+}
+
+/** Stages a key while nothing can end the connection, since the end destroys the keys that it finds. */
+async function stageLive(
+  { db, ring }: Deps,
+  key: { id: string; secret: string; requested: boolean; actor: string },
+): Promise<{ keyId: string; hint: string; state: KeyState }> {
+  const { id: connectionId, ...rest } = key;
+  return db.transaction(async (tx) => {
+    if ((await lockLive(tx, connectionId)) === null)
+      throw new Problem('conflict', { detail: 'The connection has ended.' });
+    const keyId = randomUUID();
+    return { keyId, ...(await stageKey(tx, ring, { connectionId, keyId, ...rest })) };
+  });
+}
+
+/** Keys of a connection. */
+export const keyRoutes = [stage, rotate];

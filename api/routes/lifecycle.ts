@@ -1,0 +1,100 @@
+import { loadStanding } from '../../db/connection-views.ts';
+import { addEvent } from '../../db/events.ts';
+import type { Day } from '../../domain/days.ts';
+import type { Status } from '../../domain/statuses.ts';
+import { endpoint, type Deps, type WaitFor } from '../endpoint.ts';
+import { liveStandingOf, shownConnection, todayOf } from '../lookups.ts';
+import { Problem, invalid } from '../problems.ts';
+import { connection, nothing, syncRequest } from '../schemas.ts';
+
+const tag = 'Lifecycle';
+
+const sync = endpoint({
+  method: 'post',
+  path: '/v1/connections/:id/sync',
+  tag,
+  summary: 'Reads now: the days named, or what is missing and the last 31 days',
+  query: nothing,
+  body: syncRequest,
+  out: connection,
+  statuses: { 202: 'It is asked for.' },
+  refusals: ['conflict', 'too_large'],
+  handle: async ({ id: asked, body, actor }, deps) => {
+    const { id, status, began } = await liveStandingOf(deps, asked);
+    if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused; resume it first.' });
+    const range = rangeOf(body, began, todayOf(deps));
+    const what = range === null ? 'what is missing' : `${range.from} to ${range.to}`;
+    await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to read ${what} now.` });
+    await deps.temporal.signalConnection(id, 'syncNow', range ?? {});
+    return { status: 202, body: await shownConnection(deps, id) };
+  },
+});
+
+function rangeOf(
+  { from, to }: { from?: Day | undefined; to?: Day | undefined },
+  began: Day,
+  today: Day,
+): { from: Day; to: Day } | null {
+  if (from === undefined && to === undefined) return null;
+  if (from === undefined || to === undefined) throw invalid('body', 'takes both "from" and "to", or neither');
+  if (from > to) throw invalid('body.from', 'must not be after "to"');
+  if (from < began) throw invalid('body.from', `must not be before ${began}, where this connection begins`);
+  if (to > today) throw invalid('body.to', `must not be after today, ${today} in UTC`);
+  return { from, to };
+}
+
+const pause = endpoint({
+  method: 'post',
+  path: '/v1/connections/:id/pause',
+  tag,
+  summary: 'Stops reading until it is resumed; days that are missed are read then',
+  query: nothing,
+  body: nothing,
+  out: connection,
+  statuses: { 200: 'It is paused.', 202: 'It is asked for, and done once the worker runs.' },
+  refusals: ['conflict'],
+  handle: async ({ id: asked, actor, waitFor }, deps) => {
+    const { id, status } = await liveStandingOf(deps, asked);
+    if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused already.' });
+    await addEvent(deps.db, id, { type: 'request', actor, message: 'Asked to pause.' });
+    await deps.temporal.signalConnection(id, 'pause');
+    const done = await becomes(deps, id, (now) => now === 'paused', waitFor);
+    return { status: done ? 200 : 202, body: await shownConnection(deps, id) };
+  },
+});
+
+const resume = endpoint({
+  method: 'post',
+  path: '/v1/connections/:id/resume',
+  tag,
+  summary: 'Goes on reading after a pause',
+  query: nothing,
+  body: nothing,
+  out: connection,
+  statuses: { 200: 'It goes on.', 202: 'It is asked for, and done once the worker runs.' },
+  refusals: ['conflict'],
+  handle: async ({ id: asked, actor, waitFor }, deps) => {
+    const { id, status } = await liveStandingOf(deps, asked);
+    if (status !== 'paused') throw new Problem('conflict', { detail: 'The connection is not paused.' });
+    await addEvent(deps.db, id, { type: 'request', actor, message: 'Asked to resume.' });
+    await deps.temporal.signalConnection(id, 'resume');
+    const done = await becomes(deps, id, (now) => now !== 'paused', waitFor);
+    return { status: done ? 200 : 202, body: await shownConnection(deps, id) };
+  },
+});
+
+async function becomes(
+  { db }: Deps,
+  id: string,
+  isWanted: (status: Status) => boolean,
+  waitFor: WaitFor,
+): Promise<boolean> {
+  const found = await waitFor(async () => {
+    const standing = await loadStanding(db, id);
+    return standing !== null && isWanted(standing.status) ? standing : null;
+  });
+  return found !== null;
+}
+
+/** What a connection is told to do. */
+export const lifecycleRoutes = [sync, pause, resume];

@@ -1,0 +1,110 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { failureKind, type FailureCode } from '../domain/failures.ts';
+
+/** How long a client may take, in milliseconds. */
+export interface Patience {
+  readonly headersMs: number;
+  readonly requestMs: number;
+}
+
+const PATIENCE: Patience = { headersMs: 10_000, requestMs: 20_000 };
+const MAX_HEADER_BYTES = 8 * 1024;
+
+/** Makes a server that does not wait for slow clients and takes only short headers. */
+export function createHttpServer(app: RequestListener, patience: Patience = PATIENCE): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: patience.headersMs,
+      requestTimeout: patience.requestMs,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: Math.min(1_000, patience.headersMs),
+    },
+    app,
+  );
+  server.on('clientError', refuse);
+  return server;
+}
+
+/** What cannot be parsed reaches no route; it gets its problem document all the same. */
+function refuse(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, reason, code] = refusalOf(error.code);
+  const { message, action } = failureKind(code);
+  const document = { type: `/docs#${code}`, title: message, status, detail: reason, code, action };
+  const body = JSON.stringify(document);
+  socket.end(
+    [
+      `HTTP/1.1 ${status} ${reason}`,
+      'Connection: close',
+      'Content-Type: application/problem+json; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}
+
+function refusalOf(code: string | undefined): [status: number, reason: string, code: FailureCode] {
+  if (code === 'HPE_HEADER_OVERFLOW') return [431, 'Request Header Fields Too Large', 'too_large'];
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, 'Request Timeout', 'invalid_request'];
+  return [400, 'Bad Request', 'invalid_request'];
+}
+
+/** A server cannot listen where it was told to. The message says where, why, and what to do. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+/** Listens, and gives the address at which it can be reached. Throws {@link ListenError}. */
+export async function listen(server: Server, host: string, port: number): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new ListenError(whyNot(error.code ?? 'unknown', host, port)));
+    });
+    server.listen(port, host, resolve);
+  });
+  return urlOf(host, server.address());
+}
+
+function whyNot(code: string, host: string, port: number): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} on ${host} is taken by another program. Stop that one, or set PORT to a free port.`;
+    case 'EACCES':
+      return `Port ${port} on ${host} is reserved for privileged users. Set PORT to one above 1023.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${host} is not an address of this machine. Set HOST to one that is, such as 127.0.0.1 or 0.0.0.0.`;
+    default:
+      return `The API cannot listen on port ${port} of ${host} (${code}). Set HOST and PORT to where it can.`;
+  }
+}
+
+function urlOf(host: string, address: AddressInfo | string | null): string {
+  const port = typeof address === 'object' && address !== null ? address.port : '';
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
+const LAST_WORDS_MS = 10_000;
+
+/** Takes no more requests, and waits for those under way, but not for clients that do not take their reply. */
+export async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  server.closeIdleConnections();
+  const cutOff = setTimeout(() => {
+    server.closeAllConnections();
+  }, LAST_WORDS_MS);
+  await closed;
+  clearTimeout(cutOff);
+}

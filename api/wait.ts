@@ -1,0 +1,21 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 250;
+
+/**
+ * Looks again and again until there is something. Null once the time is up, or soon after `isOver` says that nobody
+ * waits for it any more.
+ */
+export async function waitFor<T>(
+  look: () => Promise<T | null>,
+  options: { timeoutMs: number; isOver: () => boolean },
+): Promise<T | null> {
+  const deadline = Date.now() + options.timeoutMs;
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.3)) {
+    const found = await look();
+    const leftMs = deadline - Date.now();
+    if (found !== null || leftMs <= 0 || options.isOver()) return found;
+    await delay(Math.min(pauseMs, leftMs));
+  }
+}

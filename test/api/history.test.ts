@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addEvent } from '../../db/events.ts';
+import { restatements, syncs } from '../../db/schema.ts';
+import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import { NOW, TODAY, seedConnection, seedDay, seedWorkspace, startApi, type Api } from './support.ts';
+
+let api: Api;
+let id: string;
+
+beforeAll(async () => {
+  api = await startApi();
+  id = await seedConnection(api.db, {});
+  const other = await seedConnection(api.db, {});
+  for (const connectionId of [id, other]) {
+    for (const index of [0, 1, 2, 3, 4]) {
+      await addEvent(api.db, connectionId, { type: index % 2 === 0 ? 'signal' : 'status', message: `event ${index}` });
+      await seedWorkspace(api.db, connectionId, `wrkspc_${index}`, index < 3 ? 'Same name' : `Name ${index}`);
+      await api.db.insert(restatements).values({
+        connectionId,
+        report: index % 2 === 0 ? 'cost' : 'usage',
+        day: addDays('2026-07-01', index),
+        before: '1.500',
+        after: '2.25',
+        linesAdded: 1,
+        linesRemoved: 0,
+        linesChanged: 2,
+        sync: index,
+      });
+      await api.db.insert(syncs).values({
+        connectionId,
+        n: Math.floor(index / 2) + 1,
+        runId: `run-${index}`,
+        kind: index % 2 === 0 ? 'daily' : 'manual',
+        state: 'succeeded',
+        from: '2026-07-01',
+        to: TODAY,
+        startedAt: new Date(NOW + index),
+        endedAt: new Date(NOW + index),
+      });
+    }
+  }
+});
+afterAll(() => api.close());
+
+async function everyPage(path: string): Promise<unknown[]> {
+  const found: unknown[] = [];
+  for (let next: string | null = ''; next !== null && found.length < 100;) {
+    const page = await api.get(`${path}?limit=2${next === '' ? '' : `&after=${next}`}`);
+    found.push(...(page.body.data as unknown[]));
+    next = page.body.next;
+  }
+  return found;
+}
+
+describe('the lists of a connection', () => {
+  it.each(['events', 'restatements', 'syncs', 'workspaces'])(
+    'give every row once over their pages: %s',
+    async (list) => {
+      const path = `/v1/connections/${id}/${list}`;
+      const whole = await api.get(path);
+      expect(whole.body.data).toHaveLength(5);
+      expect(whole.body.next).toBeNull();
+      expect(await everyPage(path)).toEqual(whole.body.data);
+    },
+  );
+
+  it.each(['events', 'restatements', 'syncs', 'workspaces'])('refuse a place that is not theirs: %s', async (list) => {
+    for (const after of ['x', '!', 'e30', 'bnVsbA', Buffer.from('"\\u0000"').toString('base64url')]) {
+      const refused = await api.get(`/v1/connections/${id}/${list}?after=${after}`);
+      expect(refused.status).toBe(400);
+      expect(refused.body.errors).toMatchObject([{ path: 'query.after' }]);
+    }
+  });
+
+  it('show the newest event first, or those of a type', async () => {
+    const all = await api.get(`/v1/connections/${id}/events`);
+    expect(all.body.data.map(({ message }) => message)).toEqual([4, 3, 2, 1, 0].map((index) => `event ${index}`));
+    const some = await api.get(`/v1/connections/${id}/events?type=status`);
+    expect(some.body.data).toMatchObject([{ message: 'event 3', actor: 'meterline' }, { message: 'event 1' }]);
+  });
+
+  it('show the newest sync first, by kind and state', async () => {
+    const all = await api.get(`/v1/connections/${id}/syncs`);
+    expect(all.body.data.map(({ run_id }) => run_id)).toEqual([4, 3, 2, 1, 0].map((index) => `run-${index}`));
+    expect(all.body.data[0]).toMatchObject({ n: 3, workflow_id: `sync-${id}-3` });
+    expect((await api.get(`/v1/connections/${id}/syncs?kind=manual`)).body.data).toHaveLength(2);
+    expect((await api.get(`/v1/connections/${id}/syncs?state=failed`)).body.data).toHaveLength(0);
+    expect((await api.get(`/v1/connections/${id}/syncs?kind=hourly`)).status).toBe(400);
+  });
+
+  it('show restatements with exact amounts, by report and days', async () => {
+    const all = await api.get(`/v1/connections/${id}/restatements`);
+    expect(all.body.data[0]).toMatchObject({
+      report: 'cost',
+      day: '2026-07-05',
+      before: '1.5',
+      after: '2.25',
+      lines_added: 1,
+      lines_removed: 0,
+      lines_changed: 2,
+    });
+    const some = await api.get(`/v1/connections/${id}/restatements?report=usage&from=2026-07-02&to=2026-07-03`);
+    expect(some.body.data).toMatchObject([{ day: '2026-07-02' }]);
+  });
+
+  it('show workspaces by name', async () => {
+    const { body } = await api.get(`/v1/connections/${id}/workspaces`);
+    expect(body.data.map(({ id }) => id)).toEqual(['wrkspc_3', 'wrkspc_4', 'wrkspc_0', 'wrkspc_1', 'wrkspc_2']);
+  });
+});
+
+describe('GET /v1/connections/{id}/coverage', () => {
+  it('tells missing, provisional, final and flagged days apart, and no usage from no reading', async () => {
+    const own = await seedConnection(api.db, { began: addDays(TODAY, -3) });
+    const [first, second, third, fourth] = daysIn({ from: addDays(TODAY, -3), to: TODAY }) as [Day, Day, Day, Day];
+    await seedDay(api.db, own, 'cost', first, { lines: 2, total: '12.3400', state: 'final' });
+    await seedDay(api.db, own, 'usage', first, { lines: 1, total: '900', state: 'final' });
+    await seedDay(api.db, own, 'cost', second);
+    await seedDay(api.db, own, 'usage', third, { lines: 1, total: '7', state: 'provisional', disagreesWith: '8' });
+    const { body } = await api.get(`/v1/connections/${own}/coverage`);
+    expect(body.next).toBeNull();
+    expect(body.data).toMatchObject([
+      {
+        day: first,
+        state: 'final',
+        reconciled: true,
+        lines: 2,
+        amount: '12.34',
+        disagrees_with: null,
+        usage: { state: 'final', lines: 1, tokens: '900' },
+      },
+      {
+        day: second,
+        state: 'final',
+        lines: 0,
+        amount: '0',
+        usage: { state: 'missing', reconciled: false, lines: null, tokens: null, read_at: null },
+      },
+      {
+        day: third,
+        state: 'missing',
+        amount: null,
+        usage: { state: 'provisional', reconciled: false, tokens: '7', disagrees_with: '8' },
+      },
+      { day: fourth, state: 'missing', usage: { state: 'missing' } },
+    ]);
+  });
+
+  it('shows the days of a range that the connection keeps, oldest first', async () => {
+    const own = await seedConnection(api.db, { began: '2026-07-10', backfillTo: '2026-07-20' });
+    const days = async (query: string): Promise<string[]> => {
+      const { body } = await api.get(`/v1/connections/${own}/coverage?${query}`);
+      return body.data.map(({ day }) => day);
+    };
+    expect(await days('')).toEqual(daysIn({ from: '2026-07-10', to: TODAY }));
+    expect(await days('from=2026-06-01&to=2026-07-11')).toEqual(['2026-07-10', '2026-07-11']);
+    expect(await days('from=2026-06-01&to=2026-06-02')).toEqual([]);
+  });
+
+  it('refuses more than 400 days, and a reversed range', async () => {
+    const path = `/v1/connections/${id}/coverage`;
+    expect((await api.get(`${path}?from=2025-06-27&to=2026-07-31`)).status).toBe(200);
+    expect((await api.get(`${path}?from=2025-06-26&to=2026-07-31`)).status).toBe(400);
+    expect((await api.get(`${path}?from=2026-07-02&to=2026-07-01`)).status).toBe(400);
+  });
+});

@@ -1,0 +1,149 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/wait.ts';
+import { ADMIN_TOKEN, CANARY } from './support.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+// Under node_modules, so that the compiled files find their packages.
+const BUILT = join(ROOT, `node_modules/.cache/api-${process.pid}`);
+let database: TestDatabase;
+
+beforeAll(async () => {
+  database = await testDatabase();
+  for (const room of ['api', 'config', 'db', 'domain', 'workflows']) {
+    for (const file of await readdir(join(ROOT, room), { recursive: true })) {
+      if (!file.endsWith('.ts')) continue;
+      const { outputText } = ts.transpileModule(await readFile(join(ROOT, room, file), 'utf8'), {
+        compilerOptions: {
+          target: ts.ScriptTarget.ES2023,
+          module: ts.ModuleKind.ESNext,
+          rewriteRelativeImportExtensions: true,
+          verbatimModuleSyntax: true,
+        },
+      });
+      const to = join(BUILT, room, file.replace(/\.ts$/, '.js'));
+      await mkdir(join(to, '..'), { recursive: true });
+      await writeFile(to, outputText);
+    }
+  }
+  await writeFile(join(BUILT, 'package.json'), '{"type":"module"}');
+});
+afterAll(async () => {
+  await rm(BUILT, { recursive: true, force: true });
+  await database.close();
+});
+
+const started: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly said: { out: string; err: string };
+  readonly ready: Promise<{ type: string; address: string }>;
+  readonly exit: Promise<number | null>;
+}
+
+function start(env: Record<string, string>): Started {
+  const child = spawn(process.execPath, [join(BUILT, 'api/main.js')], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  started.push(child);
+  const said = { out: '', err: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said.out += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+  return {
+    child,
+    said,
+    ready: once(child, 'message').then(([message]) => message as { type: string; address: string }),
+    exit: once(child, 'exit').then(() => child.exitCode),
+  };
+}
+
+function environment(overrides: Record<string, string> = {}): Record<string, string> {
+  return {
+    DATABASE_URL: database.url,
+    TEMPORAL_ADDRESS: inject('temporalAddress'),
+    METERLINE_ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
+    METERLINE_API_TOKEN: ADMIN_TOKEN,
+    PORT: '0',
+    LOG_LEVEL: 'debug',
+    ...overrides,
+  };
+}
+
+it('names everything that is missing at once and ends with status 2', async () => {
+  const { exit, said } = start({ PORT: 'x' });
+  expect(await exit).toBe(2);
+  for (const name of ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS', 'METERLINE_API_TOKEN', 'PORT']) {
+    expect(said.err).toContain(name);
+  }
+  expect(said.err).not.toMatch(/^\s+at /m);
+});
+
+it('says in a sentence that its port is taken, and ends with status 2', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const { exit, said } = start(environment({ PORT: String(port) }));
+  expect(await exit).toBe(2);
+  expect(said.err).toMatch(new RegExp(`^Port ${port} on 127\\.0\\.0\\.1 is taken .* set PORT to a free port\\.\n$`));
+  other.close();
+});
+
+it('announces where it serves, serves, and ends in peace when it is told to', async () => {
+  const { child, ready, exit, said } = start(environment());
+  const { type, address } = await ready;
+  expect(type).toBe('ready');
+  expect((await fetch(`${address}/readyz`)).status).toBe(200);
+  child.kill('SIGTERM');
+  expect(await exit).toBe(0);
+  expect(said.out).toContain('"msg":"stopped"');
+  expect(said.err).toBe('');
+});
+
+it('starts, serves what is in Postgres and takes new connections while Temporal is down', async () => {
+  const { ready, said } = start(environment({ TEMPORAL_ADDRESS: '127.0.0.1:1' }));
+  const { address } = await ready;
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+  expect((await fetch(`${address}/v1/connections`, { headers })).status).toBe(200);
+  expect((await fetch(`${address}/readyz`)).status).toBe(503);
+  const body = JSON.stringify({ name: 'x', admin_api_key: CANARY });
+  const made = await fetch(`${address}/v1/connections`, { method: 'POST', headers, body });
+  expect(made.status).toBe(202);
+  await until('the log says so', () => said.out.includes('Temporal does not answer'));
+  expect(said.out + said.err).not.toMatch(new RegExp(`CANARY|${ADMIN_TOKEN}`));
+});
+
+it('finishes what is under way before it ends', async () => {
+  const { child, ready, exit } = start(environment());
+  const { address } = await ready;
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'x', admin_api_key: CANARY });
+  // No worker runs here, so that it waits for the verdict.
+  const made = fetch(`${address}/v1/connections`, { method: 'POST', headers, body });
+  await until('it is stored', async () => {
+    const list = await fetch(`${address}/v1/connections?status=validating`, { headers });
+    const { data } = (await list.json()) as { data: { name: string }[] };
+    return data.length > 1;
+  });
+  child.kill('SIGTERM');
+  expect((await made).status).toBe(202);
+  expect(await exit).toBe(0);
+});
+
+it('ends with its supervisor', async () => {
+  const { child, ready, exit } = start(environment());
+  await ready;
+  child.disconnect();
+  expect(await exit).toBe(0);
+});

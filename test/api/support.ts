@@ -1,0 +1,332 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import { createApp, type AppOptions } from '../../api/app.ts';
+import { closeServer, createHttpServer, listen, type Patience } from '../../api/server.ts';
+import { TemporalUnavailableError, type Temporal } from '../../api/temporal.ts';
+import type { Db } from '../../db/database.ts';
+import { createKeyRing } from '../../db/key-ring.ts';
+import {
+  connections,
+  costLines,
+  costSeries,
+  days,
+  keys,
+  usageLines,
+  usageSeries,
+  workspaces,
+  type Fault,
+} from '../../db/schema.ts';
+import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import type { Report } from '../../domain/lines.ts';
+import type { SignalName } from '../../domain/messages.ts';
+import type { DayState } from '../../domain/reading.ts';
+import { isLive, type Status } from '../../domain/statuses.ts';
+import { testDatabase } from '../support/postgres.ts';
+
+/** The instant at which the API of a test believes to be. */
+export const NOW = Date.parse('2026-07-31T12:00:00Z');
+export const TODAY: Day = '2026-07-31';
+export const ADMIN_TOKEN = 'test-bootstrap-token-0123456789';
+export const CANARY = 'sk-ant-admin01-CANARYcanaryCANARYcanaryCANARY-wxyz';
+export const ring = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
+
+/** Takes what the API tells Temporal, and does what a worker would, where a test says so. */
+export class FakeTemporal implements Temporal {
+  readonly started: { id: string; summary: string }[] = [];
+  readonly signals: { id: string; signal: SignalName; input: unknown }[] = [];
+  isDown = false;
+  onStart: (id: string) => Promise<void> = () => Promise.resolve();
+  onSignal: (id: string, signal: SignalName, input: unknown) => Promise<void> = () => Promise.resolve();
+
+  startConnection(id: string, summary: string): Promise<void> {
+    this.#mustBeUp();
+    this.started.push({ id, summary });
+    return this.onStart(id);
+  }
+
+  signalConnection(id: string, signal: SignalName, input?: object): Promise<void> {
+    this.#mustBeUp();
+    this.signals.push({ id, signal, input });
+    return this.onSignal(id, signal, input);
+  }
+
+  async check(): Promise<void> {
+    await Promise.resolve();
+    this.#mustBeUp();
+  }
+
+  #mustBeUp(): void {
+    if (this.isDown) throw new TemporalUnavailableError('down');
+  }
+}
+
+/** A row of a list or report. */
+export interface Row {
+  readonly [field: string]: unknown;
+  readonly id: string;
+  readonly day: string;
+  readonly run_id: string;
+  readonly actor: string;
+  readonly message: string;
+  readonly created_at: string;
+  readonly status: string;
+  readonly amount: string;
+  readonly workspace: { readonly id: string | null };
+  readonly connection: { readonly id: string };
+}
+
+/** The fields of the replies that tests look into. Each reply has some of them; a test says which it expects. */
+export interface Body {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string | number;
+  readonly code: string;
+  readonly detail: string;
+  readonly errors: { readonly path: string }[];
+  readonly data: Row[];
+  readonly next: string | null;
+  readonly total: string;
+  readonly other_currencies: unknown;
+  readonly missing_days: number;
+  readonly totals: Readonly<Record<string, number>>;
+  readonly error: { readonly message: string; readonly action: string };
+  readonly note: string | null;
+  readonly last_sync: unknown;
+  readonly temporal: unknown;
+  readonly key: { readonly hint: string };
+  readonly key_id: string;
+  readonly candidate: { readonly id: string };
+  readonly next_sync_at: string;
+  readonly connection_id: string;
+  readonly refused_connection_id: string;
+  readonly request_id: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly body: Body;
+}
+
+export interface Api {
+  readonly url: string;
+  readonly db: Db;
+  readonly temporal: FakeTemporal;
+  /** Everything that was logged. */
+  log(): string;
+  get(path: string, token?: string | null): Promise<Answer>;
+  send(method: string, path: string, body?: unknown, token?: string | null): Promise<Answer>;
+  raw(path: string, init: RequestInit): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** An API of its own on a database of its own, with everything real but Temporal. */
+export async function startApi(options: Partial<AppOptions> & { patience?: Patience } = {}): Promise<Api> {
+  const { patience, ...appOptions } = options;
+  const database = await testDatabase();
+  const temporal = new FakeTemporal();
+  const logged: string[] = [];
+  const app = createApp({
+    db: database.db,
+    ring,
+    temporal,
+    log: pino({ level: 'trace' }, { write: (line: string) => logged.push(line) }),
+    config: {
+      apiToken: ADMIN_TOKEN,
+      syncHourUtc: 6,
+      temporalNamespace: 'default',
+      temporalUiUrl: 'http://127.0.0.1:8233',
+    },
+    now: () => NOW,
+    waitMs: 2_000,
+    ...appOptions,
+  });
+  const server = createHttpServer(app, patience);
+  const url = await listen(server, '127.0.0.1', 0);
+  const raw = async (path: string, init: RequestInit): Promise<Answer> => {
+    const response = await fetch(url + path, { redirect: 'manual', ...init });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json') === true;
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: (isJson ? JSON.parse(text) : {}) as Body,
+    };
+  };
+  const bearer = (token: string | null): Record<string, string> =>
+    token === null ? {} : { authorization: `Bearer ${token}` };
+  return {
+    url,
+    db: database.db,
+    temporal,
+    log: () => logged.join(''),
+    raw,
+    get: (path, token = ADMIN_TOKEN) => raw(path, { headers: bearer(token) }),
+    send: (method, path, body, token = ADMIN_TOKEN) =>
+      raw(path, {
+        method,
+        headers: { ...bearer(token), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    close: async () => {
+      await closeServer(server);
+      await database.close();
+    },
+  };
+}
+
+/** Stores a connection as it would be after a while. Days are counted from {@link TODAY}. */
+export async function seedConnection(
+  db: Db,
+  options: {
+    name?: string;
+    status?: Status;
+    organization?: string | null;
+    began?: Day;
+    backfillTo?: Day;
+    failure?: { fault: Fault; at: Date; count: number };
+    withKey?: boolean;
+    endedAt?: Date;
+    createdAt?: Date;
+  } = {},
+): Promise<string> {
+  const id = randomUUID();
+  const { status = 'active', organization = `org-${id}`, began = addDays(TODAY, -30), backfillTo = TODAY } = options;
+  await db.insert(connections).values({
+    id,
+    name: options.name ?? 'Acme',
+    status,
+    organizationId: organization,
+    organizationName: organization === null ? null : 'Acme Inc.',
+    began,
+    backfillTo,
+    ...(options.failure === undefined
+      ? {}
+      : { failure: options.failure.fault, failedAt: options.failure.at, failureCount: options.failure.count }),
+    ...(options.createdAt === undefined ? {} : { createdAt: options.createdAt }),
+    endedAt: isLive(status) ? null : (options.endedAt ?? new Date(NOW)),
+  });
+  if (options.withKey === true) {
+    const keyId = randomUUID();
+    const sealed = ring.seal(CANARY, { connectionId: id, keyId });
+    await db.insert(keys).values({ connectionId: id, id: keyId, state: 'active', hint: 'wxyz', ...sealed });
+  }
+  return id;
+}
+
+export interface SeedLine {
+  readonly workspace_id?: string | null;
+  readonly model?: string | null;
+  readonly token_type?: string | null;
+  readonly context_window?: string | null;
+  readonly service_tier?: string | null;
+  readonly inference_geo?: string | null;
+  readonly cost_type?: string | null;
+  readonly description?: string | null;
+  readonly currency?: string;
+  readonly amount: string;
+}
+
+/** Stores a day of cost as a sync would. */
+export async function seedCostDay(
+  db: Db,
+  connectionId: string,
+  day: Day,
+  lines: readonly SeedLine[],
+  state: DayState = 'final',
+): Promise<void> {
+  for (const line of lines) {
+    const [series] = await db
+      .insert(costSeries)
+      .values({
+        connectionId,
+        seriesId: randomUUID(),
+        workspaceId: line.workspace_id ?? null,
+        model: line.model ?? null,
+        tokenType: line.token_type ?? null,
+        contextWindow: line.context_window ?? null,
+        serviceTier: line.service_tier ?? null,
+        inferenceGeo: line.inference_geo ?? null,
+        costType: line.cost_type ?? null,
+        description: line.description ?? null,
+        currency: line.currency ?? 'USD',
+      })
+      .returning({ no: costSeries.seriesNo });
+    await db.insert(costLines).values({ connectionId, day, seriesNo: series?.no ?? 0, amount: line.amount });
+  }
+  await seedDay(db, connectionId, 'cost', day, { lines: lines.length, total: lines.length === 0 ? '0' : '1', state });
+}
+
+export interface SeedUsage {
+  readonly workspace_id?: string | null;
+  readonly model?: string | null;
+  readonly counts: readonly [bigint, bigint, bigint, bigint, bigint, bigint];
+}
+
+/** Stores a day of usage as a sync would. */
+export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines: readonly SeedUsage[]): Promise<void> {
+  for (const line of lines) {
+    const [series] = await db
+      .insert(usageSeries)
+      .values({
+        connectionId,
+        seriesId: randomUUID(),
+        workspaceId: line.workspace_id ?? null,
+        model: line.model ?? null,
+      })
+      .returning({ no: usageSeries.seriesNo });
+    const [input, output, read, five, hour, searches] = line.counts;
+    await db.insert(usageLines).values({
+      connectionId,
+      day,
+      seriesNo: series?.no ?? 0,
+      uncachedInputTokens: input,
+      outputTokens: output,
+      cacheReadInputTokens: read,
+      cacheCreation5m: five,
+      cacheCreation1h: hour,
+      webSearchRequests: searches,
+    });
+  }
+  await seedDay(db, connectionId, 'usage', day, { lines: lines.length, total: lines.length === 0 ? '0' : '1' });
+}
+
+/** Stores that a day of a report was read. */
+export async function seedDay(
+  db: Db,
+  connectionId: string,
+  report: Report,
+  day: Day,
+  facts: { lines?: number; total?: string; state?: DayState; reconciled?: boolean; disagreesWith?: string } = {},
+): Promise<void> {
+  const { lines = 0, total = '0', state = 'final', disagreesWith } = facts;
+  await db.insert(days).values({
+    connectionId,
+    report,
+    day,
+    state,
+    reconciled: facts.reconciled ?? disagreesWith === undefined,
+    disagreesWith: disagreesWith ?? null,
+    lines,
+    total,
+    digest: Buffer.alloc(32),
+    attempt: 1,
+    readOn: addDays(day, 30),
+    sync: 1,
+  });
+}
+
+/** Stores that both reports of these days were read. */
+export async function seedCovered(db: Db, connectionId: string, from: Day, to: Day): Promise<void> {
+  for (const day of daysIn({ from, to })) {
+    await seedDay(db, connectionId, 'cost', day);
+    await seedDay(db, connectionId, 'usage', day);
+  }
+}
+
+/** Stores a workspace. */
+export async function seedWorkspace(db: Db, connectionId: string, id: string, name: string): Promise<void> {
+  await db.insert(workspaces).values({ connectionId, id, name, reported: {} });
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
+
+let temporal: OpenedTemporal;
+let connection: Connection;
+let client: Client;
+const taskQueue = `api-test-${randomUUID()}`;
+
+beforeAll(async () => {
+  const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_API_KEY: '' };
+  temporal = openTemporal({ env, namespace: 'default', taskQueue });
+  connection = await Connection.connect({ address: inject('temporalAddress') });
+  client = new Client({ connection });
+});
+afterAll(async () => {
+  await temporal.close();
+  await connection.close();
+});
+
+it('starts the workflow of a connection once, with its name to see', async () => {
+  const id = randomUUID();
+  await temporal.startConnection(id, 'Acme');
+  await temporal.startConnection(id, 'Acme');
+  const description = await client.workflow.getHandle(`connection-${id}`).describe();
+  expect(description).toMatchObject({ type: 'connection', taskQueue, status: { name: 'RUNNING' } });
+  expect(await description.staticSummary()).toBe('Acme');
+});
+
+it('signals a workflow, starting it where it does not run', async () => {
+  const id = randomUUID();
+  await temporal.signalConnection(id, 'disconnect', { purge: true });
+  await temporal.signalConnection(id, 'pause');
+  const { events } = await client.workflow.getHandle(`connection-${id}`).fetchHistory();
+  const inputs = (events ?? []).flatMap((event) => {
+    const { workflowExecutionStartedEventAttributes: start, workflowExecutionSignaledEventAttributes: signal } = event;
+    const data = (start ?? signal)?.input?.payloads?.map((payload) => Buffer.from(payload.data ?? []).toString());
+    return data === undefined ? [] : [[signal?.signalName ?? 'start', ...data]];
+  });
+  expect(inputs).toEqual([
+    ['start', JSON.stringify({ connectionId: id })],
+    ['disconnect', '{"purge":true}'],
+    ['pause', '{}'],
+  ]);
+});
+
+it('answers a check', async () => {
+  await expect(temporal.check()).resolves.toBeUndefined();
+});
+
+it('says within seconds that nobody answers', async () => {
+  const down = openTemporal({ env: { TEMPORAL_ADDRESS: '127.0.0.1:1' }, namespace: 'default', taskQueue });
+  const began = Date.now();
+  await expect(down.check()).rejects.toThrow(TemporalUnavailableError);
+  await expect(down.startConnection(randomUUID(), 'x')).rejects.toThrow(TemporalUnavailableError);
+  expect(Date.now() - began).toBeLessThan(8_000);
+  await down.close();
+});
+
+it('takes another namespace from the environment, and says which', async () => {
+  const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: 'nowhere' };
+  const elsewhere = openTemporal({ env, namespace: 'default', taskQueue });
+  expect(elsewhere.namespace).toBe('nowhere');
+  await expect(elsewhere.startConnection(randomUUID(), 'x')).rejects.toThrow(TemporalUnavailableError);
+  await elsewhere.close();
+});
