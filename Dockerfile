@@ -1,0 +1,30 @@
+# Debian and not Alpine: Temporal's native module is built for glibc only.
+FROM node:22-bookworm-slim AS base
+WORKDIR /app
+
+FROM base AS build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY . .
+RUN npm run build \
+  # The embedded stack and the simulator are for a developer's machine.
+  && rm -rf dist/local dist/simulator
+
+FROM base AS packages
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts \
+  # Temporal's native module comes for every platform, at tens of megabytes each; this image is of one.
+  && cd node_modules/@temporalio/core-bridge/releases \
+  && test -d "$(uname -m)-unknown-linux-gnu" \
+  && find . -mindepth 1 -maxdepth 1 ! -name "$(uname -m)-unknown-linux-gnu" -exec rm -rf {} +
+
+FROM base
+ENV NODE_ENV=production
+COPY docker/entrypoint.sh /usr/local/bin/meterline-entrypoint
+COPY package.json ./
+COPY --from=packages /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+USER node
+EXPOSE 8080
+ENTRYPOINT ["meterline-entrypoint"]
+CMD ["node", "--enable-source-maps", "dist/api/main.js"]

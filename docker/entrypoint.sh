@@ -1,0 +1,17 @@
+#!/bin/sh
+# Secrets come as files, the programs read variables: NAME is read from the file that NAME_FILE names.
+set -eu
+
+for name in DATABASE_URL METERLINE_ENCRYPTION_KEYS METERLINE_API_TOKEN TEMPORAL_API_KEY; do
+  eval "file=\${${name}_FILE:-}"
+  [ -n "$file" ] || continue
+  if [ ! -r "$file" ]; then
+    echo "${name}_FILE names $file, which cannot be read." >&2
+    exit 2
+  fi
+  value=$(cat "$file")
+  export "$name=$value"
+  unset "${name}_FILE"
+done
+
+exec "$@"

@@ -1,0 +1,242 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import postgres from 'postgres';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { READABLE_PATHS } from '../../anthropic/transport.ts';
+import { loadConfig } from '../../config/config.ts';
+import { openDatabase } from '../../db/database.ts';
+import { createToken, findToken, hashToken } from '../../db/tokens.ts';
+import { FAILURES } from '../../domain/failures.ts';
+import { STATUSES } from '../../domain/statuses.ts';
+import { VERSION } from '../../domain/version.ts';
+import { signals } from '../../workflows/messages.ts';
+import { searchAttributes } from '../../workflows/search-attributes.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const DOCUMENTS = ['README.md', 'docs/connect-anthropic.md', 'docs/operating.md', 'docs/security.md'];
+const packageJson = z
+  .object({ version: z.string(), scripts: z.record(z.string(), z.string()) })
+  .parse(JSON.parse(read('package.json')));
+
+/** A section of a document: from its heading to the next one of the same or a higher level. */
+function section(document: string, heading: string): string {
+  const lines = read(document).split('\n');
+  const start = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
+  if (start < 0) throw new Error(`${document} has no section "${heading}"`);
+  const level = /^#+/.exec(lines[start] ?? '')?.[0].length ?? 1;
+  const end = lines.findIndex((line, index) => index > start && new RegExp(`^#{1,${level}} `).test(line));
+  return lines.slice(start, end < 0 ? undefined : end).join('\n');
+}
+
+/** The rows of the tables in a text, by cell, without their heads. */
+function rowsOf(text: string): string[][] {
+  const lines = text.split('\n');
+  return lines
+    .filter((line, index) => line.startsWith('|') && !isRule(line) && !isRule(lines[index + 1] ?? ''))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+function isRule(line: string): boolean {
+  return /^\|[\s|:-]+\|$/.test(line);
+}
+
+/** What stands in backticks. */
+function literals(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, literal = '']) => literal);
+}
+
+function firstLiterals(text: string): string[] {
+  return rowsOf(text).flatMap(([cell = '']) => literals(cell));
+}
+
+/** The SQL block that a comment `<!-- test: name -->` stands before. */
+function sqlBlock(document: string, name: string): string {
+  const [, block] = new RegExp(`<!-- test: ${name} -->\\s+\`\`\`sql\\n([\\s\\S]*?)\`\`\``).exec(read(document)) ?? [];
+  if (block === undefined) throw new Error(`${document} has no block "${name}"`);
+  return block;
+}
+
+describe('the README', () => {
+  const variables = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
+
+  test('lists every environment variable that the configuration knows, and no other', () => {
+    expect(variables.length).toBeGreaterThan(10);
+    expect(firstLiterals(section('README.md', 'Configuration')).sort()).toEqual(variables.sort());
+  });
+
+  test('gives each variable the default that applies', () => {
+    const config = loadConfig({});
+    const applies: Record<string, string | number> = {
+      TEMPORAL_NAMESPACE: config.temporal.namespace,
+      METERLINE_TASK_QUEUE: config.temporal.taskQueue,
+      ANTHROPIC_BASE_URL: config.anthropicBaseUrl,
+      METERLINE_MAX_REPLY_MB: config.maxReplyBytes / 1024 / 1024,
+      HOST: config.host,
+      PORT: config.port,
+      METERLINE_DATA_DIR: config.dataDir,
+      METERLINE_SYNC_HOUR_UTC: config.syncHourUtc,
+      METERLINE_RESTATEMENT_DAYS: config.restatementDays,
+      LOG_LEVEL: config.logLevel,
+    };
+    const documented = rowsOf(section('README.md', 'Configuration')).map(([name = '', fallback = '']) => [
+      literals(name)[0] ?? '',
+      literals(fallback)[0] ?? '',
+    ]);
+    for (const [name = '', fallback] of documented) {
+      if (name in applies) expect([name, fallback]).toEqual([name, String(applies[name])]);
+    }
+  });
+
+  test('names rooms that exist', () => {
+    const rooms = firstLiterals(section('README.md', 'Architecture'));
+    expect(rooms).toContain('domain/');
+    for (const room of rooms) expect([room, existsSync(join(root, room))]).toEqual([room, true]);
+  });
+});
+
+describe('the documents', () => {
+  test.each(DOCUMENTS)('%s names only npm scripts that exist', (document) => {
+    const named = [...read(document).matchAll(/\bnpm (?:run ([a-z:]+)|(start|test)\b)/g)];
+    for (const [, run, short] of named) expect(Object.keys(packageJson.scripts)).toContain(run ?? short);
+  });
+
+  test.each(DOCUMENTS)('%s links only to files and headings that exist', (document) => {
+    const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
+    expect(links.length).toBeGreaterThan(0);
+    for (const [link, path = '', anchor] of links) {
+      const target = path === '' ? document : relative(root, join(root, dirname(document), path));
+      expect([link, existsSync(join(root, target))]).toEqual([link, true]);
+      if (anchor !== undefined) expect([link, anchorsOf(target)]).toEqual([link, expect.arrayContaining([anchor])]);
+    }
+  });
+
+  test('the version in the code is that of the package', () => {
+    expect(VERSION).toBe(packageJson.version);
+  });
+});
+
+function anchorsOf(document: string): string[] {
+  return [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+describe('the guide to connecting', () => {
+  const guide = 'docs/connect-anthropic.md';
+
+  test('has a row for every failure code, and for no other', () => {
+    expect(firstLiterals(section(guide, 'What can go wrong')).sort()).toEqual(Object.keys(FAILURES).sort());
+  });
+
+  test('lists exactly the paths that can be read', () => {
+    expect(firstLiterals(section(guide, 'Before you start')).sort()).toEqual([...READABLE_PATHS].sort());
+  });
+});
+
+describe('the page on operating', () => {
+  const page = 'docs/operating.md';
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await testDatabase();
+  });
+
+  afterAll(async () => {
+    await database.close();
+  });
+
+  test('explains every status, and no other', () => {
+    expect(firstLiterals(section(page, 'Statuses')).sort()).toEqual([...STATUSES].sort());
+  });
+
+  test('lists every search attribute and every signal of people', () => {
+    const names = firstLiterals(section(page, "Temporal's UI"));
+    const attributes = Object.values(searchAttributes).map(({ name }) => name);
+    // `syncEnded` is what a sync tells its connection.
+    const messages = Object.keys(signals).filter((name) => name !== 'syncEnded');
+    expect(names.sort()).toEqual([...attributes, ...messages].sort());
+  });
+
+  test('lists every column of the views, and no other', async () => {
+    const text = section(page, 'SQL');
+    const [costs = '', usage = ''] = text.split('`usage`, a row');
+    // The table of usage says "as above" of the columns that are in both.
+    expect(firstLiterals(costs).sort()).toEqual(await columnsOf(database.url, 'costs'));
+    expect(firstLiterals(usage).sort()).toEqual(await columnsOf(database.url, 'usage'));
+  });
+
+  test('gives queries that run', async () => {
+    await onClient(database.url, (sql) => sql.unsafe(sqlBlock(page, 'examples')));
+    await onClient(database.url, (sql) => sql.unsafe(sqlBlock(page, 'watch')));
+  });
+
+  test('gives rights that let the service work and change no schema, and readers see only the views', async () => {
+    const name = new URL(database.url).pathname.slice(1);
+    const rights = sqlBlock(page, 'rights').replaceAll('on database meterline', `on database ${name}`);
+    await onClient(database.url, (sql) => sql.unsafe(rights));
+    try {
+      const service = openDatabase(as(database.url, 'meterline_service', 'change-me'), { max: 1, name: 'test' });
+      try {
+        const { token } = await createToken(service.db, { name: 'a', role: 'viewer' });
+        expect(await findToken(service.db, hashToken(token))).toMatchObject({ name: 'a' });
+        await service.db.execute(`select nextval('read_attempts')`);
+        await expect(service.db.execute('create table more (id int)')).rejects.toThrow();
+        await expect(service.db.execute('drop table cost_lines')).rejects.toThrow();
+      } finally {
+        await service.close();
+      }
+      await onClient(as(database.url, 'meterline_reader', 'change-me-too'), async (sql) => {
+        await sql.unsafe('select * from costs, usage');
+        await expect(sql.unsafe('select * from keys')).rejects.toThrow('permission denied');
+        await expect(sql.unsafe('select * from connections')).rejects.toThrow('permission denied');
+      });
+    } finally {
+      await onClient(database.url, (sql) =>
+        sql.unsafe(`
+          drop owned by meterline_service, meterline_reader;
+          drop role meterline_service;
+          drop role meterline_reader;
+        `),
+      );
+    }
+  });
+});
+
+async function onClient(url: string, work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  try {
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+async function columnsOf(url: string, view: string): Promise<string[]> {
+  let columns: string[] = [];
+  await onClient(url, async (sql) => {
+    const found = await sql<{ name: string }[]>`
+      select column_name as name from information_schema.columns where table_name = ${view}`;
+    columns = found.map(({ name }) => name).sort();
+  });
+  return columns;
+}
+
+function as(url: string, user: string, password: string): string {
+  const other = new URL(url);
+  other.username = user;
+  other.password = password;
+  return other.href;
+}
