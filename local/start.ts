@@ -1,0 +1,61 @@
+import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { Console } from './console.ts';
+import { messageOf } from './processes.ts';
+import { startStack, type Stack } from './stack.ts';
+
+/** `npm start`: the whole of Meterline on this machine, for real keys. Stays up until it is asked to stop. */
+const out = new Console();
+
+async function main(): Promise<void> {
+  const config = configOrExit();
+  out.line(out.style('bold', 'Meterline'));
+  try {
+    const stack = await startStack({ kind: 'live', config, env: process.env, dataDir: config.dataDir, console: out });
+    introduce(stack);
+  } catch (error) {
+    out.error(`\n${messageOf(error)}`);
+    process.exit(1);
+  }
+}
+
+function configOrExit(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    out.error(error.message);
+    process.exit(2);
+  }
+}
+
+function introduce(stack: Stack): void {
+  const { apiUrl, token, temporalUiUrl, dataDir } = stack;
+  out.line();
+  out.pairs([
+    ['API', `${apiUrl}/v1`],
+    ['Reference', `${apiUrl}/docs`],
+    ...(temporalUiUrl === null ? [] : ([['Temporal UI', temporalUiUrl]] as const)),
+    ['Data', dataDir],
+    ['Logs', `${dataDir}/logs`],
+    ['Admin token', tokenLine(token)],
+  ]);
+  out.line();
+  out.line('  Connect an organization (paste its Admin API key, then Enter; neither it nor the token is an argument):');
+  out.line();
+  const header =
+    token.file === null
+      ? `printf 'authorization: Bearer %s' "$METERLINE_API_TOKEN"`
+      : `sed 's/^/authorization: Bearer /' '${token.file}'`;
+  out.line(`    read -rs KEY && printf '{"name":"My organization","admin_api_key":"%s"}' "$KEY" |`);
+  out.line(`      curl -sS ${apiUrl}/v1/connections -H 'content-type: application/json' \\`);
+  out.line(`        -H @<(${header}) --data-binary @-`);
+  out.line();
+  out.line(out.style('dim', '  Ctrl-C stops everything; the next start goes on where this one was.'));
+}
+
+function tokenLine({ value, file, created }: Stack['token']): string {
+  if (file === null) return 'from METERLINE_API_TOKEN';
+  return created ? `${value}   (shown this once; kept in ${file})` : `in ${file}`;
+}
+
+await main();

@@ -1,0 +1,59 @@
+/** TypeScript, migrations and the workflow bundle into dist/. A build that fails leaves the last good one as it was. */
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, markBuilt, readText, root, run, sourcesHash, workflowsHash } from './setup.mjs';
+
+const dist = join(root, 'dist');
+const next = join(root, 'dist.next');
+const BUNDLE = 'workflow-bundle.js';
+const BUNDLE_STAMP = '.workflow-bundle';
+
+const hash = sourcesHash();
+rmSync(next, { recursive: true, force: true });
+await compile();
+copyMigrations();
+await bundleWorkflows();
+markBuilt(next, hash);
+replace();
+
+async function compile() {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { code, output } = await run([process.execPath, tsc, '-p', 'tsconfig.build.json', '--outDir', next]);
+  if (code !== 0) fail(output);
+}
+
+function copyMigrations() {
+  const migrations = join(root, 'db', 'migrations');
+  if (existsSync(migrations)) cpSync(migrations, join(next, 'db', 'migrations'), { recursive: true });
+}
+
+async function bundleWorkflows() {
+  const workflowsPath = join(next, 'workflows', 'index.js');
+  if (!existsSync(workflowsPath)) {
+    process.stderr.write('warning: there is no workflows/index.ts, so there is no workflow bundle.\n');
+    return;
+  }
+  const made = workflowsHash();
+  if (readText(join(dist, BUNDLE_STAMP)) === made && existsSync(join(dist, BUNDLE))) {
+    cpSync(join(dist, BUNDLE), join(next, BUNDLE));
+  } else {
+    writeFileSync(join(next, BUNDLE), await bundle(workflowsPath));
+  }
+  writeFileSync(join(next, BUNDLE_STAMP), made);
+}
+
+async function bundle(workflowsPath) {
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  const logger = new DefaultLogger('WARN', ({ level, message }) => process.stderr.write(`${level}: ${message}\n`));
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger });
+  // Stack traces name the place where the files end up.
+  return code.replaceAll('dist.next/', 'dist/');
+}
+
+function replace() {
+  const last = join(root, 'dist.last');
+  rmSync(last, { recursive: true, force: true });
+  if (existsSync(dist)) renameSync(dist, last);
+  renameSync(next, dist);
+  rmSync(last, { recursive: true, force: true });
+}

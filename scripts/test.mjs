@@ -1,0 +1,84 @@
+/**
+ * npm test: everything that CI runs. With arguments (`npm test -- test/domain`) only the tests they name. A step that
+ * fails does not hide the ones after it; the last line is the count of tests, and nothing else.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readText, root, run, seconds, setUp } from './setup.mjs';
+
+const filters = process.argv.slice(2);
+const failed = [];
+
+await setUp({ build: false });
+if (filters.length === 0) {
+  // Linting takes the longest, and two processors can do two things at once.
+  await Promise.all([
+    step('lint', bin('eslint', 'bin', 'eslint.js'), '.'),
+    (async () => {
+      await step('types', bin('typescript', 'bin', 'tsc'), '--noEmit', '-p', 'tsconfig.json');
+      await step('format', bin('prettier', 'bin', 'prettier.cjs'), '--check', '.');
+    })(),
+  ]);
+}
+await step('build', join('scripts', 'run.mjs'));
+const { passed, failures } = await tests();
+if (failed.length > 0) print(`Failed: ${failed.join(', ')}`);
+print(`${passed} passed, ${failures} failed`);
+process.exitCode = failed.length === 0 && failures === 0 ? 0 : 1;
+
+function bin(...path) {
+  return join(root, 'node_modules', ...path);
+}
+
+async function step(name, ...command) {
+  const startedAt = Date.now();
+  const { code, output } = await run([process.execPath, ...command]);
+  print(`${code === 0 ? 'ok    ' : 'FAILED'} ${name.padEnd(8)} ${seconds(startedAt)}`);
+  if (code === 0) return;
+  failed.push(name);
+  print(output);
+}
+
+async function tests() {
+  const startedAt = Date.now();
+  const directory = mkdtempSync(join(tmpdir(), 'meterline-test-'));
+  try {
+    const report = join(directory, 'report.json');
+    const code = await vitest(report);
+    const counts = countsOf(readText(report));
+    print(`${code === 0 ? 'ok    ' : 'FAILED'} tests    ${seconds(startedAt)}`);
+    if (code !== 0) failed.push(counts.failures === 0 ? 'tests (an error outside of any test)' : 'tests');
+    return counts;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function vitest(report) {
+  const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters];
+  const child = spawn(process.execPath, [bin('vitest', 'vitest.mjs'), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(127));
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/** A file that fails before its first test is a failure too, and no report at all is one. */
+function countsOf(json) {
+  if (json === null) return { passed: 0, failures: 1 };
+  const report = JSON.parse(json);
+  const broken = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+  );
+  return { passed: report.numPassedTests, failures: report.numFailedTests + broken.length };
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}

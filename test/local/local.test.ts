@@ -1,0 +1,107 @@
+import { createServer, type Server } from 'node:net';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { afterEach, describe, expect, test } from 'vitest';
+import { capLog } from '../../local/logs.ts';
+import { anyFreePort, isFree, nextFreePort } from '../../local/ports.ts';
+import { keptSecret } from '../../local/secrets.ts';
+import { findTemporalCli, startTemporal } from '../../local/temporal.ts';
+import { temporaryFolder } from './fakes.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+async function occupy(port: number): Promise<void> {
+  const server = createServer();
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+}
+
+describe('ports', () => {
+  test('a taken port is answered with the next free one', async () => {
+    const port = await anyFreePort();
+    await occupy(port);
+    expect(await isFree(port)).toBe(false);
+    const next = await nextFreePort(port);
+    expect(next).toBeGreaterThan(port);
+    expect(await isFree(next)).toBe(true);
+  });
+
+  test('a free port is taken as it is, unless it is promised to somebody else', async () => {
+    const port = await anyFreePort();
+    expect(await nextFreePort(port)).toBe(port);
+    expect(await nextFreePort(port, '127.0.0.1', [port])).toBeGreaterThan(port);
+  });
+});
+
+describe('a secret of the embedded stack', () => {
+  test('is made once, and only its owner can read it', () => {
+    const path = join(temporaryFolder(), 'secret');
+    const first = keptSecret(path, () => 'one');
+    const second = keptSecret(path, () => 'two');
+    expect(first).toEqual({ value: 'one', created: true });
+    expect(second).toEqual({ value: 'one', created: false });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test('that is empty is an error, and is not replaced', () => {
+    const path = join(temporaryFolder(), 'secret');
+    writeFileSync(path, '\n');
+    expect(() => keptSecret(path, () => 'new')).toThrow('is empty');
+  });
+});
+
+describe('a log', () => {
+  test('larger than its cap moves aside, and the open file goes on from its beginning', () => {
+    const path = join(temporaryFolder(), 'api.log');
+    writeFileSync(path, 'x'.repeat(2000));
+    capLog(path, 1000);
+    expect(statSync(path).size).toBe(0);
+    expect(readFileSync(`${path}.1`, 'utf8')).toHaveLength(2000);
+  });
+
+  test('within its cap stays as it is', () => {
+    const path = join(temporaryFolder(), 'api.log');
+    writeFileSync(path, 'x');
+    capLog(path, 1000);
+    expect(readFileSync(path, 'utf8')).toBe('x');
+    expect(existsSync(`${path}.1`)).toBe(false);
+  });
+});
+
+describe('the embedded Temporal', () => {
+  test('keeps its data over a SIGKILL, and closed workflows for 90 days', { timeout: 60_000 }, async () => {
+    const dataDir = temporaryFolder();
+    const cli = await findTemporalCli();
+    const first = await startTemporal({ cli, dataDir });
+    await inService(first.address, (service) =>
+      service.registerNamespace({ namespace: 'kept', workflowExecutionRetentionPeriod: msToTs('1 day') }),
+    );
+    process.kill(first.pid, 'SIGKILL');
+    await first.exited;
+    const second = await startTemporal({ cli, dataDir });
+    try {
+      await inService(second.address, async (service) => {
+        const kept = await service.describeNamespace({ namespace: 'kept' });
+        expect(kept.namespaceInfo?.name).toBe('kept');
+        const { config } = await service.describeNamespace({ namespace: 'default' });
+        expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(90 * 86_400);
+      });
+    } finally {
+      await second.stop();
+    }
+  });
+});
+
+async function inService<T>(address: string, ask: (service: Connection['workflowService']) => Promise<T>): Promise<T> {
+  const connection = await Connection.connect({ address });
+  try {
+    return await connection.withDeadline(Date.now() + 10_000, () => ask(connection.workflowService));
+  } finally {
+    await connection.close();
+  }
+}
