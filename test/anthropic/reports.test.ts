@@ -1,0 +1,342 @@
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readCostDays, readCostTotals } from '../../anthropic/cost-report.ts';
+import { readUsageDays, readUsageTotals } from '../../anthropic/usage-report.ts';
+import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
+import { tokensOf } from '../../domain/lines.ts';
+import { addDecimals } from '../../domain/money.ts';
+import {
+  REQUEST_ID,
+  MONTH,
+  TODAY,
+  WEEK,
+  all,
+  asked,
+  failureOf,
+  given,
+  page,
+  spellCost,
+  spellUsage,
+  trueCost,
+  trueUsage,
+  upstream,
+  type Upstream,
+} from './support.ts';
+
+const DAY = toDay('2026-11-03');
+const ONE_DAY = { from: DAY, to: DAY };
+const ROW = { currency: 'USD', amount: '150', workspace_id: null, description: 'x' };
+
+describe('however a report is cut into pages', () => {
+  let up: Upstream;
+  beforeAll(async () => {
+    up = await upstream();
+  });
+  afterAll(() => up.close());
+
+  const paging = fc.record({
+    maxBucketsPerPage: fc.option(fc.integer({ min: 1, max: 9 })),
+    maxRowsPerPage: fc.option(fc.integer({ min: 1, max: 90 })),
+    maxWideUsageLimit: fc.option(fc.integer({ min: 1, max: 9 })),
+  });
+  const window = fc
+    .tuple(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 0, max: 4 }))
+    .map(([from, length]) => ({ from: addDays(MONTH.from, from), to: addDays(MONTH.from, from + length) }));
+
+  it('each day comes once, oldest first, with exactly its lines', async () => {
+    await fc.assert(
+      fc.asyncProperty(paging, window, async (limits, { from, to: asked }) => {
+        up.simulator.control.paging(limits);
+        const range = { from, to: asked < TODAY ? asked : TODAY };
+        const cost = await all(readCostDays(up.reader(), range));
+        expect(cost.map(({ day }) => day)).toEqual(daysIn(range));
+        expect(spellCost(cost)).toEqual(trueCost(up, range));
+        const usage = await all(readUsageDays(up.reader(), range));
+        expect(usage.map(({ day }) => day)).toEqual(daysIn(range));
+        expect(spellUsage(usage)).toEqual(trueUsage(up, range));
+        const totals = await Promise.all([readCostTotals(up.reader(), range), readUsageTotals(up.reader(), range)]);
+        expect(totals).toEqual([
+          totalsOf(cost, (lines) => addDecimals(lines.map(({ amount }) => amount))),
+          totalsOf(usage, (lines) => String(lines.reduce((sum, line) => sum + tokensOf(line), 0))),
+        ]);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('a month comes in one request where nothing speaks against it', async () => {
+    up.simulator.control.paging({ maxBucketsPerPage: null, maxRowsPerPage: null, maxWideUsageLimit: null });
+    up.simulator.control.resetCounters();
+    expect(spellCost(await all(readCostDays(up.reader(), MONTH)))).toEqual(trueCost(up, MONTH));
+    expect(asked(up.simulator)).toMatchObject([{ limit: '31', from: MONTH.from, status: 200 }]);
+  });
+});
+
+function totalsOf<Line>(
+  days: readonly { day: Day; lines: readonly Line[] }[],
+  total: (lines: readonly Line[]) => string,
+): Record<string, string> {
+  return Object.fromEntries(days.map(({ day, lines }) => [day, total(lines)]));
+}
+
+describe('a page of too many days', () => {
+  it('that is refused is asked for with fewer, and each day still comes once', async () => {
+    const up = await upstream({ simulator: { maxWideUsageLimit: 2 } });
+    const usage = await all(readUsageDays(up.reader(), MONTH));
+    expect(usage.map(({ day }) => day)).toEqual(daysIn(MONTH));
+    expect(spellUsage(usage)).toEqual(trueUsage(up, MONTH));
+    const limits = asked(up.simulator).map(({ limit, status }) => `${limit ?? ''} ${status}`);
+    expect(limits.slice(0, 3)).toEqual(['31 400', '7 400', '2 200']);
+    expect(limits.slice(3).every((limit) => limit === '2 200')).toBe(true);
+    expect(limits).toHaveLength(2 + Math.ceil(31 / 2));
+    await up.close();
+  });
+
+  it('that passes the cap is asked for with fewer, and each day still comes once', async () => {
+    const up = await upstream({ simulator: { linesPerDay: 60 }, maxReplyBytes: 100_000 });
+    const reader = up.reader();
+    const cost = await all(readCostDays(reader, MONTH));
+    expect(cost.map(({ day }) => day)).toEqual(daysIn(MONTH));
+    expect(spellCost(cost)).toEqual(trueCost(up, MONTH));
+    expect(asked(up.simulator).map(({ limit }) => limit)).toEqual(expect.arrayContaining(['31', '7', '2']));
+    await up.close();
+  });
+
+  it('that is refused in the middle goes on at the first day that was not given yet', async () => {
+    const up = await upstream({ simulator: { maxBucketsPerPage: 4 } });
+    up.simulator.control.fault({ kind: 'status', status: 400, report: 'cost', page: 3 });
+    const cost = await all(readCostDays(up.reader(), MONTH));
+    expect(cost.map(({ day }) => day)).toEqual(daysIn(MONTH));
+    expect(spellCost(cost)).toEqual(trueCost(up, MONTH));
+    // Eight days came; the last of them could have gone on, so it is read again.
+    expect(asked(up.simulator)[3]).toMatchObject({ limit: '7', from: addDays(MONTH.from, 7) });
+    await up.close();
+  });
+
+  it('ends the read once a single day is too large, or is refused', async () => {
+    const up = await upstream({ maxReplyBytes: 2 ** 20 });
+    up.simulator.control.fault({ kind: 'huge_page', bytes: 2 ** 21, times: 'always' });
+    expect(await failureOf(all(readCostDays(up.reader(), MONTH)))).toMatchObject({
+      code: 'reply_too_large',
+      detail: 'a reply of /v1/organizations/cost_report passed 1 MB',
+    });
+    up.simulator.control.clearFaults();
+    up.simulator.control.fault({ kind: 'status', status: 400, times: 'always' });
+    expect(await failureOf(all(readCostDays(up.reader(), MONTH)))).toMatchObject({ code: 'upstream_refused' });
+    expect(asked(up.simulator).map(({ limit }) => limit)).toEqual(['31', '7', '2', '1', '31', '7', '2', '1']);
+    await up.close();
+  });
+
+  it('is no answer to any other refusal', async () => {
+    const up = await upstream();
+    for (const status of [401, 402, 403, 404, 409, 429, 500]) {
+      up.simulator.control.resetCounters();
+      up.simulator.control.fault({ kind: 'status', status });
+      await failureOf(all(readCostDays(up.reader(), MONTH)));
+      expect(up.simulator.control.requests().total, String(status)).toBe(1);
+    }
+    await up.close();
+  });
+});
+
+describe('a page that contradicts itself', () => {
+  let up: Upstream;
+  beforeEach(async () => {
+    up = await upstream({ simulator: { maxBucketsPerPage: 2 } });
+  });
+  afterEach(() => up.close());
+
+  it.each([
+    ['cyclic_page', 'the report leads to a page that it gave already', 2],
+    ['null_page', 'the report says that there is more, and not where', 1],
+    ['wrong_shape', 'the report has not the documented form (data: invalid_type)', 1],
+    ['truncated_json', 'the reply is cut short or is not JSON', 1],
+    ['html_ok', 'the reply is cut short or is not JSON', 1],
+  ] as const)('(%s) is invalid, and is neither followed nor believed', async (kind, detail, requests) => {
+    up.simulator.control.fault({ kind, times: 'always' });
+    for (const read of [readCostDays, readUsageDays]) {
+      up.simulator.control.resetCounters();
+      expect(await failureOf(all<unknown>(read(up.reader(), WEEK)))).toMatchObject({
+        code: 'upstream_invalid',
+        detail,
+        requestId: REQUEST_ID,
+      });
+      expect(up.simulator.control.requests().total).toBe(requests);
+    }
+  });
+
+  it.each(['NaN', 'Infinity', '-Infinity', '', '1e5x', '1,5', ' 1', '0x10', 12.5, '1e300', '1'.repeat(199)])(
+    'with the amount %j is invalid, grouped and not',
+    async (amount) => {
+      for (const read of [() => all(readCostDays(up.reader(), WEEK)), () => readCostTotals(up.reader(), WEEK)]) {
+        up.simulator.control.fault({ kind: 'bad_amount', amount });
+        expect(await failureOf(read())).toMatchObject({
+          code: 'upstream_invalid',
+          detail: 'an amount is not a decimal number in text',
+          requestId: REQUEST_ID,
+        });
+      }
+    },
+  );
+
+  it.each([
+    ['gives a day that was not asked for', page({ [addDays(DAY, 1)]: [] })],
+    ['gives a day twice, with another between', page({ '2026-11-03': [], '2026-11-04': [], '2026-11-05': [] })],
+    ['gives a day out of order', page({ [addDays(DAY, -1)]: [] })],
+    ['starts a bucket within a day', { data: [{ starting_at: `${DAY}T01:00:00Z`, results: [] }], has_more: false }],
+    ['starts a bucket nowhere', { data: [{ starting_at: '2026-02-30T00:00:00Z', results: [] }], has_more: false }],
+    ['has a row that is none', page({ [DAY]: [null] })],
+    ['does not say whether there is more', { data: [] }],
+  ])('(%s) is invalid', async (_what, reply) => {
+    expect((await failureOf(all(readCostDays(given(reply), ONE_DAY)))).code).toBe('upstream_invalid');
+  });
+
+  it('may repeat a line: both are given', async () => {
+    up.simulator.control.fault({ kind: 'duplicate_lines', report: 'cost', times: 'always' });
+    const [served, true_] = [spellCost(await all(readCostDays(up.reader(), ONE_DAY))), trueCost(up, ONE_DAY)];
+    expect(served).toHaveLength(true_.length + 1);
+    expect([...new Set(served)]).toEqual(true_);
+  });
+
+  it('may leave out a day: that day had nothing, as far as it says', async () => {
+    up.simulator.control.fault({ kind: 'missing_bucket', report: 'cost' });
+    const read = await all(readCostDays(up.reader(), WEEK));
+    expect(read.map(({ day }) => day)).toEqual(daysIn(WEEK));
+    expect(read[0]?.lines).toEqual([]);
+    expect(spellCost(read)).toEqual(trueCost(up, { from: addDays(WEEK.from, 1), to: WEEK.to }));
+  });
+});
+
+describe('a day that goes on on the next page', () => {
+  it('is one day, also when it has more lines than a call can have arguments', async () => {
+    const rows = Array.from({ length: 150_000 }, () => ROW);
+    const [read, ...others] = await all(
+      readCostDays(given(page({ [DAY]: [ROW] }, 'a'), page({ [DAY]: rows }, 'b'), page({ [DAY]: [ROW] })), ONE_DAY),
+    );
+    expect(read?.lines).toHaveLength(150_002);
+    expect(others).toEqual([]);
+  });
+});
+
+describe('a row', () => {
+  const costOf = async (row: unknown): Promise<unknown> => all(readCostDays(given(page({ [DAY]: [row] })), ONE_DAY));
+  const usageOf = async (row: unknown): Promise<unknown> => all(readUsageDays(given(page({ [DAY]: [row] })), ONE_DAY));
+
+  it('of cost is dollars, and keeps every field that it has', async () => {
+    const row = { ...ROW, amount: '83391.528230', cost_type: 'quantum', priority: 7, tags: { a: ['b', null] } };
+    expect(await costOf(row)).toEqual([
+      {
+        day: DAY,
+        lines: [
+          {
+            amount: '833.9152823',
+            dimensions: {
+              currency: 'USD',
+              workspace_id: null,
+              description: 'x',
+              cost_type: 'quantum',
+              priority: 7,
+              tags: { a: ['b', null] },
+            },
+          },
+        ],
+      },
+    ]);
+  });
+
+  it('of another currency is kept, and is in no total of dollars', async () => {
+    const rows = [ROW, { ...ROW, currency: 'EUR', amount: '999' }, { ...ROW, currency: null, amount: '-0.5' }];
+    const [read] = await all(readCostDays(given(page({ [DAY]: rows })), ONE_DAY));
+    expect(read?.lines.map(({ amount, dimensions }) => `${JSON.stringify(dimensions['currency'])} ${amount}`)).toEqual([
+      '"USD" 1.5',
+      '"EUR" 9.99',
+      '"USD" -0.005',
+    ]);
+    expect(await readCostTotals(given(page({ [DAY]: rows })), ONE_DAY)).toEqual({ [DAY]: '1.495' });
+  });
+
+  it('of usage has its nested counts, unknown ones too, and its unknown dimensions', async () => {
+    const row = {
+      uncached_input_tokens: 2 ** 31,
+      output_tokens: Number.MAX_SAFE_INTEGER,
+      cache_read_input_tokens: null,
+      cache_creation: { ephemeral_5m_input_tokens: 3, ephemeral_1h_input_tokens: 4, ephemeral_1d_input_tokens: 5 },
+      server_tool_use: { web_search_requests: 6, code: { runs: 7 } },
+      workspace_id: 'w',
+      service_tier: 'flex_discount',
+      speed: 'fast',
+      preview: true,
+      account_id: null,
+    };
+    expect(await usageOf(row)).toEqual([
+      {
+        day: DAY,
+        lines: [
+          {
+            counts: {
+              uncached_input_tokens: 2 ** 31,
+              output_tokens: Number.MAX_SAFE_INTEGER,
+              cache_read_input_tokens: 0,
+              cache_creation_5m: 3,
+              cache_creation_1h: 4,
+              web_search_requests: 6,
+            },
+            extraCounts: { 'cache_creation.ephemeral_1d_input_tokens': 5, 'server_tool_use.code.runs': 7 },
+            dimensions: {
+              workspace_id: 'w',
+              service_tier: 'flex_discount',
+              speed: 'fast',
+              preview: true,
+              account_id: null,
+            },
+          },
+        ],
+      },
+    ]);
+  });
+
+  it.each([-1, 1.5, 2 ** 53, '5', true, []])('of usage with the count %j is invalid', async (output_tokens) => {
+    expect((await failureOf(usageOf({ output_tokens }))).code).toBe('upstream_invalid');
+  });
+
+  it('that no reference names is kept, and so is one with a field that none does', async () => {
+    const up = await upstream({ simulator: { unknowns: true } });
+    const row = { costType: 'moon_phase', tokenType: 'dreamt_tokens', extra: { new_dimension: 'kept' } };
+    up.simulator.control.restate({ day: DAY, kind: 'add', amount: '12.5', row });
+    const [read] = await all(readCostDays(up.reader(), ONE_DAY));
+    expect(read?.lines.find(({ dimensions }) => dimensions['cost_type'] === 'moon_phase')).toMatchObject({
+      amount: '0.125',
+      dimensions: { token_type: 'dreamt_tokens', new_dimension: 'kept' },
+    });
+    expect(spellCost(read === undefined ? [] : [read])).toEqual(trueCost(up, ONE_DAY));
+    await up.close();
+  });
+});
+
+describe('a correction', () => {
+  it.each(['scale', 'add', 'remove', 'empty', 'fill', 'split', 'currency'] as const)(
+    'of the kind %s is read as it stands, and the ungrouped total agrees with the lines',
+    async (kind) => {
+      const up = await upstream();
+      for (const report of ['cost', 'usage'] as const) up.simulator.control.restate({ day: DAY, kind, report });
+      const cost = await all(readCostDays(up.reader(), ONE_DAY));
+      expect(spellCost(cost)).toEqual(trueCost(up, ONE_DAY));
+      const dollars = cost.flatMap(({ lines }) => lines.filter(({ dimensions }) => dimensions['currency'] === 'USD'));
+      expect((await readCostTotals(up.reader(), ONE_DAY))[DAY]).toBe(addDecimals(dollars.map(({ amount }) => amount)));
+      expect(spellUsage(await all(readUsageDays(up.reader(), ONE_DAY)))).toEqual(trueUsage(up, ONE_DAY));
+      await up.close();
+    },
+  );
+});
+
+describe('a year', () => {
+  it('is read month by month', async () => {
+    const up = await upstream({ simulator: { linesPerDay: 3 } });
+    const year = { from: addDays(TODAY, -364), to: TODAY };
+    const read: string[] = [];
+    for (const window of splitRange(year)) read.push(...spellCost(await all(readCostDays(up.reader(), window))));
+    expect(read.sort()).toEqual(trueCost(up, year));
+    expect(up.simulator.control.requests().total).toBe(12);
+    await up.close();
+  });
+});

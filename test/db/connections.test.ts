@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  clearFailure,
+  disconnect,
+  listLiveConnections,
+  loadFacts,
+  markDiscovered,
+  markProbed,
+  recordFailure,
+  renameConnection,
+  setStatus,
+} from '../../db/connections.ts';
+import { row } from '../../db/database.ts';
+import { deferKey, stageKey } from '../../db/keys.ts';
+import { saveWorkspaces } from '../../db/workspaces.ts';
+import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import type { Facts } from '../../domain/decide.ts';
+import { STATUSES, isLive, mayFollow, type Status } from '../../domain/statuses.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { eventsOf, keysOf } from '../support/state.ts';
+import { RING, SECRET, TODAY, commitCost, commitUsage, connect } from './support.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+const settings = { today: TODAY, syncHourUtc: 6, restatementDays: 3 };
+
+async function factsOf(id: string, today: Day = TODAY): Promise<Facts> {
+  const facts = await loadFacts(database.db, id, { ...settings, today });
+  if (facts === null) throw new Error('there is no such connection');
+  return facts;
+}
+
+async function statusOf(id: string): Promise<string> {
+  return (await row<{ status: string }>(database.db, sql`select status from connections where id = ${id}`)).status;
+}
+
+/** Commits both reports of the days of a range, but for those left out, each read on `today`. */
+async function fill(
+  id: string,
+  from: Day,
+  to: Day,
+  without: { cost?: Day[]; usage?: Day[] } = {},
+  today = TODAY,
+): Promise<void> {
+  for (const day of daysIn({ from, to })) {
+    if (!without.cost?.includes(day)) await commitCost(database.db, id, [], { day, today });
+    if (!without.usage?.includes(day)) await commitUsage(database.db, id, [], { day, today });
+  }
+}
+
+describe('the facts of a connection', () => {
+  it('are those of a new one at first', async () => {
+    const { id, keyId } = await connect(database.db);
+    expect(await factsOf(id)).toMatchObject({
+      connectionId: id,
+      status: 'validating',
+      syncHourUtc: 6,
+      began: addDays(TODAY, -30),
+      backfillTo: TODAY,
+      discovered: false,
+      activeKeyId: null,
+      hasSupersededKey: false,
+      candidates: [{ keyId, requested: true, tries: 0, triedAtMs: null }],
+      oldestMissing: addDays(TODAY, -30),
+      syncedAtMs: null,
+      failure: null,
+      probedAtMs: null,
+    });
+    expect(await loadFacts(database.db, randomUUID(), settings)).toBeNull();
+  });
+
+  it('name the oldest day that either report lacks, up to today and not further', async () => {
+    const began = addDays(TODAY, -5);
+    const { id } = await connect(database.db, { began });
+    await fill(id, began, TODAY, { cost: [addDays(TODAY, -1)], usage: [addDays(TODAY, -3)] });
+    expect((await factsOf(id)).oldestMissing).toBe(addDays(TODAY, -3));
+    await commitUsage(database.db, id, [], { day: addDays(TODAY, -3) });
+    expect((await factsOf(id)).oldestMissing).toBe(addDays(TODAY, -1));
+    await commitCost(database.db, id, [], { day: addDays(TODAY, -1) });
+    expect((await factsOf(id)).oldestMissing).toBeNull();
+    expect((await factsOf(id, addDays(TODAY, 1))).oldestMissing).toBe(addDays(TODAY, 1));
+    expect((await factsOf(id, addDays(began, -1))).oldestMissing).toBeNull();
+  });
+
+  it('miss no day because another connection has it, or because it has days of before its beginning', async () => {
+    const began = addDays(TODAY, -1);
+    const [one, two] = [await connect(database.db, { began }), await connect(database.db, { began })];
+    await fill(one.id, began, TODAY);
+    await fill(two.id, addDays(began, -2), addDays(began, -1));
+    expect((await factsOf(one.id)).oldestMissing).toBeNull();
+    expect((await factsOf(two.id)).oldestMissing).toBe(began);
+  });
+
+  it('tell a failure with its key, its instant and how many there were, until it is forgiven', async () => {
+    const { id, keyId } = await connect(database.db, { organization: randomUUID() });
+    for (const nowMs of [1_700_000_000_123, 1_700_000_100_456]) {
+      await recordFailure(database.db, id, { fault: { code: 'key_invalid', detail: 'x' }, keyId, nowMs });
+    }
+    expect((await factsOf(id)).failure).toEqual({ code: 'key_invalid', keyId, atMs: 1_700_000_100_456, count: 2 });
+    await markProbed(database.db, id, 1_700_000_200_789);
+    expect((await factsOf(id)).probedAtMs).toBe(1_700_000_200_789);
+    await clearFailure(database.db, id);
+    expect((await factsOf(id)).failure).toBeNull();
+    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 5 });
+    expect((await factsOf(id)).failure).toMatchObject({ count: 1, keyId: null });
+    await markDiscovered(database.db, id);
+    expect(await factsOf(id)).toMatchObject({ discovered: true, failure: null });
+  });
+
+  it('list the candidates that were asked for first, in that order, and miss no staged one', async () => {
+    const { id, keyId } = await connect(database.db);
+    const stage = async (requested: boolean): Promise<string> => {
+      const staged = randomUUID();
+      await stageKey(database.db, RING, { connectionId: id, keyId: staged, secret: SECRET, requested, actor: 'x' });
+      return staged;
+    };
+    const unasked: string[] = [];
+    for (let index = 0; index < 30; index += 1) unasked.push(await stage(false));
+    const asked = await stage(true);
+    await deferKey(database.db, { connectionId: id, keyId: asked }, { code: 'rate_limited' }, 7_000);
+    const { candidates } = await factsOf(id);
+    expect(candidates.slice(0, 2)).toEqual([
+      { keyId, requested: true, tries: 0, triedAtMs: null },
+      { keyId: asked, requested: true, tries: 1, triedAtMs: 7_000 },
+    ]);
+    expect(candidates.slice(2).map((candidate) => candidate.keyId)).toEqual(unasked);
+  });
+});
+
+describe('a status', () => {
+  it('changes exactly where the table of transitions lets it', async () => {
+    const { id } = await connect(database.db);
+    for (const from of STATUSES) {
+      for (const to of STATUSES) {
+        await database.db.execute(sql`update connections set status = ${from} where id = ${id}`);
+        await setStatus(database.db, id, to);
+        expect(await statusOf(id), `${from} to ${to}`).toBe(mayFollow(from, to) ? to : from);
+      }
+    }
+  });
+
+  it('that changed is told once, with the failure behind it', async () => {
+    const { id } = await connect(database.db, { organization: randomUUID() });
+    for (const to of ['discovering', 'discovering', 'validating'] as const) await setStatus(database.db, id, to);
+    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
+    await setStatus(database.db, id, 'degraded');
+    expect(await eventsOf(database.db, id, 'status')).toEqual([
+      'The connection is discovering',
+      "The connection is degraded: Anthropic's rate limit for this organization is reached.",
+    ]);
+  });
+
+  it('that is an end lists the connection no more, and takes no failure', async () => {
+    const listed = async (): Promise<string[]> => (await listLiveConnections(database.db)).map((found) => found.id);
+    const { id } = await connect(database.db);
+    expect(await listed()).toContain(id);
+    await setStatus(database.db, id, 'refused');
+    expect(await listed()).not.toContain(id);
+    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
+    expect((await factsOf(id)).failure).toBeNull();
+    expect((await keysOf(database.db, id)).every(({ sealed }) => !sealed)).toBe(true);
+    const ends: readonly Status[] = STATUSES.filter((status) => !isLive(status));
+    expect(ends).toEqual(['refused', 'disconnected']);
+  });
+});
+
+describe('disconnecting', () => {
+  it('twice is once', async () => {
+    const { id } = await connect(database.db, { organization: randomUUID() });
+    await Promise.all([disconnect(database.db, id, false), disconnect(database.db, id, false)]);
+    expect(await eventsOf(database.db, id, 'status')).toHaveLength(1);
+    expect(await statusOf(id)).toBe('disconnected');
+  });
+
+  it('with a purge leaves the data of others', async () => {
+    const [one, two] = [await connect(database.db), await connect(database.db)];
+    for (const { id } of [one, two]) {
+      await fill(id, TODAY, TODAY);
+      await saveWorkspaces(database.db, id, [
+        { id: 'w', name: 'W', createdAt: null, archivedAt: null, reported: null },
+      ]);
+    }
+    await disconnect(database.db, one.id, true);
+    const left = await row(
+      database.db,
+      sql`
+        select (select count(*)::int from days where connection_id = ${two.id}) as days,
+          (select count(*)::int from workspaces where connection_id = ${two.id}) as workspaces
+      `,
+    );
+    expect(left).toEqual({ days: 2, workspaces: 1 });
+    expect(await eventsOf(database.db, one.id, 'purged')).toHaveLength(1);
+  });
+});
+
+describe('a name', () => {
+  it('can be changed, whatever it is, and of a connection that is there', async () => {
+    const { id } = await connect(database.db);
+    const name = `"; drop table connections; -- 😀 ${'x'.repeat(600)}`;
+    expect(await renameConnection(database.db, id, name, 'ann')).toBe(true);
+    expect(await row(database.db, sql`select name from connections where id = ${id}`)).toEqual({ name });
+    expect(await renameConnection(database.db, randomUUID(), 'x', 'ann')).toBe(false);
+    expect((await eventsOf(database.db, id, 'renamed'))[0]?.length).toBe(500);
+  });
+});
+
+describe('workspaces', () => {
+  const one = {
+    id: 'w1',
+    name: 'One',
+    createdAt: '2026-01-01T00:00:00.123456Z',
+    archivedAt: null,
+    reported: { tags: { a: 'b' } },
+  };
+  const stored = (id: string): Promise<unknown> =>
+    row(
+      database.db,
+      sql`
+        select jsonb_agg(jsonb_build_array(id, name, created_at, archived_at, reported) order by id) as found
+        from workspaces where connection_id = ${id}
+      `,
+    );
+
+  it('are as last listed, and one that is listed no more stays', async () => {
+    const { id } = await connect(database.db);
+    await saveWorkspaces(database.db, id, []);
+    await saveWorkspaces(database.db, id, [one, { ...one, id: 'w2', name: 'Two' }]);
+    const renamed = { ...one, name: 'Öne "1"', archivedAt: '2026-02-01T00:00:00+02:00' };
+    await saveWorkspaces(database.db, id, [renamed]);
+    expect(await stored(id)).toEqual({
+      found: [
+        ['w1', 'Öne "1"', '2026-01-01T00:00:00.123456+00:00', '2026-01-31T22:00:00+00:00', { tags: { a: 'b' } }],
+        ['w2', 'Two', '2026-01-01T00:00:00.123456+00:00', null, { tags: { a: 'b' } }],
+      ],
+    });
+  });
+
+  it('listed twice on one page are stored as they came last', async () => {
+    const { id } = await connect(database.db);
+    await saveWorkspaces(database.db, id, [one, { ...one, name: 'Later' }]);
+    expect(await stored(id)).toMatchObject({
+      found: [['w1', 'Later', expect.anything() as unknown, null, { tags: { a: 'b' } }]],
+    });
+  });
+});

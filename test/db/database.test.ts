@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createConnection } from '../../db/connections.ts';
+import { databaseFault, openDatabase, row, rows, textArray, type DatabaseFault } from '../../db/database.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/wait.ts';
+import { RING, SECRET, TODAY, connect } from './support.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+/** What is told of a failure, which never holds what was sent. */
+async function faultOf(work: Promise<unknown>): Promise<DatabaseFault | null> {
+  const error: unknown = await work.then(
+    () => 'nothing failed',
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(Error);
+  const fault = databaseFault(error);
+  expect(JSON.stringify(fault)).not.toContain(SECRET.slice(0, 20));
+  return fault;
+}
+
+describe('a failure of the database', () => {
+  it('of a unique constraint names it, and not the values', async () => {
+    const { id } = await connect(database.db);
+    const connection = { id, name: SECRET, began: TODAY, backfillTo: TODAY, keyId: id, secret: SECRET, actor: SECRET };
+    expect(await faultOf(createConnection(database.db, RING, connection))).toEqual({
+      code: '23505',
+      constraint: 'connections_pkey',
+      unavailable: false,
+      message: 'Postgres refused a statement: SQLSTATE 23505 (connections_pkey)',
+    });
+  });
+
+  it('of a check names it, and not the row', async () => {
+    const { id } = await connect(database.db);
+    const statement = sql`update connections set name = ${SECRET}, status = ${SECRET} where id = ${id}`;
+    expect(await faultOf(database.db.execute(statement))).toMatchObject({
+      code: '23514',
+      constraint: 'connections_status',
+    });
+  });
+
+  it.each([
+    ['22P02', sql`select ${SECRET}::int`],
+    ['42703', sql`select no_such_column, ${SECRET}::text`],
+    ['22021', sql`select ${`${SECRET}\0`}::text`],
+    ['22012', sql`select 1 / length(replace(${SECRET}::text, ${SECRET}::text, ''))`],
+  ])('of a statement (%s) is told by its code alone', async (code, statement) => {
+    expect(await faultOf(database.db.execute(statement))).toEqual({
+      code,
+      constraint: null,
+      unavailable: false,
+      message: `Postgres refused a statement: SQLSTATE ${code}`,
+    });
+    expect(await faultOf(database.db.transaction((tx) => tx.execute(statement)))).toMatchObject({ code });
+  });
+
+  it('to reach it is unavailability', async () => {
+    for (const host of ['127.0.0.1', 'localhost', 'postgres.invalid']) {
+      const gone = openDatabase(`postgres://user:${SECRET}@${host}:1/x`, { max: 1, name: 'test' });
+      const work = gone.db.execute(sql`select ${SECRET}::text`);
+      expect(await faultOf(work), host).toMatchObject({ constraint: null, unavailable: true });
+      expect(await faultOf(gone.db.transaction((tx) => tx.execute(sql`select 1`)))).toMatchObject({
+        unavailable: true,
+      });
+      await gone.close();
+    }
+  });
+
+  it('to keep a connection is unavailability, and statements after it connect again', async () => {
+    const other = openDatabase(database.url, { max: 1, name: 'doomed' });
+    const { pid } = await row<{ pid: number }>(other.db, sql`select pg_backend_pid() as pid`);
+    const work = other.db.execute(sql`select ${SECRET}::text, pg_sleep(30)`);
+    const ended = faultOf(work);
+    await database.db.execute(sql`select pg_terminate_backend(${pid})`);
+    expect(await ended).toMatchObject({ unavailable: true });
+    const again = (): Promise<unknown> => row(other.db, sql`select 1 as one`).catch(() => null);
+    expect(await until('a new connection', again)).toEqual({ one: 1 });
+    await other.close();
+  });
+
+  it('is not what another error is', () => {
+    expect(databaseFault(new Error('x'))).toBeNull();
+    expect(databaseFault(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBeNull();
+    expect(databaseFault('x')).toBeNull();
+    expect(databaseFault(null)).toBeNull();
+  });
+});
+
+describe('a query', () => {
+  it('may have an array as one parameter, whatever its texts are', async () => {
+    const texts = ['', 'NULL', null, '{a,b}', '"', '\\', 'é😀', "'", '\n', randomUUID()];
+    const found = await rows(
+      database.db,
+      sql`select t from unnest(${textArray(texts)}) with ordinality as u(t, n) order by n`,
+    );
+    expect(found.map(({ t }) => t)).toEqual(texts);
+    expect(await rows(database.db, sql`select t from unnest(${textArray([])}) as u(t)`)).toEqual([]);
+  });
+
+  it('that always gives a row says so when it gives none', async () => {
+    await expect(row(database.db, sql`select 1 where false`)).rejects.toThrow('gave none');
+  });
+
+  it('runs in UTC, under the name of its process', async () => {
+    const found = await row(
+      database.db,
+      sql`select current_setting('TimeZone') as zone, current_setting('application_name') as name`,
+    );
+    expect(found).toEqual({ zone: 'UTC', name: 'meterline test' });
+  });
+});

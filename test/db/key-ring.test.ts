@@ -1,0 +1,102 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createKeyRing, type Sealed } from '../../db/key-ring.ts';
+import { SECRET } from './support.ts';
+
+const key = randomBytes(32);
+const ring = createKeyRing([{ id: 'now', key }]);
+const place = { connectionId: randomUUID(), keyId: randomUUID() };
+
+/** That this opens nothing, and says so without the secret. */
+function opensNot(sealed: Sealed, where = place, opener = ring): void {
+  expect(() => opener.open(sealed, where)).toThrow(
+    expect.objectContaining({
+      name: 'KeyUnreadableError',
+      keyId: where.keyId,
+      message: expect.not.stringContaining('sk-ant') as unknown,
+    }),
+  );
+}
+
+describe('a sealed key', () => {
+  it('opens to what was sealed, in its place', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme', maxLength: 300 }),
+        fc.uuid(),
+        fc.uuid(),
+        (secret, connectionId, keyId) => {
+          const here = { connectionId, keyId };
+          expect(ring.open(ring.seal(secret, here), here)).toBe(secret);
+        },
+      ),
+    );
+  });
+
+  it('opens in no other place', () => {
+    const sealed = ring.seal(SECRET, place);
+    opensNot(sealed, { ...place, connectionId: randomUUID() });
+    opensNot(sealed, { ...place, keyId: randomUUID() });
+    opensNot(sealed, { connectionId: place.keyId, keyId: place.connectionId });
+    expect(ring.open(sealed, place)).toBe(SECRET);
+  });
+
+  it('opens no more once any byte of it is another, is missing, or is too many', () => {
+    const { sealed, ringKeyId } = ring.seal(SECRET, place);
+    for (let index = 0; index < sealed.length; index += 1) {
+      const tampered = Buffer.from(sealed);
+      tampered.writeUInt8(sealed.readUInt8(index) ^ 1, index);
+      opensNot({ sealed: tampered, ringKeyId });
+    }
+    for (let length = 0; length < sealed.length; length += 1)
+      opensNot({ sealed: sealed.subarray(0, length), ringKeyId });
+    opensNot({ sealed: Buffer.concat([sealed, Buffer.of(0)]), ringKeyId });
+  });
+
+  it('opens under no other ring, and under no other name of the same ring key', () => {
+    const sealed = ring.seal(SECRET, place);
+    opensNot(sealed, place, createKeyRing([{ id: 'now', key: randomBytes(32) }]));
+    opensNot(sealed, place, createKeyRing([{ id: 'other', key }]));
+    opensNot(
+      { ...sealed, ringKeyId: 'other' },
+      place,
+      createKeyRing([
+        { id: 'now', key },
+        { id: 'other', key },
+      ]),
+    );
+  });
+
+  it('is never the same twice, and does not hold the secret', () => {
+    const [one, two] = [ring.seal(SECRET, place), ring.seal(SECRET, place)];
+    expect(one.sealed.equals(two.sealed)).toBe(false);
+    expect(one.sealed.includes(Buffer.from(SECRET.slice(0, 8)))).toBe(false);
+    expect(one.sealed.includes(key)).toBe(false);
+  });
+});
+
+describe('a ring of several keys', () => {
+  it('seals with its first and opens with all', () => {
+    const next = createKeyRing([
+      { id: 'next', key: randomBytes(32) },
+      { id: 'now', key },
+    ]);
+    expect(next.open(ring.seal(SECRET, place), place)).toBe(SECRET);
+    const sealed = next.seal(SECRET, place);
+    expect(sealed.ringKeyId).toBe('next');
+    opensNot(sealed);
+  });
+
+  it('needs at least one, and each of 32 bytes', () => {
+    expect(() => createKeyRing([])).toThrow('METERLINE_ENCRYPTION_KEYS');
+    for (const bytes of [0, 16, 31, 33]) {
+      expect(() =>
+        createKeyRing([
+          { id: 'a', key: Buffer.alloc(32) },
+          { id: 'b', key: Buffer.alloc(bytes) },
+        ]),
+      ).toThrow('32 bytes');
+    }
+  });
+});

@@ -1,0 +1,335 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections.ts';
+import { row, rows } from '../../db/database.ts';
+import { KeyUnreadableError, createKeyRing } from '../../db/key-ring.ts';
+import {
+  acceptKey,
+  deferKey,
+  destroyForgottenCandidates,
+  destroySuperseded,
+  listKeys,
+  markKeyUsed,
+  openActiveKey,
+  openCandidate,
+  refuseKey,
+  restoreKey,
+  stageKey,
+} from '../../db/keys.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { eventsOf, keysOf } from '../support/state.ts';
+import { RING, SECRET, connect } from './support.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+/** An organization for each test. */
+let organization: { id: string; name: string };
+beforeEach(() => {
+  organization = { id: randomUUID(), name: 'Org' };
+});
+
+const secretOf = (letter: string): string => `sk-ant-admin01-${'x'.repeat(30)}${letter.repeat(4)}`;
+
+/** Stores a candidate whose last four characters are all `letter`. */
+async function stage(connectionId: string, letter: string, requested = true): Promise<string> {
+  const keyId = randomUUID();
+  await stageKey(database.db, RING, { connectionId, keyId, secret: secretOf(letter), requested, actor: 'ann' });
+  return keyId;
+}
+
+async function rotate(connectionId: string, letter: string): Promise<string> {
+  const keyId = await stage(connectionId, letter);
+  expect(await acceptKey(database.db, { connectionId, keyId }, organization)).toEqual({ outcome: 'accepted' });
+  return keyId;
+}
+
+async function started(): Promise<{ id: string; first: string }> {
+  const { id, keyId } = await connect(database.db, { secret: secretOf('a') });
+  await acceptKey(database.db, { connectionId: id, keyId }, organization);
+  return { id, first: keyId };
+}
+
+/** The keys of a connection, oldest first, as `hint state`. A ciphertext is there exactly while a key may serve. */
+async function states(connectionId: string): Promise<string[]> {
+  const found = await keysOf(database.db, connectionId);
+  for (const { state, sealed } of found) expect(sealed).toBe(!['refused', 'destroyed'].includes(state));
+  return found.map(({ hint, state }) => `${hint} ${state}`);
+}
+
+const later = (): Date => new Date(Date.now() + 60_000);
+
+describe('a staged key', () => {
+  it('serves nothing until it is accepted, and is opened by its id alone', async () => {
+    const { id, first } = await started();
+    const keyId = await stage(id, 'b', false);
+    expect(await openActiveKey(database.db, RING, id)).toEqual({ keyId: first, secret: secretOf('a') });
+    expect(await openCandidate(database.db, RING, id, randomUUID())).toBeNull();
+    expect(await openCandidate(database.db, RING, id, first)).toBeNull();
+    expect(await openCandidate(database.db, RING, id, keyId)).toEqual({ keyId, secret: secretOf('b') });
+    expect(await listKeys(database.db, id)).toEqual([
+      { id: first, state: 'active', hint: 'aaaa', fault: null },
+      { id: keyId, state: 'candidate', hint: 'bbbb', fault: null },
+    ]);
+  });
+
+  it('is nowhere in the clear', async () => {
+    const { id } = await connect(database.db, { secret: SECRET });
+    const { text } = await row<{ text: string }>(
+      database.db,
+      sql`
+        select coalesce(string_agg(t.text, ' '), '') as text from (
+          select k::text from keys k where connection_id = ${id}
+          union all select e::text from events e where connection_id = ${id}
+          union all select c::text from connections c where id = ${id}
+        ) t(text)
+      `,
+    );
+    expect(text).toContain(id);
+    for (const encoding of ['utf8', 'hex', 'base64'] as const) {
+      expect(text).not.toContain(Buffer.from(SECRET).toString(encoding).slice(0, 24));
+    }
+    expect(text).not.toContain(SECRET.slice(0, 24));
+  });
+
+  it('that met no answer stays one, and counts its tries', async () => {
+    const { id, first } = await started();
+    const keyId = await stage(id, 'b');
+    const fault = { code: 'upstream_unavailable', detail: 'HTTP 503' } as const;
+    for (const at of [1_000, 2_000]) await deferKey(database.db, { connectionId: id, keyId }, fault, at);
+    const found = await row(
+      database.db,
+      sql`select state, tries, tried_at = to_timestamp(2) as at, fault from keys where id = ${keyId}`,
+    );
+    expect(found).toEqual({ state: 'candidate', tries: 2, at: true, fault });
+    await deferKey(database.db, { connectionId: id, keyId: first }, fault, 1_000);
+    expect((await listKeys(database.db, id))[0]).toMatchObject({ state: 'active', fault: null });
+  });
+
+  it('that is refused is destroyed, and the active one goes on', async () => {
+    const { id, first } = await started();
+    const keyId = await stage(id, 'b');
+    const fault = { code: 'key_invalid', requestId: 'req_1' } as const;
+    await refuseKey(database.db, { connectionId: id, keyId }, fault, 'It is wrong.');
+    expect(await states(id)).toEqual(['aaaa active', 'bbbb refused']);
+    expect((await listKeys(database.db, id))[1]).toMatchObject({ fault });
+    expect(await acceptKey(database.db, { connectionId: id, keyId }, organization)).toEqual({ outcome: 'gone' });
+    await refuseKey(database.db, { connectionId: id, keyId: first }, fault, 'It is wrong.');
+    await refuseKey(database.db, { connectionId: id, keyId }, fault, 'It is wrong.');
+    expect((await openActiveKey(database.db, RING, id))?.keyId).toBe(first);
+    expect(await eventsOf(database.db, id, 'key_refused')).toEqual(['Key …bbbb is refused: It is wrong.']);
+  });
+
+  it('that nobody asked to use for a day is destroyed, and no other', async () => {
+    const { id } = await started();
+    const forgotten = await stage(id, 'b', false);
+    const asked = await stage(id, 'c', true);
+    await stage(id, 'd', false);
+    await database.db.execute(
+      sql`update keys set added_at = now() - interval '24 hours 1 second' where id in (${forgotten}, ${asked})`,
+    );
+    expect(await destroyForgottenCandidates(database.db)).toBe(1);
+    expect(await destroyForgottenCandidates(database.db)).toBe(0);
+    expect((await states(id)).sort()).toEqual(['aaaa active', 'bbbb destroyed', 'cccc candidate', 'dddd candidate']);
+    expect(await eventsOf(database.db, id, 'key_destroyed')).toHaveLength(1);
+  });
+
+  it('that was opened once counts as asked for', async () => {
+    const { id } = await started();
+    const keyId = await stage(id, 'b', false);
+    await openCandidate(database.db, RING, id, keyId);
+    await database.db.execute(sql`update keys set added_at = now() - interval '2 days' where id = ${keyId}`);
+    expect(await destroyForgottenCandidates(database.db)).toBe(0);
+  });
+});
+
+describe('an accepted key', () => {
+  it('brings the organization of the first one, and is told', async () => {
+    const { id } = await started();
+    const found = await row(
+      database.db,
+      sql`select organization_id, organization_name from connections where id = ${id}`,
+    );
+    expect(found).toEqual({ organization_id: organization.id, organization_name: 'Org' });
+    expect(await eventsOf(database.db, id, 'organization')).toHaveLength(1);
+    expect(await eventsOf(database.db, id, 'key_active')).toEqual(['Key …aaaa serves from now on.']);
+  });
+
+  it('replaces the active one, which is kept until a sync that ran wholly on it succeeded', async () => {
+    const { id } = await started();
+    const before = new Date();
+    const second = await rotate(id, 'b');
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active']);
+    await destroySuperseded(database.db, id, before);
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active']);
+    await destroySuperseded(database.db, id, later());
+    expect(await states(id)).toEqual(['aaaa destroyed', 'bbbb active']);
+    expect((await openActiveKey(database.db, RING, id))?.keyId).toBe(second);
+  });
+
+  it('accepted twice is accepted once', async () => {
+    const { id } = await started();
+    const second = await rotate(id, 'b');
+    expect(await acceptKey(database.db, { connectionId: id, keyId: second }, organization)).toEqual({
+      outcome: 'gone',
+    });
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active']);
+    expect(await eventsOf(database.db, id, 'key_active')).toHaveLength(2);
+  });
+
+  it('may be one of many before the first success: all of them are kept until then', async () => {
+    const { id } = await started();
+    for (const letter of ['b', 'c', 'd']) await rotate(id, letter);
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb superseded', 'cccc superseded', 'dddd active']);
+    await destroySuperseded(database.db, id, later());
+    expect(await states(id)).toEqual(['aaaa destroyed', 'bbbb destroyed', 'cccc destroyed', 'dddd active']);
+  });
+
+  it('that is rejected before its first success gives way to the one it replaced, down to the first', async () => {
+    const { id, first } = await started();
+    const second = await rotate(id, 'b');
+    const third = await rotate(id, 'c');
+    await recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId: third, nowMs: 0 });
+    await restoreKey(database.db, id, second);
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb superseded', 'cccc active']);
+    await restoreKey(database.db, id, third);
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active', 'cccc refused']);
+    expect(await row(database.db, sql`select failure, failure_count from connections where id = ${id}`)).toEqual({
+      failure: null,
+      failure_count: 0,
+    });
+    await restoreKey(database.db, id, third);
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active', 'cccc refused']);
+    await restoreKey(database.db, id, second);
+    await restoreKey(database.db, id, first);
+    expect(await states(id)).toEqual(['aaaa active', 'bbbb refused', 'cccc refused']);
+    expect(await openActiveKey(database.db, RING, id)).toEqual({ keyId: first, secret: secretOf('a') });
+    expect(await eventsOf(database.db, id, 'key_restored')).toHaveLength(2);
+  });
+
+  it('forgives a failure of the key before it where a key was awaited, and none where a sync merely failed', async () => {
+    const { id, first } = await started();
+    const failure = async (): Promise<unknown> =>
+      row(database.db, sql`select failure ->> 'code' as code from connections where id = ${id}`);
+    await recordFailure(database.db, id, { fault: { code: 'upstream_unavailable' }, keyId: null, nowMs: 0 });
+    await rotate(id, 'b');
+    expect(await failure()).toEqual({ code: 'upstream_unavailable' });
+    await setStatus(database.db, id, 'discovering');
+    await setStatus(database.db, id, 'awaiting_key');
+    await recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId: first, nowMs: 0 });
+    await rotate(id, 'c');
+    expect(await failure()).toEqual({ code: null });
+    await clearFailure(database.db, id);
+  });
+
+  it('of another organization changes nothing', async () => {
+    const { id } = await started();
+    const keyId = await stage(id, 'b');
+    const other = { id: randomUUID(), name: 'Other' };
+    expect(await acceptKey(database.db, { connectionId: id, keyId }, other)).toEqual({
+      outcome: 'organization_mismatch',
+    });
+    expect(await states(id)).toEqual(['aaaa active', 'bbbb candidate']);
+  });
+
+  it('is noted as used when it was', async () => {
+    const { id, first } = await started();
+    await database.db.execute(sql`update keys set last_used_at = null where id = ${first}`);
+    await markKeyUsed(database.db, id, first);
+    expect(await row(database.db, sql`select last_used_at is not null as used from keys where id = ${first}`)).toEqual({
+      used: true,
+    });
+  });
+});
+
+describe('an organization', () => {
+  it('connected twice at the same instant is connected once, and the other is told which', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const one = { id: randomUUID(), name: 'Org' };
+      const pair = [await connect(database.db), await connect(database.db)];
+      const outcomes = await Promise.all(
+        pair.map(({ id, keyId }) => acceptKey(database.db, { connectionId: id, keyId }, one)),
+      );
+      expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['accepted', 'already_connected']);
+      const winner = pair[outcomes.findIndex(({ outcome }) => outcome === 'accepted')];
+      expect(outcomes).toContainEqual({ outcome: 'already_connected', connectionId: winner?.id });
+      const [held] = await rows(
+        database.db,
+        sql`select count(*)::int as connections from connections where organization_id = ${one.id}`,
+      );
+      expect(held).toEqual({ connections: 1 });
+    }
+  });
+
+  it('can be connected again once it was disconnected', async () => {
+    const { id } = await started();
+    const next = await connect(database.db);
+    const key = { connectionId: next.id, keyId: next.keyId };
+    expect(await acceptKey(database.db, key, organization)).toEqual({ outcome: 'already_connected', connectionId: id });
+    expect(await states(next.id)).toEqual([`${SECRET.slice(-4)} candidate`]);
+    await disconnect(database.db, id, false);
+    expect(await acceptKey(database.db, key, organization)).toEqual({ outcome: 'accepted' });
+  });
+});
+
+describe('a connection that ends', () => {
+  it.each([false, true])('has every key destroyed, and none accepted afterwards (purge: %s)', async (purge) => {
+    const { id } = await started();
+    await rotate(id, 'b');
+    const candidate = await stage(id, 'c');
+    const refused = await stage(id, 'd');
+    await refuseKey(database.db, { connectionId: id, keyId: refused }, { code: 'key_invalid' }, 'No.');
+    await disconnect(database.db, id, purge);
+    expect(await states(id)).toEqual(['aaaa destroyed', 'bbbb destroyed', 'cccc destroyed', 'dddd refused']);
+    expect(await acceptKey(database.db, { connectionId: id, keyId: candidate }, organization)).toEqual({
+      outcome: 'gone',
+    });
+    expect(await openActiveKey(database.db, RING, id)).toBeNull();
+    expect(await openCandidate(database.db, RING, id, candidate)).toBeNull();
+    await restoreKey(database.db, id, candidate);
+    expect(await openActiveKey(database.db, RING, id)).toBeNull();
+  });
+
+  it('because its first key was refused has that key destroyed', async () => {
+    const { id } = await connect(database.db);
+    await setStatus(database.db, id, 'refused');
+    expect((await keysOf(database.db, id)).map(({ state, sealed }) => [state, sealed])).toEqual([['destroyed', false]]);
+  });
+});
+
+describe('a stored key', () => {
+  it('that was moved to another row does not open there', async () => {
+    const [one, two] = [await started(), await connect(database.db, { organization: randomUUID() })];
+    await database.db.execute(sql`
+      update keys set (sealed, ring_key_id) = (select sealed, ring_key_id from keys where id = ${one.first}) where id = ${two.keyId}
+    `);
+    await expect(openActiveKey(database.db, RING, two.id)).rejects.toThrow(KeyUnreadableError);
+    expect((await openActiveKey(database.db, RING, one.id))?.secret).toBe(secretOf('a'));
+  });
+
+  it('does not open under another ring', async () => {
+    const { id, first } = await started();
+    const other = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
+    await expect(openActiveKey(database.db, other, id)).rejects.toMatchObject({
+      name: 'KeyUnreadableError',
+      keyId: first,
+    });
+  });
+
+  it('is the only active one, and leaves no ciphertext once it ended, whoever writes', async () => {
+    const { id, first } = await started();
+    const keyId = await stage(id, 'b');
+    const refusedBy = async (statement: ReturnType<typeof sql>, constraint: string): Promise<void> => {
+      await expect(database.db.execute(statement)).rejects.toMatchObject({ cause: { constraint_name: constraint } });
+    };
+    await refusedBy(sql`update keys set state = 'active' where id = ${keyId}`, 'keys_one_active');
+    await refusedBy(sql`update keys set state = 'destroyed' where id = ${first}`, 'keys_sealed');
+    await refusedBy(sql`update keys set sealed = null, ring_key_id = null where id = ${first}`, 'keys_sealed');
+    await refusedBy(sql`update keys set ring_key_id = null where id = ${first}`, 'keys_ring');
+    await refusedBy(sql`update keys set state = 'lost' where id = ${first}`, 'keys_state');
+  });
+});

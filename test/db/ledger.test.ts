@@ -1,0 +1,653 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { disconnect, setStatus } from '../../db/connections.ts';
+import { row, rows } from '../../db/database.ts';
+import { ConnectionGoneError, commitDay, flagDays, reconcileDays, storedDays, takeAttempt } from '../../db/ledger.ts';
+import { shareLive } from '../../db/live.ts';
+import { seriesIdOf } from '../../db/series.ts';
+import { saveWorkspaces } from '../../db/workspaces.ts';
+import { addDays, type Day } from '../../domain/days.ts';
+import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';
+import { addDecimals } from '../../domain/money.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/wait.ts';
+import {
+  DAY,
+  TODAY,
+  commitCost,
+  commitUsage,
+  connect,
+  cost,
+  count,
+  dayRow,
+  promised,
+  usage,
+  waiting,
+} from './support.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+/** The stored lines of a day, as text: `dimensions amount`, sorted. */
+async function storedCost(connectionId: string, day: Day = DAY): Promise<string[]> {
+  const found = await rows<{
+    dimensions: Record<string, string | null>;
+    extra: Record<string, string> | null;
+    amount: string;
+  }>(
+    database.db,
+    sql`
+      select extra, amount::text, jsonb_build_object(
+        'workspace_id', workspace_id, 'description', description, 'cost_type', cost_type, 'model', model,
+        'token_type', token_type, 'context_window', context_window, 'service_tier', service_tier,
+        'inference_geo', inference_geo, 'currency', currency
+      ) as dimensions
+      from costs where connection_id = ${connectionId} and day = ${day}
+    `,
+  );
+  return found
+    .map(({ dimensions, extra, amount }) => `${canonicalDimensions({ ...dimensions, ...extra })} ${amount}`)
+    .sort();
+}
+
+async function storedUsage(connectionId: string, day: Day = DAY): Promise<string[]> {
+  const found = await rows<
+    Record<string, string | null> & {
+      extra: Record<string, string> | null;
+      extra_counts: Record<string, number> | null;
+    }
+  >(database.db, sql`select * from usage where connection_id = ${connectionId} and day = ${day}`);
+  return found
+    .map((line) => {
+      const { workspace_id, model, service_tier, context_window, inference_geo, extra, extra_counts } = line;
+      const dimensions = { workspace_id, model, service_tier, context_window, inference_geo, ...extra };
+      const counts = USAGE_COUNTS.map((name) => String(line[name])).join(' ');
+      return `${canonicalDimensions(dimensions as Record<string, string | null>)} ${counts} ${canonicalDimensions(extra_counts ?? {})}`;
+    })
+    .sort();
+}
+
+interface Restatement extends Record<string, unknown> {
+  readonly before: string;
+  readonly after: string;
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+}
+
+function restatements(connectionId: string): Promise<Restatement[]> {
+  return rows(
+    database.db,
+    sql`
+      select before::text, after::text, lines_added as added, lines_removed as removed, lines_changed as changed
+      from restatements where connection_id = ${connectionId} order by id
+    `,
+  );
+}
+
+/** Where each line lies on disk and which transaction wrote it: a line that is written again moves. */
+async function places(table: 'cost_lines' | 'usage_lines', connectionId: string): Promise<string[]> {
+  const found = await rows<{ place: string }>(
+    database.db,
+    sql`
+      select series_no || ' ' || xmin || ' ' || ctid as place from ${sql.identifier(table)}
+      where connection_id = ${connectionId} order by series_no
+    `,
+  );
+  return found.map(({ place }) => place);
+}
+
+describe('a day', () => {
+  it('read twice is stored once, and no line is written the second time', async () => {
+    const { id } = await connect(database.db);
+    const lines = [cost('1.5', { model: 'a' }), cost('2', { model: 'b' })];
+    const used = [usage({ output_tokens: 5 }, { model: 'a' }, { new_tokens: 1 }), usage({}, { model: 'b' })];
+    expect(await commitCost(database.db, id, lines)).toBe('changed');
+    expect(await commitUsage(database.db, id, used)).toBe('changed');
+    const before = [await places('cost_lines', id), await places('usage_lines', id)];
+    const again = [cost('2.00', { model: 'b', context_window: null }), cost('+15e-1', { model: 'a' })];
+    expect(await commitCost(database.db, id, again, { sync: 2 })).toBe('unchanged');
+    expect(await commitUsage(database.db, id, [...used].reverse(), { sync: 2 })).toBe('unchanged');
+    expect([await places('cost_lines', id), await places('usage_lines', id)]).toEqual(before);
+    expect(before.map((found) => found.length)).toEqual([2, 2]);
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ sync: 2, lines: 2, total: '3.5' });
+    expect(await restatements(id)).toEqual([]);
+  });
+
+  it('that changed in one line has only that one written', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [
+      cost('1', { model: 'a' }),
+      cost('2', { model: 'b' }),
+      cost('3', { model: 'c' }),
+    ]);
+    const before = await places('cost_lines', id);
+    await commitCost(database.db, id, [
+      cost('1', { model: 'a' }),
+      cost('2.1', { model: 'b' }),
+      cost('4', { model: 'd' }),
+    ]);
+    const after = await places('cost_lines', id);
+    expect(after.filter((place) => before.includes(place))).toHaveLength(1);
+    expect(await restatements(id)).toEqual([{ before: '6', after: '7.1', added: 1, removed: 1, changed: 1 }]);
+  });
+
+  it('without lines is stored, and is not missing', async () => {
+    const { id } = await connect(database.db);
+    expect(await dayRow(database.db, id, 'usage')).toBeUndefined();
+    expect(await commitUsage(database.db, id, [])).toBe('changed');
+    expect(await commitUsage(database.db, id, [])).toBe('unchanged');
+    expect(await dayRow(database.db, id, 'usage')).toMatchObject({ lines: 0, total: '0', state: 'provisional' });
+  });
+
+  it('has the lines of equal dimensions added up', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('0.1', { model: 'a' }), cost('0.2', { model: 'a', token_type: null })]);
+    expect(await storedCost(id)).toEqual(['{"currency":"USD","model":"a"} 0.3']);
+    const twice = [
+      usage({ output_tokens: 1 }, { model: 'a' }, { x: 1, y: 2 }),
+      usage({ output_tokens: 2 }, { model: 'a' }, { x: 3 }),
+    ];
+    await commitUsage(database.db, id, twice);
+    expect(await storedUsage(id)).toEqual(['{"model":"a"} 0 3 0 0 0 0 {"x":4,"y":2}']);
+  });
+
+  it('keeps money of another currency, and out of its total of dollars', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('5', { currency: 'EUR' }), cost('2', {})]);
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ lines: 2, total: '2' });
+    expect(await storedCost(id)).toEqual(['{"currency":"EUR"} 5', '{"currency":"USD"} 2']);
+  });
+
+  it('keeps counts past 2^31, and a total past 2^53, to the last one', async () => {
+    const { id } = await connect(database.db);
+    const [large, most] = [2 ** 31 + 1, Number.MAX_SAFE_INTEGER];
+    const counts = {
+      uncached_input_tokens: most,
+      output_tokens: most,
+      cache_creation_5m: large,
+      web_search_requests: most,
+    };
+    await commitUsage(database.db, id, [usage(counts, { model: 'a' }, { new_tokens: most })]);
+    expect(await storedUsage(id)).toEqual([
+      `{"model":"a"} ${most} ${most} 0 ${large} 0 ${most} {"new_tokens":${most}}`,
+    ]);
+    expect((await dayRow(database.db, id, 'usage'))?.total).toBe((2n * BigInt(most) + BigInt(large)).toString());
+  });
+
+  it('keeps every name as it is, in columns and outside of them', async () => {
+    const { id } = await connect(database.db);
+    const text = fc.string({ unit: 'binary', maxLength: 30 }).map((name) => name.replaceAll('\0', ''));
+    const tricky = fc.constantFrom(
+      '',
+      'NULL',
+      'null',
+      '{}',
+      '{"a"}',
+      '"',
+      '\\',
+      "'; drop table days; --",
+      ',',
+      '\r\n',
+      '😀',
+      'א',
+      '\ufffd',
+    );
+    const name = fc.oneof(text, tricky);
+    await fc.assert(
+      fc.asyncProperty(name, name, name, fc.jsonValue(), async (model, field, value, json) => {
+        const dimensions = { model, workspace_id: value, [`x${field}`]: value, nested: JSON.stringify(json) };
+        await commitCost(database.db, id, [cost('1', dimensions)]);
+        expect(await storedCost(id)).toEqual([`${canonicalDimensions({ currency: 'USD', ...dimensions })} 1`]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('keeps unknown fields of any kind beside the known ones', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [
+      cost('1', { model: 'm', speed: 'fast', seats: 3, deep: { b: [1, null], a: true }, gone: null }),
+    ]);
+    const [line] = await rows(database.db, sql`select model, extra from costs where connection_id = ${id}`);
+    expect(line).toEqual({ model: 'm', extra: { speed: 'fast', seats: 3, deep: { b: [1, null], a: true } } });
+  });
+});
+
+/** A few series, so that lines come, go and change; and amounts of all kinds. */
+const DIMENSIONS = [
+  { model: 'a' },
+  { model: 'b', workspace_id: 'w' },
+  { model: 'a', description: 'Ünï "code", \\ {NULL}' },
+  { cost_type: 'quantum', new_field: 'x' },
+  { currency: 'EUR', model: 'a' },
+] as const;
+const amount = fc.oneof(
+  fc.constantFrom('0', '1', '-1', '1.10', '0.000000000000000000000000000001', '99999999999999999999.99'),
+  fc.tuple(fc.integer({ min: -999, max: 999 }), fc.nat(999)).map(([whole, rest]) => `${whole}.${rest}`),
+);
+const costLines = fc.array(
+  fc.tuple(fc.constantFrom(...DIMENSIONS), amount).map(([dimensions, given]) => cost(given, dimensions)),
+  { maxLength: 7 },
+);
+const usageLines = fc.array(
+  fc
+    .tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(3), fc.nat(3), fc.option(fc.nat(3), { nil: undefined }))
+    .map(([model, input, output, more]) =>
+      usage({ uncached_input_tokens: input, output_tokens: output }, { model }, more === undefined ? {} : { more }),
+    ),
+  { maxLength: 5 },
+);
+
+/** What a day should hold, by the text of its dimensions. */
+function costModel(lines: readonly CostLine[]): Map<string, string> {
+  const model = new Map<string, string>();
+  for (const { dimensions, amount: next } of lines) {
+    const series = canonicalDimensions(dimensions);
+    model.set(series, addDecimals([model.get(series) ?? '0', next]));
+  }
+  return model;
+}
+
+function usageModel(lines: readonly UsageLine[]): Map<string, string> {
+  const sums = new Map<string, { counts: number[]; extra: Record<string, number> }>();
+  for (const { dimensions, counts, extraCounts } of lines) {
+    const series = canonicalDimensions(dimensions);
+    const sum = sums.get(series) ?? { counts: USAGE_COUNTS.map(() => 0), extra: {} };
+    const extra = { ...sum.extra };
+    for (const [name, value] of Object.entries(extraCounts)) extra[name] = (extra[name] ?? 0) + value;
+    sums.set(series, { counts: USAGE_COUNTS.map((name, index) => (sum.counts[index] ?? 0) + counts[name]), extra });
+  }
+  return new Map(
+    [...sums].map(([series, { counts, extra }]) => [series, `${counts.join(' ')} ${canonicalDimensions(extra)}`]),
+  );
+}
+
+function linesOf(model: ReadonlyMap<string, string>): string[] {
+  return [...model].map(([series, value]) => `${series} ${value}`).sort();
+}
+
+function difference(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): Omit<Restatement, 'before' | 'after'> {
+  const both = [...after.keys()].filter((series) => before.has(series));
+  return {
+    added: after.size - both.length,
+    removed: before.size - both.length,
+    changed: both.filter((series) => before.get(series) !== after.get(series)).length,
+  };
+}
+
+describe('a day read again and again', () => {
+  it('is exactly its last cost lines, and each change is told as it was', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(costLines, { minLength: 1, maxLength: 6 }), async (reads) => {
+        const { id } = await connect(database.db);
+        let before: Map<string, string> | null = null;
+        const expected: Omit<Restatement, 'before' | 'after'>[] = [];
+        for (const lines of reads) {
+          const after = costModel(lines);
+          const same = before !== null && linesOf(before).join() === linesOf(after).join();
+          expect(await commitCost(database.db, id, lines)).toBe(same ? 'unchanged' : 'changed');
+          expect(await storedCost(id)).toEqual(linesOf(after));
+          const dollars = [...after].flatMap(([series, value]) => (series.includes('EUR') ? [] : [value]));
+          expect(await dayRow(database.db, id, 'cost')).toMatchObject({
+            lines: after.size,
+            total: addDecimals(dollars),
+          });
+          if (before !== null && !same) expected.push(difference(before, after));
+          before = after;
+        }
+        expect(await restatements(id)).toMatchObject(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('is exactly its last usage lines, and each change is told as it was', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(usageLines, { minLength: 1, maxLength: 6 }), async (reads) => {
+        const { id } = await connect(database.db);
+        let before: Map<string, string> | null = null;
+        const expected: Omit<Restatement, 'before' | 'after'>[] = [];
+        for (const lines of reads) {
+          const after = usageModel(lines);
+          const same = before !== null && linesOf(before).join() === linesOf(after).join();
+          expect(await commitUsage(database.db, id, lines)).toBe(same ? 'unchanged' : 'changed');
+          expect(await storedUsage(id)).toEqual(linesOf(after));
+          if (before !== null && !same) expected.push(difference(before, after));
+          before = after;
+        }
+        expect(await restatements(id)).toMatchObject(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('is told from its former total to its new one, with an event in words', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('1.50')]);
+    await commitCost(database.db, id, []);
+    await commitCost(database.db, id, [cost('2')], { sync: 9 });
+    expect(await restatements(id)).toEqual([
+      { before: '1.5', after: '0', added: 0, removed: 1, changed: 0 },
+      { before: '0', after: '2', added: 1, removed: 0, changed: 0 },
+    ]);
+    const [event] = await rows<{ message: string }>(
+      database.db,
+      sql`select message from events where connection_id = ${id} and type = 'restatement' order by id desc`,
+    );
+    expect(event?.message).toBe(`The cost of ${DAY} was restated from 0 to 2 USD.`);
+  });
+
+  it('while it goes on may grow: that is no restatement, and neither is its first complete read', async () => {
+    const { id } = await connect(database.db);
+    const today = { day: TODAY, today: TODAY };
+    await commitCost(database.db, id, [cost('1')], today);
+    await commitCost(database.db, id, [cost('2')], today);
+    expect(await dayRow(database.db, id, 'cost', TODAY)).toMatchObject({ read_on: TODAY, total: '2' });
+    const tomorrow = { day: TODAY, today: addDays(TODAY, 1) };
+    await commitCost(database.db, id, [cost('3')], tomorrow);
+    expect(await restatements(id)).toEqual([]);
+    expect(await dayRow(database.db, id, 'cost', TODAY)).toMatchObject({ read_on: tomorrow.today });
+    await commitCost(database.db, id, [cost('4')], tomorrow);
+    expect(await restatements(id)).toEqual([{ before: '3', after: '4', added: 0, removed: 0, changed: 1 }]);
+  });
+
+  it('that did not grow after its end counts as complete all the same', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('1')], { day: TODAY, today: TODAY });
+    expect(await commitCost(database.db, id, [cost('1')], { day: TODAY, today: addDays(TODAY, 1) })).toBe('unchanged');
+    await commitCost(database.db, id, [cost('2')], { day: TODAY, today: addDays(TODAY, 1) });
+    expect(await restatements(id)).toHaveLength(1);
+  });
+});
+
+describe('attempts that overlap', () => {
+  it('are numbered upwards', async () => {
+    const first = await takeAttempt(database.db);
+    expect(await takeAttempt(database.db)).toBeGreaterThan(first);
+  });
+
+  it('never let an older read overwrite a newer one, nor a read itself', async () => {
+    const { id } = await connect(database.db);
+    const [older, newer] = [await takeAttempt(database.db), await takeAttempt(database.db)];
+    expect(await commitCost(database.db, id, [cost('2')], { attempt: newer })).toBe('changed');
+    expect(await commitCost(database.db, id, [cost('1')], { attempt: older, sync: 5 })).toBe('stale');
+    expect(await commitCost(database.db, id, [cost('3')], { attempt: newer, sync: 5 })).toBe('stale');
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '2', sync: 1, attempt: newer });
+    expect(await storedCost(id)).toEqual(['{"currency":"USD"} 2']);
+  });
+
+  it('count a read that found nothing new, so that an older one stays out', async () => {
+    const { id } = await connect(database.db);
+    const [first, second, third] = [
+      await takeAttempt(database.db),
+      await takeAttempt(database.db),
+      await takeAttempt(database.db),
+    ];
+    await commitCost(database.db, id, [cost('1')], { attempt: first });
+    expect(await commitCost(database.db, id, [cost('1')], { attempt: third })).toBe('unchanged');
+    expect(await commitCost(database.db, id, [cost('9')], { attempt: second })).toBe('stale');
+  });
+
+  it('at the same instant end with the newest, whole', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 2 }), async (order) => {
+        const { id } = await connect(database.db);
+        const linesOfRead = (read: number): CostLine[] =>
+          Array.from({ length: 10 }, (_, index) => cost(`${read}`, { model: `${(index + read) % 14}` }));
+        await Promise.all(order.map((read) => commitCost(database.db, id, linesOfRead(read), { attempt: read })));
+        const newest = Math.max(...order);
+        expect(await storedCost(id)).toEqual(linesOf(costModel(linesOfRead(newest))));
+        expect(await dayRow(database.db, id, 'cost')).toMatchObject({
+          attempt: newest,
+          lines: 10,
+          total: String(newest * 10),
+        });
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('bring new series in one order, so that no two of them wait for each other', async () => {
+    const { id } = await connect(database.db);
+    const lines = ['a', 'b', 'c', 'd'].map((model) => cost('1', { model }));
+    const upwards = lines.map(({ dimensions }) => seriesIdOf(dimensions)).sort();
+    const downwards = [...lines].sort((a, b) => (seriesIdOf(a.dimensions) < seriesIdOf(b.dimensions) ? 1 : -1));
+    const first = promised();
+    const other = database.db.transaction(async (tx) => {
+      for (const seriesId of upwards) {
+        await tx.execute(sql`
+          insert into cost_series (connection_id, series_id, currency) values (${id}, ${seriesId}, 'USD')
+        `);
+        if (seriesId !== upwards[0]) continue;
+        first.keep();
+        await until('the commit to wait', async () => (await waiting(database.db)) === 1);
+      }
+    });
+    await first.done;
+    expect(await Promise.all([commitCost(database.db, id, downwards), other])).toEqual(['changed', undefined]);
+    expect(await count(database.db, sql`cost_series where connection_id = ${id}`)).toBe(4);
+  });
+});
+
+describe('a connection that ends', () => {
+  it('has nothing written afterwards, of days or of workspaces', async () => {
+    const { id } = await connect(database.db);
+    const other = await connect(database.db);
+    await commitCost(database.db, id, [cost('1')]);
+    await saveWorkspaces(database.db, id, [{ id: 'w', name: 'W', createdAt: null, archivedAt: null, reported: {} }]);
+    await disconnect(database.db, id, true);
+    const late = commitCost(database.db, id, [cost('2')]);
+    await expect(late).rejects.toThrow(ConnectionGoneError);
+    await expect(commitUsage(database.db, randomUUID(), [])).rejects.toThrow(ConnectionGoneError);
+    const workspace = { id: 'x', name: 'X', createdAt: null, archivedAt: null, reported: {} };
+    await expect(saveWorkspaces(database.db, id, [workspace])).rejects.toThrow(ConnectionGoneError);
+    for (const table of ['days', 'cost_lines', 'cost_series', 'workspaces', 'restatements', 'syncs']) {
+      expect(await count(database.db, sql`${sql.identifier(table)} where connection_id = ${id}`), table).toBe(0);
+    }
+    expect(await commitCost(database.db, other.id, [cost('1')])).toBe('changed');
+  });
+
+  it('keeps its data where it is not to be purged', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('1')]);
+    await disconnect(database.db, id, false);
+    expect(await storedCost(id)).toEqual(['{"currency":"USD"} 1']);
+    await expect(commitCost(database.db, id, [cost('2')])).rejects.toThrow(ConnectionGoneError);
+    expect(await storedCost(id)).toEqual(['{"currency":"USD"} 1']);
+  });
+
+  it('waits for a commit that is under way, and a mere change of status does not', async () => {
+    const { id } = await connect(database.db, { organization: randomUUID() });
+    const commit = promised();
+    const holding = promised();
+    const writing = database.db.transaction(async (tx) => {
+      expect(await shareLive(tx, id)).toBe('validating');
+      holding.keep();
+      await commit.done;
+    });
+    await holding.done;
+    await setStatus(database.db, id, 'discovering');
+    expect(await commitCost(database.db, id, [cost('1')])).toBe('changed');
+    const ending = disconnect(database.db, id, false);
+    await until('the disconnect to wait', async () => (await waiting(database.db)) === 1);
+    const [held] = await rows<{ status: string }>(database.db, sql`select status from connections where id = ${id}`);
+    expect(held?.status).toBe('discovering');
+    commit.keep();
+    await Promise.all([writing, ending]);
+    const [ended] = await rows<{ status: string }>(database.db, sql`select status from connections where id = ${id}`);
+    expect(ended?.status).toBe('disconnected');
+  });
+});
+
+describe('reconciling', () => {
+  const window = { from: addDays(TODAY, -4), to: TODAY };
+  const stored = async (): Promise<string> => {
+    const { id } = await connect(database.db);
+    for (const [index, total] of ['1', '2.5', '0', '4'].entries()) {
+      await commitCost(database.db, id, total === '0' ? [] : [cost(total)], { day: addDays(window.from, index) });
+    }
+    return id;
+  };
+  const states = async (id: string): Promise<string[]> => {
+    const found = await rows<{ text: string }>(
+      database.db,
+      sql`
+        select state || case when reconciled then ' reconciled' else '' end || coalesce(' not ' || disagrees_with, '') as text
+        from days where connection_id = ${id} order by day
+      `,
+    );
+    return found.map(({ text }) => text);
+  };
+  const totals = Object.fromEntries(
+    ['1.00', '2.5', undefined, '5'].map((total, index) => [addDays(window.from, index), total]),
+  );
+
+  it('marks the days that agree, as final once they are old enough, and returns those that do not', async () => {
+    const id = await stored();
+    const comparison = { connectionId: id, report: 'cost', window, totals, today: TODAY, restatementDays: 3 } as const;
+    expect(await reconcileDays(database.db, comparison)).toEqual([addDays(TODAY, -1)]);
+    expect(await states(id)).toEqual(['final reconciled', 'final reconciled', 'provisional reconciled', 'provisional']);
+    expect(await reconcileDays(database.db, { ...comparison, window: { from: DAY, to: DAY } })).toEqual([]);
+    expect(await storedDays(database.db, id, 'cost', window)).toEqual([
+      { day: window.from, state: 'final', total: '1' },
+      { day: addDays(window.from, 1), state: 'final', total: '2.5' },
+      { day: addDays(window.from, 2), state: 'provisional', total: '0' },
+      { day: addDays(window.from, 3), state: 'provisional', total: '4' },
+    ]);
+  });
+
+  it('says nothing of another report, another connection, or a day that is missing', async () => {
+    const [id, other] = [await stored(), await stored()];
+    const comparison = { connectionId: id, report: 'usage', window, totals, today: TODAY, restatementDays: 3 } as const;
+    expect(await reconcileDays(database.db, comparison)).toEqual([]);
+    await reconcileDays(database.db, { ...comparison, report: 'cost' });
+    expect(await states(other)).toEqual(Array.from({ length: 4 }, () => 'provisional'));
+  });
+
+  it('flags a day that stably disagrees, once, until it agrees or changes', async () => {
+    const id = await stored();
+    const day = addDays(TODAY, -1);
+    const comparison = { connectionId: id, report: 'cost', window, totals, today: TODAY, restatementDays: 0 } as const;
+    for (let time = 0; time < 2; time += 1) {
+      await flagDays(database.db, { connectionId: id, report: 'cost', days: [day, window.from], totals });
+    }
+    expect((await states(id))[3]).toBe('provisional not 5');
+    expect(await count(database.db, sql`events where connection_id = ${id} and type = 'day_flagged'`)).toBe(1);
+    await reconcileDays(database.db, { ...comparison, totals: { ...totals, [day]: '4.0' } });
+    expect((await states(id))[3]).toBe('final reconciled');
+    await flagDays(database.db, { connectionId: id, report: 'cost', days: [day], totals });
+    expect((await states(id))[3]).toBe('final not 5');
+    await commitCost(database.db, id, [cost('5')], { day });
+    expect((await states(id))[3]).toBe('provisional');
+    await reconcileDays(database.db, comparison);
+    expect((await states(id))[3]).toBe('final reconciled');
+    expect(await count(database.db, sql`events where connection_id = ${id} and type = 'day_flagged'`)).toBe(2);
+  });
+
+  it('holds usage against its tokens alone', async () => {
+    const { id } = await connect(database.db);
+    await commitUsage(database.db, id, [
+      usage({ uncached_input_tokens: 1, cache_creation_1h: 2, web_search_requests: 9 }, {}, { x: 7 }),
+    ]);
+    const comparison = {
+      connectionId: id,
+      report: 'usage',
+      window: { from: DAY, to: DAY },
+      today: TODAY,
+      restatementDays: 3,
+    } as const;
+    expect(await reconcileDays(database.db, { ...comparison, totals: { [DAY]: '12' } })).toEqual([DAY]);
+    expect(await reconcileDays(database.db, { ...comparison, totals: { [DAY]: '3' } })).toEqual([]);
+  });
+});
+
+describe('the views', () => {
+  it.each([
+    [
+      'costs',
+      'connection_id organization_id organization_name day workspace_id workspace_name description cost_type model token_type context_window service_tier inference_geo extra currency amount day_state day_reconciled',
+    ],
+    [
+      'usage',
+      'connection_id organization_id organization_name day workspace_id workspace_name model service_tier context_window inference_geo extra uncached_input_tokens output_tokens cache_read_input_tokens cache_creation_5m cache_creation_1h web_search_requests extra_counts day_state day_reconciled',
+    ],
+  ])('%s begins with the columns that others build on', async (view, columns) => {
+    const found = await rows<{ name: string }>(
+      database.db,
+      sql`select column_name as name from information_schema.columns where table_name = ${view} order by ordinal_position`,
+    );
+    expect(
+      found
+        .map(({ name }) => name)
+        .join(' ')
+        .startsWith(columns),
+    ).toBe(true);
+  });
+
+  it('name the workspace of each line: by its name, by its id where that is all there is, or as the default one', async () => {
+    const { id } = await connect(database.db, { organization: randomUUID() });
+    await saveWorkspaces(database.db, id, [{ id: 'w1', name: 'One', createdAt: null, archivedAt: null, reported: {} }]);
+    const dimensions = [{ workspace_id: 'w1' }, { workspace_id: 'w2' }, { workspace_id: null }];
+    await commitCost(
+      database.db,
+      id,
+      dimensions.map((given) => cost('1', given)),
+    );
+    await commitUsage(
+      database.db,
+      id,
+      dimensions.map((given) => usage({}, given)),
+    );
+    for (const view of ['costs', 'usage']) {
+      const found = await rows<{ name: string }>(
+        database.db,
+        sql`select workspace_name as name from ${sql.identifier(view)} where connection_id = ${id} order by 1`,
+      );
+      expect(found.map(({ name }) => name)).toEqual(['Default workspace', 'One', 'w2']);
+    }
+  });
+});
+
+describe('the tables', () => {
+  it('take no amount that is no number, and no empty day with a total', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('1')]);
+    for (const bad of ['NaN', 'Infinity', '-Infinity']) {
+      await expect(
+        database.db.execute(sql`update cost_lines set amount = ${bad} where connection_id = ${id}`),
+      ).rejects.toThrow();
+    }
+    await expect(database.db.execute(sql`update days set lines = 0 where connection_id = ${id}`)).rejects.toThrow();
+    const { total } = await row<{ total: string }>(
+      database.db,
+      sql`select total::text from days where connection_id = ${id}`,
+    );
+    expect(total).toBe('1');
+  });
+
+  it('keep nothing of a day whose commit failed', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('1')]);
+    const bad = {
+      connectionId: id,
+      report: 'cost',
+      day: DAY,
+      lines: [cost('2'), cost('3', { model: 'a\0b' })],
+      attempt: await takeAttempt(database.db),
+      sync: 1,
+      today: TODAY,
+    } as const;
+    await expect(commitDay(database.db, bad)).rejects.toThrow();
+    expect(await storedCost(id)).toEqual(['{"currency":"USD"} 1']);
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '1', lines: 1 });
+  });
+});

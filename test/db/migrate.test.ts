@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { sql } from 'drizzle-orm';
+import { describe, expect, inject, it } from 'vitest';
+import { z } from 'zod';
+import { openDatabase, rows, type Database } from '../../db/database.ts';
+import { migrateDatabase } from '../../db/migrate.ts';
+import { databaseUrl, onServer } from '../support/databases.ts';
+import { testDatabase } from '../support/postgres.ts';
+import { connect, count } from './support.ts';
+
+const journal = z
+  .object({ entries: z.array(z.object({ idx: z.number(), when: z.number(), tag: z.string() })) })
+  .parse(JSON.parse(readFileSync(new URL('../../db/migrations/meta/_journal.json', import.meta.url), 'utf8')));
+
+/** Every column, constraint and index of a database, as text. */
+async function schemaOf({ db }: Pick<Database, 'db'>): Promise<string[]> {
+  const found = await rows<{ text: string }>(
+    db,
+    sql`
+      select table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable as text
+      from information_schema.columns where table_schema = 'public'
+      union all select conname || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
+      union all select indexdef from pg_indexes where schemaname = 'public'
+      order by 1
+    `,
+  );
+  return found.map(({ text }) => text);
+}
+
+describe('migrating', () => {
+  it('by five at once makes one schema, on which a connection can be made', async () => {
+    const server = inject('postgresUrl');
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await onServer(server, `create database ${name}`);
+    const url = databaseUrl(server, name);
+    await Promise.all(Array.from({ length: 5 }, () => migrateDatabase(url)));
+    const fresh = openDatabase(url, { max: 2, name: 'test' });
+    const template = await testDatabase();
+    expect(await schemaOf(fresh)).toEqual(await schemaOf(template));
+    expect(await count(fresh.db, sql`drizzle.__drizzle_migrations`)).toBe(journal.entries.length);
+    await connect(fresh.db);
+    await migrateDatabase(url);
+    expect(await count(fresh.db, sql`connections`)).toBe(1);
+    await template.close();
+    await fresh.close();
+    await onServer(server, `drop database ${name} with (force)`);
+  });
+
+  it('leaves no lock behind', async () => {
+    const database = await testDatabase();
+    await migrateDatabase(database.url);
+    expect(await count(database.db, sql`pg_locks where locktype = 'advisory'`)).toBe(0);
+    await database.close();
+  });
+
+  it('of a database that is not there fails, and says nothing of a password', async () => {
+    const url = new URL(databaseUrl(inject('postgresUrl'), 'no_such_database'));
+    url.password = 'hunter2';
+    const error: unknown = await migrateDatabase(url.href).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(Error);
+    expect(String(error)).not.toContain('hunter2');
+  });
+});
+
+describe('the journal of migrations', () => {
+  // A migration that is dated before one that ran already is silently left out.
+  it('is dated strictly upwards, without a gap', () => {
+    journal.entries.forEach(({ idx, when, tag }, place) => {
+      expect(idx).toBe(place);
+      expect(tag.startsWith(String(idx).padStart(4, '0'))).toBe(true);
+      expect(when).toBeGreaterThan(journal.entries[place - 1]?.when ?? 0);
+    });
+  });
+});

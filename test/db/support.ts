@@ -1,0 +1,142 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { createConnection } from '../../db/connections.ts';
+import { row, rows, type Db } from '../../db/database.ts';
+import { createKeyRing } from '../../db/key-ring.ts';
+import { acceptKey } from '../../db/keys.ts';
+import { commitDay, takeAttempt, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
+import { addDays, toDay, type Day } from '../../domain/days.ts';
+import type { CostLine, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
+
+export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
+export const TODAY = toDay('2026-11-20');
+/** A day that is over. */
+export const DAY = addDays(TODAY, -10);
+/** A key that must not be seen anywhere. */
+export const SECRET = `sk-ant-admin01-${'Canary_'.repeat(12)}AA`;
+
+/** Stores a connection; with an organization, its first key is accepted already. */
+export async function connect(
+  db: Db,
+  options: { organization?: string; secret?: string; began?: Day; backfillTo?: Day } = {},
+): Promise<{ id: string; keyId: string }> {
+  const { organization, secret = SECRET, began = addDays(TODAY, -30), backfillTo = TODAY } = options;
+  const [id, keyId] = [randomUUID(), randomUUID()];
+  await createConnection(db, RING, { id, name: 'Test', began, backfillTo, keyId, secret, actor: 'test' });
+  if (organization !== undefined) {
+    await acceptKey(db, { connectionId: id, keyId }, { id: organization, name: `The ${organization}` });
+  }
+  return { id, keyId };
+}
+
+export function cost(amount: string, dimensions: Readonly<Record<string, Json>> = {}): CostLine {
+  return { amount, dimensions: { currency: 'USD', ...dimensions } };
+}
+
+export function usage(
+  counts: Partial<Record<UsageCount, number>>,
+  dimensions: Readonly<Record<string, Json>> = {},
+  extraCounts: Readonly<Record<string, number>> = {},
+): UsageLine {
+  const none = {
+    uncached_input_tokens: 0,
+    output_tokens: 0,
+    cache_read_input_tokens: 0,
+    cache_creation_5m: 0,
+    cache_creation_1h: 0,
+    web_search_requests: 0,
+  };
+  return { dimensions, counts: { ...none, ...counts }, extraCounts };
+}
+
+interface Commit {
+  readonly day?: Day;
+  readonly attempt?: number;
+  readonly sync?: number;
+  readonly today?: Day;
+}
+
+/** Commits a day of cost, by default with the next attempt. */
+export async function commitCost(
+  db: Db,
+  connectionId: string,
+  lines: readonly CostLine[],
+  { day = DAY, attempt, sync = 1, today = TODAY }: Commit = {},
+): Promise<DayOutcome> {
+  const read: ReadDay = {
+    connectionId,
+    report: 'cost',
+    day,
+    lines,
+    sync,
+    today,
+    attempt: attempt ?? (await takeAttempt(db)),
+  };
+  return commitDay(db, read);
+}
+
+/** Commits a day of usage, by default with the next attempt. */
+export async function commitUsage(
+  db: Db,
+  connectionId: string,
+  lines: readonly UsageLine[],
+  { day = DAY, attempt, sync = 1, today = TODAY }: Commit = {},
+): Promise<DayOutcome> {
+  const read: ReadDay = {
+    connectionId,
+    report: 'usage',
+    day,
+    lines,
+    sync,
+    today,
+    attempt: attempt ?? (await takeAttempt(db)),
+  };
+  return commitDay(db, read);
+}
+
+export interface DayRow extends Record<string, unknown> {
+  readonly state: string;
+  readonly reconciled: boolean;
+  readonly disagrees_with: string | null;
+  readonly lines: number;
+  readonly total: string;
+  readonly attempt: number;
+  readonly read_on: string;
+  readonly sync: number;
+}
+
+/** The row of a day, or undefined while it is missing. */
+export async function dayRow(
+  db: Db,
+  connectionId: string,
+  report: 'cost' | 'usage',
+  day = DAY,
+): Promise<DayRow | undefined> {
+  const [found] = await rows<DayRow>(
+    db,
+    sql`
+      select state, reconciled, disagrees_with::text, lines, total::text, attempt::int, read_on::text, sync
+      from days where connection_id = ${connectionId} and report = ${report} and day = ${day}
+    `,
+  );
+  return found;
+}
+
+/** A number that a statement counts. */
+export async function count(db: Db, query: ReturnType<typeof sql>): Promise<number> {
+  return (await row<{ count: number }>(db, sql`select count(*)::int as count from ${query}`)).count;
+}
+
+/** A promise, and how to keep it. */
+export function promised(): { done: Promise<void>; keep: () => void } {
+  let keep = (): void => undefined;
+  const done = new Promise<void>((resolve) => {
+    keep = resolve;
+  });
+  return { done, keep };
+}
+
+/** How many backends of this database wait for a lock. */
+export function waiting(db: Db): Promise<number> {
+  return count(db, sql`pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`);
+}

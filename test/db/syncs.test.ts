@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { disconnect, loadFacts } from '../../db/connections.ts';
+import { row } from '../../db/database.ts';
+import { acceptKey, stageKey } from '../../db/keys.ts';
+import { addSyncProgress, failSync, openSync, succeedSync, takeSyncNumber, type SyncRun } from '../../db/syncs.ts';
+import { addDays } from '../../domain/days.ts';
+import type { Facts, SyncPlan } from '../../domain/decide.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { eventsOf, keysOf, syncsOf } from '../support/state.ts';
+import { RING, SECRET, TODAY, connect } from './support.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
+
+const NOW_MS = Date.parse(`${TODAY}T12:00:00Z`);
+const DAILY: SyncPlan = { kind: 'daily', from: addDays(TODAY, -30), to: TODAY, everyDay: false };
+const FAILURE = { fault: { code: 'upstream_unavailable', detail: 'HTTP 503' }, keyId: null, nowMs: NOW_MS } as const;
+
+async function begun(): Promise<{ id: string; organization: { id: string; name: string }; run: SyncRun }> {
+  const organization = { id: randomUUID(), name: 'Org' };
+  const { id, keyId } = await connect(database.db);
+  await acceptKey(database.db, { connectionId: id, keyId }, organization);
+  const run = { connectionId: id, n: await takeSyncNumber(database.db, id), runId: randomUUID() };
+  return { id, organization, run };
+}
+
+async function factsOf(id: string): Promise<Facts | null> {
+  return loadFacts(database.db, id, { today: TODAY, syncHourUtc: 6, restatementDays: 3 });
+}
+
+async function rotate(id: string, organization: { id: string; name: string }): Promise<void> {
+  const keyId = randomUUID();
+  await stageKey(database.db, RING, { connectionId: id, keyId, secret: SECRET, requested: true, actor: 'x' });
+  await acceptKey(database.db, { connectionId: id, keyId }, organization);
+}
+
+const keyStates = async (id: string): Promise<string[]> => (await keysOf(database.db, id)).map(({ state }) => state);
+
+describe('the number of a sync', () => {
+  it('is never given twice', async () => {
+    const { id } = await connect(database.db);
+    const numbers = await Promise.all(Array.from({ length: 8 }, () => takeSyncNumber(database.db, id)));
+    expect(numbers.sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+});
+
+describe('a run', () => {
+  it('opened twice is one, and adds up what it did', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    const done = { requests: 2, bytes: 3_000_000_000, daysRead: 4, daysChanged: 5 };
+    await addSyncProgress(database.db, run, done);
+    await openSync(database.db, run, DAILY);
+    await addSyncProgress(database.db, run, done);
+    expect(await syncsOf(database.db, id)).toEqual([
+      { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 8, days_changed: 10, fault: null },
+    ]);
+    const { bytes } = await row<{ bytes: string }>(
+      database.db,
+      sql`select bytes::text from syncs where connection_id = ${id}`,
+    );
+    expect(bytes).toBe('6000000000');
+  });
+
+  it('that failed counts once, however often it is told, also at once', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await Promise.all([failSync(database.db, run, DAILY, FAILURE), failSync(database.db, run, DAILY, FAILURE)]);
+    await failSync(database.db, run, DAILY, { ...FAILURE, fault: { code: 'sync_interrupted' } });
+    expect((await factsOf(id))?.failure).toEqual({ code: 'upstream_unavailable', keyId: null, atMs: NOW_MS, count: 1 });
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'failed', fault: 'upstream_unavailable' }]);
+    expect(await eventsOf(database.db, id, 'sync_failed')).toEqual([
+      'Sync 1 (daily) failed with upstream_unavailable: HTTP 503',
+    ]);
+  });
+
+  it('that failed before it was opened is kept all the same', async () => {
+    const { id, run } = await begun();
+    await failSync(database.db, run, DAILY, FAILURE);
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'failed' }]);
+    expect((await factsOf(id))?.failure?.count).toBe(1);
+  });
+
+  it('that succeeded makes failures good, and failing no longer undoes it', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await failSync(database.db, { ...run, n: 7 }, DAILY, FAILURE);
+    await succeedSync(database.db, run, DAILY, NOW_MS);
+    await failSync(database.db, run, DAILY, FAILURE);
+    expect(await factsOf(id)).toMatchObject({ failure: null, syncedAtMs: NOW_MS });
+    expect((await syncsOf(database.db, id)).map(({ n, state }) => `${n} ${state}`)).toEqual([
+      '1 succeeded',
+      '7 failed',
+    ]);
+  });
+
+  it('that was told to have failed, and succeeded after all, heals the connection', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await failSync(database.db, run, DAILY, FAILURE);
+    await succeedSync(database.db, run, DAILY, NOW_MS);
+    expect((await factsOf(id))?.failure).toBeNull();
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', fault: null }]);
+  });
+
+  it('that was reset to after its first step heals the connection too, under a row of its own', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await failSync(database.db, run, DAILY, FAILURE);
+    await succeedSync(database.db, { ...run, runId: randomUUID() }, DAILY, NOW_MS);
+    expect(await factsOf(id)).toMatchObject({ failure: null, syncedAtMs: NOW_MS });
+    expect((await syncsOf(database.db, id)).map(({ state }) => state).sort()).toEqual(['failed', 'succeeded']);
+  });
+
+  it('counts as a sync of the recent days only where it covered them, and never turns that back', async () => {
+    const { id, run } = await begun();
+    const plans: [SyncPlan, number, number | null][] = [
+      [{ ...DAILY, to: addDays(TODAY, -1) }, NOW_MS, null],
+      [{ ...DAILY, kind: 'manual', everyDay: true }, NOW_MS, null],
+      [DAILY, NOW_MS, NOW_MS],
+      [DAILY, NOW_MS - 1_000, NOW_MS],
+      [DAILY, NOW_MS + 1_000, NOW_MS + 1_000],
+    ];
+    for (const [plan, startedAtMs, expected] of plans) {
+      const next = { ...run, runId: randomUUID() };
+      await openSync(database.db, next, plan);
+      await succeedSync(database.db, next, plan, startedAtMs);
+      expect((await factsOf(id))?.syncedAtMs).toBe(expected);
+    }
+  });
+
+  it('destroys replaced keys only where all of it ran on the new one', async () => {
+    const { id, organization, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await rotate(id, organization);
+    await succeedSync(database.db, run, DAILY, NOW_MS);
+    expect(await keyStates(id)).toEqual(['superseded', 'active']);
+    // A reset run goes on from before the rotation, though its row is new.
+    await succeedSync(database.db, { ...run, runId: randomUUID() }, DAILY, Date.now() - 60_000);
+    expect(await keyStates(id)).toEqual(['superseded', 'active']);
+    const next = { ...run, n: 2, runId: randomUUID() };
+    await openSync(database.db, next, DAILY);
+    await succeedSync(database.db, next, DAILY, NOW_MS);
+    expect(await keyStates(id)).toEqual(['destroyed', 'active']);
+  });
+
+  it('of a connection that has ended changes nothing', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await disconnect(database.db, id, false);
+    await failSync(database.db, run, DAILY, FAILURE);
+    await succeedSync(database.db, run, DAILY, NOW_MS);
+    expect(await factsOf(id)).toMatchObject({ status: 'disconnected', failure: null, syncedAtMs: null });
+    expect(await eventsOf(database.db, id, 'sync_failed')).toEqual([]);
+  });
+});
