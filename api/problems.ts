@@ -66,7 +66,7 @@ export function answerProblems(log: Logger): ErrorRequestHandler {
     if (fault?.unavailable === true) {
       sendProblem(response, new Problem('unavailable', { detail: 'Postgres does not answer.', extra: idOf(request) }));
     } else {
-      sendInternal(response, idOf(request));
+      sendProblem(response, new Problem('internal', { extra: idOf(request) }));
     }
   };
 }
@@ -107,18 +107,6 @@ function sendProblem(response: Response, problem: Problem): void {
     ...problem.extra,
   };
   send(response, document);
-}
-
-function sendInternal(response: Response, extra: { request_id: string }): void {
-  send(response, {
-    type: 'about:blank',
-    title: 'Internal Server Error',
-    status: 500,
-    detail: 'Something went wrong that should not have. The request was not completed.',
-    code: 'internal',
-    action: 'Look for the request id in the log of the api, and report it.',
-    ...extra,
-  });
 }
 
 function send(response: Response, document: ProblemDocument): void {

@@ -7,7 +7,7 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { loadTemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/messages.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId } from '../workflows/messages.ts';
 
@@ -49,13 +49,11 @@ export function openTemporal(settings: {
   namespace: string;
   taskQueue: string;
 }): OpenedTemporal {
-  const set = Object.entries(settings.env).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
-  const loaded = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(set) });
+  const { connectionOptions, namespace } = loadTemporalSettings(settings.env, settings.namespace);
   const connection = Connection.lazy({
-    ...loaded.connectionOptions,
+    ...connectionOptions,
     interceptors: [makeGrpcRetryInterceptor(RETRIES)],
   });
-  const namespace = loaded.namespace ?? settings.namespace;
   const client = new Client({ connection, namespace });
   const within = async (deadlineMs: number, call: () => Promise<unknown>): Promise<void> => {
     try {

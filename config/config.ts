@@ -91,7 +91,7 @@ const environment = z.object({
   METERLINE_ENCRYPTION_KEYS: ring.default([]),
   METERLINE_API_TOKEN: z
     .string()
-    .regex(/^[\x21-\x7e]{22,200}$/, 'must be at least 22 printable characters without spaces')
+    .regex(/^[\x21-\x7e]{16,200}$/, 'must be at least 16 printable characters without spaces')
     .optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: whole(0, 65_535).optional(),

@@ -3,7 +3,7 @@ import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
 import { lastDayBeforeDaily } from '../domain/schedule.ts';
 import { failureKind } from '../domain/failures.ts';
-import { LIVE_STATUSES, isLive, sourcesOf, type Status } from '../domain/statuses.ts';
+import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../domain/statuses.ts';
 import { rows, type Db } from './database.ts';
 import { addEvent, METERLINE } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -102,15 +102,15 @@ function ms(column: ReturnType<typeof sql>): ReturnType<typeof sql> {
 /** Moves a connection to another status, where its present one allows it; else nothing changes. */
 export async function setStatus(db: Db, connectionId: string, to: Status, actor = METERLINE): Promise<void> {
   await db.transaction(async (tx) => {
-    const moved = await tx
+    const found = await lockLive(tx, connectionId);
+    if (found === null || !mayFollow(found.status, to)) return;
+    const [moved] = await tx
       .update(connections)
       .set({ status: to, ...(isLive(to) ? {} : { endedAt: sql`now()` }) })
-      .where(and(eq(connections.id, connectionId), inArray(connections.status, sourcesOf(to))))
+      .where(eq(connections.id, connectionId))
       .returning({ failure: connections.failure });
-    const [first] = moved;
-    if (first === undefined) return;
     if (!isLive(to)) await destroyAllKeys(tx, connectionId);
-    const why = first.failure === null ? '' : `: ${failureKind(first.failure.code).message}`;
+    const why = moved?.failure == null ? '.' : `: ${failureKind(moved.failure.code).message}`;
     await addEvent(tx, connectionId, { type: 'status', actor, message: `The connection is ${to}${why}` });
   });
 }
@@ -177,7 +177,7 @@ export async function renameConnection(db: Db, connectionId: string, name: strin
  */
 export async function disconnect(db: Db, connectionId: string, purge: boolean): Promise<void> {
   await db.transaction(async (tx) => {
-    if ((await lockLive(tx, connectionId)) === null) return;
+    if ((await lockLive(tx, connectionId, 'update')) === null) return;
     await destroyAllKeys(tx, connectionId);
     if (purge) {
       for (const table of ['cost_series', 'usage_series', 'days', 'restatements', 'workspaces', 'syncs']) {

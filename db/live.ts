@@ -19,15 +19,19 @@ export async function shareLive(tx: Db, connectionId: string): Promise<Status | 
   return found !== undefined && isLive(found.status) ? found.status : null;
 }
 
-/** Locks a connection for a change. Null when it is gone or has ended. */
+/**
+ * Locks a connection for a change, one at a time. Null when it is gone or has ended. With `update`, which is for its
+ * end, also waits for what {@link shareLive} holds.
+ */
 export async function lockLive(
   tx: Db,
   connectionId: string,
+  strength: 'no key update' | 'update' = 'no key update',
 ): Promise<{ status: Status; organizationId: string | null; name: string } | null> {
   const [found] = await tx
     .select({ status: connections.status, organizationId: connections.organizationId, name: connections.name })
     .from(connections)
     .where(eq(connections.id, connectionId))
-    .for('update');
+    .for(strength);
   return found !== undefined && isLive(found.status) ? found : null;
 }

@@ -148,6 +148,12 @@ export const FAILURES = {
     message: 'A part that this needs (Postgres or Temporal) does not answer.',
     action: 'Try again in a moment. If it lasts, see which part /readyz names, and start it.',
   },
+  internal: {
+    status: 500,
+    retryable: false,
+    message: 'Something went wrong that should not have. The request was not completed.',
+    action: 'Look for the request id in the log of the api, and report it.',
+  },
 } as const satisfies Record<string, FailureKind>;
 
 /** The stable name of a kind of failure. */

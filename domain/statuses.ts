@@ -38,11 +38,6 @@ export function mayFollow(from: Status, to: Status): boolean {
   return TRANSITIONS[from].includes(to);
 }
 
-/** The statuses from which `to` may follow. */
-export function sourcesOf(to: Status): Status[] {
-  return STATUSES.filter((from) => mayFollow(from, to));
-}
-
 /** Whether the connection has not ended: it has a workflow, and holds its organization. */
 export function isLive(status: Status): boolean {
   return TRANSITIONS[status].length > 0;

@@ -1,6 +1,5 @@
-import { statSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { runToEnd, type Finished } from './processes.ts';
 
 /** How to start a Postgres program so that Postgres, which refuses to be root, accepts it. */
@@ -73,7 +72,8 @@ async function failureOf(launcher: Launcher, executable: string, directory: stri
   const script = '"$1" --version && cd "$2" && : > "$2/written"';
   const [command, args] = launcher.command('/bin/sh', ['-c', script, 'sh', executable, directory]);
   try {
-    const result = await runToEnd(command, args, { ...launcher.spawn, cwd: '/', env: {}, timeoutMs: 10_000 });
+    const env = { PATH: process.env['PATH'], LC_ALL: 'C' };
+    const result = await runToEnd(command, args, { ...launcher.spawn, cwd: '/', env, timeoutMs: 10_000 });
     const complaint = /permission denied|invalid binary|cannot open/i.test(result.output);
     return result.code === 0 && !complaint ? null : lastLine(result);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -288,9 +288,4 @@ async function createDatabase(url: string): Promise<void> {
   } finally {
     await settlesWithin(sql.end({ timeout: 1 }), 2000);
   }
-}
-
-/** Whether a directory holds a cluster already. */
-export function hasCluster(dataDir: string): boolean {
-  return statSync(join(dataDir, 'postgres', 'PG_VERSION'), { throwIfNoEntry: false }) !== undefined;
 }

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { loadTemporalSettings } from '../config/temporal.ts';
 import { announceReady, exitWith, onStop } from '../config/process.ts';
 import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
 import { createKeyRing } from '../db/key-ring.ts';
@@ -34,12 +34,12 @@ async function main(): Promise<void> {
 
   const database = openDatabase(config.databaseUrl ?? '', { max: POOL_SIZE, name: 'meterline worker' });
   await untilItAnswers('Postgres', stop.signal, log, () => checkSchema(database.db));
-  const { connectionOptions } = loadClientConnectConfig();
+  const { connectionOptions, namespace } = loadTemporalSettings(process.env, config.temporal.namespace);
   const connection = await untilItAnswers('Temporal', stop.signal, log, () =>
     NativeConnection.connect(connectionOptions),
   );
   const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
-  const { namespace, taskQueue } = config.temporal;
+  const { taskQueue } = config.temporal;
   const worker = await createWorker({
     connection,
     namespace,

@@ -151,7 +151,7 @@ describe('a status', () => {
     await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
     await setStatus(database.db, id, 'degraded');
     expect(await eventsOf(database.db, id, 'status')).toEqual([
-      'The connection is discovering',
+      'The connection is discovering.',
       "The connection is degraded: Anthropic's rate limit for this organization is reached.",
     ]);
   });

@@ -22,7 +22,7 @@ export function writeProgram(path: string, text: string): string {
   return path;
 }
 
-/** A service that says it is ready and stays; `body` runs before. */
+/** A service that says it is ready and stays until its supervisor is gone; `body` runs before. */
 export function fakeService(folder: string, name: string, body = ''): string {
   return writeProgram(
     join(folder, `${name}.cjs`),

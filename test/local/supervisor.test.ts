@@ -151,9 +151,10 @@ describe('supervision', () => {
     const supervisor = await take(folder);
     const order = join(folder, 'order');
     const leave = (role: Role): string =>
-      `process.on('SIGTERM', () => { require('fs').appendFileSync(${JSON.stringify(order)}, '${role}\\n'); ${
-        role === 'simulator' ? '' : 'process.exit(0);'
-      } });`;
+      `process.removeAllListeners('disconnect');
+       process.on('SIGTERM', () => { require('fs').appendFileSync(${JSON.stringify(order)}, '${role}\\n'); ${
+         role === 'simulator' ? '' : 'process.exit(0);'
+       } });`;
     const pids: number[] = [];
     for (const role of ['simulator', 'worker', 'api'] as const) {
       pids.push((await startFake(supervisor, folder, role, leave(role))).pid);

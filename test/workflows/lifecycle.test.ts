@@ -2,8 +2,9 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
-import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
+import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
+import { record } from '../support/histories.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -64,6 +65,12 @@ async function passDays(id: string, count: number): Promise<void> {
   }
 }
 
+async function firstRunOf(id: string): Promise<{ firstExecutionRunId: string | undefined }> {
+  const { events } = await world.client.workflow.getHandle(connectionWorkflowId(id)).fetchHistory();
+  const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+  return { firstExecutionRunId: started?.firstExecutionRunId ?? undefined };
+}
+
 async function expectExact(id: string, organization: string, from: Day, to: Day): Promise<void> {
   const { db } = world.database;
   expect(await storedCost(db, id, from, to)).toEqual(trueCost(world.simulator, from, to, organization));
@@ -75,6 +82,8 @@ describe('a connection through a week', () => {
     const { id, organization } = await connected('Week', 31);
     const began = addDays(await workflowDay(), -30);
     const { control } = world.simulator;
+    await record(world.client, 'connection-first', connectionWorkflowId(id));
+    await record(world.client, 'sync-backfill', syncWorkflowId(id, 1));
     await expectExact(id, organization, began, await workflowDay());
 
     control.restate({ organization, day: addDays(began, 3), kind: 'scale', factor: '1.01', report: 'both' });
@@ -99,6 +108,7 @@ describe('a connection through a week', () => {
     await expectExact(id, organization, began, today);
     expect(await state(id)).toMatchObject({ status: 'active', days: 38, flagged: 0, failure: null });
     const daily = (await syncs(id)).filter(({ kind }) => kind === 'daily');
+    await record(world.client, 'sync-daily', syncWorkflowId(id, daily.at(-1)?.n ?? 0));
     expect(daily).toHaveLength(7);
     expect(daily.every((sync) => sync.state === 'succeeded')).toBe(true);
     // Workspaces, and for each report its totals and one page of lines; a day with corrections asks for more.
@@ -109,12 +119,13 @@ describe('a connection through a week', () => {
     const { id } = await connected('History');
     await passDays(id, 3);
     const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
+    await record(world.client, 'connection-continued', connectionWorkflowId(id));
     const { historyLength, runId } = await handle.describe();
     expect(historyLength).toBeLessThan(200);
     const status = await handle.query(statusQuery);
     expect(status).toMatchObject({ connectionId: id, status: 'active', doing: 'wait', inbox: 0 });
-    const first = await world.client.workflow.getHandle(connectionWorkflowId(id), undefined, {}).describe();
-    expect(first.runId).toBe(runId);
+    const { firstExecutionRunId } = await firstRunOf(id);
+    expect(runId).not.toBe(firstExecutionRunId);
   });
 
   it('rewrites no line of an unchanged organization', async () => {
@@ -160,6 +171,7 @@ describe('a first key', () => {
       const { status } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
       return status.name === 'COMPLETED';
     });
+    await record(world.client, 'connection-refused', connectionWorkflowId(id));
   });
 
   it('of an organization that is connected already is refused, and names the connection', async () => {
@@ -201,6 +213,7 @@ describe('rotation', () => {
       { hint: next.slice(-4), state: 'active', sealed: true, fault: null },
     ]);
     await becomes(id, 'active');
+    await record(world.client, 'connection-rotated', connectionWorkflowId(id));
   });
 
   it('to a key of another organization, or a bad one, changes nothing', async () => {
@@ -310,6 +323,7 @@ describe('what people do', () => {
     await becomes(id, 'disconnected');
     expect((await keys(id)).every(({ sealed }) => !sealed)).toBe(true);
     expect((await state(id)).days).toBe(5);
+    await record(world.client, 'connection-disconnected', connectionWorkflowId(id));
   });
 
   it('disconnect with purge in the middle of a sync stops it, and leaves no line', async () => {
@@ -319,6 +333,7 @@ describe('what people do', () => {
     await until('the sync to be under way', async () => (await syncs(id)).some(({ requests }) => requests > 1));
     await world.signal(id, 'disconnect', { purge: true });
     await until('disconnected', async () => (await state(id)).status === 'disconnected');
+    await record(world.client, 'sync-cancelled', syncWorkflowId(id, 1));
     for (const table of ['cost_lines', 'usage_lines', 'cost_series', 'days', 'workspaces', 'syncs']) {
       const { count } = await row<{ count: number }>(
         world.database.db,
@@ -349,6 +364,8 @@ describe('what Anthropic does', () => {
     control.clearFaults();
     await world.pass('2 minutes');
     await becomes(id, 'active');
+    await record(world.client, 'connection-healed', connectionWorkflowId(id));
+    await record(world.client, 'sync-failed', syncWorkflowId(id, 2));
     expect(await state(id)).toMatchObject({ failure: null });
     await expectExact(id, organization, addDays(await workflowDay(), -4), await workflowDay());
   });
@@ -380,6 +397,7 @@ describe('what Anthropic does', () => {
     await world.signal(id, 'syncNow');
     await until('a flag', async () => (await state(id)).flagged > 0);
     await becomes(id, 'active');
+    await record(world.client, 'sync-flagged', syncWorkflowId(id, 2));
     control.clearFaults();
     await passDays(id, 1);
     expect(await state(id)).toMatchObject({ flagged: 0, unreconciled: 0 });

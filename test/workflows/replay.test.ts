@@ -1,0 +1,33 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { Worker } from '@temporalio/worker';
+import { describe, expect, inject, it } from 'vitest';
+import { HISTORIES } from '../support/histories.ts';
+
+const fixtures = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
+
+describe('workflow code', () => {
+  it('is held against histories of both workflows, of every way that they went', () => {
+    expect(fixtures.sort()).toEqual([
+      'connection-continued.json',
+      'connection-disconnected.json',
+      'connection-first.json',
+      'connection-healed.json',
+      'connection-refused.json',
+      'connection-rotated.json',
+      'sync-backfill.json',
+      'sync-cancelled.json',
+      'sync-daily.json',
+      'sync-failed.json',
+      'sync-flagged.json',
+    ]);
+  });
+
+  it.each(fixtures)('replays %s: what was decided once is decided again', async (name) => {
+    const history: unknown = JSON.parse(readFileSync(HISTORIES + name, 'utf8'));
+    await Worker.runReplayHistory({ workflowBundle: { codePath: inject('workflowBundlePath') } }, history);
+  });
+
+  it.each(fixtures)('left no key in %s', (name) => {
+    expect(readFileSync(HISTORIES + name, 'utf8')).not.toMatch(/sk-ant|c2stYW50/);
+  });
+});

@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addDays, dayOf } from '../../domain/days.ts';
+import { keepConnections } from '../../worker/keeper.ts';
+import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
+import { storedCost, trueCost } from '../support/ledger.ts';
+import { keysOf, stateOf, syncsOf } from '../support/state.ts';
+import { until } from '../support/wait.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await createWorld({ timeSkipping: false, simulator: { now: Date.now(), ticking: false } });
+});
+afterAll(() => world.close());
+
+async function becomes(id: string, status: string): Promise<void> {
+  await until(status, async () => (await stateOf(world.database.db, id)).status === status, 40_000);
+}
+
+async function connected(name: string): Promise<{ id: string; key: string; organization: string }> {
+  const { control } = world.simulator;
+  const organization = control.addOrganization({ name, keys: [{}] }).id;
+  const key = control.keys().find((known) => known.organization === organization)?.key ?? '';
+  const id = await world.connect({ key, name, backfillDays: 3 });
+  await becomes(id, 'active');
+  return { id, key, organization };
+}
+
+describe('on a real Temporal server', () => {
+  it('connections and their syncs are found by search attributes', async () => {
+    const { id, organization } = await connected('Searched');
+    const found = await until('both to be listed', async () => {
+      const types: string[] = [];
+      const query = `MeterlineConnection = '${id}' AND MeterlineOrganization = '${organization}'`;
+      for await (const workflow of world.client.workflow.list({ query })) types.push(workflow.type);
+      return types.length === 2 ? types.sort() : null;
+    });
+    expect(found).toEqual(['connection', 'sync']);
+    await until('its status to be listed', async () => {
+      const query = `MeterlineConnection = '${id}' AND MeterlineStatus = 'active'`;
+      return (await world.client.workflow.count(query)).count === 1;
+    });
+    await until('its backfill to be listed', async () => {
+      const query = `MeterlineConnection = '${id}' AND MeterlineSyncKind = 'backfill'`;
+      return (await world.client.workflow.count(query)).count === 1;
+    });
+  });
+
+  it('a rotation signalled while no worker runs happens when one is back', async () => {
+    const { id, organization } = await connected('Asleep');
+    const next = world.simulator.control.addKey({ organization }).key;
+    await world.stopWorker();
+    await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
+    await world.startWorker();
+    await until(
+      'the old key to be destroyed',
+      async () => {
+        const [old, young] = await keysOf(world.database.db, id);
+        return old?.state === 'destroyed' && young?.state === 'active' && young.hint === next.slice(-4);
+      },
+      40_000,
+    );
+    await becomes(id, 'active');
+  });
+
+  it('a failed sync that is reset heals its connection, also after its connection went on', async () => {
+    const { id, key } = await connected('Reset');
+    const { control } = world.simulator;
+    control.fault({ kind: 'truncated_json', key, report: 'workspaces', times: 3 });
+    await world.signal(id, 'syncNow');
+    await becomes(id, 'degraded');
+    const failed = (await syncsOf(world.database.db, id)).find(({ state }) => state === 'failed');
+    expect(failed).toMatchObject({ fault: 'upstream_invalid' });
+    await world.signal(id, 'pause');
+    await becomes(id, 'paused');
+    const handle = world.client.workflow.getHandle(syncWorkflowId(id, failed?.n ?? 0));
+    const { events } = await handle.fetchHistory();
+    const firstTask = events?.find(({ workflowTaskCompletedEventAttributes: completed }) => completed != null);
+    await world.client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId, runId: (await handle.describe()).runId },
+      reason: 'as a person would in the Temporal UI',
+      requestId: 'reset-1',
+      workflowTaskFinishEventId: firstTask?.eventId ?? null,
+    });
+    await until(
+      'the sync to succeed in its second run',
+      async () => (await handle.describe()).status.name === 'COMPLETED',
+      40_000,
+    );
+    expect(await stateOf(world.database.db, id)).toMatchObject({ failure: null, status: 'paused' });
+    expect((await syncsOf(world.database.db, id)).filter(({ n }) => n === failed?.n).map(({ state }) => state)).toEqual(
+      ['failed', 'succeeded'],
+    );
+    await world.signal(id, 'resume');
+    await becomes(id, 'active');
+  });
+
+  it('a workflow that was terminated, or lost with all of Temporal, is started again and reads no day twice', async () => {
+    const { id, organization } = await connected('Terminated');
+    const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
+    await handle.terminate('as a person would in the Temporal UI');
+    const asked = world.simulator.control.requests().total;
+    const { db } = world.database;
+    await keepConnections({ db, client: world.client, taskQueue: world.taskQueue });
+    await keepConnections({ db, client: world.client, taskQueue: world.taskQueue });
+    await until('it to wait for the next day', async () => (await handle.query(statusQuery)).doing === 'wait');
+    expect(world.simulator.control.requests().total).toBe(asked);
+    const today = dayOf(Date.now());
+    expect(await storedCost(db, id, addDays(today, -2), today)).toEqual(
+      trueCost(world.simulator, addDays(today, -2), today, organization),
+    );
+  });
+
+  it('a sync that is terminated counts as failed and is made good', async () => {
+    const { id, key } = await connected('Killed sync');
+    const { control } = world.simulator;
+    control.fault({ kind: 'stall_body', key, report: 'cost', grouped: true, times: 'always' });
+    await world.signal(id, 'syncNow');
+    const n = await until(
+      'the sync',
+      async () => (await syncsOf(world.database.db, id)).find(({ state }) => state === 'running')?.n,
+    );
+    await world.client.workflow.getHandle(syncWorkflowId(id, n)).terminate('as a person would');
+    control.clearFaults();
+    await until('it to be told', async () =>
+      (await syncsOf(world.database.db, id)).some((sync) => sync.n === n && sync.fault === 'sync_interrupted'),
+    );
+    await until(
+      'another sync',
+      async () => (await syncsOf(world.database.db, id)).some((sync) => sync.n > n && sync.state === 'succeeded'),
+      40_000,
+    );
+    await becomes(id, 'active');
+  });
+
+  it('no key is in any history', async () => {
+    const keys = world.simulator.control.keys().map(({ key }) => key);
+    for await (const { workflowId, runId, taskQueue } of world.client.workflow.list()) {
+      if (taskQueue !== world.taskQueue) continue;
+      const history = await world.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      const text = JSON.stringify(history, (_, value: unknown) =>
+        value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : value,
+      );
+      for (const key of keys) expect(text.includes(key)).toBe(false);
+    }
+  });
+});
