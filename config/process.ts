@@ -15,6 +15,8 @@ export function onStop(stop: () => void): void {
     if (asked) return;
     asked = true;
     stop();
+    // An open channel to the supervisor would keep this process alive after its work is done.
+    if (process.connected) process.disconnect();
   };
   process.on('SIGINT', once);
   process.on('SIGTERM', once);

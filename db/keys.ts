@@ -6,6 +6,8 @@ import type { KeyRing } from './key-ring.ts';
 import { connections, keys, type Fault } from './schema.ts';
 import { NO_FAILURE, lockLive } from './live.ts';
 
+const UNTOLD_AFTER_SECONDS = 10;
+
 /** A key in the clear. It lives only inside the activity that uses it. */
 export interface OpenedKey {
   readonly keyId: string;
@@ -228,6 +230,20 @@ export async function destroySuperseded(db: Db, connectionId: string, syncStarte
 /** Destroys every key of a connection that still has a ciphertext. */
 export async function destroyAllKeys(db: Db, connectionId: string): Promise<void> {
   await endKeys(db, connectionId, ['candidate', 'active', 'superseded'], 'destroyed');
+}
+
+/** Candidates that somebody asked to use and that were not tried in the ten seconds since: nobody told the workflow. */
+export async function listUntold(db: Db): Promise<{ connectionId: string; keyId: string }[]> {
+  return db
+    .select({ connectionId: keys.connectionId, keyId: keys.id })
+    .from(keys)
+    .where(
+      and(
+        eq(keys.state, 'candidate'),
+        isNull(keys.triedAt),
+        lt(keys.requestedAt, sql`now() - make_interval(secs => ${UNTOLD_AFTER_SECONDS})`),
+      ),
+    );
 }
 
 /** Destroys the candidates that nobody asked to use for a day. Returns how many. */

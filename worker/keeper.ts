@@ -2,11 +2,11 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { listLiveConnections } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
-import { destroyForgottenCandidates } from '../db/keys.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, type ConnectionInput } from '../workflows/messages.ts';
+import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, signals, type ConnectionInput } from '../workflows/messages.ts';
 
-const INTERVAL_MS = 3_600_000;
-const RETRY_MS = 15_000;
+const KEEP_INTERVAL_MS = 3_600_000;
+const ROUND_MS = 10_000;
 
 /** What the keeper works with. */
 export interface KeeperDependencies {
@@ -18,19 +18,15 @@ export interface KeeperDependencies {
 
 /**
  * Starts the workflow of every live connection that has none running, and destroys forgotten candidates. Postgres is
- * the truth: so a Temporal that lost its state, a workflow ended by hand, and a crash between storing a connection and
- * starting its workflow all mend themselves. Doing it twice, or in several workers at once, starts nothing twice.
- * Returns how many live connections there are.
+ * the truth: so a Temporal that lost its state and a workflow that was ended by hand mend themselves. Doing it twice,
+ * or in several workers at once, starts nothing twice. Returns how many live connections there are.
  */
-export async function keepConnections({ db, client, taskQueue }: Omit<KeeperDependencies, 'log'>): Promise<number> {
-  await destroyForgottenCandidates(db);
-  const live = await listLiveConnections(db);
+export async function keepConnections(deps: Omit<KeeperDependencies, 'log'>): Promise<number> {
+  await destroyForgottenCandidates(deps.db);
+  const live = await listLiveConnections(deps.db);
   for (const { id, name } of live) {
-    const input: ConnectionInput = { connectionId: id };
-    await client.workflow.start(CONNECTION_WORKFLOW, {
-      workflowId: connectionWorkflowId(id),
-      taskQueue,
-      args: [input],
+    await deps.client.workflow.start(CONNECTION_WORKFLOW, {
+      ...startOf(deps.taskQueue, id),
       workflowIdConflictPolicy: 'USE_EXISTING',
       staticSummary: name.slice(0, 150),
     });
@@ -38,21 +34,45 @@ export async function keepConnections({ db, client, taskQueue }: Omit<KeeperDepe
   return live.length;
 }
 
-/** Keeps connections now and then hourly, sooner after a failure. Returns what stops it. */
+/**
+ * Tells workflows of the keys that somebody asked to use while Temporal did not answer, or died before telling it: the
+ * first key of a connection, or a rotation. A key that is told of twice is tried once.
+ */
+export async function tellOfKeys({ db, client, taskQueue }: Omit<KeeperDependencies, 'log'>): Promise<void> {
+  for (const { connectionId, keyId } of await listUntold(db)) {
+    await client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
+      ...startOf(taskQueue, connectionId),
+      signal: signals.rotateKey,
+      signalArgs: [{ keyId }],
+    });
+  }
+}
+
+function startOf(
+  taskQueue: string,
+  connectionId: string,
+): { workflowId: string; taskQueue: string; args: [ConnectionInput] } {
+  return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
+}
+
+/** Tells of keys every few seconds, and keeps connections now and then hourly. Returns what stops it. */
 export function startKeeper(deps: KeeperDependencies): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let keepAtMs = 0;
   const round = async (): Promise<void> => {
-    let nextMs = INTERVAL_MS;
     try {
-      const live = await keepConnections(deps);
-      deps.log.info({ live }, 'every live connection has its workflow');
+      if (Date.now() >= keepAtMs) {
+        const live = await keepConnections(deps);
+        keepAtMs = Date.now() + KEEP_INTERVAL_MS;
+        deps.log.info({ live }, 'every live connection has its workflow');
+      }
+      await tellOfKeys(deps);
     } catch (error) {
-      nextMs = RETRY_MS;
       const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
-      deps.log.warn({ error: message, retryInMs: nextMs }, 'connections could not be looked after; trying again');
+      deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');
     }
-    if (!stopped) timer = setTimeout(() => void round(), nextMs);
+    if (!stopped) timer = setTimeout(() => void round(), ROUND_MS);
   };
   void round();
   return () => {

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, it } from 'vitest';
+import { createConnection } from '../../db/connections.ts';
+import { stageKey } from '../../db/keys.ts';
+import { dayOf, addDays } from '../../domain/days.ts';
+import { tellOfKeys } from '../../worker/keeper.ts';
+import { keysOf, stateOf } from '../support/state.ts';
+import { until } from '../support/wait.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await createWorld({ timeSkipping: false });
+});
+afterAll(() => world.close());
+
+async function tell(): Promise<void> {
+  const { db } = world.database;
+  // As if the process that stored the key had died ten seconds ago, before it told Temporal.
+  await db.execute(
+    sql`update keys set requested_at = requested_at - interval '1 minute' where requested_at is not null`,
+  );
+  await tellOfKeys({ db, client: world.client, taskQueue: world.taskQueue });
+}
+
+it('a connection that was stored, and whose workflow nobody started, is connected; so is a rotation nobody told of', async () => {
+  const { db } = world.database;
+  const [id, today] = [randomUUID(), dayOf(Date.now())];
+  const stored = {
+    id,
+    name: 'Untold',
+    began: addDays(today, -2),
+    backfillTo: today,
+    keyId: randomUUID(),
+    actor: 'test',
+  };
+  await createConnection(db, world.ring, { ...stored, secret: world.key });
+  await tell();
+  await until('active', async () => (await stateOf(db, id)).status === 'active');
+
+  const [organization] = world.simulator.control.organizations();
+  const next = world.simulator.control.addKey({ organization: organization?.id }).key;
+  const rotation = { connectionId: id, keyId: randomUUID(), secret: next, requested: true, actor: 'test' };
+  await stageKey(db, world.ring, rotation);
+  await tell();
+  await until('the new key to serve', async () =>
+    (await keysOf(db, id)).some(({ hint, state }) => hint === next.slice(-4) && state === 'active'),
+  );
+});
