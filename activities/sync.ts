@@ -41,7 +41,7 @@ export interface SyncActivities {
   /** Reads the ungrouped totals of a window again. */
   readTotals(input: OfReport & { window: DayRange }): Promise<Totals>;
   /** Marks the days whose lines add up to their totals, and returns those that do not. */
-  reconcileDays(input: OfReport & { window: DayRange; totals: Totals; today: Day }): Promise<Day[]>;
+  reconcileDays(input: OfReport & { window: DayRange; totals: Totals }): Promise<Day[]>;
   /** Flags days whose lines and totals stably disagree. */
   flagDays(input: OfReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
   succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<void>;
@@ -71,8 +71,8 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
 
-    reconcileDays: ({ connectionId, report, window, totals, today }) =>
-      ledger.reconcileDays(db, { connectionId, report, window, totals, today, restatementDays }),
+    reconcileDays: ({ connectionId, report, window, totals }) =>
+      ledger.reconcileDays(db, { connectionId, report, window, totals, restatementDays }),
 
     flagDays: ({ connectionId, report, days, totals }) => ledger.flagDays(db, { connectionId, report, days, totals }),
 

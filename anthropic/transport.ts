@@ -227,8 +227,8 @@ function refusal(
 function codeOf(status: number, path: ReadablePath, text: string): FailureCode {
   if (status >= 500) return 'upstream_unavailable';
   if (status < 400) return 'upstream_invalid';
-  // Only Anthropic's own JSON says anything of a key; a page in HTML comes from a gateway on the way.
-  const isGateway = text !== '' && !text.trimStart().startsWith('{');
+  // Only Anthropic's own JSON says anything of a key. A page in HTML, or a bare 403, comes from a gateway on the way.
+  const isGateway = !text.trimStart().startsWith('{') && (text !== '' || status === 403);
   if (isGateway && status !== 429) return 'upstream_unavailable';
   if (status === 404 && path === '/v1/organizations/me') return 'individual_account';
   return CODE_BY_STATUS[status] ?? 'upstream_refused';

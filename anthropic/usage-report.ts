@@ -26,7 +26,7 @@ export function readUsageDays(reader: AnthropicReader, window: DayRange): AsyncG
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
   for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
-    totals[day] = lines.reduce((sum, line) => sum + BigInt(tokensOf(line)), 0n).toString();
+    totals[day] = lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString();
   }
   return totals;
 }
@@ -45,7 +45,7 @@ function toLine(row: ReportRow): UsageLine {
   for (const [path, value] of leaves(row, '')) {
     const known = COUNT_BY_PATH.get(path);
     if (known !== undefined) counts[known] = toCount(value, path);
-    else if (typeof value === 'number' && Number.isSafeInteger(value)) extraCounts[path] = value;
+    else if (typeof value === 'number') extraCounts[path] = value;
     else dimensions[path] = value;
   }
   return { dimensions, counts, extraCounts };

@@ -1,6 +1,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
+import { daysToSettle } from '../domain/reading.ts';
 import { lastDayBeforeDaily } from '../domain/schedule.ts';
 import { failureKind } from '../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../domain/statuses.ts';
@@ -9,7 +10,7 @@ import { addEvent, METERLINE } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { destroyAllKeys, stageKey } from './keys.ts';
 import { NO_FAILURE, lockLive } from './live.ts';
-import { connections, type Fault } from './schema.ts';
+import { connections, days, type Fault } from './schema.ts';
 
 /** What a connection is made of. */
 export interface NewConnection {
@@ -76,7 +77,7 @@ export async function loadFacts(
           where (
             select count(*) from days d
             where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date
-              and d.read_on >= d.day + ${Math.max(1, settings.restatementDays)}::int
+              and d.read_on >= d.day + ${daysToSettle(settings.restatementDays)}::int
           ) < 2
         ),
         'syncedAtMs', ${ms(sql`c.synced_at`)},
@@ -171,32 +172,49 @@ export async function renameConnection(db: Db, connectionId: string, name: strin
   });
 }
 
+/** In this order: lines before what they are about, days last, so that what has no day is gone whole. */
+const PURGED_TABLES = [
+  'cost_lines',
+  'usage_lines',
+  'cost_series',
+  'usage_series',
+  'restatements',
+  'workspaces',
+  'syncs',
+  'days',
+] as const;
+
 /**
- * Ends a connection: its keys are destroyed, and with `purge` all that was read for it is deleted. Waits for days that
- * are being written; none is written afterwards.
+ * Ends a connection: its keys are destroyed, and with `purge` all that was read for it is deleted, also where it was
+ * disconnected before. Waits for days that are being written; none is written afterwards.
  */
 export async function disconnect(db: Db, connectionId: string, purge: boolean): Promise<void> {
   await db.transaction(async (tx) => {
-    if ((await lockLive(tx, connectionId, 'update')) === null) return;
-    await destroyAllKeys(tx, connectionId);
-    if (purge) {
-      for (const table of ['cost_series', 'usage_series', 'days', 'restatements', 'workspaces', 'syncs']) {
-        await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
-      }
-      await addEvent(tx, connectionId, {
-        type: 'purged',
-        message: 'All that was read for this connection is deleted.',
-      });
+    const live = await lockLive(tx, connectionId, 'update');
+    if (live !== null) {
+      await destroyAllKeys(tx, connectionId);
+      await tx
+        .update(connections)
+        .set({ status: 'disconnected', endedAt: sql`now()`, ...NO_FAILURE })
+        .where(eq(connections.id, connectionId));
+      const message = 'The connection is disconnected; its keys are destroyed.';
+      await addEvent(tx, connectionId, { type: 'status', message });
     }
-    await tx
-      .update(connections)
-      .set({ status: 'disconnected', endedAt: sql`now()`, ...NO_FAILURE })
-      .where(eq(connections.id, connectionId));
+    if (!purge) return;
+    for (const table of PURGED_TABLES) {
+      await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
+    }
     await addEvent(tx, connectionId, {
-      type: 'status',
-      message: 'The connection is disconnected; its keys are destroyed.',
+      type: 'purged',
+      message: 'All that was read for this connection is deleted.',
     });
   });
+}
+
+/** Whether nothing that was read for a connection is stored any more. */
+export async function isPurged(db: Db, connectionId: string): Promise<boolean> {
+  const found = await db.select({ day: days.day }).from(days).where(eq(days.connectionId, connectionId)).limit(1);
+  return found.length === 0;
 }
 
 /** The connections that have not ended, oldest first. */

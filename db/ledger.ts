@@ -9,7 +9,7 @@ import {
   type Report,
   type UsageLine,
 } from '../domain/lines.ts';
-import { stateOnceReconciled, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
+import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
 import { row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { shareLive } from './live.ts';
@@ -288,32 +288,33 @@ export interface Comparison {
   readonly report: Report;
   readonly window: DayRange;
   readonly totals: Totals;
-  readonly today: Day;
   readonly restatementDays: number;
 }
 
 /**
- * Marks every stored day of a window whose lines add up to its ungrouped total as reconciled, and as final where it is
- * old enough. Returns the days that do not, oldest first; nothing is said of them yet.
+ * Marks every stored day of a window whose lines add up to its ungrouped total as reconciled, and as final where it
+ * had settled when it was read last. Returns the days that do not, oldest first; nothing is said of them yet.
  */
 export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day[]> {
-  const { connectionId, report, window, totals, today, restatementDays } = comparison;
+  const { connectionId, report, window, totals, restatementDays } = comparison;
   const asked = daysIn(window);
   const disagreeing = await rows<{ day: Day }>(
     db,
     sql`
       with asked as (
-        select day::date, total::numeric, state
-        from unnest(
-          ${textArray(asked)},
-          ${textArray(asked.map((day) => totalOf(totals, day)))},
-          ${textArray(asked.map((day) => stateOnceReconciled(day, today, restatementDays)))}
-        ) as asked(day, total, state)
+        select day::date, total::numeric
+        from unnest(${textArray(asked)}, ${textArray(asked.map((day) => totalOf(totals, day)))}) as asked(day, total)
+      ), agreed as (
+        select d.day, d.total,
+          case when d.read_on - d.day >= ${daysToSettle(restatementDays)}::int then 'final' else 'provisional' end as state
+        from days d join asked on asked.day = d.day
+        where d.connection_id = ${connectionId} and d.report = ${report} and d.total = asked.total
       ), agreeing as (
-        update days d set reconciled = true, disagrees_with = null, state = asked.state
-        from asked
-        where d.connection_id = ${connectionId} and d.report = ${report} and d.day = asked.day and d.total = asked.total
-          and (not d.reconciled or d.state <> asked.state)
+        update days d set reconciled = true, disagrees_with = null, state = agreed.state
+        from agreed
+        where d.connection_id = ${connectionId} and d.report = ${report}
+          and d.day = agreed.day and d.total = agreed.total
+          and (not d.reconciled or d.state <> agreed.state)
         returning d.day
       )
       select d.day::text

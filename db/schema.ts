@@ -5,7 +5,6 @@ import {
   boolean,
   check,
   customType,
-  foreignKey,
   index,
   integer,
   jsonb,
@@ -152,7 +151,11 @@ export const costSeries = pgTable(
   ],
 );
 
-/** The cost of a day, in major units. `series_no` is short on purpose: this table is the big one. */
+/**
+ * The cost of a day, in major units. `series_no` is short on purpose: this table is the big one. It has no foreign key,
+ * which would be looked up for every line written, and would search all lines for every series of a purge; the one
+ * statement that writes lines joins the series, and a purge deletes lines first.
+ */
 export const costLines = pgTable(
   'cost_lines',
   {
@@ -163,11 +166,6 @@ export const costLines = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.day, table.seriesNo] }),
-    foreignKey({
-      name: 'cost_lines_series',
-      columns: [table.connectionId, table.seriesNo],
-      foreignColumns: [costSeries.connectionId, costSeries.seriesNo],
-    }).onDelete('cascade'),
     check('cost_lines_finite', sql`${table.amount} not in ('NaN', 'Infinity', '-Infinity')`),
   ],
 );
@@ -196,7 +194,7 @@ export const usageSeries = pgTable(
 
 const count = (name: string) => bigint(name, { mode: 'bigint' }).notNull();
 
-/** The usage of a day. */
+/** The usage of a day. Without a foreign key, as {@link costLines}. */
 export const usageLines = pgTable(
   'usage_lines',
   {
@@ -211,14 +209,7 @@ export const usageLines = pgTable(
     webSearchRequests: count('web_search_requests'),
     extraCounts: jsonb('extra_counts').$type<Readonly<Record<string, number>>>(),
   },
-  (table) => [
-    primaryKey({ columns: [table.connectionId, table.day, table.seriesNo] }),
-    foreignKey({
-      name: 'usage_lines_series',
-      columns: [table.connectionId, table.seriesNo],
-      foreignColumns: [usageSeries.connectionId, usageSeries.seriesNo],
-    }).onDelete('cascade'),
-  ],
+  (table) => [primaryKey({ columns: [table.connectionId, table.day, table.seriesNo] })],
 );
 
 /** Each attempt at reading takes a number before its first request; only a higher number replaces a day. */

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, ne, sql } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf } from '../domain/days.ts';
 import { failureKind } from '../domain/failures.ts';
@@ -39,21 +39,36 @@ export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs
     .onConflictDoNothing();
 }
 
-/** Adds to what a run did. */
+/** Adds to what a run did. A run that was reset to after its first step has no row yet, and gets its first run's. */
 export async function addSyncProgress(
   db: Db,
-  run: SyncRun,
+  { connectionId, n, runId }: SyncRun,
   done: { requests: number; bytes: number; daysRead: number; daysChanged: number },
 ): Promise<void> {
-  await db
+  await db.execute(sql`
+    insert into syncs as s
+      (connection_id, n, run_id, kind, state, from_day, to_day, requests, bytes, days_read, days_changed)
+    select connection_id, n, ${runId}, kind, 'running', from_day, to_day,
+      ${done.requests}::int, ${done.bytes}::bigint, ${done.daysRead}::int, ${done.daysChanged}::int
+    from syncs where connection_id = ${connectionId} and n = ${n}
+    order by run_id <> ${runId}, started_at
+    limit 1
+    on conflict (connection_id, n, run_id) do update set
+      requests = s.requests + excluded.requests,
+      bytes = s.bytes + excluded.bytes,
+      days_read = s.days_read + excluded.days_read,
+      days_changed = s.days_changed + excluded.days_changed
+  `);
+}
+
+/** A run that was reset is over, and could not say so. */
+async function closeOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
+  await tx
     .update(syncs)
-    .set({
-      requests: sql`${syncs.requests} + ${done.requests}`,
-      bytes: sql`${syncs.bytes} + ${done.bytes}`,
-      daysRead: sql`${syncs.daysRead} + ${done.daysRead}`,
-      daysChanged: sql`${syncs.daysChanged} + ${done.daysChanged}`,
-    })
-    .where(isRun(run));
+    .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: { code: 'sync_interrupted' } })
+    .where(
+      and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), ne(syncs.runId, runId), eq(syncs.state, 'running')),
+    );
 }
 
 /**
@@ -71,6 +86,7 @@ export async function succeedSync(db: Db, run: SyncRun, plan: SyncPlan, startedA
       .where(isRun(run))
       .returning({ startedAt: syncs.startedAt });
     if (ended === undefined) return;
+    await closeOtherRuns(tx, run);
     const coversToday = !plan.everyDay && plan.to >= dayOf(startedAtMs);
     const syncedAt = sql`greatest(${connections.syncedAt}, ${new Date(startedAtMs).toISOString()}::timestamptz)`;
     await tx
@@ -97,6 +113,7 @@ export async function failSync(
       .where(and(isRun(run), eq(syncs.state, 'running')))
       .returning({ n: syncs.n });
     if (failed.length === 0) return;
+    await closeOtherRuns(tx, run);
     await recordFailure(tx, run.connectionId, failure);
     const { code, detail } = failure.fault;
     const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? failureKind(code).message}`;

@@ -90,7 +90,11 @@ export interface Decision {
  */
 export function decide(facts: Facts | null, inbox: readonly Message[], syncRunning: boolean, nowMs: number): Decision {
   if (facts === null || !isLive(facts.status)) {
-    return syncRunning ? { step: { do: 'cancelSync' } } : { step: { do: 'end' } };
+    if (syncRunning) return { step: { do: 'cancelSync' } };
+    // The one thing that can still be asked of an ended connection: to delete what it kept.
+    const purge = inbox.find((waiting) => waiting.type === 'disconnect' && waiting.purge);
+    if (facts !== null && purge !== undefined) return { step: { do: 'disconnect', purge: true }, answers: purge };
+    return { step: { do: 'end' } };
   }
   const message = inbox.find((waiting) => waiting.type !== 'syncNow' || !syncRunning);
   if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
@@ -117,9 +121,6 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
       return { step: { do: 'setStatus', to: homeOf(facts) }, answers: message };
     case 'syncNow':
       return answerSyncNow(facts, message, nowMs);
-    case 'syncEnded':
-      // What the sync did is in Postgres, which was just read again.
-      return note(message, '');
     case 'malformed':
       return note(message, `${message.signal}: ${message.problem}, so nothing changed`);
   }

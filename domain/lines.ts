@@ -59,14 +59,13 @@ export interface UsageLine {
 export type Line = CostLine | UsageLine;
 
 /** The tokens of a usage line, which is what usage is reconciled by. Requests are not tokens. */
-export function tokensOf(line: Pick<UsageLine, 'counts'>): number {
-  const { counts } = line;
+export function tokensOf({ counts }: Pick<UsageLine, 'counts'>): bigint {
   return (
-    counts.uncached_input_tokens +
-    counts.output_tokens +
-    counts.cache_read_input_tokens +
-    counts.cache_creation_5m +
-    counts.cache_creation_1h
+    BigInt(counts.uncached_input_tokens) +
+    BigInt(counts.output_tokens) +
+    BigInt(counts.cache_read_input_tokens) +
+    BigInt(counts.cache_creation_5m) +
+    BigInt(counts.cache_creation_1h)
   );
 }
 

@@ -7,11 +7,10 @@ export type Message =
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'disconnect'; readonly purge: boolean }
-  | { readonly type: 'syncEnded'; readonly n: number }
   /** A signal that was not understood: it changes nothing and leaves an event. */
   | { readonly type: 'malformed'; readonly signal: string; readonly problem: string };
 
-/** The names of the signals that a connection takes. */
+/** The names of the signals that people and the API send. */
 export type SignalName = Exclude<Message['type'], 'malformed'>;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -41,11 +40,6 @@ export function parseSignal(signal: SignalName, input: unknown): Message {
       const purge = fields['purge'] ?? false;
       if (typeof purge !== 'boolean') return malformed(signal, '"purge" must be true or false');
       return { type: signal, purge };
-    }
-    case 'syncEnded': {
-      const n = fields['n'];
-      if (typeof n !== 'number' || !Number.isSafeInteger(n)) return malformed(signal, '"n" must be a whole number');
-      return { type: signal, n };
     }
   }
 }

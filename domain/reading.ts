@@ -1,4 +1,4 @@
-import { addDays, daysBetween, daysIn, type Day, type DayRange } from './days.ts';
+import { addDays, daysIn, type Day, type DayRange } from './days.ts';
 import { sameDecimal } from './money.ts';
 
 /** Why a sync runs. */
@@ -51,9 +51,12 @@ export function isTrailing(day: Day, today: Day, restatementDays: number): boole
   return day >= addDays(today, -restatementDays);
 }
 
-/** The state of a day whose lines agree with its total, when it is read on `today`. */
-export function stateOnceReconciled(day: Day, today: Day, restatementDays: number): DayState {
-  return daysBetween(day, today) >= Math.max(1, restatementDays) ? 'final' : 'provisional';
+/**
+ * A day has settled when it is read at least this many days later: on its last read in the trailing window, and never
+ * on the day itself. Only then it is final.
+ */
+export function daysToSettle(restatementDays: number): number {
+  return Math.max(1, restatementDays);
 }
 
 /** The total of a day, `"0"` when the report has none. */

@@ -6,6 +6,9 @@ export const POSTGRES: ActivityOptions = {
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
 };
 
+/** Deleting years of days takes as long as it takes; it is one transaction, so a try that is cut off did nothing. */
+export const DELETION: ActivityOptions = { ...POSTGRES, startToCloseTimeout: '1 hour' };
+
 /**
  * One question to Anthropic. Blips are retried here; then the caller says so where people see it, and waits with its
  * own, longer backoff. Failures of a rate limit bring their own delay.

@@ -15,15 +15,23 @@ import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
 import { decide, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
 import { parseSignal, type Message, type SignalName } from '../domain/messages.ts';
-import { POSTGRES, QUESTION } from './activity-options.ts';
-import { attributesOf, showConnection, summaryOfSync } from './display.ts';
+import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
+import { attributesOf, showConnection, spellInstant, summaryOfSync } from './display.ts';
 import { detailsOf } from './failures.ts';
-import { signals, statusQuery, syncWorkflowId, type ConnectionInput, type ConnectionStatus } from './messages.ts';
+import {
+  signals,
+  statusQuery,
+  syncEnded,
+  syncWorkflowId,
+  type ConnectionInput,
+  type ConnectionStatus,
+} from './messages.ts';
 import { sync } from './sync.ts';
 
 const DAY_MS = 86_400_000;
 
 const postgres = proxyActivities<Activities>(POSTGRES);
+const deleting = proxyActivities<Activities>(DELETION);
 const anthropic = proxyActivities<Activities>(QUESTION);
 
 /** A sync under way, started by this run. */
@@ -41,6 +49,8 @@ interface State {
   readonly startedAtMs: number;
   inbox: Message[];
   sync: RunningSync | null;
+  /** How many syncs said that they ended, whoever started them. */
+  ended: number;
   loaded: LoadedConnection | null;
   doing: string;
 }
@@ -56,6 +66,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     startedAtMs: Date.now(),
     inbox: [...(input.inbox ?? [])],
     sync: null,
+    ended: 0,
     loaded: null,
     doing: 'reading where it stands',
   };
@@ -63,12 +74,13 @@ export async function connection(input: ConnectionInput): Promise<void> {
   for (;;) {
     if (state.sync?.outcome) await closeSync(state, state.sync);
     if (isTimeForNewRun(state)) return goOnAsNewRun(state);
+    const { ended } = state;
     state.loaded = await postgres.loadConnection({ connectionId: state.connectionId, today: dayOf(Date.now()) });
     const decision = decide(state.loaded.facts, state.inbox, state.sync !== null, Date.now());
     showConnection(state.loaded, decision.step, state.sync?.plan ?? null);
     if (decision.step.do === 'end') return;
     state.doing = decision.step.do;
-    await carryOut(state, decision);
+    await carryOut(state, decision, ended);
   }
 }
 
@@ -79,6 +91,9 @@ function takeMessages(state: State): void {
       state.inbox.push(parseSignal(name, carried));
     });
   }
+  setHandler(syncEnded, () => {
+    state.ended += 1;
+  });
   setHandler(statusQuery, (): ConnectionStatus => ({
     connectionId: state.connectionId,
     status: state.loaded?.facts?.status ?? 'unknown',
@@ -98,8 +113,9 @@ async function goOnAsNewRun(state: State): Promise<never> {
 }
 
 /** The message that a step answers leaves the inbox only now that the step is carried out. */
-async function carryOut(state: State, { step, answers }: Decision): Promise<void> {
-  await perform(state, step);
+async function carryOut(state: State, { step, answers }: Decision, ended: number): Promise<void> {
+  if (step.do === 'wait') await waitForNews(state, step.untilMs, ended);
+  else await perform(state, step);
   if (answers !== undefined) state.inbox = state.inbox.filter((message) => message !== answers);
 }
 
@@ -107,9 +123,8 @@ async function perform(state: State, step: Step): Promise<void> {
   const { connectionId } = state;
   switch (step.do) {
     case 'end':
-      return;
     case 'wait':
-      return waitForNews(state, step.untilMs);
+      return;
     case 'startSync':
       return startSync(state, step.plan);
     case 'cancelSync':
@@ -121,23 +136,24 @@ async function perform(state: State, step: Step): Promise<void> {
     case 'discover':
       return discover(state);
     case 'setStatus':
-      return postgres.setStatus({ connectionId, to: step.to });
+      return postgres.setStatus.executeWithOptions({ summary: `becomes ${step.to}` }, [{ connectionId, to: step.to }]);
     case 'restoreKey':
       return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId });
     case 'forgiveFailure':
       return postgres.forgiveFailure({ connectionId });
     case 'note':
-      return step.text === '' ? undefined : postgres.noteSignal({ connectionId, text: step.text });
+      return postgres.noteSignal({ connectionId, text: step.text });
     case 'disconnect':
-      return postgres.disconnect({ connectionId, purge: step.purge });
+      return deleting.disconnect({ connectionId, purge: step.purge });
   }
 }
 
-async function waitForNews(state: State, untilMs: number | null): Promise<void> {
+/** `ended` is what was known when Postgres was read: a sync that ended since then is news. */
+async function waitForNews(state: State, untilMs: number | null, ended: number): Promise<void> {
   const known = state.inbox.length;
-  const news = (): boolean => state.inbox.length > known || state.sync?.outcome != null;
+  const news = (): boolean => state.inbox.length > known || state.ended > ended || state.sync?.outcome != null;
   if (untilMs === null) await condition(news);
-  else await condition(news, Math.max(1, untilMs - Date.now()));
+  else await condition(news, Math.max(1, untilMs - Date.now()), { summary: `until ${spellInstant(untilMs)}` });
 }
 
 async function tryKey(state: State, keyId: string): Promise<void> {

@@ -12,9 +12,9 @@ export function showConnection(loaded: LoadedConnection, step: Step, running: Sy
   const organization =
     outlook.organizationName === null
       ? 'not known yet'
-      : `${outlook.organizationName} (\`${outlook.organizationId ?? ''}\`)`;
+      : `${plain(outlook.organizationName)} (\`${outlook.organizationId ?? ''}\`)`;
   const lines = [
-    `### ${outlook.name}: ${facts.status}`,
+    `### ${plain(outlook.name)}: ${facts.status}`,
     `- **Organization:** ${organization}`,
     `- **Days kept:** ${outlook.daysDone} of ${outlook.daysTotal}, from ${facts.began} on`,
     ...(outlook.flaggedDays > 0 ? [`- **Days whose lines and total disagree:** ${outlook.flaggedDays}`] : []),
@@ -64,7 +64,7 @@ function nextOf(step: Step): string {
     case 'end':
       return 'nothing: it has ended';
     case 'wait':
-      return step.untilMs === null ? 'waits for a message' : `waits until ${spell(step.untilMs)} or a message`;
+      return step.untilMs === null ? 'waits for a message' : `waits until ${spellInstant(step.untilMs)} or a message`;
     case 'startSync':
       return summaryOfPlan(step.plan);
     case 'cancelSync':
@@ -88,6 +88,12 @@ function nextOf(step: Step): string {
   }
 }
 
-function spell(ms: number): string {
+/** A name that somebody else chose, so that its characters are no Markdown. */
+function plain(name: string): string {
+  return name.replace(/[\\`*_[\]<>#|~!]/g, '\\$&').replace(/\s+/g, ' ');
+}
+
+/** An instant (ms) as people read it. */
+export function spellInstant(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }

@@ -1,6 +1,5 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { SignalName } from '../domain/messages.ts';
-import type { Message } from '../domain/messages.ts';
+import type { Message, SignalName } from '../domain/messages.ts';
 
 /** The type of the workflow that is a connection's life, and of the one that reads a window of days for it. */
 export const CONNECTION_WORKFLOW = 'connection';
@@ -24,7 +23,7 @@ export interface ConnectionInput {
 
 /**
  * The signals of a connection, by name. What they carry is checked inside the workflow, since people send them from
- * the Temporal UI too: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}, syncEnded {n}.
+ * the Temporal UI too: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}.
  */
 export const signals = {
   rotateKey: defineSignal<[unknown?]>('rotateKey'),
@@ -32,8 +31,10 @@ export const signals = {
   pause: defineSignal<[unknown?]>('pause'),
   resume: defineSignal<[unknown?]>('resume'),
   disconnect: defineSignal<[unknown?]>('disconnect'),
-  syncEnded: defineSignal<[unknown?]>('syncEnded'),
 } satisfies Record<SignalName, unknown>;
+
+/** Sent by a sync to its connection, whichever run of either it is: look at Postgres again. */
+export const syncEnded = defineSignal<[{ n: number }]>('syncEnded');
 
 /** Where a connection stands, as its workflow sees it. Postgres is the truth; this says what the workflow does next. */
 export interface ConnectionStatus {

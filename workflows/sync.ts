@@ -15,7 +15,7 @@ import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
 import { detailsOf, typeOf } from './failures.ts';
-import { connectionWorkflowId, signals } from './messages.ts';
+import { connectionWorkflowId, syncEnded } from './messages.ts';
 
 /** What a sync starts with: whose it is, its number, and the days to read and why. */
 export interface SyncInput {
@@ -79,7 +79,7 @@ function failureOf(error: unknown): ApplicationFailure {
 
 async function tellConnection({ connectionId, n }: SyncInput): Promise<void> {
   try {
-    await getExternalWorkflowHandle(connectionWorkflowId(connectionId)).signal(signals.syncEnded, { n });
+    await getExternalWorkflowHandle(connectionWorkflowId(connectionId)).signal(syncEnded, { n });
   } catch {
     // Nobody listens: its connection ended, or is started again later and then looks at Postgres by itself.
   }
@@ -93,7 +93,7 @@ async function readWindow({ connectionId, n, plan }: SyncInput, report: Report, 
     [{ ...of, window, everyDay, today: today() }],
   );
   if (toRead.length > 0) await readDays(of, toRead);
-  const disagreeing = await postgres.reconcileDays({ ...of, window, totals, today: today() });
+  const disagreeing = await postgres.reconcileDays({ ...of, window, totals });
   if (disagreeing.length > 0) await settle(of, disagreeing, totals);
 }
 
@@ -128,7 +128,7 @@ function totalsOf(of: OfReport, days: readonly Day[]): Promise<Totals> {
 }
 
 async function disagreeingOf(of: OfReport, days: readonly Day[], totals: Totals): Promise<Day[]> {
-  const disagreeing = await postgres.reconcileDays({ ...of, window: hullOf(days), totals, today: today() });
+  const disagreeing = await postgres.reconcileDays({ ...of, window: hullOf(days), totals });
   return disagreeing.filter((day) => days.includes(day));
 }
 

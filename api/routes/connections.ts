@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { listConnectionViews, loadStanding, type Verdict } from '../../db/connection-views.ts';
-import { createConnection, renameConnection } from '../../db/connections.ts';
+import { createConnection, isPurged, renameConnection } from '../../db/connections.ts';
 import { addEvent } from '../../db/events.ts';
 import { addDays } from '../../domain/days.ts';
+import { isLive } from '../../domain/statuses.ts';
 import { connectionDocument } from '../documents.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { endpoint } from '../endpoint.ts';
-import { knownForm, liveStandingOf, shownConnection, todayOf } from '../lookups.ts';
+import { knownForm, standingOf, shownConnection, todayOf } from '../lookups.ts';
 import { Problem } from '../problems.ts';
 import {
   connection,
@@ -124,13 +125,16 @@ const disconnect = endpoint({
   statuses: { 200: 'It is disconnected.', 202: 'It is asked for, and done once the worker runs.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query, actor, waitFor }, deps) => {
-    const { id } = await liveStandingOf(deps, asked);
+    const { id, status } = await standingOf(deps, asked);
+    const isEnded = !isLive(status);
+    if (isEnded && !query.purge) throw new Problem('conflict', { detail: `The connection is ${status}.` });
     const message = query.purge ? 'Asked to disconnect and to delete what was read.' : 'Asked to disconnect.';
     await addEvent(deps.db, id, { type: 'request', actor, message });
     await deps.temporal.signalConnection(id, 'disconnect', { purge: query.purge });
-    const done = await waitFor(async () =>
-      (await loadStanding(deps.db, id))?.status === 'disconnected' ? true : null,
-    );
+    const done = await waitFor(async () => {
+      const ended = isEnded || (await loadStanding(deps.db, id))?.status === 'disconnected';
+      return ended && (!query.purge || (await isPurged(deps.db, id))) ? true : null;
+    });
     return { status: done === true ? 200 : 202, body: await shownConnection(deps, id) };
   },
 });

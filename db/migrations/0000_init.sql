@@ -190,14 +190,12 @@ CREATE TABLE "workspaces" (
 	CONSTRAINT "workspaces_connection_id_id_pk" PRIMARY KEY("connection_id","id")
 );
 --> statement-breakpoint
-ALTER TABLE "cost_lines" ADD CONSTRAINT "cost_lines_series" FOREIGN KEY ("connection_id","series_no") REFERENCES "public"."cost_series"("connection_id","series_no") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "cost_series" ADD CONSTRAINT "cost_series_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "days" ADD CONSTRAINT "days_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "syncs" ADD CONSTRAINT "syncs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "usage_lines" ADD CONSTRAINT "usage_lines_series" FOREIGN KEY ("connection_id","series_no") REFERENCES "public"."usage_series"("connection_id","series_no") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "usage_series" ADD CONSTRAINT "usage_series_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "connections_one_live_per_organization" ON "connections" USING btree ("organization_id") WHERE status not in ('refused', 'disconnected');--> statement-breakpoint

@@ -57,7 +57,7 @@ describe('however a report is cut into pages', () => {
         const totals = await Promise.all([readCostTotals(up.reader(), range), readUsageTotals(up.reader(), range)]);
         expect(totals).toEqual([
           totalsOf(cost, (lines) => addDecimals(lines.map(({ amount }) => amount))),
-          totalsOf(usage, (lines) => String(lines.reduce((sum, line) => sum + tokensOf(line), 0))),
+          totalsOf(usage, (lines) => String(lines.reduce((sum, line) => sum + tokensOf(line), 0n))),
         ]);
       }),
       { numRuns: 25 },

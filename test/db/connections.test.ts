@@ -14,9 +14,12 @@ import {
 } from '../../db/connections.ts';
 import { row } from '../../db/database.ts';
 import { deferKey, stageKey } from '../../db/keys.ts';
+import { reconcileDays, storedDays } from '../../db/ledger.ts';
 import { saveWorkspaces } from '../../db/workspaces.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/decide.ts';
+import { REPORTS } from '../../domain/lines.ts';
+import { daysToRead } from '../../domain/reading.ts';
 import { STATUSES, isLive, mayFollow, type Status } from '../../domain/statuses.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
@@ -95,6 +98,45 @@ describe('the facts of a connection', () => {
     await fill(two.id, addDays(began, -2), addDays(began, -1));
     expect((await factsOf(one.id)).oldestMissing).toBeNull();
     expect((await factsOf(two.id)).oldestMissing).toBe(began);
+  });
+
+  it('name the oldest day that no daily sync comes to any more and that was not read after it had settled', async () => {
+    const began = addDays(TODAY, -40);
+    const { id } = await connect(database.db, { began });
+    const settled = addDays(TODAY, -35);
+    await fill(id, began, TODAY, {}, addDays(settled, 3));
+    expect((await factsOf(id)).oldestUnfinished).toBe(addDays(settled, 1));
+    await fill(id, addDays(settled, 1), addDays(TODAY, -31), {}, TODAY);
+    expect((await factsOf(id)).oldestUnfinished).toBeNull();
+    expect((await factsOf(id, addDays(TODAY, 1))).oldestUnfinished).toBe(addDays(TODAY, -30));
+  });
+
+  it('call no day unfinished for ever: catching up comes to an end, also after the trailing window was made longer', async () => {
+    const began = addDays(TODAY, -40);
+    const { id } = await connect(database.db, { began });
+    const window = { from: began, to: addDays(TODAY, -31) };
+    const reconcile = async (restatementDays: number): Promise<void> => {
+      for (const report of REPORTS) {
+        await reconcileDays(database.db, { connectionId: id, report, window, totals: {}, restatementDays });
+      }
+    };
+    for (const day of daysIn(window)) await fill(id, day, day, {}, addDays(day, 3));
+    await reconcile(3);
+    const longer = { ...settings, restatementDays: 10 };
+    expect((await loadFacts(database.db, id, settings))?.oldestUnfinished).toBeNull();
+    expect((await loadFacts(database.db, id, longer))?.oldestUnfinished).toBe(began);
+    // What a sync does; a connection whose days stay unfinished would start one after the other.
+    for (let syncs = 0; syncs < 2; syncs += 1) {
+      const facts = { window, everyDay: false, today: TODAY, restatementDays: 10, totals: {} };
+      for (const report of REPORTS) {
+        const stored = await storedDays(database.db, id, report, window);
+        for (const day of daysToRead({ ...facts, stored })) {
+          await (report === 'cost' ? commitCost : commitUsage)(database.db, id, [], { day, today: TODAY });
+        }
+      }
+      await reconcile(10);
+    }
+    expect((await loadFacts(database.db, id, longer))?.oldestUnfinished).toBeNull();
   });
 
   it('tell a failure with its key, its instant and how many there were, until it is forgiven', async () => {

@@ -525,6 +525,20 @@ describe('reconciling', () => {
     ]);
   });
 
+  it('makes no day final that was last read before its numbers had settled, and unmakes one that was', async () => {
+    const { id } = await connect(database.db);
+    const comparison = { connectionId: id, report: 'cost', window: { from: DAY, to: DAY }, totals: {} } as const;
+    const state = async (restatementDays: number): Promise<string | undefined> => {
+      await reconcileDays(database.db, { ...comparison, restatementDays });
+      return (await states(id))[0];
+    };
+    await commitCost(database.db, id, [], { today: addDays(DAY, 2) });
+    expect(await state(3)).toBe('provisional reconciled');
+    await commitCost(database.db, id, [], { today: addDays(DAY, 3) });
+    expect(await state(3)).toBe('final reconciled');
+    expect(await state(10)).toBe('provisional reconciled');
+  });
+
   it('says nothing of another report, another connection, or a day that is missing', async () => {
     const [id, other] = [await stored(), await stored()];
     const comparison = { connectionId: id, report: 'usage', window, totals, today: TODAY, restatementDays: 3 } as const;

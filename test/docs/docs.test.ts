@@ -165,8 +165,7 @@ describe('the page on operating', () => {
   test('lists every search attribute and every signal of people', () => {
     const names = firstLiterals(section(page, "Temporal's UI"));
     const attributes = Object.values(searchAttributes).map(({ name }) => name);
-    // `syncEnded` is what a sync tells its connection.
-    const messages = Object.keys(signals).filter((name) => name !== 'syncEnded');
+    const messages = Object.keys(signals);
     expect(names.sort()).toEqual([...attributes, ...messages].sort());
   });
 

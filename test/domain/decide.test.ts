@@ -209,7 +209,11 @@ describe('a message', () => {
     expect(next(active, [{ type: 'resume' }])).toMatchObject({ do: 'note' });
   });
 
-  it('to an ended connection is not answered: the run ends', () => {
+  it('to an ended connection can only ask for its data to be deleted', () => {
+    const purge: Message = { type: 'disconnect', purge: true };
+    const ended: Facts = { ...active, status: 'disconnected' };
+    expect(decide(ended, [purge], false, NOW)).toEqual({ step: { do: 'disconnect', purge: true }, answers: purge });
+    expect(next(ended, [{ type: 'disconnect', purge: false }])).toEqual({ do: 'end' });
     for (const status of ['refused', 'disconnected'] as const) {
       expect(next({ ...active, status }, [{ type: 'syncNow' }])).toEqual({ do: 'end' });
     }
@@ -253,7 +257,6 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.constant<Message>({ type: 'pause' }),
   fc.constant<Message>({ type: 'resume' }),
   fc.record({ type: fc.constant('disconnect'), purge: fc.boolean() }),
-  fc.record({ type: fc.constant('syncEnded'), n: fc.nat() }),
   fc.constant<Message>({ type: 'malformed', signal: 'pause', problem: 'x' }),
 );
 
@@ -284,7 +287,8 @@ describe('whatever Postgres says and whoever writes', () => {
   it('it ends exactly when the connection has ended', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
-        expect(decide(facts, inbox, false, NOW).step.do === 'end').toBe(!isLive(facts.status));
+        const purge = inbox.some((message) => message.type === 'disconnect' && message.purge);
+        expect(decide(facts, inbox, false, NOW).step.do === 'end').toBe(!isLive(facts.status) && !purge);
       }),
       { numRuns: 2000 },
     );

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseSignal, type SignalName } from '../../domain/messages.ts';
 
-const names: SignalName[] = ['rotateKey', 'syncNow', 'pause', 'resume', 'disconnect', 'syncEnded'];
+const names: SignalName[] = ['rotateKey', 'syncNow', 'pause', 'resume', 'disconnect'];
 
 describe('a signal', () => {
   it('is read when it is what is documented', () => {
@@ -30,7 +30,6 @@ describe('a signal', () => {
       ['syncNow', { from: '2026-01-02', to: '2026-01-01' }],
       ['syncNow', { from: '2026-02-30', to: '2026-03-01' }],
       ['disconnect', { purge: 'yes' }],
-      ['syncEnded', { n: '1' }],
       ['pause', [secret]],
     ] as const) {
       const message = parseSignal(name, input);

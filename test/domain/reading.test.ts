@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { canonicalDimensions, type Dimensions, type Json } from '../../domain/lines.ts';
-import { daysToRead, judge, stateOnceReconciled, type StoredDay } from '../../domain/reading.ts';
+import { daysToRead, judge, type StoredDay } from '../../domain/reading.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
 
 const TODAY: Day = '2026-11-20';
@@ -44,12 +44,6 @@ describe('what to read', () => {
         for (const day of daysIn(window)) if (day <= today && !have.has(day)) expect(read).toContain(day);
       }),
     );
-  });
-
-  it('makes a day final on its last read in the trailing window, and today never', () => {
-    expect(stateOnceReconciled(addDays(TODAY, -3), TODAY, 3)).toBe('final');
-    expect(stateOnceReconciled(addDays(TODAY, -2), TODAY, 3)).toBe('provisional');
-    expect(stateOnceReconciled(TODAY, TODAY, 0)).toBe('provisional');
   });
 
   it('tells a day that moves from one whose lines are wrong', () => {
