@@ -4,7 +4,6 @@ import { readOrganization } from '../anthropic/organization.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as connections from '../db/connections.ts';
 import { addEvent } from '../db/events.ts';
-import { KeyUnreadableError } from '../db/key-ring.ts';
 import * as keys from '../db/keys.ts';
 import { loadOutlook, type Outlook } from '../db/outlook.ts';
 import type { Fault } from '../db/schema.ts';
@@ -12,7 +11,7 @@ import * as syncs from '../db/syncs.ts';
 import { saveWorkspaces } from '../db/workspaces.ts';
 import type { Day } from '../domain/days.ts';
 import type { Facts, SyncPlan } from '../domain/decide.ts';
-import { failureKind, isKeyFailure } from '../domain/failures.ts';
+import { failureKind, isKeyFailure, type FailureCode } from '../domain/failures.ts';
 import type { Status } from '../domain/statuses.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readWithActiveKey, whileHeartbeating } from './reading.ts';
@@ -40,7 +39,7 @@ export interface ConnectionActivities {
   probeKey(input: OfConnection & { nowMs: number }): Promise<boolean>;
   /** Reads the organization's workspaces for the first time. */
   discoverWorkspaces(input: OfConnection): Promise<number>;
-  restoreKey(input: OfConnection & { rejectedKeyId: string }): Promise<void>;
+  restoreKey(input: OfConnection & { rejectedKeyId: string; code: FailureCode }): Promise<void>;
   setStatus(input: OfConnection & { to: Status }): Promise<void>;
   noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
   forgiveFailure(input: OfConnection): Promise<void>;
@@ -83,7 +82,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
       return count;
     },
 
-    restoreKey: ({ connectionId, rejectedKeyId }) => keys.restoreKey(db, connectionId, rejectedKeyId),
+    restoreKey: ({ connectionId, rejectedKeyId, code }) => keys.restoreKey(db, connectionId, rejectedKeyId, code),
     setStatus: ({ connectionId, to }) => connections.setStatus(db, connectionId, to),
     noteFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
     forgiveFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
@@ -123,7 +122,7 @@ async function tryKey(
         return await refuse({ code: acceptance.outcome, connectionId: acceptance.connectionId });
     }
   } catch (error) {
-    if (error instanceof KeyUnreadableError) return refuse({ code: 'key_unreadable' });
+    // A key that cannot be opened may be openable again once the right encryption key is set: it is no verdict on it.
     if (!(error instanceof AnthropicError) || !isKeyFailure(error.code)) throw error;
     const { code, detail, requestId } = error;
     return refuse({ code, detail, ...(requestId === null ? {} : { requestId }) });
@@ -133,6 +132,8 @@ async function tryKey(
 async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: number }): Promise<boolean> {
   const { db, ring, transport } = deps;
   const { connectionId, nowMs } = input;
+  // First, whatever comes of it: a probe that fails in any way must not be due again at once.
+  await connections.markProbed(db, connectionId, nowMs);
   const key = await keys.openActiveKey(db, ring, connectionId);
   if (key === null) return false;
   try {
@@ -140,7 +141,6 @@ async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: numbe
     await whileHeartbeating(() => readOrganization(reader));
   } catch (error) {
     if (!(error instanceof AnthropicError)) throw error;
-    await connections.markProbed(db, connectionId, nowMs);
     if (!isKeyFailure(error.code)) throw error;
     return false;
   }

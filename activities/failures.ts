@@ -3,7 +3,7 @@ import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from
 import { AnthropicError } from '../anthropic/failure.ts';
 import { databaseFault } from '../db/database.ts';
 import { KeyUnreadableError } from '../db/key-ring.ts';
-import { ConnectionGoneError } from '../db/ledger.ts';
+import { ConnectionGoneError } from '../db/live.ts';
 import type { Fault } from '../db/schema.ts';
 import { failureKind, retryDelayMs, type FailureCode } from '../domain/failures.ts';
 

@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { markKeyUsed, openActiveKey } from '../db/keys.ts';
-import { ConnectionGoneError } from '../db/ledger.ts';
+import { ConnectionGoneError } from '../db/live.ts';
 import { addSyncProgress, type SyncRun } from '../db/syncs.ts';
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';

@@ -21,6 +21,9 @@ export interface ReportQuery<Line> {
   readonly toLine: (row: ReportRow) => Line;
 }
 
+/** So many pages in a row without a day are a report that never ends. */
+const MAX_EMPTY_PAGES = 20;
+
 const pageReply = z.looseObject({
   data: z.array(z.looseObject({ starting_at: z.string(), results: z.array(z.record(z.string(), z.json())) })),
   has_more: z.boolean(),
@@ -102,6 +105,7 @@ async function* readPages<Line>(
   ];
   const seen = new Set<string>();
   let token: string | null = null;
+  let emptyPages = 0;
   do {
     const page: ReportPage<Line> = await reader.get(
       query.path,
@@ -109,6 +113,8 @@ async function* readPages<Line>(
       (json) => toPage(json, query.toLine, seen),
     );
     yield page.days;
+    emptyPages = page.days.length === 0 ? emptyPages + 1 : 0;
+    if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply('the report goes on and on without a day');
     token = page.token;
   } while (token !== null);
 }

@@ -221,15 +221,14 @@ function refusal(
     requestId: requestId ?? body.requestId,
     retryAfterMs: retryAfterMs(headerOf(response, 'retry-after')),
   };
-  return new AnthropicError(codeOf(statusCode, path, text), known);
+  return new AnthropicError(codeOf(statusCode, path, body.type), known);
 }
 
-function codeOf(status: number, path: ReadablePath, text: string): FailureCode {
+function codeOf(status: number, path: ReadablePath, errorType: string | null): FailureCode {
   if (status >= 500) return 'upstream_unavailable';
   if (status < 400) return 'upstream_invalid';
-  // Only Anthropic's own JSON says anything of a key. A page in HTML, or a bare 403, comes from a gateway on the way.
-  const isGateway = !text.trimStart().startsWith('{') && (text !== '' || status === 403);
-  if (isGateway && status !== 429) return 'upstream_unavailable';
+  // Only Anthropic's own words say anything of a key; what has another form comes from a gateway on the way.
+  if (errorType === null && status !== 429) return 'upstream_unavailable';
   if (status === 404 && path === '/v1/organizations/me') return 'individual_account';
   return CODE_BY_STATUS[status] ?? 'upstream_refused';
 }

@@ -8,7 +8,8 @@ const PAGE_SIZE = 1000;
 const instant = z.iso.datetime({ offset: true }).nullish().catch(null);
 const workspaceReply = z.looseObject({
   id: z.string().min(1),
-  name: z.string(),
+  // A workspace without a name is shown by its id: names are not worth holding up money for.
+  name: z.string().nullish().catch(null),
   created_at: instant,
   archived_at: instant,
 });
@@ -64,7 +65,7 @@ function toPage(json: unknown, seen: Set<string>): WorkspacePage {
 
 function toWorkspace(reported: Json): Workspace {
   const parsed = workspaceReply.safeParse(reported);
-  if (!parsed.success) throw invalidReply('a workspace has no id or no name');
+  if (!parsed.success) throw invalidReply('a workspace has no id');
   const { id, name, created_at, archived_at } = parsed.data;
-  return { id, name, createdAt: created_at ?? null, archivedAt: archived_at ?? null, reported };
+  return { id, name: name ?? id, createdAt: created_at ?? null, archivedAt: archived_at ?? null, reported };
 }

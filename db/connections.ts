@@ -8,9 +8,12 @@ import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../domain/statuse
 import { rows, type Db } from './database.ts';
 import { addEvent, METERLINE } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
-import { destroyAllKeys, stageKey } from './keys.ts';
+import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
 import { NO_FAILURE, lockLive } from './live.ts';
 import { connections, days, type Fault } from './schema.ts';
+
+/** Days that somebody asked to have read are tried for this long. */
+const OWED_FOR_DAYS = 7;
 
 /** What a connection is made of. */
 export interface NewConnection {
@@ -77,8 +80,26 @@ export async function loadFacts(
           where (
             select count(*) from days d
             where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date
-              and d.read_on >= d.day + ${daysToSettle(settings.restatementDays)}::int
+              and (
+                d.read_on >= ${settings.today}::date
+                or (d.state = 'final' and d.read_on >= d.day + ${daysToSettle(settings.restatementDays)}::int)
+              )
           ) < 2
+        ),
+        'lastSyncFailed', coalesce((
+          select s.state = 'failed' from syncs s where s.connection_id = c.id order by s.n desc, s.started_at desc limit 1
+        ), false),
+        'owed', (
+          select jsonb_build_object('from', s.from_day, 'to', s.to_day)
+          from syncs s
+          where s.connection_id = c.id and s.state = 'failed' and s.every_day
+            and s.started_at > now() - make_interval(days => ${OWED_FOR_DAYS})
+            and not exists (
+              select from syncs made where made.connection_id = c.id and made.state = 'succeeded' and made.every_day
+                and made.n >= s.n and made.from_day <= s.from_day and made.to_day >= s.to_day
+            )
+          order by s.n
+          limit 1
         ),
         'syncedAtMs', ${ms(sql`c.synced_at`)},
         'probedAtMs', ${ms(sql`c.probed_at`)},
@@ -105,13 +126,17 @@ export async function setStatus(db: Db, connectionId: string, to: Status, actor 
   await db.transaction(async (tx) => {
     const found = await lockLive(tx, connectionId);
     if (found === null || !mayFollow(found.status, to)) return;
+    // Refused is for good, so a key that was asked for since this was decided is tried first.
+    if (to === 'refused' && (await hasRequestedCandidate(tx, connectionId))) return;
     const [moved] = await tx
       .update(connections)
       .set({ status: to, ...(isLive(to) ? {} : { endedAt: sql`now()` }) })
       .where(eq(connections.id, connectionId))
       .returning({ failure: connections.failure });
     if (!isLive(to)) await destroyAllKeys(tx, connectionId);
-    const why = moved?.failure == null ? '.' : `: ${failureKind(moved.failure.code).message}`;
+    // Of the other statuses, a failure that is there still is not the reason.
+    const isWhy = to === 'degraded' || to === 'awaiting_key';
+    const why = moved?.failure == null || !isWhy ? '.' : `: ${failureKind(moved.failure.code).message}`;
     await addEvent(tx, connectionId, { type: 'status', actor, message: `The connection is ${to}${why}` });
   });
 }
@@ -201,6 +226,8 @@ export async function disconnect(db: Db, connectionId: string, purge: boolean): 
       await addEvent(tx, connectionId, { type: 'status', message });
     }
     if (!purge) return;
+    // Years of days take their time; nobody waits for the locks of an ended connection.
+    await tx.execute(sql`set local statement_timeout = 0`);
     for (const table of PURGED_TABLES) {
       await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
     }

@@ -26,7 +26,15 @@ export function openDatabase(url: string, options: { max: number; name: string }
     connect_timeout: 10,
     idle_timeout: 60,
     max_lifetime: 30 * 60,
-    connection: { application_name: options.name, TimeZone: 'UTC' },
+    connection: {
+      application_name: options.name,
+      TimeZone: 'UTC',
+      // A process that is frozen or cut off in the middle of a transaction must not hold up the others for ever. All
+      // lie below the half minute that an activity has, so that a statement never outlives the try that asked for it.
+      idle_in_transaction_session_timeout: 20_000,
+      lock_timeout: 10_000,
+      statement_timeout: 25_000,
+    },
     onnotice: () => undefined,
   });
   return { db: drizzle(client, { schema }), close: () => client.end({ timeout: 5 }) };
@@ -81,9 +89,9 @@ export function databaseFault(error: unknown): DatabaseFault | null {
   const cause = error instanceof DrizzleQueryError ? error.cause : error;
   if (cause instanceof postgres.PostgresError) {
     const { code, constraint_name: constraint = null } = cause;
-    const unavailable = /^(08|53|57P|58)/.test(code);
+    const unavailable = /^(08|53|57|58|55P03|25P03|40)/.test(code);
     const where = constraint === null ? '' : ` (${constraint})`;
-    const what = unavailable ? 'Postgres is unavailable or out of room' : 'Postgres refused a statement';
+    const what = unavailable ? 'Postgres is unavailable, busy or out of room' : 'Postgres refused a statement';
     return { code, constraint, unavailable, message: `${what}: SQLSTATE ${code}${where}` };
   }
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;

@@ -1,4 +1,5 @@
-import { and, asc, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, isNull, lt, sql } from 'drizzle-orm';
+import type { FailureCode } from '../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
 import { databaseFault, type Db } from './database.ts';
 import { addEvent } from './events.ts';
@@ -93,6 +94,16 @@ export async function markKeyUsed(db: Db, connectionId: string, keyId: string): 
     .update(keys)
     .set({ lastUsedAt: sql`now()` })
     .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
+}
+
+/** Whether a candidate waits that somebody asked to use. */
+export async function hasRequestedCandidate(db: Db, connectionId: string): Promise<boolean> {
+  const found = await db
+    .select({ id: keys.id })
+    .from(keys)
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'candidate'), isNotNull(keys.requestedAt)))
+    .limit(1);
+  return found.length > 0;
 }
 
 /** What became of a candidate that Anthropic accepted. */
@@ -191,7 +202,12 @@ export async function deferKey(
  * The active key was rejected before its first success: the one it replaced serves again. Does nothing when the
  * rejected key is not the active one any more, or nothing is there to go back to.
  */
-export async function restoreKey(db: Db, connectionId: string, rejectedKeyId: string): Promise<void> {
+export async function restoreKey(
+  db: Db,
+  connectionId: string,
+  rejectedKeyId: string,
+  code: FailureCode,
+): Promise<void> {
   await db.transaction(async (tx) => {
     if ((await lockLive(tx, connectionId)) === null) return;
     const [previous] = await tx
@@ -201,12 +217,12 @@ export async function restoreKey(db: Db, connectionId: string, rejectedKeyId: st
       .orderBy(desc(keys.activatedAt))
       .limit(1);
     if (previous === undefined) return;
-    const fault: Fault = { code: 'key_invalid', detail: 'It was rejected before its first success.' };
+    const fault: Fault = { code, detail: 'It was rejected before its first success.' };
     const ended = await endKeys(tx, connectionId, ['active'], 'refused', { keyId: rejectedKeyId, fault });
     if (ended.length === 0) return;
     await tx
       .update(keys)
-      .set({ state: 'active' })
+      .set({ state: 'active', activatedAt: sql`clock_timestamp()` })
       .where(and(eq(keys.connectionId, connectionId), eq(keys.id, previous.id)));
     await tx.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
     const message = `Key …${ended[0]?.hint ?? ''} was rejected before its first success; key …${previous.hint} serves again.`;
@@ -260,7 +276,10 @@ export async function destroyForgottenCandidates(db: Db): Promise<number> {
     );
   for (const { connectionId, id } of forgotten) {
     await db.transaction(async (tx) => {
-      for (const { hint } of await endKeys(tx, connectionId, ['candidate'], 'destroyed', { keyId: id })) {
+      for (const { hint } of await endKeys(tx, connectionId, ['candidate'], 'destroyed', {
+        keyId: id,
+        unasked: true,
+      })) {
         const message = `Key …${hint} was staged and not used for 24 hours; it is destroyed.`;
         await addEvent(tx, connectionId, { type: 'key_destroyed', message });
       }
@@ -274,7 +293,7 @@ async function endKeys(
   connectionId: string,
   from: KeyState[],
   to: 'refused' | 'destroyed',
-  only?: { keyId: string; fault?: Fault },
+  only?: { keyId: string; fault?: Fault; unasked?: boolean },
 ): Promise<{ hint: string }[]> {
   return db
     .update(keys)
@@ -290,24 +309,8 @@ async function endKeys(
         eq(keys.connectionId, connectionId),
         inArray(keys.state, from),
         only === undefined ? undefined : eq(keys.id, only.keyId),
+        only?.unasked === true ? isNull(keys.requestedAt) : undefined,
       ),
     )
     .returning({ hint: keys.hint });
-}
-
-/** A key as it may be shown. */
-export interface KeyInfo {
-  readonly id: string;
-  readonly state: KeyState;
-  readonly hint: string;
-  readonly fault: Fault | null;
-}
-
-/** The keys of a connection, oldest first; those still sealed or refused, never their secrets. */
-export async function listKeys(db: Db, connectionId: string): Promise<KeyInfo[]> {
-  return db
-    .select({ id: keys.id, state: keys.state, hint: keys.hint, fault: keys.fault })
-    .from(keys)
-    .where(eq(keys.connectionId, connectionId))
-    .orderBy(asc(keys.addedAt), asc(keys.id));
 }

@@ -12,17 +12,9 @@ import {
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
 import { row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { shareLive } from './live.ts';
+import { ConnectionGoneError, shareLive } from './live.ts';
 import { days, restatements } from './schema.ts';
 import { columnOf, digestOf, extraOf, identifyCost, identifyUsage, type Identified } from './series.ts';
-
-/** The connection was disconnected, refused or deleted: nothing more is written for it. */
-export class ConnectionGoneError extends Error {
-  override readonly name = 'ConnectionGoneError';
-  constructor(readonly connectionId: string) {
-    super('The connection has ended, so nothing more is stored for it');
-  }
-}
 
 /** A whole day as it was just read. */
 export type ReadDay = { readonly connectionId: string; readonly day: Day } & (
@@ -47,7 +39,7 @@ export async function takeAttempt(db: Db): Promise<number> {
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
   return db
-    .select({ day: days.day, state: days.state, total: days.total })
+    .select({ day: days.day, state: days.state, total: days.total, readOn: days.readOn })
     .from(days)
     .where(
       and(
@@ -74,7 +66,14 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${connectionId} ${report} ${day}`}, 0))`);
     const here = and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day));
     const [stored] = await tx
-      .select({ attempt: days.attempt, digest: days.digest, readOn: days.readOn, total: days.total })
+      .select({
+        attempt: days.attempt,
+        digest: days.digest,
+        readOn: days.readOn,
+        total: days.total,
+        sync: days.sync,
+        reconciled: days.reconciled,
+      })
       .from(days)
       .where(here);
     if (stored !== undefined && stored.attempt >= attempt) return 'stale';
@@ -102,7 +101,9 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
       .insert(days)
       .values({ connectionId, report, day, ...values })
       .onConflictDoUpdate({ target: [days.connectionId, days.report, days.day], set: values });
-    if (stored !== undefined && stored.readOn > day) await keepRestatement(tx, read, stored.total, written);
+    // What the same sync reads again because it did not add up was never taken for the truth.
+    const isMend = stored?.sync === sync && !stored.reconciled;
+    if (stored !== undefined && stored.readOn > day && !isMend) await keepRestatement(tx, read, stored.total, written);
     return 'changed';
   });
 }
@@ -293,7 +294,7 @@ export interface Comparison {
 
 /**
  * Marks every stored day of a window whose lines add up to its ungrouped total as reconciled, and as final where it
- * had settled when it was read last. Returns the days that do not, oldest first; nothing is said of them yet.
+ * had settled when it was read last. The days that do not are provisional from then on, and are returned, oldest first.
  */
 export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day[]> {
   const { connectionId, report, window, totals, restatementDays } = comparison;
@@ -317,10 +318,13 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
           and (not d.reconciled or d.state <> agreed.state)
         returning d.day
       )
-      select d.day::text
-      from days d join asked on asked.day = d.day
-      where d.connection_id = ${connectionId} and d.report = ${report} and d.total <> asked.total
-      order by d.day
+      , disagreeing as (
+        update days d set reconciled = false, state = 'provisional'
+        from asked
+        where d.connection_id = ${connectionId} and d.report = ${report} and d.day = asked.day and d.total <> asked.total
+        returning d.day
+      )
+      select day::text from disagreeing order by day
     `,
   );
   return disagreeing.map(({ day }) => day);
@@ -337,7 +341,7 @@ export async function flagDays(
       const total = totalOf(totals, day);
       const changed = await tx
         .update(days)
-        .set({ reconciled: false, disagreesWith: total })
+        .set({ reconciled: false, state: 'provisional', disagreesWith: total })
         .where(
           and(
             eq(days.connectionId, connectionId),

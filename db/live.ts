@@ -3,6 +3,14 @@ import { isLive, type Status } from '../domain/statuses.ts';
 import type { Db } from './database.ts';
 import { connections } from './schema.ts';
 
+/** The connection was disconnected, refused or deleted: nothing more is written for it. */
+export class ConnectionGoneError extends Error {
+  override readonly name = 'ConnectionGoneError';
+  constructor(readonly connectionId: string) {
+    super('The connection has ended, so nothing more is stored for it');
+  }
+}
+
 /** The columns of a connection without a failure. */
 export const NO_FAILURE = { failure: null, failureKeyId: null, failedAt: null, failureCount: 0 } as const;
 

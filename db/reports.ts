@@ -93,6 +93,7 @@ export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promis
         select ${rawColumns(query)}, s.currency, sum(l.amount) as amount
         from asked c
         join cost_lines l on l.connection_id = c.id and l.day between ${query.from} and ${query.to}
+          and (c.handed_over is null or l.day < c.handed_over)
         join cost_series s on s.connection_id = l.connection_id and s.series_no = l.series_no
         group by ${rawPositions(query)}, s.currency
       ),
@@ -142,6 +143,7 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
         select ${rawColumns(query)}, ${sums}
         from asked c
         join usage_lines l on l.connection_id = c.id and l.day between ${query.from} and ${query.to}
+          and (c.handed_over is null or l.day < c.handed_over)
         join usage_series s on s.connection_id = l.connection_id and s.series_no = l.series_no
         group by ${rawPositions(query)}
       ),
@@ -194,8 +196,20 @@ function text(value: string): SQL {
 
 /** Inlined, so that the id of the one connection reaches the big tables, whose primary keys lead with it. */
 function asked({ connectionId }: Query): SQL {
-  const which = connectionId === null ? sql`status <> 'refused'` : sql`id = ${connectionId}`;
-  return sql`asked as not materialized (select * from connections where ${which})`;
+  if (connectionId !== null) {
+    return sql`asked as not materialized (select c.*, null::date as handed_over from connections c where id = ${connectionId})`;
+  }
+  // An organization that was disconnected and connected again keeps some days twice. Each counts once: from the first
+  // day that the newer connection keeps, it counts.
+  return sql`asked as not materialized (
+    select c.*, (
+      select min(newer.began) from connections newer
+      where newer.organization_id = c.organization_id and newer.created_at > c.created_at
+        and exists (select from days d where d.connection_id = newer.id)
+    ) as handed_over
+    from connections c
+    where c.status <> 'refused'
+  )`;
 }
 
 function rawColumns({ groupBy }: Query): SQL {
@@ -244,7 +258,7 @@ function completeness({ from, to, today }: Query, report: Report): SQL {
     from asked c
     cross join lateral generate_series(
       greatest(${from}::date, c.began)::timestamp,
-      least(${to}::date, ${today}::date, (c.ended_at at time zone 'UTC')::date)::timestamp,
+      least(${to}::date, ${today}::date, (c.ended_at at time zone 'UTC')::date, c.handed_over - 1)::timestamp,
       interval '1 day'
     ) as kept(day)
     left join days d on d.connection_id = c.id and d.report = ${report} and d.day = kept.day::date

@@ -283,6 +283,7 @@ export const syncs = pgTable(
     state: text().$type<'running' | 'succeeded' | 'failed'>().notNull(),
     from: day('from_day').notNull(),
     to: day('to_day').notNull(),
+    everyDay: boolean('every_day').notNull().default(false),
     daysRead: integer('days_read').notNull().default(0),
     daysChanged: integer('days_changed').notNull().default(0),
     requests: integer().notNull().default(0),

@@ -1,4 +1,4 @@
-import { and, eq, ne, sql } from 'drizzle-orm';
+import { and, eq, lt, ne, sql } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf } from '../domain/days.ts';
 import { failureKind } from '../domain/failures.ts';
@@ -6,7 +6,7 @@ import { recordFailure } from './connections.ts';
 import { row, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { destroySuperseded } from './keys.ts';
-import { NO_FAILURE, lockLive } from './live.ts';
+import { ConnectionGoneError, NO_FAILURE, lockLive, shareLive } from './live.ts';
 import { connections, syncs, type Fault } from './schema.ts';
 
 /** A run of a sync. One that was reset in the Temporal UI has several runs. */
@@ -29,14 +29,27 @@ function isRun({ connectionId, n, runId }: SyncRun): ReturnType<typeof and> {
   return and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), eq(syncs.runId, runId));
 }
 
-/** Keeps that a run began: now, unless told. Twice is once. */
+/** A sync's run may take this long; a row that says running for longer tells of one that could not say how it ended. */
+const RUN_TIMEOUT_HOURS = 12;
+
+/** Keeps that a run began: now, unless told. Twice is once. Throws {@link ConnectionGoneError}. */
 export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs?: number): Promise<void> {
-  const { kind, from, to } = plan;
+  const { kind, from, to, everyDay } = plan;
   const startedAt = startedAtMs === undefined ? sql`now()` : new Date(startedAtMs);
-  await db
-    .insert(syncs)
-    .values({ ...run, kind, from, to, state: 'running', startedAt })
-    .onConflictDoNothing();
+  await db.transaction(async (tx) => {
+    if ((await shareLive(tx, run.connectionId)) === null) throw new ConnectionGoneError(run.connectionId);
+    await interruptRuns(
+      tx,
+      and(
+        eq(syncs.connectionId, run.connectionId),
+        lt(syncs.startedAt, sql`now() - make_interval(hours => ${RUN_TIMEOUT_HOURS})`),
+      ),
+    );
+    await tx
+      .insert(syncs)
+      .values({ ...run, kind, from, to, everyDay, state: 'running', startedAt })
+      .onConflictDoNothing();
+  });
 }
 
 /** Adds to what a run did. A run that was reset to after its first step has no row yet, and gets its first run's. */
@@ -47,8 +60,8 @@ export async function addSyncProgress(
 ): Promise<void> {
   await db.execute(sql`
     insert into syncs as s
-      (connection_id, n, run_id, kind, state, from_day, to_day, requests, bytes, days_read, days_changed)
-    select connection_id, n, ${runId}, kind, 'running', from_day, to_day,
+      (connection_id, n, run_id, kind, state, from_day, to_day, every_day, requests, bytes, days_read, days_changed)
+    select connection_id, n, ${runId}, kind, 'running', from_day, to_day, every_day,
       ${done.requests}::int, ${done.bytes}::bigint, ${done.daysRead}::int, ${done.daysChanged}::int
     from syncs where connection_id = ${connectionId} and n = ${n}
     order by run_id <> ${runId}, started_at
@@ -62,13 +75,15 @@ export async function addSyncProgress(
 }
 
 /** A run that was reset is over, and could not say so. */
-async function closeOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
+function closeOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
+  return interruptRuns(tx, and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), ne(syncs.runId, runId)));
+}
+
+async function interruptRuns(tx: Db, which: ReturnType<typeof and>): Promise<void> {
   await tx
     .update(syncs)
     .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: { code: 'sync_interrupted' } })
-    .where(
-      and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), ne(syncs.runId, runId), eq(syncs.state, 'running')),
-    );
+    .where(and(which, eq(syncs.state, 'running')));
 }
 
 /**

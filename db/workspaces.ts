@@ -1,8 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Json } from '../domain/lines.ts';
 import { textArray, type Db } from './database.ts';
-import { ConnectionGoneError } from './ledger.ts';
-import { shareLive } from './live.ts';
+import { ConnectionGoneError, shareLive } from './live.ts';
 
 /** A workspace as Anthropic lists it. */
 export interface ReadWorkspace {

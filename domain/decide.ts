@@ -1,5 +1,5 @@
 import { dayOf, earlierOf, type Day, type DayRange } from './days.ts';
-import { isKeyFailure, type FailureCode } from './failures.ts';
+import { isKeyFailure, retryDelayMs, type FailureCode } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
 import { PROBE_INTERVAL_MS, backoffMs, dailyWindow, lastDayBeforeDaily, lastDueMs, nextDueMs } from './schedule.ts';
@@ -47,6 +47,10 @@ export interface Facts {
    * or within the trailing window. No daily sync comes to it any more.
    */
   readonly oldestUnfinished: Day | null;
+  /** Whether the latest sync failed, whatever became of its failure. */
+  readonly lastSyncFailed: boolean;
+  /** Days that somebody asked to have read, by a sync that failed. */
+  readonly owed: DayRange | null;
   /** When the last complete sync of the recent days began (ms). */
   readonly syncedAtMs: number | null;
   readonly failure: FailureFacts | null;
@@ -69,14 +73,14 @@ export type Step =
   | { readonly do: 'cancelSync' }
   | { readonly do: 'setStatus'; readonly to: Status }
   | { readonly do: 'forgiveFailure' }
-  | { readonly do: 'restoreKey'; readonly rejectedKeyId: string }
+  | { readonly do: 'restoreKey'; readonly rejectedKeyId: string; readonly code: FailureCode }
   | { readonly do: 'probeKey' }
   | { readonly do: 'disconnect'; readonly purge: boolean }
   | { readonly do: 'note'; readonly text: string }
   /** Nothing until a message comes or this instant (ms); null: until a message comes. */
   | { readonly do: 'wait'; readonly untilMs: number | null };
 
-/** A step, and the message that it answers. That one leaves the inbox once the step is carried out. */
+/** A step, and the message that it answers, which leaves the inbox once the step is carried out. */
 export interface Decision {
   readonly step: Step;
   readonly answers?: Message;
@@ -86,7 +90,8 @@ export interface Decision {
  * What to do next. Pure: the same facts, inbox and instant give the same step, and carrying a step out changes what
  * Postgres says, so that a step interrupted at any point is decided again.
  *
- * Messages come first, in their order, but for `syncNow`, which waits while a sync runs without holding up the rest.
+ * Messages come first, in their order, but for `syncNow`, which waits while a sync runs or the connection is paused,
+ * without holding up the rest.
  */
 export function decide(facts: Facts | null, inbox: readonly Message[], syncRunning: boolean, nowMs: number): Decision {
   if (facts === null || !isLive(facts.status)) {
@@ -96,7 +101,8 @@ export function decide(facts: Facts | null, inbox: readonly Message[], syncRunni
     if (facts !== null && purge !== undefined) return { step: { do: 'disconnect', purge: true }, answers: purge };
     return { step: { do: 'end' } };
   }
-  const message = inbox.find((waiting) => waiting.type !== 'syncNow' || !syncRunning);
+  const syncsWait = syncRunning || facts.status === 'paused';
+  const message = inbox.find((waiting) => waiting.type !== 'syncNow' || !syncsWait);
   if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
   return { step: proceed(facts, syncRunning, nowMs) };
 }
@@ -126,6 +132,17 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
   }
 }
 
+/** Whether carrying out what answers one message answers the other too: it asks for the same. */
+export function isAnsweredWith(message: Message, answered: Message): boolean {
+  if (message === answered) return true;
+  if (message.type === 'rotateKey') return answered.type === 'rotateKey' && message.keyId === answered.keyId;
+  return isPlainSync(message) && isPlainSync(answered);
+}
+
+function isPlainSync(message: Message): boolean {
+  return message.type === 'syncNow' && message.from === undefined;
+}
+
 function note(message: Message, text: string): Decision {
   return { step: { do: 'note', text }, answers: message };
 }
@@ -136,11 +153,15 @@ function answerSyncNow(facts: Facts, message: Message & { type: 'syncNow' }, now
   const [waiting] = facts.candidates.filter((candidate) => candidate.requested);
   switch (facts.status) {
     case 'paused':
-      return note(message, 'syncNow: the connection is paused; resume it first');
+      return { step: { do: 'wait', untilMs: null } };
     case 'validating':
       if (waiting === undefined) return note(message, 'syncNow: there is no key to read with yet');
       return { step: { do: 'tryKey', keyId: waiting.keyId }, answers: message };
     case 'awaiting_key':
+      // Once the key is taken again, the connection goes on and the message is answered by a sync.
+      if (facts.failure === null && facts.activeKeyId !== null) {
+        return { step: { do: 'setStatus', to: homeOf(facts) } };
+      }
       return { step: { do: 'probeKey' }, answers: message };
     case 'discovering':
     case 'backfilling':
@@ -217,7 +238,10 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
   if (isKeyFailure(failure.code)) {
     // The key that failed was replaced meanwhile: its failure says nothing of the one that serves now.
     if (failure.keyId === null || failure.keyId !== facts.activeKeyId) return { do: 'forgiveFailure' };
-    if (facts.hasSupersededKey) return { do: 'restoreKey', rejectedKeyId: failure.keyId };
+    // Anthropic did not reject a key that we cannot open: with the right encryption key it serves again.
+    if (facts.hasSupersededKey && failure.code !== 'key_unreadable') {
+      return { do: 'restoreKey', rejectedKeyId: failure.keyId, code: failure.code };
+    }
     if (facts.status === 'awaiting_key') {
       const dueMs = (facts.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
       return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
@@ -227,25 +251,36 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
     return facts.status === 'degraded' ? { do: 'wait', untilMs: null } : { do: 'setStatus', to: 'degraded' };
   }
   if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
-  const retryMs = failure.atMs + backoffMs(failure.count);
+  const waitMs = Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
+  const retryMs = failure.atMs + waitMs;
   return retryMs <= nowMs ? read(facts, nowMs) : { do: 'wait', untilMs: retryMs };
 }
 
 function goOn(facts: Facts, nowMs: number): Step {
   const home = homeOf(facts);
   if (facts.status !== home) return { do: 'setStatus', to: home };
-  const due = (facts.syncedAtMs ?? -Infinity) < lastDueMs(facts.connectionId, facts.syncHourUtc, nowMs);
   // A new key is proven at once, so that the one it replaced can be destroyed.
-  if (home !== 'active' || due || facts.hasSupersededKey) return read(facts, nowMs);
+  const behind = home !== 'active' || facts.oldestUnfinished !== null || facts.owed !== null || facts.lastSyncFailed;
+  if (isDue(facts, nowMs) || behind || facts.hasSupersededKey) return read(facts, nowMs);
   return { do: 'wait', untilMs: nextDueMs(facts.connectionId, facts.syncHourUtc, nowMs) };
 }
 
-/** The next thing to read: workspaces if never read, what is missing from before the daily window, then the window. */
+function isDue(facts: Facts, nowMs: number): boolean {
+  return (facts.syncedAtMs ?? -Infinity) < lastDueMs(facts.connectionId, facts.syncHourUtc, nowMs);
+}
+
+/**
+ * The next thing to read: workspaces if never read, then what is missing, oldest first, then the daily window. After a
+ * failure the daily window comes first when it is due: an old day that cannot be read must not hold up new ones.
+ */
 function read(facts: Facts, nowMs: number): Step {
   if (!facts.discovered) return { do: 'discover' };
   const today = dayOf(nowMs);
-  const plan = missingPlan(facts, today) ?? { ...dailyWindow(facts.began, today), kind: 'daily', everyDay: false };
-  return { do: 'startSync', plan };
+  const daily: SyncPlan = { ...dailyWindow(facts.began, today), kind: 'daily', everyDay: false };
+  const dailyFirst = facts.failure !== null && facts.syncedAtMs !== null && isDue(facts, nowMs);
+  if (dailyFirst) return { do: 'startSync', plan: daily };
+  const owed: SyncPlan | null = facts.owed === null ? null : { ...facts.owed, kind: 'manual', everyDay: true };
+  return { do: 'startSync', plan: missingPlan(facts, today) ?? owed ?? daily };
 }
 
 function missingPlan(facts: Facts, today: Day): SyncPlan | null {

@@ -13,6 +13,14 @@ export type Message =
 /** The names of the signals that people and the API send. */
 export type SignalName = Exclude<Message['type'], 'malformed'>;
 
+const FIELDS: Readonly<Record<SignalName, readonly string[]>> = {
+  rotateKey: ['keyId'],
+  syncNow: ['from', 'to'],
+  pause: [],
+  resume: [],
+  disconnect: ['purge'],
+};
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
@@ -23,6 +31,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function parseSignal(signal: SignalName, input: unknown): Message {
   const fields = input ?? {};
   if (!isRecord(fields)) return malformed(signal, 'its input is not a JSON object');
+  if (Object.keys(fields).some((name) => !FIELDS[signal].includes(name))) {
+    return malformed(signal, `it takes ${FIELDS[signal].join(' and ') || 'no input'}, and nothing else`);
+  }
   switch (signal) {
     case 'pause':
     case 'resume':

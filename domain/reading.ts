@@ -14,6 +14,8 @@ export interface StoredDay {
   readonly day: Day;
   readonly state: DayState;
   readonly total: string;
+  /** The day on which it was read last. */
+  readonly readOn: Day;
 }
 
 /** A day's ungrouped total, as a decimal. */
@@ -33,8 +35,8 @@ export interface ReadingFacts {
 }
 
 /**
- * The days of a window to read, oldest first: those that are missing or may still change, the trailing window with
- * today, and every day whose total differs from what is stored, which is how a late correction is found.
+ * The days of a window to read, oldest first: those that are missing, may still change, or were not read since they
+ * settled, the trailing window with today, and every day whose total differs from what is stored, which is how a late correction is found.
  */
 export function daysToRead(facts: ReadingFacts): Day[] {
   const stored = new Map(facts.stored.map((day) => [day.day, day]));
@@ -42,6 +44,7 @@ export function daysToRead(facts: ReadingFacts): Day[] {
     if (day > facts.today) return false;
     const known = stored.get(day);
     if (facts.everyDay || known === undefined || known.state === 'provisional') return true;
+    if (known.readOn < addDays(day, daysToSettle(facts.restatementDays))) return true;
     return isTrailing(day, facts.today, facts.restatementDays) || !sameDecimal(known.total, totalOf(facts.totals, day));
   });
 }

@@ -7,11 +7,12 @@ const dist = join(root, 'dist');
 const next = join(root, 'dist.next');
 const BUNDLE = 'workflow-bundle.js';
 const BUNDLE_STAMP = '.workflow-bundle';
+const CONVERTER = join('workflows', 'payload-converter.cjs');
 
 const hash = sourcesHash();
 rmSync(next, { recursive: true, force: true });
 await compile();
-copyMigrations();
+copyAsTheyAre();
 await bundleWorkflows();
 markBuilt(next, hash);
 replace();
@@ -22,17 +23,15 @@ async function compile() {
   if (code !== 0) fail(output);
 }
 
-function copyMigrations() {
-  const migrations = join(root, 'db', 'migrations');
-  if (existsSync(migrations)) cpSync(migrations, join(next, 'db', 'migrations'), { recursive: true });
+/** What TypeScript does not compile. */
+function copyAsTheyAre() {
+  for (const path of [join('db', 'migrations'), CONVERTER]) {
+    cpSync(join(root, path), join(next, path), { recursive: true });
+  }
 }
 
 async function bundleWorkflows() {
   const workflowsPath = join(next, 'workflows', 'index.js');
-  if (!existsSync(workflowsPath)) {
-    process.stderr.write('warning: there is no workflows/index.ts, so there is no workflow bundle.\n');
-    return;
-  }
   const made = workflowsHash();
   if (readText(join(dist, BUNDLE_STAMP)) === made && existsSync(join(dist, BUNDLE))) {
     cpSync(join(dist, BUNDLE), join(next, BUNDLE));
@@ -45,7 +44,11 @@ async function bundleWorkflows() {
 async function bundle(workflowsPath) {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const logger = new DefaultLogger('WARN', ({ level, message }) => process.stderr.write(`${level}: ${message}\n`));
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    payloadConverterPath: join(next, CONVERTER),
+    logger,
+  });
   // Stack traces name the place where the files end up.
   return code.replaceAll('dist.next/', 'dist/');
 }

@@ -87,7 +87,7 @@ async function install() {
 export function sourcesHash() {
   const files = ROOMS.flatMap((room) => filesIn(join(root, room)));
   return hashOf([
-    ...files.filter((file) => file.endsWith('.ts') || file.includes('migrations')),
+    ...files.filter((file) => /\.(ts|cjs)$/.test(file) || file.includes('migrations')),
     ...['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', join('scripts', 'build.mjs')].map((name) =>
       join(root, name),
     ),

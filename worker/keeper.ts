@@ -3,10 +3,11 @@ import type { Logger } from 'pino';
 import { listLiveConnections } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
 import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, signals, type ConnectionInput } from '../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
 
 const KEEP_INTERVAL_MS = 3_600_000;
 const ROUND_MS = 10_000;
+const TELL_AGAIN_MS = 600_000;
 
 /** What the keeper works with. */
 export interface KeeperDependencies {
@@ -35,17 +36,24 @@ export async function keepConnections(deps: Omit<KeeperDependencies, 'log'>): Pr
 }
 
 /**
- * Tells workflows of the keys that somebody asked to use while Temporal did not answer, or died before telling it: the
- * first key of a connection, or a rotation. A key that is told of twice is tried once.
+ * Wakes the workflows of connections with a key that somebody asked to use while Temporal did not answer, or died
+ * before telling it: the first key of a connection, or a rotation. What is to be done with the key is in Postgres, so
+ * this only makes the workflow look; `told` keeps who was woken, since a key may take minutes to be tried.
  */
-export async function tellOfKeys({ db, client, taskQueue }: Omit<KeeperDependencies, 'log'>): Promise<void> {
+export async function tellOfKeys(
+  { db, client, taskQueue }: Omit<KeeperDependencies, 'log'>,
+  told: Map<string, number>,
+): Promise<void> {
   for (const { connectionId, keyId } of await listUntold(db)) {
+    if (Date.now() - (told.get(keyId) ?? 0) < TELL_AGAIN_MS) continue;
     await client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
       ...startOf(taskQueue, connectionId),
-      signal: signals.rotateKey,
-      signalArgs: [{ keyId }],
+      signal: wake,
+      signalArgs: [],
     });
+    told.set(keyId, Date.now());
   }
+  for (const [keyId, atMs] of told) if (Date.now() - atMs >= TELL_AGAIN_MS) told.delete(keyId);
 }
 
 function startOf(
@@ -60,6 +68,7 @@ export function startKeeper(deps: KeeperDependencies): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let keepAtMs = 0;
+  const told = new Map<string, number>();
   const round = async (): Promise<void> => {
     try {
       if (Date.now() >= keepAtMs) {
@@ -67,7 +76,7 @@ export function startKeeper(deps: KeeperDependencies): () => void {
         keepAtMs = Date.now() + KEEP_INTERVAL_MS;
         deps.log.info({ live }, 'every live connection has its workflow');
       }
-      await tellOfKeys(deps);
+      await tellOfKeys(deps, told);
     } catch (error) {
       const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
       deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');

@@ -5,6 +5,9 @@ import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
 
+/** The converter that the workflow code is bundled with, and that a worker must be given, too. */
+export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/payload-converter.cjs', import.meta.url));
+
 /** Activities under way at once. Each needs a connection to Postgres for moments only. */
 const CONCURRENT_ACTIVITIES = 40;
 /** Connections to Postgres that serve them. */
@@ -29,6 +32,7 @@ export async function createWorker(options: {
     namespace,
     taskQueue,
     ...(bundle === undefined ? workflowCode() : { workflowBundle: bundle }),
+    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     activities: createActivities(dependencies),
     interceptors: { activity: [() => ({ inbound: translateFailures() })] },
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,

@@ -9,11 +9,13 @@ import {
   setHandler,
   startChild,
   workflowInfo,
+  type ChildWorkflowHandle,
 } from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Activities } from '../activities/activities.ts';
 import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
-import { decide, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
+import { decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
 import { parseSignal, type Message, type SignalName } from '../domain/messages.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
 import { attributesOf, showConnection, spellInstant, summaryOfSync } from './display.ts';
@@ -23,6 +25,7 @@ import {
   statusQuery,
   syncEnded,
   syncWorkflowId,
+  wake,
   type ConnectionInput,
   type ConnectionStatus,
 } from './messages.ts';
@@ -49,10 +52,16 @@ interface State {
   readonly startedAtMs: number;
   inbox: Message[];
   sync: RunningSync | null;
-  /** How many syncs said that they ended, whoever started them. */
-  ended: number;
+  /** How often it was told to look at Postgres again. */
+  nudges: number;
   loaded: LoadedConnection | null;
   doing: string;
+}
+
+/** What had come when Postgres was read. Whatever comes later is news, and waits for the next round. */
+interface Seen {
+  readonly inbox: readonly Message[];
+  readonly nudges: number;
 }
 
 /**
@@ -66,7 +75,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     startedAtMs: Date.now(),
     inbox: [...(input.inbox ?? [])],
     sync: null,
-    ended: 0,
+    nudges: 0,
     loaded: null,
     doing: 'reading where it stands',
   };
@@ -74,13 +83,14 @@ export async function connection(input: ConnectionInput): Promise<void> {
   for (;;) {
     if (state.sync?.outcome) await closeSync(state, state.sync);
     if (isTimeForNewRun(state)) return goOnAsNewRun(state);
-    const { ended } = state;
+    // Postgres is read after the messages that it is held against: what a message is about was stored before it was sent.
+    const seen: Seen = { inbox: [...state.inbox], nudges: state.nudges };
     state.loaded = await postgres.loadConnection({ connectionId: state.connectionId, today: dayOf(Date.now()) });
-    const decision = decide(state.loaded.facts, state.inbox, state.sync !== null, Date.now());
+    const decision = decide(state.loaded.facts, seen.inbox, state.sync !== null, Date.now());
     showConnection(state.loaded, decision.step, state.sync?.plan ?? null);
     if (decision.step.do === 'end') return;
     state.doing = decision.step.do;
-    await carryOut(state, decision, ended);
+    await carryOut(state, decision, seen);
   }
 }
 
@@ -91,9 +101,11 @@ function takeMessages(state: State): void {
       state.inbox.push(parseSignal(name, carried));
     });
   }
-  setHandler(syncEnded, () => {
-    state.ended += 1;
-  });
+  for (const nudge of [syncEnded, wake]) {
+    setHandler(nudge, () => {
+      state.nudges += 1;
+    });
+  }
   setHandler(statusQuery, (): ConnectionStatus => ({
     connectionId: state.connectionId,
     status: state.loaded?.facts?.status ?? 'unknown',
@@ -112,18 +124,22 @@ async function goOnAsNewRun(state: State): Promise<never> {
   return continueAsNew<typeof connection>({ connectionId: state.connectionId, inbox: state.inbox });
 }
 
-/** The message that a step answers leaves the inbox only now that the step is carried out. */
-async function carryOut(state: State, { step, answers }: Decision, ended: number): Promise<void> {
-  if (step.do === 'wait') await waitForNews(state, step.untilMs, ended);
-  else await perform(state, step);
-  if (answers !== undefined) state.inbox = state.inbox.filter((message) => message !== answers);
+/** The messages that a step answers leave the inbox only now that the step is carried out. */
+async function carryOut(state: State, { step, answers }: Decision, seen: Seen): Promise<void> {
+  if (step.do === 'wait') return waitForNews(state, step.untilMs, seen);
+  // Whoever asks for a sync while the key is rejected gets it once the key is taken again, so the message stays then.
+  if (step.do === 'probeKey') {
+    if (await probeKey(state)) return;
+  } else {
+    await perform(state, step);
+  }
+  if (answers !== undefined) state.inbox = state.inbox.filter((message) => !isAnsweredWith(message, answers));
 }
 
-async function perform(state: State, step: Step): Promise<void> {
+async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKey' }>): Promise<void> {
   const { connectionId } = state;
   switch (step.do) {
     case 'end':
-    case 'wait':
       return;
     case 'startSync':
       return startSync(state, step.plan);
@@ -131,14 +147,12 @@ async function perform(state: State, step: Step): Promise<void> {
       return cancelSync(state);
     case 'tryKey':
       return tryKey(state, step.keyId);
-    case 'probeKey':
-      return probeKey(state);
     case 'discover':
       return discover(state);
     case 'setStatus':
       return postgres.setStatus.executeWithOptions({ summary: `becomes ${step.to}` }, [{ connectionId, to: step.to }]);
     case 'restoreKey':
-      return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId });
+      return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId, code: step.code });
     case 'forgiveFailure':
       return postgres.forgiveFailure({ connectionId });
     case 'note':
@@ -148,10 +162,9 @@ async function perform(state: State, step: Step): Promise<void> {
   }
 }
 
-/** `ended` is what was known when Postgres was read: a sync that ended since then is news. */
-async function waitForNews(state: State, untilMs: number | null, ended: number): Promise<void> {
-  const known = state.inbox.length;
-  const news = (): boolean => state.inbox.length > known || state.ended > ended || state.sync?.outcome != null;
+async function waitForNews(state: State, untilMs: number | null, seen: Seen): Promise<void> {
+  const news = (): boolean =>
+    state.inbox.length > seen.inbox.length || state.nudges > seen.nudges || state.sync?.outcome != null;
   if (untilMs === null) await condition(news);
   else await condition(news, Math.max(1, untilMs - Date.now()), { summary: `until ${spellInstant(untilMs)}` });
 }
@@ -166,12 +179,13 @@ async function tryKey(state: State, keyId: string): Promise<void> {
   }
 }
 
-async function probeKey({ connectionId }: State): Promise<void> {
+async function probeKey({ connectionId }: State): Promise<boolean> {
   try {
-    await anthropic.probeKey({ connectionId, nowMs: Date.now() });
+    return await anthropic.probeKey({ connectionId, nowMs: Date.now() });
   } catch (error) {
     if (isCancellation(error)) throw error;
     // No answer is no verdict. The activity kept that it asked, so the next probe is a day away.
+    return false;
   }
 }
 
@@ -186,26 +200,42 @@ async function discover({ connectionId }: State): Promise<void> {
 
 async function startSync(state: State, plan: SyncPlan): Promise<void> {
   const { connectionId } = state;
-  const n = await postgres.takeSyncNumber({ connectionId });
-  const scope = new CancellationScope();
-  const child = await scope.run(() =>
-    startChild(sync, {
-      workflowId: syncWorkflowId(connectionId, n),
-      args: [{ connectionId, n, plan }],
-      staticSummary: summaryOfSync(plan, state.loaded?.outlook?.name ?? connectionId),
-      // Whoever ends a connection's workflow by hand wants its sync to end too, and to say so.
-      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      // Far longer than any window takes; a sync that hangs for ever would hold up all later ones.
-      workflowRunTimeout: '12 hours',
-      ...(state.loaded?.searchAttributesExist ? { typedSearchAttributes: attributesOf(state.loaded, plan) } : {}),
-    }),
-  );
-  const running: RunningSync = { n, plan, runId: child.firstExecutionRunId, scope, outcome: null };
-  state.sync = running;
-  void child.result().then(
-    () => (running.outcome = 'succeeded'),
-    () => (running.outcome = 'failed'),
-  );
+  for (;;) {
+    const n = await postgres.takeSyncNumber({ connectionId });
+    const scope = new CancellationScope();
+    const child = await scope.run(() => startSyncWorkflow(state, n, plan)).catch(onlyIfTaken);
+    // A database that was restored from a backup hands out numbers again; the next one is taken then.
+    if (child === null) continue;
+    const running: RunningSync = { n, plan, runId: child.firstExecutionRunId, scope, outcome: null };
+    state.sync = running;
+    void child.result().then(
+      () => (running.outcome = 'succeeded'),
+      () => (running.outcome = 'failed'),
+    );
+    return;
+  }
+}
+
+function onlyIfTaken(error: unknown): null {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+  throw error;
+}
+
+function startSyncWorkflow(
+  { connectionId, loaded }: State,
+  n: number,
+  plan: SyncPlan,
+): Promise<ChildWorkflowHandle<typeof sync>> {
+  return startChild(sync, {
+    workflowId: syncWorkflowId(connectionId, n),
+    args: [{ connectionId, n, plan }],
+    staticSummary: summaryOfSync(plan, loaded?.outlook?.name ?? connectionId),
+    // Whoever ends a connection's workflow by hand wants its sync to end too, and to say so.
+    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    // Far longer than any window takes; a sync that hangs for ever would hold up all later ones.
+    workflowRunTimeout: '12 hours',
+    ...(loaded?.searchAttributesExist ? { typedSearchAttributes: attributesOf(loaded, plan) } : {}),
+  });
 }
 
 async function cancelSync({ sync: running }: State): Promise<void> {

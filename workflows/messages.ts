@@ -36,6 +36,9 @@ export const signals = {
 /** Sent by a sync to its connection, whichever run of either it is: look at Postgres again. */
 export const syncEnded = defineSignal<[{ n: number }]>('syncEnded');
 
+/** Look at Postgres again: somebody stored what could not be signalled then. */
+export const wake = defineSignal('wake');
+
 /** Where a connection stands, as its workflow sees it. Postgres is the truth; this says what the workflow does next. */
 export interface ConnectionStatus {
   readonly connectionId: string;

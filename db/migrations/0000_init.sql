@@ -124,6 +124,7 @@ CREATE TABLE "syncs" (
 	"state" text NOT NULL,
 	"from_day" date NOT NULL,
 	"to_day" date NOT NULL,
+	"every_day" boolean DEFAULT false NOT NULL,
 	"days_read" integer DEFAULT 0 NOT NULL,
 	"days_changed" integer DEFAULT 0 NOT NULL,
 	"requests" integer DEFAULT 0 NOT NULL,

@@ -13,7 +13,7 @@ import {
   setStatus,
 } from '../../db/connections.ts';
 import { row } from '../../db/database.ts';
-import { deferKey, stageKey } from '../../db/keys.ts';
+import { deferKey, stageKey, refuseKey } from '../../db/keys.ts';
 import { reconcileDays, storedDays } from '../../db/ledger.ts';
 import { saveWorkspaces } from '../../db/workspaces.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
@@ -104,10 +104,18 @@ describe('the facts of a connection', () => {
     const began = addDays(TODAY, -40);
     const { id } = await connect(database.db, { began });
     const settled = addDays(TODAY, -35);
+    const reconcile = async (): Promise<void> => {
+      for (const report of REPORTS) {
+        const window = { from: began, to: TODAY };
+        await reconcileDays(database.db, { connectionId: id, report, window, totals: {}, restatementDays: 3 });
+      }
+    };
     await fill(id, began, TODAY, {}, addDays(settled, 3));
+    await reconcile();
     expect((await factsOf(id)).oldestUnfinished).toBe(addDays(settled, 1));
     await fill(id, addDays(settled, 1), addDays(TODAY, -31), {}, TODAY);
     expect((await factsOf(id)).oldestUnfinished).toBeNull();
+    await reconcile();
     expect((await factsOf(id, addDays(TODAY, 1))).oldestUnfinished).toBe(addDays(TODAY, -30));
   });
 
@@ -177,7 +185,8 @@ describe('the facts of a connection', () => {
 
 describe('a status', () => {
   it('changes exactly where the table of transitions lets it', async () => {
-    const { id } = await connect(database.db);
+    const { id, keyId } = await connect(database.db);
+    await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
     for (const from of STATUSES) {
       for (const to of STATUSES) {
         await database.db.execute(sql`update connections set status = ${from} where id = ${id}`);
@@ -200,8 +209,12 @@ describe('a status', () => {
 
   it('that is an end lists the connection no more, and takes no failure', async () => {
     const listed = async (): Promise<string[]> => (await listLiveConnections(database.db)).map((found) => found.id);
-    const { id } = await connect(database.db);
+    const { id, keyId } = await connect(database.db);
     expect(await listed()).toContain(id);
+    // A key that somebody asked to use is tried first.
+    await setStatus(database.db, id, 'refused');
+    expect(await listed()).toContain(id);
+    await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
     await setStatus(database.db, id, 'refused');
     expect(await listed()).not.toContain(id);
     await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 0 });

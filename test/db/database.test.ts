@@ -116,3 +116,16 @@ describe('a query', () => {
     expect(found).toEqual({ zone: 'UTC', name: 'meterline test' });
   });
 });
+
+describe('a pool', () => {
+  it('waits for a lock or a frozen transaction less long than an activity may take', async () => {
+    for (const name of ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']) {
+      const { ms } = await row<{ ms: number }>(
+        database.db,
+        sql`select (extract(epoch from current_setting(${name})::interval) * 1000)::int as ms`,
+      );
+      expect(ms).toBeGreaterThan(0);
+      expect(ms).toBeLessThan(30_000);
+    }
+  });
+});

@@ -1,15 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections.ts';
-import { row, rows } from '../../db/database.ts';
+import { row, rows, type Db } from '../../db/database.ts';
 import { KeyUnreadableError, createKeyRing } from '../../db/key-ring.ts';
 import {
   acceptKey,
   deferKey,
   destroyForgottenCandidates,
   destroySuperseded,
-  listKeys,
   markKeyUsed,
   openActiveKey,
   openCandidate,
@@ -17,6 +16,7 @@ import {
   restoreKey,
   stageKey,
 } from '../../db/keys.ts';
+import { keys } from '../../db/schema.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, connect } from './support.ts';
@@ -32,6 +32,18 @@ let organization: { id: string; name: string };
 beforeEach(() => {
   organization = { id: randomUUID(), name: 'Org' };
 });
+
+/** Every key that a connection ever had, oldest first. */
+function listKeys(
+  db: Db,
+  connectionId: string,
+): Promise<{ id: string; state: string; hint: string; fault: unknown }[]> {
+  return db
+    .select({ id: keys.id, state: keys.state, hint: keys.hint, fault: keys.fault })
+    .from(keys)
+    .where(eq(keys.connectionId, connectionId))
+    .orderBy(keys.addedAt, keys.id);
+}
 
 const secretOf = (letter: string): string => `sk-ant-admin01-${'x'.repeat(30)}${letter.repeat(4)}`;
 
@@ -194,18 +206,18 @@ describe('an accepted key', () => {
     const second = await rotate(id, 'b');
     const third = await rotate(id, 'c');
     await recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId: third, nowMs: 0 });
-    await restoreKey(database.db, id, second);
+    await restoreKey(database.db, id, second, 'key_invalid');
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb superseded', 'cccc active']);
-    await restoreKey(database.db, id, third);
+    await restoreKey(database.db, id, third, 'key_invalid');
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active', 'cccc refused']);
     expect(await row(database.db, sql`select failure, failure_count from connections where id = ${id}`)).toEqual({
       failure: null,
       failure_count: 0,
     });
-    await restoreKey(database.db, id, third);
+    await restoreKey(database.db, id, third, 'key_invalid');
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active', 'cccc refused']);
-    await restoreKey(database.db, id, second);
-    await restoreKey(database.db, id, first);
+    await restoreKey(database.db, id, second, 'key_invalid');
+    await restoreKey(database.db, id, first, 'key_invalid');
     expect(await states(id)).toEqual(['aaaa active', 'bbbb refused', 'cccc refused']);
     expect(await openActiveKey(database.db, RING, id)).toEqual({ keyId: first, secret: secretOf('a') });
     expect(await eventsOf(database.db, id, 'key_restored')).toHaveLength(2);
@@ -290,14 +302,19 @@ describe('a connection that ends', () => {
     });
     expect(await openActiveKey(database.db, RING, id)).toBeNull();
     expect(await openCandidate(database.db, RING, id, candidate)).toBeNull();
-    await restoreKey(database.db, id, candidate);
+    await restoreKey(database.db, id, candidate, 'key_invalid');
     expect(await openActiveKey(database.db, RING, id)).toBeNull();
   });
 
-  it('because its first key was refused has that key destroyed', async () => {
-    const { id } = await connect(database.db);
+  it('because its first key was refused has what else was staged destroyed', async () => {
+    const { id, keyId } = await connect(database.db);
+    await stage(id, 's', false);
+    await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
     await setStatus(database.db, id, 'refused');
-    expect((await keysOf(database.db, id)).map(({ state, sealed }) => [state, sealed])).toEqual([['destroyed', false]]);
+    expect((await keysOf(database.db, id)).map(({ state, sealed }) => [state, sealed])).toEqual([
+      ['refused', false],
+      ['destroyed', false],
+    ]);
   });
 });
 

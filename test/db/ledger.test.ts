@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections.ts';
 import { row, rows } from '../../db/database.ts';
-import { ConnectionGoneError, commitDay, flagDays, reconcileDays, storedDays, takeAttempt } from '../../db/ledger.ts';
+import { commitDay, flagDays, reconcileDays, storedDays, takeAttempt } from '../../db/ledger.ts';
+import { ConnectionGoneError } from '../../db/live.ts';
 import { shareLive } from '../../db/live.ts';
 import { seriesIdOf } from '../../db/series.ts';
 import { saveWorkspaces } from '../../db/workspaces.ts';
@@ -330,6 +331,13 @@ describe('a day read again and again', () => {
     );
   });
 
+  it('is no restatement when the same sync mends what it had read', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('1'), cost('1')], { sync: 4 });
+    await commitCost(database.db, id, [cost('1')], { sync: 4 });
+    expect(await restatements(id)).toEqual([]);
+  });
+
   it('is told from its former total to its new one, with an event in words', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1.50')]);
@@ -381,7 +389,7 @@ describe('attempts that overlap', () => {
     expect(await commitCost(database.db, id, [cost('2')], { attempt: newer })).toBe('changed');
     expect(await commitCost(database.db, id, [cost('1')], { attempt: older, sync: 5 })).toBe('stale');
     expect(await commitCost(database.db, id, [cost('3')], { attempt: newer, sync: 5 })).toBe('stale');
-    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '2', sync: 1, attempt: newer });
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '2', attempt: newer });
     expect(await storedCost(id)).toEqual(['{"currency":"USD"} 2']);
   });
 
@@ -518,10 +526,10 @@ describe('reconciling', () => {
     expect(await states(id)).toEqual(['final reconciled', 'final reconciled', 'provisional reconciled', 'provisional']);
     expect(await reconcileDays(database.db, { ...comparison, window: { from: DAY, to: DAY } })).toEqual([]);
     expect(await storedDays(database.db, id, 'cost', window)).toEqual([
-      { day: window.from, state: 'final', total: '1' },
-      { day: addDays(window.from, 1), state: 'final', total: '2.5' },
-      { day: addDays(window.from, 2), state: 'provisional', total: '0' },
-      { day: addDays(window.from, 3), state: 'provisional', total: '4' },
+      { day: window.from, state: 'final', total: '1', readOn: TODAY },
+      { day: addDays(window.from, 1), state: 'final', total: '2.5', readOn: TODAY },
+      { day: addDays(window.from, 2), state: 'provisional', total: '0', readOn: TODAY },
+      { day: addDays(window.from, 3), state: 'provisional', total: '4', readOn: TODAY },
     ]);
   });
 
@@ -537,6 +545,17 @@ describe('reconciling', () => {
     await commitCost(database.db, id, [], { today: addDays(DAY, 3) });
     expect(await state(3)).toBe('final reconciled');
     expect(await state(10)).toBe('provisional reconciled');
+  });
+
+  it('calls a day that was final provisional again as soon as its total is another', async () => {
+    const id = await stored();
+    const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 3 } as const;
+    await reconcileDays(database.db, comparison);
+    expect((await states(id))[0]).toBe('final reconciled');
+    expect(await reconcileDays(database.db, { ...comparison, totals: { ...totals, [window.from]: '9' } })).toContain(
+      window.from,
+    );
+    expect((await states(id))[0]).toBe('provisional');
   });
 
   it('says nothing of another report, another connection, or a day that is missing', async () => {
@@ -559,7 +578,7 @@ describe('reconciling', () => {
     await reconcileDays(database.db, { ...comparison, totals: { ...totals, [day]: '4.0' } });
     expect((await states(id))[3]).toBe('final reconciled');
     await flagDays(database.db, { connectionId: id, report: 'cost', days: [day], totals });
-    expect((await states(id))[3]).toBe('final not 5');
+    expect((await states(id))[3]).toBe('provisional not 5');
     await commitCost(database.db, id, [cost('5')], { day });
     expect((await states(id))[3]).toBe('provisional');
     await reconcileDays(database.db, comparison);

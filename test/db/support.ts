@@ -56,12 +56,20 @@ interface Commit {
   readonly today?: Day;
 }
 
+let syncs = 0;
+
+/** Unless a test says otherwise, each commit is another sync's. */
+function nextSync(): number {
+  syncs += 1;
+  return syncs;
+}
+
 /** Commits a day of cost, by default with the next attempt. */
 export async function commitCost(
   db: Db,
   connectionId: string,
   lines: readonly CostLine[],
-  { day = DAY, attempt, sync = 1, today = TODAY }: Commit = {},
+  { day = DAY, attempt, sync = nextSync(), today = TODAY }: Commit = {},
 ): Promise<DayOutcome> {
   const read: ReadDay = {
     connectionId,
@@ -80,7 +88,7 @@ export async function commitUsage(
   db: Db,
   connectionId: string,
   lines: readonly UsageLine[],
-  { day = DAY, attempt, sync = 1, today = TODAY }: Commit = {},
+  { day = DAY, attempt, sync = nextSync(), today = TODAY }: Commit = {},
 ): Promise<DayOutcome> {
   const read: ReadDay = {
     connectionId,

@@ -26,6 +26,8 @@ const active: Facts = {
   candidates: [],
   oldestMissing: null,
   oldestUnfinished: null,
+  lastSyncFailed: false,
+  owed: null,
   syncedAtMs: NOW - 60_000,
   failure: null,
   probedAtMs: null,
@@ -111,6 +113,18 @@ describe('the daily rhythm', () => {
     expect(next({ ...down, oldestUnfinished: null })).toMatchObject({ plan: { kind: 'daily' } });
   });
 
+  it('after a failure reads the new days first when they are due, so that no old day holds them up', () => {
+    const behind: Facts = {
+      ...active,
+      status: 'degraded',
+      oldestUnfinished: addDays(TODAY, -60),
+      syncedAtMs: NOW - 86_400_000,
+    };
+    const failure = { code: 'upstream_invalid', keyId: null, atMs: NOW - 3_600_000, count: 3 } as const;
+    expect(next({ ...behind, failure })).toMatchObject({ plan: { kind: 'daily' } });
+    expect(next({ ...behind, failure, syncedAtMs: NOW })).toMatchObject({ plan: { kind: 'catch_up' } });
+  });
+
   it('never starts a sync while one runs', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
@@ -136,12 +150,25 @@ describe('after a failure', () => {
     expect(next({ ...awaiting, probedAtMs: NOW + 1 }, [], false, NOW + 86_400_000)).toMatchObject({ do: 'wait' });
   });
 
+  it('is asked about at once when somebody wants a sync, which is made once the key is taken again', () => {
+    const message: Message = { type: 'syncNow', from: TODAY, to: TODAY };
+    const awaiting = failed('key_invalid', { status: 'awaiting_key' });
+    expect(next(awaiting, [message])).toEqual({ do: 'probeKey' });
+    const taken: Facts = { ...awaiting, failure: null };
+    expect(decide(taken, [message], false, NOW)).toEqual({ step: { do: 'setStatus', to: 'active' } });
+    expect(next({ ...taken, status: 'active' }, [message])).toMatchObject({ plan: { kind: 'manual' } });
+  });
+
   it('forgives the rejection of a key that was replaced meanwhile', () => {
     expect(next(failed('key_invalid', { activeKeyId: OTHER_KEY }))).toEqual({ do: 'forgiveFailure' });
   });
 
   it('goes back to the replaced key when the new one is rejected before its first success', () => {
-    expect(next(failed('key_invalid', { hasSupersededKey: true }))).toEqual({ do: 'restoreKey', rejectedKeyId: KEY });
+    expect(next(failed('key_invalid', { hasSupersededKey: true }))).toEqual({
+      do: 'restoreKey',
+      rejectedKeyId: KEY,
+      code: 'key_invalid',
+    });
   });
 
   it('does not await a key while one waits to be tried', () => {
@@ -200,6 +227,19 @@ describe('a message', () => {
     }
   });
 
+  it('syncNow waits while the connection is paused, and is answered once it is resumed', () => {
+    const inbox: Message[] = [{ type: 'syncNow', from: TODAY, to: TODAY }, { type: 'resume' }];
+    expect(decide({ ...active, status: 'paused' }, inbox, false, NOW).answers).toBe(inbox[1]);
+    expect(next({ ...active, status: 'paused' }, inbox.slice(0, 1))).toEqual({ do: 'wait', untilMs: null });
+    expect(next(active, inbox.slice(0, 1))).toMatchObject({ plan: { kind: 'manual', everyDay: true } });
+  });
+
+  it('about days is owed until a sync has read them', () => {
+    const owed = { from: addDays(TODAY, -20), to: addDays(TODAY, -19) };
+    expect(next({ ...active, owed })).toEqual({ do: 'startSync', plan: { ...owed, kind: 'manual', everyDay: true } });
+    expect(next({ ...active, lastSyncFailed: true })).toMatchObject({ plan: { kind: 'daily' } });
+  });
+
   it('pause and resume lead back to where it stands', () => {
     expect(next(active, [{ type: 'pause' }])).toEqual({ do: 'setStatus', to: 'paused' });
     const paused: Facts = { ...active, status: 'paused' };
@@ -238,6 +278,8 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
   ),
   oldestMissing: fc.option(anyDay, { nil: null }),
   oldestUnfinished: fc.option(anyDay, { nil: null }),
+  lastSyncFailed: fc.boolean(),
+  owed: fc.option(fc.record({ from: anyDay, to: anyDay }), { nil: null }),
   syncedAtMs: anyInstant,
   failure: fc.option(
     fc.record({
@@ -278,7 +320,8 @@ describe('whatever Postgres says and whoever writes', () => {
         const { step } = decide(facts, inbox, running, NOW);
         if (step.do !== 'wait') return;
         if (step.untilMs !== null) expect(step.untilMs).toBeGreaterThan(NOW);
-        expect(inbox.every((message) => running && message.type === 'syncNow')).toBe(true);
+        const mayWait = running || facts.status === 'paused';
+        expect(inbox.every((message) => mayWait && message.type === 'syncNow')).toBe(true);
       }),
       { numRuns: 3000 },
     );

@@ -31,6 +31,8 @@ describe('a signal', () => {
       ['syncNow', { from: '2026-02-30', to: '2026-03-01' }],
       ['disconnect', { purge: 'yes' }],
       ['pause', [secret]],
+      ['pause', { because: secret }],
+      ['rotateKey', { keyId: '00000000-0000-4000-8000-000000000001', key: secret }],
     ] as const) {
       const message = parseSignal(name, input);
       expect(message.type, `${name} ${JSON.stringify(input)}`).toBe('malformed');

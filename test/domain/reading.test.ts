@@ -7,7 +7,12 @@ import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
 
 const TODAY: Day = '2026-11-20';
 const window = { from: addDays(TODAY, -30), to: TODAY };
-const complete: StoredDay[] = daysIn(window).map((day) => ({ day, state: 'final', total: '1.50' }));
+const complete: StoredDay[] = daysIn(window).map((day) => ({
+  day,
+  state: 'final',
+  total: '1.50',
+  readOn: TODAY,
+}));
 const totals = Object.fromEntries(daysIn(window).map((day) => [day, '1.5']));
 const facts = { window, everyDay: false, today: TODAY, restatementDays: 3, stored: complete, totals };
 const trailing = daysIn({ from: addDays(TODAY, -3), to: TODAY });

@@ -6,6 +6,7 @@ import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { startPostgres } from '../../local/postgres.ts';
+import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
 import { findTemporalCli, findTemporalTestServer, startTemporal } from '../../local/temporal.ts';
 
@@ -28,6 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     findTemporalCli(),
     findTemporalTestServer(),
     bundleWorkflowCode({
+      payloadConverterPath: PAYLOAD_CONVERTER,
       logger: new DefaultLogger('WARN'),
       workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     }),

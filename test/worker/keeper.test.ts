@@ -22,7 +22,7 @@ async function tell(): Promise<void> {
   await db.execute(
     sql`update keys set requested_at = requested_at - interval '1 minute' where requested_at is not null`,
   );
-  await tellOfKeys({ db, client: world.client, taskQueue: world.taskQueue });
+  await tellOfKeys({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
 }
 
 it('a connection that was stored, and whose workflow nobody started, is connected; so is a rotation nobody told of', async () => {

@@ -274,6 +274,38 @@ describe('rotation', () => {
     await expectExact(id, organization, began, await workflowDay());
   });
 
+  it('a key that cannot be opened is asked for once a day, and serves again once it can be', async () => {
+    const { id } = await connected('Wrong ring');
+    const { db } = world.database;
+    await db.execute(sql`update keys set ring_key_id = 'gone' where connection_id = ${id}`);
+    await world.signal(id, 'syncNow');
+    await becomes(id, 'awaiting_key');
+    expect(await state(id)).toMatchObject({ failure: 'key_unreadable' });
+    await world.pass('49 hours');
+    const { historyLength } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
+    expect(historyLength).toBeLessThan(100);
+    expect((await keys(id))[0]).toMatchObject({ state: 'active', sealed: true });
+    await db.execute(sql`update keys set ring_key_id = 'test' where connection_id = ${id}`);
+    world.simulator.control.clock({ now: (await world.now()) + 90_000_000 });
+    await world.pass('25 hours');
+    await becomes(id, 'active');
+  });
+
+  it('a sync asked for when the rejected key is taken again is made at once', async () => {
+    const { id, key } = await connected('Taken again');
+    const { control } = world.simulator;
+    control.setKeyState(key, 'forbidden');
+    await world.signal(id, 'syncNow');
+    await becomes(id, 'awaiting_key');
+    control.setKeyState(key, 'active');
+    const today = await workflowDay();
+    await world.signal(id, 'syncNow', { from: addDays(today, -1), to: today });
+    await until('the sync of these days', async () =>
+      (await syncs(id)).some(({ days_read: d, state: s }) => d === 4 && s === 'succeeded'),
+    );
+    await becomes(id, 'active');
+  });
+
   it('a rejected key that is enabled again serves at the next probe', async () => {
     const { id, key } = await connected('Enabled again');
     const { control } = world.simulator;
@@ -317,12 +349,45 @@ describe('what people do', () => {
     expect(await keys(id)).toHaveLength(1);
   });
 
+  it('a signal in an encoding that cannot be read leaves an event, and what comes after it is heard', async () => {
+    const { id } = await connected('Unreadable');
+    const { client } = world;
+    await client.workflowService.signalWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: connectionWorkflowId(id) },
+      signalName: 'rotateKey',
+      input: {
+        payloads: [{ metadata: { encoding: Buffer.from('json/protobuf') }, data: Buffer.from('{broken') }],
+      },
+    });
+    await world.signal(id, 'pause');
+    await becomes(id, 'paused');
+    expect(await eventsOf(world.database.db, id, 'signal')).toEqual([
+      'rotateKey: its input is not a JSON object, so nothing changed',
+    ]);
+  });
+
+  it('ten requests for a sync are answered by one or two', async () => {
+    const { id } = await connected('Eager');
+    await Promise.all(Array.from({ length: 10 }, () => world.signal(id, 'syncNow')));
+    await until('a sync', async () =>
+      (await syncs(id)).some(({ kind, state: s }) => kind === 'manual' && s === 'succeeded'),
+    );
+    await becomes(id, 'active');
+    await until('nothing left to do', async () => {
+      const status = await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery);
+      return status.doing === 'wait' && status.inbox === 0;
+    });
+    expect((await syncs(id)).filter(({ kind }) => kind === 'manual').length).toBeLessThanOrEqual(2);
+  });
+
   it('disconnect destroys every key and keeps the data', async () => {
     const { id } = await connected('Goodbye');
     await world.signal(id, 'disconnect');
     await becomes(id, 'disconnected');
     expect((await keys(id)).every(({ sealed }) => !sealed)).toBe(true);
     expect((await state(id)).days).toBe(5);
+    expect((await syncs(id)).every((sync) => sync.state === 'succeeded')).toBe(true);
     await record(world.client, 'connection-disconnected', connectionWorkflowId(id));
   });
 
@@ -361,8 +426,16 @@ describe('what Anthropic does', () => {
     await world.signal(id, 'syncNow');
     await until('degraded', async () => (await state(id)).status === 'degraded');
     expect(await state(id)).toMatchObject({ failure: 'upstream_unavailable' });
+    await world.signal(id, 'syncNow', { from: addDays(await workflowDay(), -2), to: addDays(await workflowDay(), -2) });
+    await until(
+      'the asked days to fail',
+      async () => (await syncs(id)).filter(({ state: s }) => s === 'failed').length > 1,
+    );
     control.clearFaults();
     await world.pass('2 minutes');
+    await until('the days that are owed', async () =>
+      (await syncs(id)).some(({ days_read: d, state: s }) => d === 2 && s === 'succeeded'),
+    );
     await becomes(id, 'active');
     await record(world.client, 'connection-healed', connectionWorkflowId(id));
     await record(world.client, 'sync-failed', syncWorkflowId(id, 2));

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { Worker } from '@temporalio/worker';
 import { describe, expect, inject, it } from 'vitest';
+import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { HISTORIES } from '../support/histories.ts';
 
 const fixtures = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
@@ -24,7 +25,8 @@ describe('workflow code', () => {
 
   it.each(fixtures)('replays %s: what was decided once is decided again', async (name) => {
     const history: unknown = JSON.parse(readFileSync(HISTORIES + name, 'utf8'));
-    await Worker.runReplayHistory({ workflowBundle: { codePath: inject('workflowBundlePath') } }, history);
+    const code = { workflowBundle: { codePath: inject('workflowBundlePath') } };
+    await Worker.runReplayHistory({ ...code, dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER } }, history);
   });
 
   it.each(fixtures)('left no key in %s', (name) => {

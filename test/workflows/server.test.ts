@@ -3,7 +3,7 @@ import { addDays, dayOf } from '../../domain/days.ts';
 import { keepConnections } from '../../worker/keeper.ts';
 import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, trueCost } from '../support/ledger.ts';
-import { keysOf, stateOf, syncsOf } from '../support/state.ts';
+import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -133,6 +133,33 @@ describe('on a real Temporal server', () => {
       40_000,
     );
     await becomes(id, 'active');
+  });
+
+  it('a database that hands out the number of a running sync again costs nothing but that number', async () => {
+    const { id } = await connected('Restored');
+    // It runs still, and the database, restored from a backup, knows nothing of it.
+    const running = { workflowId: syncWorkflowId(id, 2), taskQueue: 'nobody works here', args: [{}] };
+    const handle = await world.client.workflow.start('sync', running);
+    await world.signal(id, 'syncNow');
+    await until('a sync under the next number', async () =>
+      (await syncsOf(world.database.db, id)).some(({ n, state }) => n === 3 && state === 'succeeded'),
+    );
+    await handle.terminate();
+  });
+
+  it('no rotation that is signalled right after it was staged is taken for one of an unknown key', async () => {
+    const { id, organization } = await connected('Race');
+    for (let round = 0; round < 8; round += 1) {
+      const next = world.simulator.control.addKey({ organization }).key;
+      // Keeps the main flow reading Postgres while the key is stored.
+      const noise = Promise.all([world.signal(id, 'resume'), world.signal(id, 'resume')]);
+      await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
+      await noise;
+    }
+    await until('every key to be tried', async () =>
+      (await keysOf(world.database.db, id)).every(({ state }) => state !== 'candidate'),
+    );
+    expect((await eventsOf(world.database.db, id, 'signal')).filter((text) => text.includes('rotateKey'))).toEqual([]);
   });
 
   it('no key is in any history', async () => {
