@@ -28,7 +28,7 @@ export const FAILURES = {
     retryable: false,
     message: 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.',
     action:
-      'Create a new Admin API key in the Claude Console under Settings, Admin keys, and send it to the rotate-key route of this connection (or connect again with it, if this was the first key).',
+      'Create a new Admin API key in the Claude Console under Settings, Admin keys. Send it to the rotate-key route of the connection, or connect with it where no connection was made yet.',
   },
   key_forbidden: {
     status: 422,
@@ -128,7 +128,8 @@ export const FAILURES = {
     status: 409,
     retryable: false,
     message: 'The connection is not in a state in which this is possible.',
-    action: 'Look at its status, and at the detail of this reply.',
+    action:
+      'The detail of this reply says what is in the way. Resume a connection that is paused; connect the organization again where it was disconnected.',
   },
   too_large: {
     status: 413,
