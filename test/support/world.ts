@@ -46,7 +46,8 @@ export interface World {
 
 let installed = false;
 
-function installRuntime(): void {
+/** Sets the Temporal runtime of this process up, once. */
+export function installRuntime(): void {
   if (installed) return;
   installed = true;
   Runtime.install({

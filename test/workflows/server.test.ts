@@ -3,7 +3,7 @@ import { addDays, dayOf } from '../../domain/days.ts';
 import { keepConnections } from '../../worker/keeper.ts';
 import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, trueCost } from '../support/ledger.ts';
-import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
+import { keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -145,21 +145,6 @@ describe('on a real Temporal server', () => {
       (await syncsOf(world.database.db, id)).some(({ n, state }) => n === 3 && state === 'succeeded'),
     );
     await handle.terminate();
-  });
-
-  it('no rotation that is signalled right after it was staged is taken for one of an unknown key', async () => {
-    const { id, organization } = await connected('Race');
-    for (let round = 0; round < 8; round += 1) {
-      const next = world.simulator.control.addKey({ organization }).key;
-      // Keeps the main flow reading Postgres while the key is stored.
-      const noise = Promise.all([world.signal(id, 'resume'), world.signal(id, 'resume')]);
-      await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
-      await noise;
-    }
-    await until('every key to be tried', async () =>
-      (await keysOf(world.database.db, id)).every(({ state }) => state !== 'candidate'),
-    );
-    expect((await eventsOf(world.database.db, id, 'signal')).filter((text) => text.includes('rotateKey'))).toEqual([]);
   });
 
   it('no key is in any history', async () => {
