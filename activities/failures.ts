@@ -4,8 +4,7 @@ import { AnthropicError } from '../anthropic/failure.ts';
 import { databaseFault } from '../db/database.ts';
 import { KeyUnreadableError } from '../db/key-ring.ts';
 import { ConnectionGoneError } from '../db/live.ts';
-import type { Fault } from '../db/schema.ts';
-import { failureKind, retryDelayMs, type FailureCode } from '../domain/failures.ts';
+import { failureKind, retryDelayMs, type FailureCode, type Fault } from '../domain/failures.ts';
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
 export interface FailureDetails {

@@ -1,10 +1,10 @@
 import { heartbeat } from '@temporalio/activity';
+import type { Fault } from '../domain/failures.ts';
 import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as ledger from '../db/ledger.ts';
-import type { Fault } from '../db/schema.ts';
 import * as syncs from '../db/syncs.ts';
 import { saveWorkspaces } from '../db/workspaces.ts';
 import { addDays, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';

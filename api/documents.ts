@@ -1,8 +1,7 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
-import type { Fault } from '../db/schema.ts';
 import { lengthOf } from '../domain/days.ts';
-import { failureKind } from '../domain/failures.ts';
+import { failureKind, type Fault } from '../domain/failures.ts';
 import { PROBE_INTERVAL_MS, backoffMs, nextDueMs } from '../domain/schedule.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';

@@ -1,5 +1,5 @@
+import type { Fault } from '../domain/failures.ts';
 import { loadVerdict, type Verdict } from '../db/connection-views.ts';
-import type { Fault } from '../db/schema.ts';
 import { checkKeyShape } from '../domain/keys.ts';
 import type { Deps, WaitFor } from './endpoint.ts';
 import { Problem } from './problems.ts';

@@ -1,10 +1,11 @@
 import { eq, and, sql, type SQL } from 'drizzle-orm';
+import type { Fault } from '../domain/failures.ts';
 import type { Day } from '../domain/days.ts';
 import type { KeyState } from '../domain/keys.ts';
 import type { SyncKind } from '../domain/reading.ts';
 import type { Status } from '../domain/statuses.ts';
-import { rows, type Db } from './database.ts';
-import { connections, keys, type Fault } from './schema.ts';
+import { epochMs, rows, type Db } from './database.ts';
+import { connections, keys } from './schema.ts';
 
 /** A connection as people see it. Instants are milliseconds since the epoch. */
 export interface ConnectionView {
@@ -107,10 +108,10 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         'organizationName', c.organization_name,
         'began', c.began,
         'backfillTo', c.backfill_to,
-        'createdAtMs', ${ms(sql`c.created_at`)},
-        'probedAtMs', ${ms(sql`c.probed_at`)},
+        'createdAtMs', ${epochMs(sql`c.created_at`)},
+        'probedAtMs', ${epochMs(sql`c.probed_at`)},
         'failure', case when c.failure is not null then jsonb_build_object(
-          'fault', c.failure, 'atMs', ${ms(sql`c.failed_at`)}, 'count', c.failure_count
+          'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count
         ) end,
         'key', key.view,
         'refusal', refusal.view,
@@ -121,8 +122,8 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
       left join lateral (
         select jsonb_build_object(
           'id', k.id, 'state', k.state, 'hint', k.hint,
-          'addedAtMs', ${ms(sql`k.added_at`)}, 'lastUsedAtMs', ${ms(sql`k.last_used_at`)},
-          'tries', k.tries, 'triedAtMs', ${ms(sql`k.tried_at`)}, 'fault', k.fault
+          'addedAtMs', ${epochMs(sql`k.added_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
+          'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'fault', k.fault
         ) as view
         from keys k
         where k.connection_id = c.id
@@ -131,7 +132,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         limit 1
       ) key on true
       left join lateral (
-        select jsonb_build_object('fault', k.fault, 'atMs', ${ms(sql`k.ended_at`)}) as view
+        select jsonb_build_object('fault', k.fault, 'atMs', ${epochMs(sql`k.ended_at`)}) as view
         from keys k
         where k.connection_id = c.id and k.state = 'refused' and k.fault is not null
         order by k.ended_at desc
@@ -141,7 +142,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         select jsonb_build_object(
           'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
           'daysRead', s.days_read, 'daysChanged', s.days_changed, 'requests', s.requests, 'bytes', s.bytes,
-          'fault', s.fault, 'startedAtMs', ${ms(sql`s.started_at`)}, 'endedAtMs', ${ms(sql`s.ended_at`)}
+          'fault', s.fault, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
         ) as view
         from syncs s
         where s.connection_id = c.id
@@ -174,10 +175,6 @@ function coverageOf(today: Day): SQL {
     ) covered on true
     group by last.day
   `;
-}
-
-function ms(instant: SQL): SQL {
-  return sql`(extract(epoch from ${instant}) * 1000)::bigint`;
 }
 
 /** What has become of a key, and of its connection, so far. */

@@ -3,14 +3,14 @@ import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
 import { daysToSettle } from '../domain/reading.ts';
 import { lastDayBeforeDaily } from '../domain/schedule.ts';
-import { failureKind } from '../domain/failures.ts';
+import { failureKind, type Fault } from '../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../domain/statuses.ts';
-import { rows, type Db } from './database.ts';
+import { epochMs, rows, type Db } from './database.ts';
 import { addEvent, METERLINE } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
 import { NO_FAILURE, lockLive } from './live.ts';
-import { connections, days, type Fault } from './schema.ts';
+import { connections, days } from './schema.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
 const OWED_FOR_DAYS = 7;
@@ -62,7 +62,7 @@ export async function loadFacts(
             'keyId', k.id,
             'requested', k.requested_at is not null,
             'tries', k.tries,
-            'triedAtMs', ${ms(sql`k.tried_at`)}
+            'triedAtMs', ${epochMs(sql`k.tried_at`)}
           ) order by k.requested_at nulls last, k.added_at), '[]')
           from (
             select * from keys k where k.connection_id = c.id and k.state = 'candidate'
@@ -101,12 +101,12 @@ export async function loadFacts(
           order by s.n
           limit 1
         ),
-        'syncedAtMs', ${ms(sql`c.synced_at`)},
-        'probedAtMs', ${ms(sql`c.probed_at`)},
+        'syncedAtMs', ${epochMs(sql`c.synced_at`)},
+        'probedAtMs', ${epochMs(sql`c.probed_at`)},
         'failure', case when c.failure is not null then jsonb_build_object(
           'code', c.failure ->> 'code',
           'keyId', c.failure_key_id,
-          'atMs', ${ms(sql`c.failed_at`)},
+          'atMs', ${epochMs(sql`c.failed_at`)},
           'count', c.failure_count
         ) end
       ) as facts
@@ -115,10 +115,6 @@ export async function loadFacts(
     `,
   );
   return facts === undefined ? null : { ...facts.facts, connectionId, syncHourUtc: settings.syncHourUtc };
-}
-
-function ms(column: ReturnType<typeof sql>): ReturnType<typeof sql> {
-  return sql`(extract(epoch from ${column}) * 1000)::bigint`;
 }
 
 /** Moves a connection to another status, where its present one allows it; else nothing changes. */

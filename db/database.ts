@@ -1,4 +1,4 @@
-import { DrizzleQueryError, sql, type SQL } from 'drizzle-orm';
+import { DrizzleQueryError, sql, type Name, type SQL } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import * as schema from './schema.ts';
@@ -59,6 +59,16 @@ export async function row<Row extends Record<string, unknown>>(db: Db, query: SQ
 /** An array as one parameter (Drizzle would spread it into a list), sent as `text[]`. */
 export function textArray(values: readonly (string | null)[]): SQL {
   return sql`${sql.param(values)}::text[]`;
+}
+
+/** An instant as milliseconds since the epoch. */
+export function epochMs(instant: SQL): SQL {
+  return sql`(extract(epoch from ${instant}) * 1000)::bigint`;
+}
+
+/** Parts of a statement with commas between them. */
+export function list(parts: readonly (SQL | Name)[]): SQL {
+  return sql.join([...parts], sql`, `);
 }
 
 const CONNECTION_CODES = new Set([

@@ -1,10 +1,10 @@
 import { and, desc, eq, inArray, isNotNull, isNull, lt, sql } from 'drizzle-orm';
-import type { FailureCode } from '../domain/failures.ts';
+import type { FailureCode, Fault } from '../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
 import { databaseFault, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
-import { connections, keys, type Fault } from './schema.ts';
+import { connections, keys } from './schema.ts';
 import { NO_FAILURE, lockLive } from './live.ts';
 
 const UNTOLD_AFTER_SECONDS = 10;

@@ -1,4 +1,4 @@
-import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gte, lte, sql } from 'drizzle-orm';
 import { daysIn, type Day, type DayRange } from '../domain/days.ts';
 import {
   COST_DIMENSIONS,
@@ -10,7 +10,7 @@ import {
   type UsageLine,
 } from '../domain/lines.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
-import { row, rows, textArray, type Db } from './database.ts';
+import { list, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { ConnectionGoneError, shareLive } from './live.ts';
 import { days, restatements } from './schema.ts';
@@ -189,10 +189,6 @@ async function addSeries(
     ) as new(series_id, extra, ${list(known.map((name) => sql.identifier(name)))})
     on conflict (connection_id, series_id) do nothing
   `);
-}
-
-function list(parts: readonly (SQL | ReturnType<typeof sql.identifier>)[]): SQL {
-  return sql.join([...parts], sql`, `);
 }
 
 async function writeCost(

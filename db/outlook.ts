@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
+import type { Fault } from '../domain/failures.ts';
 import type { Day } from '../domain/days.ts';
 import { rows, type Db } from './database.ts';
-import type { Fault } from './schema.ts';
 
 /** What a person wants to see of a connection at a glance. Plain JSON, small. */
 export interface Outlook {

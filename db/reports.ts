@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import { USAGE_COUNTS, type Report, type UsageCount } from '../domain/lines.ts';
-import { row, textArray, type Db } from './database.ts';
+import { list, row, textArray, type Db } from './database.ts';
 
 /** What costs can be grouped by. */
 export const COST_GROUPS = [
@@ -185,10 +185,6 @@ const GROUPS: Readonly<Record<CostGroup, { column: string; text: (column: SQL) =
   description: { column: 's.description', text: (column) => column },
   currency: { column: 's.currency', text: (column) => column },
 };
-
-function list(parts: readonly SQL[]): SQL {
-  return sql.join([...parts], sql`, `);
-}
 
 function text(value: string): SQL {
   return sql.raw(`'${value}'`);

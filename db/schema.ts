@@ -18,21 +18,12 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import type { FailureCode } from '../domain/failures.ts';
+import type { Fault } from '../domain/failures.ts';
 import { KEY_STATES, type KeyState } from '../domain/keys.ts';
 import type { Json, Report } from '../domain/lines.ts';
 import { SYNC_KINDS, type DayState, type SyncKind } from '../domain/reading.ts';
 import { STATUSES, type Status } from '../domain/statuses.ts';
 import type { Day } from '../domain/days.ts';
-
-/** What went wrong, as it is stored and shown. Never holds a key, a header or an upstream body. */
-export interface Fault {
-  readonly code: FailureCode;
-  readonly detail?: string;
-  readonly requestId?: string;
-  /** The connection that holds the organization already, for `already_connected`. */
-  readonly connectionId?: string;
-}
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const day = customType<{ data: Day; driverData: string }>({ dataType: () => 'date' });

@@ -1,13 +1,13 @@
 import { and, eq, lt, ne, sql } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf } from '../domain/days.ts';
-import { failureKind } from '../domain/failures.ts';
+import { failureKind, type Fault } from '../domain/failures.ts';
 import { recordFailure } from './connections.ts';
 import { row, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { destroySuperseded } from './keys.ts';
 import { ConnectionGoneError, NO_FAILURE, lockLive, shareLive } from './live.ts';
-import { connections, syncs, type Fault } from './schema.ts';
+import { connections, syncs } from './schema.ts';
 
 /** A run of a sync. One that was reset in the Temporal UI has several runs. */
 export interface SyncRun {

@@ -160,6 +160,15 @@ export const FAILURES = {
 /** The stable name of a kind of failure. */
 export type FailureCode = keyof typeof FAILURES;
 
+/** What went wrong, as it is stored and shown. Never holds a key, a header or an upstream body. */
+export interface Fault {
+  readonly code: FailureCode;
+  readonly detail?: string;
+  readonly requestId?: string;
+  /** The connection that holds the organization already, for `already_connected`. */
+  readonly connectionId?: string;
+}
+
 /** Whether `code` is one of the stable codes. */
 export function isFailureCode(code: string): code is FailureCode {
   return Object.hasOwn(FAILURES, code);

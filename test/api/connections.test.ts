@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Fault } from '../../domain/failures.ts';
 import { disconnect, recordFailure, setStatus } from '../../db/connections.ts';
 import { acceptKey, deferKey, openCandidate, refuseKey } from '../../db/keys.ts';
-import { keys, syncs, type Fault } from '../../db/schema.ts';
+import { keys, syncs } from '../../db/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
 

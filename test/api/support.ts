@@ -14,9 +14,9 @@ import {
   usageLines,
   usageSeries,
   workspaces,
-  type Fault,
 } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import type { Fault } from '../../domain/failures.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { SignalName } from '../../domain/messages.ts';
 import type { DayState } from '../../domain/reading.ts';
