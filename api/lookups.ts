@@ -38,6 +38,8 @@ export async function standingOf(deps: Deps, id: string): Promise<{ id: string; 
 /** Where a connection stands that has not ended. */
 export async function liveStandingOf(deps: Deps, id: string): Promise<{ id: string; status: Status; began: Day }> {
   const standing = await standingOf(deps, id);
-  if (!isLive(standing.status)) throw new Problem('conflict', { detail: `The connection is ${standing.status}.` });
+  if (!isLive(standing.status)) {
+    throw new Problem('conflict', { detail: `The connection is ${standing.status}, which is an end.` });
+  }
   return standing;
 }

@@ -64,7 +64,14 @@ export class RunFile {
   /** Takes the data directory, ending what a dead supervisor left behind. Throws AlreadyRunningError. */
   static async claim(dataDir: string, log: (line: string) => void): Promise<RunFile> {
     const directory = resolve(dataDir);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+      throw new Error(
+        `${directory} cannot be made or used as the data directory (${why}). Set METERLINE_DATA_DIR to another.`,
+      );
+    }
     const path = join(directory, 'run.json');
     const content: RunFileContent = {
       supervisor: { pid: process.pid, started: identityOf(process.pid) },

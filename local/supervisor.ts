@@ -28,7 +28,7 @@ const BACKOFF: Backoff = { firstMs: 250, maxMs: 10_000, healthyAfterMs: 30_000 }
 /** How long each may take to stop before it is killed. Together below the 15 seconds a stop may take. */
 const STOP_WITHIN_MS: Record<Role, number> = {
   api: 2500,
-  worker: 4000,
+  worker: 4500,
   simulator: 1000,
   temporal: 2500,
   postgres: 4000,

@@ -15,7 +15,7 @@ export const POOL_SIZE = 20;
 /** An activity learns by its heartbeats that it is cancelled; the SDK's own throttle would let that take a minute. */
 const HEARTBEAT_THROTTLE_MS = 2_000;
 /** How long activities under way may go on when the worker is asked to stop; then they are cancelled. */
-const GRACE_MS = 5_000;
+const GRACE_MS = 2_000;
 
 /** Makes a worker for workflows and activities. It does nothing before it is run. */
 export async function createWorker(options: {
