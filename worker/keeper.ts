@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { listLiveConnections } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
 import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
+import { endFrozenSessions } from '../db/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
 
 const KEEP_INTERVAL_MS = 3_600_000;
@@ -63,7 +64,7 @@ function startOf(
   return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
 }
 
-/** Tells of keys every few seconds, and keeps connections now and then hourly. Returns what stops it. */
+/** Ends frozen sessions and tells of keys every few seconds, and keeps connections now and then hourly. Returns what stops it. */
 export function startKeeper(deps: KeeperDependencies): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -71,6 +72,8 @@ export function startKeeper(deps: KeeperDependencies): () => void {
   const told = new Map<string, number>();
   const round = async (): Promise<void> => {
     try {
+      const frozen = await endFrozenSessions(deps.db);
+      if (frozen > 0) deps.log.warn({ frozen }, 'sessions of a frozen process held locks; they are ended');
       if (Date.now() >= keepAtMs) {
         const live = await keepConnections(deps);
         keepAtMs = Date.now() + KEEP_INTERVAL_MS;

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../db/connections.ts';
 import { databaseFault, openDatabase, row, rows, textArray, type DatabaseFault } from '../../db/database.ts';
+import { endFrozenSessions } from '../../db/sessions.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';
@@ -128,4 +129,36 @@ describe('a pool', () => {
       expect(ms).toBeLessThan(30_000);
     }
   });
+
+  it('of a process that is frozen in the middle of a transaction is ended by another, and its locks are free', async () => {
+    const frozen = openDatabase(database.url, { max: 1, name: 'meterline worker' });
+    const lock = sql`select pg_advisory_xact_lock(77)`;
+    const { promise: held, resolve: isHeld } = withResolvers();
+    const { promise: thawed, resolve: thaw } = withResolvers();
+    const transaction = frozen.db.transaction(async (tx) => {
+      await tx.execute(lock);
+      isHeld();
+      await thawed;
+      await tx.execute(sql`select 1`);
+    });
+    const outcome = transaction.then(
+      () => 'committed',
+      () => 'ended',
+    );
+    await held;
+    expect(await endFrozenSessions(database.db)).toBe(0);
+    await until('it to count as frozen', async () => (await endFrozenSessions(database.db, 0)) > 0);
+    await database.db.transaction((tx) => tx.execute(lock));
+    thaw();
+    expect(await outcome).toBe('ended');
+    await frozen.close();
+  });
 });
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
