@@ -47,7 +47,7 @@ export interface Cell {
   readonly hash: number;
   /** Exclusive; infinite for a workspace that is not archived. */
   readonly endDay: number;
-  /** How likely a day has any use of it. */
+  /** How likely it is used on a day. */
   readonly presence: number;
   readonly rates: readonly Rate[];
   readonly searchesUsual: number;
