@@ -156,6 +156,25 @@ export async function acceptKey(
         await addEvent(tx, connectionId, { type: 'organization', message });
       }
       await addEvent(tx, connectionId, { type: 'key_active', message: `Key …${candidate.hint} serves from now on.` });
+      // One that was asked for before, and got no answer yet, must not replace this one when it does.
+      const overtaken = await tx
+        .update(keys)
+        .set({ state: 'destroyed', sealed: null, ringKeyId: null, endedAt: sql`now()` })
+        .where(
+          and(
+            eq(keys.connectionId, connectionId),
+            eq(keys.state, 'candidate'),
+            lt(
+              keys.requestedAt,
+              sql`(select k.requested_at from keys k where k.connection_id = ${connectionId} and k.id = ${keyId})`,
+            ),
+          ),
+        )
+        .returning({ hint: keys.hint });
+      for (const { hint } of overtaken) {
+        const message = `Key …${hint} was overtaken by key …${candidate.hint} before it was tried; it is destroyed.`;
+        await addEvent(tx, connectionId, { type: 'key_destroyed', message });
+      }
       return { outcome: 'accepted' };
     });
   } catch (error) {

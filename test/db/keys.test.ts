@@ -201,6 +201,19 @@ describe('an accepted key', () => {
     expect(await states(id)).toEqual(['aaaa destroyed', 'bbbb destroyed', 'cccc destroyed', 'dddd active']);
   });
 
+  it('that was asked for before another that is accepted, and got no answer, is overtaken for good', async () => {
+    const { id } = await started();
+    const waiting = await stage(id, 'd');
+    await deferKey(database.db, { connectionId: id, keyId: waiting }, { code: 'upstream_unavailable' }, 0);
+    const unasked = await stage(id, 'e', false);
+    await rotate(id, 'f');
+    expect(await states(id)).toEqual(['aaaa superseded', 'dddd destroyed', 'eeee candidate', 'ffff active']);
+    expect(await acceptKey(database.db, { connectionId: id, keyId: waiting }, organization)).toEqual({
+      outcome: 'gone',
+    });
+    expect(await openCandidate(database.db, RING, id, unasked)).not.toBeNull();
+  });
+
   it('that is rejected before its first success gives way to the one it replaced, down to the first', async () => {
     const { id, first } = await started();
     const second = await rotate(id, 'b');
