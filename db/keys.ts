@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import type { FailureCode, Fault } from '../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
 import { databaseFault, type Db } from './database.ts';
@@ -156,25 +156,7 @@ export async function acceptKey(
         await addEvent(tx, connectionId, { type: 'organization', message });
       }
       await addEvent(tx, connectionId, { type: 'key_active', message: `Key …${candidate.hint} serves from now on.` });
-      // One that was asked for before, and got no answer yet, must not replace this one when it does.
-      const overtaken = await tx
-        .update(keys)
-        .set({ state: 'destroyed', sealed: null, ringKeyId: null, endedAt: sql`now()` })
-        .where(
-          and(
-            eq(keys.connectionId, connectionId),
-            eq(keys.state, 'candidate'),
-            lt(
-              keys.requestedAt,
-              sql`(select k.requested_at from keys k where k.connection_id = ${connectionId} and k.id = ${keyId})`,
-            ),
-          ),
-        )
-        .returning({ hint: keys.hint });
-      for (const { hint } of overtaken) {
-        const message = `Key …${hint} was overtaken by key …${candidate.hint} before it was tried; it is destroyed.`;
-        await addEvent(tx, connectionId, { type: 'key_destroyed', message });
-      }
+      await destroyOvertaken(tx, connectionId, { keyId, hint: candidate.hint });
       return { outcome: 'accepted' };
     });
   } catch (error) {
@@ -189,6 +171,20 @@ export async function acceptKey(
   }
 }
 
+/** A candidate that was asked for before the accepted key, and got no answer yet, must not replace it when it does. */
+async function destroyOvertaken(
+  tx: Db,
+  connectionId: string,
+  accepted: { keyId: string; hint: string },
+): Promise<void> {
+  const since = sql`(select k.requested_at from keys k where k.connection_id = ${connectionId} and k.id = ${accepted.keyId})`;
+  const overtaken = await endKeys(tx, connectionId, ['candidate'], 'destroyed', { which: lt(keys.requestedAt, since) });
+  for (const { hint } of overtaken) {
+    const message = `Key …${hint} was overtaken by key …${accepted.hint} before it was tried; it is destroyed.`;
+    await addEvent(tx, connectionId, { type: 'key_destroyed', message });
+  }
+}
+
 /** Refuses a candidate for good and destroys its ciphertext. The active key goes on. */
 export async function refuseKey(
   db: Db,
@@ -197,7 +193,10 @@ export async function refuseKey(
   message: string,
 ): Promise<void> {
   await db.transaction(async (tx) => {
-    const ended = await endKeys(tx, key.connectionId, ['candidate'], 'refused', { keyId: key.keyId, fault });
+    const ended = await endKeys(tx, key.connectionId, ['candidate'], 'refused', {
+      which: eq(keys.id, key.keyId),
+      fault,
+    });
     for (const { hint } of ended) {
       await addEvent(tx, key.connectionId, { type: 'key_refused', message: `Key …${hint} is refused: ${message}` });
     }
@@ -237,7 +236,7 @@ export async function restoreKey(
       .limit(1);
     if (previous === undefined) return;
     const fault: Fault = { code, detail: 'It was rejected before its first success.' };
-    const ended = await endKeys(tx, connectionId, ['active'], 'refused', { keyId: rejectedKeyId, fault });
+    const ended = await endKeys(tx, connectionId, ['active'], 'refused', { which: eq(keys.id, rejectedKeyId), fault });
     if (ended.length === 0) return;
     await tx
       .update(keys)
@@ -296,8 +295,7 @@ export async function destroyForgottenCandidates(db: Db): Promise<number> {
   for (const { connectionId, id } of forgotten) {
     await db.transaction(async (tx) => {
       for (const { hint } of await endKeys(tx, connectionId, ['candidate'], 'destroyed', {
-        keyId: id,
-        unasked: true,
+        which: and(eq(keys.id, id), isNull(keys.requestedAt)),
       })) {
         const message = `Key …${hint} was staged and not used for 24 hours; it is destroyed.`;
         await addEvent(tx, connectionId, { type: 'key_destroyed', message });
@@ -312,7 +310,7 @@ async function endKeys(
   connectionId: string,
   from: KeyState[],
   to: 'refused' | 'destroyed',
-  only?: { keyId: string; fault?: Fault; unasked?: boolean },
+  { which, fault }: { which?: SQL | undefined; fault?: Fault } = {},
 ): Promise<{ hint: string }[]> {
   return db
     .update(keys)
@@ -321,15 +319,8 @@ async function endKeys(
       sealed: null,
       ringKeyId: null,
       endedAt: sql`now()`,
-      ...(only?.fault ? { fault: only.fault } : {}),
+      ...(fault === undefined ? {} : { fault }),
     })
-    .where(
-      and(
-        eq(keys.connectionId, connectionId),
-        inArray(keys.state, from),
-        only === undefined ? undefined : eq(keys.id, only.keyId),
-        only?.unasked === true ? isNull(keys.requestedAt) : undefined,
-      ),
-    )
+    .where(and(eq(keys.connectionId, connectionId), inArray(keys.state, from), which))
     .returning({ hint: keys.hint });
 }
