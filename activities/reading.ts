@@ -4,7 +4,7 @@ import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { markKeyUsed, openActiveKey } from '../db/keys.ts';
 import { ConnectionGoneError } from '../db/live.ts';
-import { addSyncProgress, type SyncRun } from '../db/syncs.ts';
+import { addSyncTraffic, continueSync, type SyncRun } from '../db/syncs.ts';
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -12,10 +12,8 @@ import { KEY_REPLACED, failureOf } from './failures.ts';
 
 const HEARTBEAT_INTERVAL_MS = 2_000;
 
-/** What an activity did, added up while it runs so that a failed attempt counts too. */
-export interface Tally {
-  daysRead: number;
-  daysChanged: number;
+/** How far an activity has come. */
+export interface Progress {
   /** The last day that is committed; a retry goes on after it. */
   through: Day | null;
 }
@@ -27,18 +25,20 @@ export interface Tally {
 export async function readForSync<T>(
   deps: Dependencies,
   sync: { connectionId: string; n: number },
-  read: (reader: AnthropicReader, tally: Tally) => Promise<T>,
+  read: (reader: AnthropicReader, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const run: SyncRun = { ...sync, runId: runIdOfThisActivity() };
-  const tally: Tally = { daysRead: 0, daysChanged: 0, through: committedThrough() };
+  const progress: Progress = { through: committedThrough() };
+  await continueSync(deps.db, run);
   const counted = async (reader: AnthropicReader): Promise<T> => {
     try {
-      return await read(reader, tally);
+      return await read(reader, progress);
     } finally {
-      await addSyncProgress(deps.db, run, { ...reader.traffic, ...tally });
+      // Also where it failed: an attempt that failed made its requests.
+      await addSyncTraffic(deps.db, run, reader.traffic);
     }
   };
-  return readWithActiveKey(deps, sync.connectionId, counted, () => tally.through);
+  return readWithActiveKey(deps, sync.connectionId, counted, () => progress.through);
 }
 
 /** The run of the workflow that asked for this activity. A sync that was reset goes on under another run. */

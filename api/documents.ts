@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
 import { lengthOf } from '../domain/days.ts';
-import { failureKind, type Fault } from '../domain/failures.ts';
-import { PROBE_INTERVAL_MS, backoffMs, nextDueMs } from '../domain/schedule.ts';
+import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
+import { PROBE_INTERVAL_MS, backoffMs, nextDueMs, retryAtMs } from '../domain/schedule.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';
 import type { connection, sync } from './schemas.ts';
@@ -12,7 +12,7 @@ type FailureDocument = NonNullable<ConnectionDocument['error']>;
 
 /** A connection as it is shown. */
 export function connectionDocument(view: ConnectionView, settings: Settings): ConnectionDocument {
-  const { id, organizationId, organizationName, began, backfillTo, coverage, key, lastSync } = view;
+  const { id, organizationId, organizationName, began, backfillTo, coverage, key, candidate, lastSync } = view;
   const workflowId = connectionWorkflowId(id);
   return {
     id,
@@ -23,6 +23,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
       key === null
         ? null
         : { id: key.id, hint: key.hint, added_at: iso(key.addedAtMs), last_used_at: isoOrNull(key.lastUsedAtMs) },
+    candidate: candidate === null ? null : candidateDocument(candidate),
     backfill: {
       from: began,
       to: backfillTo,
@@ -33,7 +34,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
     covered_through: coverage.through,
     missing_days: coverage.missingDays,
     last_sync: lastSync === null ? null : syncDocument(id, lastSync, settings),
-    next_sync_at: isoOrNull(nextTryMs(view, settings)),
+    next_sync_at: isoOrNull(nextAskedMs(view, settings)),
     error: errorOf(view),
     note: view.status === 'active' && !coverage.hasLines ? 'no usage reported yet' : null,
     temporal: { workflow_id: workflowId, url: temporalUrl(settings, workflowId) },
@@ -77,37 +78,53 @@ export function failureDocument(fault: Fault, atMs: number): FailureDocument {
   };
 }
 
-function errorOf({ status, failure, key, refusal }: ConnectionView): FailureDocument | null {
+/** A key without a verdict, as it is shown: what it met last, and when it is tried again. */
+export function candidateDocument(
+  key: Pick<KeyView, 'id' | 'hint' | 'state' | 'tries' | 'triedAtMs' | 'fault'>,
+): NonNullable<ConnectionDocument['candidate']> {
+  const { id, hint, state, fault, triedAtMs } = key;
+  const error = fault === null || triedAtMs === null ? null : failureDocument(fault, triedAtMs);
+  return { id, hint, state, error, next_try_at: isoOrNull(nextTryOfKeyMs(key)) };
+}
+
+function nextTryOfKeyMs({ state, tries, triedAtMs }: Pick<KeyView, 'state' | 'tries' | 'triedAtMs'>): number | null {
+  return state !== 'candidate' || triedAtMs === null ? null : triedAtMs + backoffMs(tries);
+}
+
+function errorOf({ status, failure, candidate, refusal }: ConnectionView): FailureDocument | null {
   if (failure !== null) return failureDocument(failure.fault, failure.atMs);
   if (status === 'refused' && refusal !== null) return failureDocument(refusal.fault, refusal.atMs);
-  const unanswered = key !== null && isWaiting(key) ? key : null;
-  if (status !== 'validating' || unanswered?.fault == null || unanswered.triedAtMs === null) return null;
-  return failureDocument(unanswered.fault, unanswered.triedAtMs);
+  if (status !== 'validating' || candidate?.fault == null || candidate.triedAtMs === null) return null;
+  return failureDocument(candidate.fault, candidate.triedAtMs);
 }
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
-function nextTryMs(view: ConnectionView, { syncHourUtc, now }: Settings): number | null {
-  const { id, status, key, failure } = view;
+function nextAskedMs(view: ConnectionView, { syncHourUtc, now }: Settings): number | null {
+  const { id, status, candidate, failure, probedAtMs } = view;
+  const ofKey = candidate === null ? null : nextTryOfKeyMs(candidate);
   switch (status) {
     case 'paused':
     case 'refused':
     case 'disconnected':
       return null;
     case 'validating':
-      return key !== null && isWaiting(key) && key.triedAtMs !== null ? key.triedAtMs + backoffMs(key.tries) : null;
+      return ofKey;
     case 'awaiting_key':
-      return failure === null ? null : (view.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
-    case 'degraded':
-      return failure === null ? null : failure.atMs + backoffMs(failure.count);
+      return earliest(ofKey, failure === null ? null : (probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS);
+    case 'degraded': {
+      // With a rejected key nothing is read; one that waits is tried.
+      if (failure === null || isKeyFailure(failure.fault.code)) return ofKey;
+      return earliest(ofKey, retryAtMs({ ...failure, code: failure.fault.code }));
+    }
     case 'discovering':
     case 'backfilling':
     case 'active':
-      return nextDueMs(id, syncHourUtc, now());
+      return earliest(ofKey, nextDueMs(id, syncHourUtc, now()));
   }
 }
 
-function isWaiting(key: KeyView): boolean {
-  return key.state === 'candidate';
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 function temporalUrl(settings: Settings, workflowId: string, runId?: string): string | null {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { connection } from './schemas.ts';
-import { loadConnectionView, loadStanding } from '../db/connection-views.ts';
+import { loadConnectionView, loadStanding, type Standing } from '../db/connection-views.ts';
 import { dayOf, type Day } from '../domain/days.ts';
-import { isLive, type Status } from '../domain/statuses.ts';
+import { isLive } from '../domain/statuses.ts';
 import { connectionDocument } from './documents.ts';
 import type { Deps } from './endpoint.ts';
 import { Problem } from './problems.ts';
@@ -28,7 +28,7 @@ export async function shownConnection(deps: Deps, id: string): Promise<z.input<t
 }
 
 /** Where a connection stands. */
-export async function standingOf(deps: Deps, id: string): Promise<{ id: string; status: Status; began: Day }> {
+export async function standingOf(deps: Deps, id: string): Promise<Standing & { id: string }> {
   const known = knownForm(id);
   const standing = await loadStanding(deps.db, known);
   if (standing === null) throw new Problem('not_found');
@@ -36,7 +36,7 @@ export async function standingOf(deps: Deps, id: string): Promise<{ id: string; 
 }
 
 /** Where a connection stands that has not ended. */
-export async function liveStandingOf(deps: Deps, id: string): Promise<{ id: string; status: Status; began: Day }> {
+export async function liveStandingOf(deps: Deps, id: string): Promise<Standing & { id: string }> {
   const standing = await standingOf(deps, id);
   if (!isLive(standing.status)) {
     throw new Problem('conflict', { detail: `The connection is ${standing.status}, which is an end.` });

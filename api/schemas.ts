@@ -121,7 +121,14 @@ export const restatementsQuery = z.strictObject({
   to: day.optional(),
   ...page,
 });
-export const coverageQuery = z.strictObject({ from: day.optional(), to: day.optional() });
+export const coverageQuery = z.strictObject({
+  from: day.optional(),
+  to: day.optional(),
+  state: z
+    .enum(['missing', 'provisional', 'final', 'disagreeing'])
+    .optional()
+    .meta({ description: 'Only days that are so in cost or in usage.' }),
+});
 
 const reportQuery = {
   connection_id: z.string().optional().meta({ description: 'Without it, all connections together.' }),
@@ -184,45 +191,49 @@ export const sync = z
   })
   .meta({ id: 'Sync' });
 
-const connectionFields = {
-  id: z.string(),
-  name: z.string(),
-  status: z.enum(STATUSES),
-  organization: z.strictObject({ id: z.string(), name: z.string() }).nullable(),
-  key: z
-    .strictObject({
-      id: z.string(),
-      hint: z.string().meta({ description: 'The last four characters.' }),
-      added_at: instant,
-      last_used_at: instant.nullable(),
-    })
-    .nullable()
-    .meta({ description: 'The key that serves; before there is one, the one that is tried.' }),
-  backfill: z.strictObject({ from: dayOut, to: dayOut, days_done: wholeNumber, days_total: wholeNumber }),
-  covered_from: dayOut.nullable(),
-  covered_through: dayOut
-    .nullable()
-    .meta({ description: 'The last day of the unbroken run of stored days from the start on.' }),
-  missing_days: wholeNumber,
-  last_sync: sync.nullable(),
-  next_sync_at: instant.nullable().meta({ description: 'When Anthropic is asked next without anybody asking.' }),
-  error: failure.nullable().meta({ description: 'What went wrong and is not made good yet.' }),
-  note: z.string().nullable(),
-  temporal: workflow,
-  created_at: instant,
-};
+const candidate = z
+  .strictObject({
+    id: z.string(),
+    hint: z.string(),
+    state: z.enum(KEY_STATES),
+    error: failure.nullable().meta({ description: 'What it met when it was tried last.' }),
+    next_try_at: instant.nullable(),
+  })
+  .meta({ id: 'Candidate', description: 'A new key, while there is no verdict on it.' });
 
 /** A connection. */
-export const connection = z.strictObject(connectionFields).meta({ id: 'Connection' });
-
-const candidate = z
-  .strictObject({ id: z.string(), hint: z.string(), state: z.enum(KEY_STATES), error: failure.nullable() })
-  .meta({ id: 'Candidate', description: 'The new key, while there is no verdict on it.' });
-
-/** A connection whose key is rotated. */
-export const rotation = z
-  .strictObject({ ...connectionFields, candidate: candidate.optional() })
-  .meta({ id: 'Rotation' });
+export const connection = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    status: z.enum(STATUSES),
+    organization: z.strictObject({ id: z.string(), name: z.string() }).nullable(),
+    key: z
+      .strictObject({
+        id: z.string(),
+        hint: z.string().meta({ description: 'The last four characters.' }),
+        added_at: instant,
+        last_used_at: instant.nullable(),
+      })
+      .nullable()
+      .meta({ description: 'The key that serves; before there is one, the one that is tried.' }),
+    candidate: candidate
+      .nullable()
+      .meta({ description: 'The key that is to serve next: asked for, and not answered yet by Anthropic.' }),
+    backfill: z.strictObject({ from: dayOut, to: dayOut, days_done: wholeNumber, days_total: wholeNumber }),
+    covered_from: dayOut.nullable(),
+    covered_through: dayOut
+      .nullable()
+      .meta({ description: 'The last day of the unbroken run of stored days from the start on.' }),
+    missing_days: wholeNumber,
+    last_sync: sync.nullable(),
+    next_sync_at: instant.nullable().meta({ description: 'When Anthropic is asked next without anybody asking.' }),
+    error: failure.nullable().meta({ description: 'What went wrong and is not made good yet.' }),
+    note: z.string().nullable(),
+    temporal: workflow,
+    created_at: instant,
+  })
+  .meta({ id: 'Connection' });
 
 /** A staged key, and the signal that puts it to use. */
 export const stagedKey = z

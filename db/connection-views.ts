@@ -6,6 +6,7 @@ import type { SyncKind } from '../domain/reading.ts';
 import type { Status } from '../domain/statuses.ts';
 import { epochMs, rows, type Db } from './database.ts';
 import { connections, keys } from './schema.ts';
+import { sizeOf } from './syncs.ts';
 
 /** A connection as people see it. Instants are milliseconds since the epoch. */
 export interface ConnectionView {
@@ -21,6 +22,8 @@ export interface ConnectionView {
   readonly failure: { readonly fault: Fault; readonly atMs: number; readonly count: number } | null;
   /** The key that serves; without one the candidate that is tried next. */
   readonly key: KeyView | null;
+  /** The key that somebody asked to use and that has no verdict yet; of several, the one that is tried next. */
+  readonly candidate: KeyView | null;
   /** Why the last refused key was refused. */
   readonly refusal: { readonly fault: Fault; readonly atMs: number } | null;
   readonly coverage: CoverageView;
@@ -45,7 +48,7 @@ export interface CoverageView {
   /** The last day of the unbroken run that starts where the connection began. */
   readonly through: Day | null;
   readonly backfillDaysDone: number;
-  /** From where the connection began to today, or to its end. */
+  /** From where the connection began to today, or to its end. What was deleted on demand is not missing. */
   readonly missingDays: number;
   readonly hasLines: boolean;
 }
@@ -96,6 +99,12 @@ export async function listConnectionViews(db: Db, filter: ConnectionFilter, toda
   return loadViews(db, page, today);
 }
 
+const KEY_VIEW = sql`jsonb_build_object(
+  'id', k.id, 'state', k.state, 'hint', k.hint,
+  'addedAtMs', ${epochMs(sql`k.added_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
+  'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'fault', k.fault
+)`;
+
 async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[]> {
   const found = await rows<{ view: ConnectionView }>(
     db,
@@ -113,24 +122,23 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         'failure', case when c.failure is not null then jsonb_build_object(
           'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count
         ) end,
-        'key', key.view,
+        'key', coalesce(active.view, candidate.view),
+        'candidate', candidate.view,
         'refusal', refusal.view,
         'coverage', coverage.view,
         'lastSync', last_sync.view
       ) as view
       from (${page}) c
       left join lateral (
-        select jsonb_build_object(
-          'id', k.id, 'state', k.state, 'hint', k.hint,
-          'addedAtMs', ${epochMs(sql`k.added_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
-          'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'fault', k.fault
-        ) as view
+        select ${KEY_VIEW} as view from keys k where k.connection_id = c.id and k.state = 'active'
+      ) active on true
+      left join lateral (
+        select ${KEY_VIEW} as view
         from keys k
-        where k.connection_id = c.id
-          and (k.state = 'active' or (k.state = 'candidate' and k.requested_at is not null))
-        order by (k.state = 'active') desc, k.requested_at, k.added_at
+        where k.connection_id = c.id and k.state = 'candidate' and k.requested_at is not null
+        order by k.requested_at, k.added_at
         limit 1
-      ) key on true
+      ) candidate on true
       left join lateral (
         select jsonb_build_object('fault', k.fault, 'atMs', ${epochMs(sql`k.ended_at`)}) as view
         from keys k
@@ -141,7 +149,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
       left join lateral (
         select jsonb_build_object(
           'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
-          'daysRead', s.days_read, 'daysChanged', s.days_changed, 'requests', s.requests, 'bytes', s.bytes,
+          'daysRead', ${sizeOf(sql`s.days_read`)}, 'daysChanged', ${sizeOf(sql`s.days_changed`)}, 'requests', s.requests, 'bytes', s.bytes,
           'fault', s.fault, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
         ) as view
         from syncs s
@@ -162,7 +170,10 @@ function coverageOf(today: Day): SQL {
       'from', min(covered.day),
       'through', max(covered.day) filter (where covered.day = c.began + covered.place),
       'backfillDaysDone', count(*) filter (where covered.day <= c.backfill_to),
-      'missingDays', greatest(0, last.day - c.began + 1 - count(*) filter (where covered.day <= last.day)),
+      'missingDays', case when c.purged_at is null
+        then greatest(0, last.day - c.began + 1 - count(*) filter (where covered.day <= last.day))
+        else 0
+      end,
       'hasLines', coalesce(bool_or(covered.has_lines), false)
     ) as view
     from (select least(${today}::date, (c.ended_at at time zone 'UTC')::date) as day) last
@@ -173,7 +184,7 @@ function coverageOf(today: Day): SQL {
       group by d.day
       having count(*) = 2
     ) covered on true
-    group by last.day
+    group by last.day, c.began, c.purged_at
   `;
 }
 
@@ -204,13 +215,26 @@ export async function loadVerdict(db: Db, connectionId: string, keyId: string): 
   return { ...rest, triedAtMs: triedAt?.getTime() ?? null };
 }
 
+/** Where a connection stands, and which days it keeps. */
+export interface Standing {
+  readonly name: string;
+  readonly status: Status;
+  readonly began: Day;
+  /** The UTC day on which it ended; null while it lives. */
+  readonly endedOn: Day | null;
+  readonly isPurged: boolean;
+}
+
 /** What every change to a connection is judged by; null when there is no such connection. */
-export async function loadStanding(
-  db: Db,
-  connectionId: string,
-): Promise<{ name: string; status: Status; began: Day } | null> {
+export async function loadStanding(db: Db, connectionId: string): Promise<Standing | null> {
   const [standing] = await db
-    .select({ name: connections.name, status: connections.status, began: connections.began })
+    .select({
+      name: connections.name,
+      status: connections.status,
+      began: connections.began,
+      endedOn: sql<Day | null>`(${connections.endedAt} at time zone 'UTC')::date::text`,
+      isPurged: sql<boolean>`${connections.purgedAt} is not null`,
+    })
     .from(connections)
     .where(eq(connections.id, connectionId));
   return standing ?? null;

@@ -3,14 +3,14 @@ import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
 import { daysToSettle } from '../domain/reading.ts';
 import { lastDayBeforeDaily } from '../domain/schedule.ts';
-import { failureKind, type Fault } from '../domain/failures.ts';
+import { failureKind, type FailureCode, type Fault } from '../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../domain/statuses.ts';
 import { epochMs, rows, type Db } from './database.ts';
 import { addEvent, METERLINE } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
 import { NO_FAILURE, lockLive } from './live.ts';
-import { connections, days } from './schema.ts';
+import { connections } from './schema.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
 const OWED_FOR_DAYS = 7;
@@ -175,6 +175,20 @@ export async function markProbed(db: Db, connectionId: string, nowMs: number): P
     .where(eq(connections.id, connectionId));
 }
 
+/** Anthropic takes the rejected key again: its failure is forgotten. */
+export async function forgiveKey(db: Db, connectionId: string, hint: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    await clearFailure(tx, connectionId);
+    await addEvent(tx, connectionId, { type: 'key_probed', message: `Anthropic takes key …${hint} again.` });
+  });
+}
+
+/** Notes that the rejected key is still rejected. */
+export async function keepRejection(db: Db, connectionId: string, hint: string, code: FailureCode): Promise<void> {
+  const message = `Key …${hint} was tried again and is still rejected with ${code}.`;
+  await addEvent(db, connectionId, { type: 'key_probed', message });
+}
+
 /** Gives a connection another name. False when there is no such connection. */
 export async function renameConnection(db: Db, connectionId: string, name: string, actor: string): Promise<boolean> {
   return db.transaction(async (tx) => {
@@ -227,6 +241,10 @@ export async function disconnect(db: Db, connectionId: string, purge: boolean): 
     for (const table of PURGED_TABLES) {
       await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
     }
+    await tx
+      .update(connections)
+      .set({ purgedAt: sql`now()` })
+      .where(eq(connections.id, connectionId));
     await addEvent(tx, connectionId, {
       type: 'purged',
       message: 'All that was read for this connection is deleted.',
@@ -234,10 +252,13 @@ export async function disconnect(db: Db, connectionId: string, purge: boolean): 
   });
 }
 
-/** Whether nothing that was read for a connection is stored any more. */
+/** Whether what was read for a connection was deleted on demand. */
 export async function isPurged(db: Db, connectionId: string): Promise<boolean> {
-  const found = await db.select({ day: days.day }).from(days).where(eq(days.connectionId, connectionId)).limit(1);
-  return found.length === 0;
+  const [found] = await db
+    .select({ purgedAt: connections.purgedAt })
+    .from(connections)
+    .where(eq(connections.id, connectionId));
+  return found?.purgedAt != null;
 }
 
 /** The connections that have not ended, oldest first. */

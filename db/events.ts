@@ -15,6 +15,7 @@ export type EventType =
   | 'key_restored'
   | 'key_destroyed'
   | 'key_unanswered'
+  | 'key_probed'
   | 'sync_failed'
   | 'day_flagged'
   | 'restatement'

@@ -1,10 +1,11 @@
-import { and, asc, between, desc, eq, gte, lt, lte, sql } from 'drizzle-orm';
+import { and, asc, between, desc, eq, getTableColumns, gte, lt, lte, sql } from 'drizzle-orm';
 import type { Day, DayRange } from '../domain/days.ts';
 import type { Report } from '../domain/lines.ts';
 import type { DayState, SyncKind } from '../domain/reading.ts';
 import type { SyncView } from './connection-views.ts';
 import type { Db } from './database.ts';
 import { days, events, restatements, syncs, workspaces } from './schema.ts';
+import { sizeOf } from './syncs.ts';
 
 /** The workspaces of a connection by name, then id; `after` is the id of the last one seen. */
 export async function listWorkspaces(
@@ -44,7 +45,11 @@ export async function listSyncs(
 ): Promise<SyncView[]> {
   const { kind, state, after } = page;
   const found = await db
-    .select()
+    .select({
+      ...getTableColumns(syncs),
+      daysRead: sizeOf(syncs.daysRead),
+      daysChanged: sizeOf(syncs.daysChanged),
+    })
     .from(syncs)
     .where(
       and(

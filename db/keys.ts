@@ -210,10 +210,17 @@ export async function deferKey(
   fault: Fault,
   nowMs: number,
 ): Promise<void> {
-  await db
-    .update(keys)
-    .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), fault })
-    .where(and(eq(keys.connectionId, key.connectionId), eq(keys.id, key.keyId), eq(keys.state, 'candidate')));
+  await db.transaction(async (tx) => {
+    const [deferred] = await tx
+      .update(keys)
+      .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), fault })
+      .where(and(eq(keys.connectionId, key.connectionId), eq(keys.id, key.keyId), eq(keys.state, 'candidate')))
+      .returning({ hint: keys.hint, tries: keys.tries });
+    // Once is enough to know; how often it was tried since is shown with the key.
+    if (deferred?.tries !== 1) return;
+    const message = `Key …${deferred.hint} got no verdict (${fault.code}); it is tried again on its own.`;
+    await addEvent(tx, key.connectionId, { type: 'key_unanswered', message });
+  });
 }
 
 /**

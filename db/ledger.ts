@@ -14,6 +14,7 @@ import { list, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { ConnectionGoneError, shareLive } from './live.ts';
 import { days, restatements } from './schema.ts';
+import { addSyncDay } from './syncs.ts';
 import { columnOf, digestOf, extraOf, identifyCost, identifyUsage, type Identified } from './series.ts';
 
 /** A whole day as it was just read. */
@@ -23,7 +24,7 @@ export type ReadDay = { readonly connectionId: string; readonly day: Day } & (
 ) & {
     /** From {@link takeAttempt}, taken before the first request of the attempt that read it. */
     readonly attempt: number;
-    readonly sync: number;
+    readonly sync: { readonly n: number; readonly runId: string };
     readonly today: Day;
   };
 
@@ -52,13 +53,26 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
     .orderBy(days.day);
 }
 
+/** The days of a report that were read last by one sync. */
+export async function daysReadBy(
+  db: Db,
+  { connectionId, report, sync }: { connectionId: string; report: Report; sync: number },
+): Promise<Set<Day>> {
+  const found = await db
+    .select({ day: days.day })
+    .from(days)
+    .where(and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.sync, sync)));
+  return new Set(found.map(({ day }) => day));
+}
+
 /**
  * Replaces a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
  * nothing at all when a newer attempt wrote the day already. A change to a day that had been read complete is kept as
  * a restatement; growth of a day that was not over is none. Throws {@link ConnectionGoneError}.
  */
 export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
-  const { connectionId, report, day, attempt, sync } = read;
+  const { connectionId, report, day, attempt } = read;
+  const { n: sync } = read.sync;
   const { lines, digest, write } = contentOf(read);
   const readOn = read.today;
   return db.transaction(async (tx) => {
@@ -82,6 +96,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
         .update(days)
         .set({ attempt, sync, readOn, readAt: sql`now()` })
         .where(here);
+      await addSyncDay(tx, { connectionId, ...read.sync }, day, false);
       return 'unchanged';
     }
     const written = await write(tx);
@@ -104,6 +119,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
     // What the same sync reads again because it did not add up was never taken for the truth.
     const isMend = stored?.sync === sync && !stored.reconciled;
     if (stored !== undefined && stored.readOn > day && !isMend) await keepRestatement(tx, read, stored.total, written);
+    await addSyncDay(tx, { connectionId, ...read.sync }, day, true);
     return 'changed';
   });
 }
@@ -116,7 +132,7 @@ interface Written extends Record<string, unknown> {
 }
 
 async function keepRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {
-  const { connectionId, report, day, sync } = read;
+  const { connectionId, report, day } = read;
   await tx.insert(restatements).values({
     connectionId,
     report,
@@ -126,7 +142,7 @@ async function keepRestatement(tx: Db, read: ReadDay, before: string, written: W
     linesAdded: written.added,
     linesRemoved: written.removed,
     linesChanged: written.changed,
-    sync,
+    sync: read.sync.n,
   });
   const unit = report === 'cost' ? 'USD' : 'tokens';
   const message = `The ${report} of ${day} was restated from ${before} to ${written.total} ${unit}.`;

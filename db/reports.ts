@@ -258,8 +258,6 @@ function completeness({ from, to, today }: Query, report: Report): SQL {
       interval '1 day'
     ) as kept(day)
     left join days d on d.connection_id = c.id and d.report = ${report} and d.day = kept.day::date
-    where not (
-      c.status = 'disconnected' and exists (select from events e where e.connection_id = c.id and e.type = 'purged')
-    )
+    where c.purged_at is null
   )`;
 }

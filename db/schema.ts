@@ -27,6 +27,7 @@ import type { Day } from '../domain/days.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const day = customType<{ data: Day; driverData: string }>({ dataType: () => 'date' });
+const daySet = customType<{ data: string }>({ dataType: () => 'datemultirange' });
 const instant = (name: string) => timestamp(name, { withTimezone: true });
 const oneOf = (column: string, values: readonly string[]): ReturnType<typeof sql> =>
   sql.raw(`${column} in (${values.map((value) => `'${value}'`).join(', ')})`);
@@ -52,8 +53,10 @@ export const connections = pgTable(
     lastSync: integer('last_sync').notNull().default(0),
     createdAt: instant('created_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
+    purgedAt: instant('purged_at'),
   },
   (table) => [
+    check('connections_purged', sql`${table.purgedAt} is null or ${table.endedAt} is not null`),
     check('connections_status', oneOf('status', STATUSES)),
     check('connections_backfill', sql`${table.began} <= ${table.backfillTo}`),
     check('connections_failure', sql`(${table.failure} is null) = (${table.failedAt} is null)`),
@@ -275,8 +278,9 @@ export const syncs = pgTable(
     from: day('from_day').notNull(),
     to: day('to_day').notNull(),
     everyDay: boolean('every_day').notNull().default(false),
-    daysRead: integer('days_read').notNull().default(0),
-    daysChanged: integer('days_changed').notNull().default(0),
+    /** As sets, since a day has two reports, and a retry may read it again: it counts once. */
+    daysRead: daySet('days_read').notNull().default('{}'),
+    daysChanged: daySet('days_changed').notNull().default('{}'),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
     fault: jsonb().$type<Fault>(),

@@ -1,6 +1,6 @@
-import { and, eq, lt, ne, sql } from 'drizzle-orm';
+import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
-import { dayOf } from '../domain/days.ts';
+import { dayOf, type Day } from '../domain/days.ts';
 import { failureKind, type Fault } from '../domain/failures.ts';
 import { recordFailure } from './connections.ts';
 import { row, type Db } from './database.ts';
@@ -52,26 +52,41 @@ export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs
   });
 }
 
-/** Adds to what a run did. A run that was reset to after its first step has no row yet, and gets its first run's. */
-export async function addSyncProgress(
-  db: Db,
-  { connectionId, n, runId }: SyncRun,
-  done: { requests: number; bytes: number; daysRead: number; daysChanged: number },
-): Promise<void> {
+/** A run that was reset to after its first step has no row yet: it gets its first run's. Else nothing changes. */
+export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
   await db.execute(sql`
-    insert into syncs as s
-      (connection_id, n, run_id, kind, state, from_day, to_day, every_day, requests, bytes, days_read, days_changed)
-    select connection_id, n, ${runId}, kind, 'running', from_day, to_day, every_day,
-      ${done.requests}::int, ${done.bytes}::bigint, ${done.daysRead}::int, ${done.daysChanged}::int
+    insert into syncs (connection_id, n, run_id, kind, state, from_day, to_day, every_day)
+    select connection_id, n, ${runId}, kind, 'running', from_day, to_day, every_day
     from syncs where connection_id = ${connectionId} and n = ${n}
     order by run_id <> ${runId}, started_at
     limit 1
-    on conflict (connection_id, n, run_id) do update set
-      requests = s.requests + excluded.requests,
-      bytes = s.bytes + excluded.bytes,
-      days_read = s.days_read + excluded.days_read,
-      days_changed = s.days_changed + excluded.days_changed
+    on conflict (connection_id, n, run_id) do nothing
   `);
+}
+
+/** Adds to what a run asked of Anthropic. */
+export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: number; bytes: number }): Promise<void> {
+  await db
+    .update(syncs)
+    .set({ requests: sql`${syncs.requests} + ${done.requests}`, bytes: sql`${syncs.bytes} + ${done.bytes}` })
+    .where(isRun(run));
+}
+
+/** Keeps that a run read a day, and whether it was new or another than before. Belongs into the day's transaction. */
+export async function addSyncDay(tx: Db, run: SyncRun, day: Day, isChanged: boolean): Promise<void> {
+  const also = sql`datemultirange(daterange(${day}, ${day}, '[]'))`;
+  await tx
+    .update(syncs)
+    .set({
+      daysRead: sql`${syncs.daysRead} + ${also}`,
+      ...(isChanged ? { daysChanged: sql`${syncs.daysChanged} + ${also}` } : {}),
+    })
+    .where(isRun(run));
+}
+
+/** How many days a set of days holds. */
+export function sizeOf(days: SQL | AnyColumn): SQL<number> {
+  return sql<number>`(select coalesce(sum(upper(part) - lower(part)), 0)::int from unnest(${days}) part)`;
 }
 
 /** A run that was reset is over, and could not say so. */

@@ -147,22 +147,29 @@ const coverage = endpoint({
   statuses: { 200: 'The days of the range that the connection keeps.' },
   refusals: [],
   handle: async ({ id: asked, query }, deps) => {
-    const { id, began } = await standingOf(deps, asked);
+    const { id, began, endedOn, isPurged } = await standingOf(deps, asked);
     const today = todayOf(deps);
     const { from, to } = rangeOf(query, today, MAX_COVERAGE_DAYS);
-    const kept = { from: laterOf(from, began), to: earlierOf(to, today) };
+    const kept = { from: laterOf(from, began), to: earlierOf(to, endedOn ?? today) };
     const stored = await listStoredDays(deps.db, id, kept);
     const byDay = new Map(stored.map((view) => [`${view.report} ${view.day}`, view]));
-    const data = daysIn(kept).map((day) => dayDocument(day, byDay.get(`cost ${day}`), byDay.get(`usage ${day}`)));
+    const days = isPurged ? [] : daysIn(kept);
+    const data = days
+      .map((day) => dayDocument(day, byDay.get(`cost ${day}`), byDay.get(`usage ${day}`)))
+      .filter((document) => query.state === undefined || isIn(query.state, document));
     return { status: 200, body: { data, next: null } };
   },
 });
 
-function dayDocument(
-  day: Day,
-  cost: DayView | undefined,
-  usage: DayView | undefined,
-): z.input<typeof coverageList>['data'][number] {
+type DayDocument = z.input<typeof coverageList>['data'][number];
+
+/** Whether a day is in a state in either report. */
+function isIn(state: z.output<typeof coverageQuery>['state'], { usage, ...cost }: DayDocument): boolean {
+  if (state === 'disagreeing') return cost.disagrees_with !== null || usage.disagrees_with !== null;
+  return cost.state === state || usage.state === state;
+}
+
+function dayDocument(day: Day, cost: DayView | undefined, usage: DayView | undefined): DayDocument {
   return {
     day,
     ...reportOfDay(cost),

@@ -4,11 +4,11 @@ import { stageKey } from '../../db/keys.ts';
 import { lockLive } from '../../db/live.ts';
 import type { KeyState } from '../../domain/keys.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
-import { failureDocument } from '../documents.ts';
+import { candidateDocument } from '../documents.ts';
 import { endpoint, type Deps } from '../endpoint.ts';
 import { liveStandingOf, shownConnection } from '../lookups.ts';
 import { Problem } from '../problems.ts';
-import { newKey, nothing, rotation, stagedKey } from '../schemas.ts';
+import { connection, newKey, nothing, stagedKey } from '../schemas.ts';
 import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
 
 const tag = 'Keys';
@@ -39,7 +39,7 @@ const rotate = endpoint({
   summary: 'Replaces the key; the old one serves until the new one is accepted',
   query: nothing,
   body: newKey,
-  out: rotation,
+  out: connection,
   statuses: {
     200: 'The new key serves.',
     202: 'It is stored, and there is no verdict on it yet: it is tried on its own.',
@@ -62,7 +62,7 @@ const rotate = endpoint({
     const told = await isTold(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
     const verdict = told ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
     if (isAccepted(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };
-    const candidate = { id: keyId, hint, state, error: verdict === null ? null : errorOf(verdict) };
+    const candidate = candidateDocument({ id: keyId, hint, state, ...(verdict ?? UNTRIED) });
     return { status: 202, body: { ...(await shownConnection(deps, id)), candidate } };
   },
 });
@@ -71,9 +71,7 @@ function hasAnswer(verdict: Verdict): boolean {
   return verdict.keyState !== 'candidate' || verdict.tries > 0;
 }
 
-function errorOf({ fault, triedAtMs }: Verdict): ReturnType<typeof failureDocument> | null {
-  return fault === null || triedAtMs === null ? null : failureDocument(fault, triedAtMs);
-}
+const UNTRIED = { tries: 0, triedAtMs: null, fault: null } as const;
 
 /** Stages a key while nothing can end the connection, since the end destroys the keys that it finds. */
 async function stageLive(

@@ -3,7 +3,7 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../domain/failures.ts';
 import { disconnect, recordFailure, setStatus } from '../../db/connections.ts';
-import { acceptKey, deferKey, openCandidate, refuseKey } from '../../db/keys.ts';
+import { acceptKey, deferKey, openCandidate, refuseKey, stageKey } from '../../db/keys.ts';
 import { keys, syncs } from '../../db/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
@@ -226,7 +226,7 @@ describe('a connection', () => {
       at: '2026-07-31T12:00:00.000Z',
     });
     expect(body.error.message).toMatch(/rate limit/);
-    expect(body.next_sync_at).toBe('2026-07-31T12:00:20.000Z');
+    expect(body.next_sync_at).toBe('2026-07-31T12:00:30.000Z');
   });
 
   it('shows when a rejected key is tried again', async () => {
@@ -234,6 +234,21 @@ describe('a connection', () => {
     await recordFailure(api.db, id, { fault: { code: 'key_invalid' }, keyId: null, nowMs: NOW });
     const { body } = await api.get(`/v1/connections/${id}`);
     expect(body.next_sync_at).toBe('2026-08-01T12:00:00.000Z');
+  });
+
+  it('shows the key that waits for an answer beside the one that serves, and when it is tried again', async () => {
+    const id = await seedConnection(api.db, { status: 'degraded', withKey: true });
+    const keyId = randomUUID();
+    await stageKey(api.db, ring, { connectionId: id, keyId, secret: CANARY, requested: true, actor: 'test' });
+    const shown = async (): Promise<unknown> => (await api.get(`/v1/connections/${id}`)).body;
+    expect(await shown()).toMatchObject({ key: { hint: 'wxyz' }, candidate: { id: keyId, error: null } });
+    await deferKey(api.db, { connectionId: id, keyId }, { code: 'upstream_unavailable' }, NOW);
+    await recordFailure(api.db, id, { fault: { code: 'key_invalid' }, keyId: null, nowMs: NOW - 1_000 });
+    // With the rejected key nothing is read, so what comes next is the other one's try.
+    expect(await shown()).toMatchObject({
+      candidate: { error: { code: 'upstream_unavailable' }, next_try_at: '2026-07-31T12:00:05.000Z' },
+      next_sync_at: '2026-07-31T12:00:05.000Z',
+    });
   });
 
   it('shows its last sync with a link to it', async () => {
@@ -247,7 +262,7 @@ describe('a connection', () => {
         runId: 'run-b',
         state: 'failed',
         fault: { code: 'upstream_invalid' },
-        daysRead: 3,
+        daysRead: '{[2026-07-01,2026-07-04)}',
         requests: 5,
         bytes: 5_000_000_000,
         startedAt: new Date(NOW - 1_000),

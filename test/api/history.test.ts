@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { disconnect } from '../../db/connections.ts';
 import { addEvent } from '../../db/events.ts';
 import { restatements, syncs } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
-import { NOW, TODAY, seedConnection, seedDay, seedWorkspace, startApi, type Api } from './support.ts';
+import { NOW, TODAY, seedConnection, seedCovered, seedDay, seedWorkspace, startApi, type Api } from './support.ts';
 
 let api: Api;
 let id: string;
@@ -155,6 +156,40 @@ describe('GET /v1/connections/{id}/coverage', () => {
     expect(await days('')).toEqual(daysIn({ from: '2026-07-10', to: TODAY }));
     expect(await days('from=2026-06-01&to=2026-07-11')).toEqual(['2026-07-10', '2026-07-11']);
     expect(await days('from=2026-06-01&to=2026-06-02')).toEqual([]);
+  });
+
+  it('shows only days in a state, where asked', async () => {
+    const own = await seedConnection(api.db, { began: addDays(TODAY, -2) });
+    const [first, second, third] = daysIn({ from: addDays(TODAY, -2), to: TODAY }) as [Day, Day, Day];
+    await seedDay(api.db, own, 'cost', first, { lines: 1, total: '1', state: 'provisional', disagreesWith: '2' });
+    await seedDay(api.db, own, 'usage', first);
+    await seedDay(api.db, own, 'cost', second);
+    const days = async (state: string): Promise<string[]> => {
+      const { body } = await api.get(`/v1/connections/${own}/coverage?state=${state}`);
+      return body.data.map(({ day }) => day);
+    };
+    expect(await days('missing')).toEqual([second, third]);
+    expect(await days('provisional')).toEqual([first]);
+    expect(await days('disagreeing')).toEqual([first]);
+    expect(await days('final')).toEqual([first, second]);
+    expect((await api.get(`/v1/connections/${own}/coverage?state=lost`)).status).toBe(400);
+  });
+
+  it('ends where the connection ended, and is empty once it is purged', async () => {
+    const own = await seedConnection(api.db, {
+      status: 'disconnected',
+      began: addDays(TODAY, -5),
+      endedAt: new Date(`${addDays(TODAY, -3)}T12:00:00Z`),
+    });
+    await seedCovered(api.db, own, addDays(TODAY, -5), addDays(TODAY, -5));
+    const states = async (): Promise<unknown[]> => {
+      const { body } = await api.get(`/v1/connections/${own}/coverage`);
+      return body.data.map(({ state }) => state);
+    };
+    expect(await states()).toEqual(['final', 'missing', 'missing']);
+    await disconnect(api.db, own, true);
+    expect(await states()).toEqual([]);
+    expect((await api.get(`/v1/connections/${own}`)).body).toMatchObject({ missing_days: 0, covered_from: null });
   });
 
   it('refuses more than 400 days, and a reversed range', async () => {

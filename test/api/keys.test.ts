@@ -87,7 +87,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     const rotated = await api.send('POST', `/v1/connections/${id}/rotate-key`, NEW_KEY);
     expect(rotated.status).toBe(200);
     expect(rotated.body).toMatchObject({ id, key: { hint: 'next' } });
-    expect(rotated.body.candidate).toBeUndefined();
+    expect(rotated.body.candidate).toBeNull();
   });
 
   it.each(['key_invalid', 'key_forbidden', 'organization_mismatch', 'individual_account'] as const)(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addEvent } from '../../db/events.ts';
+import { disconnect } from '../../db/connections.ts';
 import { COST_GROUPS, USAGE_GROUPS, type CostGroup } from '../../db/reports.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS } from '../../domain/lines.ts';
@@ -180,7 +180,7 @@ describe('GET /v1/costs', () => {
       expect((await own.get('/v1/costs')).body).toMatchObject({ provisional_days: 1, missing_days: 3 });
       const purged = await seedConnection(own.db, { status: 'disconnected', began: addDays(TODAY, -20) });
       expect((await own.get('/v1/costs')).body.missing_days).toBeGreaterThan(3);
-      await addEvent(own.db, purged, { type: 'purged', message: 'gone' });
+      await disconnect(own.db, purged, true);
       expect((await own.get('/v1/costs')).body).toMatchObject({ provisional_days: 1, missing_days: 3 });
     } finally {
       await own.close();

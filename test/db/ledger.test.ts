@@ -676,7 +676,7 @@ describe('the tables', () => {
       day: DAY,
       lines: [cost('2'), cost('3', { model: 'a\0b' })],
       attempt: await takeAttempt(database.db),
-      sync: 1,
+      sync: { n: 1, runId: 'run' },
       today: TODAY,
     } as const;
     await expect(commitDay(database.db, bad)).rejects.toThrow();

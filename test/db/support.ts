@@ -76,7 +76,7 @@ export async function commitCost(
     report: 'cost',
     day,
     lines,
-    sync,
+    sync: { n: sync, runId: 'run' },
     today,
     attempt: attempt ?? (await takeAttempt(db)),
   };
@@ -95,7 +95,7 @@ export async function commitUsage(
     report: 'usage',
     day,
     lines,
-    sync,
+    sync: { n: sync, runId: 'run' },
     today,
     attempt: attempt ?? (await takeAttempt(db)),
   };

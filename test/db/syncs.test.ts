@@ -4,7 +4,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, loadFacts } from '../../db/connections.ts';
 import { row } from '../../db/database.ts';
 import { acceptKey, stageKey } from '../../db/keys.ts';
-import { addSyncProgress, failSync, openSync, succeedSync, takeSyncNumber, type SyncRun } from '../../db/syncs.ts';
+import {
+  addSyncDay,
+  addSyncTraffic,
+  continueSync,
+  failSync,
+  openSync,
+  succeedSync,
+  takeSyncNumber,
+  type SyncRun,
+} from '../../db/syncs.ts';
 import { addDays } from '../../domain/days.ts';
 import type { Facts, SyncPlan } from '../../domain/decide.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -53,12 +62,16 @@ describe('a run', () => {
   it('opened twice is one, and adds up what it did', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
-    const done = { requests: 2, bytes: 3_000_000_000, daysRead: 4, daysChanged: 5 };
-    await addSyncProgress(database.db, run, done);
+    const done = { requests: 2, bytes: 3_000_000_000 };
+    await addSyncTraffic(database.db, run, done);
     await openSync(database.db, run, DAILY);
-    await addSyncProgress(database.db, run, done);
+    await addSyncTraffic(database.db, run, done);
+    await addSyncDay(database.db, run, TODAY, true);
+    await addSyncDay(database.db, run, addDays(TODAY, -1), false);
+    // The other report of this day, or a second read of it.
+    await addSyncDay(database.db, run, TODAY, false);
     expect(await syncsOf(database.db, id)).toEqual([
-      { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 8, days_changed: 10, fault: null },
+      { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 2, days_changed: 1, fault: null },
     ]);
     const { bytes } = await row<{ bytes: string }>(
       database.db,
@@ -106,6 +119,20 @@ describe('a run', () => {
     await succeedSync(database.db, run, DAILY, NOW_MS);
     expect((await factsOf(id))?.failure).toBeNull();
     expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', fault: null }]);
+  });
+
+  it('that was reset to after its first step goes on under a row of its own', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    await addSyncTraffic(database.db, run, { requests: 3, bytes: 1 });
+    const reset = { ...run, runId: randomUUID() };
+    await continueSync(database.db, reset);
+    await continueSync(database.db, reset);
+    await addSyncTraffic(database.db, reset, { requests: 2, bytes: 1 });
+    expect(await syncsOf(database.db, id)).toMatchObject([
+      { state: 'running', requests: 3 },
+      { state: 'running', requests: 2 },
+    ]);
   });
 
   it('that was reset to after its first step heals the connection too, under a row of its own', async () => {

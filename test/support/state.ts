@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { rows, type Db } from '../../db/database.ts';
+import { sizeOf } from '../../db/syncs.ts';
 import type { Status } from '../../domain/statuses.ts';
 
 /** What a test asks of a connection. */
@@ -60,7 +61,7 @@ export async function syncsOf(
   return rows(
     db,
     sql`
-      select n, kind, state, requests, days_read, days_changed, fault ->> 'code' as fault
+      select n, kind, state, requests, ${sizeOf(sql`days_read`)} as days_read, ${sizeOf(sql`days_changed`)} as days_changed, fault ->> 'code' as fault
       from syncs where connection_id = ${id} order by n, started_at
     `,
   );
