@@ -11,6 +11,7 @@ import { saveWorkspaces } from '../db/workspaces.ts';
 import type { Day } from '../domain/days.ts';
 import type { Facts, SyncPlan } from '../domain/decide.ts';
 import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../domain/failures.ts';
+import { keyHint } from '../domain/keys.ts';
 import type { Status } from '../domain/statuses.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readWithActiveKey, whileHeartbeating } from './reading.ts';
@@ -135,14 +136,16 @@ async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: numbe
   await connections.markProbed(db, connectionId, nowMs);
   const key = await keys.openActiveKey(db, ring, connectionId);
   if (key === null) return false;
+  const hint = keyHint(key.secret);
   try {
     const reader = transport.readerFor(key.secret, Context.current().cancellationSignal);
     await whileHeartbeating(() => readOrganization(reader));
   } catch (error) {
     if (!(error instanceof AnthropicError)) throw error;
     if (!isKeyFailure(error.code)) throw error;
+    await connections.keepRejection(db, connectionId, hint, error.code);
     return false;
   }
-  await connections.clearFailure(db, connectionId);
+  await connections.forgiveKey(db, connectionId, hint);
   return true;
 }

@@ -1,4 +1,4 @@
-import { heartbeat } from '@temporalio/activity';
+import { activityInfo, heartbeat } from '@temporalio/activity';
 import type { Fault } from '../domain/failures.ts';
 import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
@@ -7,12 +7,12 @@ import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as ledger from '../db/ledger.ts';
 import * as syncs from '../db/syncs.ts';
 import { saveWorkspaces } from '../db/workspaces.ts';
-import { addDays, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
+import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import type { Report } from '../domain/lines.ts';
 import { daysToRead, type Totals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
-import { readForSync, runIdOfThisActivity, type Tally } from './reading.ts';
+import { readForSync, runIdOfThisActivity, type Progress } from './reading.ts';
 
 /** The sync that an activity belongs to. Its run is the one that asked. */
 interface OfSync {
@@ -24,9 +24,6 @@ interface OfReport extends OfSync {
   readonly report: Report;
 }
 
-/** How many days were read, and how many of them were new or another than before. */
-export type DaysDone = Readonly<Pick<Tally, 'daysRead' | 'daysChanged'>>;
-
 /** What a sync may ask of the outside world. Each may run twice, or while an older attempt still does. */
 export interface SyncActivities {
   openSync(input: OfSync & { plan: SyncPlan }): Promise<void>;
@@ -37,7 +34,9 @@ export interface SyncActivities {
     input: OfReport & { window: DayRange; everyDay: boolean; today: Day },
   ): Promise<{ totals: Totals; toRead: DayRange[] }>;
   /** Reads the lines of ranges of days, oldest first, and commits them day by day. A retry goes on at the first day not committed. */
-  readDays(input: OfReport & { ranges: readonly DayRange[]; today: Day }): Promise<DaysDone>;
+  readDays(input: OfReport & { ranges: readonly DayRange[]; today: Day }): Promise<void>;
+  /** The days of ranges that this sync has not read, oldest first. */
+  listUnread(input: OfReport & { ranges: readonly DayRange[] }): Promise<Day[]>;
   /** Reads the ungrouped totals of a window again. */
   readTotals(input: OfReport & { window: DayRange }): Promise<Totals>;
   /** Marks the days whose lines add up to their totals, and returns those that do not. */
@@ -67,7 +66,12 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
     },
 
     readDays: ({ ranges, today, ...sync }) =>
-      readForSync(deps, sync, (reader, tally) => readDays(deps, reader, { ...sync, ranges, today }, tally)),
+      readForSync(deps, sync, (reader, progress) => readDays(deps, reader, { ...sync, ranges, today }, progress)),
+
+    async listUnread({ connectionId, n, report, ranges }) {
+      const read = await ledger.daysReadBy(db, { connectionId, report, sync: n });
+      return ranges.flatMap(daysIn).filter((day) => !read.has(day));
+    },
 
     readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
 
@@ -92,27 +96,30 @@ function totalsOf(reader: AnthropicReader, report: Report, window: DayRange): Pr
   }
 }
 
+/** A page is taken whole or not at all. What fails more often is read day by day, so that only the day at fault fails. */
+const TRIES_BY_RANGE = 2;
+
 async function readDays(
   deps: Dependencies,
   reader: AnthropicReader,
   input: OfReport & { ranges: readonly DayRange[]; today: Day },
-  tally: Tally,
-): Promise<DaysDone> {
+  progress: Progress,
+): Promise<void> {
   const { connectionId, n, report, today } = input;
+  const sync = { n, runId: runIdOfThisActivity() };
   const attempt = await ledger.takeAttempt(deps.db);
-  const done = tally.through;
-  for (const range of input.ranges) {
+  const done = progress.through;
+  const isByDay = activityInfo().attempt > TRIES_BY_RANGE;
+  const ranges = isByDay ? input.ranges.flatMap(daysIn).map((day) => ({ from: day, to: day })) : input.ranges;
+  for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
     for await (const read of daysOf(reader, report, { from, to: range.to })) {
-      const outcome = await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync: n, today });
-      tally.daysRead += 1;
-      if (outcome === 'changed') tally.daysChanged += 1;
-      tally.through = read.day;
+      await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync, today });
+      progress.through = read.day;
       heartbeat(read.day);
     }
   }
-  return { daysRead: tally.daysRead, daysChanged: tally.daysChanged };
 }
 
 type DayOfReport =

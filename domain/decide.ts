@@ -1,8 +1,16 @@
 import { dayOf, earlierOf, type Day, type DayRange } from './days.ts';
-import { isKeyFailure, retryDelayMs, type FailureCode } from './failures.ts';
+import { isKeyFailure, type FailureCode } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
-import { PROBE_INTERVAL_MS, backoffMs, dailyWindow, lastDayBeforeDaily, lastDueMs, nextDueMs } from './schedule.ts';
+import {
+  PROBE_INTERVAL_MS,
+  backoffMs,
+  dailyWindow,
+  lastDayBeforeDaily,
+  lastDueMs,
+  nextDueMs,
+  retryAtMs,
+} from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
 
 /** A staged key that is neither active nor refused. */
@@ -90,8 +98,8 @@ export interface Decision {
  * What to do next. Pure: the same facts, inbox and instant give the same step, and carrying a step out changes what
  * Postgres says, so that a step interrupted at any point is decided again.
  *
- * Messages come first, in their order, but for `syncNow`, which waits while a sync runs or the connection is paused,
- * without holding up the rest.
+ * Messages come first, in their order, but for `syncNow`, which waits while a sync runs, while the connection is
+ * paused, and while its key stays rejected, without holding up the rest.
  */
 export function decide(facts: Facts | null, inbox: readonly Message[], syncRunning: boolean, nowMs: number): Decision {
   if (facts === null || !isLive(facts.status)) {
@@ -102,7 +110,9 @@ export function decide(facts: Facts | null, inbox: readonly Message[], syncRunni
     return { step: { do: 'end' } };
   }
   const syncsWait = syncRunning || facts.status === 'paused';
-  const message = inbox.find((waiting) => waiting.type !== 'syncNow' || !syncsWait);
+  const message = inbox.find(
+    (waiting) => waiting.type !== 'syncNow' || (!syncsWait && !(waiting.probed && keyIsRejected(facts))),
+  );
   if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
   return { step: proceed(facts, syncRunning, nowMs) };
 }
@@ -132,6 +142,18 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
   }
 }
 
+function keyIsRejected(facts: Facts): boolean {
+  return facts.status === 'awaiting_key' && (facts.failure !== null || facts.activeKeyId === null);
+}
+
+/**
+ * What becomes of a message when the key that it needs is tried and rejected once more: days that somebody named wait
+ * for a key that is taken. Anything else is read then anyway.
+ */
+export function afterFailedProbe(message: Message): Message | null {
+  return message.type === 'syncNow' && message.from !== undefined ? { ...message, probed: true } : null;
+}
+
 /** Whether carrying out what answers one message answers the other too: it asks for the same. */
 export function isAnsweredWith(message: Message, answered: Message): boolean {
   if (message === answered) return true;
@@ -159,9 +181,7 @@ function answerSyncNow(facts: Facts, message: Message & { type: 'syncNow' }, now
       return { step: { do: 'tryKey', keyId: waiting.keyId }, answers: message };
     case 'awaiting_key':
       // Once the key is taken again, the connection goes on and the message is answered by a sync.
-      if (facts.failure === null && facts.activeKeyId !== null) {
-        return { step: { do: 'setStatus', to: homeOf(facts) } };
-      }
+      if (!keyIsRejected(facts)) return { step: { do: 'setStatus', to: homeOf(facts) } };
       return { step: { do: 'probeKey' }, answers: message };
     case 'discovering':
     case 'backfilling':
@@ -251,8 +271,7 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
     return facts.status === 'degraded' ? { do: 'wait', untilMs: null } : { do: 'setStatus', to: 'degraded' };
   }
   if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
-  const waitMs = Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
-  const retryMs = failure.atMs + waitMs;
+  const retryMs = retryAtMs(failure);
   return retryMs <= nowMs ? read(facts, nowMs) : { do: 'wait', untilMs: retryMs };
 }
 
@@ -270,14 +289,15 @@ function isDue(facts: Facts, nowMs: number): boolean {
 }
 
 /**
- * The next thing to read: workspaces if never read, then what is missing, oldest first, then the daily window. After a
- * failure the daily window comes first when it is due: an old day that cannot be read must not hold up new ones.
+ * The next thing to read: workspaces if never read, then what is missing, oldest first, then the daily window. At every
+ * second try after failures the daily window comes first when it is due: an old day that cannot be read must not hold up
+ * new ones, nor the other way round.
  */
 function read(facts: Facts, nowMs: number): Step {
   if (!facts.discovered) return { do: 'discover' };
   const today = dayOf(nowMs);
   const daily: SyncPlan = { ...dailyWindow(facts.began, today), kind: 'daily', everyDay: false };
-  const dailyFirst = facts.failure !== null && facts.syncedAtMs !== null && isDue(facts, nowMs);
+  const dailyFirst = facts.failure !== null && facts.failure.count % 2 === 0 && isDue(facts, nowMs);
   if (dailyFirst) return { do: 'startSync', plan: daily };
   const owed: SyncPlan | null = facts.owed === null ? null : { ...facts.owed, kind: 'manual', everyDay: true };
   return { do: 'startSync', plan: missingPlan(facts, today) ?? owed ?? daily };

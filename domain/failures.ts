@@ -98,7 +98,8 @@ export const FAILURES = {
     status: 503,
     retryable: true,
     message: 'The sync was cancelled, terminated or ran out of its time before it was done.',
-    action: 'Nothing: the days it committed are kept, and the rest is read by the next try.',
+    action:
+      'Nothing: the days it committed are kept, and the next try reads the rest, unless the connection has ended.',
   },
   invalid_request: {
     status: 400,
@@ -184,6 +185,11 @@ const KEY_FAILURES: readonly FailureCode[] = ['key_invalid', 'key_forbidden', 'k
 /** Whether the failure lies in the key, so that only another key (or this one enabled again) helps. */
 export function isKeyFailure(code: FailureCode): boolean {
   return KEY_FAILURES.includes(code);
+}
+
+/** Whether the failure lies in what was replied for some day, so that the days around it may well be read. */
+export function isOfOneDay(code: FailureCode): boolean {
+  return code === 'upstream_invalid' || code === 'reply_too_large';
 }
 
 /** A longer wait than this is not taken from anybody: a spend cap or a wrong header must not park a connection. */

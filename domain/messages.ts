@@ -3,7 +3,8 @@ import { isDay, type Day } from './days.ts';
 /** What a connection can be told, once its shape is checked. It waits in the inbox until the main flow acts on it. */
 export type Message =
   | { readonly type: 'rotateKey'; readonly keyId: string }
-  | { readonly type: 'syncNow'; readonly from?: Day; readonly to?: Day }
+  /** With `probed`, the rejected key was tried for it already: it waits for a key that Anthropic takes. */
+  | { readonly type: 'syncNow'; readonly from?: Day; readonly to?: Day; readonly probed?: true }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'disconnect'; readonly purge: boolean }
@@ -55,6 +56,13 @@ export function parseSignal(signal: SignalName, input: unknown): Message {
   }
 }
 
+/** A signal that no connection takes. Its name is only quoted where it is one, since somebody may have pasted a secret. */
+export function unknownSignal(name: string): Message {
+  const isName = /^(?!.*sk-)[A-Za-z][\w-]{0,39}$/.test(name);
+  const known = Object.keys(FIELDS).join(', ');
+  return malformed(isName ? name : 'a signal', `there is no such signal (there are ${known})`);
+}
+
 function parseSyncNow(fields: Record<string, unknown>): Message {
   const from = fields['from'] ?? undefined;
   const to = fields['to'] ?? undefined;
@@ -66,7 +74,7 @@ function parseSyncNow(fields: Record<string, unknown>): Message {
   return { type: 'syncNow', from, to };
 }
 
-function malformed(signal: SignalName, problem: string): Message {
+function malformed(signal: string, problem: string): Message {
   return { type: 'malformed', signal, problem };
 }
 

@@ -1,3 +1,4 @@
+import { retryDelayMs, type FailureCode } from './failures.ts';
 import { MAX_WINDOW_DAYS, addDays, dayOf, laterOf, startOfDayMs, type Day, type DayRange } from './days.ts';
 
 const HOUR_MS = 3_600_000;
@@ -33,6 +34,15 @@ const BACKOFF_BASE_MS = 5_000;
 const BACKOFF_STEADY_MS = 60_000;
 const STEADY_FAILURES = 20;
 const BACKOFF_CAP_MS = HOUR_MS;
+
+/** When (ms) what failed is tried again without anybody asking: after the `count`th failure in a row, which was at `atMs`. */
+export function retryAtMs(failure: {
+  readonly code: FailureCode;
+  readonly atMs: number;
+  readonly count: number;
+}): number {
+  return failure.atMs + Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
+}
 
 /**
  * How long to wait after the `count`th failure in a row (1 for the first): 5 s, doubling to a minute; after twenty

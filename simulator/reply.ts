@@ -47,10 +47,10 @@ const PAGE_SPOILERS: Partial<Record<FaultKind, (page: ReportPage, fault: Fault) 
     ...page,
     buckets: page.buckets.map((bucket) => ({ ...bucket, rows: [...bucket.rows, ...bucket.rows.slice(0, 1)] })),
   }),
-  lost_line: (page) => spoilFirstRow(page, (rows) => rows.slice(1)),
+  lost_line: (page, { day }) => spoilFirstRow(page, day, (rows) => rows.slice(1)),
   missing_bucket: (page) => ({ ...page, buckets: page.buckets.slice(1) }),
-  bad_amount: (page, { amount }) =>
-    spoilFirstRow(page, ([first = '', ...others]) => [
+  bad_amount: (page, { amount, day }) =>
+    spoilFirstRow(page, day, ([first = '', ...others]) => [
       first.replace(/"amount":"[^"]*"/, () => `"amount":${JSON.stringify(amount)}`),
       ...others,
     ]),
@@ -132,8 +132,14 @@ function retryHeaders(fault: Fault): Record<string, string> {
   return headers;
 }
 
-function spoilFirstRow(page: ReportPage, spoil: (rows: readonly string[]) => readonly string[]): ReportPage {
-  const index = page.buckets.findIndex(({ rows }) => rows.length > 0);
+function spoilFirstRow(
+  page: ReportPage,
+  day: string | undefined,
+  spoil: (rows: readonly string[]) => readonly string[],
+): ReportPage {
+  const index = page.buckets.findIndex(
+    ({ startMs, rows }) => rows.length > 0 && (day === undefined || formatTime(startMs).startsWith(day)),
+  );
   return {
     ...page,
     buckets: page.buckets.map((item, at) => (at === index ? { ...item, rows: spoil(item.rows) } : item)),

@@ -15,7 +15,8 @@ export const DELETION: ActivityOptions = { ...POSTGRES, startToCloseTimeout: '1 
  */
 export const QUESTION: ActivityOptions = {
   startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '30 seconds',
+  // Many times the interval of heartbeats; a worker that is gone is noticed by it, and another one goes on.
+  heartbeatTimeout: '15 seconds',
   // A sync that is cancelled is over only once nothing of it reads or writes any more: then its data may be deleted.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },

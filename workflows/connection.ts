@@ -6,6 +6,7 @@ import {
   continueAsNew,
   isCancellation,
   proxyActivities,
+  setDefaultSignalHandler,
   setHandler,
   startChild,
   workflowInfo,
@@ -15,8 +16,8 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Activities } from '../activities/activities.ts';
 import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
-import { decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
-import { parseSignal, type Message, type SignalName } from '../domain/messages.ts';
+import { afterFailedProbe, decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
+import { parseSignal, unknownSignal, type Message, type SignalName } from '../domain/messages.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
 import { attributesOf, showConnection, spellInstant, summaryOfSync } from './display.ts';
 import { detailsOf } from './failures.ts';
@@ -101,6 +102,9 @@ function takeMessages(state: State): void {
       state.inbox.push(parseSignal(name, carried));
     });
   }
+  setDefaultSignalHandler((name) => {
+    state.inbox.push(unknownSignal(name));
+  });
   for (const nudge of [syncEnded, wake]) {
     setHandler(nudge, () => {
       state.nudges += 1;
@@ -127,12 +131,8 @@ async function goOnAsNewRun(state: State): Promise<never> {
 /** The messages that a step answers leave the inbox only now that the step is carried out. */
 async function carryOut(state: State, { step, answers }: Decision, seen: Seen): Promise<void> {
   if (step.do === 'wait') return waitForNews(state, step.untilMs, seen);
-  // Whoever asks for a sync while the key is rejected gets it once the key is taken again, so the message stays then.
-  if (step.do === 'probeKey') {
-    if (await probeKey(state)) return;
-  } else {
-    await perform(state, step);
-  }
+  if (step.do === 'probeKey') return probeKey(state, answers);
+  await perform(state, step);
   if (answers !== undefined) state.inbox = state.inbox.filter((message) => !isAnsweredWith(message, answers));
 }
 
@@ -179,14 +179,16 @@ async function tryKey(state: State, keyId: string): Promise<void> {
   }
 }
 
-async function probeKey({ connectionId }: State): Promise<boolean> {
+/** Whoever asks for a sync while the key is rejected gets it once the key is taken again, so the message stays then. */
+async function probeKey(state: State, asked: Message | undefined): Promise<void> {
+  const { connectionId } = state;
   try {
-    return await anthropic.probeKey({ connectionId, nowMs: Date.now() });
+    if (await anthropic.probeKey({ connectionId, nowMs: Date.now() })) return;
   } catch (error) {
     if (isCancellation(error)) throw error;
     // No answer is no verdict. The activity kept that it asked, so the next probe is a day away.
-    return false;
   }
+  state.inbox = state.inbox.flatMap((message) => (message === asked ? (afterFailedProbe(message) ?? []) : message));
 }
 
 async function discover({ connectionId }: State): Promise<void> {

@@ -10,7 +10,7 @@ import type { Activities } from '../activities/activities.ts';
 import type { FailureDetails } from '../activities/failures.ts';
 import { dayOf, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
-import { failureKind } from '../domain/failures.ts';
+import { failureKind, isOfOneDay } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
@@ -28,9 +28,13 @@ const postgres = proxyActivities<Activities>(POSTGRES);
 const anthropic = proxyActivities<Activities>(QUESTION);
 const reading = proxyActivities<Activities>(LONG_READ);
 
+/** More days in a row that cannot be read are no matter of these days any more. */
+const MAX_UNREADABLE_DAYS = 3;
+
 /**
  * Reads one window of days for a connection: its workspaces, then cost and usage, each held against its ungrouped
- * totals. Days are committed one by one, so whatever ends it early keeps what it has.
+ * totals. Days are committed one by one, so whatever ends it early keeps what it has. A day whose reply cannot be read
+ * fails the sync too, but only after all others are read.
  */
 export async function sync(input: SyncInput): Promise<void> {
   const { connectionId, n, plan } = input;
@@ -38,12 +42,15 @@ export async function sync(input: SyncInput): Promise<void> {
   try {
     await postgres.openSync({ connectionId, n, plan });
     await anthropic.refreshWorkspaces({ connectionId, n });
+    const unread: Unread[] = [];
     for (const window of splitRange(plan)) {
       for (const report of REPORTS) {
         setCurrentDetails(`Reading **${report}** of ${spell(window)}.`);
-        await readWindow(input, report, window);
+        unread.push(...(await readWindow(input, report, window)));
       }
     }
+    const [first] = unread;
+    if (first !== undefined) throw first.error;
     await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
     setCurrentDetails('Done.');
   } catch (error) {
@@ -85,19 +92,50 @@ async function tellConnection({ connectionId, n }: SyncInput): Promise<void> {
   }
 }
 
-async function readWindow({ connectionId, n, plan }: SyncInput, report: Report, window: DayRange): Promise<void> {
+/** A day that could not be read, and why. */
+interface Unread {
+  readonly day: Day;
+  readonly error: unknown;
+}
+
+async function readWindow(
+  { connectionId, n, plan }: SyncInput,
+  report: Report,
+  window: DayRange,
+): Promise<readonly Unread[]> {
   const of = { connectionId, n, report };
   const { everyDay } = plan;
   const { totals, toRead } = await anthropic.surveyDays.executeWithOptions(
     { summary: `${report}: totals of ${spell(window)}` },
     [{ ...of, window, everyDay, today: today() }],
   );
-  if (toRead.length > 0) await readDays(of, toRead);
+  const unread = toRead.length === 0 ? [] : await readAround(of, toRead);
   const disagreeing = await postgres.reconcileDays({ ...of, window, totals });
-  if (disagreeing.length > 0) await settle(of, disagreeing, totals);
+  const readable = disagreeing.filter((day) => !unread.some((bad) => bad.day === day));
+  if (readable.length > 0) await settle(of, readable, totals);
+  return unread;
 }
 
 type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
+
+/** Reads days, and goes on after each one whose reply cannot be read. Returns those. */
+async function readAround(of: OfReport, ranges: DayRange[]): Promise<readonly Unread[]> {
+  const unread: Unread[] = [];
+  let left = ranges;
+  while (left.length > 0) {
+    try {
+      await readDays(of, left);
+      break;
+    } catch (error) {
+      if (isCancellation(error) || !isOfOneDay(detailsOf(error).fault.code)) throw error;
+      const [day, ...rest] = await postgres.listUnread({ ...of, ranges: left });
+      if (day === undefined || unread.length === MAX_UNREADABLE_DAYS) throw error;
+      unread.push({ day, error });
+      left = toRanges(rest);
+    }
+  }
+  return unread;
+}
 
 async function readDays(of: OfReport, ranges: DayRange[]): Promise<void> {
   const summary = `${of.report}: lines of ${ranges.map(spell).join(', ')}`.slice(0, 190);

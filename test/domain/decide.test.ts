@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
-import { decide, homeOf, type CandidateFacts, type Facts } from '../../domain/decide.ts';
+import { afterFailedProbe, decide, homeOf, type CandidateFacts, type Facts } from '../../domain/decide.ts';
 import type { Message } from '../../domain/messages.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
 import { STATUSES, isLive, mayFollow } from '../../domain/statuses.ts';
@@ -113,7 +113,7 @@ describe('the daily rhythm', () => {
     expect(next({ ...down, oldestUnfinished: null })).toMatchObject({ plan: { kind: 'daily' } });
   });
 
-  it('after a failure reads the new days first when they are due, so that no old day holds them up', () => {
+  it('after failures reads the old days and the new ones in turn, so that neither holds up the other', () => {
     const behind: Facts = {
       ...active,
       status: 'degraded',
@@ -121,8 +121,13 @@ describe('the daily rhythm', () => {
       syncedAtMs: NOW - 86_400_000,
     };
     const failure = { code: 'upstream_invalid', keyId: null, atMs: NOW - 3_600_000, count: 3 } as const;
-    expect(next({ ...behind, failure })).toMatchObject({ plan: { kind: 'daily' } });
-    expect(next({ ...behind, failure, syncedAtMs: NOW })).toMatchObject({ plan: { kind: 'catch_up' } });
+    const again = { ...failure, count: 4 };
+    expect(next({ ...behind, failure })).toMatchObject({ plan: { kind: 'catch_up' } });
+    expect(next({ ...behind, failure: again })).toMatchObject({ plan: { kind: 'daily' } });
+    expect(next({ ...behind, failure: again, syncedAtMs: NOW })).toMatchObject({ plan: { kind: 'catch_up' } });
+    const first: Facts = { ...behind, oldestMissing: addDays(TODAY, -30), syncedAtMs: null };
+    expect(next({ ...first, failure })).toMatchObject({ plan: { kind: 'backfill' } });
+    expect(next({ ...first, failure: again })).toMatchObject({ plan: { kind: 'daily' } });
   });
 
   it('never starts a sync while one runs', () => {
@@ -157,6 +162,17 @@ describe('after a failure', () => {
     const taken: Facts = { ...awaiting, failure: null };
     expect(decide(taken, [message], false, NOW)).toEqual({ step: { do: 'setStatus', to: 'active' } });
     expect(next({ ...taken, status: 'active' }, [message])).toMatchObject({ plan: { kind: 'manual' } });
+  });
+
+  it('is asked about once for each demand; days that were named wait for a key that is taken', () => {
+    const awaiting = failed('key_invalid', { status: 'awaiting_key' });
+    const waits = afterFailedProbe({ type: 'syncNow', from: TODAY, to: TODAY });
+    if (waits === null) throw new Error('the days are forgotten');
+    expect(next(awaiting, [waits])).toEqual({ do: 'wait', untilMs: NOW + 86_400_000 });
+    expect(next(awaiting, [waits, { type: 'pause' }])).toEqual({ do: 'setStatus', to: 'paused' });
+    expect(next({ ...awaiting, failure: null }, [waits])).toEqual({ do: 'setStatus', to: 'active' });
+    expect(next(active, [waits])).toMatchObject({ plan: { kind: 'manual', from: TODAY, everyDay: true } });
+    expect(afterFailedProbe({ type: 'syncNow' })).toBeNull();
   });
 
   it('forgives the rejection of a key that was replaced meanwhile', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseSignal, type SignalName } from '../../domain/messages.ts';
+import { parseSignal, unknownSignal, type SignalName } from '../../domain/messages.ts';
 
 const names: SignalName[] = ['rotateKey', 'syncNow', 'pause', 'resume', 'disconnect'];
 
@@ -37,6 +37,13 @@ describe('a signal', () => {
       const message = parseSignal(name, input);
       expect(message.type, `${name} ${JSON.stringify(input)}`).toBe('malformed');
       expect(JSON.stringify(message)).not.toContain('SECRET');
+    }
+  });
+
+  it('has a name that no connection knows: it says so, and quotes it only where it is a name', () => {
+    expect(unknownSignal('syncnow')).toMatchObject({ type: 'malformed', signal: 'syncnow' });
+    for (const name of ['sk-ant-admin01-SECRET', 'my-sk-ant-SECRET', 'SECRET '.repeat(9), 'SECRET\n', '']) {
+      expect(JSON.stringify(unknownSignal(name))).not.toContain('SECRET');
     }
   });
 

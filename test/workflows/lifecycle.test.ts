@@ -301,9 +301,33 @@ describe('rotation', () => {
     const today = await workflowDay();
     await world.signal(id, 'syncNow', { from: addDays(today, -1), to: today });
     await until('the sync of these days', async () =>
-      (await syncs(id)).some(({ days_read: d, state: s }) => d === 4 && s === 'succeeded'),
+      (await syncs(id)).some(({ days_read: d, state: s }) => d === 2 && s === 'succeeded'),
     );
     await becomes(id, 'active');
+  });
+
+  it('days asked for while the key is rejected are read once a key is taken, and each probe leaves an event', async () => {
+    const { id, key, organization } = await connected('Owed');
+    const { control } = world.simulator;
+    control.setKeyState(key, 'revoked');
+    await world.signal(id, 'syncNow');
+    await becomes(id, 'awaiting_key');
+    const day = addDays(await workflowDay(), -3);
+    const asked = control.conduct().after_revocation;
+    await world.signal(id, 'syncNow', { from: day, to: day });
+    await until('a probe', async () => (await eventsOf(world.database.db, id, 'key_probed')).length === 1);
+    control.clock({ now: (await world.now()) + 2 * 86_400_000 });
+    await world.pass('2 days');
+    expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(3);
+    const next = control.addKey({ organization }).key;
+    await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
+    await until('the day', async () =>
+      (await syncs(id)).some(({ kind, days_read: d, state: s }) => kind === 'manual' && d === 1 && s === 'succeeded'),
+    );
+    await becomes(id, 'active');
+    expect(await eventsOf(world.database.db, id, 'key_probed')).toContain(
+      `Key …${key.slice(-4)} was tried again and is still rejected with key_invalid.`,
+    );
   });
 
   it('a rejected key that is enabled again serves at the next probe', async () => {
@@ -336,14 +360,15 @@ describe('what people do', () => {
     await expectExact(id, organization, began, await workflowDay());
   });
 
-  it('a signal that is malformed, or names an unknown key, changes nothing and leaves an event', async () => {
+  it('a signal that is malformed or unknown, or names an unknown key, changes nothing and leaves an event', async () => {
     const { id, key } = await connected('Malformed');
     const { db } = world.database;
     await world.signal(id, 'rotateKey', key);
     await world.signal(id, 'rotateKey', { keyId: '00000000-0000-4000-8000-000000000000' });
     await world.signal(id, 'syncNow', { from: '2020-01-01', to: '2020-01-02' });
     await world.signal(id, 'disconnect', { purge: 'everything' });
-    await until('four events', async () => (await eventsOf(db, id, 'signal')).length === 4);
+    await world.client.workflow.getHandle(connectionWorkflowId(id)).signal('disconnectNow', { purge: true });
+    await until('five events', async () => (await eventsOf(db, id, 'signal')).length === 5);
     expect((await eventsOf(db, id, 'signal')).join('\n')).not.toContain(key.slice(13));
     expect((await state(id)).status).toBe('active');
     expect(await keys(id)).toHaveLength(1);
@@ -434,7 +459,7 @@ describe('what Anthropic does', () => {
     control.clearFaults();
     await world.pass('2 minutes');
     await until('the days that are owed', async () =>
-      (await syncs(id)).some(({ days_read: d, state: s }) => d === 2 && s === 'succeeded'),
+      (await syncs(id)).some(({ days_read: d, state: s }) => d === 1 && s === 'succeeded'),
     );
     await becomes(id, 'active');
     await record(world.client, 'connection-healed', connectionWorkflowId(id));
@@ -461,6 +486,29 @@ describe('what Anthropic does', () => {
     await becomes(id, 'active');
     await expectExact(id, organization, addDays(await workflowDay(), -4), await workflowDay());
     expect(await state(id)).toMatchObject({ flagged: 0, unreconciled: 0 });
+  });
+
+  it('a day that cannot be read holds up no other, and is read once it can be', async () => {
+    const { key, organization } = organizationOf('Unreadable day');
+    const { control } = world.simulator;
+    const today = await workflowDay();
+    const [bad, began] = [addDays(today, -20), addDays(today, -39)];
+    control.fault({ kind: 'bad_amount', key, report: 'cost', grouped: true, times: 'always', day: bad });
+    const id = await world.connect({ key, backfillDays: 40, today });
+    await until('the first try', async () => (await syncs(id)).some(({ requests }) => requests > 1));
+    await world.pass('1 minute');
+    await until('all other days', async () => (await state(id)).days === 39);
+    await becomes(id, 'degraded');
+    expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0 });
+    // Also the days that come while it lasts.
+    control.clock({ now: (await world.now()) + 86_400_000 });
+    await world.pass('1 day');
+    await until('the next day', async () => (await state(id)).days === 40);
+    expect((await state(id)).status).toBe('degraded');
+    control.clearFaults();
+    await world.pass('2 hours');
+    await becomes(id, 'active');
+    await expectExact(id, organization, began, await workflowDay());
   });
 
   it('a day whose lines stably disagree with its total is flagged, and clears by itself', async () => {
