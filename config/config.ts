@@ -85,7 +85,10 @@ const environment = z.object({
     .optional(),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_UI_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
-  METERLINE_TASK_QUEUE: z.string().min(1).max(200).default('meterline'),
+  METERLINE_TASK_QUEUE: z
+    .string()
+    .regex(/^[\w.:/-]{1,200}$/, 'must be 1 to 200 letters, digits or any of . _ : / -')
+    .default('meterline'),
   ANTHROPIC_BASE_URL: baseUrl.default('https://api.anthropic.com'),
   METERLINE_MAX_REPLY_MB: whole(1, 1024).default(64),
   METERLINE_ENCRYPTION_KEYS: ring.default([]),

@@ -8,6 +8,8 @@ import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput }
 
 const KEEP_INTERVAL_MS = 3_600_000;
 const ROUND_MS = 10_000;
+/** What Temporal lists lags behind what it does, so a look that was for nothing is not repeated at once. */
+const LOOK_AGAIN_MS = 60_000;
 const TELL_AGAIN_MS = 600_000;
 
 /** What the keeper works with. */
@@ -34,6 +36,21 @@ export async function keepConnections(deps: Omit<KeeperDependencies, 'log'>): Pr
     });
   }
   return live.length;
+}
+
+/**
+ * Whether fewer connections have a running workflow than are live: somebody ended one by hand, or Temporal lost its
+ * state. False where Temporal cannot count.
+ */
+export async function someStandStill({ db, client, taskQueue }: Omit<KeeperDependencies, 'log'>): Promise<boolean> {
+  const query = `TaskQueue = '${taskQueue}' AND WorkflowType = '${CONNECTION_WORKFLOW}' AND ExecutionStatus = 'Running'`;
+  try {
+    const [{ count }, live] = await Promise.all([client.workflow.count(query), listLiveConnections(db)]);
+    return count < live.length;
+  } catch (error) {
+    if (databaseFault(error) !== null) throw error;
+    return false;
+  }
 }
 
 /**
@@ -64,19 +81,23 @@ function startOf(
   return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
 }
 
-/** Ends frozen sessions and tells of keys every few seconds, and keeps connections now and then hourly. Returns what stops it. */
+/**
+ * Every few seconds ends frozen sessions, tells of keys, and keeps connections where one stands still; and keeps them
+ * hourly in any case. Returns what stops it.
+ */
 export function startKeeper(deps: KeeperDependencies): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  let keepAtMs = 0;
+  let keptAtMs = -Infinity;
   const told = new Map<string, number>();
   const round = async (): Promise<void> => {
     try {
       const frozen = await endFrozenSessions(deps.db);
       if (frozen > 0) deps.log.warn({ frozen }, 'sessions of a frozen process held locks; they are ended');
-      if (Date.now() >= keepAtMs) {
+      const sinceMs = Date.now() - keptAtMs;
+      if (sinceMs >= KEEP_INTERVAL_MS || (sinceMs >= LOOK_AGAIN_MS && (await someStandStill(deps)))) {
         const live = await keepConnections(deps);
-        keepAtMs = Date.now() + KEEP_INTERVAL_MS;
+        keptAtMs = Date.now();
         deps.log.info({ live }, 'every live connection has its workflow');
       }
       await tellOfKeys(deps, told);

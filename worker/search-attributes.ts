@@ -16,22 +16,32 @@ export async function registerSearchAttributes(
   log: Logger,
 ): Promise<() => Promise<boolean>> {
   const names = Object.values(searchAttributes).map(({ name }) => name);
-  try {
-    const wanted = Object.fromEntries(names.map((name) => [name, KEYWORD]));
-    await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: wanted });
-  } catch (error) {
-    // They exist already, or the server does not let us: both are told apart by asking which exist.
-    log.debug({ error: messageOf(error) }, 'search attributes were not added');
-  }
-  return cached(async () => {
+  const exist = async (): Promise<boolean> => {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    return names.every((name) => Object.hasOwn(customAttributes, name));
+  };
+  const register = async (): Promise<void> => {
     try {
-      const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-      return names.every((name) => Object.hasOwn(customAttributes, name));
+      const wanted = Object.fromEntries(names.map((name) => [name, KEYWORD]));
+      await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: wanted });
+    } catch (error) {
+      // Another worker was faster, or the server does not let us: both are told apart by asking which exist.
+      log.debug({ error: messageOf(error) }, 'search attributes were not added');
+    }
+  };
+  const answer = cached(async () => {
+    try {
+      if (await exist()) return true;
+      // Also later: a Temporal that lost its state lost them, too.
+      await register();
+      return await exist();
     } catch (error) {
       log.debug({ error: messageOf(error) }, 'search attributes cannot be listed; none are used');
       return false;
     }
   });
+  await answer();
+  return answer;
 }
 
 function cached(ask: () => Promise<boolean>): () => Promise<boolean> {

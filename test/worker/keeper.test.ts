@@ -4,7 +4,8 @@ import { afterAll, beforeAll, it } from 'vitest';
 import { createConnection } from '../../db/connections.ts';
 import { stageKey } from '../../db/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
-import { tellOfKeys } from '../../worker/keeper.ts';
+import { keepConnections, someStandStill, tellOfKeys } from '../../worker/keeper.ts';
+import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { keysOf, stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -48,4 +49,18 @@ it('a connection that was stored, and whose workflow nobody started, is connecte
   await until('the new key to serve', async () =>
     (await keysOf(db, id)).some(({ hint, state }) => hint === next.slice(-4) && state === 'active'),
   );
+});
+
+it('a workflow that was ended by hand is missed, and started again', async () => {
+  const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
+  const { key } = world.simulator.control.addKey({
+    organization: world.simulator.control.addOrganization({ name: 'Ended by hand' }).id,
+  });
+  const id = await world.connect({ key, backfillDays: 3 });
+  await until('active', async () => (await stateOf(deps.db, id)).status === 'active');
+  await until('all to be listed', async () => !(await someStandStill(deps)));
+  await world.client.workflow.getHandle(connectionWorkflowId(id)).terminate();
+  await until('it to be missed', () => someStandStill(deps));
+  await keepConnections(deps);
+  await until('all to be listed again', async () => !(await someStandStill(deps)));
 });
