@@ -15,7 +15,7 @@ export const DELETION: ActivityOptions = { ...POSTGRES, startToCloseTimeout: '1 
  */
 export const QUESTION: ActivityOptions = {
   startToCloseTimeout: '5 minutes',
-  heartbeatTimeout: '30 seconds',
+  heartbeatTimeout: '15 seconds',
   // A sync that is cancelled is over only once nothing of it reads or writes any more: then its data may be deleted.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },
