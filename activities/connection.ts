@@ -94,7 +94,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
       await syncs.failSync(db, { connectionId, n, runId }, plan, { fault, keyId: null, nowMs });
     },
 
-    disconnect: ({ connectionId, purge }) => connections.disconnect(db, connectionId, purge),
+    disconnect: ({ connectionId, purge }) => whileHeartbeating(() => connections.disconnect(db, connectionId, purge)),
   };
 }
 

@@ -37,7 +37,27 @@ export function openDatabase(url: string, options: { max: number; name: string }
     },
     onnotice: () => undefined,
   });
-  return { db: drizzle(client, { schema }), close: () => client.end({ timeout: 5 }) };
+  return { db: survivingLoss(drizzle(client, { schema })), close: () => client.end({ timeout: 5 }) };
+}
+
+/**
+ * The driver answers every failure in a transaction with a rollback, also the loss of its connection. It then writes to
+ * no socket, from outside of any promise, which ends the process; or it garbles the next session of that connection.
+ * So a loss is kept from it: Postgres has rolled back, and the driver rejects the transaction by itself as it notices.
+ */
+function survivingLoss<Session extends Pick<Db, 'transaction'>>(session: Session): Session {
+  const transaction: Db['transaction'] = (work, config) =>
+    session.transaction(async (tx) => {
+      try {
+        return await work(survivingLoss(tx));
+      } catch (error) {
+        if (lossOf(causeOf(error)) === null) throw error;
+        return new Promise<never>(() => undefined);
+      }
+    }, config);
+  return new Proxy(session, {
+    get: (target, name): unknown => (name === 'transaction' ? transaction : Reflect.get(target, name)),
+  });
 }
 
 /**
@@ -82,6 +102,8 @@ const CONNECTION_CODES = new Set([
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
   'CONNECTION_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ERR_STREAM_DESTROYED',
 ]);
 
 /** A database error, told without the values that were sent: those may be keys or somebody's figures. */
@@ -94,9 +116,23 @@ export interface DatabaseFault {
   readonly message: string;
 }
 
+function causeOf(error: unknown): unknown {
+  return error instanceof DrizzleQueryError ? error.cause : error;
+}
+
+/** The name of the network failure that a driver's error is, or null when the connection is as it was. */
+function lossOf(cause: unknown): string | null {
+  const code = codeOf(cause);
+  return code !== null && CONNECTION_CODES.has(code) ? code : null;
+}
+
+function codeOf(cause: unknown): string | null {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : null;
+}
+
 /** What a caught error says of the database, or null when it is of another kind. */
 export function databaseFault(error: unknown): DatabaseFault | null {
-  const cause = error instanceof DrizzleQueryError ? error.cause : error;
+  const cause = causeOf(error);
   if (cause instanceof postgres.PostgresError) {
     const { code, constraint_name: constraint = null } = cause;
     const unavailable = /^(08|53|57|58|55P03|25P03|40)/.test(code);
@@ -104,13 +140,13 @@ export function databaseFault(error: unknown): DatabaseFault | null {
     const what = unavailable ? 'Postgres is unavailable, busy or out of room' : 'Postgres refused a statement';
     return { code, constraint, unavailable, message: `${what}: SQLSTATE ${code}${where}` };
   }
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : null;
-  if (code !== null && CONNECTION_CODES.has(code)) {
-    return { code, constraint: null, unavailable: true, message: `Postgres does not answer: ${code}` };
+  const lost = lossOf(cause);
+  if (lost !== null) {
+    return { code: lost, constraint: null, unavailable: true, message: `Postgres does not answer: ${lost}` };
   }
   if (error instanceof DrizzleQueryError) {
     return {
-      code: code ?? 'UNKNOWN',
+      code: codeOf(cause) ?? 'UNKNOWN',
       constraint: null,
       unavailable: false,
       message: 'A statement failed before it reached Postgres',

@@ -6,8 +6,15 @@ export const POSTGRES: ActivityOptions = {
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
 };
 
-/** Deleting years of days takes as long as it takes; it is one transaction, so a try that is cut off did nothing. */
-export const DELETION: ActivityOptions = { ...POSTGRES, startToCloseTimeout: '1 hour' };
+/**
+ * Deleting years of days takes as long as it takes; it is one transaction, so a try that is cut off did nothing. Only
+ * its silence tells that the process died, and a disconnect that destroys keys must not wait an hour for that.
+ */
+export const DELETION: ActivityOptions = {
+  ...POSTGRES,
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '15 seconds',
+};
 
 /**
  * One question to Anthropic. Blips are retried here; then the caller says so where people see it, and waits with its

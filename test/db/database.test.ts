@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../db/connections.ts';
-import { databaseFault, openDatabase, row, rows, textArray, type DatabaseFault } from '../../db/database.ts';
+import { databaseFault, openDatabase, row, rows, textArray, type DatabaseFault, type Db } from '../../db/database.ts';
 import { endFrozenSessions } from '../../db/sessions.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
@@ -85,6 +85,28 @@ describe('a failure of the database', () => {
     expect(await until('a new connection', again)).toEqual({ one: 1 });
     await other.close();
   });
+
+  it.each([
+    ['a transaction', (tx: Db, work: (inner: Db) => Promise<unknown>) => work(tx)],
+    ['a transaction within one', (tx: Db, work: (inner: Db) => Promise<unknown>) => tx.transaction(work)],
+  ])(
+    'to keep the connection of %s is unavailability, and neither ends the process nor spoils the pool',
+    async (_, nest) => {
+      const other = openDatabase(database.url, { max: 1, name: 'doomed' });
+      const doomed = other.db.transaction(async (tx) => {
+        const { pid } = await row<{ pid: number }>(tx, sql`select pg_backend_pid() as pid`);
+        await nest(tx, async (inner) => {
+          const ended = database.db.execute(sql`select pg_terminate_backend(${pid})`);
+          await Promise.all([inner.execute(sql`select pg_sleep(30)`), ended]);
+        });
+      });
+      expect(await faultOf(doomed)).toMatchObject({ unavailable: true });
+      const again = (): Promise<unknown> =>
+        other.db.transaction((tx) => row(tx, sql`select 1 as one`)).catch(() => null);
+      expect(await until('a new connection', again, 5_000)).toEqual({ one: 1 });
+      await other.close();
+    },
+  );
 
   it('is not what another error is', () => {
     expect(databaseFault(new Error('x'))).toBeNull();

@@ -1,0 +1,170 @@
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Client, Connection } from '@temporalio/client';
+import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { keysOf, stateOf, syncsOf } from '../support/state.ts';
+import { until } from '../support/wait.ts';
+import { REQUESTS, TRANSACTIONS, holdAt, type Mark, type Moment, type Point } from './points.ts';
+import {
+  PATIENCE_MS,
+  createPlace,
+  failedTasks,
+  prepare,
+  start,
+  store,
+  waits,
+  type Connected,
+  type Place,
+} from './support.ts';
+import { watch } from './watch.ts';
+
+const DAYS = 4;
+const UNSTARTED = 'stored, and its workflow not started';
+
+/** One worker process that is killed while each of its connections is at another point, and one that comes after it. */
+interface Killed {
+  readonly place: Place;
+  readonly connections: ReadonlyMap<string, Connected>;
+  readonly stopWatching: () => Promise<string[]>;
+}
+
+let simulator: Simulator;
+let connection: Connection;
+const databases: TestDatabase[] = [];
+const places: Place[] = [];
+let killed: Readonly<Record<Moment, Killed>>;
+
+beforeAll(async () => {
+  await prepare();
+  connection = await Connection.connect({ address: inject('temporalAddress') });
+  simulator = await startSimulator({ seed: 11, now: Date.now(), ticking: false, days: 10, workspaces: 3, models: 3 });
+  // So that a day is committed before the next one is asked for.
+  simulator.control.paging({ maxBucketsPerPage: 1 });
+  const [before, commit] = await Promise.all([
+    kill('before', [...TRANSACTIONS, ...REQUESTS]),
+    kill('commit', TRANSACTIONS),
+  ]);
+  killed = { before, commit };
+}, 6 * PATIENCE_MS);
+
+afterAll(async () => {
+  await Promise.all(places.map((place) => place.close()));
+  await simulator.close();
+  await connection.close();
+  for (const database of databases) await database.close();
+});
+
+async function kill(moment: Moment, points: readonly Point[]): Promise<Killed> {
+  const database = await testDatabase();
+  databases.push(database);
+  const { db, url: databaseUrl } = database;
+  const client = new Client({ connection });
+  const place = createPlace({ db, databaseUrl, temporalAddress: inject('temporalAddress'), client, simulator });
+  places.push(place);
+  const stopWatching = watch(db);
+  const worker = await place.startWorker();
+  const connections = new Map<string, Connected>();
+  const storeFor = (chosen: readonly Point[]): Promise<{ point: Point; connection: Connected }[]> =>
+    Promise.all(
+      chosen.map(async (point) => {
+        const connection = await store(place, `${moment}: ${point.name}`, DAYS);
+        connections.set(point.name, connection);
+        return { point, connection };
+      }),
+    );
+  const active = await storeFor(points.filter((point) => point.active));
+  for (const { connection } of active) await start(place, connection);
+  for (const { connection } of active) await waits(place, connection.id);
+
+  const at = [...active, ...(await storeFor(points.filter((point) => !point.active)))];
+  const faults = at.flatMap(({ point, connection }) =>
+    'kind' in point.at ? [simulator.control.fault({ ...point.at, key: connection.key })] : [],
+  );
+  const marks = at.flatMap(({ point, connection }): { connection: Connected; mark: Mark }[] =>
+    'table' in point.at ? [{ connection, mark: point.at }] : [],
+  );
+  const holds = await holdAt(databaseUrl, moment, marks);
+  for (const { point, connection } of at) await point.lead(place, connection);
+  await holds.reached();
+  await until('each request to be under way', () =>
+    faults.every(({ id }) => simulator.control.faults().some((armed) => armed.id === id && armed.fired > 0)),
+  );
+  await worker.kill();
+  await (moment === 'commit' ? holds.release() : holds.lose());
+  await holds.close();
+  connections.set(UNSTARTED, await store(place, `${moment}: ${UNSTARTED}`, DAYS));
+  await place.startWorker();
+  return { place, connections, stopWatching };
+}
+
+describe.each<{ moment: Moment; told: string; points: readonly Point[] }>([
+  {
+    moment: 'before',
+    told: 'killed in the middle of a transaction, before its commit, leaves nothing undone or done twice where it',
+    points: TRANSACTIONS,
+  },
+  {
+    moment: 'commit',
+    told: 'killed at a commit, which it never learns of, leaves nothing undone or done twice where it',
+    points: TRANSACTIONS,
+  },
+  {
+    moment: 'before',
+    told: 'killed between two commits leaves nothing undone or done twice where it',
+    points: REQUESTS,
+  },
+])('a worker $told', ({ moment, points }) => {
+  it.each(points.map(({ name, ends }) => [name, ends] as const))('%s', { timeout: PATIENCE_MS }, async (name, ends) => {
+    const { place, connections } = killed[moment];
+    const connection = connections.get(name);
+    if (connection === undefined) throw new Error('no such connection');
+    const { id } = connection;
+    await until(
+      'it to end where it has to',
+      async () => {
+        const syncs = (await syncsOf(place.db, id)).map(({ kind, state }) => `${kind} ${state}`);
+        const { status } = await stateOf(place.db, id);
+        return (
+          status === ends.status && syncs.length >= ends.syncs.length && !syncs.some((sync) => sync.endsWith('running'))
+        );
+      },
+      PATIENCE_MS,
+    );
+    if (ends.status === 'active') await waits(place, id);
+    expect((await syncsOf(place.db, id)).map(({ kind, state }) => `${kind} ${state}`)).toEqual(ends.syncs);
+    const keys = await keysOf(place.db, id);
+    expect(keys.map(({ state }) => state)).toEqual(ends.keys);
+    expect(keys.filter(({ sealed }) => sealed)).toHaveLength(ends.status === 'active' ? 1 : 0);
+    expect(await stateOf(place.db, id)).toMatchObject({ failure: null, unreconciled: 0, flagged: 0 });
+    await expectLedger(place, connection, ends.syncs.length > 0);
+  });
+});
+
+async function expectLedger(
+  { db }: Place,
+  { id, organization, days: { from, to } }: Connected,
+  kept: boolean,
+): Promise<void> {
+  expect(await storedCost(db, id, from, to)).toEqual(kept ? trueCost(simulator, from, to, organization) : []);
+  expect(await storedUsage(db, id, from, to)).toEqual(kept ? trueUsage(simulator, from, to, organization) : []);
+  expect(await stateOf(db, id)).toMatchObject({ days: kept ? DAYS : 0 });
+}
+
+describe.each<Moment>(['before', 'commit'])('after a kill %s', (moment) => {
+  it('a connection whose workflow nobody started is read, too', { timeout: PATIENCE_MS }, async () => {
+    const { place, connections } = killed[moment];
+    const connection = connections.get(UNSTARTED);
+    if (connection === undefined) throw new Error('no such connection');
+    await waits(place, connection.id);
+    await expectLedger(place, connection, true);
+  });
+
+  it('no instant showed a mixture of revisions, a day lost or an organization without its one key', async () => {
+    expect(await killed[moment].stopWatching()).toEqual([]);
+  });
+
+  it('no workflow task failed', async () => {
+    expect(await failedTasks(killed[moment].place)).toEqual([]);
+  });
+});

@@ -1,0 +1,222 @@
+import postgres from 'postgres';
+import { addDays } from '../../domain/days.ts';
+import type { Status } from '../../domain/statuses.ts';
+import type { FaultInput } from '../../simulator/simulator.ts';
+import { until } from '../support/wait.ts';
+import { rotate, start, tell, type Connected, type Place } from './support.ts';
+
+/** Which change of a row is the mark of a transaction. */
+export interface Mark {
+  readonly table: 'connections' | 'keys' | 'syncs' | 'days' | 'events';
+  readonly on: 'insert' | 'update';
+  /** SQL over `new` and, of an update, `old`. */
+  readonly when: string;
+  /** Of a day: only the second one, neither the first nor the last that an activity writes. */
+  readonly secondDay?: boolean;
+}
+
+/** A point at which the worker is killed, and what there has to be in the end. */
+export interface Point {
+  readonly name: string;
+  /** What the process is in the middle of: a transaction, or a request. */
+  readonly at: Mark | FaultInput;
+  /** Whether the connection is active already when `lead` is called. */
+  readonly active: boolean;
+  /** Makes the connection go there. */
+  lead(place: Place, connection: Connected): Promise<void>;
+  readonly ends: {
+    readonly status: Status;
+    readonly syncs: readonly string[];
+    /** The states of its keys, oldest first. */
+    readonly keys: readonly string[];
+  };
+}
+
+const BACKFILL = 'backfill succeeded';
+const connected: Point['ends'] = { status: 'active', syncs: [BACKFILL], keys: ['active'] };
+
+function connecting(name: string, at: Point['at']): Point {
+  return { name, at, active: false, lead: start, ends: connected };
+}
+
+function living(name: string, at: Mark, lead: Point['lead'], ends: Partial<Point['ends']>): Point {
+  return { name, at, active: true, lead, ends: { ...connected, ...ends } };
+}
+
+const becomes = (status: Status): Mark => ({
+  table: 'connections',
+  on: 'update',
+  when: `new.status = '${status}' and old.status <> new.status`,
+});
+const keyBecomes = (state: string, was: string): Mark => ({
+  table: 'keys',
+  on: 'update',
+  when: `new.state = '${state}' and old.state = '${was}'`,
+});
+const syncIs = (state: string): Mark => ({ table: 'syncs', on: 'update', when: `new.state = '${state}'` });
+const newDay = (report: string): Mark => ({
+  table: 'days',
+  on: 'insert',
+  when: `new.report = '${report}'`,
+  secondDay: true,
+});
+
+async function rotateToNew(place: Place, { id, organization }: Connected): Promise<void> {
+  await rotate(place, id, place.simulator.control.addKey({ organization }).key);
+}
+
+async function rotateToUnknown(place: Place, { id }: Connected): Promise<void> {
+  await rotate(place, id, `sk-ant-admin01-${'Unknown_'.repeat(10)}AA`);
+}
+
+/** The new key is good until a sync first reads with it. */
+async function rotateToRejected(place: Place, { id, organization }: Connected): Promise<void> {
+  const { control } = place.simulator;
+  const { key } = control.addKey({ organization });
+  control.fault({ kind: 'unauthorized', report: 'workspaces', key, times: 'always' });
+  await rotate(place, id, key);
+}
+
+/** Lines change, are added and are gone: each a way to leave a mixture. */
+async function restate(place: Place, { id, organization, days }: Connected): Promise<void> {
+  const day = addDays(days.from, 1);
+  for (const report of ['cost', 'usage'] as const) {
+    for (const kind of ['scale', 'add', 'remove'] as const) {
+      place.simulator.control.restate({ kind, day, report, organization, ...(kind === 'scale' ? {} : { rows: 2 }) });
+    }
+  }
+  await tell(place, id, 'syncNow');
+}
+
+async function failOnce(place: Place, { id, key }: Connected): Promise<void> {
+  // As often as one sync asks: its next tries are harmless.
+  place.simulator.control.fault({ kind: 'truncated_json', report: 'workspaces', key, times: 3 });
+  await tell(place, id, 'syncNow');
+}
+
+const rewritten = (report: string): Mark => ({
+  table: 'days',
+  on: 'update',
+  when: `new.report = '${report}' and new.digest <> old.digest`,
+});
+const rotated = { syncs: [BACKFILL, 'daily succeeded'], keys: ['destroyed', 'active'] };
+
+/** Every transaction that moves a connection on, by what it does. */
+export const TRANSACTIONS: readonly Point[] = [
+  connecting('accepts the first key', keyBecomes('active', 'candidate')),
+  connecting('moves the connection to its next status', becomes('backfilling')),
+  connecting("takes a sync's number", {
+    table: 'connections',
+    on: 'update',
+    when: 'new.last_sync = 1 and old.last_sync = 0',
+  }),
+  connecting('opens a sync', { table: 'syncs', on: 'insert', when: 'true' }),
+  connecting('writes a new day of cost', newDay('cost')),
+  connecting('writes a new day of usage', newDay('usage')),
+  connecting('reconciles days', { table: 'days', on: 'update', when: 'new.reconciled and not old.reconciled' }),
+  connecting('ends a sync well', syncIs('succeeded')),
+  living('accepts a new key', keyBecomes('active', 'candidate'), rotateToNew, rotated),
+  living('destroys a replaced key', keyBecomes('destroyed', 'superseded'), rotateToNew, rotated),
+  living('refuses a key', keyBecomes('refused', 'candidate'), rotateToUnknown, { keys: ['active', 'refused'] }),
+  living('goes back to the key before', keyBecomes('refused', 'active'), rotateToRejected, {
+    syncs: [BACKFILL, 'daily failed', 'daily succeeded'],
+    keys: ['active', 'refused'],
+  }),
+  living('replaces a day of cost', rewritten('cost'), restate, { syncs: [BACKFILL, 'manual succeeded'] }),
+  living('replaces a day of usage', rewritten('usage'), restate, { syncs: [BACKFILL, 'manual succeeded'] }),
+  living('notes that a sync failed', syncIs('failed'), failOnce, {
+    syncs: [BACKFILL, 'manual failed', 'daily succeeded'],
+  }),
+  living('disconnects', becomes('disconnected'), (place, { id }) => tell(place, id, 'disconnect'), {
+    status: 'disconnected',
+    keys: ['destroyed'],
+  }),
+  living(
+    'disconnects and purges',
+    { table: 'events', on: 'insert', when: "new.type = 'purged'" },
+    (place, { id }) => tell(place, id, 'disconnect', { purge: true }),
+    { status: 'disconnected', syncs: [], keys: ['destroyed'] },
+  ),
+];
+
+/** Requests that stand between two commits: the one before is done, and the next one not begun. */
+export const REQUESTS: readonly Point[] = [
+  connecting('asks whose its key is', { kind: 'stall_body', report: 'organization' }),
+  connecting('lists workspaces', { kind: 'stall_body', report: 'workspaces' }),
+  connecting('reads totals of cost', { kind: 'stall_body', report: 'cost', grouped: false }),
+  connecting('reads the third day of cost', { kind: 'stall_body', report: 'cost', grouped: true, page: 3 }),
+  connecting('reads totals of usage', { kind: 'stall_body', report: 'usage', grouped: false }),
+  connecting('reads the third day of usage', { kind: 'stall_body', report: 'usage', grouped: true, page: 3 }),
+];
+
+/** Where in a transaction the process is held: before the statement that is its mark, or at its commit. */
+export type Moment = 'before' | 'commit';
+
+/** Holds transactions at their marks. */
+export interface Holds {
+  /** Waits until a transaction stands at each mark. */
+  reached(): Promise<void>;
+  /** Postgres loses what is held, as when the connection breaks before the commit. */
+  lose(): Promise<void>;
+  /** What is held goes on, and is committed where it waited to be. */
+  release(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const LOCK_CLASS = 7077;
+
+/**
+ * Puts a trigger on the mark of each connection that waits for a lock which this holds. A deferred constraint trigger
+ * fires at the commit, an ordinary one in the middle of the transaction.
+ */
+export async function holdAt(
+  databaseUrl: string,
+  moment: Moment,
+  marks: readonly { readonly connection: Connected; readonly mark: Mark }[],
+): Promise<Holds> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
+  // The session's own timeout for locks would end what is to be held; that of statements leaves nearly half a minute.
+  await sql.unsafe(`
+    create or replace function hold() returns trigger language plpgsql set lock_timeout = 0 as $$
+    begin
+      perform pg_advisory_xact_lock_shared(${LOCK_CLASS}, tg_argv[0]::int);
+      return new;
+    end $$
+  `);
+  const waiting = `
+    from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and not granted
+      and database = (select oid from pg_database where datname = current_database())
+  `;
+  for (const [index, { connection, mark }] of marks.entries()) {
+    await sql`select pg_advisory_lock(${LOCK_CLASS}::int, ${index}::int)`;
+    await sql.unsafe(triggerOf(moment, index, connection, mark));
+  }
+  return {
+    async reached() {
+      await until(`processes to stand at ${marks.length} points`, async () => {
+        const found = await sql.unsafe(`select distinct objid ${waiting}`);
+        return found.length === marks.length;
+      });
+    },
+    async lose() {
+      await sql.unsafe(`select pg_terminate_backend(pid) ${waiting}`);
+      await sql`select pg_advisory_unlock_all()`;
+    },
+    async release() {
+      await sql`select pg_advisory_unlock_all()`;
+    },
+    close: () => sql.end({ timeout: 5 }),
+  };
+}
+
+function triggerOf(moment: Moment, index: number, { id, days }: Connected, mark: Mark): string {
+  const { table, on, when, secondDay = false } = mark;
+  const row = `new.${table === 'connections' ? 'id' : 'connection_id'} = '${id}'`;
+  const day = secondDay ? `new.day = '${addDays(days.from, 1)}'` : 'true';
+  const [kind, fires, deferral] =
+    moment === 'commit' ? ['constraint trigger', 'after', 'deferrable initially deferred'] : ['trigger', 'before', ''];
+  return `
+    create ${kind} hold_${index} ${fires} ${on} on ${table} ${deferral}
+    for each row when (${row} and ${day} and (${when})) execute function hold('${index}')
+  `;
+}

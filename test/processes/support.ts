@@ -1,0 +1,189 @@
+import { execFile } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Client } from '@temporalio/client';
+import { createConnection } from '../../db/connections.ts';
+import type { Db } from '../../db/database.ts';
+import { createKeyRing, type KeyRing } from '../../db/key-ring.ts';
+import { stageKey } from '../../db/keys.ts';
+import { addDays, dayOf, startOfDayMs, type Day, type DayRange } from '../../domain/days.ts';
+import { startService, type RunningService } from '../../local/service.ts';
+import type { Simulator } from '../../simulator/simulator.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, type signals } from '../../workflows/messages.ts';
+import { until } from '../support/wait.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const MINUTE_MS = 60_000;
+
+/** How long something may take on a busy machine that waits for timeouts of Temporal on its way. */
+export const PATIENCE_MS = 90_000;
+
+/** Compiles the programs, where they are not what the sources say, and waits out a midnight that is near. */
+export async function prepare(): Promise<void> {
+  await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/run.mjs')], { cwd: ROOT });
+  // A day that begins meanwhile is rightly read, too, and nobody could say which syncs there have to be.
+  const midnightMs = (): number => startOfDayMs(addDays(dayOf(Date.now()), 1)) - Date.now();
+  await until('midnight to pass', () => midnightMs() > 4 * MINUTE_MS, 5 * MINUTE_MS);
+}
+
+/** Where worker processes run and what they share. */
+export interface Place {
+  readonly db: Db;
+  readonly client: Client;
+  readonly simulator: Simulator;
+  readonly ring: KeyRing;
+  readonly today: Day;
+  readonly env: NodeJS.ProcessEnv;
+  /** Starts a worker as `npm run worker` does, and waits until it serves. */
+  startWorker(env?: NodeJS.ProcessEnv): Promise<WorkerProcess>;
+  /** Kills what runs still. */
+  close(): Promise<void>;
+}
+
+/** A worker in a process of its own. */
+export interface WorkerProcess {
+  readonly pid: number;
+  readonly exited: RunningService['exited'];
+  /** Sends SIGKILL, and waits until the process is gone. */
+  kill(): Promise<void>;
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void;
+  /** Everything it wrote. */
+  said(): string;
+}
+
+/** A place on a database and a Temporal; the programs must be compiled. */
+export function createPlace(on: {
+  db: Db;
+  databaseUrl: string;
+  temporalAddress: string;
+  client: Client;
+  simulator: Simulator;
+}): Place {
+  const folder = mkdtempSync(join(tmpdir(), 'meterline-processes-'));
+  const key = randomBytes(32);
+  const started: WorkerProcess[] = [];
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env['PATH'],
+    DATABASE_URL: on.databaseUrl,
+    TEMPORAL_ADDRESS: on.temporalAddress,
+    METERLINE_TASK_QUEUE: `test-${randomUUID()}`,
+    METERLINE_ENCRYPTION_KEYS: `test:${key.toString('base64')}`,
+    ANTHROPIC_BASE_URL: on.simulator.url,
+    // Half a day away, so that no daily sync comes due meanwhile.
+    METERLINE_SYNC_HOUR_UTC: String((new Date().getUTCHours() + 12) % 24),
+  };
+  return {
+    db: on.db,
+    client: on.client,
+    simulator: on.simulator,
+    ring: createKeyRing([{ id: 'test', key }]),
+    today: dayOf(Date.now()),
+    env,
+    async startWorker(changed = {}) {
+      const logFile = join(folder, `worker-${started.length}.log`);
+      const script = join(ROOT, 'dist/worker/main.js');
+      const worker = toWorker(await startService({ name: 'The worker', script, env: { ...env, ...changed }, logFile }));
+      started.push(worker);
+      return worker;
+
+      function toWorker({ pid, exited }: RunningService): WorkerProcess {
+        return {
+          pid,
+          exited,
+          async kill() {
+            send(pid, 'SIGKILL');
+            await exited;
+          },
+          signal: (name) => {
+            send(pid, name);
+          },
+          said: () => readFileSync(logFile, 'utf8'),
+        };
+      }
+    },
+    async close() {
+      await Promise.all(started.map((worker) => worker.kill()));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It is gone already.
+  }
+}
+
+/** A connection of a test: its organization has no other, and its simulated key no other use. */
+export interface Connected {
+  readonly id: string;
+  readonly organization: string;
+  readonly key: string;
+  readonly days: DayRange;
+}
+
+/** Stores a connection to an organization of its own. Its workflow is not started. */
+export async function store(place: Place, name: string, backfillDays: number): Promise<Connected> {
+  const { control } = place.simulator;
+  const organization = control.addOrganization({ name, keys: [{}] }).id;
+  const key = control.keys().find((known) => known.organization === organization)?.key ?? '';
+  const days: DayRange = { from: addDays(place.today, 1 - backfillDays), to: place.today };
+  const id = randomUUID();
+  const made = { id, name, began: days.from, backfillTo: days.to, keyId: randomUUID(), secret: key, actor: 'test' };
+  await createConnection(place.db, place.ring, made);
+  return { id, organization, key, days };
+}
+
+/** Starts the workflow of a stored connection, unless the keeper did. */
+export async function start({ client, env }: Place, { id }: Connected): Promise<void> {
+  await client.workflow.start(CONNECTION_WORKFLOW, {
+    workflowId: connectionWorkflowId(id),
+    taskQueue: env['METERLINE_TASK_QUEUE'] ?? '',
+    args: [{ connectionId: id }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+}
+
+/** Signals a connection. */
+export async function tell({ client }: Place, id: string, name: keyof typeof signals, input?: unknown): Promise<void> {
+  await client.workflow.getHandle(connectionWorkflowId(id)).signal(name, ...(input === undefined ? [] : [input]));
+}
+
+/** Stages a key and signals its connection to use it. */
+export async function rotate(place: Place, id: string, secret: string): Promise<void> {
+  const keyId = randomUUID();
+  await stageKey(place.db, place.ring, { connectionId: id, keyId, secret, requested: false, actor: 'test' });
+  await tell(place, id, 'rotateKey', { keyId });
+}
+
+/** Waits until a connection's workflow answers that it has nothing to do. */
+export async function waits(place: Place, id: string, withinMs = PATIENCE_MS): Promise<void> {
+  const handle = place.client.workflow.getHandle(connectionWorkflowId(id));
+  await until(
+    `connection ${id} to have nothing to do`,
+    async () => {
+      const ask = place.client.withDeadline(Date.now() + 5_000, () => handle.query(statusQuery));
+      const answer = await ask.catch(() => null);
+      return answer?.status === 'active' && answer.doing === 'wait';
+    },
+    withinMs,
+  );
+}
+
+/** What went wrong in the workflow tasks of a task queue: code that does not replay, or that throws. */
+export async function failedTasks({ client, env }: Place): Promise<string[]> {
+  const failures: string[] = [];
+  const query = `TaskQueue = '${env['METERLINE_TASK_QUEUE'] ?? ''}'`;
+  for await (const { workflowId, runId } of client.workflow.list({ query })) {
+    const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    for (const { workflowTaskFailedEventAttributes: failed } of events ?? []) {
+      if (failed != null) failures.push(`${workflowId}: ${failed.cause ?? ''} ${failed.failure?.message ?? ''}`);
+    }
+  }
+  return failures;
+}

@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
+import { databaseFault, rows, type Db } from '../../db/database.ts';
+
+const EVERY_MS = 100;
+
+interface SampledDay extends Record<string, unknown> {
+  readonly of: string;
+  readonly lines: number | null;
+  readonly found: number;
+  readonly adds_up: boolean | null;
+  readonly attempt: number | null;
+  readonly purged: boolean;
+}
+
+/**
+ * Looks at a database several times a second and keeps what must not be so at any instant: a day that is neither one
+ * revision nor the next, is gone or empty again, or was written by an older attempt; a connected organization without
+ * exactly one active key; a sync that counts as succeeded before its days are there. Returns what stops it and tells.
+ */
+export function watch(db: Db): () => Promise<string[]> {
+  const wrong = new Set<string>();
+  const before = new Map<string, SampledDay>();
+  const stop = new AbortController();
+  const watching = (async () => {
+    while (!stop.signal.aborted) {
+      try {
+        compare(before, await sampleDays(db), wrong);
+        for (const { what } of await rows<{ what: string }>(db, WRONG)) wrong.add(what);
+      } catch (error) {
+        // Of a server that is killed meanwhile nothing can be said.
+        if (databaseFault(error)?.unavailable !== true) throw error;
+      }
+      await delay(EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await watching;
+    return [...wrong];
+  };
+}
+
+function compare(before: Map<string, SampledDay>, now: readonly SampledDay[], wrong: Set<string>): void {
+  const sampled = new Map(now.map((day) => [day.of, day]));
+  for (const day of now) {
+    const { of, lines, found, attempt } = day;
+    if (lines === null) wrong.add(`${of}: ${found} lines of a day that is not there`);
+    else if (lines !== found || day.adds_up !== true) wrong.add(`${of}: ${found} lines, of another revision than it`);
+    const last = before.get(of);
+    if ((last?.attempt ?? 0) > (attempt ?? 0)) wrong.add(`${of}: attempt ${attempt} after ${last?.attempt}`);
+    if ((last?.lines ?? 0) > 0 && lines === 0) wrong.add(`${of}: empty again`);
+    before.set(of, day);
+  }
+  for (const [of, { purged }] of before) {
+    if (sampled.has(of)) continue;
+    before.delete(of);
+    if (!purged) wrong.add(`${of}: gone`);
+  }
+}
+
+/** Every stored day beside the lines that are there, in one snapshot. */
+function sampleDays(db: Db): Promise<SampledDay[]> {
+  return rows<SampledDay>(
+    db,
+    sql`
+      with stored as (
+        select 'cost' as report, l.connection_id, l.day, count(*)::int as lines,
+          coalesce(sum(l.amount) filter (where s.currency = 'USD'), 0) as total
+        from cost_lines l join cost_series s using (connection_id, series_no)
+        group by l.connection_id, l.day
+        union all
+        select 'usage', connection_id, day, count(*)::int,
+          sum(uncached_input_tokens::numeric + output_tokens + cache_read_input_tokens + cache_creation_5m + cache_creation_1h)
+        from usage_lines
+        group by connection_id, day
+      )
+      select c.name || ', ' || report || ' of ' || day as of, d.lines, coalesce(stored.lines, 0) as found,
+        d.total = coalesce(stored.total, 0) as adds_up, d.attempt::int, c.name like '%purge%' as purged
+      from days d full join stored using (connection_id, report, day)
+      left join connections c on c.id = connection_id
+    `,
+  );
+}
+
+const WRONG = sql`
+  select c.name || ': ' || count(k.id) || ' active keys' as what
+  from connections c left join keys k on k.connection_id = c.id and k.state = 'active'
+  where c.organization_id is not null and c.status not in ('refused', 'disconnected')
+  group by c.id
+  having count(k.id) <> 1
+  union all
+  select c.name || ': sync ' || s.n || ' succeeded without ' || report || ' of ' || asked.day::date
+  from syncs s join connections c on c.id = s.connection_id
+    cross join unnest(array['cost', 'usage']) as report
+    cross join generate_series(s.from_day, s.to_day, interval '1 day') as asked(day)
+  where s.state = 'succeeded' and not exists (
+    select from days d
+    where d.connection_id = s.connection_id and d.report = report and d.day = asked.day::date
+  )
+  union all
+  select c.name || ': the key of …' || k.hint || ' has ended and is there still'
+  from connections c join keys k on k.connection_id = c.id
+  where c.status = 'disconnected' and k.sealed is not null
+`;
