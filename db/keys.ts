@@ -305,6 +305,45 @@ export async function destroyForgottenCandidates(db: Db): Promise<number> {
   return forgotten.length;
 }
 
+/** Keeps why a rotation to a key changed nothing. */
+export async function noteRotation(db: Db, connectionId: string, keyId: string): Promise<void> {
+  const [key] = await db
+    .select({
+      hint: keys.hint,
+      state: keys.state,
+      fault: keys.fault,
+      activatedAt: keys.activatedAt,
+      requestedAt: keys.requestedAt,
+    })
+    .from(keys)
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
+  const why = key === undefined ? 'this connection has no key with this id' : `key …${key.hint} ${fateOf(key)}`;
+  await addEvent(db, connectionId, { type: 'signal', message: `rotateKey: ${why}, so nothing changed` });
+}
+
+function fateOf(key: {
+  state: KeyState;
+  fault: Fault | null;
+  activatedAt: Date | null;
+  requestedAt: Date | null;
+}): string {
+  switch (key.state) {
+    case 'candidate':
+      return 'waits behind many others';
+    case 'active':
+      return 'is in use already';
+    case 'superseded':
+      return 'was replaced by a later key';
+    case 'refused':
+      return `was refused${key.fault === null ? '' : ` with ${key.fault.code}`}`;
+    case 'destroyed':
+      if (key.activatedAt !== null) return 'was replaced by a later key and is destroyed';
+      return key.requestedAt !== null
+        ? 'was overtaken by a later key and is destroyed'
+        : 'was not used in time and is destroyed';
+  }
+}
+
 async function endKeys(
   db: Db,
   connectionId: string,

@@ -77,6 +77,8 @@ export type Step =
   | { readonly do: 'probeKey' }
   | { readonly do: 'disconnect'; readonly purge: boolean }
   | { readonly do: 'note'; readonly text: string }
+  /** A rotation to a key that does not wait to be used: what became of it is told. */
+  | { readonly do: 'noteRotation'; readonly keyId: string }
   /** Nothing until a message comes or this instant (ms); null: until a message comes. */
   | { readonly do: 'wait'; readonly untilMs: number | null };
 
@@ -117,8 +119,7 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
       if (facts.candidates.some((candidate) => candidate.keyId === message.keyId)) {
         return { step: { do: 'tryKey', keyId: message.keyId }, answers: message };
       }
-      if (facts.activeKeyId === message.keyId) return note(message, 'rotateKey: this key is in use already');
-      return note(message, 'rotateKey: no key with this id waits to be used, so nothing changed');
+      return { step: { do: 'noteRotation', keyId: message.keyId }, answers: message };
     case 'pause':
       if (facts.status === 'paused') return note(message, 'pause: it is paused already');
       return { step: { do: 'setStatus', to: 'paused' }, answers: message };

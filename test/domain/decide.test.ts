@@ -192,8 +192,11 @@ describe('a message', () => {
     }
   });
 
-  it('about an unknown key changes nothing and leaves an event', () => {
-    expect(next(active, [{ type: 'rotateKey', keyId: OTHER_KEY }])).toMatchObject({ do: 'note' });
+  it('rotateKey to a key that does not wait changes nothing and leaves an event of what became of that key', () => {
+    for (const keyId of [KEY, OTHER_KEY]) {
+      const message: Message = { type: 'rotateKey', keyId };
+      expect(decide(active, [message], true, NOW)).toEqual({ step: { do: 'noteRotation', keyId }, answers: message });
+    }
   });
 
   it('disconnect stops a running sync first', () => {
