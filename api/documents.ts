@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
 import { lengthOf } from '../domain/days.ts';
-import { failureKind, type Fault } from '../domain/failures.ts';
-import { PROBE_INTERVAL_MS, backoffMs, nextDueMs } from '../domain/schedule.ts';
+import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
+import { nextDueMs, nextProbeMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
+import { isLive } from '../domain/statuses.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';
 import type { connection, sync } from './schemas.ts';
@@ -33,7 +34,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
     covered_through: coverage.through,
     missing_days: coverage.missingDays,
     last_sync: lastSync === null ? null : syncDocument(id, lastSync, settings),
-    next_sync_at: isoOrNull(nextTryMs(view, settings)),
+    next_sync_at: isoOrNull(nextAskMs(view, settings)),
     error: errorOf(view),
     note: view.status === 'active' && !coverage.hasLines ? 'no usage reported yet' : null,
     temporal: { workflow_id: workflowId, url: temporalUrl(settings, workflowId) },
@@ -86,23 +87,32 @@ function errorOf({ status, failure, key, refusal }: ConnectionView): FailureDocu
 }
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
-function nextTryMs(view: ConnectionView, { syncHourUtc, now }: Settings): number | null {
-  const { id, status, key, failure } = view;
+function nextAskMs(view: ConnectionView, settings: Settings): number | null {
+  if (view.status === 'paused' || !isLive(view.status)) return null;
+  const ownMs = nextReadMs(view, settings);
+  const tries = view.unansweredKeys.map((key) => nextTryMs(key, settings.now()));
+  const all = ownMs === null ? tries : [ownMs, ...tries];
+  return all.length === 0 ? null : Math.min(...all);
+}
+
+/** The same of the key that serves. */
+function nextReadMs({ id, status, failure, probedAtMs }: ConnectionView, settings: Settings): number | null {
   switch (status) {
     case 'paused':
     case 'refused':
     case 'disconnected':
-      return null;
     case 'validating':
-      return key !== null && isWaiting(key) && key.triedAtMs !== null ? key.triedAtMs + backoffMs(key.tries) : null;
+      return null;
     case 'awaiting_key':
-      return failure === null ? null : (view.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
+      return failure === null ? null : nextProbeMs(failure.atMs, probedAtMs);
     case 'degraded':
-      return failure === null ? null : failure.atMs + backoffMs(failure.count);
+      // While a rejected key is to be replaced by one that got no answer yet, it is that one that is tried.
+      if (failure === null || isKeyFailure(failure.fault.code)) return null;
+      return retryAtMs({ code: failure.fault.code, atMs: failure.atMs, count: failure.count });
     case 'discovering':
     case 'backfilling':
     case 'active':
-      return nextDueMs(id, syncHourUtc, now());
+      return nextDueMs(id, settings.syncHourUtc, settings.now());
   }
 }
 

@@ -21,6 +21,8 @@ export interface ConnectionView {
   readonly failure: { readonly fault: Fault; readonly atMs: number; readonly count: number } | null;
   /** The key that serves; without one the candidate that is tried next. */
   readonly key: KeyView | null;
+  /** The candidates that were tried without an answer, and are tried again. */
+  readonly unansweredKeys: readonly { readonly tries: number; readonly triedAtMs: number }[];
   /** Why the last refused key was refused. */
   readonly refusal: { readonly fault: Fault; readonly atMs: number } | null;
   readonly coverage: CoverageView;
@@ -114,6 +116,11 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
           'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count
         ) end,
         'key', key.view,
+        'unansweredKeys', (
+          select coalesce(jsonb_agg(jsonb_build_object('tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)})), '[]')
+          from keys k
+          where k.connection_id = c.id and k.state = 'candidate' and k.tried_at is not null and k.requested_at is not null
+        ),
         'refusal', refusal.view,
         'coverage', coverage.view,
         'lastSync', last_sync.view

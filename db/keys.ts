@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
-import type { FailureCode, Fault } from '../domain/failures.ts';
+import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
 import { databaseFault, type Db } from './database.ts';
 import { addEvent } from './events.ts';
@@ -130,6 +130,8 @@ export async function acceptKey(
       if (connection.organizationId !== null && connection.organizationId !== organization.id) {
         return { outcome: 'organization_mismatch' };
       }
+      // What was wrong with the key before says nothing of this one, also while the connection is paused.
+      const isMended = connection.failure !== null && isKeyFailure(connection.failure.code);
       const [candidate] = await tx
         .select({ hint: keys.hint })
         .from(keys)
@@ -148,7 +150,7 @@ export async function acceptKey(
         .set({
           organizationId: organization.id,
           organizationName: organization.name,
-          ...(connection.organizationId === null || connection.status === 'awaiting_key' ? NO_FAILURE : {}),
+          ...(connection.organizationId === null || isMended ? NO_FAILURE : {}),
         })
         .where(eq(connections.id, connectionId));
       if (connection.organizationId === null) {
@@ -203,17 +205,25 @@ export async function refuseKey(
   });
 }
 
-/** Notes that a candidate got no answer. It stays one, and is tried again. */
+/** Notes that a candidate got no answer. It stays one, and is tried again; the first time leaves an event. */
 export async function deferKey(
   db: Db,
   key: { connectionId: string; keyId: string },
   fault: Fault,
   nowMs: number,
 ): Promise<void> {
-  await db
-    .update(keys)
-    .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), fault })
-    .where(and(eq(keys.connectionId, key.connectionId), eq(keys.id, key.keyId), eq(keys.state, 'candidate')));
+  await db.transaction(async (tx) => {
+    const deferred = await tx
+      .update(keys)
+      .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), fault })
+      .where(and(eq(keys.connectionId, key.connectionId), eq(keys.id, key.keyId), eq(keys.state, 'candidate')))
+      .returning({ hint: keys.hint, tries: keys.tries });
+    for (const { hint, tries } of deferred) {
+      if (tries > 1) continue;
+      const message = `There is no verdict on key …${hint} yet; it is tried again on its own: ${failureKind(fault.code).message}`;
+      await addEvent(tx, key.connectionId, { type: 'key_unanswered', message });
+    }
+  });
 }
 
 /**

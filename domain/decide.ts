@@ -1,8 +1,16 @@
 import { dayOf, earlierOf, type Day, type DayRange } from './days.ts';
-import { isKeyFailure, retryDelayMs, type FailureCode } from './failures.ts';
+import { isKeyFailure, type FailureCode } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
-import { PROBE_INTERVAL_MS, backoffMs, dailyWindow, lastDayBeforeDaily, lastDueMs, nextDueMs } from './schedule.ts';
+import {
+  dailyWindow,
+  lastDayBeforeDaily,
+  lastDueMs,
+  nextDueMs,
+  nextProbeMs,
+  nextTryMs,
+  retryAtMs,
+} from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
 
 /** A staged key that is neither active nor refused. */
@@ -221,10 +229,10 @@ function withoutKey(facts: Facts, nextTryMs: number | null): Step {
 /** A requested candidate whose time has come; else when the next one's comes. */
 function dueCandidate(facts: Facts, nowMs: number): { step: Step | null; nextMs: number | null } {
   let nextMs: number | null = null;
-  for (const { keyId, requested, tries, triedAtMs } of facts.candidates) {
-    if (!requested) continue;
-    const dueMs = triedAtMs === null ? nowMs : triedAtMs + backoffMs(tries);
-    if (dueMs <= nowMs) return { step: { do: 'tryKey', keyId }, nextMs: null };
+  for (const candidate of facts.candidates) {
+    if (!candidate.requested) continue;
+    const dueMs = nextTryMs(candidate, nowMs);
+    if (dueMs <= nowMs) return { step: { do: 'tryKey', keyId: candidate.keyId }, nextMs: null };
     nextMs = earliest(nextMs, dueMs);
   }
   return { step: null, nextMs };
@@ -244,7 +252,7 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
       return { do: 'restoreKey', rejectedKeyId: failure.keyId, code: failure.code };
     }
     if (facts.status === 'awaiting_key') {
-      const dueMs = (facts.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
+      const dueMs = nextProbeMs(failure.atMs, facts.probedAtMs);
       return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
     }
     const keyWaits = facts.candidates.some((candidate) => candidate.requested);
@@ -252,8 +260,7 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
     return facts.status === 'degraded' ? { do: 'wait', untilMs: null } : { do: 'setStatus', to: 'degraded' };
   }
   if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
-  const waitMs = Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
-  const retryMs = failure.atMs + waitMs;
+  const retryMs = retryAtMs(failure);
   return retryMs <= nowMs ? read(facts, nowMs) : { do: 'wait', untilMs: retryMs };
 }
 

@@ -226,7 +226,8 @@ describe('a connection', () => {
       at: '2026-07-31T12:00:00.000Z',
     });
     expect(body.error.message).toMatch(/rate limit/);
-    expect(body.next_sync_at).toBe('2026-07-31T12:00:20.000Z');
+    // Half a minute after a rate limit at least.
+    expect(body.next_sync_at).toBe('2026-07-31T12:00:30.000Z');
   });
 
   it('shows when a rejected key is tried again', async () => {
