@@ -182,7 +182,7 @@ async function destroyOvertaken(
   const since = sql`(select k.requested_at from keys k where k.connection_id = ${connectionId} and k.id = ${accepted.keyId})`;
   const overtaken = await endKeys(tx, connectionId, ['candidate'], 'destroyed', { which: lt(keys.requestedAt, since) });
   for (const { hint } of overtaken) {
-    const message = `Key …${hint} was overtaken by key …${accepted.hint} before it was tried; it is destroyed.`;
+    const message = `Key …${hint} was overtaken by key …${accepted.hint} before there was a verdict on it; it is destroyed.`;
     await addEvent(tx, connectionId, { type: 'key_destroyed', message });
   }
 }

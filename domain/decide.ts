@@ -133,7 +133,7 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
       return { step: { do: 'setStatus', to: 'paused' }, answers: message };
     case 'resume':
       if (facts.status !== 'paused') return note(message, 'resume: it is not paused, so nothing changed');
-      return { step: { do: 'setStatus', to: homeOf(facts) }, answers: message };
+      return { step: { do: 'setStatus', to: standingOf(facts) }, answers: message };
     case 'syncNow':
       return answerSyncNow(facts, message, nowMs);
     case 'malformed':
@@ -201,6 +201,15 @@ export function homeOf(facts: Facts): Status {
   if (facts.activeKeyId === null) return 'validating';
   if (!facts.discovered) return 'discovering';
   return backfillIsDone(facts) ? 'active' : 'backfilling';
+}
+
+/** Where a connection goes on after a pause: a failure that still holds is where it stands. */
+function standingOf(facts: Facts): Status {
+  const { failure, activeKeyId } = facts;
+  if (failure === null || activeKeyId === null) return homeOf(facts);
+  if (!isKeyFailure(failure.code)) return 'degraded';
+  if (failure.keyId !== activeKeyId || facts.hasSupersededKey) return homeOf(facts);
+  return facts.candidates.some((candidate) => candidate.requested) ? 'degraded' : 'awaiting_key';
 }
 
 function backfillIsDone(facts: Facts): boolean {

@@ -250,6 +250,17 @@ describe('a message', () => {
     expect(next(paused, [{ type: 'resume' }])).toEqual({ do: 'setStatus', to: 'active' });
     expect(next({ ...paused, oldestMissing: BEGAN }, [{ type: 'resume' }])).toMatchObject({ to: 'backfilling' });
     expect(next(active, [{ type: 'resume' }])).toMatchObject({ do: 'note' });
+    for (const [code, to] of [
+      ['upstream_unavailable', 'degraded'],
+      ['key_invalid', 'awaiting_key'],
+    ] as const) {
+      expect(next(failed(code, { status: 'paused' }), [{ type: 'resume' }])).toEqual({ do: 'setStatus', to });
+      expect(next(failed(code, { status: 'paused', activeKeyId: null }), [{ type: 'resume' }])).toMatchObject({
+        to: 'validating',
+      });
+    }
+    const mended = failed('key_invalid', { status: 'paused', activeKeyId: OTHER_KEY });
+    expect(next(mended, [{ type: 'resume' }])).toMatchObject({ to: 'active' });
   });
 
   it('to an ended connection can only ask for its data to be deleted', () => {
