@@ -44,6 +44,8 @@ export interface ConnectionActivities {
   noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
   forgiveFailure(input: OfConnection): Promise<void>;
   noteSignal(input: OfConnection & { text: string }): Promise<void>;
+  /** Keeps why a rotation changed nothing: what became of the key that it named. */
+  noteRotation(input: OfConnection & { keyId: string }): Promise<void>;
   takeSyncNumber(input: OfConnection): Promise<number>;
   /** Keeps that a sync ended without being able to say so itself. */
   noteInterruptedSync(input: OfConnection & { n: number; runId: string; plan: SyncPlan; nowMs: number }): Promise<void>;
@@ -87,6 +89,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     noteFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
     forgiveFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
     noteSignal: ({ connectionId, text }) => addEvent(db, connectionId, { type: 'signal', message: text }),
+    noteRotation: ({ connectionId, keyId }) => keys.noteRotation(db, connectionId, keyId),
     takeSyncNumber: ({ connectionId }) => syncs.takeSyncNumber(db, connectionId),
 
     async noteInterruptedSync({ connectionId, n, runId, plan, nowMs }) {

@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
 import { lengthOf } from '../domain/days.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
-import { PROBE_INTERVAL_MS, backoffMs, nextDueMs, retryAtMs } from '../domain/schedule.ts';
+import { nextDueMs, nextProbeMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
+import { isLive } from '../domain/statuses.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';
 import type { connection, sync } from './schemas.ts';
@@ -12,7 +13,8 @@ type FailureDocument = NonNullable<ConnectionDocument['error']>;
 
 /** A connection as it is shown. */
 export function connectionDocument(view: ConnectionView, settings: Settings): ConnectionDocument {
-  const { id, organizationId, organizationName, began, backfillTo, coverage, key, candidate, lastSync } = view;
+  const { id, organizationId, organizationName, began, backfillTo, coverage, key, lastSync } = view;
+  const candidate = nextCandidate(view, settings.now());
   const workflowId = connectionWorkflowId(id);
   return {
     id,
@@ -34,7 +36,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
     covered_through: coverage.through,
     missing_days: coverage.missingDays,
     last_sync: lastSync === null ? null : syncDocument(id, lastSync, settings),
-    next_sync_at: isoOrNull(nextAskedMs(view, settings)),
+    next_sync_at: isoOrNull(nextAskMs(view, settings)),
     error: errorOf(view),
     note: view.status === 'active' && !coverage.hasLines ? 'no usage reported yet' : null,
     temporal: { workflow_id: workflowId, url: temporalUrl(settings, workflowId) },
@@ -84,42 +86,57 @@ export function candidateDocument(
 ): NonNullable<ConnectionDocument['candidate']> {
   const { id, hint, state, fault, triedAtMs } = key;
   const error = fault === null || triedAtMs === null ? null : failureDocument(fault, triedAtMs);
-  return { id, hint, state, error, next_try_at: isoOrNull(nextTryOfKeyMs(key)) };
+  return {
+    id,
+    hint,
+    state,
+    error,
+    next_try_at: state === 'candidate' && triedAtMs !== null ? iso(nextTryMs(key, triedAtMs)) : null,
+  };
 }
 
-function nextTryOfKeyMs({ state, tries, triedAtMs }: Pick<KeyView, 'state' | 'tries' | 'triedAtMs'>): number | null {
-  return state !== 'candidate' || triedAtMs === null ? null : triedAtMs + backoffMs(tries);
+/** The key without a verdict that is tried next. */
+function nextCandidate({ candidates }: ConnectionView, nowMs: number): KeyView | null {
+  return candidates.toSorted((a, b) => nextTryMs(a, nowMs) - nextTryMs(b, nowMs))[0] ?? null;
 }
 
-function errorOf({ status, failure, candidate, refusal }: ConnectionView): FailureDocument | null {
+function errorOf({ status, failure, candidates, refusal }: ConnectionView): FailureDocument | null {
   if (failure !== null) return failureDocument(failure.fault, failure.atMs);
   if (status === 'refused' && refusal !== null) return failureDocument(refusal.fault, refusal.atMs);
+  const [candidate] = candidates;
   if (status !== 'validating' || candidate?.fault == null || candidate.triedAtMs === null) return null;
   return failureDocument(candidate.fault, candidate.triedAtMs);
 }
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
-function nextAskedMs(view: ConnectionView, { syncHourUtc, now }: Settings): number | null {
-  const { id, status, candidate, failure, probedAtMs } = view;
-  const ofKey = candidate === null ? null : nextTryOfKeyMs(candidate);
+function nextAskMs(view: ConnectionView, settings: Settings): number | null {
+  if (view.status === 'paused' || !isLive(view.status)) return null;
+  const ownMs = nextReadMs(view, settings);
+  const tries = view.candidates
+    .filter(({ triedAtMs }) => triedAtMs !== null)
+    .map((key) => nextTryMs(key, settings.now()));
+  const all = ownMs === null ? tries : [ownMs, ...tries];
+  return all.length === 0 ? null : Math.min(...all);
+}
+
+/** The same of the key that serves. */
+function nextReadMs({ id, status, failure, probedAtMs }: ConnectionView, settings: Settings): number | null {
   switch (status) {
     case 'paused':
     case 'refused':
     case 'disconnected':
-      return null;
     case 'validating':
-      return ofKey;
+      return null;
     case 'awaiting_key':
-      return earliest(ofKey, failure === null ? null : (probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS);
-    case 'degraded': {
-      // With a rejected key nothing is read; one that waits is tried.
-      if (failure === null || isKeyFailure(failure.fault.code)) return ofKey;
-      return earliest(ofKey, retryAtMs({ ...failure, code: failure.fault.code }));
-    }
+      return failure === null ? null : nextProbeMs(failure.atMs, probedAtMs);
+    case 'degraded':
+      // While a rejected key is to be replaced by one that got no answer yet, it is that one that is tried.
+      if (failure === null || isKeyFailure(failure.fault.code)) return null;
+      return retryAtMs({ code: failure.fault.code, atMs: failure.atMs, count: failure.count });
     case 'discovering':
     case 'backfilling':
     case 'active':
-      return earliest(ofKey, nextDueMs(id, syncHourUtc, now()));
+      return nextDueMs(id, settings.syncHourUtc, settings.now());
   }
 }
 

@@ -22,8 +22,8 @@ export interface ConnectionView {
   readonly failure: { readonly fault: Fault; readonly atMs: number; readonly count: number } | null;
   /** The key that serves; without one the candidate that is tried next. */
   readonly key: KeyView | null;
-  /** The key that somebody asked to use and that has no verdict yet; of several, the one that is tried next. */
-  readonly candidate: KeyView | null;
+  /** The keys that somebody asked to use and that have no verdict yet, in the order in which they were asked for. */
+  readonly candidates: readonly KeyView[];
   /** Why the last refused key was refused. */
   readonly refusal: { readonly fault: Fault; readonly atMs: number } | null;
   readonly coverage: CoverageView;
@@ -122,8 +122,8 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         'failure', case when c.failure is not null then jsonb_build_object(
           'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count
         ) end,
-        'key', coalesce(active.view, candidate.view),
-        'candidate', candidate.view,
+        'key', coalesce(active.view, candidates.views -> 0),
+        'candidates', candidates.views,
         'refusal', refusal.view,
         'coverage', coverage.view,
         'lastSync', last_sync.view
@@ -133,12 +133,10 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         select ${KEY_VIEW} as view from keys k where k.connection_id = c.id and k.state = 'active'
       ) active on true
       left join lateral (
-        select ${KEY_VIEW} as view
+        select coalesce(jsonb_agg(${KEY_VIEW} order by k.requested_at, k.added_at), '[]') as views
         from keys k
         where k.connection_id = c.id and k.state = 'candidate' and k.requested_at is not null
-        order by k.requested_at, k.added_at
-        limit 1
-      ) candidate on true
+      ) candidates on true
       left join lateral (
         select jsonb_build_object('fault', k.fault, 'atMs', ${epochMs(sql`k.ended_at`)}) as view
         from keys k

@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
-import type { FailureCode, Fault } from '../domain/failures.ts';
+import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
 import { databaseFault, type Db } from './database.ts';
 import { addEvent } from './events.ts';
@@ -130,6 +130,8 @@ export async function acceptKey(
       if (connection.organizationId !== null && connection.organizationId !== organization.id) {
         return { outcome: 'organization_mismatch' };
       }
+      // What was wrong with the key before says nothing of this one, also while the connection is paused.
+      const isMended = connection.failure !== null && isKeyFailure(connection.failure.code);
       const [candidate] = await tx
         .select({ hint: keys.hint })
         .from(keys)
@@ -148,7 +150,7 @@ export async function acceptKey(
         .set({
           organizationId: organization.id,
           organizationName: organization.name,
-          ...(connection.organizationId === null || connection.status === 'awaiting_key' ? NO_FAILURE : {}),
+          ...(connection.organizationId === null || isMended ? NO_FAILURE : {}),
         })
         .where(eq(connections.id, connectionId));
       if (connection.organizationId === null) {
@@ -180,7 +182,7 @@ async function destroyOvertaken(
   const since = sql`(select k.requested_at from keys k where k.connection_id = ${connectionId} and k.id = ${accepted.keyId})`;
   const overtaken = await endKeys(tx, connectionId, ['candidate'], 'destroyed', { which: lt(keys.requestedAt, since) });
   for (const { hint } of overtaken) {
-    const message = `Key …${hint} was overtaken by key …${accepted.hint} before it was tried; it is destroyed.`;
+    const message = `Key …${hint} was overtaken by key …${accepted.hint} before there was a verdict on it; it is destroyed.`;
     await addEvent(tx, connectionId, { type: 'key_destroyed', message });
   }
 }
@@ -203,7 +205,7 @@ export async function refuseKey(
   });
 }
 
-/** Notes that a candidate got no answer. It stays one, and is tried again. */
+/** Notes that a candidate got no answer. It stays one, and is tried again; the first time leaves an event. */
 export async function deferKey(
   db: Db,
   key: { connectionId: string; keyId: string },
@@ -218,7 +220,7 @@ export async function deferKey(
       .returning({ hint: keys.hint, tries: keys.tries });
     // Once is enough to know; how often it was tried since is shown with the key.
     if (deferred?.tries !== 1) return;
-    const message = `Key …${deferred.hint} got no verdict (${fault.code}); it is tried again on its own.`;
+    const message = `There is no verdict on key …${deferred.hint} yet; it is tried again on its own: ${failureKind(fault.code).message}`;
     await addEvent(tx, key.connectionId, { type: 'key_unanswered', message });
   });
 }
@@ -310,6 +312,45 @@ export async function destroyForgottenCandidates(db: Db): Promise<number> {
     });
   }
   return forgotten.length;
+}
+
+/** Keeps why a rotation to a key changed nothing. */
+export async function noteRotation(db: Db, connectionId: string, keyId: string): Promise<void> {
+  const [key] = await db
+    .select({
+      hint: keys.hint,
+      state: keys.state,
+      fault: keys.fault,
+      activatedAt: keys.activatedAt,
+      requestedAt: keys.requestedAt,
+    })
+    .from(keys)
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
+  const why = key === undefined ? 'this connection has no key with this id' : `key …${key.hint} ${fateOf(key)}`;
+  await addEvent(db, connectionId, { type: 'signal', message: `rotateKey: ${why}, so nothing changed` });
+}
+
+function fateOf(key: {
+  state: KeyState;
+  fault: Fault | null;
+  activatedAt: Date | null;
+  requestedAt: Date | null;
+}): string {
+  switch (key.state) {
+    case 'candidate':
+      return 'waits behind many others';
+    case 'active':
+      return 'is in use already';
+    case 'superseded':
+      return 'was replaced by a later key';
+    case 'refused':
+      return `was refused${key.fault === null ? '' : ` with ${key.fault.code}`}`;
+    case 'destroyed':
+      if (key.activatedAt !== null) return 'was replaced by a later key and is destroyed';
+      return key.requestedAt !== null
+        ? 'was overtaken by a later key and is destroyed'
+        : 'was not used in time and is destroyed';
+  }
 }
 
 async function endKeys(

@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm';
 import { isLive, type Status } from '../domain/statuses.ts';
+import type { Fault } from '../domain/failures.ts';
 import type { Db } from './database.ts';
 import { connections } from './schema.ts';
 
@@ -35,9 +36,14 @@ export async function lockLive(
   tx: Db,
   connectionId: string,
   strength: 'no key update' | 'update' = 'no key update',
-): Promise<{ status: Status; organizationId: string | null; name: string } | null> {
+): Promise<{ status: Status; organizationId: string | null; name: string; failure: Fault | null } | null> {
   const [found] = await tx
-    .select({ status: connections.status, organizationId: connections.organizationId, name: connections.name })
+    .select({
+      status: connections.status,
+      organizationId: connections.organizationId,
+      name: connections.name,
+      failure: connections.failure,
+    })
     .from(connections)
     .where(eq(connections.id, connectionId))
     .for(strength);

@@ -3,12 +3,12 @@ import { isKeyFailure, type FailureCode } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
 import {
-  PROBE_INTERVAL_MS,
-  backoffMs,
   dailyWindow,
   lastDayBeforeDaily,
   lastDueMs,
   nextDueMs,
+  nextProbeMs,
+  nextTryMs,
   retryAtMs,
 } from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
@@ -85,6 +85,8 @@ export type Step =
   | { readonly do: 'probeKey' }
   | { readonly do: 'disconnect'; readonly purge: boolean }
   | { readonly do: 'note'; readonly text: string }
+  /** A rotation to a key that does not wait to be used: what became of it is told. */
+  | { readonly do: 'noteRotation'; readonly keyId: string }
   /** Nothing until a message comes or this instant (ms); null: until a message comes. */
   | { readonly do: 'wait'; readonly untilMs: number | null };
 
@@ -127,14 +129,13 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
       if (facts.candidates.some((candidate) => candidate.keyId === message.keyId)) {
         return { step: { do: 'tryKey', keyId: message.keyId }, answers: message };
       }
-      if (facts.activeKeyId === message.keyId) return note(message, 'rotateKey: this key is in use already');
-      return note(message, 'rotateKey: no key with this id waits to be used, so nothing changed');
+      return { step: { do: 'noteRotation', keyId: message.keyId }, answers: message };
     case 'pause':
       if (facts.status === 'paused') return note(message, 'pause: it is paused already');
       return { step: { do: 'setStatus', to: 'paused' }, answers: message };
     case 'resume':
       if (facts.status !== 'paused') return note(message, 'resume: it is not paused, so nothing changed');
-      return { step: { do: 'setStatus', to: homeOf(facts) }, answers: message };
+      return { step: { do: 'setStatus', to: standingOf(facts) }, answers: message };
     case 'syncNow':
       return answerSyncNow(facts, message, nowMs);
     case 'malformed':
@@ -214,6 +215,15 @@ export function homeOf(facts: Facts): Status {
   return backfillIsDone(facts) ? 'active' : 'backfilling';
 }
 
+/** Where a connection goes on after a pause: a failure that still holds is where it stands. */
+function standingOf(facts: Facts): Status {
+  const { failure, activeKeyId } = facts;
+  if (failure === null || activeKeyId === null) return homeOf(facts);
+  if (!isKeyFailure(failure.code)) return 'degraded';
+  if (failure.keyId !== activeKeyId || facts.hasSupersededKey) return homeOf(facts);
+  return facts.candidates.some((candidate) => candidate.requested) ? 'degraded' : 'awaiting_key';
+}
+
 function backfillIsDone(facts: Facts): boolean {
   return facts.oldestMissing === null || facts.oldestMissing > facts.backfillTo;
 }
@@ -240,10 +250,10 @@ function withoutKey(facts: Facts, nextTryMs: number | null): Step {
 /** A requested candidate whose time has come; else when the next one's comes. */
 function dueCandidate(facts: Facts, nowMs: number): { step: Step | null; nextMs: number | null } {
   let nextMs: number | null = null;
-  for (const { keyId, requested, tries, triedAtMs } of facts.candidates) {
-    if (!requested) continue;
-    const dueMs = triedAtMs === null ? nowMs : triedAtMs + backoffMs(tries);
-    if (dueMs <= nowMs) return { step: { do: 'tryKey', keyId }, nextMs: null };
+  for (const candidate of facts.candidates) {
+    if (!candidate.requested) continue;
+    const dueMs = nextTryMs(candidate, nowMs);
+    if (dueMs <= nowMs) return { step: { do: 'tryKey', keyId: candidate.keyId }, nextMs: null };
     nextMs = earliest(nextMs, dueMs);
   }
   return { step: null, nextMs };
@@ -263,7 +273,7 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
       return { do: 'restoreKey', rejectedKeyId: failure.keyId, code: failure.code };
     }
     if (facts.status === 'awaiting_key') {
-      const dueMs = (facts.probedAtMs ?? failure.atMs) + PROBE_INTERVAL_MS;
+      const dueMs = nextProbeMs(failure.atMs, facts.probedAtMs);
       return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
     }
     const keyWaits = facts.candidates.some((candidate) => candidate.requested);

@@ -54,8 +54,23 @@ export function backoffMs(count: number): number {
   return count <= STEADY_FAILURES ? Math.min(early, BACKOFF_STEADY_MS) : Math.min(late, BACKOFF_CAP_MS);
 }
 
+/** When a connection whose `count`th sync in a row failed (`atMs`) is read again (ms), without anybody asking. */
+export function retryAtMs(failure: { code: FailureCode; atMs: number; count: number }): number {
+  return failure.atMs + Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
+}
+
+/** When a key that got no answer is tried again (ms): now, where it was not tried yet. */
+export function nextTryMs(key: { tries: number; triedAtMs: number | null }, nowMs: number): number {
+  return key.triedAtMs === null ? nowMs : key.triedAtMs + backoffMs(key.tries);
+}
+
 /** How often a rejected key is tried again, in case it was enabled again. */
-export const PROBE_INTERVAL_MS = DAY_MS;
+const PROBE_INTERVAL_MS = DAY_MS;
+
+/** When a key that was rejected at `failedAtMs` is tried again (ms); `probedAtMs` is when any key was probed last. */
+export function nextProbeMs(failedAtMs: number, probedAtMs: number | null): number {
+  return Math.max(failedAtMs, probedAtMs ?? failedAtMs) + PROBE_INTERVAL_MS;
+}
 
 /** The last day that a daily sync on `today` does not look at any more. */
 export function lastDayBeforeDaily(today: Day): Day {

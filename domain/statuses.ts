@@ -28,7 +28,7 @@ export const TRANSITIONS: Readonly<Record<Status, readonly Status[]>> = {
   active: ['discovering', 'backfilling', 'degraded', 'awaiting_key', 'paused', 'disconnected'],
   degraded: ['discovering', 'backfilling', 'active', 'awaiting_key', 'paused', 'disconnected'],
   awaiting_key: ['discovering', 'backfilling', 'active', 'degraded', 'paused', 'disconnected'],
-  paused: ['validating', 'discovering', 'backfilling', 'active', 'disconnected'],
+  paused: ['validating', 'discovering', 'backfilling', 'active', 'degraded', 'awaiting_key', 'disconnected'],
   refused: [],
   disconnected: [],
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Endpoint } from './admin-api.ts';
+import { restatementSchema } from './restatements.ts';
 
 export const FAULT_KINDS = [
   'status',
@@ -26,6 +27,8 @@ export const FAULT_KINDS = [
   'lost_line',
   'missing_bucket',
   'bad_amount',
+  'moving_day',
+  'hold',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -65,6 +68,8 @@ export const faultSchema = z.strictObject({
   amount: z.union([z.string(), z.number()]).default('NaN'),
   /** For `status` and the others that answer with an error: the message in it. */
   message: z.string().optional(),
+  /** For `moving_day`: the reply is right as of then, and this correction is made before any other request is answered. */
+  restatement: restatementSchema.optional(),
 });
 
 export type FaultInput = z.input<typeof faultSchema>;
@@ -99,6 +104,7 @@ const PAGE_FAULTS: ReadonlySet<FaultKind> = new Set([
 export class Faults {
   #armed: ArmedFault[] = [];
   #count = 0;
+  #held: (() => void)[] = [];
 
   arm(input: FaultInput): ArmedFault {
     const fault = faultSchema.parse(input);
@@ -108,8 +114,17 @@ export class Faults {
     return { ...armed };
   }
 
+  /** Disarms every fault, and lets go of what `hold` held. */
   clear(): void {
     this.#armed = [];
+    for (const release of this.#held.splice(0)) {
+      release();
+    }
+  }
+
+  /** Keeps a finished reply, which goes out once the faults are cleared. */
+  hold(release: () => void): void {
+    this.#held.push(release);
   }
 
   list(): ArmedFault[] {

@@ -115,6 +115,8 @@ export function spoilReply(reply: Reply, fault: Fault, requestId: string): Reply
     case 'lost_line':
     case 'missing_bucket':
     case 'bad_amount':
+    case 'moving_day':
+    case 'hold':
       return reply;
   }
 }

@@ -88,7 +88,12 @@ function serve(control: Control, request: IncomingMessage, response: ServerRespo
     };
     requests.add(entry, bytesSent);
   };
-  if (latencyMs > 0) {
+  if (fault?.kind === 'moving_day' && fault.restatement !== undefined) {
+    control.restate(fault.restatement);
+  }
+  if (fault?.kind === 'hold') {
+    faults.hold(send);
+  } else if (latencyMs > 0) {
     setTimeout(send, latencyMs);
   } else {
     send();

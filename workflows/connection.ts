@@ -157,6 +157,8 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
       return postgres.forgiveFailure({ connectionId });
     case 'note':
       return postgres.noteSignal({ connectionId, text: step.text });
+    case 'noteRotation':
+      return postgres.noteRotation({ connectionId, keyId: step.keyId });
     case 'disconnect':
       return deleting.disconnect({ connectionId, purge: step.purge });
   }

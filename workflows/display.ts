@@ -82,6 +82,7 @@ function nextOf(step: Step): string {
     case 'forgiveFailure':
       return 'goes on with the key that serves now';
     case 'note':
+    case 'noteRotation':
       return 'keeps an event';
     case 'disconnect':
       return 'disconnects';

@@ -226,6 +226,7 @@ describe('a connection', () => {
       at: '2026-07-31T12:00:00.000Z',
     });
     expect(body.error.message).toMatch(/rate limit/);
+    // Half a minute after a rate limit at least.
     expect(body.next_sync_at).toBe('2026-07-31T12:00:30.000Z');
   });
 

@@ -10,6 +10,7 @@ import {
   destroyForgottenCandidates,
   destroySuperseded,
   markKeyUsed,
+  noteRotation,
   openActiveKey,
   openCandidate,
   refuseKey,
@@ -249,6 +250,31 @@ describe('an accepted key', () => {
     await rotate(id, 'c');
     expect(await failure()).toEqual({ code: null });
     await clearFailure(database.db, id);
+  });
+
+  it('that does not wait to be used says what became of it', async () => {
+    const { id, first } = await started();
+    const replaced = await rotate(id, 'B');
+    await destroySuperseded(database.db, id, later());
+    const forgotten = await stage(id, 'C', false);
+    await database.db.execute(sql`update keys set added_at = now() - interval '25 hours' where id = ${forgotten}`);
+    await destroyForgottenCandidates(database.db);
+    const overtaken = await stage(id, 'D');
+    const serving = await rotate(id, 'E');
+    const refused = await stage(id, 'F');
+    await refuseKey(database.db, { connectionId: id, keyId: refused }, { code: 'key_invalid' }, 'no');
+    for (const keyId of [first, replaced, forgotten, overtaken, serving, refused, randomUUID()]) {
+      await noteRotation(database.db, id, keyId);
+    }
+    expect(await eventsOf(database.db, id, 'signal')).toEqual([
+      'rotateKey: key …aaaa was replaced by a later key and is destroyed, so nothing changed',
+      'rotateKey: key …BBBB was replaced by a later key, so nothing changed',
+      'rotateKey: key …CCCC was not used in time and is destroyed, so nothing changed',
+      'rotateKey: key …DDDD was overtaken by a later key and is destroyed, so nothing changed',
+      'rotateKey: key …EEEE is in use already, so nothing changed',
+      'rotateKey: key …FFFF was refused with key_invalid, so nothing changed',
+      'rotateKey: this connection has no key with this id, so nothing changed',
+    ]);
   });
 
   it('of another organization changes nothing', async () => {

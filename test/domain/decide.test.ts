@@ -208,8 +208,11 @@ describe('a message', () => {
     }
   });
 
-  it('about an unknown key changes nothing and leaves an event', () => {
-    expect(next(active, [{ type: 'rotateKey', keyId: OTHER_KEY }])).toMatchObject({ do: 'note' });
+  it('rotateKey to a key that does not wait changes nothing and leaves an event of what became of that key', () => {
+    for (const keyId of [KEY, OTHER_KEY]) {
+      const message: Message = { type: 'rotateKey', keyId };
+      expect(decide(active, [message], true, NOW)).toEqual({ step: { do: 'noteRotation', keyId }, answers: message });
+    }
   });
 
   it('disconnect stops a running sync first', () => {
@@ -263,6 +266,17 @@ describe('a message', () => {
     expect(next(paused, [{ type: 'resume' }])).toEqual({ do: 'setStatus', to: 'active' });
     expect(next({ ...paused, oldestMissing: BEGAN }, [{ type: 'resume' }])).toMatchObject({ to: 'backfilling' });
     expect(next(active, [{ type: 'resume' }])).toMatchObject({ do: 'note' });
+    for (const [code, to] of [
+      ['upstream_unavailable', 'degraded'],
+      ['key_invalid', 'awaiting_key'],
+    ] as const) {
+      expect(next(failed(code, { status: 'paused' }), [{ type: 'resume' }])).toEqual({ do: 'setStatus', to });
+      expect(next(failed(code, { status: 'paused', activeKeyId: null }), [{ type: 'resume' }])).toMatchObject({
+        to: 'validating',
+      });
+    }
+    const mended = failed('key_invalid', { status: 'paused', activeKeyId: OTHER_KEY });
+    expect(next(mended, [{ type: 'resume' }])).toMatchObject({ to: 'active' });
   });
 
   it('to an ended connection can only ask for its data to be deleted', () => {

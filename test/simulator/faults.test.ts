@@ -167,6 +167,31 @@ describe('a page', () => {
 });
 
 describe('a fault', () => {
+  it('may be right, and the day another one right after', async () => {
+    const day = '2026-11-03';
+    const before = simulator.control.ledger({ report: 'cost', from: day, to: day }).length;
+    const lines = async (): Promise<number | undefined> =>
+      (await readCost(simulator, QUERY.split('?')[1] ?? '')).get(day)?.length;
+    simulator.control.fault({ kind: 'moving_day', page: 1, restatement: { day, kind: 'add', rows: 2 } });
+    expect(await lines()).toBe(before);
+    expect(await lines()).toBe(before + 2);
+  });
+
+  it('may be held until the faults are cleared, and is then what it was when it was asked for', async () => {
+    simulator.control.fault({ kind: 'hold', path: ME });
+    let answered = false;
+    const held = get(simulator, ME).then((reply) => {
+      answered = true;
+      return reply;
+    });
+    await get(simulator, WORKSPACES);
+    expect(answered).toBe(false);
+    simulator.control.setKeyState(firstKey(simulator), 'revoked');
+    simulator.control.clearFaults();
+    expect((await held).status).toBe(200);
+    expect((await get(simulator, ME)).status).toBe(401);
+  });
+
   it('strikes only what it is meant for', async () => {
     const { key } = simulator.control.addKey();
     simulator.control.fault({ kind: 'status', status: 500, report: 'cost', page: 2 });

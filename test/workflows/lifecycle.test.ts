@@ -1,80 +1,20 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
-import { addDays, dayOf, type Day } from '../../domain/days.ts';
+import { addDays, type Day } from '../../domain/days.ts';
 import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
-import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
 import { record } from '../support/histories.ts';
-import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
+import { skippingWorld } from '../support/skipping.ts';
+import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
-import { createWorld, type World } from '../support/world.ts';
 
-let world: World;
-
-beforeAll(async () => {
-  world = await createWorld({ timeSkipping: true, simulator: { now: Date.now(), ticking: false } });
-});
-afterAll(() => world.close());
-afterEach(() => {
-  world.simulator.control.clearFaults();
-  expect(world.simulator.control.conduct().violations).toBe(0);
-});
-
-const state = (id: string): ReturnType<typeof stateOf> => stateOf(world.database.db, id);
-const keys = (id: string): ReturnType<typeof keysOf> => keysOf(world.database.db, id);
-const syncs = (id: string): ReturnType<typeof syncsOf> => syncsOf(world.database.db, id);
-
-async function becomes(id: string, status: string): Promise<void> {
-  await until(`${status}, and nothing under way`, async () => {
-    const now = await state(id);
-    return now.status === status && (await syncs(id)).every((sync) => sync.state !== 'running');
-  });
-}
-
-/** An organization of its own, so that tests do not meet each other, with a connection that is active. */
-async function connected(name: string, backfillDays = 5): Promise<{ id: string; key: string; organization: string }> {
-  const { organization, key } = organizationOf(name);
-  const id = await world.connect({ key, name, backfillDays, today: await workflowDay() });
-  await becomes(id, 'active');
-  return { id, key, organization };
-}
-
-function organizationOf(name: string, options: { individual?: boolean } = {}): { organization: string; key: string } {
-  const { control } = world.simulator;
-  const organization = control.addOrganization({ name, keys: [{}], ...options }).id;
-  const key = control.keys().find((known) => known.organization === organization)?.key;
-  if (key === undefined) throw new Error('the organization has no key');
-  return { organization, key };
-}
-
-/** The day it is for workflows: time only passes when a test lets it. */
-async function workflowDay(): Promise<Day> {
-  return dayOf(await world.now());
-}
-
-/** Lets days pass for Anthropic and for workflows, and waits until the syncs of the last of them are over. */
-async function passDays(id: string, count: number): Promise<void> {
-  for (let day = 0; day < count; day += 1) {
-    const before = (await syncs(id)).length;
-    world.simulator.control.clock({ now: (await world.now()) + 86_400_000 });
-    await world.pass('1 day');
-    await until('the daily sync', async () => {
-      const all = await syncs(id);
-      return all.length > before && all.every((sync) => sync.state !== 'running');
-    });
-  }
-}
+const { world, state, keys, syncs, becomes, connected, organizationOf, workflowDay, passDays, expectExact } =
+  await skippingWorld();
 
 async function firstRunOf(id: string): Promise<{ firstExecutionRunId: string | undefined }> {
   const { events } = await world.client.workflow.getHandle(connectionWorkflowId(id)).fetchHistory();
   const started = events?.[0]?.workflowExecutionStartedEventAttributes;
   return { firstExecutionRunId: started?.firstExecutionRunId ?? undefined };
-}
-
-async function expectExact(id: string, organization: string, from: Day, to: Day): Promise<void> {
-  const { db } = world.database;
-  expect(await storedCost(db, id, from, to)).toEqual(trueCost(world.simulator, from, to, organization));
-  expect(await storedUsage(db, id, from, to)).toEqual(trueUsage(world.simulator, from, to, organization));
 }
 
 describe('a connection through a week', () => {

@@ -1,0 +1,176 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeEach, expect } from 'vitest';
+import type { z } from 'zod';
+import { connectionDocument } from '../../api/documents.ts';
+import type { connection } from '../../api/schemas.ts';
+import { loadConnectionView } from '../../db/connection-views.ts';
+import { row } from '../../db/database.ts';
+import { dayOf, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
+import { isLive } from '../../domain/statuses.ts';
+import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
+import { storedCost, storedUsage, trueCost, trueUsage } from './ledger.ts';
+import { keysOf, stateOf, syncsOf } from './state.ts';
+import { until } from './wait.ts';
+import { createWorld, type World } from './world.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const NOON_HOUR = 12;
+
+/** A time-skipping world, and what tests of a connection's life do in it. */
+export interface SkippingWorld {
+  readonly world: World;
+  state(id: string): ReturnType<typeof stateOf>;
+  keys(id: string): ReturnType<typeof keysOf>;
+  syncs(id: string): ReturnType<typeof syncsOf>;
+  /** The connection as the API shows it at the instant that it is for workflows. */
+  shown(id: string): Promise<z.input<typeof connection>>;
+  /** Waits for a status, with no sync under way. */
+  becomes(id: string, status: string): Promise<void>;
+  /** Waits until the connection's workflow has nothing to do but to wait. */
+  settles(id: string): Promise<void>;
+  /** Waits for something that comes with time: lets a few seconds pass between looks, at most five minutes in all. */
+  comes<T>(what: string, check: () => Promise<T | null | false>): Promise<T>;
+  /** An organization of its own, so that tests do not meet each other. */
+  organizationOf(name: string, options?: { individual?: boolean }): { organization: string; key: string };
+  /** The same with a connection that is active, and reads the last `backfillDays` days. */
+  connected(name: string, backfillDays?: number): Promise<{ id: string; key: string; organization: string }>;
+  /** The day it is for workflows: time only passes when a test lets it. */
+  workflowDay(): Promise<Day>;
+  /** Lets days pass for Anthropic and for workflows, and waits until the syncs of each are over. */
+  passDays(id: string, count: number): Promise<void>;
+  /** Lets time pass for Anthropic and for workflows, and waits for nothing. */
+  passHours(hours: number): Promise<void>;
+  /** No day of the range is missing, and its lines are the simulator's, as multisets. */
+  expectExact(id: string, organization: string, from: Day, to: Day): Promise<void>;
+}
+
+/**
+ * Makes a time-skipping world for a test file. Each test begins around noon, so that none meets the daily sync or a
+ * midnight that it did not ask for, and ends its connections, which would otherwise live through the days of the
+ * tests after it.
+ */
+export async function skippingWorld(): Promise<SkippingWorld> {
+  const world = await createWorld({ timeSkipping: true, simulator: { now: Date.now(), ticking: false } });
+  const { simulator } = world;
+  const made: string[] = [];
+  const skipping = helpersOf(world, made);
+
+  beforeEach(async () => {
+    const sinceMidnightMs = (await world.now()) - startOfDayMs(await skipping.workflowDay());
+    const untilNoonMs = (NOON_HOUR * HOUR_MS - sinceMidnightMs + DAY_MS) % DAY_MS;
+    if (untilNoonMs < DAY_MS - HOUR_MS) await world.pass(`${untilNoonMs} ms`);
+    simulator.control.clock({ now: await world.now() });
+  });
+  afterEach(async () => {
+    simulator.control.clearFaults();
+    for (const id of made.splice(0)) await end(world, id);
+    expect(simulator.control.conduct().by_reason).toEqual({});
+  });
+  afterAll(() => world.close());
+  return skipping;
+}
+
+/** Ends a connection, where the test did not. */
+async function end(world: World, id: string): Promise<void> {
+  const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
+  if (isLive((await stateOf(world.database.db, id)).status)) await world.signal(id, 'disconnect');
+  await until('the connection to end', async () => {
+    if ((await handle.describe()).status.name !== 'RUNNING') return true;
+    await world.pass('1 second');
+    return false;
+  });
+}
+
+function helpersOf(world: World, made: string[]): SkippingWorld {
+  const { simulator } = world;
+  const { db } = world.database;
+  const { control } = simulator;
+  const skipping: SkippingWorld = {
+    world: {
+      ...world,
+      async connect(options) {
+        const id = await world.connect(options);
+        made.push(id);
+        return id;
+      },
+    },
+    state: (id) => stateOf(db, id),
+    keys: (id) => keysOf(db, id),
+    syncs: (id) => syncsOf(db, id),
+    async shown(id) {
+      const nowMs = await world.now();
+      const view = await loadConnectionView(db, id, dayOf(nowMs));
+      if (view === null) throw new Error('no such connection');
+      return connectionDocument(view, {
+        syncHourUtc: 6,
+        temporalUiUrl: null,
+        temporalNamespace: 'default',
+        waitMs: 0,
+        now: () => nowMs,
+        stopping: new AbortController().signal,
+      });
+    },
+    async becomes(id, status) {
+      await until(`${status}, and nothing under way`, async () => {
+        const now = await stateOf(db, id);
+        return now.status === status && (await syncsOf(db, id)).every((sync) => sync.state !== 'running');
+      });
+    },
+    async settles(id) {
+      await until('nothing left to do', async () => {
+        if ((await syncsOf(db, id)).some((sync) => sync.state === 'running')) return false;
+        const status = await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery);
+        return status.doing === 'wait' && status.inbox === 0;
+      });
+    },
+    async comes(what, check) {
+      let passes = 60;
+      return until(what, async () => {
+        const found = await check();
+        if (found !== null && found !== false) return found;
+        passes -= 1;
+        if (passes >= 0) await world.pass('5 seconds');
+        return null;
+      });
+    },
+    organizationOf(name, options = {}) {
+      const organization = control.addOrganization({ name, keys: [{}], ...options }).id;
+      const key = control.keys().find((known) => known.organization === organization)?.key;
+      if (key === undefined) throw new Error('the organization has no key');
+      return { organization, key };
+    },
+    async connected(name, backfillDays = 5) {
+      const { organization, key } = skipping.organizationOf(name);
+      const today = await skipping.workflowDay();
+      const id = await skipping.world.connect({ key, name, backfillDays, today });
+      await skipping.becomes(id, 'active');
+      return { id, key, organization };
+    },
+    workflowDay: async () => dayOf(await world.now()),
+    async passDays(id, count) {
+      for (let day = 0; day < count; day += 1) {
+        const before = (await syncsOf(db, id)).length;
+        await skipping.passHours(24);
+        await until('the daily sync', async () => {
+          const all = await syncsOf(db, id);
+          return all.length > before && all.every((sync) => sync.state !== 'running');
+        });
+      }
+    },
+    async passHours(hours) {
+      control.clock({ now: (await world.now()) + hours * HOUR_MS });
+      await world.pass(`${hours} hours`);
+    },
+    async expectExact(id, organization, from, to) {
+      const { stored } = await row<{ stored: number }>(
+        db,
+        sql`select count(*)::int as stored from days where connection_id = ${id} and day between ${from} and ${to}`,
+      );
+      expect({ stored }).toEqual({ stored: 2 * daysIn({ from, to }).length });
+      expect(await storedCost(db, id, from, to)).toEqual(trueCost(simulator, from, to, organization));
+      expect(await storedUsage(db, id, from, to)).toEqual(trueUsage(simulator, from, to, organization));
+    },
+  };
+  return skipping;
+}
