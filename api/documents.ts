@@ -140,10 +140,6 @@ function nextReadMs({ id, status, failure, probedAtMs }: ConnectionView, setting
   }
 }
 
-function earliest(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.min(a, b);
-}
-
 function temporalUrl(settings: Settings, workflowId: string, runId?: string): string | null {
   if (settings.temporalUiUrl === null) return null;
   const path = [workflowId, ...(runId === undefined ? [] : [runId])].map(encodeURIComponent).join('/');

@@ -35,15 +35,6 @@ const BACKOFF_STEADY_MS = 60_000;
 const STEADY_FAILURES = 20;
 const BACKOFF_CAP_MS = HOUR_MS;
 
-/** When (ms) what failed is tried again without anybody asking: after the `count`th failure in a row, which was at `atMs`. */
-export function retryAtMs(failure: {
-  readonly code: FailureCode;
-  readonly atMs: number;
-  readonly count: number;
-}): number {
-  return failure.atMs + Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
-}
-
 /**
  * How long to wait after the `count`th failure in a row (1 for the first): 5 s, doubling to a minute; after twenty
  * failures doubling again, to at most an hour.
