@@ -43,7 +43,8 @@ function living(name: string, at: Mark, lead: Point['lead'], ends: Partial<Point
   return { name, at, active: true, lead, ends: { ...connected, ...ends } };
 }
 
-const becomes = (status: Status): Mark => ({
+/** A connection takes a status. */
+export const becomes = (status: Status): Mark => ({
   table: 'connections',
   on: 'update',
   when: `new.status = '${status}' and old.status <> new.status`,
@@ -77,15 +78,19 @@ async function rotateToRejected(place: Place, { id, organization }: Connected): 
   await rotate(place, id, key);
 }
 
-/** Lines change, are added and are gone: each a way to leave a mixture. */
-async function restate(place: Place, { id, organization, days }: Connected): Promise<void> {
+/** Corrects the second day. Lines change, are added and are gone: each a way to leave a mixture. */
+export function restate({ simulator }: Place, { organization, days }: Connected): void {
   const day = addDays(days.from, 1);
   for (const report of ['cost', 'usage'] as const) {
     for (const kind of ['scale', 'add', 'remove'] as const) {
-      place.simulator.control.restate({ kind, day, report, organization, ...(kind === 'scale' ? {} : { rows: 2 }) });
+      simulator.control.restate({ kind, day, report, organization, ...(kind === 'scale' ? {} : { rows: 2 }) });
     }
   }
-  await tell(place, id, 'syncNow');
+}
+
+async function syncRestated(place: Place, connection: Connected): Promise<void> {
+  restate(place, connection);
+  await tell(place, connection.id, 'syncNow');
 }
 
 async function failOnce(place: Place, { id, key }: Connected): Promise<void> {
@@ -122,8 +127,8 @@ export const TRANSACTIONS: readonly Point[] = [
     syncs: [BACKFILL, 'daily failed', 'daily succeeded'],
     keys: ['active', 'refused'],
   }),
-  living('replaces a day of cost', rewritten('cost'), restate, { syncs: [BACKFILL, 'manual succeeded'] }),
-  living('replaces a day of usage', rewritten('usage'), restate, { syncs: [BACKFILL, 'manual succeeded'] }),
+  living('replaces a day of cost', rewritten('cost'), syncRestated, { syncs: [BACKFILL, 'manual succeeded'] }),
+  living('replaces a day of usage', rewritten('usage'), syncRestated, { syncs: [BACKFILL, 'manual succeeded'] }),
   living('notes that a sync failed', syncIs('failed'), failOnce, {
     syncs: [BACKFILL, 'manual failed', 'daily succeeded'],
   }),
@@ -163,7 +168,8 @@ export interface Holds {
   close(): Promise<void>;
 }
 
-const LOCK_CLASS = 7077;
+/** A class of advisory locks for each moment, so that both can be held at once. */
+const LOCK_CLASSES: Readonly<Record<Moment, number>> = { before: 7077, commit: 7078 };
 
 /**
  * Puts a trigger on the mark of each connection that waits for a lock which this holds. A deferred constraint trigger
@@ -175,20 +181,21 @@ export async function holdAt(
   marks: readonly { readonly connection: Connected; readonly mark: Mark }[],
 ): Promise<Holds> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
+  const lockClass = LOCK_CLASSES[moment];
   // The session's own timeout for locks would end what is to be held; that of statements leaves nearly half a minute.
   await sql.unsafe(`
     create or replace function hold() returns trigger language plpgsql set lock_timeout = 0 as $$
     begin
-      perform pg_advisory_xact_lock_shared(${LOCK_CLASS}, tg_argv[0]::int);
+      perform pg_advisory_xact_lock_shared(tg_argv[0]::int, tg_argv[1]::int);
       return new;
     end $$
   `);
   const waiting = `
-    from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and not granted
+    from pg_locks where locktype = 'advisory' and classid = ${lockClass} and not granted
       and database = (select oid from pg_database where datname = current_database())
   `;
   for (const [index, { connection, mark }] of marks.entries()) {
-    await sql`select pg_advisory_lock(${LOCK_CLASS}::int, ${index}::int)`;
+    await sql`select pg_advisory_lock(${lockClass}::int, ${index}::int)`;
     await sql.unsafe(triggerOf(moment, index, connection, mark));
   }
   return {
@@ -216,7 +223,7 @@ function triggerOf(moment: Moment, index: number, { id, days }: Connected, mark:
   const [kind, fires, deferral] =
     moment === 'commit' ? ['constraint trigger', 'after', 'deferrable initially deferred'] : ['trigger', 'before', ''];
   return `
-    create ${kind} hold_${index} ${fires} ${on} on ${table} ${deferral}
-    for each row when (${row} and ${day} and (${when})) execute function hold('${index}')
+    create ${kind} hold_${moment}_${id.slice(0, 8)} ${fires} ${on} on ${table} ${deferral}
+    for each row when (${row} and ${day} and (${when})) execute function hold('${LOCK_CLASSES[moment]}', '${index}')
   `;
 }

@@ -1,0 +1,180 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openDatabase, rows, type Database } from '../../db/database.ts';
+import { migrateDatabase } from '../../db/migrate.ts';
+import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
+import { isAlive } from '../../local/processes.ts';
+import { findTemporalCli, startTemporal, type RunningTemporal } from '../../local/temporal.ts';
+import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
+import { syncsOf } from '../support/state.ts';
+import { until } from '../support/wait.ts';
+import { expectLedger } from './ledger.ts';
+import { holdAt, type Mark } from './points.ts';
+import {
+  PATIENCE_MS,
+  createPlace,
+  failedTasks,
+  prepare,
+  start,
+  store,
+  waits,
+  type Connected,
+  type Place,
+  type WorkerProcess,
+} from './support.ts';
+import { watch } from './watch.ts';
+
+const DAYS = 31;
+const MINUTE_MS = 60_000;
+const SECOND_DAY_OF_COST: Mark = { table: 'days', on: 'insert', when: "new.report = 'cost'", secondDay: true };
+const SECOND_DAY_OF_USAGE: Mark = { table: 'days', on: 'insert', when: "new.report = 'usage'", secondDay: true };
+
+const folder = mkdtempSync(join(tmpdir(), 'meterline-servers-'));
+let cli: string;
+let postgres: RunningPostgres;
+let temporal: RunningTemporal;
+let database: Database;
+let simulator: Simulator;
+let connection: Connection;
+let place: Place;
+let worker: WorkerProcess;
+let stopWatching: () => Promise<string[]>;
+const connections: Connected[] = [];
+
+beforeAll(async () => {
+  await prepare();
+  cli = await findTemporalCli();
+  postgres = await startPostgres({ dataDir: folder });
+  await migrateDatabase(postgres.url);
+  temporal = await startTemporal({ cli, dataDir: folder });
+  connection = await Connection.connect({ address: temporal.address });
+  simulator = await startSimulator({ seed: 12, now: Date.now(), ticking: false, days: 40, workspaces: 3, models: 3 });
+  database = openDatabase(postgres.url, { max: 4, name: 'a test' });
+  place = createPlace({
+    db: database.db,
+    databaseUrl: postgres.url,
+    temporalAddress: temporal.address,
+    client: new Client({ connection }),
+    simulator,
+  });
+  stopWatching = watch(database.db);
+  worker = await place.startWorker();
+}, 6 * PATIENCE_MS);
+
+afterAll(async () => {
+  await place.close();
+  await simulator.close();
+  await database.close();
+  await connection.close();
+  await temporal.stop();
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function storeAnother(name: string): Promise<Connected> {
+  const connected = await store(place, name, DAYS);
+  connections.push(connected);
+  return connected;
+}
+
+/** Waits until something that a sync asked for was tried in vain. */
+async function triesAgain({ id }: Connected): Promise<void> {
+  await until('a part of the sync to be tried again', async () => {
+    const { raw } = await place.client.workflow.getHandle(syncWorkflowId(id, 1)).describe();
+    return raw.pendingActivities?.some(({ lastFailure }) => lastFailure != null) === true;
+  });
+}
+
+async function expectWhole(connected: Connected): Promise<void> {
+  await waits(place, connected.id);
+  await expectLedger(place, connected);
+  const syncs = await syncsOf(place.db, connected.id);
+  // Three tries of a part may all come before the server is back; then the sync has failed and another one is made.
+  const failed = syncs.filter(({ state }) => state !== 'succeeded');
+  expect(failed.map(({ state, fault }) => ({ state, fault }))).toEqual(
+    failed.map(() => ({ state: 'failed', fault: 'unavailable' })),
+  );
+  expect(syncs.filter(({ state }) => state === 'succeeded').map(({ kind }) => kind)).toEqual(['backfill']);
+}
+
+it(
+  'Postgres killed in a transaction and at a commit comes back to the same ledger, and no worker ends of it',
+  { timeout: 2 * PATIENCE_MS },
+  async () => {
+    const before = await storeAnother('Postgres, before');
+    const commit = await storeAnother('Postgres, commit');
+    const holds = [
+      await holdAt(postgres.url, 'before', [{ connection: before, mark: SECOND_DAY_OF_USAGE }]),
+      await holdAt(postgres.url, 'commit', [{ connection: commit, mark: SECOND_DAY_OF_COST }]),
+    ];
+    for (const connected of [before, commit]) await start(place, connected);
+    for (const held of holds) await held.reached();
+
+    const backends = await rows<{ pid: number }>(place.db, sql`select pid from pg_stat_activity`);
+    for (const pid of [postgres.pid, ...backends.map(({ pid }) => pid)]) process.kill(pid, 'SIGKILL');
+    await postgres.exited;
+    for (const held of holds) await held.close();
+    await triesAgain(commit);
+    postgres = await startPostgres({ dataDir: folder, port: postgres.port });
+
+    for (const connected of [before, commit]) await expectWhole(connected);
+    expect(isAlive(worker.pid)).toBe(true);
+  },
+);
+
+it('Temporal killed while days are committed comes back to the same ledger', { timeout: 2 * PATIENCE_MS }, async () => {
+  const connected = await storeAnother('Temporal');
+  const held = await holdAt(postgres.url, 'commit', [{ connection: connected, mark: SECOND_DAY_OF_COST }]);
+  await start(place, connected);
+  await held.reached();
+  process.kill(temporal.pid, 'SIGKILL');
+  await temporal.exited;
+  await held.release();
+  await held.close();
+  await until('the worker to read on by itself', async () => {
+    const found = await rows(place.db, sql`select from days where connection_id = ${connected.id} and report = 'cost'`);
+    return found.length === DAYS;
+  });
+  temporal = await startTemporal({ cli, dataDir: folder, port: portOf(temporal) });
+  await expectWhole(connected);
+  expect(isAlive(worker.pid)).toBe(true);
+});
+
+it(
+  'a Temporal that lost everything has every connection again within a minute, and no day is read for it',
+  { timeout: 2 * PATIENCE_MS },
+  async () => {
+    expect(await failedTasks(place)).toEqual([]);
+    await worker.kill();
+    await temporal.stop();
+    for (const file of ['temporal.db', 'temporal.db-wal', 'temporal.db-shm', 'temporal.db-journal'])
+      rmSync(join(folder, file), { force: true });
+    temporal = await startTemporal({ cli, dataDir: folder, port: portOf(temporal) });
+    const [first] = connections;
+    await expect(place.client.workflow.getHandle(connectionWorkflowId(first?.id ?? '')).describe()).rejects.toThrow(
+      'not found',
+    );
+    const asked = simulator.control.requests().total;
+    worker = await place.startWorker();
+    const deadline = Date.now() + MINUTE_MS;
+    for (const { id } of connections) await waits(place, id, deadline - Date.now());
+    expect(simulator.control.requests().total).toBe(asked);
+  },
+);
+
+it('no instant showed a mixture of revisions, a day lost or an organization without its one key', async () => {
+  expect(await stopWatching()).toEqual([]);
+});
+
+it('no workflow task failed', async () => {
+  expect(await failedTasks(place)).toEqual([]);
+});
+
+function portOf({ address }: RunningTemporal): number {
+  return Number(address.split(':').at(-1));
+}
