@@ -20,29 +20,32 @@ const NOON_HOUR = 12;
 /** A time-skipping world, and what tests of a connection's life do in it. */
 export interface SkippingWorld {
   readonly world: World;
-  state(id: string): ReturnType<typeof stateOf>;
-  keys(id: string): ReturnType<typeof keysOf>;
-  syncs(id: string): ReturnType<typeof syncsOf>;
+  readonly state: (id: string) => ReturnType<typeof stateOf>;
+  readonly keys: (id: string) => ReturnType<typeof keysOf>;
+  readonly syncs: (id: string) => ReturnType<typeof syncsOf>;
   /** The connection as the API shows it at the instant that it is for workflows. */
-  shown(id: string): Promise<z.input<typeof connection>>;
+  readonly shown: (id: string) => Promise<z.input<typeof connection>>;
   /** Waits for a status, with no sync under way. */
-  becomes(id: string, status: string): Promise<void>;
+  readonly becomes: (id: string, status: string) => Promise<void>;
   /** Waits until the connection's workflow has nothing to do but to wait. */
-  settles(id: string): Promise<void>;
+  readonly settles: (id: string) => Promise<void>;
   /** Waits for something that comes with time: lets a few seconds pass between looks, at most five minutes in all. */
-  comes<T>(what: string, check: () => Promise<T | null | false>): Promise<T>;
+  readonly comes: <T>(what: string, check: () => Promise<T | null | false>) => Promise<T>;
   /** An organization of its own, so that tests do not meet each other. */
-  organizationOf(name: string, options?: { individual?: boolean }): { organization: string; key: string };
+  readonly organizationOf: (name: string, options?: { individual?: boolean }) => { organization: string; key: string };
   /** The same with a connection that is active, and reads the last `backfillDays` days. */
-  connected(name: string, backfillDays?: number): Promise<{ id: string; key: string; organization: string }>;
+  readonly connected: (
+    name: string,
+    backfillDays?: number,
+  ) => Promise<{ id: string; key: string; organization: string }>;
   /** The day it is for workflows: time only passes when a test lets it. */
-  workflowDay(): Promise<Day>;
+  readonly workflowDay: () => Promise<Day>;
   /** Lets days pass for Anthropic and for workflows, and waits until the syncs of each are over. */
-  passDays(id: string, count: number): Promise<void>;
+  readonly passDays: (id: string, count: number) => Promise<void>;
   /** Lets time pass for Anthropic and for workflows, and waits for nothing. */
-  passHours(hours: number): Promise<void>;
+  readonly passHours: (hours: number) => Promise<void>;
   /** No day of the range is missing, and its lines are the simulator's, as multisets. */
-  expectExact(id: string, organization: string, from: Day, to: Day): Promise<void>;
+  readonly expectExact: (id: string, organization: string, from: Day, to: Day) => Promise<void>;
 }
 
 /**

@@ -141,80 +141,8 @@ describe('a first key', () => {
   });
 });
 
-describe('rotation', () => {
-  it('keeps the old key until a sync succeeded with the new one, then destroys it', async () => {
-    const { id, key, organization } = await connected('Rotation');
-    const next = world.simulator.control.addKey({ organization }).key;
-    const keyId = await world.stage(id, next);
-    await world.signal(id, 'rotateKey', { keyId });
-    await until('the old key to be destroyed', async () => (await keys(id))[0]?.state === 'destroyed');
-    expect(await keys(id)).toEqual([
-      { hint: key.slice(-4), state: 'destroyed', sealed: false, fault: null },
-      { hint: next.slice(-4), state: 'active', sealed: true, fault: null },
-    ]);
-    await becomes(id, 'active');
-    await record(world.client, 'connection-rotated', connectionWorkflowId(id));
-  });
-
-  it('to a key of another organization, or a bad one, changes nothing', async () => {
-    const { id, key } = await connected('Stays');
-    const { key: foreign } = organizationOf('Foreign');
-    const { key: bad, organization } = organizationOf('Bad');
-    world.simulator.control.setKeyState(bad, 'revoked');
-    expect(organization).toBeTypeOf('string');
-    for (const [secret, code] of [
-      [foreign, 'organization_mismatch'],
-      [bad, 'key_invalid'],
-    ] as const) {
-      const keyId = await world.stage(id, secret);
-      await world.signal(id, 'rotateKey', { keyId });
-      await until(code, async () => (await keys(id)).some(({ fault }) => fault === code));
-    }
-    expect((await keys(id)).map(({ hint, state: s }) => [hint, s])).toEqual([
-      [key.slice(-4), 'active'],
-      [foreign.slice(-4), 'refused'],
-      [bad.slice(-4), 'refused'],
-    ]);
-    expect((await state(id)).status).toBe('active');
-  });
-
-  it('goes back to the old key when the new one is rejected before its first success', async () => {
-    const { id, key, organization } = await connected('Back');
-    const { control } = world.simulator;
-    const next = control.addKey({ organization }).key;
-    const keyId = await world.stage(id, next);
-    // Anthropic takes it when it is tried, and rejects it from its second request on.
-    control.fault({ kind: 'unauthorized', key: next, after: 1, times: 'always' });
-    await world.signal(id, 'rotateKey', { keyId });
-    await until('the new key to be refused', async () => (await keys(id)).some(({ state: s }) => s === 'refused'));
-    await becomes(id, 'active');
-    expect((await keys(id)).map(({ hint, state: s }) => [hint, s])).toEqual([
-      [key.slice(-4), 'active'],
-      [next.slice(-4), 'refused'],
-    ]);
-  });
-
-  it('rescues a connection that awaits a key, and no day is lost', async () => {
-    const { id, key, organization } = await connected('Rescue');
-    const { control } = world.simulator;
-    const began = addDays(await workflowDay(), -4);
-    control.setKeyState(key, 'revoked');
-    await world.signal(id, 'syncNow');
-    await becomes(id, 'awaiting_key');
-    expect(await state(id)).toMatchObject({ failure: 'key_invalid' });
-    const asked = control.conduct().after_revocation;
-    control.clock({ now: (await world.now()) + 3 * 86_400_000 });
-    await world.pass('3 days');
-    // One probe a day, and nothing else.
-    expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(3);
-    const next = control.addKey({ organization }).key;
-    await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
-    await until('the old key to be destroyed', async () => (await keys(id))[0]?.state === 'destroyed');
-    await becomes(id, 'active');
-    await expectExact(id, organization, began, await workflowDay());
-  });
-
-  it('a key that cannot be opened is asked for once a day, and serves again once it can be', async () => {
+describe('a key that does not serve', () => {
+  it('because it cannot be opened is asked for once a day, and serves again once it can be', async () => {
     const { id } = await connected('Wrong ring');
     const { db } = world.database;
     await db.execute(sql`update keys set ring_key_id = 'gone' where connection_id = ${id}`);
