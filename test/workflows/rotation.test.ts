@@ -137,6 +137,7 @@ async function isHeld(): Promise<void> {
 
 const REPLACED = ['B serves from now on.', 'A, replaced, is destroyed.'];
 const REJECTED = 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.';
+const STILL_REJECTED = 'A was tried again and is still rejected with key_invalid.';
 const INVALID = 'HTTP 401 authentication_error: invalid x-api-key';
 const UNANSWERED = 'There is no verdict on B yet; it is tried again on its own: ';
 
@@ -285,6 +286,7 @@ describe('a rotation', () => {
     expect(await subject.story('active')).toEqual([
       `Sync 2 (manual) failed with key_invalid: ${INVALID}`,
       `The connection is awaiting_key: ${REJECTED}`,
+      ...Array.from({ length: 3 }, () => STILL_REJECTED),
       'B serves from now on.',
       'The connection is active.',
       'A, replaced, is destroyed.',
@@ -441,7 +443,7 @@ describe('the new key, rejected before its first success', () => {
       error: { code: 'key_invalid' },
       key: { hint: subject.key('A').slice(-4) },
     });
-    await passHours(48);
+    await passHours(49);
     await subject.rotate('C');
     await subject.isWholeWith('C');
     expect(await subject.ring()).toEqual(['A destroyed', 'B refused', 'C active']);
@@ -451,6 +453,7 @@ describe('the new key, rejected before its first success', () => {
       'B was rejected before its first success; A serves again.',
       `Sync 3 (daily) failed with key_invalid: ${INVALID}`,
       `The connection is awaiting_key: ${REJECTED}`,
+      ...Array.from({ length: 2 }, () => STILL_REJECTED),
       'C serves from now on.',
       'The connection is active.',
       'A, replaced, is destroyed.',
