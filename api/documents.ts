@@ -60,6 +60,7 @@ export function syncDocument(connectionId: string, view: SyncView, settings: Set
     error: view.fault === null ? null : failureDocument(view.fault, view.endedAtMs ?? view.startedAtMs),
     started_at: iso(view.startedAtMs),
     ended_at: isoOrNull(view.endedAtMs),
+    duration_ms: view.endedAtMs === null ? null : Math.max(0, Math.round(view.endedAtMs - view.startedAtMs)),
     workflow_id: workflowId,
     run_id: view.runId,
     url: temporalUrl(settings, workflowId, view.runId),

@@ -185,6 +185,7 @@ export const sync = z
     error: failure.nullable(),
     started_at: instant,
     ended_at: instant.nullable(),
+    duration_ms: wholeNumber.nullable(),
     workflow_id: z.string(),
     run_id: z.string(),
     url: z.string().nullable(),

@@ -281,6 +281,7 @@ describe('a connection', () => {
       error: { code: 'upstream_invalid' },
       started_at: '2026-07-31T11:59:59.000Z',
       ended_at: '2026-07-31T12:00:00.000Z',
+      duration_ms: 1_000,
       workflow_id: `sync-${id}-2`,
       url: `http://127.0.0.1:8233/namespaces/default/workflows/sync-${id}-2/run-b`,
     });
