@@ -166,6 +166,9 @@ describe('a day that changed after it was read', () => {
         lines: lines(counts[index] ?? 0),
       })),
     );
+    // Workspaces, and for each report its totals and the lines of the last days; a day before those is one request more.
+    const isOld = ago > 3;
+    expect((await syncs(it.id)).at(-1)?.requests).toBe(5 + (isOld ? reports.length : 0));
   });
 
   it('is found up to the oldest of the 31 days, and a day before that stays as it was read, until it is asked for', async () => {
@@ -194,6 +197,20 @@ describe('a day that changed after it was read', () => {
     await syncNow(it, { from: day, to: day });
     await isExact(it);
     await expectRestated(it, [{ report: 'cost', day, before: truth(it.organization, 'cost', day), lines: [0, 0, 2] }]);
+  });
+
+  it('in its split alone, on the oldest day of the trailing window, is found by a second sync on that day too', async () => {
+    const it = await subject('Trailing');
+    const day = addDays(await workflowDay(), -3);
+    control.restate({ organization: it.organization, day, kind: 'fill' });
+    await syncNow(it);
+    const [stored] = await listStoredDays(db, it.id, { from: day, to: day });
+    expect(stored?.state).toBe('final');
+    control.restate({ organization: it.organization, day, kind: 'split' });
+    const n = await syncNow(it);
+    await isExact(it);
+    const total = truth(it.organization, 'cost', day);
+    expect((await restatements(it.id)).at(-1)).toMatchObject({ day, before: total, after: total, sync: n });
   });
 
   it('twice on following days is restated twice, each from what it was to what it became', async () => {
