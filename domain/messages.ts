@@ -21,6 +21,13 @@ const FIELDS: Readonly<Record<SignalName, readonly string[]>> = {
   disconnect: ['purge'],
 };
 
+/** A signal by a name that is none of these. The name is not quoted, as no input is. */
+export const UNKNOWN_SIGNAL: Message = {
+  type: 'malformed',
+  signal: 'A signal',
+  problem: `its name is none of ${Object.keys(FIELDS).join(', ')}`,
+};
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**

@@ -6,6 +6,7 @@ import {
   continueAsNew,
   isCancellation,
   proxyActivities,
+  setDefaultSignalHandler,
   setHandler,
   startChild,
   workflowInfo,
@@ -16,11 +17,12 @@ import type { Activities } from '../activities/activities.ts';
 import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
 import { decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
-import { parseSignal, type Message, type SignalName } from '../domain/messages.ts';
+import { UNKNOWN_SIGNAL, parseSignal, type Message, type SignalName } from '../domain/messages.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
 import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
 import { detailsOf } from './failures.ts';
 import {
+  signalDescriptions,
   signals,
   statusQuery,
   syncEnded,
@@ -102,21 +104,27 @@ function loadConnection({ connectionId }: State): Promise<LoadedConnection> {
 /** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
 function takeMessages(state: State): void {
   for (const name of Object.keys(signals) as SignalName[]) {
-    setHandler(signals[name], (carried: unknown) => {
+    const take = (carried: unknown): void => {
       state.inbox.push(parseSignal(name, carried));
-    });
+    };
+    setHandler(signals[name], take, { description: signalDescriptions[name] });
   }
+  setDefaultSignalHandler(() => {
+    state.inbox.push(UNKNOWN_SIGNAL);
+  });
+  const look = (): void => {
+    state.nudges += 1;
+  };
   for (const nudge of [syncEnded, wake]) {
-    setHandler(nudge, () => {
-      state.nudges += 1;
-    });
+    setHandler(nudge, look, { description: 'Sent by Meterline itself: looks at Postgres again' });
   }
-  setHandler(statusQuery, (): ConnectionStatus => ({
+  const answer = (): ConnectionStatus => ({
     connectionId: state.connectionId,
     status: state.loaded?.facts?.status ?? 'unknown',
     doing: state.doing,
     inbox: state.inbox.length,
-  }));
+  });
+  setHandler(statusQuery, answer, { description: 'Where it stands, what it does, and how many signals wait' });
 }
 
 function isTimeForNewRun(state: State): boolean {

@@ -33,6 +33,15 @@ export const signals = {
   disconnect: defineSignal<[unknown?]>('disconnect'),
 } satisfies Record<SignalName, unknown>;
 
+/** What each signal does, as the Temporal UI lists it where one is sent. */
+export const signalDescriptions: Readonly<Record<SignalName, string>> = {
+  rotateKey: '{"keyId": "<id of a staged key>"}: tries that key, and makes it the one that serves',
+  syncNow: 'No input, or {"from": "YYYY-MM-DD", "to": "YYYY-MM-DD"}: reads now',
+  pause: 'No input: starts no sync until it is resumed',
+  resume: 'No input: goes on after a pause',
+  disconnect: 'No input, or {"purge": true}: ends it for good, destroys its keys, and deletes its data',
+};
+
 /** Sent by a sync to its connection, whichever run of either it is: look at Postgres again. */
 export const syncEnded = defineSignal<[{ n: number }]>('syncEnded');
 
