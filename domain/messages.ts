@@ -21,6 +21,11 @@ const FIELDS: Readonly<Record<SignalName, readonly string[]>> = {
   disconnect: ['purge'],
 };
 
+/** Whether a signal by this name is one that people and the API send. */
+export function isSignalName(name: string): name is SignalName {
+  return Object.hasOwn(FIELDS, name);
+}
+
 /** A signal by a name that is none of these. The name is not quoted, as no input is. */
 export const UNKNOWN_SIGNAL: Message = {
   type: 'malformed',

@@ -4,6 +4,7 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
+  defineSignal,
   isCancellation,
   proxyActivities,
   setDefaultSignalHandler,
@@ -17,13 +18,12 @@ import type { Activities } from '../activities/activities.ts';
 import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
 import { decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
-import { UNKNOWN_SIGNAL, parseSignal, type Message, type SignalName } from '../domain/messages.ts';
+import { UNKNOWN_SIGNAL, isSignalName, parseSignal, type Message } from '../domain/messages.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
 import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
 import { detailsOf } from './failures.ts';
 import {
   signalDescriptions,
-  signals,
   statusQuery,
   syncEnded,
   syncWorkflowId,
@@ -101,22 +101,26 @@ function loadConnection({ connectionId }: State): Promise<LoadedConnection> {
   return postgres.loadConnection.executeWithOptions({ summary }, [{ connectionId, today: dayOf(Date.now()) }]);
 }
 
-/** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
+/**
+ * All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. The first one
+ * takes what had come before this run began, whatever its name: each of the others would take those of its own name
+ * alone, and a resume that was followed by a pause would come after it.
+ */
 function takeMessages(state: State): void {
-  for (const name of Object.keys(signals) as SignalName[]) {
-    const take = (carried: unknown): void => {
-      state.inbox.push(parseSignal(name, carried));
-    };
-    setHandler(signals[name], take, { description: signalDescriptions[name] });
-  }
-  setDefaultSignalHandler(() => {
-    state.inbox.push(UNKNOWN_SIGNAL);
-  });
-  const look = (): void => {
-    state.nudges += 1;
+  const take = (name: string, carried?: unknown): void => {
+    if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
+    else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
+    else state.inbox.push(UNKNOWN_SIGNAL);
   };
-  for (const nudge of [syncEnded, wake]) {
-    setHandler(nudge, look, { description: 'Sent by Meterline itself: looks at Postgres again' });
+  setDefaultSignalHandler(take);
+  for (const [name, description] of Object.entries(signalDescriptions)) {
+    setHandler(
+      defineSignal<[unknown?]>(name),
+      (carried): void => {
+        take(name, carried);
+      },
+      { description },
+    );
   }
   const answer = (): ConnectionStatus => ({
     connectionId: state.connectionId,
