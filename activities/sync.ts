@@ -14,6 +14,8 @@ import { daysToRead, type Totals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readForSync, runIdOfThisActivity, type Progress } from './reading.ts';
 
+export type SyncResult = syncs.SyncResult;
+
 /** The sync that an activity belongs to. Its run is the one that asked. */
 interface OfSync {
   readonly connectionId: string;
@@ -43,7 +45,8 @@ export interface SyncActivities {
   reconcileDays(input: OfReport & { window: DayRange; totals: Totals }): Promise<Day[]>;
   /** Flags days whose lines and totals stably disagree. */
   flagDays(input: OfReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
-  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<void>;
+  /** Ends a sync well, and says what it did; null when its connection has ended. */
+  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<SyncResult | null>;
   failSync(input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
 }
 

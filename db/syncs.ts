@@ -101,21 +101,44 @@ async function interruptRuns(tx: Db, which: ReturnType<typeof and>): Promise<voi
     .where(and(which, eq(syncs.state, 'running')));
 }
 
+/** What a run did. A day counts once, whichever of its reports it is. */
+export interface SyncResult {
+  readonly daysRead: number;
+  readonly daysChanged: number;
+  /** Of the days it read, those whose lines and totals stably disagree. */
+  readonly daysFlagged: number;
+}
+
 /**
  * A run is done: failures are made good, replaced keys are destroyed where it ran wholly on the new one, and where it
  * covered the days up to the one it began on (`startedAtMs`), the recent days count as synced then.
+ * Returns what the run did, or null when the connection has ended.
  */
-export async function succeedSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs: number): Promise<void> {
-  await db.transaction(async (tx) => {
-    if ((await lockLive(tx, run.connectionId)) === null) return;
+export async function succeedSync(
+  db: Db,
+  run: SyncRun,
+  plan: SyncPlan,
+  startedAtMs: number,
+): Promise<SyncResult | null> {
+  return db.transaction(async (tx) => {
+    if ((await lockLive(tx, run.connectionId)) === null) return null;
     // A run that was reset to after its first step never opened a row of its own.
     await openSync(tx, run, plan, startedAtMs);
     const [ended] = await tx
       .update(syncs)
       .set({ state: 'succeeded', endedAt: sql`clock_timestamp()`, fault: null })
       .where(isRun(run))
-      .returning({ startedAt: syncs.startedAt });
-    if (ended === undefined) return;
+      .returning({
+        startedAt: syncs.startedAt,
+        daysRead: sizeOf(syncs.daysRead),
+        daysChanged: sizeOf(syncs.daysChanged),
+        daysFlagged: sql<number>`(
+          select count(distinct d.day)::int from days d
+          where d.connection_id = ${run.connectionId} and d.sync = ${run.n} and d.disagrees_with is not null
+        )`,
+      });
+    if (ended === undefined) return null;
+    const { startedAt, ...result } = ended;
     await closeOtherRuns(tx, run);
     const coversToday = !plan.everyDay && plan.to >= dayOf(startedAtMs);
     const syncedAt = sql`greatest(${connections.syncedAt}, ${new Date(startedAtMs).toISOString()}::timestamptz)`;
@@ -123,7 +146,8 @@ export async function succeedSync(db: Db, run: SyncRun, plan: SyncPlan, startedA
       .update(connections)
       .set({ ...NO_FAILURE, ...(coversToday ? { syncedAt } : {}) })
       .where(eq(connections.id, run.connectionId));
-    await destroySuperseded(tx, run.connectionId, ended.startedAt);
+    await destroySuperseded(tx, run.connectionId, startedAt);
+    return result;
   });
 }
 

@@ -22,6 +22,11 @@ const FIELDS: Readonly<Record<SignalName, readonly string[]>> = {
   disconnect: ['purge'],
 };
 
+/** Whether a signal by this name is one that people and the API send. */
+export function isSignalName(name: string): name is SignalName {
+  return Object.hasOwn(FIELDS, name);
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**

@@ -4,6 +4,7 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
+  defineSignal,
   isCancellation,
   proxyActivities,
   setDefaultSignalHandler,
@@ -17,12 +18,12 @@ import type { Activities } from '../activities/activities.ts';
 import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
 import { afterFailedProbe, decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
-import { parseSignal, unknownSignal, type Message, type SignalName } from '../domain/messages.ts';
+import { isSignalName, parseSignal, unknownSignal, type Message } from '../domain/messages.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
-import { attributesOf, showConnection, spellInstant, summaryOfSync } from './display.ts';
+import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
 import { detailsOf } from './failures.ts';
 import {
-  signals,
+  signalDescriptions,
   statusQuery,
   syncEnded,
   syncWorkflowId,
@@ -86,36 +87,48 @@ export async function connection(input: ConnectionInput): Promise<void> {
     if (isTimeForNewRun(state)) return goOnAsNewRun(state);
     // Postgres is read after the messages that it is held against: what a message is about was stored before it was sent.
     const seen: Seen = { inbox: [...state.inbox], nudges: state.nudges };
-    state.loaded = await postgres.loadConnection({ connectionId: state.connectionId, today: dayOf(Date.now()) });
+    state.loaded = await loadConnection(state);
     const decision = decide(state.loaded.facts, seen.inbox, state.sync !== null, Date.now());
-    showConnection(state.loaded, decision.step, state.sync?.plan ?? null);
+    showConnection(state.loaded, decision.step, state.sync);
     if (decision.step.do === 'end') return;
     state.doing = decision.step.do;
     await carryOut(state, decision, seen);
   }
 }
 
-/** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
+function loadConnection({ connectionId }: State): Promise<LoadedConnection> {
+  const summary = 'reads in Postgres where it stands';
+  return postgres.loadConnection.executeWithOptions({ summary }, [{ connectionId, today: dayOf(Date.now()) }]);
+}
+
+/**
+ * All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. The first one
+ * takes what had come before this run began, whatever its name: each of the others would take those of its own name
+ * alone, and a resume that was followed by a pause would come after it.
+ */
 function takeMessages(state: State): void {
-  for (const name of Object.keys(signals) as SignalName[]) {
-    setHandler(signals[name], (carried: unknown) => {
-      state.inbox.push(parseSignal(name, carried));
-    });
+  const take = (name: string, carried?: unknown): void => {
+    if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
+    else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
+    else state.inbox.push(unknownSignal(name));
+  };
+  setDefaultSignalHandler(take);
+  for (const [name, description] of Object.entries(signalDescriptions)) {
+    setHandler(
+      defineSignal<[unknown?]>(name),
+      (carried): void => {
+        take(name, carried);
+      },
+      { description },
+    );
   }
-  setDefaultSignalHandler((name) => {
-    state.inbox.push(unknownSignal(name));
-  });
-  for (const nudge of [syncEnded, wake]) {
-    setHandler(nudge, () => {
-      state.nudges += 1;
-    });
-  }
-  setHandler(statusQuery, (): ConnectionStatus => ({
+  const answer = (): ConnectionStatus => ({
     connectionId: state.connectionId,
     status: state.loaded?.facts?.status ?? 'unknown',
     doing: state.doing,
     inbox: state.inbox.length,
-  }));
+  });
+  setHandler(statusQuery, answer, { description: 'Where it stands, what it does, and how many signals wait' });
 }
 
 function isTimeForNewRun(state: State): boolean {
@@ -130,7 +143,7 @@ async function goOnAsNewRun(state: State): Promise<never> {
 
 /** The messages that a step answers leave the inbox only now that the step is carried out. */
 async function carryOut(state: State, { step, answers }: Decision, seen: Seen): Promise<void> {
-  if (step.do === 'wait') return waitForNews(state, step.untilMs, seen);
+  if (step.do === 'wait') return waitForNews(state, step, seen);
   if (step.do === 'probeKey') return probeKey(state, answers);
   await perform(state, step);
   if (answers !== undefined) state.inbox = state.inbox.filter((message) => !isAnsweredWith(message, answers));
@@ -156,7 +169,7 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
     case 'forgiveFailure':
       return postgres.forgiveFailure({ connectionId });
     case 'note':
-      return postgres.noteSignal({ connectionId, text: step.text });
+      return postgres.noteSignal.executeWithOptions({ summary: step.text }, [{ connectionId, text: step.text }]);
     case 'noteRotation':
       return postgres.noteRotation({ connectionId, keyId: step.keyId });
     case 'disconnect':
@@ -164,17 +177,26 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
   }
 }
 
-async function waitForNews(state: State, untilMs: number | null, seen: Seen): Promise<void> {
+async function waitForNews(state: State, step: Step & { do: 'wait' }, seen: Seen): Promise<void> {
+  const { untilMs } = step;
   const news = (): boolean =>
     state.inbox.length > seen.inbox.length || state.nudges > seen.nudges || state.sync?.outcome != null;
   if (untilMs === null) await condition(news);
-  else await condition(news, Math.max(1, untilMs - Date.now()), { summary: `until ${spellInstant(untilMs)}` });
+  else await condition(news, Math.max(1, untilMs - Date.now()), { summary: summaryOfWait(state, step) });
+}
+
+/** The first line of a connection's timeline, so it says where the connection stands too. */
+function summaryOfWait({ loaded, sync: running }: State, step: Step): string {
+  const facts = loaded?.facts ?? null;
+  return facts === null ? '' : `${facts.status}: ${nextOf(facts, step, running)}`;
 }
 
 async function tryKey(state: State, keyId: string): Promise<void> {
   const { connectionId } = state;
   try {
-    await anthropic.tryKey({ connectionId, keyId });
+    await anthropic.tryKey.executeWithOptions({ summary: `asks Anthropic about key ${keyId}` }, [
+      { connectionId, keyId },
+    ]);
   } catch (error) {
     if (isCancellation(error)) throw error;
     await postgres.deferKey({ connectionId, keyId, fault: detailsOf(error).fault, nowMs: Date.now() });
@@ -185,7 +207,8 @@ async function tryKey(state: State, keyId: string): Promise<void> {
 async function probeKey(state: State, asked: Message | undefined): Promise<void> {
   const { connectionId } = state;
   try {
-    if (await anthropic.probeKey({ connectionId, nowMs: Date.now() })) return;
+    const summary = 'asks Anthropic whether the rejected key is taken again';
+    if (await anthropic.probeKey.executeWithOptions({ summary }, [{ connectionId, nowMs: Date.now() }])) return;
   } catch (error) {
     if (isCancellation(error)) throw error;
     // No answer is no verdict. The activity kept that it asked, so the next probe is a day away.
@@ -251,6 +274,11 @@ async function cancelSync({ sync: running }: State): Promise<void> {
 /** A sync that failed has said so itself, unless it was terminated or timed out: then it is said here. */
 async function closeSync(state: State, { n, runId, plan, outcome }: RunningSync): Promise<void> {
   const { connectionId } = state;
-  if (outcome === 'failed') await postgres.noteInterruptedSync({ connectionId, n, runId, plan, nowMs: Date.now() });
+  if (outcome === 'failed') {
+    const summary = `makes sure that the failure of sync ${n} is kept`;
+    await postgres.noteInterruptedSync.executeWithOptions({ summary }, [
+      { connectionId, n, runId, plan, nowMs: Date.now() },
+    ]);
+  }
   state.sync = null;
 }

@@ -1,33 +1,127 @@
-import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
 import type { LoadedConnection } from '../activities/connection.ts';
-import type { Step, SyncPlan } from '../domain/decide.ts';
-import { failureKind } from '../domain/failures.ts';
+import type { DayRange } from '../domain/days.ts';
+import type { Facts, Step, SyncPlan } from '../domain/decide.ts';
+import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
+import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
 
+type Outlook = NonNullable<LoadedConnection['outlook']>;
+
+/** A sync under way, as it is shown. */
+export interface ShownSync {
+  readonly n: number;
+  readonly plan: SyncPlan;
+}
+
 /** Shows in the Temporal UI where a connection stands: details in Markdown, and search attributes where they exist. */
-export function showConnection(loaded: LoadedConnection, step: Step, running: SyncPlan | null): void {
+export function showConnection(loaded: LoadedConnection, step: Step, running: ShownSync | null): void {
   const { facts, outlook } = loaded;
   if (facts === null || outlook === null) return;
+  const parts = [
+    `### ${plain(outlook.name)}: ${facts.status}`,
+    `**Next:** ${nextOf(facts, step, running)}.`,
+    ...failureOf(facts, outlook.fault),
+    ...stepsToNewKey(facts),
+    tableOf(facts, outlook, running),
+  ];
+  setCurrentDetails(parts.join('\n\n'));
+  if (loaded.searchAttributesExist) upsertChanged(attributesOf(loaded));
+}
+
+/** Shows in the Temporal UI what a sync does, and of which connection it is. */
+export function showSync(
+  { connectionId, n, plan }: ShownSync & { readonly connectionId: string },
+  state: string,
+  fault: Fault | null = null,
+): void {
+  const lines = [
+    `- **Connection:** ${linkTo(connectionWorkflowId(connectionId), connectionWorkflowId(connectionId))}`,
+    `- **Why:** ${WHY[plan.kind]}`,
+  ];
+  const parts = [
+    `### Sync ${n}, ${summaryOfPlan(plan)}: ${state}`,
+    ...(fault === null ? [] : explain(fault)),
+    lines.join('\n'),
+  ];
+  setCurrentDetails(parts.join('\n\n'));
+}
+
+const WHY: Readonly<Record<SyncPlan['kind'], string>> = {
+  backfill: 'days of the first range are missing',
+  daily: 'it was due, or the sync before failed',
+  catch_up: 'older days are missing, or were last read before they had settled',
+  manual: 'somebody asked for it',
+};
+
+/** The Temporal UI opens it in another tab. */
+function linkTo(workflowId: string, text: string): string {
+  return `[${text}](/namespaces/${workflowInfo().namespace}/workflows/${workflowId})`;
+}
+
+function explain(fault: Fault, when = ''): string[] {
+  const { message, action } = failureKind(fault.code);
+  return [
+    `**What happened:** ${message}${plain(spellDetail(fault))} \`${fault.code}\`${when}`,
+    `**What to do:** ${action}`,
+  ];
+}
+
+function failureOf({ failure }: Facts, fault: Fault | null): string[] {
+  if (fault === null) return [];
+  if (failure === null) return explain(fault);
+  const { count, atMs } = failure;
+  return explain(fault, `, ${count === 1 ? '' : `${count} times in a row, last `}at ${spellInstant(atMs)}`);
+}
+
+/** What went wrong in particular, in parentheses and with a space before. */
+export function spellDetail({ detail, requestId }: Fault): string {
+  const parts = [detail, requestId === undefined ? undefined : `request ${requestId}`].filter((part) => part);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+/** What a person on call types, with nothing left to look up. No key passes through Temporal. */
+function stepsToNewKey({ connectionId, failure, status }: Facts): string[] {
+  if (status !== 'awaiting_key' || failure === null || !isKeyFailure(failure.code)) return [];
+  return [
+    [
+      '**To give it another key**, either',
+      '',
+      `- \`POST /v1/connections/${connectionId}/rotate-key\` with \`{"admin_api_key": "…"}\`, or`,
+      `- \`POST /v1/connections/${connectionId}/keys\` with the same, and then here _Send a Signal_: \`rotateKey\` with \`{"keyId": "<key_id of the reply>"}\`.`,
+      '',
+      'If the old key was enabled again, _Send a Signal_: `syncNow` tries it at once.',
+    ].join('\n'),
+  ];
+}
+
+function tableOf(facts: Facts, outlook: Outlook, running: ShownSync | null): string {
+  const { daysDone, daysTotal, flaggedDays, provisionalDays, through, lastSync } = outlook;
   const organization =
     outlook.organizationName === null
       ? 'not known yet'
       : `${plain(outlook.organizationName)} (\`${outlook.organizationId ?? ''}\`)`;
-  const lines = [
-    `### ${plain(outlook.name)}: ${facts.status}`,
-    `- **Organization:** ${organization}`,
-    `- **Days kept:** ${outlook.daysDone} of ${outlook.daysTotal}, from ${facts.began} on`,
-    ...(outlook.flaggedDays > 0 ? [`- **Days whose lines and total disagree:** ${outlook.flaggedDays}`] : []),
-    ...(running === null ? [] : [`- **Sync under way:** ${summaryOfPlan(running)}`]),
-    `- **Next:** ${nextOf(step)}`,
-  ];
-  if (outlook.fault !== null) {
-    const { message, action } = failureKind(outlook.fault.code);
-    const detail = outlook.fault.detail === undefined ? '' : ` (${outlook.fault.detail})`;
-    lines.push('', `**${outlook.fault.code}**: ${message}${detail}`, '', `**What to do:** ${action}`);
-  }
-  setCurrentDetails(lines.join('\n'));
-  if (loaded.searchAttributesExist) upsertChanged(attributesOf(loaded));
+  const rows: [string, string][] = [['Organization', organization]];
+  if (running !== null) rows.push(['Sync under way', spellSync(facts, running.n, running.plan)]);
+  if (lastSync != null) rows.push(['Last sync', spellEndedSync(facts, lastSync)]);
+  const unbroken = through == null ? '' : `, unbroken through ${through}`;
+  rows.push(['Days kept', `${daysDone} of ${daysTotal}, from ${facts.began}${unbroken}`]);
+  const oldest = facts.oldestMissing === null ? '' : `, the oldest ${facts.oldestMissing}`;
+  rows.push(['Days missing', `${daysTotal - daysDone}${oldest}`]);
+  if (provisionalDays !== undefined) rows.push(['Days provisional', `${provisionalDays}, which may still change`]);
+  if (flaggedDays > 0) rows.push(['Days flagged', `${flaggedDays}, whose lines and total disagree`]);
+  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+}
+
+function spellEndedSync(facts: Facts, sync: NonNullable<Outlook['lastSync']>): string {
+  const { n, state, endedAtMs, daysRead, daysChanged } = sync;
+  const done = `${daysRead} ${daysRead === 1 ? 'day' : 'days'} read, ${daysChanged} new or changed`;
+  return `${spellSync(facts, n, sync)}, ${state} at ${spellInstant(endedAtMs)}; ${done}`;
+}
+
+function spellSync({ connectionId }: Facts, n: number, plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
+  return `${linkTo(syncWorkflowId(connectionId, n), `sync ${n}`)}, ${summaryOfPlan(plan)}`;
 }
 
 /** The search attributes of a connection, and of a sync of it when a plan is given. */
@@ -35,6 +129,7 @@ export function attributesOf({ facts, outlook }: LoadedConnection, plan?: SyncPl
   if (facts === null) return [];
   return [
     { key: searchAttributes.connection, value: facts.connectionId },
+    ...(outlook === null ? [] : [{ key: searchAttributes.name, value: outlook.name }]),
     ...(outlook?.organizationId == null ? [] : [{ key: searchAttributes.organization, value: outlook.organizationId }]),
     // A sync does not follow its connection's status, so it does not carry it.
     plan === undefined
@@ -47,7 +142,9 @@ export function attributesOf({ facts, outlook }: LoadedConnection, plan?: SyncPl
 function upsertChanged(wanted: SearchAttributePair[]): void {
   const shown = workflowInfo().typedSearchAttributes;
   const changed = wanted.filter(({ key, value }) => shown.get(key) !== value);
-  if (changed.length > 0) upsertSearchAttributes(changed);
+  // A run that began before names were shown upserted less, and must do the same when it is replayed.
+  const isName = ({ key }: SearchAttributePair): boolean => key === searchAttributes.name;
+  if (changed.length > 0 && (!changed.every(isName) || patched('name'))) upsertSearchAttributes(changed);
 }
 
 /** The one line that a sync is listed under. */
@@ -55,18 +152,19 @@ export function summaryOfSync(plan: SyncPlan, name: string): string {
   return `${name.slice(0, 80)}: ${summaryOfPlan(plan)}`;
 }
 
-function summaryOfPlan({ kind, from, to }: SyncPlan): string {
-  return `${kind} of ${from === to ? from : `${from} to ${to}`}`;
+function summaryOfPlan(plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
+  return `${plan.kind} of ${spellRange(plan)}`;
 }
 
-function nextOf(step: Step): string {
+/** What comes next, and when; also the label of the timer that is waited on. */
+export function nextOf(facts: Facts, step: Step, running: ShownSync | null): string {
   switch (step.do) {
     case 'end':
-      return 'nothing: it has ended';
+      return 'nothing, it has ended';
     case 'wait':
-      return step.untilMs === null ? 'waits for a message' : `waits until ${spellInstant(step.untilMs)} or a message`;
+      return running === null ? waitOf(facts, step.untilMs) : 'waits for the sync under way';
     case 'startSync':
-      return summaryOfPlan(step.plan);
+      return `starts a sync, ${summaryOfPlan(step.plan)}`;
     case 'cancelSync':
       return 'stops the sync under way';
     case 'tryKey':
@@ -89,12 +187,38 @@ function nextOf(step: Step): string {
   }
 }
 
+function waitOf({ status, candidates }: Facts, untilMs: number | null): string {
+  if (status === 'paused') return 'nothing until somebody resumes it (signal `resume`)';
+  if (untilMs === null) return status === 'awaiting_key' ? 'waits for another key' : 'waits for a message';
+  const at = `at ${spellInstant(untilMs)}`;
+  // A new key that got no answer yet is tried at its own times.
+  if (candidates.some(({ requested }) => requested)) return `asks Anthropic about the new key again, or goes on, ${at}`;
+  switch (status) {
+    case 'awaiting_key':
+      return `asks Anthropic whether the rejected key is taken again ${at}`;
+    case 'degraded':
+      return `tries again ${at}`;
+    case 'validating':
+    case 'discovering':
+    case 'backfilling':
+    case 'active':
+    case 'refused':
+    case 'disconnected':
+      return `the next daily sync ${at}`;
+  }
+}
+
 /** A name that somebody else chose, so that its characters are no Markdown. */
 function plain(name: string): string {
   return name.replace(/[\\`*_[\]<>#|~!]/g, '\\$&').replace(/\s+/g, ' ');
 }
 
+/** A range of days as people read it. */
+export function spellRange({ from, to }: DayRange): string {
+  return from === to ? from : `${from} to ${to}`;
+}
+
 /** An instant (ms) as people read it. */
 export function spellInstant(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

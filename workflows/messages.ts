@@ -39,6 +39,19 @@ export const syncEnded = defineSignal<[{ n: number }]>('syncEnded');
 /** Look at Postgres again: somebody stored what could not be signalled then. */
 export const wake = defineSignal('wake');
 
+const BY_ITSELF = 'Sent by Meterline itself: looks at Postgres again';
+
+/** What each signal takes and does, as the Temporal UI lists it where one is sent. */
+export const signalDescriptions: Readonly<Record<SignalName | 'syncEnded' | 'wake', string>> = {
+  rotateKey: '{"keyId": "<id of a staged key>"}: tries that key, and makes it the one that serves',
+  syncNow: 'No input, or {"from": "YYYY-MM-DD", "to": "YYYY-MM-DD"}: reads now',
+  pause: 'No input: starts no sync until it is resumed',
+  resume: 'No input: goes on after a pause',
+  disconnect: 'No input, or {"purge": true}: ends it for good, destroys its keys, and deletes its data',
+  syncEnded: BY_ITSELF,
+  wake: BY_ITSELF,
+};
+
 /** Where a connection stands, as its workflow sees it. Postgres is the truth; this says what the workflow does next. */
 export interface ConnectionStatus {
   readonly connectionId: string;

@@ -2,6 +2,7 @@ import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/commo
 
 /** What connections and syncs can be found by in the Temporal UI. None holds a secret. */
 export const searchAttributes = {
+  name: defineSearchAttributeKey('MeterlineName', SearchAttributeType.KEYWORD),
   connection: defineSearchAttributeKey('MeterlineConnection', SearchAttributeType.KEYWORD),
   organization: defineSearchAttributeKey('MeterlineOrganization', SearchAttributeType.KEYWORD),
   status: defineSearchAttributeKey('MeterlineStatus', SearchAttributeType.KEYWORD),

@@ -4,16 +4,17 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   proxyActivities,
-  setCurrentDetails,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { FailureDetails } from '../activities/failures.ts';
+import type { SyncResult } from '../activities/sync.ts';
 import { dayOf, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import { failureKind, isOfOneDay } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
+import { showSync, spellDetail, spellRange } from './display.ts';
 import { detailsOf, typeOf } from './failures.ts';
 import { connectionWorkflowId, syncEnded } from './messages.ts';
 
@@ -34,9 +35,9 @@ const MAX_UNREADABLE_DAYS = 3;
 /**
  * Reads one window of days for a connection: its workspaces, then cost and usage, each held against its ungrouped
  * totals. Days are committed one by one, so whatever ends it early keeps what it has. A day whose reply cannot be read
- * fails the sync too, but only after all others are read.
+ * fails the sync too, but only after all others are read. Returns what it did, or null when its connection has ended.
  */
-export async function sync(input: SyncInput): Promise<void> {
+export async function sync(input: SyncInput): Promise<SyncResult | null> {
   const { connectionId, n, plan } = input;
   const startedAtMs = Date.now();
   try {
@@ -45,14 +46,15 @@ export async function sync(input: SyncInput): Promise<void> {
     const unread: Unread[] = [];
     for (const window of splitRange(plan)) {
       for (const report of REPORTS) {
-        setCurrentDetails(`Reading **${report}** of ${spell(window)}.`);
+        showSync(input, `reads **${report}** of ${spellRange(window)}`);
         unread.push(...(await readWindow(input, report, window)));
       }
     }
     const [first] = unread;
     if (first !== undefined) throw first.error;
-    await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
-    setCurrentDetails('Done.');
+    const result = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
+    showSync(input, 'done');
+    return result;
   } catch (error) {
     // Also when cancelled: whoever looks at this connection next must see that its last sync did not end well.
     await CancellationScope.nonCancellable(() => recordFailure(input, error));
@@ -62,26 +64,24 @@ export async function sync(input: SyncInput): Promise<void> {
   }
 }
 
-async function recordFailure({ connectionId, n, plan }: SyncInput, error: unknown): Promise<void> {
+async function recordFailure(input: SyncInput, error: unknown): Promise<void> {
+  const { connectionId, n, plan } = input;
   const details: FailureDetails = isCancellation(error)
     ? { fault: { code: 'sync_interrupted' }, keyId: null }
     : detailsOf(error);
-  const { message, action } = failureKind(details.fault.code);
-  setCurrentDetails(
-    [`**${details.fault.code}**: ${message}`, details.fault.detail ?? '', `**What to do:** ${action}`].join('\n\n'),
-  );
+  showSync(input, 'failed', details.fault);
   await postgres.failSync({ connectionId, n, plan, ...details, nowMs: Date.now() });
 }
 
-/** The sentence and the action, so that the list of failed workflows says why in words. */
+/** The sentence and the action, so that a failed workflow's page says why in words. */
 function failureOf(error: unknown): ApplicationFailure {
   const { fault, keyId } = detailsOf(error);
   const { message, action } = failureKind(fault.code);
-  const detail = fault.detail === undefined ? '' : ` (${fault.detail})`;
-  return ApplicationFailure.nonRetryable(`${message}${detail} ${action}`, typeOf(error) ?? fault.code, {
-    fault,
-    keyId,
-  });
+  const text = `${message}${spellDetail(fault)} What to do: ${action}`;
+  const failure = ApplicationFailure.nonRetryable(text, typeOf(error) ?? fault.code, { fault, keyId });
+  // It would say again what the message says, and that this function was called.
+  failure.stack = '';
+  return failure;
 }
 
 async function tellConnection({ connectionId, n }: SyncInput): Promise<void> {
@@ -106,7 +106,7 @@ async function readWindow(
   const of = { connectionId, n, report };
   const { everyDay } = plan;
   const { totals, toRead } = await anthropic.surveyDays.executeWithOptions(
-    { summary: `${report}: totals of ${spell(window)}` },
+    { summary: `${report}: totals of ${spellRange(window)}` },
     [{ ...of, window, everyDay, today: today() }],
   );
   const unread = toRead.length === 0 ? [] : await readAround(of, toRead);
@@ -138,7 +138,7 @@ async function readAround(of: OfReport, ranges: DayRange[]): Promise<readonly Un
 }
 
 async function readDays(of: OfReport, ranges: DayRange[]): Promise<void> {
-  const summary = `${of.report}: lines of ${ranges.map(spell).join(', ')}`.slice(0, 190);
+  const summary = `${of.report}: lines of ${ranges.map(spellRange).join(', ')}`.slice(0, 190);
   await reading.readDays.executeWithOptions({ summary }, [{ ...of, ranges, today: today() }]);
 }
 
@@ -160,7 +160,7 @@ async function settle(of: OfReport, disagreeing: readonly Day[], before: Totals)
 
 function totalsOf(of: OfReport, days: readonly Day[]): Promise<Totals> {
   const window = hullOf(days);
-  return anthropic.readTotals.executeWithOptions({ summary: `${of.report}: totals of ${spell(window)}, again` }, [
+  return anthropic.readTotals.executeWithOptions({ summary: `${of.report}: totals of ${spellRange(window)}, again` }, [
     { ...of, window },
   ]);
 }
@@ -180,8 +180,4 @@ function hullOf(days: readonly Day[]): DayRange {
 /** Taken anew for every activity: a run that is reset must not call today by an old date. */
 function today(): Day {
   return dayOf(Date.now());
-}
-
-function spell({ from, to }: DayRange): string {
-  return from === to ? from : `${from} to ${to}`;
 }

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
-import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
@@ -240,6 +240,33 @@ describe('what people do', () => {
     expect((await eventsOf(db, id, 'signal')).join('\n')).not.toContain(key.slice(13));
     expect((await state(id)).status).toBe('active');
     expect(await keys(id)).toHaveLength(1);
+  });
+
+  it('a signal by an unknown name changes nothing and leaves an event', async () => {
+    const { id } = await connected('Unknown signal');
+    await world.client.workflow.getHandle(connectionWorkflowId(id)).signal('syncnow', {});
+    await until('an event', async () => (await eventsOf(world.database.db, id, 'signal')).length === 1);
+    expect(await eventsOf(world.database.db, id, 'signal')).toEqual([
+      'A signal: its name is none of rotateKey, syncNow, pause, resume, disconnect, so nothing changed',
+    ]);
+  });
+
+  it('signals that came before their run began are taken in their order, whatever their names', async () => {
+    const { id } = await connected('In order');
+    const { client, taskQueue } = world;
+    const workflowId = connectionWorkflowId(id);
+    await world.stopWorker();
+    await client.workflow.getHandle(workflowId).terminate();
+    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId: id }] });
+    for (const name of ['resume', 'pause', 'resume', 'pause'] as const) await world.signal(id, name);
+    await world.startWorker();
+    await becomes(id, 'paused');
+    await until(
+      'all to be answered',
+      async () => (await client.workflow.getHandle(workflowId).query(statusQuery)).inbox === 0,
+    );
+    expect((await state(id)).status).toBe('paused');
+    expect(await eventsOf(world.database.db, id, 'signal')).toEqual(['resume: it is not paused, so nothing changed']);
   });
 
   it('a signal in an encoding that cannot be read leaves an event, and what comes after it is heard', async () => {
