@@ -100,23 +100,11 @@ async function kill(moment: Moment, points: readonly Point[]): Promise<Killed> {
   return { place, connections, stopWatching };
 }
 
-describe.each<{ moment: Moment; told: string; points: readonly Point[] }>([
-  {
-    moment: 'before',
-    told: 'killed in the middle of a transaction, before its commit, leaves nothing undone or done twice where it',
-    points: TRANSACTIONS,
-  },
-  {
-    moment: 'commit',
-    told: 'killed at a commit, which it never learns of, leaves nothing undone or done twice where it',
-    points: TRANSACTIONS,
-  },
-  {
-    moment: 'before',
-    told: 'killed between two commits leaves nothing undone or done twice where it',
-    points: REQUESTS,
-  },
-])('a worker $told', ({ moment, points }) => {
+describe.each<[told: string, moment: Moment, points: readonly Point[]]>([
+  ['in the middle of a transaction, before its commit,', 'before', TRANSACTIONS],
+  ['at a commit, and never told of it,', 'commit', TRANSACTIONS],
+  ['between two commits', 'before', REQUESTS],
+])('a worker killed %s leaves nothing undone and nothing done twice where it', (_, moment, points) => {
   it.each(points.map(({ name, ends }) => [name, ends] as const))('%s', { timeout: PATIENCE_MS }, async (name, ends) => {
     const { place, connections } = killed[moment];
     const connection = connections.get(name);
@@ -171,7 +159,8 @@ describe.each<Moment>(['before', 'commit'])('after a kill %s', (moment) => {
     expect(await killed[moment].stopWatching()).toEqual([]);
   });
 
-  it('no workflow task failed', async () => {
+  it('no workflow task failed, and no worker logged an error', async () => {
     expect(await failedTasks(killed[moment].place)).toEqual([]);
+    expect(killed[moment].place.errors()).toEqual([]);
   });
 });

@@ -123,6 +123,7 @@ describe('a worker frozen with the reply of an older revision in its hands', () 
     ]);
     expect(await stopWatching()).toEqual([]);
     expect(await failedTasks(place)).toEqual([]);
+    expect(place.errors()).toEqual([]);
   });
 });
 
@@ -158,5 +159,6 @@ describe('a worker whose sessions Postgres ended while it was frozen in their tr
     }
     expect(isAlive(worker.pid)).toBe(true);
     expect(await failedTasks(place)).toEqual([]);
+    expect(place.errors()).toEqual([]);
   });
 });

@@ -171,8 +171,9 @@ it('no instant showed a mixture of revisions, a day lost or an organization with
   expect(await stopWatching()).toEqual([]);
 });
 
-it('no workflow task failed', async () => {
+it('no workflow task failed, and no worker logged an error', async () => {
   expect(await failedTasks(place)).toEqual([]);
+  expect(place.errors()).toEqual([]);
 });
 
 function portOf({ address }: RunningTemporal): number {

@@ -13,6 +13,7 @@ import { addDays, dayOf, startOfDayMs, type Day, type DayRange } from '../../dom
 import { startService, type RunningService } from '../../local/service.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, type signals } from '../../workflows/messages.ts';
+import { stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -39,6 +40,8 @@ export interface Place {
   readonly env: NodeJS.ProcessEnv;
   /** Starts a worker as `npm run worker` does, and waits until it serves. */
   startWorker(env?: NodeJS.ProcessEnv): Promise<WorkerProcess>;
+  /** What its workers wrote that is no line of their log, or says that something is wrong with them. */
+  errors(): string[];
   /** Kills what runs still. */
   close(): Promise<void>;
 }
@@ -50,8 +53,8 @@ export interface WorkerProcess {
   /** Sends SIGKILL, and waits until the process is gone. */
   kill(): Promise<void>;
   signal(name: 'SIGSTOP' | 'SIGCONT'): void;
-  /** Everything it wrote. */
-  said(): string;
+  /** The lines it wrote. */
+  lines(): string[];
 }
 
 /** A place on a database and a Temporal; the programs must be compiled. */
@@ -100,10 +103,11 @@ export function createPlace(on: {
           signal: (name) => {
             send(pid, name);
           },
-          said: () => readFileSync(logFile, 'utf8'),
+          lines: () => readFileSync(logFile, 'utf8').trimEnd().split('\n'),
         };
       }
     },
+    errors: () => started.flatMap((worker) => worker.lines()).filter((line) => !/^\{"level":[1-4]\d,/.test(line)),
     async close() {
       await Promise.all(started.map((worker) => worker.kill()));
       rmSync(folder, { recursive: true, force: true });
@@ -161,12 +165,15 @@ export async function rotate(place: Place, id: string, secret: string): Promise<
   await tell(place, id, 'rotateKey', { keyId });
 }
 
-/** Waits until a connection's workflow answers that it has nothing to do. */
+/** Waits until a connection is active, and its workflow answers that it has nothing to do. */
 export async function waits(place: Place, id: string, withinMs = PATIENCE_MS): Promise<void> {
   const handle = place.client.workflow.getHandle(connectionWorkflowId(id));
   await until(
     `connection ${id} to have nothing to do`,
     async () => {
+      // Postgres first, where it answers: each query of a workflow is work for the worker.
+      const state = await stateOf(place.db, id).catch(() => null);
+      if (state?.status !== 'active') return false;
       const ask = place.client.withDeadline(Date.now() + 5_000, () => handle.query(statusQuery));
       const answer = await ask.catch(() => null);
       return answer?.status === 'active' && answer.doing === 'wait';

@@ -10,7 +10,7 @@ interface SampledDay extends Record<string, unknown> {
   readonly found: number;
   readonly adds_up: boolean | null;
   readonly attempt: number | null;
-  readonly purged: boolean;
+  readonly connection: string;
 }
 
 /**
@@ -25,7 +25,10 @@ export function watch(db: Db): () => Promise<string[]> {
   const watching = (async () => {
     while (!stop.signal.aborted) {
       try {
-        compare(before, await sampleDays(db), wrong);
+        const now = await sampleDays(db);
+        // Asked for second: what a purge deletes is gone no sooner than its connection has ended.
+        const ended = await rows<{ id: string }>(db, sql`select id from connections where ended_at is not null`);
+        compare(before, now, new Set(ended.map(({ id }) => id)), wrong);
         for (const { what } of await rows<{ what: string }>(db, WRONG)) wrong.add(what);
       } catch (error) {
         // Of a server that is killed meanwhile nothing can be said.
@@ -41,7 +44,12 @@ export function watch(db: Db): () => Promise<string[]> {
   };
 }
 
-function compare(before: Map<string, SampledDay>, now: readonly SampledDay[], wrong: Set<string>): void {
+function compare(
+  before: Map<string, SampledDay>,
+  now: readonly SampledDay[],
+  ended: ReadonlySet<string>,
+  wrong: Set<string>,
+): void {
   const sampled = new Map(now.map((day) => [day.of, day]));
   for (const day of now) {
     const { of, lines, found, attempt } = day;
@@ -52,10 +60,10 @@ function compare(before: Map<string, SampledDay>, now: readonly SampledDay[], wr
     if ((last?.lines ?? 0) > 0 && lines === 0) wrong.add(`${of}: empty again`);
     before.set(of, day);
   }
-  for (const [of, { purged }] of before) {
+  for (const [of, { connection }] of before) {
     if (sampled.has(of)) continue;
     before.delete(of);
-    if (!purged) wrong.add(`${of}: gone`);
+    if (!ended.has(connection)) wrong.add(`${of}: gone`);
   }
 }
 
@@ -76,7 +84,7 @@ function sampleDays(db: Db): Promise<SampledDay[]> {
         group by connection_id, day
       )
       select c.name || ', ' || report || ' of ' || day as of, d.lines, coalesce(stored.lines, 0) as found,
-        d.total = coalesce(stored.total, 0) as adds_up, d.attempt::int, c.name like '%purge%' as purged
+        d.total = coalesce(stored.total, 0) as adds_up, d.attempt::int, connection_id as connection
       from days d full join stored using (connection_id, report, day)
       left join connections c on c.id = connection_id
     `,
