@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { failureKind } from '../../domain/failures.ts';
@@ -436,7 +436,7 @@ describe('a connection', () => {
   });
 });
 
-afterAll(async () => {
+it('all of them together went every legal way, and no other', async () => {
   const steps = await rows<{ from: Status; to: Status }>(
     db,
     sql`
