@@ -247,7 +247,7 @@ describe('what people do', () => {
     await world.client.workflow.getHandle(connectionWorkflowId(id)).signal('syncnow', {});
     await until('an event', async () => (await eventsOf(world.database.db, id, 'signal')).length === 1);
     expect(await eventsOf(world.database.db, id, 'signal')).toEqual([
-      'A signal: its name is none of rotateKey, syncNow, pause, resume, disconnect, so nothing changed',
+      'syncnow: there is no such signal (there are rotateKey, syncNow, pause, resume, disconnect), so nothing changed',
     ]);
   });
 
