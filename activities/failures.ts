@@ -4,6 +4,7 @@ import { AnthropicError } from '../anthropic/failure.ts';
 import { databaseFault } from '../db/database.ts';
 import { KeyUnreadableError } from '../db/key-ring.ts';
 import { ConnectionGoneError } from '../db/live.ts';
+import type { Day } from '../domain/days.ts';
 import { failureKind, retryDelayMs, type FailureCode, type Fault } from '../domain/failures.ts';
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
@@ -11,6 +12,10 @@ export interface FailureDetails {
   readonly fault: Fault;
   /** The key that was used, where one was. */
   readonly keyId: string | null;
+  /** The day that was being read, where it was one day alone. */
+  readonly day?: Day;
+  /** Days that were read before it, and are to be read once more. */
+  readonly doubtful?: readonly Day[];
 }
 
 /** The type of the failure of an activity whose connection has ended meanwhile. */
@@ -19,7 +24,11 @@ export const CONNECTION_GONE = 'connection_gone';
 export const KEY_REPLACED = 'key_replaced';
 
 /** An error of Anthropic as a failure that Temporal can retry, and that names the key it was met with. */
-export function failureOf(error: AnthropicError, keyId: string | null): ApplicationFailure {
+export function failureOf(
+  error: AnthropicError,
+  keyId: string | null,
+  reading: Pick<FailureDetails, 'day' | 'doubtful'> = {},
+): ApplicationFailure {
   const { code, detail, requestId, retryAfterMs } = error;
   const fault: Fault = { code, detail, ...(requestId === null ? {} : { requestId }) };
   const delayMs = retryDelayMs(code, retryAfterMs);
@@ -27,7 +36,7 @@ export function failureOf(error: AnthropicError, keyId: string | null): Applicat
     message: error.message,
     type: code,
     nonRetryable: !failureKind(code).retryable,
-    details: [{ fault, keyId } satisfies FailureDetails],
+    details: [{ fault, keyId, ...reading } satisfies FailureDetails],
     ...(delayMs === null ? {} : { nextRetryDelay: delayMs }),
   });
 }

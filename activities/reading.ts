@@ -1,5 +1,6 @@
 import { Context, activityInfo, heartbeat } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { z } from 'zod';
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { markKeyUsed, openActiveKey } from '../db/keys.ts';
@@ -10,12 +11,19 @@ import { isKeyFailure } from '../domain/failures.ts';
 import type { Dependencies } from './dependencies.ts';
 import { KEY_REPLACED, failureOf } from './failures.ts';
 
+const day = z.string().refine(isDay);
+const progressKept = z.object({ through: day.nullable(), doubtful: z.array(day) });
+
 const HEARTBEAT_INTERVAL_MS = 2_000;
 
 /** How far an activity has come. */
 export interface Progress {
-  /** The last day that is committed; a retry goes on after it. */
+  /** The last day that is done; a retry goes on after it. */
   through: Day | null;
+  /** Days that are done but for a second read, since their lines contradict their totals. */
+  doubtful: Day[];
+  /** The day that is being read, where it is one day alone. */
+  day?: Day;
 }
 
 /**
@@ -28,7 +36,7 @@ export async function readForSync<T>(
   read: (reader: AnthropicReader, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const run: SyncRun = { ...sync, runId: runIdOfThisActivity() };
-  const progress: Progress = { through: committedThrough() };
+  const progress = progressSoFar();
   await continueSync(deps.db, run);
   const counted = async (reader: AnthropicReader): Promise<T> => {
     try {
@@ -38,7 +46,7 @@ export async function readForSync<T>(
       await addSyncTraffic(deps.db, run, reader.traffic);
     }
   };
-  return readWithActiveKey(deps, sync.connectionId, counted, () => progress.through);
+  return readWithActiveKey(deps, sync.connectionId, counted, progress);
 }
 
 /** The run of the workflow that asked for this activity. A sync that was reset goes on under another run. */
@@ -53,13 +61,13 @@ export async function readWithActiveKey<T>(
   deps: Dependencies,
   connectionId: string,
   read: (reader: AnthropicReader) => Promise<T>,
-  through?: () => Day | null,
+  progress: Progress = { through: null, doubtful: [] },
 ): Promise<T> {
   const key = await openActiveKey(deps.db, deps.ring, connectionId);
   if (key === null) throw new ConnectionGoneError(connectionId);
   try {
     const reader = deps.transport.readerFor(key.secret, Context.current().cancellationSignal);
-    const result = await whileHeartbeating(() => read(reader), through);
+    const result = await whileHeartbeating(() => read(reader), progress);
     await markKeyUsed(deps.db, connectionId, key.keyId);
     return result;
   } catch (error) {
@@ -71,7 +79,8 @@ export async function readWithActiveKey<T>(
         nextRetryDelay: '100ms',
       });
     }
-    throw failureOf(error, key.keyId);
+    const { day, doubtful } = progress;
+    throw failureOf(error, key.keyId, { ...(day === undefined ? {} : { day }), doubtful });
   }
 }
 
@@ -84,9 +93,9 @@ async function isReplaced({ db, ring }: Dependencies, connectionId: string, keyI
  * Tells Temporal every few seconds that this process is alive, also while one long reply is under way. Each heartbeat
  * replaces the details of the one before, so it carries how far the work has come by then.
  */
-export async function whileHeartbeating<T>(work: () => Promise<T>, through: () => Day | null = () => null): Promise<T> {
+export async function whileHeartbeating<T>(work: () => Promise<T>, progress?: Progress): Promise<T> {
   const beat = (): void => {
-    heartbeat(through());
+    heartbeat(progress);
   };
   beat();
   const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
@@ -98,7 +107,7 @@ export async function whileHeartbeating<T>(work: () => Promise<T>, through: () =
 }
 
 /** How far an earlier attempt of this activity came. Days are read oldest first, so one day says it. */
-export function committedThrough(): Day | null {
-  const details: unknown = activityInfo().heartbeatDetails;
-  return typeof details === 'string' && isDay(details) ? details : null;
+function progressSoFar(): Progress {
+  const kept = progressKept.safeParse(activityInfo().heartbeatDetails);
+  return kept.success ? kept.data : { through: null, doubtful: [] };
 }

@@ -10,11 +10,17 @@ import { saveWorkspaces } from '../db/workspaces.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import type { Report } from '../domain/lines.ts';
-import { daysToRead, type Totals } from '../domain/reading.ts';
+import { daysToRead, totalOf, type Totals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readForSync, runIdOfThisActivity, type Progress } from './reading.ts';
 
 export type SyncResult = syncs.SyncResult;
+
+/** What reading days left to do. */
+export interface DaysDone {
+  /** Lacking in what an older release answered, which may be replayed. */
+  readonly doubtful?: readonly Day[];
+}
 
 /** The sync that an activity belongs to. Its run is the one that asked. */
 interface OfSync {
@@ -35,10 +41,12 @@ export interface SyncActivities {
   surveyDays(
     input: OfReport & { window: DayRange; everyDay: boolean; today: Day },
   ): Promise<{ totals: Totals; toRead: DayRange[] }>;
-  /** Reads the lines of ranges of days, oldest first, and commits them day by day. A retry goes on at the first day not committed. */
-  readDays(input: OfReport & { ranges: readonly DayRange[]; today: Day }): Promise<void>;
-  /** The days of ranges that this sync has not read, oldest first. */
-  listUnread(input: OfReport & { ranges: readonly DayRange[] }): Promise<Day[]>;
+  /**
+   * Reads the lines of ranges of days, oldest first, and commits them day by day. A retry goes on at the first day not
+   * done. Given the totals that were reported, returns the days whose lines contradict them and did not replace what is
+   * stored: they are to be read once more.
+   */
+  readDays(input: OfReport & { ranges: readonly DayRange[]; totals: Totals | null; today: Day }): Promise<DaysDone>;
   /** Reads the ungrouped totals of a window again. */
   readTotals(input: OfReport & { window: DayRange }): Promise<Totals>;
   /** Marks the days whose lines add up to their totals, and returns those that do not. */
@@ -68,13 +76,7 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
       return { totals, toRead: toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals })) };
     },
 
-    readDays: ({ ranges, today, ...sync }) =>
-      readForSync(deps, sync, (reader, progress) => readDays(deps, reader, { ...sync, ranges, today }, progress)),
-
-    async listUnread({ connectionId, n, report, ranges }) {
-      const read = await ledger.daysReadBy(db, { connectionId, report, sync: n });
-      return ranges.flatMap(daysIn).filter((day) => !read.has(day));
-    },
+    readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress)),
 
     readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
 
@@ -105,10 +107,10 @@ const TRIES_BY_RANGE = 2;
 async function readDays(
   deps: Dependencies,
   reader: AnthropicReader,
-  input: OfReport & { ranges: readonly DayRange[]; today: Day },
+  input: Parameters<SyncActivities['readDays']>[0],
   progress: Progress,
-): Promise<void> {
-  const { connectionId, n, report, today } = input;
+): Promise<DaysDone> {
+  const { connectionId, n, report, totals, today } = input;
   const sync = { n, runId: runIdOfThisActivity() };
   const attempt = await ledger.takeAttempt(deps.db);
   const done = progress.through;
@@ -117,12 +119,16 @@ async function readDays(
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
+    if (isByDay) progress.day = from;
     for await (const read of daysOf(reader, report, { from, to: range.to })) {
-      await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync, today });
+      const reported = totals === null ? null : totalOf(totals, read.day);
+      const outcome = await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync, today, reported });
+      if (outcome === 'doubtful') progress.doubtful.push(read.day);
       progress.through = read.day;
-      heartbeat(read.day);
+      heartbeat(progress);
     }
   }
+  return { doubtful: progress.doubtful };
 }
 
 type DayOfReport =

@@ -1,6 +1,6 @@
 import type { Day, DayRange } from '../domain/days.ts';
-import type { CostLine } from '../domain/lines.ts';
-import { addDecimals, centsToDollars, isDecimal } from '../domain/money.ts';
+import { dollarsOf, type CostLine } from '../domain/lines.ts';
+import { centsToDollars, isDecimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
 import { readDays, type ReportDay, type ReportRow } from './report.ts';
@@ -20,8 +20,7 @@ export function readCostDays(reader: AnthropicReader, window: DayRange): AsyncGe
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
   for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
-    const dollars = lines.filter(({ dimensions }) => dimensions['currency'] === 'USD');
-    totals[day] = addDecimals(dollars.map(({ amount }) => amount));
+    totals[day] = dollarsOf(lines);
   }
   return totals;
 }

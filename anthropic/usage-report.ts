@@ -1,5 +1,5 @@
 import type { Day, DayRange } from '../domain/days.ts';
-import { USAGE_DIMENSIONS, tokensOf, type Json, type UsageCount, type UsageLine } from '../domain/lines.ts';
+import { USAGE_DIMENSIONS, tokensIn, type Json, type UsageCount, type UsageLine } from '../domain/lines.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
 import { readDays, type ReportDay, type ReportRow } from './report.ts';
@@ -26,7 +26,7 @@ export function readUsageDays(reader: AnthropicReader, window: DayRange): AsyncG
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
   for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
-    totals[day] = lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString();
+    totals[day] = tokensIn(lines);
   }
   return totals;
 }

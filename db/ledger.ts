@@ -4,11 +4,14 @@ import {
   COST_DIMENSIONS,
   USAGE_COUNTS,
   USAGE_DIMENSIONS,
+  dollarsOf,
+  tokensIn,
   type CostLine,
   type Dimensions,
   type Report,
   type UsageLine,
 } from '../domain/lines.ts';
+import { sameDecimal } from '../domain/money.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
 import { list, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
@@ -26,10 +29,15 @@ export type ReadDay = { readonly connectionId: string; readonly day: Day } & (
     readonly attempt: number;
     readonly sync: { readonly n: number; readonly runId: string };
     readonly today: Day;
+    /** The total that was reported for the day just before; null where these lines are to be taken as they are. */
+    readonly reported: string | null;
   };
 
-/** What became of a day: `stale` when a newer read of it is stored already. */
-export type DayOutcome = 'stale' | 'unchanged' | 'changed';
+/**
+ * What became of a day: `stale` when a newer read of it is stored already, `doubtful` when the lines do not add up to
+ * the total that was reported, while what is stored of the day, over since, once did. It must be read once more.
+ */
+export type DayOutcome = 'stale' | 'doubtful' | 'unchanged' | 'changed';
 
 /** A number for an attempt at reading. A day is only ever replaced by an attempt with a higher one. */
 export async function takeAttempt(db: Db): Promise<number> {
@@ -53,27 +61,16 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
     .orderBy(days.day);
 }
 
-/** The days of a report that were read last by one sync. */
-export async function daysReadBy(
-  db: Db,
-  { connectionId, report, sync }: { connectionId: string; report: Report; sync: number },
-): Promise<Set<Day>> {
-  const found = await db
-    .select({ day: days.day })
-    .from(days)
-    .where(and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.sync, sync)));
-  return new Set(found.map(({ day }) => day));
-}
-
 /**
  * Replaces a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
- * nothing at all when a newer attempt wrote the day already. A change to a day that had been read complete is kept as
+ * nothing at all when a newer attempt wrote the day already, or when lines that contradict their total would replace a
+ * day that was complete and added up. A change to a day that had been read complete is kept as
  * a restatement; growth of a day that was not over is none. Throws {@link ConnectionGoneError}.
  */
 export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
   const { connectionId, report, day, attempt } = read;
   const { n: sync } = read.sync;
-  const { lines, digest, write } = contentOf(read);
+  const { lines, digest, total, write } = contentOf(read);
   const readOn = read.today;
   return db.transaction(async (tx) => {
     if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
@@ -99,6 +96,9 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
       await addSyncDay(tx, { connectionId, ...read.sync }, day, false);
       return 'unchanged';
     }
+    const wasComplete = stored !== undefined && stored.readOn > day;
+    const isDoubtful = (reported: string): boolean => !sameDecimal(reported, total());
+    if (wasComplete && stored.reconciled && read.reported !== null && isDoubtful(read.reported)) return 'doubtful';
     const written = await write(tx);
     const values = {
       state: 'provisional' as const,
@@ -118,7 +118,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
       .onConflictDoUpdate({ target: [days.connectionId, days.report, days.day], set: values });
     // What the same sync reads again because it did not add up was never taken for the truth.
     const isMend = stored?.sync === sync && !stored.reconciled;
-    if (stored !== undefined && stored.readOn > day && !isMend) await keepRestatement(tx, read, stored.total, written);
+    if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
     await addSyncDay(tx, { connectionId, ...read.sync }, day, true);
     return 'changed';
   });
@@ -152,6 +152,8 @@ async function keepRestatement(tx: Db, read: ReadDay, before: string, written: W
 interface Content {
   readonly lines: number;
   readonly digest: Buffer;
+  /** What the lines add up to. */
+  readonly total: () => string;
   readonly write: (tx: Db) => Promise<Written>;
 }
 
@@ -160,11 +162,21 @@ function contentOf(read: ReadDay): Content {
   switch (read.report) {
     case 'cost': {
       const lines = identifyCost(read.lines);
-      return { lines: lines.length, digest: digestOf(lines), write: (tx) => writeCost(tx, connectionId, day, lines) };
+      return {
+        lines: lines.length,
+        digest: digestOf(lines),
+        total: () => dollarsOf(lines),
+        write: (tx) => writeCost(tx, connectionId, day, lines),
+      };
     }
     case 'usage': {
       const lines = identifyUsage(read.lines);
-      return { lines: lines.length, digest: digestOf(lines), write: (tx) => writeUsage(tx, connectionId, day, lines) };
+      return {
+        lines: lines.length,
+        digest: digestOf(lines),
+        total: () => tokensIn(lines),
+        write: (tx) => writeUsage(tx, connectionId, day, lines),
+      };
     }
   }
 }

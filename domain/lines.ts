@@ -1,3 +1,4 @@
+import { addDecimals } from './money.ts';
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -57,6 +58,16 @@ export interface UsageLine {
 
 /** A line of either report. */
 export type Line = CostLine | UsageLine;
+
+/** The US dollars of cost lines, which is what cost is reconciled by. Another currency is never added to them. */
+export function dollarsOf(lines: readonly CostLine[]): string {
+  return addDecimals(lines.filter(({ dimensions }) => dimensions['currency'] === 'USD').map(({ amount }) => amount));
+}
+
+/** The tokens of usage lines. */
+export function tokensIn(lines: readonly Pick<UsageLine, 'counts'>[]): string {
+  return lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString();
+}
 
 /** The tokens of a usage line, which is what usage is reconciled by. Requests are not tokens. */
 export function tokensOf({ counts }: Pick<UsageLine, 'counts'>): bigint {

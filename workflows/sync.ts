@@ -8,7 +8,7 @@ import {
 import type { Activities } from '../activities/activities.ts';
 import type { FailureDetails } from '../activities/failures.ts';
 import type { SyncResult } from '../activities/sync.ts';
-import { dayOf, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
+import { dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import { failureKind, isOfOneDay } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
@@ -98,6 +98,12 @@ interface Unread {
   readonly error: unknown;
 }
 
+/** The days that could not be read, and those whose lines contradicted their totals and were not taken. */
+interface Failings {
+  readonly unread: Unread[];
+  readonly doubtful: Day[];
+}
+
 async function readWindow(
   { connectionId, n, plan }: SyncInput,
   report: Report,
@@ -109,53 +115,67 @@ async function readWindow(
     { summary: `${report}: totals of ${spellRange(window)}` },
     [{ ...of, window, everyDay, today: today() }],
   );
-  const unread = toRead.length === 0 ? [] : await readAround(of, toRead);
+  const { unread, doubtful } = await readAround(of, toRead, totals);
   const disagreeing = await postgres.reconcileDays({ ...of, window, totals });
   const readable = disagreeing.filter((day) => !unread.some((bad) => bad.day === day));
-  if (readable.length > 0) await settle(of, readable, totals);
+  if (readable.length > 0 || doubtful.length > 0) await settle(of, readable, doubtful, totals);
   return unread;
 }
 
 type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
 
-/** Reads days, and goes on after each one whose reply cannot be read. Returns those. */
-async function readAround(of: OfReport, ranges: DayRange[]): Promise<readonly Unread[]> {
-  const unread: Unread[] = [];
+/** Reads days, and goes on after each one whose reply cannot be read. */
+async function readAround(of: OfReport, ranges: DayRange[], totals: Totals): Promise<Failings> {
+  const failings: Failings = { unread: [], doubtful: [] };
   let left = ranges;
   while (left.length > 0) {
     try {
-      await readDays(of, left);
+      failings.doubtful.push(...(await readDays(of, left, totals)));
       break;
     } catch (error) {
-      if (isCancellation(error) || !isOfOneDay(detailsOf(error).fault.code)) throw error;
-      const [day, ...rest] = await postgres.listUnread({ ...of, ranges: left });
-      if (day === undefined || unread.length === MAX_UNREADABLE_DAYS) throw error;
-      unread.push({ day, error });
-      left = toRanges(rest);
+      if (isCancellation(error)) throw error;
+      const { fault, day: bad, doubtful = [] } = detailsOf(error);
+      if (!isOfOneDay(fault.code) || bad === undefined || failings.unread.length === MAX_UNREADABLE_DAYS) throw error;
+      failings.unread.push({ day: bad, error });
+      failings.doubtful.push(...doubtful);
+      left = toRanges(left.flatMap(daysIn).filter((day) => day > bad));
     }
   }
-  return unread;
+  return failings;
 }
 
-async function readDays(of: OfReport, ranges: DayRange[]): Promise<void> {
+/** Returns the days whose lines contradicted the totals, where those are given, and were not taken. */
+async function readDays(of: OfReport, ranges: DayRange[], totals: Totals | null): Promise<readonly Day[]> {
   const summary = `${of.report}: lines of ${ranges.map(spellRange).join(', ')}`.slice(0, 190);
-  await reading.readDays.executeWithOptions({ summary }, [{ ...of, ranges, today: today() }]);
+  const { doubtful = [] } = await reading.readDays.executeWithOptions({ summary }, [
+    { ...of, ranges, totals, today: today() },
+  ]);
+  return doubtful;
 }
 
 /**
  * Days whose lines do not add up to the total read before them. Either they moved meanwhile, then the total read now
- * says so and they stay provisional; or lines are missing, then a second read mends it or the day is flagged.
+ * says so and they stay provisional; or lines are missing, then a second read mends it or the day is flagged. The lines
+ * of doubtful days were not taken, so they are read again in any case, and are taken then as they come.
  */
-async function settle(of: OfReport, disagreeing: readonly Day[], before: Totals): Promise<void> {
-  const after = await totalsOf(of, disagreeing);
-  const unsettled = await disagreeingOf(of, disagreeing, after);
-  const stable = unsettled.filter((day) => judge(before, after, day) === 'disagrees');
-  if (stable.length === 0) return;
-  await readDays(of, toRanges(stable));
-  const last = await totalsOf(of, stable);
-  const wrong = await disagreeingOf(of, stable, last);
-  const days = wrong.filter((day) => judge(after, last, day) === 'disagrees');
-  if (days.length > 0) await postgres.flagDays({ ...of, days, totals: last });
+async function settle(
+  of: OfReport,
+  disagreeing: readonly Day[],
+  doubtful: readonly Day[],
+  before: Totals,
+): Promise<void> {
+  const days = [...new Set([...disagreeing, ...doubtful])].sort();
+  const after = await totalsOf(of, days);
+  const unsettled = await disagreeingOf(of, days, after);
+  const again = days.filter(
+    (day) => doubtful.includes(day) || (unsettled.includes(day) && judge(before, after, day) === 'disagrees'),
+  );
+  if (again.length === 0) return;
+  await readDays(of, toRanges(again), null);
+  const last = await totalsOf(of, again);
+  const wrong = await disagreeingOf(of, again, last);
+  const flagged = wrong.filter((day) => judge(after, last, day) === 'disagrees');
+  if (flagged.length > 0) await postgres.flagDays({ ...of, days: flagged, totals: last });
 }
 
 function totalsOf(of: OfReport, days: readonly Day[]): Promise<Totals> {

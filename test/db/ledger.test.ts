@@ -667,6 +667,22 @@ describe('the tables', () => {
     expect(total).toBe('1');
   });
 
+  it('are not replaced by lines that contradict the reported total, once they were complete and added up', async () => {
+    const { id } = await connect(database.db);
+    const totals = { [DAY]: '3' };
+    const window = { from: DAY, to: DAY };
+    await commitCost(database.db, id, [cost('1'), cost('2', { model: 'm' })], { reported: '3' });
+    await reconcileDays(database.db, { connectionId: id, report: 'cost', window, totals, restatementDays: 3 });
+    expect(await commitCost(database.db, id, [cost('1')], { reported: '3' })).toBe('doubtful');
+    expect(await commitCost(database.db, id, [], { reported: '3.5' })).toBe('doubtful');
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '3', lines: 2, reconciled: true });
+    // What adds up is taken, also with the same total; and whatever was read twice.
+    expect(await commitCost(database.db, id, [cost('3.0')], { reported: '3' })).toBe('changed');
+    expect(await commitCost(database.db, id, [cost('1')])).toBe('changed');
+    expect(await commitCost(database.db, id, [cost('9')], { reported: '3' })).toBe('changed');
+    expect(await count(database.db, sql`restatements where connection_id = ${id}`)).toBe(3);
+  });
+
   it('keep nothing of a day whose commit failed', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
@@ -678,6 +694,7 @@ describe('the tables', () => {
       attempt: await takeAttempt(database.db),
       sync: { n: 1, runId: 'run' },
       today: TODAY,
+      reported: null,
     } as const;
     await expect(commitDay(database.db, bad)).rejects.toThrow();
     expect(await storedCost(id)).toEqual(['{"currency":"USD"} 1']);

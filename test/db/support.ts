@@ -54,6 +54,7 @@ interface Commit {
   readonly attempt?: number;
   readonly sync?: number;
   readonly today?: Day;
+  readonly reported?: string;
 }
 
 let syncs = 0;
@@ -69,7 +70,7 @@ export async function commitCost(
   db: Db,
   connectionId: string,
   lines: readonly CostLine[],
-  { day = DAY, attempt, sync = nextSync(), today = TODAY }: Commit = {},
+  { day = DAY, attempt, sync = nextSync(), today = TODAY, reported }: Commit = {},
 ): Promise<DayOutcome> {
   const read: ReadDay = {
     connectionId,
@@ -78,6 +79,7 @@ export async function commitCost(
     lines,
     sync: { n: sync, runId: 'run' },
     today,
+    reported: reported ?? null,
     attempt: attempt ?? (await takeAttempt(db)),
   };
   return commitDay(db, read);
@@ -88,7 +90,7 @@ export async function commitUsage(
   db: Db,
   connectionId: string,
   lines: readonly UsageLine[],
-  { day = DAY, attempt, sync = nextSync(), today = TODAY }: Commit = {},
+  { day = DAY, attempt, sync = nextSync(), today = TODAY, reported }: Commit = {},
 ): Promise<DayOutcome> {
   const read: ReadDay = {
     connectionId,
@@ -97,6 +99,7 @@ export async function commitUsage(
     lines,
     sync: { n: sync, runId: 'run' },
     today,
+    reported: reported ?? null,
     attempt: attempt ?? (await takeAttempt(db)),
   };
   return commitDay(db, read);
