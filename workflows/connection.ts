@@ -101,26 +101,19 @@ function loadConnection({ connectionId }: State): Promise<LoadedConnection> {
   return postgres.loadConnection.executeWithOptions({ summary }, [{ connectionId, today: dayOf(Date.now()) }]);
 }
 
-/**
- * All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. The first one
- * takes what had come before this run began, whatever its name: each of the others would take those of its own name
- * alone, and a resume that was followed by a pause would come after it.
- */
+/** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
 function takeMessages(state: State): void {
   const take = (name: string, carried?: unknown): void => {
     if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
     else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
     else state.inbox.push(unknownSignal(name));
   };
-  setDefaultSignalHandler(take);
+  takeEarlier(take);
   for (const [name, description] of Object.entries(signalDescriptions)) {
-    setHandler(
-      defineSignal<[unknown?]>(name),
-      (carried): void => {
-        take(name, carried);
-      },
-      { description },
-    );
+    const handler = (carried: unknown): void => {
+      take(name, carried);
+    };
+    setHandler(defineSignal<[unknown?]>(name), handler, { description });
   }
   const answer = (): ConnectionStatus => ({
     connectionId: state.connectionId,
@@ -129,6 +122,24 @@ function takeMessages(state: State): void {
     inbox: state.inbox.length,
   });
   setHandler(statusQuery, answer, { description: 'Where it stands, what it does, and how many signals wait' });
+}
+
+/**
+ * Takes the signals that came before this run began, in their order. A handler of one name takes those of that name
+ * alone, so a resume that was followed by a pause would come after it. The handler of all names does not stay: once it is
+ * set, a signal by a name that the SDK keeps to itself fails the workflow task over and over, instead of being ignored.
+ */
+function takeEarlier(take: (name: string, carried?: unknown) => void): void {
+  for (;;) {
+    try {
+      setDefaultSignalHandler(take);
+      break;
+    } catch {
+      // Such a name was among them. It is gone from them now.
+      take('');
+    }
+  }
+  setDefaultSignalHandler(undefined);
 }
 
 function isTimeForNewRun(state: State): boolean {

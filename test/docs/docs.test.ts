@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
@@ -11,14 +12,21 @@ import { createToken, findToken, hashToken } from '../../db/tokens.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { STATUSES } from '../../domain/statuses.ts';
 import { VERSION } from '../../domain/version.ts';
-import { signals } from '../../workflows/messages.ts';
+import { isSignalName, parseSignal } from '../../domain/messages.ts';
+import { signalDescriptions, signals } from '../../workflows/messages.ts';
 import { searchAttributes } from '../../workflows/search-attributes.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const DOCUMENTS = ['README.md', 'docs/connect-anthropic.md', 'docs/operating.md', 'docs/security.md'];
+const DOCUMENTS = [
+  'README.md',
+  'docs/connect-anthropic.md',
+  'docs/operating.md',
+  'docs/security.md',
+  'docs/temporal-ui.md',
+];
 const packageJson = z
   .object({ version: z.string(), scripts: z.record(z.string(), z.string()) })
   .parse(JSON.parse(read('package.json')));
@@ -143,6 +151,42 @@ describe('the guide to connecting', () => {
 
   test('lists exactly the paths that can be read', () => {
     expect(firstLiterals(section(guide, 'Before you start')).sort()).toEqual([...READABLE_PATHS].sort());
+  });
+});
+
+describe("the page on Temporal's UI", () => {
+  const page = 'docs/temporal-ui.md';
+  const chapter = section(page, 'Send a Signal');
+
+  test('shows every picture that there is, and no other', () => {
+    const shown = [...read(page).matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
+    expect(shown.sort()).toEqual(readdirSync(join(root, 'docs/images')).sort());
+  });
+
+  test('lists every signal that a connection takes, and no other', () => {
+    const names = [...new Set(rowsOf(chapter).map(([name = '']) => literals(name)[0]))];
+    expect(names.sort()).toEqual(Object.keys(signalDescriptions).sort());
+  });
+
+  test('gives inputs that the signals take', () => {
+    for (const [name = '', input = ''] of rowsOf(chapter)) {
+      const signal = literals(name)[0] ?? '';
+      if (!isSignalName(signal)) continue;
+      for (const json of literals(input)) {
+        const carried: unknown = JSON.parse(json.replace('<id of a staged key>', randomUUID()));
+        expect(parseSignal(signal, carried)).toMatchObject({ type: signal });
+      }
+    }
+  });
+
+  test('explains every status, and no other', () => {
+    expect(firstLiterals(section(page, 'What each status means, and what to do')).sort()).toEqual([...STATUSES].sort());
+  });
+
+  test('gives queries by attributes that exist', () => {
+    const known: string[] = Object.values(searchAttributes).map(({ name }) => name);
+    const named = [...read(page).matchAll(/\bMeterline[A-Z]\w+/g)].map(([name]) => name);
+    expect([...new Set(named)].sort()).toEqual(known.sort());
   });
 });
 

@@ -32,7 +32,7 @@ describe('on a real Temporal server', () => {
     const { id, organization } = await connected('Searched');
     const found = await until('both to be listed', async () => {
       const types: string[] = [];
-      const query = `MeterlineConnection = '${id}' AND MeterlineOrganization = '${organization}'`;
+      const query = `MeterlineConnection = '${id}' AND MeterlineOrganization = '${organization}' AND MeterlineName = 'Searched'`;
       for await (const workflow of world.client.workflow.list({ query })) types.push(workflow.type);
       return types.length === 2 ? types.sort() : null;
     });
