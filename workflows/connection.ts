@@ -84,6 +84,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
   takeMessages(state);
   for (;;) {
     if (state.sync?.outcome) await closeSync(state, state.sync);
+    takeStraySignals(state);
     if (isTimeForNewRun(state)) return goOnAsNewRun(state);
     // Postgres is read after the messages that it is held against: what a message is about was stored before it was sent.
     const seen: Seen = { inbox: [...state.inbox], nudges: state.nudges };
@@ -103,15 +104,10 @@ function loadConnection({ connectionId }: State): Promise<LoadedConnection> {
 
 /** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
 function takeMessages(state: State): void {
-  const take = (name: string, carried?: unknown): void => {
-    if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
-    else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
-    else state.inbox.push(unknownSignal(name));
-  };
-  takeEarlier(take);
+  takeStraySignals(state);
   for (const [name, description] of Object.entries(signalDescriptions)) {
     const handler = (carried: unknown): void => {
-      take(name, carried);
+      takeSignal(state, name, carried);
     };
     setHandler(defineSignal<[unknown?]>(name), handler, { description });
   }
@@ -124,19 +120,28 @@ function takeMessages(state: State): void {
   setHandler(statusQuery, answer, { description: 'Where it stands, what it does, and how many signals wait' });
 }
 
+function takeSignal(state: State, name: string, carried?: unknown): void {
+  if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
+  else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
+  else state.inbox.push(unknownSignal(name));
+}
+
 /**
- * Takes the signals that came before this run began, in their order. A handler of one name takes those of that name
- * alone, so a resume that was followed by a pause would come after it. The handler of all names does not stay: once it is
- * set, a signal by a name that the SDK keeps to itself fails the workflow task over and over, instead of being ignored.
+ * Takes the signals that no handler took, in their order: those by an unknown name, and all that came before this run
+ * began, since a handler of one name takes those of that name alone, and a resume that was followed by a pause would
+ * come after it. The handler of all names does not stay: while it is set, a signal by a name that the SDK keeps to itself
+ * fails the workflow task over and over.
  */
-function takeEarlier(take: (name: string, carried?: unknown) => void): void {
+function takeStraySignals(state: State): void {
   for (;;) {
     try {
-      setDefaultSignalHandler(take);
+      setDefaultSignalHandler((name, carried) => {
+        takeSignal(state, name, carried);
+      });
       break;
     } catch {
-      // Such a name was among them. It is gone from them now.
-      take('');
+      // Such a name was among them, and is gone from them now.
+      takeSignal(state, '');
     }
   }
   setDefaultSignalHandler(undefined);
@@ -190,8 +195,11 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
 
 async function waitForNews(state: State, step: Step & { do: 'wait' }, seen: Seen): Promise<void> {
   const { untilMs } = step;
-  const news = (): boolean =>
-    state.inbox.length > seen.inbox.length || state.nudges > seen.nudges || state.sync?.outcome != null;
+  const news = (): boolean => {
+    // Looked at whenever anything comes, also a signal that nobody takes.
+    takeStraySignals(state);
+    return state.inbox.length > seen.inbox.length || state.nudges > seen.nudges || state.sync?.outcome != null;
+  };
   if (untilMs === null) await condition(news);
   else await condition(news, Math.max(1, untilMs - Date.now()), { summary: summaryOfWait(state, step) });
 }
