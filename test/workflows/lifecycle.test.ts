@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
+import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
 import { record } from '../support/histories.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
@@ -356,28 +356,6 @@ describe('what people do', () => {
     await world.signal(id, 'pause');
     await becomes(id, 'paused');
     expect(await syncs(id)).toHaveLength(1);
-  });
-
-  it('signals that came before their run began are taken in their order, whatever their names', async () => {
-    const { id } = await connected('In order');
-    const { client, taskQueue } = world;
-    const workflowId = connectionWorkflowId(id);
-    await world.stopWorker();
-    await client.workflow.getHandle(workflowId).terminate();
-    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId: id }] });
-    const names = ['resume', 'pause', 'syncnow', '__temporal_x', 'resume', 'pause'];
-    for (const name of names) await client.workflow.getHandle(workflowId).signal(name);
-    await world.startWorker();
-    await becomes(id, 'paused');
-    await until(
-      'all to be answered',
-      async () => (await client.workflow.getHandle(workflowId).query(statusQuery)).inbox === 0,
-    );
-    expect((await state(id)).status).toBe('paused');
-    expect(await eventsOf(world.database.db, id, 'signal')).toEqual([
-      'resume: it is not paused, so nothing changed',
-      'A signal: its name is none of rotateKey, syncNow, pause, resume, disconnect, so nothing changed',
-    ]);
   });
 
   it('a signal in an encoding that cannot be read leaves an event, and what comes after it is heard', async () => {
