@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
+import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
@@ -257,26 +257,6 @@ describe('what people do', () => {
     expect(await eventsOf(world.database.db, id, 'signal')).toEqual(
       ['syncnow', 'a signal', 'toString'].map((name) => `${name}: ${known}, so nothing changed`),
     );
-  });
-
-  it('signals that came before their run began are taken in their order, whatever their names', async () => {
-    const { id } = await connected('In order');
-    const { client, taskQueue } = world;
-    const workflowId = connectionWorkflowId(id);
-    await world.stopWorker();
-    await client.workflow.getHandle(workflowId).terminate();
-    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId: id }] });
-    const names = ['resume', 'pause', 'syncnow', '__temporal_x', 'resume', 'pause'];
-    for (const name of names) await client.workflow.getHandle(workflowId).signal(name);
-    await world.startWorker();
-    await becomes(id, 'paused');
-    await until(
-      'all to be answered',
-      async () => (await client.workflow.getHandle(workflowId).query(statusQuery)).inbox === 0,
-    );
-    expect((await state(id)).status).toBe('paused');
-    const told = await eventsOf(world.database.db, id, 'signal');
-    expect(told.map((message) => message.split(':')[0])).toEqual(['resume', 'syncnow', 'a signal']);
   });
 
   it('a signal in an encoding that cannot be read leaves an event, and what comes after it is heard', async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { keepConnections } from '../../worker/keeper.ts';
-import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, trueCost } from '../support/ledger.ts';
-import { keysOf, stateOf, syncsOf } from '../support/state.ts';
+import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -95,6 +95,26 @@ describe('on a real Temporal server', () => {
     );
     await world.signal(id, 'resume');
     await becomes(id, 'active');
+  });
+
+  it('signals that came before their run began are taken in their order, whatever their names', async () => {
+    const { id } = await connected('In order');
+    const { client, taskQueue } = world;
+    const workflowId = connectionWorkflowId(id);
+    await world.stopWorker();
+    await client.workflow.getHandle(workflowId).terminate();
+    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId: id }] });
+    const names = ['resume', 'pause', 'syncnow', '__temporal_x', 'resume', 'pause'];
+    for (const name of names) await client.workflow.getHandle(workflowId).signal(name);
+    await world.startWorker();
+    await becomes(id, 'paused');
+    await until(
+      'all to be answered',
+      async () => (await client.workflow.getHandle(workflowId).query(statusQuery)).inbox === 0,
+    );
+    expect((await stateOf(world.database.db, id)).status).toBe('paused');
+    const told = await eventsOf(world.database.db, id, 'signal');
+    expect(told.map((message) => message.split(':')[0])).toEqual(['resume', 'syncnow', 'a signal']);
   });
 
   it('a workflow that was terminated, or lost with all of Temporal, is started again and reads no day twice', async () => {
