@@ -10,6 +10,8 @@ const UNHANDLED_COMMAND = 1;
 
 /** No run's history comes near to this: a connection's goes on as a new run each day. */
 export const MAX_EVENTS = 500;
+/** While Anthropic fails, a sync is tried again every minute. */
+export const MAX_EVENTS_OF_AN_OUTAGE = 2_000;
 
 /** The history of one run, and why those of its workflow tasks failed that did. */
 export interface RunHistory {
