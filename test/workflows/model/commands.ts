@@ -156,13 +156,13 @@ export function sequences(rounds: number): fc.Arbitrary<Sequence> {
   });
 }
 
-/** So many rounds, as they are for all. In one of them, but for the last, a day passes. */
+/** So many rounds, as they are for all. In one of them, but for the last, a day passes, or in none. */
 export function roundPlans(rounds: number): fc.Arbitrary<RoundPlan[]> {
   const plan: fc.Arbitrary<RoundPlan> = fc.record({
     step: fc.constantFrom('moment', 'moment', 'hours', 'midnight'),
     calm: fc.constantFrom(true, true, false),
   });
   return fc
-    .tuple(fc.nat(rounds - 2), fc.array(plan, { minLength: rounds, maxLength: rounds }))
+    .tuple(fc.oneof(fc.nat(rounds - 2), fc.constant(null)), fc.array(plan, { minLength: rounds, maxLength: rounds }))
     .map(([long, plans]) => plans.map((of, number) => (number === long ? { ...of, step: 'day' } : of)));
 }
