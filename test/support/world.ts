@@ -31,7 +31,7 @@ export interface World {
   /** The simulator's first good key. */
   readonly key: string;
   /** Stores a connection and starts its workflow. Returns its id. */
-  connect(options?: { key?: string; backfillDays?: number; name?: string; today?: Day }): Promise<string>;
+  connect(options?: { id?: string; key?: string; backfillDays?: number; name?: string; today?: Day }): Promise<string>;
   /** Stores a candidate. Returns its id. */
   stage(connectionId: string, key: string): Promise<string>;
   signal(connectionId: string, name: keyof typeof signals, input?: unknown): Promise<void>;
@@ -101,8 +101,13 @@ export async function createWorld(options: {
     ring,
     taskQueue,
     key: first.key,
-    async connect({ key = first.key, backfillDays = 31, name = 'Test', today = dayOf(Date.now()) } = {}) {
-      const id = randomUUID();
+    async connect({
+      id = randomUUID(),
+      key = first.key,
+      backfillDays = 31,
+      name = 'Test',
+      today = dayOf(Date.now()),
+    } = {}) {
       const began = addDays(today, 1 - backfillDays);
       const keyId = randomUUID();
       await createConnection(database.db, ring, {

@@ -1,0 +1,72 @@
+import { randomInt } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { createWorld, type World } from '../support/world.ts';
+import { Batch, ModelError } from './model/batch.ts';
+import { roundPlans, sequences, type RoundPlan, type Sequence } from './model/commands.ts';
+import { MAX_EVENTS, MAX_EVENTS_OF_AN_OUTAGE, historiesOf, replay } from './model/histories.ts';
+import { Observer } from './model/observe.ts';
+import { reportOf } from './model/report.ts';
+
+/** Another one in each run, so that each run may find something new; to repeat one, set what its title says. */
+const SEED = Number(process.env['METERLINE_MODEL_SEED'] ?? randomInt(2 ** 31));
+const SEQUENCES = Number(process.env['METERLINE_MODEL_SEQUENCES'] ?? 200);
+/** The one sequence to run, beside whom nothing else lives. */
+const ONLY = process.env['METERLINE_MODEL_ONLY'];
+const ROUNDS = 4;
+const SIDE_BY_SIDE = 50;
+const SAMPLE = 3;
+
+/** Small, so that what is tried is the life and not the size. */
+const POPULATION = { workspaces: 1, models: 1, newSeriesPerDay: 0, linesPerDay: 5, days: 90 };
+
+type Numbered = Readonly<{ index: number; sequence: Sequence }>;
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld({ timeSkipping: true, simulator: { now: Date.now(), ticking: false, ...POPULATION } });
+});
+afterAll(() => world.close());
+
+/** Whether Anthropic never failed it. */
+function isSpared({ start, turns }: Sequence): boolean {
+  return start !== 'unanswered' && turns.every(({ changes }) => changes.every((change) => change.do !== 'fail'));
+}
+
+/** Lets one batch live from beginning to end, and looks at the histories of some. */
+async function live(observer: Observer, part: readonly Numbered[], plans: readonly RoundPlan[]): Promise<void> {
+  const batch = new Batch(world, observer);
+  try {
+    await batch.begin(part);
+    for (const [round, plan] of plans.entries()) await batch.play(round, plan);
+    await batch.finish();
+    await batch.end();
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new Error(await reportOf(world, error, plans, SEED), { cause: error });
+  }
+  expect(world.simulator.control.conduct()).toMatchObject({ violations: 0 });
+  const sampled = await Promise.all(
+    batch.lives.slice(0, SAMPLE).map(async (life) => ({ life, runs: await historiesOf(world.client, life.id) })),
+  );
+  for (const { life, runs } of sampled) {
+    const longest = Math.max(...runs.map(({ events }) => events));
+    expect(longest).toBeLessThan(isSpared(life.sequence) ? MAX_EVENTS : MAX_EVENTS_OF_AN_OUTAGE);
+  }
+  const histories = sampled.flatMap(({ runs }) => runs);
+  expect(histories.flatMap(({ failedTasks }) => failedTasks)).toEqual([]);
+  await replay(inject('workflowBundlePath'), histories);
+}
+
+it(`a connection lives as a simple model of it says, whatever happens to it (METERLINE_MODEL_SEED=${SEED})`, async () => {
+  const all = fc.sample(sequences(ROUNDS), { seed: SEED, numRuns: SEQUENCES });
+  const batches = Math.ceil(all.length / SIDE_BY_SIDE);
+  const observer = new Observer(world.database.db);
+  for (const [number, plan] of fc.sample(roundPlans(ROUNDS), { seed: SEED, numRuns: batches }).entries()) {
+    const part = all
+      .map((sequence, index) => ({ index, sequence }))
+      .slice(number * SIDE_BY_SIDE, (number + 1) * SIDE_BY_SIDE)
+      .filter(({ index }) => ONLY === undefined || index === Number(ONLY));
+    if (part.length > 0) await live(observer, part, plan);
+  }
+}, 3_600_000);
