@@ -362,6 +362,7 @@ describe('a day whose lines do not add up to its total', () => {
     const it = await subject('Lost later');
     control.fault({ kind: 'lost_line', key: it.key, report: 'cost', grouped: true });
     await syncNow(it);
+    await record(world.client, 'sync-doubtful', syncWorkflowId(it.id, 2));
     await isExact(it);
     expect(await eventsOf(db, it.id, 'day_flagged')).toEqual([]);
     expect(await restatements(it.id)).toEqual([]);
@@ -390,7 +391,7 @@ describe('a day whose lines do not add up to its total', () => {
     control.fault({ kind: 'lost_line', key, report: 'cost', grouped: true, times: 'always' });
     const id = await world.connect({ key, backfillDays: 31, today });
     await becomes(id, 'active');
-    await record(world.client, 'sync-flagged', syncWorkflowId(id, 1));
+    await record(world.client, 'sync-flagged-at-first', syncWorkflowId(id, 1));
     const flagged = (await listStoredDays(db, id, { from: addDays(today, -30), to: today })).filter(
       ({ disagreesWith }) => disagreesWith !== null,
     );

@@ -93,6 +93,8 @@ describe('a connection through a week', () => {
     await becomes(id, 'active');
     await expectExact(id, organization, began, await workflowDay());
     expect((await syncs(id)).map(({ kind }) => kind)).toEqual(['backfill', 'catch_up', 'daily']);
+    await record(world.client, 'sync-caught-up', syncWorkflowId(id, 2));
+    await record(world.client, 'connection-resumed', connectionWorkflowId(id));
   });
 });
 
@@ -138,6 +140,7 @@ describe('a first key', () => {
     await world.pass('2 minutes');
     await becomes(id, 'active');
     await expectExact(id, organization, addDays(await workflowDay(), -2), await workflowDay());
+    await record(world.client, 'connection-unanswered', connectionWorkflowId(id));
   });
 });
 
@@ -193,6 +196,7 @@ describe('a key that does not serve', () => {
       (await syncs(id)).some(({ kind, days_read: d, state: s }) => kind === 'manual' && d === 1 && s === 'succeeded'),
     );
     await becomes(id, 'active');
+    await record(world.client, 'connection-awaited', connectionWorkflowId(id));
     expect(await eventsOf(world.database.db, id, 'key_probed')).toContain(
       `Key …${key.slice(-4)} was tried again and is still rejected with key_invalid.`,
     );
@@ -257,6 +261,7 @@ describe('what people do', () => {
     expect(await eventsOf(world.database.db, id, 'signal')).toEqual(
       ['syncnow', 'a signal', 'toString'].map((name) => `${name}: ${known}, so nothing changed`),
     );
+    await record(world.client, 'connection-told-nonsense', connectionWorkflowId(id));
   });
 
   it('a signal in an encoding that cannot be read leaves an event, and what comes after it is heard', async () => {
@@ -308,6 +313,7 @@ describe('what people do', () => {
     await until('the sync to be under way', async () => (await syncs(id)).some(({ requests }) => requests > 1));
     await world.signal(id, 'disconnect', { purge: true });
     await until('disconnected', async () => (await state(id)).status === 'disconnected');
+    await record(world.client, 'connection-purged', connectionWorkflowId(id));
     await record(world.client, 'sync-cancelled', syncWorkflowId(id, 1));
     for (const table of ['cost_lines', 'usage_lines', 'cost_series', 'days', 'workspaces', 'syncs']) {
       const { count } = await row<{ count: number }>(
@@ -385,6 +391,7 @@ describe('what Anthropic does', () => {
     await until('all other days', async () => (await state(id)).days === 39);
     await becomes(id, 'degraded');
     expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0 });
+    await record(world.client, 'sync-around-a-day', syncWorkflowId(id, 1));
     // Also the days that come while it lasts.
     control.clock({ now: (await world.now()) + 86_400_000 });
     await world.pass('1 day');

@@ -430,6 +430,7 @@ describe('the new key, rejected before its first success', () => {
     ]);
     await passDays(subject.id, 1);
     await subject.isWholeWith('A');
+    await record(world.client, 'connection-restored', connectionWorkflowId(subject.id));
   });
 
   it('with the old one revoked too awaits a key, and the next rotation heals it', async () => {

@@ -3,6 +3,7 @@ import { addDays, dayOf } from '../../domain/days.ts';
 import { keepConnections } from '../../worker/keeper.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, trueCost } from '../support/ledger.ts';
+import { record } from '../support/histories.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -45,6 +46,7 @@ describe('on a real Temporal server', () => {
       const query = `MeterlineConnection = '${id}' AND MeterlineSyncKind = 'backfill'`;
       return (await world.client.workflow.count(query)).count === 1;
     });
+    await record(world.client, 'server-connection', connectionWorkflowId(id));
   });
 
   it('a rotation signalled while no worker runs happens when one is back', async () => {
@@ -93,6 +95,7 @@ describe('on a real Temporal server', () => {
     expect((await syncsOf(world.database.db, id)).filter(({ n }) => n === failed?.n).map(({ state }) => state)).toEqual(
       ['failed', 'succeeded'],
     );
+    await record(world.client, 'server-sync-reset', handle.workflowId);
     await world.signal(id, 'resume');
     await becomes(id, 'active');
   });
@@ -153,6 +156,7 @@ describe('on a real Temporal server', () => {
       40_000,
     );
     await becomes(id, 'active');
+    await record(world.client, 'server-connection-interrupted', connectionWorkflowId(id));
   });
 
   it('a database that hands out the number of a running sync again costs nothing but that number', async () => {
