@@ -25,6 +25,8 @@ export interface LoadedConnection {
   readonly facts: Facts | null;
   readonly outlook: Outlook | null;
   readonly searchAttributesExist: boolean;
+  /** Lacking in what an older release answered, which may be replayed. */
+  readonly nameAttributeExists?: boolean;
 }
 
 /** What a connection's workflow may ask of the outside world. Each may run twice; the second time changes nothing. */
@@ -43,9 +45,8 @@ export interface ConnectionActivities {
   setStatus(input: OfConnection & { to: Status }): Promise<void>;
   noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
   forgiveFailure(input: OfConnection): Promise<void>;
-  noteSignal(input: OfConnection & { text: string }): Promise<void>;
-  /** Keeps why a rotation changed nothing: what became of the key that it named. */
-  noteRotation(input: OfConnection & { keyId: string }): Promise<void>;
+  /** Keeps what came of a signal; of a rotation that changed nothing, what became of the key that it named. */
+  noteSignal(input: OfConnection & ({ text: string } | { keyId: string })): Promise<void>;
   takeSyncNumber(input: OfConnection): Promise<number>;
   /** Keeps that a sync ended without being able to say so itself. */
   noteInterruptedSync(input: OfConnection & { n: number; runId: string; plan: SyncPlan; nowMs: number }): Promise<void>;
@@ -60,7 +61,13 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
       const { syncHourUtc, restatementDays } = deps;
       const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
       const outlook = facts === null ? null : await loadOutlook(db, connectionId, today);
-      return { facts, outlook, searchAttributesExist: await deps.searchAttributesExist() };
+      const registered = await deps.registeredAttributes();
+      return {
+        facts,
+        outlook,
+        searchAttributesExist: REQUIRED_ATTRIBUTES.every((name) => registered.includes(name)),
+        nameAttributeExists: registered.includes('MeterlineName'),
+      };
     },
 
     tryKey: (input) => tryKey(deps, input),
@@ -88,8 +95,10 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     setStatus: ({ connectionId, to }) => connections.setStatus(db, connectionId, to),
     noteFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
     forgiveFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
-    noteSignal: ({ connectionId, text }) => addEvent(db, connectionId, { type: 'signal', message: text }),
-    noteRotation: ({ connectionId, keyId }) => keys.noteRotation(db, connectionId, keyId),
+    noteSignal: ({ connectionId, ...what }) =>
+      'keyId' in what
+        ? keys.noteRotation(db, connectionId, what.keyId)
+        : addEvent(db, connectionId, { type: 'signal', message: what.text }),
     takeSyncNumber: ({ connectionId }) => syncs.takeSyncNumber(db, connectionId),
 
     async noteInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
@@ -100,6 +109,9 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     disconnect: ({ connectionId, purge }) => whileHeartbeating(() => connections.disconnect(db, connectionId, purge)),
   };
 }
+
+/** Those of the first release. Where they are not all there, none is shown. */
+const REQUIRED_ATTRIBUTES = ['MeterlineConnection', 'MeterlineOrganization', 'MeterlineStatus', 'MeterlineSyncKind'];
 
 async function tryKey(
   { db, ring, transport }: Dependencies,

@@ -9,6 +9,6 @@ export interface Dependencies {
   readonly transport: Transport;
   readonly syncHourUtc: number;
   readonly restatementDays: number;
-  /** Whether the search attributes of this product are registered on the server. */
-  readonly searchAttributesExist: () => Promise<boolean>;
+  /** Which search attributes of this product are registered on the server. */
+  readonly registeredAttributes: () => Promise<readonly string[]>;
 }

@@ -1,4 +1,5 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
+import { AnthropicError } from '../anthropic/failure.ts';
 import type { Fault } from '../domain/failures.ts';
 import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
@@ -55,7 +56,10 @@ export interface SyncActivities {
   flagDays(input: OfReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
   /** Ends a sync well, and says what it did; null when its connection has ended. */
   succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<SyncResult | null>;
-  failSync(input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
+  /** With `keyIsProven`, all was read but for days that cannot be, so the key that replaced another is good. */
+  failSync(
+    input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
+  ): Promise<void>;
 }
 
 /** Makes the activities of the `sync` workflow. */
@@ -87,8 +91,8 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     succeedSync: ({ plan, startedAtMs, ...sync }) => syncs.succeedSync(db, runOf(sync), plan, startedAtMs),
 
-    failSync: ({ plan, fault, keyId, nowMs, ...sync }) =>
-      syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs }),
+    failSync: ({ plan, fault, keyId, nowMs, keyIsProven = false, ...sync }) =>
+      syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs, keyIsProven }),
   };
 }
 
@@ -101,7 +105,10 @@ function totalsOf(reader: AnthropicReader, report: Report, window: DayRange): Pr
   }
 }
 
-/** A page is taken whole or not at all. What fails more often is read day by day, so that only the day at fault fails. */
+/**
+ * A page is taken whole or not at all. What fails at the last of its three tries (`QUESTION` in
+ * workflows/activity-options.ts) is read day by day, so that only the day at fault fails.
+ */
 const TRIES_BY_RANGE = 2;
 
 async function readDays(
@@ -110,16 +117,44 @@ async function readDays(
   input: Parameters<SyncActivities['readDays']>[0],
   progress: Progress,
 ): Promise<DaysDone> {
-  const { connectionId, n, report, totals, today } = input;
-  const sync = { n, runId: runIdOfThisActivity() };
   const attempt = await ledger.takeAttempt(deps.db);
+  const byRange = activityInfo().attempt <= TRIES_BY_RANGE;
+  try {
+    if (byRange) await readRanges(deps, reader, { ...input, attempt }, progress);
+  } catch (error) {
+    // It is not tried again: what is too large stays so.
+    if (!(error instanceof AnthropicError) || error.code !== 'reply_too_large') throw error;
+    await readByDay(deps, reader, { ...input, attempt }, progress);
+  }
+  if (!byRange) await readByDay(deps, reader, { ...input, attempt }, progress);
+  return { doubtful: progress.doubtful };
+}
+
+type Reading = Parameters<SyncActivities['readDays']>[0] & { readonly attempt: number };
+
+async function readByDay(
+  deps: Dependencies,
+  reader: AnthropicReader,
+  input: Reading,
+  progress: Progress,
+): Promise<void> {
+  for (const day of input.ranges.flatMap(daysIn)) {
+    progress.day = day;
+    await readRanges(deps, reader, { ...input, ranges: [{ from: day, to: day }] }, progress);
+  }
+}
+
+async function readRanges(
+  deps: Dependencies,
+  reader: AnthropicReader,
+  { connectionId, n, report, ranges, totals, today, attempt }: Reading,
+  progress: Progress,
+): Promise<void> {
+  const sync = { n, runId: runIdOfThisActivity() };
   const done = progress.through;
-  const isByDay = activityInfo().attempt > TRIES_BY_RANGE;
-  const ranges = isByDay ? input.ranges.flatMap(daysIn).map((day) => ({ from: day, to: day })) : input.ranges;
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
-    if (isByDay) progress.day = from;
     for await (const read of daysOf(reader, report, { from, to: range.to })) {
       const reported = totals === null ? null : totalOf(totals, read.day);
       const outcome = await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync, today, reported });
@@ -128,7 +163,6 @@ async function readDays(
       heartbeat(progress);
     }
   }
-  return { doubtful: progress.doubtful };
 }
 
 type DayOfReport =

@@ -111,7 +111,7 @@ function errorOf({ status, failure, candidates, refusal }: ConnectionView): Fail
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
 function nextAskMs(view: ConnectionView, settings: Settings): number | null {
-  if (view.status === 'paused' || !isLive(view.status)) return null;
+  if (!isLive(view.status)) return null;
   const ownMs = nextReadMs(view, settings);
   const tries = view.candidates
     .filter(({ triedAtMs }) => triedAtMs !== null)

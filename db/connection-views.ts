@@ -147,7 +147,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
       left join lateral (
         select jsonb_build_object(
           'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
-          'daysRead', ${sizeOf(sql`s.days_read`)}, 'daysChanged', ${sizeOf(sql`s.days_changed`)}, 'requests', s.requests, 'bytes', s.bytes,
+          'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)}, 'requests', s.requests, 'bytes', s.bytes,
           'fault', s.fault, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
         ) as view
         from syncs s

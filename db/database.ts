@@ -41,22 +41,34 @@ export function openDatabase(url: string, options: { max: number; name: string }
 }
 
 /**
- * The driver answers every failure in a transaction with a rollback, also the loss of its connection. It then writes to
- * no socket, from outside of any promise, which ends the process; or it garbles the next session of that connection.
- * So a loss is kept from it: Postgres has rolled back, and the driver rejects the transaction by itself as it notices.
+ * The driver answers every failure in a transaction with a rollback, also the loss of its connection, and it lets a
+ * transaction that was lost go on. Either writes to no socket, from outside of any promise, which ends the process; or
+ * into the next session of that connection. So neither reaches it: Postgres has rolled back, and the driver rejects the
+ * transaction by itself as it notices the loss, which is what the caller sees.
  */
-function survivingLoss<Session extends Pick<Db, 'transaction'>>(session: Session): Session {
-  const transaction: Db['transaction'] = (work, config) =>
-    session.transaction(async (tx) => {
-      try {
-        return await work(survivingLoss(tx));
-      } catch (error) {
-        if (lossOf(causeOf(error)) === null) throw error;
-        return new Promise<never>(() => undefined);
-      }
-    }, config);
+function survivingLoss<Session extends Pick<Db, 'transaction'>>(session: Session, isLost = () => false): Session {
+  const transaction: Db['transaction'] = async (work, config) => {
+    let isOver = false;
+    const never = (): Promise<never> => new Promise<never>(() => undefined);
+    try {
+      return await session.transaction(async (tx) => {
+        try {
+          const result = await work(survivingLoss(tx, () => isOver));
+          return isOver ? await never() : result;
+        } catch (error) {
+          if (!isOver && lossOf(causeOf(error)) === null) throw error;
+          return never();
+        }
+      }, config);
+    } finally {
+      isOver = true;
+    }
+  };
   return new Proxy(session, {
-    get: (target, name): unknown => (name === 'transaction' ? transaction : Reflect.get(target, name)),
+    get: (target, name): unknown => {
+      if (isLost()) throw new Error('This transaction is over: its connection was lost');
+      return name === 'transaction' ? transaction : Reflect.get(target, name);
+    },
   });
 }
 

@@ -47,8 +47,8 @@ export async function listSyncs(
   const found = await db
     .select({
       ...getTableColumns(syncs),
-      daysRead: sizeOf(syncs.daysRead),
-      daysChanged: sizeOf(syncs.daysChanged),
+      daysRead: sizeOf(syncs.readDays),
+      daysChanged: sizeOf(syncs.changedDays),
     })
     .from(syncs)
     .where(

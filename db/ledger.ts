@@ -35,7 +35,7 @@ export type ReadDay = { readonly connectionId: string; readonly day: Day } & (
 
 /**
  * What became of a day: `stale` when a newer read of it is stored already, `doubtful` when the lines do not add up to
- * the total that was reported, while what is stored of the day, over since, once did. It must be read once more.
+ * the total that was reported, and would replace a day that was read complete. It must be read once more.
  */
 export type DayOutcome = 'stale' | 'doubtful' | 'unchanged' | 'changed';
 
@@ -64,7 +64,7 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
 /**
  * Replaces a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
  * nothing at all when a newer attempt wrote the day already, or when lines that contradict their total would replace a
- * day that was complete and added up. A change to a day that had been read complete is kept as
+ * day that was read complete. A change to a day that had been read complete is kept as
  * a restatement; growth of a day that was not over is none. Throws {@link ConnectionGoneError}.
  */
 export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
@@ -82,7 +82,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
         digest: days.digest,
         readOn: days.readOn,
         total: days.total,
-        sync: days.sync,
+        writtenBy: days.writtenBy,
         reconciled: days.reconciled,
       })
       .from(days)
@@ -98,7 +98,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
     }
     const wasComplete = stored !== undefined && stored.readOn > day;
     const isDoubtful = (reported: string): boolean => !sameDecimal(reported, total());
-    if (wasComplete && stored.reconciled && read.reported !== null && isDoubtful(read.reported)) return 'doubtful';
+    if (wasComplete && read.reported !== null && isDoubtful(read.reported)) return 'doubtful';
     const written = await write(tx);
     const values = {
       state: 'provisional' as const,
@@ -111,13 +111,14 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
       readOn,
       readAt: sql`now()`,
       sync,
+      writtenBy: sync,
     };
     await tx
       .insert(days)
       .values({ connectionId, report, day, ...values })
       .onConflictDoUpdate({ target: [days.connectionId, days.report, days.day], set: values });
-    // What the same sync reads again because it did not add up was never taken for the truth.
-    const isMend = stored?.sync === sync && !stored.reconciled;
+    // What the same sync wrote and reads again because it did not add up was never taken for the truth.
+    const isMend = stored?.writtenBy === sync && !stored.reconciled;
     if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
     await addSyncDay(tx, { connectionId, ...read.sync }, day, true);
     return 'changed';

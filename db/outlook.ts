@@ -52,7 +52,7 @@ export async function loadOutlook(db: Db, connectionId: string, today: Day): Pro
         'lastSync', (
           select jsonb_build_object(
             'n', s.n, 'kind', s.kind, 'from', s.from_day, 'to', s.to_day, 'state', s.state,
-            'daysRead', ${sizeOf(sql`s.days_read`)}, 'daysChanged', ${sizeOf(sql`s.days_changed`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
+            'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
           )
           from syncs s
           where s.connection_id = c.id and s.ended_at is not null

@@ -231,7 +231,9 @@ export const days = pgTable(
     /** The day on which it was read last. A day that was not over then, or not old enough, is read again. */
     readOn: day('read_on').notNull(),
     readAt: instant('read_at').notNull().defaultNow(),
+    /** The sync that read it last, and the one that wrote what it holds. */
     sync: integer().notNull(),
+    writtenBy: integer('written_by'),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.report, table.day] }),
@@ -279,8 +281,11 @@ export const syncs = pgTable(
     to: day('to_day').notNull(),
     everyDay: boolean('every_day').notNull().default(false),
     /** As sets, since a day has two reports, and a retry may read it again: it counts once. */
-    daysRead: daySet('days_read').notNull().default('{}'),
-    daysChanged: daySet('days_changed').notNull().default('{}'),
+    readDays: daySet('read_days'),
+    changedDays: daySet('changed_days'),
+    /** Workers of release 0.1 add to these. They hold a day once for each report and try. */
+    daysRead: integer('days_read').notNull().default(0),
+    daysChanged: integer('days_changed').notNull().default(0),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
     fault: jsonb().$type<Fault>(),

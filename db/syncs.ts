@@ -54,7 +54,9 @@ export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs
 
 /** A run that was reset to after its first step has no row yet: it gets its first run's. Else nothing changes. */
 export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
-  await db.execute(sql`
+  await db.transaction(async (tx) => {
+    if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
+    await tx.execute(sql`
     insert into syncs (connection_id, n, run_id, kind, state, from_day, to_day, every_day)
     select connection_id, n, ${runId}, kind, 'running', from_day, to_day, every_day
     from syncs where connection_id = ${connectionId} and n = ${n}
@@ -62,6 +64,7 @@ export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun):
     limit 1
     on conflict (connection_id, n, run_id) do nothing
   `);
+  });
 }
 
 /** Adds to what a run asked of Anthropic. */
@@ -78,13 +81,13 @@ export async function addSyncDay(tx: Db, run: SyncRun, day: Day, isChanged: bool
   await tx
     .update(syncs)
     .set({
-      daysRead: sql`${syncs.daysRead} + ${also}`,
-      ...(isChanged ? { daysChanged: sql`${syncs.daysChanged} + ${also}` } : {}),
+      readDays: sql`coalesce(${syncs.readDays}, '{}') + ${also}`,
+      changedDays: sql`coalesce(${syncs.changedDays}, '{}') + ${isChanged ? also : sql`'{}'::datemultirange`}`,
     })
     .where(isRun(run));
 }
 
-/** How many days a set of days holds. */
+/** How many days a set of days holds; none, where there is no set. */
 export function sizeOf(days: SQL | AnyColumn): SQL<number> {
   return sql<number>`(select coalesce(sum(upper(part) - lower(part)), 0)::int from unnest(${days}) part)`;
 }
@@ -130,8 +133,8 @@ export async function succeedSync(
       .where(isRun(run))
       .returning({
         startedAt: syncs.startedAt,
-        daysRead: sizeOf(syncs.daysRead),
-        daysChanged: sizeOf(syncs.daysChanged),
+        daysRead: sizeOf(syncs.readDays),
+        daysChanged: sizeOf(syncs.changedDays),
         daysFlagged: sql<number>`(
           select count(distinct d.day)::int from days d
           where d.connection_id = ${run.connectionId} and d.sync = ${run.n} and d.disagrees_with is not null
@@ -151,12 +154,15 @@ export async function succeedSync(
   });
 }
 
-/** A run failed, or was cancelled, terminated or timed out. Telling it twice counts once. */
+/**
+ * A run failed, or was cancelled, terminated or timed out. Telling it twice counts once. With `keyIsProven`, replaced keys
+ * are destroyed as after a success.
+ */
 export async function failSync(
   db: Db,
   run: SyncRun,
   plan: SyncPlan,
-  failure: { fault: Fault; keyId: string | null; nowMs: number },
+  failure: { fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
 ): Promise<void> {
   await db.transaction(async (tx) => {
     if ((await lockLive(tx, run.connectionId)) === null) return;
@@ -165,10 +171,12 @@ export async function failSync(
       .update(syncs)
       .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: failure.fault })
       .where(and(isRun(run), eq(syncs.state, 'running')))
-      .returning({ n: syncs.n });
-    if (failed.length === 0) return;
+      .returning({ startedAt: syncs.startedAt });
+    const [ended] = failed;
+    if (ended === undefined) return;
     await closeOtherRuns(tx, run);
     await recordFailure(tx, run.connectionId, failure);
+    if (failure.keyIsProven === true) await destroySuperseded(tx, run.connectionId, ended.startedAt);
     const { code, detail } = failure.fault;
     const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? failureKind(code).message}`;
     await addEvent(tx, run.connectionId, { type: 'sync_failed', message });

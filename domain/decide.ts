@@ -159,11 +159,8 @@ export function afterFailedProbe(message: Message): Message | null {
 export function isAnsweredWith(message: Message, answered: Message): boolean {
   if (message === answered) return true;
   if (message.type === 'rotateKey') return answered.type === 'rotateKey' && message.keyId === answered.keyId;
-  return isPlainSync(message) && isPlainSync(answered);
-}
-
-function isPlainSync(message: Message): boolean {
-  return message.type === 'syncNow' && message.from === undefined;
+  if (message.type !== 'syncNow' || answered.type !== 'syncNow') return false;
+  return message.from === answered.from && message.to === answered.to;
 }
 
 function note(message: Message, text: string): Decision {
@@ -229,9 +226,10 @@ function backfillIsDone(facts: Facts): boolean {
 }
 
 function proceed(facts: Facts, syncRunning: boolean, nowMs: number): Step {
-  if (facts.status === 'paused') return { do: 'wait', untilMs: null };
+  // Also while it is paused: a rotation reads no day.
   const candidate = dueCandidate(facts, nowMs);
   if (candidate.step !== null) return candidate.step;
+  if (facts.status === 'paused') return { do: 'wait', untilMs: candidate.nextMs };
   if (facts.activeKeyId === null) return withoutKey(facts, candidate.nextMs);
   if (facts.status === 'validating') return { do: 'setStatus', to: 'discovering' };
   if (syncRunning) return { do: 'wait', untilMs: candidate.nextMs };
@@ -299,18 +297,17 @@ function isDue(facts: Facts, nowMs: number): boolean {
 }
 
 /**
- * The next thing to read: workspaces if never read, then what is missing, oldest first, then the daily window. At every
- * second try after failures the daily window comes first when it is due: an old day that cannot be read must not hold up
- * new ones, nor the other way round.
+ * The next thing to read: workspaces if never read, then what is missing, oldest first, then what somebody asked for,
+ * then the daily window. After failures these take turns: what cannot be read must not hold up the rest.
  */
 function read(facts: Facts, nowMs: number): Step {
   if (!facts.discovered) return { do: 'discover' };
   const today = dayOf(nowMs);
   const daily: SyncPlan = { ...dailyWindow(facts.began, today), kind: 'daily', everyDay: false };
-  const dailyFirst = facts.failure !== null && facts.failure.count % 2 === 0 && isDue(facts, nowMs);
-  if (dailyFirst) return { do: 'startSync', plan: daily };
   const owed: SyncPlan | null = facts.owed === null ? null : { ...facts.owed, kind: 'manual', everyDay: true };
-  return { do: 'startSync', plan: missingPlan(facts, today) ?? owed ?? daily };
+  const plans = [missingPlan(facts, today), owed, isDue(facts, nowMs) ? daily : null].filter((plan) => plan !== null);
+  const turn = facts.failure === null ? 0 : (facts.failure.count - 1) % Math.max(1, plans.length);
+  return { do: 'startSync', plan: plans[turn] ?? daily };
 }
 
 function missingPlan(facts: Facts, today: Day): SyncPlan | null {

@@ -58,8 +58,8 @@ export const faultSchema = z.strictObject({
   rateLimitReset: z.string().optional(),
   /** For `huge_page` and `gzip_bomb`: how large the body is once unpacked. */
   bytes: z.int().positive().optional(),
-  /** For `lost_line` and `bad_amount`: the day (YYYY-MM-DD) whose first line it is; else the page's first line. */
-  day: z.iso.date().optional(),
+  /** Only pages of a report that hold one of these days (YYYY-MM-DD); of `lost_line` and `bad_amount`, it is the first line of the first of them. */
+  days: z.array(z.iso.date()).optional(),
   /** For `drip`. */
   bytesPerSecond: z.number().positive().default(1),
   /** For `redirect`. */

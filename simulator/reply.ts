@@ -47,10 +47,10 @@ const PAGE_SPOILERS: Partial<Record<FaultKind, (page: ReportPage, fault: Fault) 
     ...page,
     buckets: page.buckets.map((bucket) => ({ ...bucket, rows: [...bucket.rows, ...bucket.rows.slice(0, 1)] })),
   }),
-  lost_line: (page, { day }) => spoilFirstRow(page, day, (rows) => rows.slice(1)),
+  lost_line: (page, { days }) => spoilFirstRow(page, days, (rows) => rows.slice(1)),
   missing_bucket: (page) => ({ ...page, buckets: page.buckets.slice(1) }),
-  bad_amount: (page, { amount, day }) =>
-    spoilFirstRow(page, day, ([first = '', ...others]) => [
+  bad_amount: (page, { amount, days }) =>
+    spoilFirstRow(page, days, ([first = '', ...others]) => [
       first.replace(/"amount":"[^"]*"/, () => `"amount":${JSON.stringify(amount)}`),
       ...others,
     ]),
@@ -136,11 +136,11 @@ function retryHeaders(fault: Fault): Record<string, string> {
 
 function spoilFirstRow(
   page: ReportPage,
-  day: string | undefined,
+  days: readonly string[] | undefined,
   spoil: (rows: readonly string[]) => readonly string[],
 ): ReportPage {
   const index = page.buckets.findIndex(
-    ({ startMs, rows }) => rows.length > 0 && (day === undefined || formatTime(startMs).startsWith(day)),
+    ({ startMs, rows }) => rows.length > 0 && (days === undefined || days.includes(formatTime(startMs).slice(0, 10))),
   );
   return {
     ...page,

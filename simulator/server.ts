@@ -5,6 +5,7 @@ import type { Answer } from './admin-api.ts';
 import type { Books } from './books.ts';
 import type { Control } from './control.ts';
 import { CONTROL_PREFIX, handleControl } from './control-routes.ts';
+import { formatTime } from './days.ts';
 import type { Fault } from './faults.ts';
 import type { Key } from './organization.ts';
 import { pageNumberOf } from './page-token.ts';
@@ -104,6 +105,7 @@ function makeReply(control: Control, exchange: Exchange, fault: Fault | null): R
   let reply: Reply;
   try {
     const answered = answerTo(control, exchange);
+    if (fault?.days !== undefined && !holdsDay(answered, fault.days)) return successReply(answered);
     const spoilt: Answer =
       fault !== null && answered.kind === 'page' ? { kind: 'page', page: spoilPage(answered.page, fault) } : answered;
     reply = successReply(spoilt);
@@ -117,6 +119,13 @@ function makeReply(control: Control, exchange: Exchange, fault: Fault | null): R
     reply = errorReply(error.status, error.message, exchange.requestId, error.status === 405 ? { allow: 'GET' } : {});
   }
   return fault === null ? reply : spoilReply(reply, fault, exchange.requestId);
+}
+
+function holdsDay(answered: Answer, days: readonly string[]): boolean {
+  return (
+    answered.kind === 'page' &&
+    answered.page.buckets.some(({ startMs }) => days.includes(formatTime(startMs).slice(0, 10)))
+  );
 }
 
 function answerTo(control: Control, { request, url, owner, serial }: Exchange): Answer {

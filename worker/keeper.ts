@@ -89,18 +89,25 @@ export function startKeeper(deps: KeeperDependencies): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let keptAtMs = -Infinity;
+  let lookAgainMs = LOOK_AGAIN_MS;
   const told = new Map<string, number>();
   const round = async (): Promise<void> => {
     try {
       const frozen = await endFrozenSessions(deps.db);
       if (frozen > 0) deps.log.warn({ frozen }, 'sessions of a frozen process held locks; they are ended');
+      await tellOfKeys(deps, told);
       const sinceMs = Date.now() - keptAtMs;
-      if (sinceMs >= KEEP_INTERVAL_MS || (sinceMs >= LOOK_AGAIN_MS && (await someStandStill(deps)))) {
+      const isMissed = sinceMs >= lookAgainMs && (await someStandStill(deps));
+      if (isMissed || sinceMs >= KEEP_INTERVAL_MS) {
         const live = await keepConnections(deps);
         keptAtMs = Date.now();
-        deps.log.info({ live }, 'every live connection has its workflow');
+        // Where starting does not help (they run on another task queue), it is tried more and more seldom.
+        lookAgainMs = isMissed ? Math.min(lookAgainMs * 2, KEEP_INTERVAL_MS) : LOOK_AGAIN_MS;
+        if (isMissed) deps.log.warn({ live }, 'fewer connections ran here than are live; the others are started');
+        else deps.log.info({ live }, 'every live connection has its workflow');
+      } else if (sinceMs >= lookAgainMs) {
+        lookAgainMs = LOOK_AGAIN_MS;
       }
-      await tellOfKeys(deps, told);
     } catch (error) {
       const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
       deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');

@@ -50,7 +50,7 @@ async function main(): Promise<void> {
       transport,
       syncHourUtc: config.syncHourUtc,
       restatementDays: config.restatementDays,
-      searchAttributesExist: await registerSearchAttributes(connection, namespace, log),
+      registeredAttributes: await registerSearchAttributes(connection, namespace, log),
     },
   });
   const client = new Client({ connection, namespace });

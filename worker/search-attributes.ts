@@ -7,18 +7,26 @@ const KEYWORD = 2;
 const RECHECK_MS = 60_000;
 
 /**
- * Registers the search attributes of this product where the server lets it, and answers from then on whether they are
- * all there. One that is not registered must never be upserted: it fails the workflow task over and over.
+ * Registers the search attributes of this product where the server lets it, and answers from then on which are there.
+ * One that is not registered must never be upserted: it fails the workflow task over and over.
  */
 export async function registerSearchAttributes(
   connection: NativeConnection,
   namespace: string,
   log: Logger,
-): Promise<() => Promise<boolean>> {
+): Promise<() => Promise<readonly string[]>> {
   const names = Object.values(searchAttributes).map(({ name }) => name);
-  const exist = async (): Promise<boolean> => {
+  const registered = async (): Promise<string[]> => {
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-    return names.every((name) => Object.hasOwn(customAttributes, name));
+    return names.filter((name) => Object.hasOwn(customAttributes, name));
+  };
+  let isWarned = false;
+  const warn = (there: readonly string[]): void => {
+    const missing = names.filter((name) => !there.includes(name));
+    if (missing.length > 0 && !isWarned) {
+      isWarned = true;
+      log.warn({ missing }, 'search attributes are missing on the server; register them as Keyword to have them');
+    }
   };
   const register = async (): Promise<void> => {
     try {
@@ -31,21 +39,24 @@ export async function registerSearchAttributes(
   };
   const answer = cached(async () => {
     try {
-      if (await exist()) return true;
+      const before = await registered();
+      if (before.length === names.length) return before;
       // Also later: a Temporal that lost its state lost them, too.
       await register();
-      return await exist();
+      const after = await registered();
+      warn(after);
+      return after;
     } catch (error) {
       log.debug({ error: messageOf(error) }, 'search attributes cannot be listed; none are used');
-      return false;
+      return [];
     }
   });
   await answer();
   return answer;
 }
 
-function cached(ask: () => Promise<boolean>): () => Promise<boolean> {
-  let answer: Promise<boolean> | null = null;
+function cached<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | null = null;
   let askedAtMs = 0;
   return () => {
     if (answer === null || Date.now() - askedAtMs > RECHECK_MS) {

@@ -6,6 +6,7 @@ import {
   continueAsNew,
   defineSignal,
   isCancellation,
+  patched,
   proxyActivities,
   setDefaultSignalHandler,
   setHandler,
@@ -58,6 +59,8 @@ interface State {
   nudges: number;
   loaded: LoadedConnection | null;
   doing: string;
+  /** False in a run that began under release 0.1, which forgot these messages: it must do so again when it is replayed. */
+  keepsStrays: boolean;
 }
 
 /** What had come when Postgres was read. Whatever comes later is news, and waits for the next round. */
@@ -80,6 +83,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     nudges: 0,
     loaded: null,
     doing: 'reading where it stands',
+    keepsStrays: patched('stray signals and owed days are kept'),
   };
   takeMessages(state);
   for (;;) {
@@ -133,6 +137,7 @@ function takeSignal(state: State, name: string, carried?: unknown): void {
  * fails the workflow task over and over.
  */
 function takeStraySignals(state: State): void {
+  if (!state.keepsStrays) return;
   for (;;) {
     try {
       setDefaultSignalHandler((name, carried) => {
@@ -187,7 +192,7 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
     case 'note':
       return postgres.noteSignal.executeWithOptions({ summary: step.text }, [{ connectionId, text: step.text }]);
     case 'noteRotation':
-      return postgres.noteRotation({ connectionId, keyId: step.keyId });
+      return postgres.noteSignal({ connectionId, keyId: step.keyId });
     case 'disconnect':
       return deleting.disconnect({ connectionId, purge: step.purge });
   }
@@ -232,7 +237,11 @@ async function probeKey(state: State, asked: Message | undefined): Promise<void>
     if (isCancellation(error)) throw error;
     // No answer is no verdict. The activity kept that it asked, so the next probe is a day away.
   }
-  state.inbox = state.inbox.flatMap((message) => (message === asked ? (afterFailedProbe(message) ?? []) : message));
+  const kept = state.keepsStrays && asked !== undefined ? afterFailedProbe(asked) : null;
+  const others = state.inbox.filter(
+    (message) => message !== asked && (kept === null || !isAnsweredWith(message, kept)),
+  );
+  state.inbox = kept === null ? others : [...others, kept];
 }
 
 async function discover({ connectionId }: State): Promise<void> {

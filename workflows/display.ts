@@ -1,4 +1,4 @@
-import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
 import type { LoadedConnection } from '../activities/connection.ts';
 import type { DayRange } from '../domain/days.ts';
@@ -125,11 +125,14 @@ function spellSync({ connectionId }: Facts, n: number, plan: Pick<SyncPlan, 'kin
 }
 
 /** The search attributes of a connection, and of a sync of it when a plan is given. */
-export function attributesOf({ facts, outlook }: LoadedConnection, plan?: SyncPlan): SearchAttributePair[] {
+export function attributesOf(
+  { facts, outlook, nameAttributeExists }: LoadedConnection,
+  plan?: SyncPlan,
+): SearchAttributePair[] {
   if (facts === null) return [];
   return [
     { key: searchAttributes.connection, value: facts.connectionId },
-    ...(outlook === null ? [] : [{ key: searchAttributes.name, value: outlook.name }]),
+    ...(outlook === null || !nameAttributeExists ? [] : [{ key: searchAttributes.name, value: outlook.name }]),
     ...(outlook?.organizationId == null ? [] : [{ key: searchAttributes.organization, value: outlook.organizationId }]),
     // A sync does not follow its connection's status, so it does not carry it.
     plan === undefined
@@ -142,9 +145,7 @@ export function attributesOf({ facts, outlook }: LoadedConnection, plan?: SyncPl
 function upsertChanged(wanted: SearchAttributePair[]): void {
   const shown = workflowInfo().typedSearchAttributes;
   const changed = wanted.filter(({ key, value }) => shown.get(key) !== value);
-  // A run that began before names were shown upserted less, and must do the same when it is replayed.
-  const isName = ({ key }: SearchAttributePair): boolean => key === searchAttributes.name;
-  if (changed.length > 0 && (!changed.every(isName) || patched('name'))) upsertSearchAttributes(changed);
+  if (changed.length > 0) upsertSearchAttributes(changed);
 }
 
 /** The one line that a sync is listed under. */

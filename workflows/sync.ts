@@ -8,7 +8,7 @@ import {
 import type { Activities } from '../activities/activities.ts';
 import type { FailureDetails } from '../activities/failures.ts';
 import type { SyncResult } from '../activities/sync.ts';
-import { dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
+import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import { failureKind, isOfOneDay } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
@@ -29,7 +29,7 @@ const postgres = proxyActivities<Activities>(POSTGRES);
 const anthropic = proxyActivities<Activities>(QUESTION);
 const reading = proxyActivities<Activities>(LONG_READ);
 
-/** More days in a row that cannot be read are no matter of these days any more. */
+/** More days in a row that cannot be read are no matter of these days any more, and the sync ends. */
 const MAX_UNREADABLE_DAYS = 3;
 
 /**
@@ -40,6 +40,7 @@ const MAX_UNREADABLE_DAYS = 3;
 export async function sync(input: SyncInput): Promise<SyncResult | null> {
   const { connectionId, n, plan } = input;
   const startedAtMs = Date.now();
+  let allElseIsRead = false;
   try {
     await postgres.openSync({ connectionId, n, plan });
     await anthropic.refreshWorkspaces({ connectionId, n });
@@ -51,26 +52,28 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
       }
     }
     const [first] = unread;
+    allElseIsRead = first !== undefined;
     if (first !== undefined) throw first.error;
     const result = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
     showSync(input, 'done');
     return result;
   } catch (error) {
     // Also when cancelled: whoever looks at this connection next must see that its last sync did not end well.
-    await CancellationScope.nonCancellable(() => recordFailure(input, error));
+    await CancellationScope.nonCancellable(() => recordFailure(input, error, allElseIsRead));
     throw error instanceof ApplicationFailure || isCancellation(error) ? error : failureOf(error);
   } finally {
     await CancellationScope.nonCancellable(() => tellConnection(input));
   }
 }
 
-async function recordFailure(input: SyncInput, error: unknown): Promise<void> {
+async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<void> {
   const { connectionId, n, plan } = input;
   const details: FailureDetails = isCancellation(error)
     ? { fault: { code: 'sync_interrupted' }, keyId: null }
     : detailsOf(error);
   showSync(input, 'failed', details.fault);
-  await postgres.failSync({ connectionId, n, plan, ...details, nowMs: Date.now() });
+  const { fault, keyId } = details;
+  await postgres.failSync({ connectionId, n, plan, fault, keyId, nowMs: Date.now(), keyIsProven });
 }
 
 /** The sentence and the action, so that a failed workflow's page says why in words. */
@@ -128,6 +131,7 @@ type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
 async function readAround(of: OfReport, ranges: DayRange[], totals: Totals): Promise<Failings> {
   const failings: Failings = { unread: [], doubtful: [] };
   let left = ranges;
+  let inRow = 0;
   while (left.length > 0) {
     try {
       failings.doubtful.push(...(await readDays(of, left, totals)));
@@ -135,7 +139,10 @@ async function readAround(of: OfReport, ranges: DayRange[], totals: Totals): Pro
     } catch (error) {
       if (isCancellation(error)) throw error;
       const { fault, day: bad, doubtful = [] } = detailsOf(error);
-      if (!isOfOneDay(fault.code) || bad === undefined || failings.unread.length === MAX_UNREADABLE_DAYS) throw error;
+      if (!isOfOneDay(fault.code) || bad === undefined) throw error;
+      const before = failings.unread.at(-1)?.day;
+      inRow = before !== undefined && bad === addDays(before, 1) ? inRow + 1 : 1;
+      if (inRow > MAX_UNREADABLE_DAYS) throw error;
       failings.unread.push({ day: bad, error });
       failings.doubtful.push(...doubtful);
       left = toRanges(left.flatMap(daysIn).filter((day) => day > bad));

@@ -263,7 +263,7 @@ describe('a connection', () => {
         runId: 'run-b',
         state: 'failed',
         fault: { code: 'upstream_invalid' },
-        daysRead: '{[2026-07-01,2026-07-04)}',
+        readDays: '{[2026-07-01,2026-07-04)}',
         requests: 5,
         bytes: 5_000_000_000,
         startedAt: new Date(NOW - 1_000),

@@ -679,8 +679,25 @@ describe('the tables', () => {
     // What adds up is taken, also with the same total; and whatever was read twice.
     expect(await commitCost(database.db, id, [cost('3.0')], { reported: '3' })).toBe('changed');
     expect(await commitCost(database.db, id, [cost('1')])).toBe('changed');
-    expect(await commitCost(database.db, id, [cost('9')], { reported: '3' })).toBe('changed');
-    expect(await count(database.db, sql`restatements where connection_id = ${id}`)).toBe(3);
+    expect(await commitCost(database.db, id, [cost('9')], { reported: '3' })).toBe('doubtful');
+    expect(await count(database.db, sql`restatements where connection_id = ${id}`)).toBe(2);
+  });
+
+  it('are restated by a sync that found them unchanged first and read them again, since their total had moved', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('3')], { sync: 4 });
+    expect(await commitCost(database.db, id, [cost('3')], { sync: 5, reported: '4' })).toBe('unchanged');
+    const comparison = {
+      connectionId: id,
+      report: 'cost',
+      window: { from: DAY, to: DAY },
+      restatementDays: 3,
+    } as const;
+    expect(await reconcileDays(database.db, { ...comparison, totals: { [DAY]: '4' } })).toEqual([DAY]);
+    expect(await commitCost(database.db, id, [cost('4')], { sync: 5 })).toBe('changed');
+    expect(await count(database.db, sql`restatements where connection_id = ${id} and before = 3 and after = 4`)).toBe(
+      1,
+    );
   });
 
   it('keep nothing of a day whose commit failed', async () => {

@@ -125,6 +125,10 @@ describe('the daily rhythm', () => {
     expect(next({ ...behind, failure })).toMatchObject({ plan: { kind: 'catch_up' } });
     expect(next({ ...behind, failure: again })).toMatchObject({ plan: { kind: 'daily' } });
     expect(next({ ...behind, failure: again, syncedAtMs: NOW })).toMatchObject({ plan: { kind: 'catch_up' } });
+    // Also days that somebody asked for have their turn.
+    const asked: Facts = { ...behind, owed: { from: TODAY, to: TODAY } };
+    const kinds = [1, 2, 3, 4].map((count) => next({ ...asked, failure: { ...failure, count } }));
+    expect(kinds).toMatchObject(['catch_up', 'manual', 'daily', 'catch_up'].map((kind) => ({ plan: { kind } })));
     const first: Facts = { ...behind, oldestMissing: addDays(TODAY, -30), syncedAtMs: null };
     expect(next({ ...first, failure })).toMatchObject({ plan: { kind: 'backfill' } });
     expect(next({ ...first, failure: again })).toMatchObject({ plan: { kind: 'daily' } });
@@ -193,6 +197,15 @@ describe('after a failure', () => {
     expect(next(failed('key_invalid', { candidates: [unanswered] }))).toEqual({ do: 'setStatus', to: 'degraded' });
     const waiting = failed('key_invalid', { status: 'degraded', candidates: [unanswered] });
     expect(next(waiting)).toEqual({ do: 'wait', untilMs: NOW + backoffMs(1) });
+  });
+});
+
+describe('while paused', () => {
+  it('a key that got no answer is tried again, and nothing is read', () => {
+    const waiting = { ...candidate, tries: 1, triedAtMs: NOW };
+    const paused: Facts = { ...active, status: 'paused', candidates: [waiting] };
+    expect(next(paused)).toEqual({ do: 'wait', untilMs: NOW + backoffMs(1) });
+    expect(next(paused, [], false, NOW + backoffMs(1))).toEqual({ do: 'tryKey', keyId: OTHER_KEY });
   });
 });
 

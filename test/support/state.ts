@@ -61,7 +61,7 @@ export async function syncsOf(
   return rows(
     db,
     sql`
-      select n, kind, state, requests, ${sizeOf(sql`days_read`)} as days_read, ${sizeOf(sql`days_changed`)} as days_changed, fault ->> 'code' as fault
+      select n, kind, state, requests, ${sizeOf(sql`read_days`)} as days_read, ${sizeOf(sql`changed_days`)} as days_changed, fault ->> 'code' as fault
       from syncs where connection_id = ${id} order by n, started_at
     `,
   );

@@ -71,8 +71,8 @@ export async function createWorld(options: {
   const ring = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
   const transport = createTransport({ baseUrl: simulator.url, maxReplyBytes: 64 * 1024 * 1024 });
   const taskQueue = `test-${randomUUID()}`;
-  const searchAttributesExist = options.timeSkipping
-    ? (): Promise<boolean> => Promise.resolve(false)
+  const registeredAttributes = options.timeSkipping
+    ? (): Promise<string[]> => Promise.resolve([])
     : await registerSearchAttributes(temporal.native, 'default', pino({ level: 'silent' }));
   const newWorker = (): Promise<Worker> =>
     createWorker({
@@ -85,7 +85,7 @@ export async function createWorld(options: {
         transport,
         syncHourUtc: 6,
         restatementDays: options.restatementDays ?? 3,
-        searchAttributesExist,
+        registeredAttributes,
       },
       bundle: { codePath: inject('workflowBundlePath') },
     });

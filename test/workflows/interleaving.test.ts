@@ -66,8 +66,8 @@ it('a key that is staged and signalled while Postgres is being read is not judge
       candidates = [];
       return Promise.resolve('accepted');
     },
-    noteSignal({ text }) {
-      done.push(text);
+    noteSignal(input) {
+      done.push(JSON.stringify(input));
       return Promise.resolve();
     },
   };

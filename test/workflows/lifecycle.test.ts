@@ -8,7 +8,7 @@ import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 
-const { world, state, keys, syncs, becomes, connected, organizationOf, workflowDay, passDays, expectExact } =
+const { world, state, keys, syncs, becomes, connected, organizationOf, workflowDay, passDays, comes, expectExact } =
   await skippingWorld();
 
 async function firstRunOf(id: string): Promise<{ firstExecutionRunId: string | undefined }> {
@@ -379,23 +379,40 @@ describe('what Anthropic does', () => {
     expect(await state(id)).toMatchObject({ flagged: 0, unreconciled: 0 });
   });
 
-  it('a day that cannot be read holds up no other, and is read once it can be', async () => {
+  it('a day that is too large holds up no other, and is read once it is taken', async () => {
+    const { key, organization } = organizationOf('Too large a day');
+    const { control } = world.simulator;
+    const today = await workflowDay();
+    const day = addDays(today, -2);
+    const fault = { key, report: 'cost' as const, grouped: true, times: 'always' as const, days: [day] };
+    control.fault({ ...fault, kind: 'huge_page', bytes: 70_000_000 });
+    const id = await world.connect({ key, backfillDays: 5, today });
+    await until('all other days', async () => (await state(id)).days === 4);
+    await becomes(id, 'degraded');
+    expect(await state(id)).toMatchObject({ failure: 'reply_too_large' });
+    control.clearFaults();
+    await world.pass('2 minutes');
+    await becomes(id, 'active');
+    await expectExact(id, organization, addDays(today, -4), today);
+  });
+
+  it('days that cannot be read, here and there, hold up no other, and are read once they can be', async () => {
     const { key, organization } = organizationOf('Unreadable day');
     const { control } = world.simulator;
     const today = await workflowDay();
-    const [bad, began] = [addDays(today, -20), addDays(today, -39)];
-    control.fault({ kind: 'bad_amount', key, report: 'cost', grouped: true, times: 'always', day: bad });
-    const id = await world.connect({ key, backfillDays: 40, today });
-    await until('the first try', async () => (await syncs(id)).some(({ requests }) => requests > 1));
-    await world.pass('1 minute');
-    await until('all other days', async () => (await state(id)).days === 39);
+    const began = addDays(today, -13);
+    const days = [-4, -6, -9, -12].map((ago) => addDays(today, ago));
+    const fault = { key, report: 'cost' as const, grouped: true, times: 'always' as const, days };
+    control.fault({ ...fault, kind: 'bad_amount' });
+    const id = await world.connect({ key, backfillDays: 14, today });
+    await comes('all other days', async () => (await state(id)).days === 10);
     await becomes(id, 'degraded');
     expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0 });
     await record(world.client, 'sync-around-a-day', syncWorkflowId(id, 1));
     // Also the days that come while it lasts.
     control.clock({ now: (await world.now()) + 86_400_000 });
     await world.pass('1 day');
-    await until('the next day', async () => (await state(id)).days === 40);
+    await comes('the next day', async () => (await state(id)).days === 11);
     expect((await state(id)).status).toBe('degraded');
     control.clearFaults();
     await world.pass('2 hours');

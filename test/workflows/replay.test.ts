@@ -9,16 +9,29 @@ const fixtures = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'))
 describe('workflow code', () => {
   it('is held against histories of both workflows, of every way that they went', () => {
     expect(fixtures.sort()).toEqual([
+      'connection-awaited.json',
       'connection-continued.json',
       'connection-disconnected.json',
       'connection-first.json',
       'connection-healed.json',
+      'connection-purged.json',
       'connection-refused.json',
+      'connection-restored.json',
+      'connection-resumed.json',
       'connection-rotated.json',
+      'connection-told-nonsense.json',
+      'connection-unanswered.json',
+      'server-connection-interrupted.json',
+      'server-connection.json',
+      'server-sync-reset.json',
+      'sync-around-a-day.json',
       'sync-backfill.json',
       'sync-cancelled.json',
+      'sync-caught-up.json',
       'sync-daily.json',
+      'sync-doubtful.json',
       'sync-failed.json',
+      'sync-flagged-at-first.json',
       'sync-flagged.json',
     ]);
   });
