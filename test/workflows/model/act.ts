@@ -45,7 +45,7 @@ export function change(world: World, life: Life, what: Change, today: Day): void
 
 function setKey(world: World, life: Life, secret: string, state: 'active' | 'revoked' | 'forbidden'): void {
   world.simulator.control.setKeyState(secret, state);
-  life.anthropic.set(secret, state);
+  life.setAnthropic(secret, state);
 }
 
 /** Tells a connection something, and the model too. An ended one is told nothing. */
@@ -170,6 +170,6 @@ function secretFor(
   if (to === 'same' && old !== null) return old;
   const state = to === 'revoked' || to === 'forbidden' ? to : 'active';
   const { key } = world.simulator.control.addKey({ organization: life.organization, state });
-  life.anthropic.set(key, state);
+  life.setAnthropic(key, state);
   return key;
 }

@@ -66,7 +66,7 @@ export class Batch {
       this.lives.map(async (life) => {
         const key = keys.get(life.organization) ?? '';
         const { start, backfillDays } = life.sequence;
-        life.anthropic.set(key, start === 'revoked' ? 'revoked' : 'active');
+        life.setAnthropic(key, start === 'revoked' ? 'revoked' : 'active');
         if (start === 'revoked') simulator.control.setKeyState(key, 'revoked');
         if (start === 'unanswered') {
           change(this.#world, life, { do: 'fail', fault: { kind: 'status', status: 503, times: 'always' } }, today);

@@ -52,9 +52,11 @@ function statusesOf(life: Life, round: Round): Status[] {
   if (life.heir === null) return ['refused'];
   if (life.paused) return ['paused'];
   if (life.isGood(life.heir)) return isKnownGood(life, round) ? ['active'] : ['active', 'awaiting_key'];
-  // A key that it goes back to may be good.
-  if (life.replaced.length > 0) return ['active', 'awaiting_key'];
   const wasTried = round.dueOn !== null || life.syncAsked || life.status === 'awaiting_key';
+  // It goes back to a key that was replaced, as long as none has proven the new one.
+  if (life.replaced.length > 0) {
+    return wasTried && life.replaced.every((keyId) => life.isGood(keyId)) ? ['active'] : ['active', 'awaiting_key'];
+  }
   return wasTried ? ['awaiting_key'] : ['active', 'awaiting_key'];
 }
 
@@ -81,8 +83,18 @@ function keyComplaints(life: Life, seen: Seen): string[] {
   if (active.length !== 1 ? life.serving !== null || life.quiet : !right.includes(active[0] ?? '')) {
     complaints.push(`the active keys are ${active.join(' and ') || 'none'}, not ${right.join(' or ')}`);
   }
+  complaints.push(...orderComplaints(life, seen, active[0] ?? ''));
   if (life.quiet) complaints.push(...answerComplaints(life, seen));
   return complaints;
+}
+
+/** A key that was good all along, and was taken, is replaced by none that somebody asked for before it. */
+function orderComplaints(life: Life, seen: Seen, active: string): string[] {
+  const inOrder = [...life.secrets.keys()];
+  const later = new Set(inOrder.slice(inOrder.indexOf(active) + 1));
+  return seen.keys
+    .filter(({ id, state }) => later.has(id) && state !== 'candidate' && life.wasAlwaysGood(id))
+    .map(({ id, state }) => `key ${active} serves, and key ${id}, which was asked for later, is ${state}`);
 }
 
 /** The keys of which one must serve at the end of a round. */

@@ -25,6 +25,8 @@ export class Life {
   id = '';
   /** What Anthropic says of each secret of this organization. */
   readonly anthropic = new Map<string, AnthropicState>();
+  /** The secrets that Anthropic did not take at some time. */
+  readonly wereBad = new Set<string>();
   /** The secret behind each stored key's id; null for one of another organization. */
   readonly secrets = new Map<string, string | null>();
   /** The id of the key that serves; null before the first is accepted. */
@@ -74,6 +76,16 @@ export class Life {
   isGood(keyId: string | null): boolean {
     const secret = keyId === null ? null : (this.secrets.get(keyId) ?? null);
     return secret !== null && this.anthropic.get(secret) === 'active';
+  }
+
+  wasAlwaysGood(keyId: string): boolean {
+    return this.isGood(keyId) && !this.wereBad.has(this.secrets.get(keyId) ?? '');
+  }
+
+  /** Keeps what Anthropic says of a secret from now on. */
+  setAnthropic(secret: string, state: AnthropicState): void {
+    this.anthropic.set(secret, state);
+    if (state !== 'active') this.wereBad.add(secret);
   }
 
   /** The key that serves once all that were asked for are answered: the last good one. */
