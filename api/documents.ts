@@ -25,7 +25,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
       key === null
         ? null
         : { id: key.id, hint: key.hint, added_at: iso(key.addedAtMs), last_used_at: isoOrNull(key.lastUsedAtMs) },
-    candidate: candidate === null ? null : candidateDocument(candidate),
+    candidate: candidate === null ? null : candidateDocument(candidate, isHeld(view)),
     backfill: {
       from: began,
       to: backfillTo,
@@ -84,6 +84,7 @@ export function failureDocument(fault: Fault, atMs: number): FailureDocument {
 /** A key without a verdict, as it is shown: what it met last, and when it is tried again. */
 export function candidateDocument(
   key: Pick<KeyView, 'id' | 'hint' | 'state' | 'tries' | 'triedAtMs' | 'fault'>,
+  isHeld = false,
 ): NonNullable<ConnectionDocument['candidate']> {
   const { id, hint, state, fault, triedAtMs } = key;
   const error = fault === null || triedAtMs === null ? null : failureDocument(fault, triedAtMs);
@@ -92,7 +93,7 @@ export function candidateDocument(
     hint,
     state,
     error,
-    next_try_at: state === 'candidate' && triedAtMs !== null ? iso(nextTryMs(key, triedAtMs)) : null,
+    next_try_at: state === 'candidate' && triedAtMs !== null && !isHeld ? iso(nextTryMs(key, triedAtMs)) : null,
   };
 }
 
@@ -111,13 +112,18 @@ function errorOf({ status, failure, candidates, refusal }: ConnectionView): Fail
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
 function nextAskMs(view: ConnectionView, settings: Settings): number | null {
-  if (!isLive(view.status)) return null;
+  if (!isLive(view.status) || isHeld(view)) return null;
   const ownMs = nextReadMs(view, settings);
   const tries = view.candidates
     .filter(({ triedAtMs }) => triedAtMs !== null)
     .map((key) => nextTryMs(key, settings.now()));
   const all = ownMs === null ? tries : [ownMs, ...tries];
   return all.length === 0 ? null : Math.min(...all);
+}
+
+/** A first key waits while its connection is paused. */
+function isHeld({ status, key }: ConnectionView): boolean {
+  return status === 'paused' && key?.state !== 'active';
 }
 
 /** The same of the key that serves. */

@@ -100,8 +100,8 @@ export interface Decision {
  * What to do next. Pure: the same facts, inbox and instant give the same step, and carrying a step out changes what
  * Postgres says, so that a step interrupted at any point is decided again.
  *
- * Messages come first, in their order, but for `syncNow`, which waits while a sync runs, while the connection is
- * paused, and while its key stays rejected, without holding up the rest.
+ * Messages come first, in their order, but for `syncNow`, which waits while a sync runs, and where {@link waits} says so,
+ * without holding up the rest.
  */
 export function decide(facts: Facts | null, inbox: readonly Message[], syncRunning: boolean, nowMs: number): Decision {
   if (facts === null || !isLive(facts.status)) {
@@ -111,10 +111,7 @@ export function decide(facts: Facts | null, inbox: readonly Message[], syncRunni
     if (facts !== null && purge !== undefined) return { step: { do: 'disconnect', purge: true }, answers: purge };
     return { step: { do: 'end' } };
   }
-  const syncsWait = syncRunning || facts.status === 'paused';
-  const message = inbox.find(
-    (waiting) => waiting.type !== 'syncNow' || (!syncsWait && !(waiting.probed && keyIsRejected(facts))),
-  );
+  const message = inbox.find((waiting) => waiting.type !== 'syncNow' || (!syncRunning && !waits(facts, waiting)));
   if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
   return { step: proceed(facts, syncRunning, nowMs) };
 }
@@ -141,6 +138,13 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
     case 'malformed':
       return note(message, `${message.signal}: ${message.problem}, so nothing changed`);
   }
+}
+
+/** Whether a demand for a sync can only be answered later. Days that are named are not read before there is a connection. */
+function waits(facts: Facts, { from, probed }: Message & { type: 'syncNow' }): boolean {
+  if (facts.status === 'paused') return true;
+  if (facts.status === 'awaiting_key') return probed === true && keyIsRejected(facts);
+  return from !== undefined && !facts.discovered;
 }
 
 function keyIsRejected(facts: Facts): boolean {
@@ -226,7 +230,8 @@ function backfillIsDone(facts: Facts): boolean {
 }
 
 function proceed(facts: Facts, syncRunning: boolean, nowMs: number): Step {
-  // Also while it is paused: a rotation reads no day.
+  // A rotation reads no day, so it goes on while the connection is paused; a first key waits.
+  if (facts.status === 'paused' && facts.activeKeyId === null) return { do: 'wait', untilMs: null };
   const candidate = dueCandidate(facts, nowMs);
   if (candidate.step !== null) return candidate.step;
   if (facts.status === 'paused') return { do: 'wait', untilMs: candidate.nextMs };

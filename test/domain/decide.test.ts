@@ -200,6 +200,21 @@ describe('after a failure', () => {
   });
 });
 
+describe('days asked for before the connection is made', () => {
+  const message: Message = { type: 'syncNow', from: TODAY, to: TODAY };
+  it('are read once it is, and hold up nothing', () => {
+    expect(decide(fresh, [message], false, NOW)).toEqual({ step: { do: 'tryKey', keyId: KEY } });
+    const accepted: Facts = { ...active, status: 'discovering', discovered: false };
+    expect(decide(accepted, [message], false, NOW)).toEqual({ step: { do: 'discover' } });
+    const failedOnce = failed('upstream_unavailable', { status: 'degraded', discovered: false });
+    expect(next(failedOnce, [message])).toMatchObject({ do: 'wait' });
+    expect(decide({ ...accepted, discovered: true, status: 'backfilling' }, [message], false, NOW)).toMatchObject({
+      step: { plan: { kind: 'manual', from: TODAY } },
+      answers: message,
+    });
+  });
+});
+
 describe('while paused', () => {
   it('a key that got no answer is tried again, and nothing is read', () => {
     const waiting = { ...candidate, tries: 1, triedAtMs: NOW };
