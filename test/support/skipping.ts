@@ -9,7 +9,7 @@ import { dayOf, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
 import { isLive } from '../../domain/statuses.ts';
 import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from './ledger.ts';
-import { keysOf, stateOf, syncsOf } from './state.ts';
+import { isSyncing, keysOf, stateOf, syncsOf } from './state.ts';
 import { until } from './wait.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -83,7 +83,7 @@ const QUIET_MS = 2_000;
 async function end(world: World, id: string): Promise<void> {
   const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
   const isQuiet = async (): Promise<boolean> => {
-    if ((await syncsOf(world.database.db, id)).some((sync) => sync.state === 'running')) return false;
+    if (await isSyncing(world.database.db, id)) return false;
     return (await handle.query(statusQuery)).doing === 'wait';
   };
   if (isLive((await stateOf(world.database.db, id)).status)) {
@@ -135,7 +135,7 @@ function helpersOf(world: World, made: string[]): SkippingWorld {
     },
     async settles(id) {
       await until('nothing left to do', async () => {
-        if ((await syncsOf(db, id)).some((sync) => sync.state === 'running')) return false;
+        if (await isSyncing(db, id)) return false;
         const status = await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery);
         return status.doing === 'wait' && status.inbox === 0;
       });

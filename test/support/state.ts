@@ -75,3 +75,17 @@ export async function eventsOf(db: Db, id: string, type: string): Promise<string
   );
   return found.map(({ message }) => message);
 }
+
+/** Whether a sync is under way, also one that has a number and did not open its row yet. */
+export async function isSyncing(db: Db, id: string): Promise<boolean> {
+  const [found] = await rows<{ syncing: boolean }>(
+    db,
+    sql`
+      select c.last_sync > 0 and not exists (
+        select from syncs s where s.connection_id = c.id and s.n = c.last_sync and s.ended_at is not null
+      ) or exists (select from syncs s where s.connection_id = c.id and s.ended_at is null) as syncing
+      from connections c where c.id = ${id}
+    `,
+  );
+  return found?.syncing ?? false;
+}

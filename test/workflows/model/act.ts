@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { sql } from 'drizzle-orm';
-import { row } from '../../../db/database.ts';
 import { addDays, type Day } from '../../../domain/days.ts';
 import { connectionWorkflowId, type signals } from '../../../workflows/messages.ts';
+import { isSyncing } from '../../support/state.ts';
 import { until } from '../../support/wait.ts';
 import type { World } from '../../support/world.ts';
 import type { Change, Order } from './commands.ts';
@@ -98,16 +97,7 @@ export async function becomesStill(world: World, life: Life): Promise<boolean> {
     // Not by a query: one that meets a task of the workflow may never be answered by that server.
     const last = (await handle.fetchHistory()).events?.at(-1);
     if (last?.timerStartedEventAttributes == null && last?.workflowTaskCompletedEventAttributes == null) return false;
-    const { busy } = await row<{ busy: boolean }>(
-      world.database.db,
-      sql`
-        select c.last_sync > 0 and not exists (
-          select from syncs s where s.connection_id = c.id and s.n = c.last_sync and s.ended_at is not null
-        ) as busy
-        from connections c where c.id = ${life.id}
-      `,
-    );
-    return !busy;
+    return !(await isSyncing(world.database.db, life.id));
   });
 }
 
