@@ -82,12 +82,12 @@ const QUIET_MS = 2_000;
  */
 async function end(world: World, id: string): Promise<void> {
   const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
-  const isQuiet = async (): Promise<boolean> => {
-    if (await isSyncing(world.database.db, id)) return false;
-    return (await handle.query(statusQuery)).doing === 'wait';
-  };
-  if (isLive((await stateOf(world.database.db, id)).status)) {
-    // Where a test holds a reply, the sync stands in an activity, and can be cancelled.
+  const { db } = world.database;
+  if (isLive((await stateOf(db, id)).status)) {
+    // Paused, it starts no other sync. Where a test holds a reply, the sync stands in an activity, and can be cancelled.
+    await world.signal(id, 'pause');
+    const isQuiet = async (): Promise<boolean> =>
+      (await stateOf(db, id)).status === 'paused' && !(await isSyncing(db, id));
     await until('it to be quiet', isQuiet, QUIET_MS).catch(() => undefined);
     await world.signal(id, 'disconnect');
   }
