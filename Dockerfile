@@ -7,8 +7,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
 RUN npm run build \
-  # The embedded stack and the simulator are for a developer's machine.
-  && rm -rf dist/local dist/simulator
+  # The embedded stack, the simulator and the benchmarks are for a developer's machine.
+  && rm -rf dist/local dist/simulator dist/bench
 
 FROM base AS packages
 COPY package.json package-lock.json .npmrc ./

@@ -6,6 +6,7 @@ import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as ledger from '../db/ledger.ts';
+import { KnownSeries, costContent, usageContent } from '../db/series.ts';
 import * as syncs from '../db/syncs.ts';
 import { saveWorkspaces } from '../db/workspaces.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
@@ -152,30 +153,81 @@ async function readRanges(
 ): Promise<void> {
   const sync = { n, runId: runIdOfThisActivity() };
   const done = progress.through;
+  const known = new KnownSeries();
+  const linesPerDay = await ledger.mostLines(deps.db, connectionId, report);
+  const commit = async ({ day, content }: DayOfReport): Promise<Committed> => {
+    const reported = totals === null ? null : totalOf(totals, day);
+    const read = { connectionId, report, day, content, attempt, sync, today, reported };
+    return { day, outcome: await ledger.commitDay(deps.db, read) };
+  };
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
-    for await (const read of daysOf(reader, report, { from, to: range.to })) {
-      const reported = totals === null ? null : totalOf(totals, read.day);
-      const outcome = await ledger.commitDay(deps.db, { connectionId, ...read, attempt, sync, today, reported });
-      if (outcome === 'doubtful') progress.doubtful.push(read.day);
-      progress.through = read.day;
+    await inTurn(daysOf(reader, report, { from, to: range.to }, linesPerDay, known), commit, ({ day, outcome }) => {
+      if (outcome === 'doubtful') progress.doubtful.push(day);
+      progress.through = day;
       heartbeat(progress);
-    }
+    });
   }
 }
 
-type DayOfReport =
-  | Pick<ledger.ReadDay & { report: 'cost' }, 'report' | 'day' | 'lines'>
-  | Pick<ledger.ReadDay & { report: 'usage' }, 'report' | 'day' | 'lines'>;
+interface Committed {
+  readonly day: Day;
+  readonly outcome: ledger.DayOutcome;
+}
 
-async function* daysOf(reader: AnthropicReader, report: Report, window: DayRange): AsyncGenerator<DayOfReport> {
+/** Postgres writes one day and answers for another while the next one is transferred and parsed. */
+const DAYS_UNDER_WAY = 2;
+
+/**
+ * Does something with each item while a few more are under way, and tells `done` in the order of the items, up to the
+ * first that fails. What was begun is ended before the failure is thrown.
+ */
+async function inTurn<T, R>(
+  items: AsyncIterable<T>,
+  work: (item: T) => Promise<R>,
+  done: (result: R) => void,
+): Promise<void> {
+  const underWay: Promise<R>[] = [];
+  const endFirst = async (): Promise<void> => {
+    try {
+      for (const first of underWay.splice(0, 1)) done(await first);
+    } catch (error) {
+      // None of these is told: what comes after a failure is done anew.
+      await Promise.allSettled(underWay.splice(0));
+      throw error;
+    }
+  };
+  try {
+    for await (const item of items) {
+      const begun = work(item);
+      // It is awaited in its turn; until then its failure has nobody to go to.
+      begun.catch(() => undefined);
+      underWay.push(begun);
+      if (underWay.length === DAYS_UNDER_WAY) await endFirst();
+    }
+  } finally {
+    while (underWay.length > 0) await endFirst();
+  }
+}
+
+type DayOfReport = Pick<ledger.ReadDay, 'day' | 'content'>;
+
+async function* daysOf(
+  reader: AnthropicReader,
+  report: Report,
+  window: DayRange,
+  linesPerDay: number,
+  known: KnownSeries,
+): AsyncGenerator<DayOfReport> {
   switch (report) {
     case 'cost':
-      for await (const day of readCostDays(reader, window)) yield { report, ...day };
+      for await (const { day, lines } of readCostDays(reader, window, linesPerDay))
+        yield { day, content: costContent(lines, known) };
       return;
     case 'usage':
-      for await (const day of readUsageDays(reader, window)) yield { report, ...day };
+      for await (const { day, lines } of readUsageDays(reader, window, linesPerDay))
+        yield { day, content: usageContent(lines, known) };
       return;
   }
 }

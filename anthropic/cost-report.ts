@@ -1,9 +1,12 @@
 import type { Day, DayRange } from '../domain/days.ts';
-import { dollarsOf, type CostLine } from '../domain/lines.ts';
+import { dollarsOf, type CostLine, type Dimensions, type Json } from '../domain/lines.ts';
 import { centsToDollars, isDecimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
+import { dollarsAt } from './amount.ts';
 import { invalidReply } from './failure.ts';
-import { readDays, type ReportDay, type ReportRow } from './report.ts';
+import { readDays, type ReportDay, type ReportQuery } from './report.ts';
+import { RowMemory } from './row-memory.ts';
+import { parseRow, scanRow, type ReportRow, type RowSpan } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/cost_report';
@@ -11,24 +14,77 @@ const PATH = '/v1/organizations/cost_report';
 /** No bill has more digits than this, and any number of such amounts can be added up. */
 const AMOUNT = /^-?\d{1,40}(\.\d{1,60})?$/;
 
-/** The lines of each day of a window of at most 31 days, oldest first, amounts in dollars. Throws AnthropicError. */
-export function readCostDays(reader: AnthropicReader, window: DayRange): AsyncGenerator<ReportDay<CostLine>> {
-  return readDays(reader, { path: PATH, groupBy: ['workspace_id', 'description'], toLine }, window);
+/**
+ * The lines of each day of a window of at most 31 days, oldest first, amounts in dollars; see {@link readDays}. Rows that
+ * are equal but for their amount share one object of dimensions, as far as they are of pages next to each other.
+ * Throws AnthropicError.
+ */
+export function readCostDays(
+  reader: AnthropicReader,
+  window: DayRange,
+  linesPerDay?: number,
+): AsyncGenerator<ReportDay<CostLine>> {
+  return readDays(reader, queryOf(['workspace_id', 'description']), window, linesPerDay);
 }
 
 /** The ungrouped USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
+  for await (const { day, lines } of readDays(reader, queryOf([]), window)) {
     totals[day] = dollarsOf(lines);
   }
   return totals;
 }
 
-function toLine(row: ReportRow): CostLine {
-  const { amount, currency, ...dimensions } = row;
+function queryOf(groupBy: readonly string[]): ReportQuery<CostLine> {
+  const memory = new RowMemory<Dimensions>('amount');
+  const texts = new Map<string, string>();
+  const read = (body: Buffer, from: number, span: RowSpan): CostLine => {
+    const known = memory.recall(body, from, span);
+    if (known !== undefined) return { dimensions: known, amount: amountAt(body, span) };
+    scanRow(body, from, AMOUNT_NAME, span);
+    if (span.apartFrom < 0) {
+      const row = parseRow(body, span);
+      return { dimensions: dimensionsOf(row, texts), amount: toDollars(row['amount']) };
+    }
+    const dimensions = memory.of(body, span, () => dimensionsOf(parseRow(body, span), texts));
+    return { dimensions, amount: amountAt(body, span) };
+  };
+  return { path: PATH, groupBy, rows: { read } };
+}
+
+const AMOUNT_NAME = Buffer.from('amount');
+
+function amountAt(body: Buffer, { apartFrom, apartTo }: RowSpan): string {
+  return dollarsAt(body, apartFrom, apartTo) ?? toDollars(body.toString('latin1', apartFrom, apartTo));
+}
+
+function toDollars(amount: unknown): string {
   // A JSON number would have been through floating point already; NaN and the like are no money.
   const dollars = typeof amount === 'string' && isDecimal(amount) ? centsToDollars(amount) : '';
   if (!AMOUNT.test(dollars)) throw invalidReply('an amount is not a decimal number in text');
-  return { dimensions: { ...dimensions, currency: currency ?? 'USD' }, amount: dollars };
+  return dollars;
+}
+
+/** So many different texts are kept once; then it begins anew. */
+const MOST_TEXTS = 10_000;
+
+/** The texts of dimensions are few and come again and again, and JSON gives a new copy of each every time. */
+function dimensionsOf(row: ReportRow, texts: Map<string, string>): Dimensions {
+  const fields = Object.entries(row).filter(([name]) => name !== 'amount');
+  return Object.fromEntries<Json>([
+    ...fields.map(([name, value]): [string, Json] => [
+      name,
+      typeof value === 'string' ? keptOnce(value, texts) : value,
+    ]),
+    ['currency', row['currency'] ?? 'USD'],
+  ]);
+}
+
+function keptOnce(text: string, texts: Map<string, string>): string {
+  const kept = texts.get(text);
+  if (kept !== undefined) return kept;
+  if (texts.size === MOST_TEXTS) texts.clear();
+  texts.set(text, text);
+  return text;
 }

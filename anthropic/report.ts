@@ -1,11 +1,8 @@
 import { z } from 'zod';
 import { addDays, daysIn, isDay, lengthOf, type Day, type DayRange } from '../domain/days.ts';
-import type { Json } from '../domain/lines.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
-import type { AnthropicReader, ReadablePath } from './transport.ts';
-
-/** A row of a report as it came. */
-export type ReportRow = Readonly<Record<string, Json>>;
+import { takeRows, type RowReader } from './rows.ts';
+import { ReplyPassed, type AnthropicReader, type ReadablePath } from './transport.ts';
 
 /** A whole day of a report. */
 export interface ReportDay<Line> {
@@ -17,35 +14,40 @@ export interface ReportDay<Line> {
 export interface ReportQuery<Line> {
   readonly path: ReadablePath;
   readonly groupBy: readonly string[];
-  /** Throws AnthropicError where a row is none. */
-  readonly toLine: (row: ReportRow) => Line;
+  readonly rows: RowReader<Line>;
 }
 
 /** So many pages in a row without a day are a report that never ends. */
 const MAX_EMPTY_PAGES = 20;
+/** A page of several days is to have no more lines than this: memory grows with the page. A day alone may have more. */
+const PAGE_LINES = 20_000;
+/** What passes this is no page of so few lines. A line has 300 to 400 bytes. */
+const PAGE_BYTES = 8 * 2 ** 20;
 
+// In place of a day's rows there is the number of their group; see takeRows.
 const pageReply = z.looseObject({
-  data: z.array(z.looseObject({ starting_at: z.string(), results: z.array(z.record(z.string(), z.json())) })),
+  data: z.array(z.looseObject({ starting_at: z.string(), results: z.array(z.int()).max(1) })),
   has_more: z.boolean(),
   next_page: z.string().min(1).nullish(),
 });
 
 /**
  * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first: a day that is continued on
- * the next page is joined, and one that the reply leaves out had nothing. Holds one page and one day at a time.
- * Throws AnthropicError.
+ * the next page is joined, and one that the reply leaves out had nothing. Holds two pages: the next one is transferred
+ * while the lines of one are used. `linesPerDay` is how many are to be expected, where that is known. Throws AnthropicError.
  *
- * Where Anthropic does not take a page of so many days (its reply passes the cap, or it refuses with a 400), fewer are
- * asked for from the first day that was not given out yet. Page tokens are bound to their query, so the window and the
- * page size change only together with a new query.
+ * Where a page of so many days is too large to be held, or Anthropic does not take it (a 400), fewer are asked for from
+ * the first day that was not given out yet. Page tokens are bound to their query, so the window and the page size change
+ * only together with a new query.
  */
 export async function* readDays<Line>(
   reader: AnthropicReader,
   query: ReportQuery<Line>,
   window: DayRange,
+  linesPerDay = 0,
 ): AsyncGenerator<ReportDay<Line>> {
   let from = window.from;
-  let pageDays = lengthOf(window);
+  let pageDays = Math.max(1, Math.min(lengthOf(window), Math.floor(PAGE_LINES / linesPerDay)));
   while (from <= window.to) {
     try {
       for await (const read of readQuery(reader, query, { from, to: window.to }, pageDays)) {
@@ -53,15 +55,28 @@ export async function* readDays<Line>(
         from = addDays(read.day, 1);
       }
     } catch (error) {
-      if (!wantsSmallerPages(error) || pageDays === 1) throw error;
-      pageDays = Math.ceil(pageDays / 5);
+      if (pageDays === 1) throw error;
+      pageDays = smallerPage(error, pageDays);
     }
   }
 }
 
-function wantsSmallerPages(error: unknown): boolean {
-  return error instanceof AnthropicError && (error.code === 'reply_too_large' || error.status === 400);
+/** How many days a page is to have after one with `pageDays` failed, if that is the reason. Throws the error if not. */
+function smallerPage(error: unknown, pageDays: number): number {
+  if (error instanceof ReplyPassed) return Math.min(pageDays - 1, Math.max(1, bucketsIn(error.received) - 1));
+  const refused = error instanceof AnthropicError && (error.code === 'reply_too_large' || error.status === 400);
+  if (!refused) throw error;
+  return Math.ceil(pageDays / 5);
 }
+
+/** How many buckets begin in a part of a page. */
+function bucketsIn(received: Buffer): number {
+  let buckets = 0;
+  for (let at = received.indexOf(BUCKET); at >= 0; at = received.indexOf(BUCKET, at + BUCKET.length)) buckets += 1;
+  return buckets;
+}
+
+const BUCKET = '"starting_at"';
 
 async function* readQuery<Line>(
   reader: AnthropicReader,
@@ -104,19 +119,23 @@ async function* readPages<Line>(
     ...query.groupBy.map((dimension): [string, string] => ['group_by[]', dimension]),
   ];
   const seen = new Set<string>();
-  let token: string | null = null;
-  let emptyPages = 0;
-  do {
-    const page: ReportPage<Line> = await reader.get(
+  const read = (token: string | null): Promise<ReportPage<Line>> =>
+    reader.get(
       query.path,
       token === null ? fixed : [...fixed, ['page', token]],
-      (json) => toPage(json, query.toLine, seen),
+      (body) => toPage(body, query, seen),
+      pageDays === 1 ? undefined : PAGE_BYTES,
     );
-    yield page.days;
+  let emptyPages = 0;
+  for (let page: ReportPage<Line> | null = await read(null); page !== null;) {
     emptyPages = page.days.length === 0 ? emptyPages + 1 : 0;
     if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply('the report goes on and on without a day');
-    token = page.token;
-  } while (token !== null);
+    const next: Promise<ReportPage<Line>> | null = page.token === null ? null : read(page.token);
+    // It is awaited below; should nobody ask for more, its failure has nobody to go to.
+    next?.catch(() => undefined);
+    yield page.days;
+    page = await next;
+  }
 }
 
 interface ReportPage<Line> {
@@ -125,11 +144,15 @@ interface ReportPage<Line> {
   readonly token: string | null;
 }
 
-function toPage<Line>(json: unknown, toLine: (row: ReportRow) => Line, seen: Set<string>): ReportPage<Line> {
-  const page = pageReply.safeParse(json);
+function toPage<Line>(body: Buffer, { rows }: ReportQuery<Line>, seen: Set<string>): ReportPage<Line> {
+  const { around, groups } = takeRows(body, rows);
+  const page = pageReply.safeParse(around);
   if (!page.success) throw invalidReply(`the report has not the documented form (${faultOf(page.error)})`);
   const { data, has_more, next_page: token = null } = page.data;
-  const days = data.map(({ starting_at, results }) => ({ day: dayOfBucket(starting_at), lines: results.map(toLine) }));
+  const days = data.map(({ starting_at, results }) => ({
+    day: dayOfBucket(starting_at),
+    lines: groups[results[0] ?? groups.length] ?? [],
+  }));
   if (!has_more) return { days, token: null };
   if (token === null) throw invalidReply('the report says that there is more, and not where');
   if (seen.has(token)) throw invalidReply('the report leads to a page that it gave already');

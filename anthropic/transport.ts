@@ -22,12 +22,21 @@ export type Query = readonly (readonly [name: string, value: string])[];
 /** Reads from Anthropic with one key, and counts what it does. */
 export interface AnthropicReader {
   /**
-   * Gives what `parse` makes of the reply's JSON. Throws {@link AnthropicError}, one of `parse` under the id of the
-   * request, or the signal's reason when that is aborted.
+   * Gives what `parse` makes of the reply's JSON, which is its to see until it returns, and has nothing in it that Postgres takes into no text. Throws {@link AnthropicError}, one of `parse` under the id of the
+   * request, {@link ReplyPassed} where the reply has more than `enoughBytes`, or the signal's reason when that is aborted.
    */
-  get<T>(path: ReadablePath, query: Query, parse: (json: unknown) => T): Promise<T>;
+  get<T>(path: ReadablePath, query: Query, parse: (body: Buffer) => T, enoughBytes?: number): Promise<T>;
   /** What was sent and received so far. */
   readonly traffic: { readonly requests: number; readonly bytes: number };
+}
+
+/** A reply is larger than whoever asked for it wants to take at once. It is not for anybody else to see. */
+export class ReplyPassed extends Error {
+  override readonly name = 'ReplyPassed';
+  /** `received` is what came of the reply until then. */
+  constructor(readonly received: Buffer) {
+    super('The reply is larger than was asked for at once');
+  }
 }
 
 /** How long each part of a request may take, in milliseconds. */
@@ -58,6 +67,8 @@ const ANTHROPIC_VERSION = '2023-06-01';
 const USER_AGENT = `Meterline/${VERSION}`;
 const TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 30_000, silenceMs: 30_000, replyMs: 120_000 };
 const MAX_ERROR_BYTES = 64 * 1024;
+const FIRST_BYTES = 64 * 1024;
+const MOST_SPARE_BYTES = 16 * 2 ** 20;
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
@@ -93,8 +104,14 @@ function createReader(
   signal: AbortSignal,
 ): AnthropicReader {
   const traffic = { requests: 0, bytes: 0 };
+  // The room that the last reply had, for the next one: pages come one after the other, and are of a size.
+  let spare: Buffer = Buffer.alloc(0);
 
-  async function read(path: ReadablePath, query: Query): Promise<{ text: string; requestId: string | null }> {
+  async function read(
+    path: ReadablePath,
+    query: Query,
+    enoughBytes: number,
+  ): Promise<{ body: Buffer; requestId: string | null }> {
     // Not AbortSignal.timeout(): inside AbortSignal.any() nothing holds it, and once collected it never fires.
     const deadline = new AbortController();
     const timer = setTimeout(() => {
@@ -109,17 +126,23 @@ function createReader(
         signal: AbortSignal.any([signal, deadline.signal]),
       });
       const ok = response.statusCode === 200;
-      const { text, cut } = await readText(response, ok ? maxReplyBytes : MAX_ERROR_BYTES, traffic);
+      const mostBytes = ok ? Math.min(enoughBytes, maxReplyBytes) : MAX_ERROR_BYTES;
+      const room = spare;
+      spare = Buffer.alloc(0);
+      const { received, cut } = await readBody(response, mostBytes, traffic, room);
       const requestId = textOf(headerOf(response, 'request-id'), key);
-      if (!ok) throw refusal(path, response, text, key, requestId);
+      if (!ok) throw refusal(path, response, received.toString(), key, requestId);
+      if (cut && enoughBytes <= maxReplyBytes) throw new ReplyPassed(received);
       if (cut) {
-        const detail = `a reply of ${path} passed ${Math.floor(maxReplyBytes / 2 ** 20)} MB`;
+        const length = Number(headerOf(response, 'content-length') ?? 0);
+        const size = length > maxReplyBytes ? `has ${megabytes(length)}, which is more than` : 'is larger than';
+        const detail = `the reply of ${path} ${size} the ${megabytes(maxReplyBytes)} of METERLINE_MAX_REPLY_MB`;
         throw new AnthropicError('reply_too_large', { detail, requestId });
       }
-      return { text, requestId };
+      return { body: received, requestId };
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof AnthropicError) throw error;
+      if (error instanceof AnthropicError || error instanceof ReplyPassed) throw error;
       if (!deadline.signal.aborted) throw unreachable(error);
       const detail = `the answer was not complete after ${replyMs / 1000} s`;
       throw new AnthropicError('upstream_unavailable', { detail });
@@ -130,15 +153,17 @@ function createReader(
 
   return {
     traffic,
-    async get(path, query, parse) {
+    async get(path, query, parse, enoughBytes = Number.POSITIVE_INFINITY) {
       // A type holds back whoever writes code; this holds back whatever runs.
       if (!READABLE_PATHS.includes(path)) throw new TypeError('This path is not one that may be asked for');
       traffic.requests += 1;
-      const { text, requestId } = await read(path, query);
+      const { body, requestId } = await read(path, query, enoughBytes);
       try {
-        return parse(parseJson(text));
+        return parse(storable(body));
       } catch (error) {
         throw error instanceof AnthropicError ? error.withRequestId(requestId) : error;
+      } finally {
+        if (body.buffer.byteLength <= MOST_SPARE_BYTES) spare = Buffer.from(body.buffer);
       }
     },
   };
@@ -150,21 +175,36 @@ function search(query: Query): string {
     : `?${new URLSearchParams(query.map(([name, value]): [string, string] => [name, value])).toString()}`;
 }
 
-async function readText(
+async function readBody(
   response: Dispatcher.ResponseData,
   maxBytes: number,
   traffic: { bytes: number },
-): Promise<{ text: string; cut: boolean }> {
-  const chunks: Buffer[] = [];
+  room: Buffer,
+): Promise<{ received: Buffer; cut: boolean }> {
+  const announced = Number(headerOf(response, 'content-length') ?? 0);
+  // Of the right size from the start where that is known: a large reply is then never held twice.
+  const expected = announced > 0 ? Math.min(announced, maxBytes) : FIRST_BYTES;
+  let received: Buffer = room.length >= expected ? room : Buffer.allocUnsafeSlow(expected);
   let length = 0;
   for await (const chunk of response.body) {
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
-    length += bytes.length;
     traffic.bytes += bytes.length;
-    if (length > maxBytes) return { text: Buffer.concat(chunks).toString('utf8'), cut: true };
-    chunks.push(bytes);
+    if (length + bytes.length > maxBytes) return { received: received.subarray(0, length), cut: true };
+    if (length + bytes.length > received.length) received = grown(received, length + bytes.length);
+    bytes.copy(received, length);
+    length += bytes.length;
   }
-  return { text: Buffer.concat(chunks).toString('utf8'), cut: false };
+  return { received: received.subarray(0, length), cut: false };
+}
+
+function grown(buffer: Buffer, atLeast: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, atLeast));
+  buffer.copy(larger);
+  return larger;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20)} MB`;
 }
 
 function headerOf(response: Dispatcher.ResponseData, name: string): string | null {
@@ -172,22 +212,16 @@ function headerOf(response: Dispatcher.ResponseData, name: string): string | nul
   return typeof value === 'string' ? value.slice(0, 100) : null;
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(storable(text));
-  } catch {
-    throw invalidReply('the reply is cut short or is not JSON');
-  }
-}
-
 /**
  * JSON without the two things that Postgres takes into no text: U+0000, and half of a surrogate pair. Either can only
  * come as an escape; it stands for nothing in a name, and becomes U+FFFD.
  */
-function storable(json: string): string {
-  if (!/\\u(?:0000|[dD][89a-fA-F])/.test(json)) return json;
-  return json.replace(ESCAPE, (escape, unstorable: string | undefined) =>
-    unstorable === undefined ? escape : '\\ufffd',
+function storable(body: Buffer): Buffer {
+  if (!body.includes('\\u')) return body;
+  const json = body.toString();
+  if (!/\\u(?:0000|[dD][89a-fA-F])/.test(json)) return body;
+  return Buffer.from(
+    json.replace(ESCAPE, (escape, unstorable: string | undefined) => (unstorable === undefined ? escape : '\\ufffd')),
   );
 }
 

@@ -2,7 +2,8 @@ import type { Day, DayRange } from '../domain/days.ts';
 import { USAGE_DIMENSIONS, tokensIn, type Json, type UsageCount, type UsageLine } from '../domain/lines.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
-import { readDays, type ReportDay, type ReportRow } from './report.ts';
+import { readDays, type ReportDay, type ReportQuery } from './report.ts';
+import { parseRow, scanRow, type ReportRow, type RowSpan } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/usage_report/messages';
@@ -17,21 +18,35 @@ const COUNT_BY_PATH = new Map<string, UsageCount>([
   ['server_tool_use.web_search_requests', 'web_search_requests'],
 ]);
 
-/** The lines of each day of a window of at most 31 days, oldest first. Throws AnthropicError. */
-export function readUsageDays(reader: AnthropicReader, window: DayRange): AsyncGenerator<ReportDay<UsageLine>> {
-  return readDays(reader, { path: PATH, groupBy: USAGE_DIMENSIONS, toLine }, window);
+/** The lines of each day of a window of at most 31 days, oldest first; see {@link readDays}. Throws AnthropicError. */
+export function readUsageDays(
+  reader: AnthropicReader,
+  window: DayRange,
+  linesPerDay?: number,
+): AsyncGenerator<ReportDay<UsageLine>> {
+  return readDays(reader, queryOf(USAGE_DIMENSIONS), window, linesPerDay);
 }
 
 /** The ungrouped tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const { day, lines } of readDays(reader, { path: PATH, groupBy: [], toLine }, window)) {
+  for await (const { day, lines } of readDays(reader, queryOf([]), window)) {
     totals[day] = tokensIn(lines);
   }
   return totals;
 }
 
-function toLine(row: ReportRow): UsageLine {
+function queryOf(groupBy: readonly string[]): ReportQuery<UsageLine> {
+  const read = (body: Buffer, from: number, span: RowSpan): UsageLine => {
+    scanRow(body, from, NOTHING_APART, span);
+    return lineOf(parseRow(body, span));
+  };
+  return { path: PATH, groupBy, rows: { read } };
+}
+
+const NOTHING_APART = Buffer.alloc(0);
+
+function lineOf(row: ReportRow): UsageLine {
   const dimensions: Record<string, Json> = {};
   const extraCounts: Record<string, number> = {};
   const counts: Record<UsageCount, number> = {

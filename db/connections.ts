@@ -207,17 +207,8 @@ export async function renameConnection(db: Db, connectionId: string, name: strin
   });
 }
 
-/** In this order: lines before what they are about, days last, so that what has no day is gone whole. */
-const PURGED_TABLES = [
-  'cost_lines',
-  'usage_lines',
-  'cost_series',
-  'usage_series',
-  'restatements',
-  'workspaces',
-  'syncs',
-  'days',
-] as const;
+/** In this order: what has no day is gone whole. Lines, which are known by their days, go before all of these. */
+const PURGED_TABLES = ['cost_series', 'usage_series', 'restatements', 'workspaces', 'syncs', 'days'] as const;
 
 /**
  * Ends a connection: its keys are destroyed, and with `purge` all that was read for it is deleted, also where it was
@@ -238,6 +229,13 @@ export async function disconnect(db: Db, connectionId: string, purge: boolean): 
     if (!purge) return;
     // Years of days take their time; nobody waits for the locks of an ended connection.
     await tx.execute(sql`set local statement_timeout = 0`);
+    for (const lines of ['cost_lines', 'usage_lines']) {
+      await tx.execute(sql`
+        delete from ${sql.identifier(lines)} l
+        using days d
+        where d.connection_id = ${connectionId} and l.day_no = d.day_no
+      `);
+    }
     for (const table of PURGED_TABLES) {
       await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
     }

@@ -90,7 +90,20 @@ export async function row<Row extends Record<string, unknown>>(db: Db, query: SQ
 
 /** An array as one parameter (Drizzle would spread it into a list), sent as `text[]`. */
 export function textArray(values: readonly (string | null)[]): SQL {
-  return sql`${sql.param(values)}::text[]`;
+  return sql`${`{${values.map(elementOf).join(',')}}`}::text[]`;
+}
+
+function elementOf(value: string | null): string {
+  if (value === null) return 'NULL';
+  return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
+}
+
+/** An array of values whose text needs no quoting, such as numbers and UUIDs, as one parameter. */
+export function numberArray(
+  type: 'integer' | 'bigint' | 'numeric' | 'uuid',
+  values: readonly (string | number)[],
+): SQL {
+  return sql`${`{${values.join(',')}}`}::${sql.raw(type)}[]`;
 }
 
 /** An instant as milliseconds since the epoch. */

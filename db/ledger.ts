@@ -1,37 +1,30 @@
 import { and, eq, gte, lte, sql } from 'drizzle-orm';
 import { daysIn, type Day, type DayRange } from '../domain/days.ts';
-import {
-  COST_DIMENSIONS,
-  USAGE_COUNTS,
-  USAGE_DIMENSIONS,
-  dollarsOf,
-  tokensIn,
-  type CostLine,
-  type Dimensions,
-  type Report,
-  type UsageLine,
-} from '../domain/lines.ts';
+import type { Report } from '../domain/lines.ts';
 import { sameDecimal } from '../domain/money.ts';
+import { isLive, type Status } from '../domain/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
-import { list, row, rows, textArray, type Db } from './database.ts';
+import { row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { ConnectionGoneError, shareLive } from './live.ts';
+import { numberSeries, replaceDay, writeNewDay, type Written } from './lines.ts';
+import { ConnectionGoneError } from './live.ts';
 import { days, restatements } from './schema.ts';
 import { addSyncDay } from './syncs.ts';
-import { columnOf, digestOf, extraOf, identifyCost, identifyUsage, type Identified } from './series.ts';
+import type { DayContent } from './series.ts';
 
 /** A whole day as it was just read. */
-export type ReadDay = { readonly connectionId: string; readonly day: Day } & (
-  | { readonly report: 'cost'; readonly lines: readonly CostLine[] }
-  | { readonly report: 'usage'; readonly lines: readonly UsageLine[] }
-) & {
-    /** From {@link takeAttempt}, taken before the first request of the attempt that read it. */
-    readonly attempt: number;
-    readonly sync: { readonly n: number; readonly runId: string };
-    readonly today: Day;
-    /** The total that was reported for the day just before; null where these lines are to be taken as they are. */
-    readonly reported: string | null;
-  };
+export interface ReadDay {
+  readonly connectionId: string;
+  readonly report: Report;
+  readonly day: Day;
+  readonly content: DayContent;
+  /** From {@link takeAttempt}, taken before the first request of the attempt that read it. */
+  readonly attempt: number;
+  readonly sync: { readonly n: number; readonly runId: string };
+  readonly today: Day;
+  /** The total that was reported for the day just before; null where these lines are to be taken as they are. */
+  readonly reported: string | null;
+}
 
 /**
  * What became of a day: `stale` when a newer read of it is stored already, `doubtful` when the lines do not add up to
@@ -61,6 +54,20 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
     .orderBy(days.day);
 }
 
+/** The most lines that one of the last few stored days of a report has; 0 where none is stored. */
+export async function mostLines(db: Db, connectionId: string, report: Report): Promise<number> {
+  const { lines } = await row<{ lines: number }>(
+    db,
+    sql`
+      select coalesce(max(lines), 0)::int as lines
+      from (
+        select lines from days where connection_id = ${connectionId} and report = ${report} order by day desc limit 7
+      ) last
+    `,
+  );
+  return lines;
+}
+
 /**
  * Replaces a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
  * nothing at all when a newer attempt wrote the day already, or when lines that contradict their total would replace a
@@ -70,12 +77,11 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
 export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
   const { connectionId, report, day, attempt } = read;
   const { n: sync } = read.sync;
-  const { lines, digest, total, write } = contentOf(read);
+  const { lines, digest, total } = read.content;
   const readOn = read.today;
-  return db.transaction(async (tx) => {
-    if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${connectionId} ${report} ${day}`}, 0))`);
-    const here = and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day));
+  const here = and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day));
+  const replace = async (tx: Db): Promise<DayOutcome | 'unnumbered'> => {
+    await lockDay(tx, read);
     const [stored] = await tx
       .select({
         attempt: days.attempt,
@@ -99,37 +105,49 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
     const wasComplete = stored !== undefined && stored.readOn > day;
     const isDoubtful = (reported: string): boolean => !sameDecimal(reported, total());
     if (wasComplete && read.reported !== null && isDoubtful(read.reported)) return 'doubtful';
-    const written = await write(tx);
-    const values = {
-      state: 'provisional' as const,
-      reconciled: false,
-      disagreesWith: null,
-      lines,
-      total: written.total,
-      digest,
-      attempt,
-      readOn,
-      readAt: sql`now()`,
-      sync,
-      writtenBy: sync,
+    if (lines.some(({ series }) => series.no === null)) return 'unnumbered';
+    const columns = {
+      connection_id: sql`${connectionId}::uuid`,
+      report: sql`${report}::text`,
+      day: sql`${day}::date`,
+      state: sql`'provisional'`,
+      reconciled: sql`false`,
+      disagrees_with: sql`null::numeric`,
+      lines: sql`${lines.length}::int`,
+      digest: sql`${digest}::bytea`,
+      attempt: sql`${attempt}::bigint`,
+      read_on: sql`${readOn}::date`,
+      read_at: sql`now()`,
+      sync: sql`${sync}::int`,
+      written_by: sql`${sync}::int`,
     };
-    await tx
-      .insert(days)
-      .values({ connectionId, report, day, ...values })
-      .onConflictDoUpdate({ target: [days.connectionId, days.report, days.day], set: values });
+    const write = stored === undefined ? writeNewDay : replaceDay;
+    const written = await write(tx, report, columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored?.writtenBy === sync && !stored.reconciled;
     if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
     await addSyncDay(tx, { connectionId, ...read.sync }, day, true);
     return 'changed';
-  });
+  };
+  for (;;) {
+    // Most days are as they were, and need no numbers. It is a hint only: what counts is seen under the lock.
+    const [hint] = await db.select({ digest: days.digest }).from(days).where(here);
+    if (hint?.digest.equals(digest) !== true) await numberSeries(db, report, connectionId, lines);
+    const outcome = await db.transaction(replace);
+    if (outcome !== 'unnumbered') return outcome;
+  }
 }
 
-interface Written extends Record<string, unknown> {
-  readonly added: number;
-  readonly changed: number;
-  readonly removed: number;
-  readonly total: string;
+/** Locks a connection against a disconnect, and a day against other commits of it, until the transaction ends. */
+async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<void> {
+  const [found] = await rows<{ status: Status }>(
+    tx,
+    sql`
+      select status, pg_advisory_xact_lock(hashtextextended(${`${connectionId} ${report} ${day}`}, 0))
+      from connections where id = ${connectionId} for key share
+    `,
+  );
+  if (found === undefined || !isLive(found.status)) throw new ConnectionGoneError(connectionId);
 }
 
 async function keepRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {
@@ -148,164 +166,6 @@ async function keepRestatement(tx: Db, read: ReadDay, before: string, written: W
   const unit = report === 'cost' ? 'USD' : 'tokens';
   const message = `The ${report} of ${day} was restated from ${before} to ${written.total} ${unit}.`;
   await addEvent(tx, connectionId, { type: 'restatement', message });
-}
-
-interface Content {
-  readonly lines: number;
-  readonly digest: Buffer;
-  /** What the lines add up to. */
-  readonly total: () => string;
-  readonly write: (tx: Db) => Promise<Written>;
-}
-
-function contentOf(read: ReadDay): Content {
-  const { connectionId, day } = read;
-  switch (read.report) {
-    case 'cost': {
-      const lines = identifyCost(read.lines);
-      return {
-        lines: lines.length,
-        digest: digestOf(lines),
-        total: () => dollarsOf(lines),
-        write: (tx) => writeCost(tx, connectionId, day, lines),
-      };
-    }
-    case 'usage': {
-      const lines = identifyUsage(read.lines);
-      return {
-        lines: lines.length,
-        digest: digestOf(lines),
-        total: () => tokensIn(lines),
-        write: (tx) => writeUsage(tx, connectionId, day, lines),
-      };
-    }
-  }
-}
-
-/**
- * Stores the series that are not there yet. Those that are would burn a number of the identity each at an
- * `on conflict do nothing`, which a large organization would run out of in some years.
- */
-async function addSeries(
-  tx: Db,
-  table: 'cost_series' | 'usage_series',
-  known: readonly string[],
-  connectionId: string,
-  lines: readonly Identified<{ readonly dimensions: Dimensions }>[],
-): Promise<void> {
-  const missing = await rows<{ series_id: string }>(
-    tx,
-    sql`
-      select asked.id as series_id
-      from unnest(${textArray(lines.map((line) => line.seriesId))}) as asked(id)
-      where not exists (
-        select from ${sql.identifier(table)} s where s.connection_id = ${connectionId} and s.series_id = asked.id::uuid
-      )
-    `,
-  );
-  if (missing.length === 0) return;
-  const wanted = new Set(missing.map(({ series_id }) => series_id));
-  // In one order, so that two days with the same new series do not wait for each other in a circle.
-  const added = lines.filter((line) => wanted.has(line.seriesId)).sort((a, b) => (a.seriesId < b.seriesId ? -1 : 1));
-  const columns = known.map((name) => textArray(added.map(({ dimensions }) => columnOf(dimensions, name))));
-  await tx.execute(sql`
-    insert into ${sql.identifier(table)} (connection_id, series_id, extra, ${list(known.map((name) => sql.identifier(name)))})
-    select ${connectionId}, new.series_id::uuid, new.extra::jsonb, ${list(known.map((name) => sql`new.${sql.identifier(name)}`))}
-    from unnest(
-      ${textArray(added.map((line) => line.seriesId))},
-      ${textArray(added.map(({ dimensions }) => extraOf(dimensions, known)))},
-      ${list(columns)}
-    ) as new(series_id, extra, ${list(known.map((name) => sql.identifier(name)))})
-    on conflict (connection_id, series_id) do nothing
-  `);
-}
-
-async function writeCost(
-  tx: Db,
-  connectionId: string,
-  day: Day,
-  lines: readonly Identified<CostLine>[],
-): Promise<Written> {
-  await addSeries(tx, 'cost_series', COST_DIMENSIONS, connectionId, lines);
-  return row<Written>(
-    tx,
-    sql`
-      with incoming as (
-        select s.series_no, s.currency, read.amount::numeric as amount
-        from unnest(
-          ${textArray(lines.map((line) => line.seriesId))},
-          ${textArray(lines.map((line) => line.amount))}
-        ) as read(series_id, amount)
-        join cost_series s on s.connection_id = ${connectionId} and s.series_id = read.series_id::uuid
-      ), removed as (
-        delete from cost_lines l
-        where l.connection_id = ${connectionId} and l.day = ${day}
-          and not exists (select from incoming i where i.series_no = l.series_no)
-        returning 1
-      ), written as (
-        insert into cost_lines (connection_id, day, series_no, amount)
-        select ${connectionId}, ${day}, series_no, amount from incoming
-        on conflict (connection_id, day, series_no) do update set amount = excluded.amount
-          where cost_lines.amount is distinct from excluded.amount
-        returning (xmax = 0) as added
-      )
-      select
-        (select count(*) from written where added)::int as added,
-        (select count(*) from written where not added)::int as changed,
-        (select count(*) from removed)::int as removed,
-        (select trim_scale(coalesce(sum(amount), 0)) from incoming where currency = 'USD')::text as total
-    `,
-  );
-}
-
-async function writeUsage(
-  tx: Db,
-  connectionId: string,
-  day: Day,
-  lines: readonly Identified<UsageLine>[],
-): Promise<Written> {
-  await addSeries(tx, 'usage_series', USAGE_DIMENSIONS, connectionId, lines);
-  const names = list(USAGE_COUNTS.map((name) => sql.identifier(name)));
-  const counts = list(USAGE_COUNTS.map((name) => textArray(lines.map((line) => String(line.counts[name])))));
-  const extra = textArray(
-    lines.map(({ extraCounts }) => (Object.keys(extraCounts).length === 0 ? null : JSON.stringify(extraCounts))),
-  );
-  return row<Written>(
-    tx,
-    sql`
-      with incoming as (
-        select s.series_no, read.extra_counts::jsonb as extra_counts,
-          ${list(USAGE_COUNTS.map((name) => sql`read.${sql.identifier(name)}::bigint as ${sql.identifier(name)}`))}
-        from unnest(${textArray(lines.map((line) => line.seriesId))}, ${extra}, ${counts})
-          as read(series_id, extra_counts, ${names})
-        join usage_series s on s.connection_id = ${connectionId} and s.series_id = read.series_id::uuid
-      ), removed as (
-        delete from usage_lines l
-        where l.connection_id = ${connectionId} and l.day = ${day}
-          and not exists (select from incoming i where i.series_no = l.series_no)
-        returning 1
-      ), written as (
-        insert into usage_lines (connection_id, day, series_no, extra_counts, ${names})
-        select ${connectionId}, ${day}, series_no, extra_counts, ${names} from incoming
-        on conflict (connection_id, day, series_no) do update
-          set extra_counts = excluded.extra_counts,
-            ${list(USAGE_COUNTS.map((name) => sql`${sql.identifier(name)} = excluded.${sql.identifier(name)}`))}
-          where (usage_lines.extra_counts, ${list(USAGE_COUNTS.map((name) => sql`usage_lines.${sql.identifier(name)}`))})
-            is distinct from (excluded.extra_counts, ${list(USAGE_COUNTS.map((name) => sql`excluded.${sql.identifier(name)}`))})
-        returning (xmax = 0) as added
-      )
-      select
-        (select count(*) from written where added)::int as added,
-        (select count(*) from written where not added)::int as changed,
-        (select count(*) from removed)::int as removed,
-        (
-          select coalesce(sum(
-            uncached_input_tokens::numeric + output_tokens + cache_read_input_tokens + cache_creation_5m + cache_creation_1h
-          ), 0)
-          from incoming
-        )::text as total
-    `,
-  );
 }
 
 /** A window of days whose lines were read, held against the ungrouped totals of the report. */

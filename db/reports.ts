@@ -92,9 +92,10 @@ export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promis
       grouped as (
         select ${rawColumns(query)}, s.currency, sum(l.amount) as amount
         from asked c
-        join cost_lines l on l.connection_id = c.id and l.day between ${query.from} and ${query.to}
-          and (c.handed_over is null or l.day < c.handed_over)
-        join cost_series s on s.connection_id = l.connection_id and s.series_no = l.series_no
+        join days d on d.connection_id = c.id and d.report = 'cost' and d.day between ${query.from} and ${query.to}
+          and (c.handed_over is null or d.day < c.handed_over)
+        join cost_lines l on l.day_no = d.day_no
+        join cost_series s on s.series_no = l.series_no
         group by ${rawPositions(query)}, s.currency
       ),
       page as (
@@ -142,9 +143,10 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
       grouped as (
         select ${rawColumns(query)}, ${sums}
         from asked c
-        join usage_lines l on l.connection_id = c.id and l.day between ${query.from} and ${query.to}
-          and (c.handed_over is null or l.day < c.handed_over)
-        join usage_series s on s.connection_id = l.connection_id and s.series_no = l.series_no
+        join days d on d.connection_id = c.id and d.report = 'usage' and d.day between ${query.from} and ${query.to}
+          and (c.handed_over is null or d.day < c.handed_over)
+        join usage_lines l on l.day_no = d.day_no
+        join usage_series s on s.series_no = l.series_no
         group by ${rawPositions(query)}
       ),
       page as (
@@ -170,11 +172,11 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
 
 type Query = ReportQuery<CostGroup>;
 
-/** A dimension: its column beside a line, and its text in a key, of which the order of text is the order of rows. */
+/** A dimension: its column beside a line or its day, and its text in a key, of which the order of text is the order of rows. */
 const GROUPS: Readonly<Record<CostGroup, { column: string; text: (column: SQL) => SQL }>> = {
-  day: { column: 'l.day', text: (column) => sql`to_char(${column}, 'YYYY-MM-DD')` },
-  month: { column: "date_trunc('month', l.day::timestamp)", text: (column) => sql`to_char(${column}, 'YYYY-MM')` },
-  connection: { column: 'l.connection_id', text: (column) => sql`${column}::text` },
+  day: { column: 'd.day', text: (column) => sql`to_char(${column}, 'YYYY-MM-DD')` },
+  month: { column: "date_trunc('month', d.day::timestamp)", text: (column) => sql`to_char(${column}, 'YYYY-MM')` },
+  connection: { column: 'd.connection_id', text: (column) => sql`${column}::text` },
   workspace: { column: 's.workspace_id', text: (column) => column },
   model: { column: 's.model', text: (column) => column },
   token_type: { column: 's.token_type', text: (column) => column },

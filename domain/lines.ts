@@ -1,4 +1,5 @@
 import { addDecimals } from './money.ts';
+
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -32,7 +33,7 @@ export const USAGE_DIMENSIONS = ['workspace_id', 'model', 'service_tier', 'conte
 /** One line of a day's cost. */
 export interface CostLine {
   readonly dimensions: Dimensions;
-  /** Exact, in major units (dollars) of the dimension `currency`. */
+  /** Exact, in major units (dollars) of the dimension `currency`; spelled in any way. */
   readonly amount: string;
 }
 
@@ -85,8 +86,18 @@ export function tokensOf({ counts }: Pick<UsageLine, 'counts'>): bigint {
  * order of fields, nor null against absent, nor an unknown field becoming a known one changes a line's identity.
  */
 export function canonicalDimensions(dimensions: Dimensions): string {
-  return JSON.stringify(sorted(dimensions));
+  let text = '';
+  for (const name of Object.keys(dimensions).sort()) {
+    // JavaScript holds names that look like numbers first, whatever the order, and so did this text ever since.
+    if (name.charCodeAt(0) <= NINE) return JSON.stringify(sorted(dimensions));
+    const value = dimensions[name] ?? null;
+    if (value === null) continue;
+    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(typeof value === 'string' ? value : sorted(value))}`;
+  }
+  return `{${text}}`;
 }
+
+const NINE = 57;
 
 function sorted(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;

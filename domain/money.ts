@@ -4,6 +4,9 @@
  */
 
 const DECIMAL = /^([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
+const PLAIN = /^-?\d+(?:\.\d+)?$/;
+const CANONICAL = /^-?(?:[1-9]\d*|0(?=\.))(?:\.\d*[1-9])?$|^0$/;
+const ZERO = 48;
 /** Longer amounts than this are refused as broken: 131,072 digits would otherwise be a legal `numeric`. */
 const MAX_LENGTH = 200;
 
@@ -38,7 +41,7 @@ export function isDecimal(text: string): boolean {
 
 /** The one spelling of a decimal: no exponent, no leading `+`, no trailing zeros, no negative zero. Throws RangeError. */
 export function canonicalDecimal(text: string): string {
-  return print(parse(text));
+  return CANONICAL.test(text) && text.length <= MAX_LENGTH ? text : print(parse(text));
 }
 
 /**
@@ -46,8 +49,24 @@ export function canonicalDecimal(text: string): string {
  * decimal stays. `"83391.52823"` becomes `"833.9152823"`. Throws RangeError when `cents` is no finite decimal.
  */
 export function centsToDollars(cents: string): string {
+  if (PLAIN.test(cents) && cents.length <= MAX_LENGTH) return moveTwoPlaces(cents);
   const { units, scale } = parse(cents);
   return print({ units, scale: scale + 2 });
+}
+
+/** What nearly all amounts are takes no arithmetic: tens of thousands of them come with a page. */
+function moveTwoPlaces(cents: string): string {
+  const point = cents.indexOf('.');
+  const isNegative = cents.startsWith('-');
+  const digits = cents.slice(isNegative ? 1 : 0, point < 0 ? cents.length : point).padStart(3, '0');
+  const fraction = digits.slice(-2) + (point < 0 ? '' : cents.slice(point + 1));
+  let from = 0;
+  while (from < digits.length - 3 && digits.charCodeAt(from) === ZERO) from += 1;
+  let to = fraction.length;
+  while (to > 0 && fraction.charCodeAt(to - 1) === ZERO) to -= 1;
+  const whole = digits.slice(from, -2);
+  const amount = to === 0 ? whole : `${whole}.${fraction.slice(0, to)}`;
+  return isNegative && amount !== '0' ? `-${amount}` : amount;
 }
 
 /** The exact sum of decimals, in canonical form; `"0"` of none. */

@@ -72,7 +72,8 @@ function serverArguments(options: TemporalOptions, port: number): string[] {
     ...(options.uiPort === undefined
       ? ['--headless']
       : ['--ui-ip', '127.0.0.1', '--ui-port', String(options.uiPort), '--ui-disable-news-fetch']),
-    ...(inMemory ? [] : ['--db-filename', join(options.dataDir, 'temporal.db')]),
+    // Without a write-ahead log, SQLite waits for the disk several times for each of a workflow's steps.
+    ...(inMemory ? [] : ['--db-filename', join(options.dataDir, 'temporal.db'), '--sqlite-pragma', 'journal_mode=WAL']),
     ...['--log-level', 'warn', '--color', 'never', '--disable-config-file', '--disable-config-env'],
   ];
 }

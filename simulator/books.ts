@@ -21,6 +21,7 @@ export class Books {
   readonly organization: Organization;
   readonly #clock: Clock;
   readonly #kept = new Map<number, Book>();
+  readonly #rendered = new Map<number, Book>();
   #keptLines = 0;
   readonly #restatements = new Map<number, Restatement[]>();
   readonly #late = new Map<number, Lateness[]>();
@@ -32,6 +33,10 @@ export class Books {
   }
 
   day(day: number): Book {
+    const rendered = this.#rendered.get(day);
+    if (rendered !== undefined) {
+      return rendered;
+    }
     const today = this.#clock.today();
     const nowMs = this.#clock.nowMs();
     const hours = day === today ? this.#clock.hoursBegun() : null;
@@ -46,11 +51,18 @@ export class Books {
     return this.#keep({ ...data, day, stamp, texts: new Map() });
   }
 
+  /** From now on, days are what is given here, whatever the time: what is asked for often costs nothing to make. */
+  keepRendered(day: number, texts: ReadonlyMap<string, readonly string[]>): void {
+    this.#drop(day);
+    this.#rendered.set(day, { ...EMPTY_DAY, day, stamp: 'rendered', texts: new Map(texts) });
+  }
+
   restate(input: RestatementInput): Restatement {
     const parsed = restatementSchema.parse(input);
     this.#changes += 1;
     const change = { ...parsed, id: this.#changes };
     const day = parseDay(change.day);
+    this.#rendered.delete(day);
     if (change.kind === 'split' && this.day(day).cost.length < 2) {
       throw new RangeError('a split needs a day with two rows or more');
     }
@@ -61,6 +73,7 @@ export class Books {
   hide(input: LatenessInput): void {
     const late = latenessSchema.parse(input);
     const day = parseDay(late.day);
+    this.#rendered.delete(day);
     this.#late.set(day, [...(this.#late.get(day) ?? []), late]);
   }
 

@@ -9,6 +9,7 @@ import type { CostLedgerLine, UsageLedgerLine } from './ledger.ts';
 import { makeKey, makeOrganization } from './organization.ts';
 import type { Key, KeyState, OrganizationOptions, Scale } from './organization.ts';
 import { mix } from './random.ts';
+import { render } from './rendered.ts';
 import type { Paging, PagingChange } from './reports.ts';
 import { Requests } from './requests.ts';
 import type { RequestReport } from './requests.ts';
@@ -39,6 +40,7 @@ export interface ControlOptions {
   scale: Scale;
   paging: Paging;
   latencyMs: number;
+  prerendered: boolean;
   organizations: readonly OrganizationOptions[];
 }
 
@@ -54,6 +56,7 @@ export class Control {
   readonly #requests = new Requests();
   #paging: Paging;
   #latencyMs: number;
+  readonly #prerendered: boolean;
 
   constructor(options: ControlOptions) {
     this.#seed = options.seed;
@@ -61,6 +64,7 @@ export class Control {
     this.#clock = options.clock;
     this.#paging = options.paging;
     this.#latencyMs = options.latencyMs;
+    this.#prerendered = options.prerendered;
     this.#conduct = new Conduct(options.clock);
     for (const organization of options.organizations) {
       this.addOrganization(organization);
@@ -117,6 +121,9 @@ export class Control {
     const name = options.name ?? (index === 0 ? 'Sample Organization' : `Sample Organization ${index + 1}`);
     const organization = makeOrganization({ ...options, name }, mix(this.#seed, index), this.#scale);
     const books = new Books(organization, this.#clock);
+    if (this.#prerendered) {
+      render(books);
+    }
     this.#books.set(organization.id, books);
     for (const key of organization.keys) {
       this.#keys.set(key.key, { books, key });

@@ -3,7 +3,7 @@ import { startSimulator } from './simulator.ts';
 import type { SimulatorOptions } from './simulator.ts';
 
 const USAGE =
-  'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--latency-ms N]';
+  'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N] [--latency-ms N] [--prerendered]';
 
 class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
@@ -20,10 +20,12 @@ function readOptions(argv: readonly string[]): SimulatorOptions {
       models: option,
       days: option,
       'lines-per-day': option,
+      'new-series': option,
       'latency-ms': option,
+      prerendered: { type: 'boolean', default: false },
     },
   });
-  const number = (name: keyof typeof values, min: number, max: number): number | undefined => {
+  const number = (name: Exclude<keyof typeof values, 'prerendered'>, min: number, max: number): number | undefined => {
     const text = values[name];
     if (text === undefined) {
       return undefined;
@@ -41,7 +43,9 @@ function readOptions(argv: readonly string[]): SimulatorOptions {
     models: number('models', 1, 1_000),
     days: number('days', 1, 4_000),
     linesPerDay: number('lines-per-day', 1, 200_000),
+    newSeriesPerDay: number('new-series', 0, 100_000),
     latencyMs: number('latency-ms', 0, 600_000),
+    prerendered: values.prerendered,
   };
 }
 

@@ -31,6 +31,7 @@ type UsageDimensions = Readonly<Record<UsageGroup, string | null>>;
 type UsageFilter = ReadonlyMap<UsageGroup, readonly string[]>;
 
 const KEPT_ROWS = 5_000;
+const WHOLE_DAY: Slice = { index: 0, parts: 1 };
 const UNGROUPED_TAIL =
   '"description":null,"cost_type":null,"model":null,"token_type":null,"context_window":null,"service_tier":null,"inference_geo":null';
 const tails = new WeakMap<CostSeries, string>();
@@ -39,7 +40,7 @@ const tails = new WeakMap<CostSeries, string>();
 export function costResults(book: Book, groups: ReadonlySet<CostGroup>): readonly string[] {
   const byWorkspace = groups.has('workspace_id');
   const byDescription = groups.has('description');
-  const cacheKey = `cost:${byWorkspace}:${byDescription}`;
+  const cacheKey = costKey(groups);
   const kept = book.texts.get(cacheKey);
   if (kept !== undefined) {
     return kept;
@@ -99,6 +100,28 @@ function tailOf(series: CostSeries): string {
   return tail;
 }
 
+function costKey(groups: ReadonlySet<CostGroup>): string {
+  return `cost:${groups.has('workspace_id')}:${groups.has('description')}`;
+}
+
+function usageKey(groups: ReadonlySet<UsageGroup>, filter: UsageFilter, slice: Slice): string {
+  return `usage:${JSON.stringify([[...groups].sort(), [...filter], slice])}`;
+}
+
+/** A day's results for what a ledger asks for (every line, and the totals), by the key under which they are kept. */
+export function renderDay(
+  book: Book,
+  groupings: { cost: readonly ReadonlySet<CostGroup>[]; usage: readonly ReadonlySet<UsageGroup>[] },
+): Map<string, readonly string[]> {
+  const unfiltered: UsageFilter = new Map();
+  return new Map([
+    ...groupings.cost.map((groups) => [costKey(groups), costResults(book, groups)] as const),
+    ...groupings.usage.map(
+      (groups) => [usageKey(groups, unfiltered, WHOLE_DAY), usageResults(book, groups, unfiltered, WHOLE_DAY)] as const,
+    ),
+  ]);
+}
+
 /** A bucket's token counts as JSON, filtered and added up over the dimensions that are not grouped by. */
 export function usageResults(
   book: Book,
@@ -106,7 +129,7 @@ export function usageResults(
   filter: UsageFilter,
   slice: Slice,
 ): readonly string[] {
-  const cacheKey = `usage:${JSON.stringify([[...groups].sort(), [...filter], slice])}`;
+  const cacheKey = usageKey(groups, filter, slice);
   const kept = book.texts.get(cacheKey);
   if (kept !== undefined) {
     return kept;

@@ -36,6 +36,8 @@ export interface SimulatorOptions {
   /** Rows with values and fields that no reference names; a few by default. */
   unknowns?: boolean | undefined;
   latencyMs?: number | undefined;
+  /** Makes all pages at the start and serves them from memory, for benchmarks. */
+  prerendered?: boolean | undefined;
   /** Fewer buckets than `limit` on each page. */
   maxBucketsPerPage?: number | undefined;
   /** A bucket with more rows than are left goes on on the next page. */
@@ -73,6 +75,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       maxWideUsageLimit: options.maxWideUsageLimit ?? null,
     },
     latencyMs: options.latencyMs ?? 0,
+    prerendered: options.prerendered ?? false,
     organizations: options.organizations ?? [{}],
   });
   const server = createSimulatorServer(control);

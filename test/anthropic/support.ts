@@ -93,10 +93,10 @@ export const REQUEST_ID: unknown = expect.stringMatching(/^req_/);
 
 /** A reader that is given its replies, one by one, as JSON. */
 export function given(...replies: unknown[]): AnthropicReader {
-  const left = replies.map((reply): unknown => JSON.parse(JSON.stringify(reply)));
+  const left = replies.map((reply) => Buffer.from(JSON.stringify(reply)));
   return {
     traffic: { requests: 0, bytes: 0 },
-    get: (_path, _query, parse) => Promise.resolve(parse(left.shift())),
+    get: (_path, _query, parse) => Promise.resolve(parse(left.shift() ?? Buffer.alloc(0))),
   };
 }
 

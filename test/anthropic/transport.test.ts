@@ -158,7 +158,7 @@ describe('a reply', () => {
     const reader = small.reader();
     expect(await failureOf(readOrganization(reader))).toMatchObject({
       code: 'reply_too_large',
-      detail: `a reply of ${ME} passed 1 MB`,
+      detail: `the reply of ${ME} has 50 MB, which is more than the 1 MB of METERLINE_MAX_REPLY_MB`,
       requestId: REQUEST_ID,
     });
     expect(reader.traffic.bytes).toBeLessThan(2 * 2 ** 20);

@@ -237,6 +237,8 @@ export async function seedCostDay(
   lines: readonly SeedLine[],
   state: DayState = 'final',
 ): Promise<void> {
+  const total = lines.length === 0 ? '0' : '1';
+  const dayNo = await seedDay(db, connectionId, 'cost', day, { lines: lines.length, total, state });
   for (const line of lines) {
     const [series] = await db
       .insert(costSeries)
@@ -254,9 +256,8 @@ export async function seedCostDay(
         currency: line.currency ?? 'USD',
       })
       .returning({ no: costSeries.seriesNo });
-    await db.insert(costLines).values({ connectionId, day, seriesNo: series?.no ?? 0, amount: line.amount });
+    await db.insert(costLines).values({ dayNo, seriesNo: series?.no ?? 0, amount: line.amount });
   }
-  await seedDay(db, connectionId, 'cost', day, { lines: lines.length, total: lines.length === 0 ? '0' : '1', state });
 }
 
 export interface SeedUsage {
@@ -267,6 +268,8 @@ export interface SeedUsage {
 
 /** Stores a day of usage as a sync would. */
 export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines: readonly SeedUsage[]): Promise<void> {
+  const total = lines.length === 0 ? '0' : '1';
+  const dayNo = await seedDay(db, connectionId, 'usage', day, { lines: lines.length, total });
   for (const line of lines) {
     const [series] = await db
       .insert(usageSeries)
@@ -279,8 +282,7 @@ export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines
       .returning({ no: usageSeries.seriesNo });
     const [input, output, read, five, hour, searches] = line.counts;
     await db.insert(usageLines).values({
-      connectionId,
-      day,
+      dayNo,
       seriesNo: series?.no ?? 0,
       uncachedInputTokens: input,
       outputTokens: output,
@@ -290,19 +292,18 @@ export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines
       webSearchRequests: searches,
     });
   }
-  await seedDay(db, connectionId, 'usage', day, { lines: lines.length, total: lines.length === 0 ? '0' : '1' });
 }
 
-/** Stores that a day of a report was read. */
+/** Stores that a day of a report was read. Returns its number. */
 export async function seedDay(
   db: Db,
   connectionId: string,
   report: Report,
   day: Day,
   facts: { lines?: number; total?: string; state?: DayState; reconciled?: boolean; disagreesWith?: string } = {},
-): Promise<void> {
+): Promise<number> {
   const { lines = 0, total = '0', state = 'final', disagreesWith } = facts;
-  await db.insert(days).values({
+  const values = {
     connectionId,
     report,
     day,
@@ -315,7 +316,9 @@ export async function seedDay(
     attempt: 1,
     readOn: addDays(day, 30),
     sync: 1,
-  });
+  };
+  const [stored] = await db.insert(days).values(values).returning({ dayNo: days.dayNo });
+  return stored?.dayNo ?? 0;
 }
 
 /** Stores that both reports of these days were read. */

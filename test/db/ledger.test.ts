@@ -7,7 +7,7 @@ import { row, rows } from '../../db/database.ts';
 import { commitDay, flagDays, reconcileDays, storedDays, takeAttempt } from '../../db/ledger.ts';
 import { ConnectionGoneError } from '../../db/live.ts';
 import { shareLive } from '../../db/live.ts';
-import { seriesIdOf } from '../../db/series.ts';
+import { costContent, seriesIdOf } from '../../db/series.ts';
 import { saveWorkspaces } from '../../db/workspaces.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';
@@ -96,8 +96,9 @@ async function places(table: 'cost_lines' | 'usage_lines', connectionId: string)
   const found = await rows<{ place: string }>(
     database.db,
     sql`
-      select series_no || ' ' || xmin || ' ' || ctid as place from ${sql.identifier(table)}
-      where connection_id = ${connectionId} order by series_no
+      select l.series_no || ' ' || l.xmin || ' ' || l.ctid as place
+      from ${sql.identifier(table)} l join days d using (day_no)
+      where d.connection_id = ${connectionId} order by l.series_no
     `,
   );
   return found.map(({ place }) => place);
@@ -458,9 +459,10 @@ describe('a connection that ends', () => {
     await expect(commitUsage(database.db, randomUUID(), [])).rejects.toThrow(ConnectionGoneError);
     const workspace = { id: 'x', name: 'X', createdAt: null, archivedAt: null, reported: {} };
     await expect(saveWorkspaces(database.db, id, [workspace])).rejects.toThrow(ConnectionGoneError);
-    for (const table of ['days', 'cost_lines', 'cost_series', 'workspaces', 'restatements', 'syncs']) {
+    for (const table of ['days', 'cost_series', 'workspaces', 'restatements', 'syncs']) {
       expect(await count(database.db, sql`${sql.identifier(table)} where connection_id = ${id}`), table).toBe(0);
     }
+    expect(await count(database.db, sql`cost_lines where day_no not in (select day_no from days)`)).toBe(0);
     expect(await commitCost(database.db, other.id, [cost('1')])).toBe('changed');
   });
 
@@ -656,7 +658,7 @@ describe('the tables', () => {
     await commitCost(database.db, id, [cost('1')]);
     for (const bad of ['NaN', 'Infinity', '-Infinity']) {
       await expect(
-        database.db.execute(sql`update cost_lines set amount = ${bad} where connection_id = ${id}`),
+        database.db.execute(sql`update cost_lines set amount = ${bad} where day_no in (select day_no from days where connection_id = ${id})`),
       ).rejects.toThrow();
     }
     await expect(database.db.execute(sql`update days set lines = 0 where connection_id = ${id}`)).rejects.toThrow();
@@ -707,7 +709,7 @@ describe('the tables', () => {
       connectionId: id,
       report: 'cost',
       day: DAY,
-      lines: [cost('2'), cost('3', { model: 'a\0b' })],
+      content: costContent([cost('2'), cost('3', { model: 'a\0b' })]),
       attempt: await takeAttempt(database.db),
       sync: { n: 1, runId: 'run' },
       today: TODAY,

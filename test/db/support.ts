@@ -4,6 +4,7 @@ import { createConnection } from '../../db/connections.ts';
 import { row, rows, type Db } from '../../db/database.ts';
 import { createKeyRing } from '../../db/key-ring.ts';
 import { acceptKey } from '../../db/keys.ts';
+import { costContent, usageContent } from '../../db/series.ts';
 import { commitDay, takeAttempt, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
@@ -76,7 +77,7 @@ export async function commitCost(
     connectionId,
     report: 'cost',
     day,
-    lines,
+    content: costContent(lines),
     sync: { n: sync, runId: 'run' },
     today,
     reported: reported ?? null,
@@ -96,7 +97,7 @@ export async function commitUsage(
     connectionId,
     report: 'usage',
     day,
-    lines,
+    content: usageContent(lines),
     sync: { n: sync, runId: 'run' },
     today,
     reported: reported ?? null,

@@ -137,8 +137,8 @@ async function countLines({ db }: Place, id: string): Promise<number> {
     db,
     sql`
       select (
-        (select count(*) from cost_lines where connection_id = ${id}) +
-        (select count(*) from usage_lines where connection_id = ${id}) +
+        (select count(*) from cost_lines where day_no not in (select day_no from days)) +
+        (select count(*) from usage_lines where day_no not in (select day_no from days)) +
         (select count(*) from days where connection_id = ${id})
       )::int as lines
     `,

@@ -73,19 +73,18 @@ function sampleDays(db: Db): Promise<SampledDay[]> {
     db,
     sql`
       with stored as (
-        select 'cost' as report, l.connection_id, l.day, count(*)::int as lines,
-          coalesce(sum(l.amount) filter (where s.currency = 'USD'), 0) as total
-        from cost_lines l join cost_series s using (connection_id, series_no)
-        group by l.connection_id, l.day
+        select l.day_no, count(*)::int as lines, coalesce(sum(l.amount) filter (where s.currency = 'USD'), 0) as total
+        from cost_lines l join cost_series s using (series_no)
+        group by l.day_no
         union all
-        select 'usage', connection_id, day, count(*)::int,
+        select day_no, count(*)::int,
           sum(uncached_input_tokens::numeric + output_tokens + cache_read_input_tokens + cache_creation_5m + cache_creation_1h)
         from usage_lines
-        group by connection_id, day
+        group by day_no
       )
       select c.name || ', ' || report || ' of ' || day as of, d.lines, coalesce(stored.lines, 0) as found,
         d.total = coalesce(stored.total, 0) as adds_up, d.attempt::int, connection_id as connection
-      from days d full join stored using (connection_id, report, day)
+      from days d full join stored using (day_no)
       left join connections c on c.id = connection_id
     `,
   );

@@ -315,10 +315,13 @@ describe('what people do', () => {
     await until('disconnected', async () => (await state(id)).status === 'disconnected');
     await record(world.client, 'connection-purged', connectionWorkflowId(id));
     await record(world.client, 'sync-cancelled', syncWorkflowId(id, 1));
-    for (const table of ['cost_lines', 'usage_lines', 'cost_series', 'days', 'workspaces', 'syncs']) {
+    const of = sql`connection_id = ${id}`;
+    const orphans = sql`day_no not in (select day_no from days)`;
+    const tables = { cost_lines: orphans, usage_lines: orphans, cost_series: of, days: of, workspaces: of, syncs: of };
+    for (const [table, left] of Object.entries(tables)) {
       const { count } = await row<{ count: number }>(
         world.database.db,
-        sql`select count(*)::int as count from ${sql.identifier(table)} where connection_id = ${id}`,
+        sql`select count(*)::int as count from ${sql.identifier(table)} where ${left}`,
       );
       expect([table, count]).toEqual([table, 0]);
     }
