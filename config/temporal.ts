@@ -45,7 +45,7 @@ function read(set: Environment): ClientConnectConfig {
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     if (error instanceof Error && 'path' in error) {
-      throw new ConfigError([`the configuration of Temporal names ${String(error.path)}, which cannot be read`]);
+      throw new ConfigError([`${String(error.path)}, a file of the configuration of Temporal, cannot be read`]);
     }
     // A message of the reader may quote the file, and with it a key.
     throw new ConfigError(['the configuration file of Temporal is no TOML, or has not the profile that is asked for']);

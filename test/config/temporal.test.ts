@@ -131,7 +131,9 @@ describe('a mistake in them', () => {
     writeFileSync(at('broken.toml'), `[profile.default]\napi_key = "${API_KEY}`);
     expect(faultsOf({ TEMPORAL_CONFIG_FILE: at('broken.toml') })).toContain('is no TOML');
     writeFileSync(at('lost.toml'), '[profile.default.tls]\nserver_ca_cert_path = "/no/such/file"');
-    expect(faultsOf({ TEMPORAL_CONFIG_FILE: at('lost.toml') })).toContain('/no/such/file, which cannot be read');
+    expect(faultsOf({ TEMPORAL_CONFIG_FILE: at('lost.toml') })).toContain(
+      '/no/such/file, a file of the configuration of Temporal, cannot be read',
+    );
   });
 });
 
