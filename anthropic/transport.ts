@@ -1,4 +1,5 @@
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
+import { isLoopback, toBaseUrl } from '../domain/base-url.ts';
 import type { FailureCode } from '../domain/failures.ts';
 import { VERSION } from '../domain/version.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
@@ -69,25 +70,26 @@ const TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 30_000, silenceMs: 30
 const MAX_ERROR_BYTES = 64 * 1024;
 const FIRST_BYTES = 64 * 1024;
 const MOST_SPARE_BYTES = 16 * 2 ** 20;
-const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
- * Opens a transport to `baseUrl`, which was checked to be https, or http on loopback. It goes through HTTPS_PROXY
- * where that is set, but never to loopback. Replies of more than `maxReplyBytes` are refused.
+ * Opens a transport to `baseUrl`, which is https, or http on loopback. It goes through HTTPS_PROXY where that is set,
+ * but never to loopback. Replies of more than `maxReplyBytes` are refused.
  */
 export function createTransport(options: TransportOptions): Transport {
-  const base = new URL(options.baseUrl);
+  const base = toBaseUrl(options.baseUrl);
+  if (base === null) throw new TypeError('No key is sent to this address');
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const limits = {
     headersTimeout: timeouts.headersMs,
     bodyTimeout: timeouts.silenceMs,
     connectTimeout: timeouts.connectMs,
   };
-  const dispatcher = LOOPBACK_HOSTS.includes(base.hostname) ? new Agent(limits) : new EnvHttpProxyAgent(limits);
+  const dispatcher = isLoopback(base) ? new Agent(limits) : new EnvHttpProxyAgent({ ...limits, httpProxy: '' });
   const settings = { base, maxReplyBytes: options.maxReplyBytes, replyMs: timeouts.replyMs };
   return {
     readerFor: (key, signal) => createReader(dispatcher, settings, key, signal),
-    close: () => dispatcher.close(),
+    // Not close(), which waits for what nobody reads any more: for minutes, if a proxy never answers.
+    close: () => dispatcher.destroy(),
   };
 }
 
@@ -118,13 +120,16 @@ function createReader(
       deadline.abort();
     }, replyMs);
     try {
-      const response = await dispatcher.request({
+      const over = AbortSignal.any([signal, deadline.signal]);
+      const request = dispatcher.request({
         origin: base.origin,
         path: `${base.pathname.replace(/\/$/, '')}${path}${search(query)}`,
         method: 'GET',
         headers: { 'x-api-key': key, 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
-        signal: AbortSignal.any([signal, deadline.signal]),
+        signal: over,
       });
+      // Undici ends nothing while it connects, and a proxy may take minutes to open a tunnel.
+      const response = await Promise.race([request, endOf(over)]);
       const ok = response.statusCode === 200;
       const mostBytes = ok ? Math.min(enoughBytes, maxReplyBytes) : MAX_ERROR_BYTES;
       const room = spare;
@@ -167,6 +172,16 @@ function createReader(
       }
     },
   };
+}
+
+function endOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const end = (): void => {
+      reject(new Error('called off'));
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
 }
 
 function search(query: Query): string {
@@ -305,11 +320,23 @@ function retryAfterMs(header: string | null): number | null {
   return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
 }
 
+const UNTRUSTED = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
 const NETWORK_SENTENCES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was reset',
   ENOTFOUND: 'the host name is not known',
   EAI_AGAIN: 'the host name could not be looked up',
+  ...Object.fromEntries(UNTRUSTED.map((code) => [code, 'its certificate is not one that this machine trusts'])),
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
+  UND_ERR_PRX_TLS: 'its certificate is for another host',
+  // Undici says this of a request that was called off, which is told apart before, and of a proxy that opens no tunnel.
+  UND_ERR_ABORTED: 'the proxy does not let it through',
   UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
   UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
   UND_ERR_BODY_TIMEOUT: 'the answer stalled',

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
-import { ConfigError, loadConfig, type Config } from '../config/config.ts';
-import { announceReady, exitWith, onStop } from '../config/process.ts';
+import { loadConfig } from '../config/config.ts';
+import { announceReady, configured, exitWith, onStop } from '../config/process.ts';
 import { openDatabase } from '../db/database.ts';
 import { createKeyRing } from '../db/key-ring.ts';
 import { createApp } from './app.ts';
@@ -13,7 +13,9 @@ const POOL_SIZE = 10;
 await main();
 
 async function main(): Promise<void> {
-  const config = readConfig();
+  const config = configured(() =>
+    loadConfig(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS', 'METERLINE_API_TOKEN']),
+  );
   const { databaseUrl, apiToken } = config;
   if (databaseUrl === null || apiToken === null) throw new Error('the configuration lacks what it requires');
   const log = pino({
@@ -22,11 +24,13 @@ async function main(): Promise<void> {
     redact: { paths: ['req.headers', 'headers', 'body', '*.body', '*.authorization'], remove: true },
   });
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
-  const temporal = openTemporal({
-    env: process.env,
-    namespace: config.temporal.namespace,
-    taskQueue: config.temporal.taskQueue,
-  });
+  const temporal = configured(() =>
+    openTemporal({
+      env: process.env,
+      namespace: config.temporal.namespace,
+      taskQueue: config.temporal.taskQueue,
+    }),
+  );
   const stopping = new AbortController();
   const app = createApp({
     db: database.db,
@@ -65,20 +69,6 @@ async function main(): Promise<void> {
   const url = await listen(server, config.host, config.port).catch(explain);
   log.info({ url, docs: `${url}/docs` }, 'listening');
   announceReady(url);
-}
-
-function readConfig(): Config {
-  try {
-    return loadConfig(process.env, [
-      'DATABASE_URL',
-      'TEMPORAL_ADDRESS',
-      'METERLINE_ENCRYPTION_KEYS',
-      'METERLINE_API_TOKEN',
-    ]);
-  } catch (error) {
-    if (error instanceof ConfigError) exitWith(error.message);
-    throw error;
-  }
 }
 
 function explain(error: unknown): never {

@@ -82,7 +82,7 @@ function problemOf(error: unknown): Problem | null {
   }
   // An id that is not even text is no more known than any other.
   if (error instanceof URIError) return new Problem('not_found');
-  return bodyProblemOf(error);
+  return bodyProblemOf(error) ?? fileProblemOf(error);
 }
 
 /** What Express' body parser refuses. Its own messages quote the body. */
@@ -92,6 +92,13 @@ function bodyProblemOf(error: unknown): Problem | null {
   if (error.type === 'entity.parse.failed') return invalid('body', 'is not a JSON object');
   if (error.status === 400 || error.status === 415) return invalid('body', 'cannot be read as plain JSON in UTF-8');
   return null;
+}
+
+/** What Express' file server refuses: a condition that does not hold, or a part that the file has not. */
+function fileProblemOf(error: unknown): Problem | null {
+  if (!(error instanceof Error) || !('status' in error)) return null;
+  const isRefused = error.status === 412 || error.status === 416;
+  return isRefused ? invalid('headers', 'ask for a file, or a part of one, that is not there') : null;
 }
 
 function sendProblem(response: Response, problem: Problem): void {

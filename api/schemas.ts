@@ -41,6 +41,8 @@ const name = z
   .min(1, 'must not be empty')
   .max(100, 'must be at most 100 characters')
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters')
+  // It is shown and kept in the clear, and somebody will paste the key into the wrong field one day.
+  .refine((text) => !text.includes('sk-ant-'), 'must not hold a key')
   .meta({ description: 'What people call the connection.', examples: ['Acme production'] });
 
 // Its shape is checked apart, so that a wrong one is a `key_format` and not a fault of the request.
@@ -354,13 +356,18 @@ export const costs = z
   })
   .meta({ id: 'Costs' });
 
+const sum = z.union([wholeNumber, z.bigint().nonnegative()]).meta({
+  override: { type: 'integer', minimum: 0 },
+  description: 'Exact. Beyond 2^53, where JavaScript rounds, it needs a parser that keeps large whole numbers.',
+});
+
 const counts = {
-  uncached_input_tokens: wholeNumber,
-  output_tokens: wholeNumber,
-  cache_read_input_tokens: wholeNumber,
-  cache_creation_5m: wholeNumber,
-  cache_creation_1h: wholeNumber,
-  web_search_requests: wholeNumber,
+  uncached_input_tokens: sum,
+  output_tokens: sum,
+  cache_read_input_tokens: sum,
+  cache_creation_5m: sum,
+  cache_creation_1h: sum,
+  web_search_requests: sum,
 } satisfies Record<UsageCount, z.ZodType>;
 
 /** The reply of GET /v1/usage. */

@@ -1,5 +1,6 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { failureKind, type FailureCode } from '../domain/failures.ts';
 
 /** How long a client may take, in milliseconds. */
@@ -13,6 +14,15 @@ const MAX_HEADER_BYTES = 8 * 1024;
 
 /** Makes a server that does not wait for slow clients and takes only short headers. */
 export function createHttpServer(app: RequestListener, patience: Patience = PATIENCE): Server {
+  const answer: RequestListener = (request, response) => {
+    if (isForUs(request)) {
+      app(request, response);
+      return;
+    }
+    const body = documentOf(400, 'Bad Request', 'invalid_request');
+    const length = Buffer.byteLength(body);
+    response.writeHead(400, { 'Content-Type': PROBLEM_TYPE, 'Content-Length': length, Connection: 'close' }).end(body);
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -20,33 +30,50 @@ export function createHttpServer(app: RequestListener, patience: Patience = PATI
       requestTimeout: patience.requestMs,
       keepAliveTimeout: 5_000,
       connectionsCheckingInterval: Math.min(1_000, patience.headersMs),
+      // It is required below, where its absence gets a problem document instead of a bare 400.
+      requireHostHeader: false,
     },
-    app,
+    answer,
   );
   server.on('clientError', refuse);
+  server.on('connect', (_request, socket) => {
+    refuse(new Error('this is no proxy'), socket);
+  });
+  // An expectation that nobody knows may be passed over (RFC 9110); Node would answer with a bare 417.
+  server.on('checkExpectation', answer);
   return server;
 }
 
+/** Only proxies are sent whole addresses. Express answers those that it cannot parse by itself, in HTML. */
+function isForUs({ url, httpVersion, headers }: IncomingMessage): boolean {
+  return url?.startsWith('/') === true && (headers.host !== undefined || httpVersion === '1.0');
+}
+
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 /** What cannot be parsed reaches no route; it gets its problem document all the same. */
-function refuse(error: Error & { code?: string }, socket: Socket): void {
+function refuse(error: Error & { code?: string }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
   const [status, reason, code] = refusalOf(error.code);
-  const { message, action } = failureKind(code);
-  const document = { type: `/docs#${code}`, title: message, status, detail: reason, code, action };
-  const body = JSON.stringify(document);
+  const body = documentOf(status, reason, code);
   socket.end(
     [
       `HTTP/1.1 ${status} ${reason}`,
       'Connection: close',
-      'Content-Type: application/problem+json; charset=utf-8',
+      `Content-Type: ${PROBLEM_TYPE}`,
       `Content-Length: ${Buffer.byteLength(body)}`,
       '',
       body,
     ].join('\r\n'),
   );
+}
+
+function documentOf(status: number, reason: string, code: FailureCode): string {
+  const { message, action } = failureKind(code);
+  return JSON.stringify({ type: `/docs#${code}`, title: message, status, detail: reason, code, action });
 }
 
 function refusalOf(code: string | undefined): [status: number, reason: string, code: FailureCode] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { toBaseUrl } from '../domain/base-url.ts';
 
 /** What the product is set up with. Made once from the environment by {@link loadConfig}, then passed on. */
 export interface Config {
@@ -49,17 +50,17 @@ const whole = (min: number, max: number): z.ZodType<number> =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be a whole number from ${min} to ${max}`);
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
-
 const baseUrl = z.string().transform((text, context): string => {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.has(url.hostname));
-  if (url === null || !safe || [url.username, url.password, url.search, url.hash].some((part) => part !== '')) {
+  const url = toBaseUrl(text);
+  if (url === null) {
     context.addIssue('must be an https address, or http on loopback, without credentials, query or fragment');
     return z.NEVER;
   }
   return url.origin + url.pathname.replace(/\/+$/, '');
 });
+
+/** Without a scheme it would be taken for one: `proxy:3128` is an address of the scheme "proxy". */
+const proxyUrl = z.url({ protocol: /^https?$/, hostname: /./, error: 'must be an http:// or https:// address' });
 
 const databaseUrl = z
   .string()
@@ -90,6 +91,9 @@ const environment = z.object({
     .regex(/^[\w.:/-]{1,200}$/, 'must be 1 to 200 letters, digits or any of . _ : / -')
     .default('meterline'),
   ANTHROPIC_BASE_URL: baseUrl.default('https://api.anthropic.com'),
+  // Read by the transport itself, which takes the name in small letters first.
+  HTTPS_PROXY: proxyUrl.optional(),
+  https_proxy: proxyUrl.optional(),
   METERLINE_MAX_REPLY_MB: whole(1, 1024).default(64),
   METERLINE_ENCRYPTION_KEYS: ring.default([]),
   METERLINE_API_TOKEN: z

@@ -1,3 +1,5 @@
+import { ConfigError } from './config.ts';
+
 /**
  * Tells the supervisor, where there is one, that this process serves now. `address` is where it listens, if it does.
  */
@@ -27,4 +29,14 @@ export function onStop(stop: () => void): void {
 export function exitWith(message: string): never {
   process.stderr.write(`${message}\n`);
   process.exit(2);
+}
+
+/** What `read` gives. A fault of the configuration ends the process with its sentences. */
+export function configured<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ConfigError) exitWith(error.message);
+    throw error;
+  }
 }

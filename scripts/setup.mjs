@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** The npm that runs this, or else the one on the PATH. */
+export const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
+
 const OLDEST_NODE = [20, 19];
 const INSTALL_STAMP = join(root, 'node_modules', '.meterline-installed');
 const BUILD_STAMP = join(root, 'dist', '.meterline-built');
@@ -72,7 +75,6 @@ function isInstalledByHand() {
 
 async function install() {
   rmSync(INSTALL_STAMP, { force: true });
-  const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
   await progress('Installing packages', [
     ...npm,
     'ci',
@@ -150,9 +152,9 @@ export function seconds(since) {
   return `${((Date.now() - since) / 1000).toFixed(1)} s`;
 }
 
-/** Runs a command in the project's root to its end and keeps what it wrote. */
-export async function run([command, ...args], { env = process.env } = {}) {
-  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Runs a command, in the project's root unless told otherwise, to its end and keeps what it wrote. */
+export async function run([command, ...args], { env = process.env, cwd = root } = {}) {
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const chunks = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => chunks.push(chunk));
   const code = await new Promise((resolve) => {

@@ -4,9 +4,9 @@ import { NativeConnection, Runtime } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
-import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { loadConfig } from '../config/config.ts';
 import { loadTemporalSettings } from '../config/temporal.ts';
-import { announceReady, exitWith, onStop } from '../config/process.ts';
+import { announceReady, configured, onStop } from '../config/process.ts';
 import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
 import { createKeyRing } from '../db/key-ring.ts';
 import { startKeeper } from './keeper.ts';
@@ -19,7 +19,12 @@ const RETRY_CAP_MS = 15_000;
 
 /** `npm run worker`: carries workflows and activities until it is asked to stop. */
 async function main(): Promise<void> {
-  const config = readConfig();
+  const config = configured(() =>
+    loadConfig(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS']),
+  );
+  const { connectionOptions, namespace } = configured(() =>
+    loadTemporalSettings(process.env, config.temporal.namespace),
+  );
   const log = createLogger(config.logLevel, 'worker');
   Runtime.install({
     logger: temporalLogger(log),
@@ -34,7 +39,6 @@ async function main(): Promise<void> {
 
   const database = openDatabase(config.databaseUrl ?? '', { max: POOL_SIZE, name: 'meterline worker' });
   await untilItAnswers('Postgres', stop.signal, log, () => checkSchema(database.db));
-  const { connectionOptions, namespace } = loadTemporalSettings(process.env, config.temporal.namespace);
   const connection = await untilItAnswers('Temporal', stop.signal, log, () =>
     NativeConnection.connect(connectionOptions),
   );
@@ -67,15 +71,6 @@ async function main(): Promise<void> {
   await transport.close();
   await connection.close();
   await database.close();
-}
-
-function readConfig(): Config {
-  try {
-    return loadConfig(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS']);
-  } catch (error) {
-    if (error instanceof ConfigError) exitWith(error.message);
-    throw error;
-  }
 }
 
 async function checkSchema(db: Db): Promise<void> {

@@ -36,12 +36,11 @@ const usage = endpoint({
   },
 });
 
-function numbers(counts: Readonly<Record<UsageCount, string>>): Record<UsageCount, number> {
-  const number = (count: UsageCount): number => {
+function numbers(counts: Readonly<Record<UsageCount, string>>): Record<UsageCount, number | bigint> {
+  // Rather another type within here than a rounded sum: JSON's whole numbers have no bounds, and a float's have.
+  const number = (count: UsageCount): number | bigint => {
     const value = Number(counts[count]);
-    // Rather no answer than a rounded one.
-    if (!Number.isSafeInteger(value)) throw new RangeError(`the sum of ${count} is beyond 2^53`);
-    return value;
+    return Number.isSafeInteger(value) ? value : BigInt(counts[count]);
   };
   return {
     uncached_input_tokens: number('uncached_input_tokens'),

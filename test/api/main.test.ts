@@ -1,42 +1,23 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
+import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { ADMIN_TOKEN, CANARY } from './support.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-// Under node_modules, so that the compiled files find their packages.
-const BUILT = join(ROOT, `node_modules/.cache/api-${process.pid}`);
+let built: CompiledRooms;
 let database: TestDatabase;
 
 beforeAll(async () => {
   database = await testDatabase();
-  for (const room of ['api', 'config', 'db', 'domain', 'workflows']) {
-    for (const file of await readdir(join(ROOT, room), { recursive: true })) {
-      if (!file.endsWith('.ts')) continue;
-      const { outputText } = ts.transpileModule(await readFile(join(ROOT, room, file), 'utf8'), {
-        compilerOptions: {
-          target: ts.ScriptTarget.ES2023,
-          module: ts.ModuleKind.ESNext,
-          rewriteRelativeImportExtensions: true,
-          verbatimModuleSyntax: true,
-        },
-      });
-      const to = join(BUILT, room, file.replace(/\.ts$/, '.js'));
-      await mkdir(join(to, '..'), { recursive: true });
-      await writeFile(to, outputText);
-    }
-  }
-  await writeFile(join(BUILT, 'package.json'), '{"type":"module"}');
+  built = await compileRooms(['api', 'config', 'db', 'domain', 'workflows']);
 });
 afterAll(async () => {
-  await rm(BUILT, { recursive: true, force: true });
+  await built.remove();
   await database.close();
 });
 
@@ -53,7 +34,7 @@ interface Started {
 }
 
 function start(env: Record<string, string>): Started {
-  const child = spawn(process.execPath, [join(BUILT, 'api/main.js')], {
+  const child = spawn(process.execPath, [join(built.directory, 'api/main.js')], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { PATH: process.env['PATH'], ...env },
   });
@@ -90,6 +71,14 @@ it('names everything that is missing at once and ends with status 2', async () =
   expect(said.err).not.toMatch(/^\s+at /m);
 });
 
+it("says in a sentence what is wrong with Temporal's variables, and ends with status 2", async () => {
+  const { exit, said } = start(environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: '/no/such/file' }));
+  expect(await exit).toBe(2);
+  expect(said.err).toBe(
+    'The configuration is wrong:\n  - TEMPORAL_TLS_CLIENT_CERT_PATH names /no/such/file, which cannot be read\n',
+  );
+});
+
 it('says in a sentence that its port is taken, and ends with status 2', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
@@ -112,7 +101,7 @@ it('announces where it serves, serves, and ends in peace when it is told to', as
 });
 
 it('starts, serves what is in Postgres and takes new connections while Temporal is down', async () => {
-  const { ready, said } = start(environment({ TEMPORAL_ADDRESS: '127.0.0.1:1' }));
+  const { ready, said } = start(environment({ TEMPORAL_ADDRESS: '127.0.0.1:1', TEMPORAL_API_KEY: CANARY }));
   const { address } = await ready;
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
   expect((await fetch(`${address}/v1/connections`, { headers })).status).toBe(200);

@@ -90,6 +90,12 @@ describe('a body', () => {
     expect(refused.body.code).toBe('invalid_request');
   });
 
+  it('with a key where a name belongs is a 400: a name is kept and shown in the clear', async () => {
+    const refused = await post(JSON.stringify({ name: `my ${CANARY}`, admin_api_key: CANARY }));
+    expect(refused.status).toBe(400);
+    expect(refused.body.errors).toEqual([{ path: 'body.name', message: 'must not hold a key' }]);
+  });
+
   it('that is compressed is a 400, so that nothing small becomes large here', async () => {
     expect((await post('{}', { 'content-encoding': 'gzip' })).status).toBe(400);
   });
@@ -115,6 +121,30 @@ describe('a client', () => {
 
   it('that does not speak HTTP gets a 400', async () => {
     expect(await dialogue('hello\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it.each([
+    ['names no host', 'GET /healthz HTTP/1.1\r\n\r\n'],
+    ['takes it for a proxy', 'CONNECT api.anthropic.com:443 HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['asks for a whole address', 'GET http://[::1/healthz HTTP/1.1\r\nHost: x\r\n\r\n'],
+  ])('that %s gets a 400 with a problem document', async (_what, text) => {
+    const heard = await dialogue(text);
+    expect(heard).toMatch(/^HTTP\/1\.1 400 /);
+    expect(heard).toContain('"code":"invalid_request"');
+  });
+
+  it('that expects something unknown is answered all the same', async () => {
+    const heard = await dialogue('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: much\r\nConnection: close\r\n\r\n');
+    expect(heard).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each([
+    ['Range', 'bytes=999999999-'],
+    ['If-Match', '"none"'],
+  ])('that asks for a file of the documentation with a %s that does not hold gets a 400', async (name, value) => {
+    const refused = await api.raw('/docs/swagger-ui.css', { headers: { [name]: value } });
+    expect(refused.status).toBe(400);
+    expect(refused.body.code).toBe('invalid_request');
   });
 
   it('that does not finish its headers in time gets a 408', async () => {

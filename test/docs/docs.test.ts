@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { READABLE_PATHS } from '../../anthropic/transport.ts';
 import { loadConfig } from '../../config/config.ts';
@@ -23,6 +24,8 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const DOCUMENTS = [
   'README.md',
   'docs/connect-anthropic.md',
+  'docs/dependencies.md',
+  'docs/network.md',
   'docs/operating.md',
   'docs/security.md',
   'docs/temporal-ui.md',
@@ -67,9 +70,11 @@ function firstLiterals(text: string): string[] {
   return rowsOf(text).flatMap(([cell = '']) => literals(cell));
 }
 
-/** The SQL block that a comment `<!-- test: name -->` stands before. */
-function sqlBlock(document: string, name: string): string {
-  const [, block] = new RegExp(`<!-- test: ${name} -->\\s+\`\`\`sql\\n([\\s\\S]*?)\`\`\``).exec(read(document)) ?? [];
+/** The block that a comment `<!-- test: name -->` stands before. */
+function blockOf(document: string, name: string, language = 'sql'): string {
+  const block = new RegExp(`<!-- test: ${name} -->\\s+\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(
+    read(document),
+  )?.[1];
   if (block === undefined) throw new Error(`${document} has no block "${name}"`);
   return block;
 }
@@ -190,6 +195,26 @@ describe("the page on Temporal's UI", () => {
   });
 });
 
+describe('the page on the network', () => {
+  const page = 'docs/network.md';
+
+  test('names the host that is asked by default, and the variable of every address', () => {
+    const [anthropic] = rowsOf(section(page, 'Outbound'));
+    expect(literals(anthropic?.[1] ?? '')).toEqual([`${new URL(loadConfig({}).anthropicBaseUrl).hostname}:443`]);
+    const variables = rowsOf(section(page, 'Outbound')).flatMap(([, , variable = '']) => literals(variable));
+    expect(variables).toEqual(['ANTHROPIC_BASE_URL', 'DATABASE_URL', 'TEMPORAL_ADDRESS', 'HTTPS_PROXY']);
+  });
+
+  test('gives a policy that lets nothing in, and out only DNS, Postgres, Temporal and https', () => {
+    const ports = z.array(z.object({ to: z.array(z.unknown()), ports: z.array(z.looseObject({ port: z.int() })) }));
+    const policy = z
+      .object({ spec: z.object({ policyTypes: z.array(z.string()), ingress: z.array(z.unknown()), egress: ports }) })
+      .parse(parse(blockOf(page, 'policy', 'yaml')));
+    expect(policy.spec).toMatchObject({ policyTypes: ['Ingress', 'Egress'], ingress: [] });
+    expect(policy.spec.egress.flatMap((rule) => rule.ports.map(({ port }) => port))).toEqual([53, 53, 5432, 7233, 443]);
+  });
+});
+
 describe('the page on operating', () => {
   const page = 'docs/operating.md';
   let database: TestDatabase;
@@ -222,13 +247,13 @@ describe('the page on operating', () => {
   });
 
   test('gives queries that run', async () => {
-    await onClient(database.url, (sql) => sql.unsafe(sqlBlock(page, 'examples')));
-    await onClient(database.url, (sql) => sql.unsafe(sqlBlock(page, 'watch')));
+    await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'examples')));
+    await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'watch')));
   });
 
   test('gives rights that let the service work and change no schema, and readers see only the views', async () => {
     const name = new URL(database.url).pathname.slice(1);
-    const rights = sqlBlock(page, 'rights').replaceAll('on database meterline', `on database ${name}`);
+    const rights = blockOf(page, 'rights').replaceAll('on database meterline', `on database ${name}`);
     await onClient(database.url, (sql) => sql.unsafe(rights));
     try {
       const service = openDatabase(as(database.url, 'meterline_service', 'change-me'), { max: 1, name: 'test' });

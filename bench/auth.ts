@@ -1,0 +1,113 @@
+import { Pool } from 'undici';
+import { openDatabase, type Db } from '../db/database.ts';
+import { createToken, findToken, hashToken, revokeToken } from '../db/tokens.ts';
+
+/** What authentication costs. Times are medians in microseconds, of one request after another. */
+export interface AuthCost {
+  /** A path without a route outside of /v1: all that a request costs beside its token. */
+  readonly openUs: number;
+  /** The same under /v1, with the token of METERLINE_API_TOKEN, which is compared in memory. */
+  readonly bootstrapUs: number;
+  /** The same with a token that is looked up in Postgres. */
+  readonly storedUs: number;
+  /** The hash of a token, and its hash and look-up, without HTTP. */
+  readonly hashUs: number;
+  readonly lookupUs: number;
+  /** Requests per second with many at a time, in the same order. */
+  readonly openPerSecond: number;
+  readonly bootstrapPerSecond: number;
+  readonly storedPerSecond: number;
+}
+
+const ROUNDS = 20;
+const IN_A_ROW = 100;
+const AT_A_TIME = 16;
+const MANY = 4_000;
+
+/** Measures it on an API that runs, which reads the same database. It makes a token for that and revokes it. */
+export async function measureAuth(options: {
+  apiUrl: string;
+  bootstrapToken: string;
+  databaseUrl: string;
+}): Promise<AuthCost> {
+  const database = openDatabase(options.databaseUrl, { max: 1, name: 'bench' });
+  const pool = new Pool(options.apiUrl, { connections: AT_A_TIME });
+  const stored = await createToken(database.db, { name: 'bench', role: 'viewer' });
+  const kinds = {
+    open: requester(pool, '/nothing', null),
+    bootstrap: requester(pool, '/v1/nothing', options.bootstrapToken),
+    stored: requester(pool, '/v1/nothing', stored.token),
+  };
+  try {
+    const us: Record<keyof typeof kinds, number[]> = { open: [], bootstrap: [], stored: [] };
+    // By turns, so that whatever else the machine does meanwhile meets all of them; the first round warms up.
+    for (let round = 0; round <= ROUNDS; round += 1) {
+      for (const kind of ['open', 'bootstrap', 'stored'] as const) {
+        const each = await timed(IN_A_ROW, kinds[kind]);
+        if (round > 0) us[kind].push(each);
+      }
+    }
+    const bare = await measureBare(database.db, stored.token);
+    return {
+      openUs: median(us.open),
+      bootstrapUs: median(us.bootstrap),
+      storedUs: median(us.stored),
+      ...bare,
+      openPerSecond: await perSecond(kinds.open),
+      bootstrapPerSecond: await perSecond(kinds.bootstrap),
+      storedPerSecond: await perSecond(kinds.stored),
+    };
+  } finally {
+    await revokeToken(database.db, stored.id);
+    await pool.close();
+    await database.close();
+  }
+}
+
+function requester(pool: Pool, path: string, token: string | null): () => Promise<void> {
+  const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+  return async () => {
+    const { statusCode, body } = await pool.request({ method: 'GET', path, headers });
+    await body.dump();
+    // Whoever is not authenticated under /v1 gets a 401, and there would be nothing to measure.
+    if (statusCode !== 404) throw new Error(`${path} was answered with ${statusCode}`);
+  };
+}
+
+async function measureBare(db: Db, token: string): Promise<Pick<AuthCost, 'hashUs' | 'lookupUs'>> {
+  const lookups: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    lookups.push(
+      await timed(IN_A_ROW, async () => {
+        if ((await findToken(db, hashToken(token))) === null) throw new Error('the token is not found');
+      }),
+    );
+  }
+  const startedAt = performance.now();
+  for (let count = 0; count < MANY; count += 1) hashToken(token);
+  return { hashUs: ((performance.now() - startedAt) * 1_000) / MANY, lookupUs: median(lookups) };
+}
+
+/** Microseconds that each of several took, one after another. */
+async function timed(times: number, work: () => Promise<void>): Promise<number> {
+  const startedAt = performance.now();
+  for (let count = 0; count < times; count += 1) await work();
+  return ((performance.now() - startedAt) * 1_000) / times;
+}
+
+async function perSecond(request: () => Promise<void>): Promise<number> {
+  let left = MANY;
+  const startedAt = performance.now();
+  const client = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await request();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, client));
+  return Math.round((MANY * 1_000) / (performance.now() - startedAt));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}

@@ -1,0 +1,18 @@
+const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Whether an address is one of this machine. Others that lead here, such as 127.0.0.2, count as foreign. */
+export function isLoopback({ hostname }: URL): boolean {
+  return LOOPBACK_HOSTS.includes(hostname);
+}
+
+/**
+ * The address that requests to Anthropic go to: https, or http on loopback, with nothing but a host and a path. Null for
+ * any other text, since what is sent there holds a key.
+ */
+export function toBaseUrl(text: string): URL | null {
+  if (!URL.canParse(text)) return null;
+  const url = new URL(text);
+  const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
+  const isBare = [url.username, url.password, url.search, url.hash].every((part) => part === '');
+  return isSafe && isBare ? url : null;
+}

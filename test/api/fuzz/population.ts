@@ -1,0 +1,70 @@
+import { createToken } from '../../../db/tokens.ts';
+import { restatements, syncs } from '../../../db/schema.ts';
+import { addDays } from '../../../domain/days.ts';
+import {
+  NOW,
+  TODAY,
+  seedConnection,
+  seedCostDay,
+  seedCovered,
+  seedUsageDay,
+  seedWorkspace,
+  type Api,
+} from '../support.ts';
+import type { Known } from './hostile.ts';
+import type { Route } from './routes.ts';
+
+/** Makes connections in several states, with data beyond what a float holds, and asks every list for a cursor. */
+export async function populate(api: Api, routes: readonly Route[]): Promise<Known> {
+  const ids = [
+    await seedConnection(api.db, { withKey: true }),
+    await seedConnection(api.db, { status: 'paused', withKey: true }),
+    await seedConnection(api.db, { status: 'disconnected' }),
+    await seedConnection(api.db, { status: 'refused', organization: null }),
+  ];
+  const [id = ''] = ids;
+  await seedReports(api, id);
+  await seedHistory(api, id);
+  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer' });
+  return { ids, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
+}
+
+async function seedReports({ db }: Api, id: string): Promise<void> {
+  await seedCovered(db, id, addDays(TODAY, -30), addDays(TODAY, -3));
+  const amounts = ['12.3456789', `${'9'.repeat(60)}.${'1'.repeat(60)}`];
+  const most = 2n ** 63n - 1n;
+  for (const day of [addDays(TODAY, -1), TODAY]) {
+    const lines = amounts.map((amount) => ({ workspace_id: 'wrkspc_1', model: 'a', amount }));
+    await seedCostDay(db, id, day, lines);
+    await seedUsageDay(db, id, day, [
+      { model: 'a', workspace_id: 'wrkspc_1', counts: [most, most, most, most, most, most] },
+      { model: null, counts: [most, 0n, 0n, 0n, 0n, 0n] },
+    ]);
+  }
+}
+
+async function seedHistory(api: Api, connectionId: string): Promise<void> {
+  for (const index of [1, 2, 3]) {
+    await seedWorkspace(api.db, connectionId, `wrkspc_${index}`, `Name ${index}`);
+    await api.send('PATCH', `/v1/connections/${connectionId}`, { name: `Name ${index}` });
+    const [day, instant] = [addDays(TODAY, -index), new Date(NOW)];
+    const lines = { linesAdded: 1, linesRemoved: 0, linesChanged: 2 };
+    await api.db
+      .insert(restatements)
+      .values({ connectionId, report: 'cost', day, before: '1.5', after: '2.25', ...lines, sync: index });
+    const run = { n: index, runId: `run-${index}`, kind: 'daily', state: 'succeeded' } as const;
+    await api.db
+      .insert(syncs)
+      .values({ connectionId, ...run, from: day, to: TODAY, startedAt: instant, endedAt: instant });
+  }
+}
+
+async function cursorsOf(api: Api, id: string, routes: readonly Route[]): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const { path } of routes.filter(({ method, query }) => method === 'GET' && 'after' in query)) {
+    const { body } = await api.get(`${path.replace('{id}', id)}?limit=1`);
+    if (body.next === null) throw new Error(`${path} has no second page, so its cursor is not tried`);
+    found.set(path, body.next);
+  }
+  return found;
+}
