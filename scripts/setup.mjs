@@ -17,7 +17,7 @@ const BUILD_STAMP = join(root, 'dist', '.meterline-built');
 const LOCK = join(root, '.meterline', 'setup.lock');
 /** Everything that ends up in dist/. */
 const ROOMS = [
-  ...['activities', 'anthropic', 'api', 'config', 'db', 'domain'],
+  ...['activities', 'anthropic', 'api', 'commands', 'config', 'db', 'domain'],
   ...['local', 'simulator', 'worker', 'workflows'],
 ];
 
