@@ -233,7 +233,11 @@ describe('the page on operating', () => {
     try {
       const service = openDatabase(as(database.url, 'meterline_service', 'change-me'), { max: 1, name: 'test' });
       try {
-        const { token } = await createToken(service.db, { name: 'a', role: 'viewer' });
+        const { token } = await createToken(service.db, {
+          name: 'a',
+          role: 'viewer',
+          maker: { id: null, name: 'test' },
+        });
         expect(await findToken(service.db, hashToken(token))).toMatchObject({ name: 'a' });
         await service.db.execute(`select nextval('read_attempts')`);
         await expect(service.db.execute('create table more (id int)')).rejects.toThrow();
