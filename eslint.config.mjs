@@ -84,6 +84,9 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'db/main.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'db/main.ts', 'bench/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
   prettier,
 );

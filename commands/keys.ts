@@ -64,7 +64,7 @@ async function rewrap({ db, config }: Surroundings): Promise<number> {
   const { rewrapped, left } = await rewrapStoredKeys(db, ring, (done) => {
     console.log(`${done} done`);
   });
-  console.log(`${rewrapped} stored keys are sealed anew under "${ring.ids[0]}".\n`);
+  console.log(`Sealed anew under "${ring.ids[0]}": ${rewrapped}\n`);
   const report = await checkStoredKeys(db, ring);
   printReport(report, ring);
   if (left.length > 0) {
