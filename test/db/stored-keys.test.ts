@@ -6,7 +6,7 @@ import { openDatabase, rows, type Db } from '../../db/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/key-ring.ts';
 import { acceptKey, destroyAllKeys, openActiveKey, openCandidate, stageKey } from '../../db/keys.ts';
 import { keys } from '../../db/schema.ts';
-import { checkStoredKeys, rewrapStoredKeys, saidOfStoredKeys } from '../../db/stored-keys.ts';
+import { checkStoredKeys, rewrapStoredKeys, saidOfStoredKeys, type StoredKey } from '../../db/stored-keys.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { TODAY, count, promised, waiting } from './support.ts';
@@ -103,8 +103,11 @@ describe('sealing stored keys anew', () => {
     expect((await checkStoredKeys(db, moved)).unreadable).toEqual([]);
   });
 
-  /** Runs it until it waits for a key that `change` holds, then lets that commit. */
-  async function during(change: (tx: Db) => Promise<unknown>): Promise<Awaited<ReturnType<typeof rewrapStoredKeys>>> {
+  /** Runs it until it waits for a key that `change` holds, then lets that commit, after what happens `meanwhile`. */
+  async function during(
+    change: (tx: Db) => Promise<unknown>,
+    meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<Awaited<ReturnType<typeof rewrapStoredKeys>>> {
     const holds = promised();
     const release = promised();
     const changed = db.transaction(async (tx) => {
@@ -115,6 +118,7 @@ describe('sealing stored keys anew', () => {
     await holds.done;
     const done = rewrapStoredKeys(db, moving);
     await until('it waits for the key', async () => (await waiting(db)) > 0);
+    await meanwhile();
     release.keep();
     await changed;
     return done;
@@ -140,10 +144,10 @@ describe('sealing stored keys anew', () => {
 
   it('takes what a process without the new ring stores behind it meanwhile', async () => {
     const last = await connected(old, 'Last', 'ffffffff-ffff-4fff-bfff-ffffffffffff');
-    const outcome = await during(async (tx) => {
-      await tx.execute(sql`update keys set tries = 1 where id = ${last.keyId}`);
-      await connected(old, 'First', '00000000-0000-4000-8000-000000000000');
-    });
+    const outcome = await during(
+      (tx) => tx.execute(sql`update keys set tries = 1 where id = ${last.keyId}`),
+      () => connected(old, 'First', '00000000-0000-4000-8000-000000000000'),
+    );
     expect(outcome).toEqual({ rewrapped: 2, left: [] });
   });
 
@@ -161,13 +165,14 @@ describe('sealing stored keys anew', () => {
     `);
     const { rewrapped, left } = await rewrapStoredKeys(db, moving);
     expect(rewrapped).toBe(1);
-    expect(
-      left.map(({ connectionName, connectionId, ringKeyId }) => [connectionName, connectionId, ringKeyId]).sort(),
-    ).toEqual([
+    const shown = (found: readonly StoredKey[]): string[][] =>
+      found.map((key) => [key.connectionName, key.connectionId, key.ringKeyId]).sort();
+    expect(shown(left)).toEqual([
       ['Gone', gone.id, 'lost'],
       ['Impostor', impostor.id, 'old'],
       ['Moved', moved1.id, 'old'],
     ]);
+    expect(shown((await checkStoredKeys(db, moving)).unreadable)).toEqual(shown(left));
     expect(await count(db, sql`keys where ring_key_id <> 'new'`)).toBe(3);
   });
 

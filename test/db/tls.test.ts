@@ -11,10 +11,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { PeerCertificate } from 'node:tls';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseFault, openDatabase, row } from '../../db/database.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
+import { readAddress } from '../../db/tls.ts';
 import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'meterline-tls-'));
@@ -128,6 +130,21 @@ describe('sslmode=verify-full', () => {
   it('refuses a certificate of another host, an address among them, and says so', async () => {
     expect(await outcome(address(`sslmode=verify-full&sslrootcert=${OURS}`, '127.0.0.1'))).toBe(OTHER_HOST);
   });
+
+  it.each([
+    ['127.0.0.1', 'IP Address:127.0.0.1'],
+    ['[::1]', 'IP Address:0:0:0:0:0:0:0:1'],
+    ['pg.db.example', 'DNS:*.db.example'],
+  ])(
+    'takes a certificate that is made out to the host of the address, %s, whatever host the driver names',
+    (host, to) => {
+      const { ssl } = readAddress(`postgres://u@${host}:1/d?sslmode=verify-full`);
+      const check = typeof ssl === 'object' ? ssl.checkServerIdentity : undefined;
+      const certificate = { subject: {}, subjectaltname: to } as PeerCertificate;
+      expect(check?.('localhost', certificate)).toBeUndefined();
+      expect(check?.(host, { ...certificate, subjectaltname: 'DNS:localhost' })).toBeInstanceOf(Error);
+    },
+  );
 
   it('refuses it also where the environment tells Node not to', async () => {
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
