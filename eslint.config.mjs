@@ -11,6 +11,7 @@ const ROOMS = {
   activities: ['domain', 'anthropic', 'db'],
   worker: ['domain', 'config', 'anthropic', 'db', 'activities', 'workflows'],
   api: ['domain', 'config', 'db', 'workflows'],
+  commands: ['domain', 'config', 'db'],
   simulator: [],
   local: ['domain', 'config', 'db'],
   bench: ['domain', 'db', 'local'],
@@ -69,7 +70,7 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: '^\\.\\./(?:anthropic|db|api|worker|config|simulator|local|test)/',
+              regex: '^\\.\\./(?:anthropic|db|api|worker|commands|config|simulator|local|test)/',
               message: 'workflows/ may import only from domain/, and types from activities/.',
             },
             {
@@ -84,6 +85,9 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['local/**/*.ts', 'simulator/main.ts', 'db/main.ts', 'bench/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'db/main.ts', 'bench/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
   prettier,
 );

@@ -1,4 +1,5 @@
 import express, { type Express, type RequestHandler } from 'express';
+import type { Store } from 'express-rate-limit';
 import helmet from 'helmet';
 import { authenticate } from './auth.ts';
 import type { Deps, Endpoint } from './endpoint.ts';
@@ -12,6 +13,7 @@ import { healthRoutes } from './routes/health.ts';
 import { historyRoutes } from './routes/history.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 /** What the app is made of. What is optional has a default that serves in production. */
@@ -26,6 +28,8 @@ export interface AppOptions extends Omit<Deps, 'settings'> {
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; 100. */
   readonly failuresPerMinute?: number;
+  /** Where they are counted; in the memory of this process. */
+  readonly failures?: Store;
   /** The clock: milliseconds since the epoch. */
   readonly now?: () => number;
   /** Aborted when the process is asked to end. */
@@ -44,6 +48,7 @@ export const endpoints: readonly Endpoint[] = [
   ...historyRoutes,
   ...costRoutes,
   ...usageRoutes,
+  ...tokenRoutes,
   ...healthRoutes,
 ];
 
@@ -70,7 +75,7 @@ export function createApp(options: AppOptions): Express {
   app.use(logRequests(log), securityHeaders);
   app.use(docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
-  app.use('/v1', authenticate({ db, apiToken: config.apiToken, failuresPerMinute }));
+  app.use('/v1', authenticate({ db, apiToken: config.apiToken, failuresPerMinute, failures: options.failures }));
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   app.use(notFound, answerProblems(log));

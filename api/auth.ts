@@ -1,12 +1,14 @@
 import type { Request, RequestHandler } from 'express';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import { ipKeyGenerator, rateLimit, type Store } from 'express-rate-limit';
 import { timingSafeEqual } from 'node:crypto';
 import type { Db } from '../db/database.ts';
-import { findToken, hashToken, isWholeToken, touchToken, type TokenRole } from '../db/tokens.ts';
+import { findToken, hashToken, isWholeToken, touchToken } from '../db/tokens.ts';
+import { BOOTSTRAP, type TokenRole } from '../domain/tokens.ts';
 import { Problem } from './problems.ts';
 
-/** Who makes a request: the name and role of its token. */
+/** Who makes a request: its token, of which the first one, that of the configuration, has no id. */
 export interface Caller {
+  readonly id: string | null;
   readonly name: string;
   readonly role: TokenRole;
 }
@@ -24,9 +26,15 @@ export function callerOf(request: Request): Caller | null {
 /**
  * Lets requests with a valid token pass, and of those with a viewer's token only the ones that read. Whatever is wrong
  * with a token, the answer is the same. After `failuresPerMinute` failed tries an address is not listened to until the
- * minute is over, so that nothing is learnt from a valid guess either.
+ * minute is over, so that nothing is learnt from a valid guess either. They are counted in `failures`, by default in the
+ * memory of this process; while they cannot be counted, nobody gets in.
  */
-export function authenticate(options: { db: Db; apiToken: string; failuresPerMinute: number }): RequestHandler[] {
+export function authenticate(options: {
+  db: Db;
+  apiToken: string;
+  failuresPerMinute: number;
+  failures?: Store | undefined;
+}): RequestHandler[] {
   const bootstrapHash = hashToken(options.apiToken);
   const addressOf = (request: Request): string => ipKeyGenerator(request.ip ?? '');
   const countFailure = rateLimit({
@@ -35,6 +43,8 @@ export function authenticate(options: { db: Db; apiToken: string; failuresPerMin
     standardHeaders: false,
     legacyHeaders: false,
     keyGenerator: addressOf,
+    passOnStoreError: false,
+    ...(options.failures === undefined ? {} : { store: options.failures }),
     // It only counts: whoever is over the limit is shut out before the token is looked at.
     handler: (_request, _response, next) => {
       next();
@@ -71,7 +81,7 @@ async function callerFor(db: Db, bootstrapHash: Buffer, header: string | undefin
   const token = BEARER.exec(header ?? '')?.[1];
   if (token === undefined) return null;
   const hash = hashToken(token);
-  if (timingSafeEqual(hash, bootstrapHash)) return { name: 'bootstrap', role: 'admin' };
+  if (timingSafeEqual(hash, bootstrapHash)) return { id: null, name: BOOTSTRAP, role: 'admin' };
   if (!isWholeToken(token)) return null;
   const found = await findToken(db, hash);
   if (found === null) return null;

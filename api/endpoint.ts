@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { Db } from '../db/database.ts';
 import type { KeyRing } from '../db/key-ring.ts';
 import type { FailureCode } from '../domain/failures.ts';
+import type { TokenRole } from '../domain/tokens.ts';
 import { callerOf } from './auth.ts';
 import { Problem, faultsOf, invalid } from './problems.ts';
 import type { Temporal } from './temporal.ts';
@@ -40,6 +41,8 @@ export interface Call<Query, Body> {
   readonly body: Body;
   /** The name of the token, which is who did it in events. */
   readonly actor: string;
+  /** The id of the token; null for the first one, that of the configuration. */
+  readonly actorId: string | null;
   /** Looks until there is something, as long as a request waits: null when the time is up, or nobody waits any more. */
   readonly waitFor: WaitFor;
 }
@@ -65,6 +68,8 @@ export interface Description<
   readonly path: string;
   readonly tag: string;
   readonly summary: string;
+  /** The role that it needs where reading is not for everybody; what changes something is for admins anyway. */
+  readonly role?: TokenRole;
   readonly query: Query;
   readonly body: Body;
   readonly out: Out;
@@ -95,6 +100,8 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
     (deps: Deps): RequestHandler =>
     async (request, response) => {
       const { stopping, waitMs } = deps.settings;
+      const caller = callerOf(request);
+      if (definition.role === 'admin' && caller?.role !== 'admin') throw new Problem('forbidden');
       let isGone = false;
       response.once('close', () => {
         isGone = true;
@@ -105,7 +112,8 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
           id: typeof id === 'string' ? id : '',
           query: readQuery(request, definition.query),
           body: readBody(request, definition.body),
-          actor: callerOf(request)?.name ?? '',
+          actor: caller?.name ?? '',
+          actorId: caller?.id ?? null,
           waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => isGone || stopping.aborted }),
         },
         deps,

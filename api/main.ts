@@ -1,8 +1,9 @@
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { loadConfig } from '../config/config.ts';
 import { announceReady, configured, exitWith, onStop } from '../config/process.ts';
-import { openDatabase } from '../db/database.ts';
-import { createKeyRing } from '../db/key-ring.ts';
+import { openDatabase, type Db } from '../db/database.ts';
+import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
+import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { createApp } from './app.ts';
 import { scrubbed } from './problems.ts';
 import { ListenError, closeServer, createHttpServer, listen } from './server.ts';
@@ -31,10 +32,11 @@ async function main(): Promise<void> {
       taskQueue: config.temporal.taskQueue,
     }),
   );
+  const ring = createKeyRing(config.encryptionKeys);
   const stopping = new AbortController();
   const app = createApp({
     db: database.db,
-    ring: createKeyRing(config.encryptionKeys),
+    ring,
     temporal,
     log,
     config: {
@@ -69,6 +71,18 @@ async function main(): Promise<void> {
   const url = await listen(server, config.host, config.port).catch(explain);
   log.info({ url, docs: `${url}/docs` }, 'listening');
   announceReady(url);
+  await tellOfStoredKeys(database.db, ring, log);
+}
+
+/** The API opens none of them; but with another ring than the workers' it would store keys that those cannot open. */
+async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
+  try {
+    const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
+    log[level](message);
+  } catch (error) {
+    // It serves all the same, and says of every request what is the matter.
+    log.warn(scrubbed(error), 'whether the stored keys open could not be checked');
+  }
 }
 
 function explain(error: unknown): never {

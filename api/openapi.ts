@@ -14,9 +14,7 @@ const USUAL_REFUSALS: readonly FailureCode[] = [
   'unavailable',
 ];
 
-const connectionPath = z.strictObject({
-  id: z.string().meta({ format: 'uuid', description: 'The id of a connection.' }),
-});
+const idPath = z.strictObject({ id: z.string().meta({ format: 'uuid', description: 'As the list gives it.' }) });
 
 /** The OpenAPI 3.1 document of these routes, made of the schemas that check their requests and replies. */
 export function openApiDocument(routes: readonly Description[]): ReturnType<typeof createDocument> {
@@ -61,7 +59,7 @@ function operationOf(route: Description): ZodOpenApiOperationObject {
     summary,
     ...(isOpen ? { security: [] } : {}),
     requestParams: {
-      ...(path.includes(':id') ? { path: connectionPath } : {}),
+      ...(path.includes(':id') ? { path: idPath } : {}),
       ...(query === nothing ? {} : { query }),
     },
     ...(body === nothing

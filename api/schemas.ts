@@ -5,6 +5,7 @@ import { KEY_STATES } from '../domain/keys.ts';
 import { REPORTS, type UsageCount } from '../domain/lines.ts';
 import { SYNC_KINDS } from '../domain/reading.ts';
 import { STATUSES } from '../domain/statuses.ts';
+import { TOKEN_ROLES, faultOfTokenName } from '../domain/tokens.ts';
 
 // What comes in.
 
@@ -90,6 +91,31 @@ export const newKey = z.strictObject({ admin_api_key: adminApiKey }).meta({ id: 
 export const syncRequest = z
   .strictObject({ from: day.optional(), to: day.optional() })
   .meta({ id: 'SyncRequest', description: 'Both days, or none: then it reads what is missing and the last 31 days.' });
+
+/** The body of POST /v1/tokens. */
+export const newToken = z
+  .strictObject({
+    name: z
+      .string()
+      .superRefine((text, context) => {
+        const fault = faultOfTokenName(text);
+        if (fault !== null) context.addIssue(fault);
+      })
+      .meta({ description: 'Who events say did it. Unique among tokens that are not revoked.', examples: ['grafana'] }),
+    role: z.enum(TOKEN_ROLES).meta({ description: 'An admin does everything, a viewer only reads.' }),
+    expires_at: z.iso
+      .datetime({ offset: true, error: 'must be an instant, as 2026-01-31T06:12:00Z' })
+      .transform((text) => new Date(text))
+      .optional()
+      .meta({
+        override: { type: 'string', format: 'date-time' },
+        description: 'Without it, when the token expires that makes this one, or never.',
+      }),
+  })
+  .meta({ id: 'NewToken' });
+
+/** The query of GET /v1/tokens. */
+export const tokensQuery = z.strictObject(page);
 
 /** The query of GET /v1/connections. */
 export const connectionsQuery = z.strictObject({ status: z.enum(STATUSES).optional(), ...page });
@@ -252,6 +278,26 @@ export const stagedKey = z
   })
   .meta({ id: 'StagedKey' });
 
+const tokenFields = {
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(TOKEN_ROLES),
+  created_at: instant,
+  created_by: z.string().meta({ description: 'The name of the token that made it; `command` for the command line.' }),
+  expires_at: instant.nullable(),
+  revoked_at: instant.nullable(),
+  revoked_by: text,
+  last_used_at: instant.nullable().meta({ description: 'To the minute.' }),
+};
+
+/** A token, never the token itself. */
+export const token = z.strictObject(tokenFields).meta({ id: 'Token' });
+
+/** A token just made: the only reply that holds it. */
+export const madeToken = z
+  .strictObject({ ...tokenFields, token: z.string().meta({ description: 'Shown this once.', format: 'password' }) })
+  .meta({ id: 'MadeToken' });
+
 const listOf = <Item extends z.ZodType>(item: Item) =>
   z.strictObject({
     data: z.array(item),
@@ -260,6 +306,7 @@ const listOf = <Item extends z.ZodType>(item: Item) =>
 
 /** Lists. */
 export const connectionList = listOf(connection).meta({ id: 'ConnectionList' });
+export const tokenList = listOf(token).meta({ id: 'TokenList' });
 export const syncList = listOf(sync).meta({ id: 'SyncList' });
 export const workspaceList = listOf(
   z.strictObject({

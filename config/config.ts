@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { toBaseUrl } from '../domain/base-url.ts';
+import { SSL_MODES, databaseUrl, holdsCertificates, withTlsFrom } from './database-url.ts';
 
 /** What the product is set up with. Made once from the environment by {@link loadConfig}, then passed on. */
 export interface Config {
@@ -62,10 +63,6 @@ const baseUrl = z.string().transform((text, context): string => {
 /** Without a scheme it would be taken for one: `proxy:3128` is an address of the scheme "proxy". */
 const proxyUrl = z.url({ protocol: /^https?$/, hostname: /./, error: 'must be an http:// or https:// address' });
 
-const databaseUrl = z
-  .string()
-  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), 'must be a postgres:// address');
-
 const ring = z.string().transform((text, context): RingKey[] => {
   const keys = text.split(',').map((entry) => {
     const [, id = '', base64 = ''] = /^([A-Za-z0-9_.-]{1,32}):([A-Za-z0-9+/]+={0,2})$/.exec(entry.trim()) ?? [];
@@ -73,13 +70,32 @@ const ring = z.string().transform((text, context): RingKey[] => {
   });
   if (keys.some(({ id }) => id === '')) context.addIssue('must be id:base64, or several of these with commas between');
   else if (keys.some(({ key }) => key.length !== 32)) context.addIssue('each key must be 32 bytes in base64');
+  else if (keys.some(({ key }) => isGuessable(key)))
+    context.addIssue('each key must be random, as "npm run keys -- new" makes it');
   else if (new Set(keys.map(({ id }) => id)).size < keys.length) context.addIssue('names an id twice');
   else return keys;
   return z.NEVER;
 });
 
+const DISTINCT_BYTES_AT_LEAST = 16;
+
+/**
+ * Whether somebody wrote this key, or took it from an example: 32 random bytes have fewer than 16 different ones, are
+ * all printable, or each a step from the one before, less often than once in ten thousand million tries.
+ */
+function isGuessable(key: Buffer): boolean {
+  const steps = [...key.subarray(1)].map((byte, index) => (byte - (key[index] ?? 0)) & 0xff);
+  return (
+    new Set(key).size < DISTINCT_BYTES_AT_LEAST ||
+    new Set(steps).size === 1 ||
+    key.every((byte) => byte >= 0x20 && byte <= 0x7e)
+  );
+}
+
 const environment = z.object({
   DATABASE_URL: databaseUrl.optional(),
+  PGSSLMODE: z.enum(SSL_MODES, `must be one of ${SSL_MODES.join(', ')}`).optional(),
+  PGSSLROOTCERT: z.string().refine(holdsCertificates, 'names no file of certificates').optional(),
   TEMPORAL_ADDRESS: z
     .string()
     .regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port')
@@ -125,7 +141,10 @@ export function loadConfig(
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults.sort());
   const read = parsed.data;
   return {
-    databaseUrl: read.DATABASE_URL ?? null,
+    databaseUrl:
+      read.DATABASE_URL === undefined
+        ? null
+        : withTlsFrom({ mode: read.PGSSLMODE, rootCert: read.PGSSLROOTCERT }, read.DATABASE_URL),
     temporal: {
       address: read.TEMPORAL_ADDRESS ?? null,
       namespace: read.TEMPORAL_NAMESPACE,

@@ -2,6 +2,7 @@ import { DrizzleQueryError, sql, type Name, type SQL } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import * as schema from './schema.ts';
+import { readAddress } from './tls.ts';
 
 /** A connection pool, or a transaction in it. Every query takes one as its first argument. */
 export type Db = Pick<
@@ -21,9 +22,8 @@ export interface Database {
  * again by the next one. `max` is the number of connections, `name` what Postgres shows for them.
  */
 export function openDatabase(url: string, options: { max: number; name: string }): Database {
-  const client = postgres(url, {
+  const client = connectTo(url, {
     max: options.max,
-    connect_timeout: 10,
     idle_timeout: 60,
     max_lifetime: 30 * 60,
     connection: {
@@ -35,10 +35,17 @@ export function openDatabase(url: string, options: { max: number; name: string }
       lock_timeout: 10_000,
       statement_timeout: 25_000,
     },
-    onnotice: () => undefined,
   });
   return { db: survivingLoss(drizzle(client, { schema })), close: () => client.end({ timeout: 5 }) };
 }
+
+/** A client of a `postgres://` address, over TLS as far as the address asks for it. */
+export function connectTo(address: string, options: Options): postgres.Sql {
+  const { url, ssl } = readAddress(address);
+  return postgres(url, { connect_timeout: 10, onnotice: () => undefined, ...options, ssl });
+}
+
+type Options = Omit<postgres.Options<Record<string, never>>, 'ssl'>;
 
 /**
  * The driver answers every failure in a transaction with a rollback, also the loss of its connection, and it lets a
@@ -131,6 +138,9 @@ const CONNECTION_CODES = new Set([
   'ERR_STREAM_DESTROYED',
 ]);
 
+/** That the server's certificate is not the one that `sslmode` asks for. */
+const CERTIFICATE_CODE = /^(ERR_TLS_CERT|CERT_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY))/;
+
 /** A database error, told without the values that were sent: those may be keys or somebody's figures. */
 export interface DatabaseFault {
   /** The SQLSTATE, or the name of a network failure. */
@@ -167,11 +177,23 @@ export function databaseFault(error: unknown): DatabaseFault | null {
   }
   const lost = lossOf(cause);
   if (lost !== null) {
-    return { code: lost, constraint: null, unavailable: true, message: `Postgres does not answer: ${lost}` };
+    // The driver asks for TLS and goes on with it whatever it hears, to which a server without TLS hangs up.
+    const isWithoutTls = cause instanceof Error && cause.message.includes('before secure TLS connection');
+    const what = isWithoutTls ? 'does not speak TLS, which sslmode asks for, or hung up' : 'does not answer';
+    return { code: lost, constraint: null, unavailable: true, message: `Postgres ${what}: ${lost}` };
+  }
+  const code = codeOf(cause);
+  if (code !== null && CERTIFICATE_CODE.test(code)) {
+    const why =
+      code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+        ? 'it is made out to another host than the one in DATABASE_URL'
+        : 'it has expired, or no authority signed it that is trusted here; sslrootcert in DATABASE_URL names one';
+    const message = `The certificate of Postgres is refused (${code}): ${why}`;
+    return { code, constraint: null, unavailable: true, message };
   }
   if (error instanceof DrizzleQueryError) {
     return {
-      code: codeOf(cause) ?? 'UNKNOWN',
+      code: code ?? 'UNKNOWN',
       constraint: null,
       unavailable: false,
       message: 'A statement failed before it reached Postgres',

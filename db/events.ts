@@ -1,8 +1,6 @@
+import { METERLINE } from '../domain/tokens.ts';
 import type { Db } from './database.ts';
 import { events } from './schema.ts';
-
-/** Who did what happened on its own. */
-export const METERLINE = 'meterline';
 
 /** The kinds of events that are kept. */
 export type EventType =

@@ -28,6 +28,8 @@ export interface Sealed {
 
 /** Seals and opens Admin API keys. */
 export interface KeyRing {
+  /** The ids of its keys; the first one seals. */
+  readonly ids: readonly [first: string, ...others: string[]];
   seal(secret: string, place: SealedPlace): Sealed;
   /** Throws {@link KeyUnreadableError}. */
   open(sealed: Sealed, place: SealedPlace): string;
@@ -41,10 +43,11 @@ export interface KeyRing {
  * that a row copied to another place does not open.
  */
 export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): KeyRing {
-  const [first] = keys;
+  const [first, ...others] = keys;
   if (first === undefined) throw new Error('A key ring needs at least one key: set METERLINE_ENCRYPTION_KEYS');
   if (keys.some(({ key }) => key.length !== KEY_BYTES)) throw new Error('Each key of the ring must be 32 bytes');
   return {
+    ids: [first.id, ...others.map(({ id }) => id)],
     seal(secret, place) {
       const aad = associatedData(place, first.id);
       const dataKey = randomBytes(KEY_BYTES);

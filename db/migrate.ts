@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
-import postgres from 'postgres';
+import { connectTo } from './database.ts';
 
 /** Any number that nothing else in the same database locks by. */
 const MIGRATION_LOCK = 7_303_014;
@@ -12,7 +12,7 @@ const MIGRATION_LOCK = 7_303_014;
  * first find nothing left to do. Needs a role that may create tables; the service itself needs no such right.
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const client = postgres(url, { max: 1, connect_timeout: 10, onnotice: () => undefined });
+  const client = connectTo(url, { max: 1 });
   try {
     const db = drizzle(client);
     // Drizzle's own migrator takes no lock. A session's lock lasts until the one connection of this pool closes.

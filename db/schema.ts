@@ -1,4 +1,4 @@
-import { isNotNull, sql } from 'drizzle-orm';
+import { isNotNull, isNull, sql } from 'drizzle-orm';
 import {
   bigint,
   bigserial,
@@ -17,12 +17,14 @@ import {
   unique,
   uniqueIndex,
   uuid,
+  type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 import type { Fault } from '../domain/failures.ts';
 import { KEY_STATES, type KeyState } from '../domain/keys.ts';
 import type { Json, Report } from '../domain/lines.ts';
 import { SYNC_KINDS, type DayState, type SyncKind } from '../domain/reading.ts';
 import { STATUSES, type Status } from '../domain/statuses.ts';
+import { TOKEN_ROLES, type TokenRole } from '../domain/tokens.ts';
 import type { Day } from '../domain/days.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -319,19 +321,30 @@ export const events = pgTable(
   (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
 );
 
-/** Tokens of the HTTP API, hashed. */
+/** Tokens of the HTTP API, hashed. A row is never deleted: it is the record of who made a token, and who revoked it. */
 export const tokens = pgTable(
   'tokens',
   {
     id: uuid().primaryKey().defaultRandom(),
     name: text().notNull(),
-    role: text().$type<'admin' | 'viewer'>().notNull(),
+    role: text().$type<TokenRole>().notNull(),
     /** SHA-256 of the token. */
     hash: bytea().notNull().unique(),
+    /** The token that made it, with which it is revoked, too; null where a command or the first token did. */
+    madeWith: uuid('made_with').references((): AnyPgColumn => tokens.id),
+    /** As whom events show who did it. */
+    createdBy: text('created_by').notNull(),
     createdAt: instant('created_at').notNull().defaultNow(),
     expiresAt: instant('expires_at'),
+    revokedBy: text('revoked_by'),
     revokedAt: instant('revoked_at'),
     lastUsedAt: instant('last_used_at'),
   },
-  () => [check('tokens_role', oneOf('role', ['admin', 'viewer']))],
+  (table) => [
+    check('tokens_role', oneOf('role', TOKEN_ROLES)),
+    check('tokens_expiry', sql`${table.expiresAt} > ${table.createdAt}`),
+    check('tokens_revoked', sql`(${table.revokedAt} is null) = (${table.revokedBy} is null)`),
+    // Events know a token by its name.
+    uniqueIndex('tokens_one_by_name').on(table.name).where(isNull(table.revokedAt)),
+  ],
 );

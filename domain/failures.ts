@@ -116,7 +116,7 @@ export const FAILURES = {
   forbidden: {
     status: 403,
     retryable: false,
-    message: 'The token of this request may only read.',
+    message: 'The token of this request has the role "viewer", which may not do this.',
     action: 'Use a token with the role "admin".',
   },
   not_found: {
@@ -128,9 +128,9 @@ export const FAILURES = {
   conflict: {
     status: 409,
     retryable: false,
-    message: 'The connection is not in a state in which this is possible.',
+    message: 'What is there already is not in a state in which this is possible.',
     action:
-      'The detail of this reply says what is in the way. Resume a connection that is paused; connect the organization again where it was disconnected.',
+      'The detail of this reply says what is in the way. Resume a connection that is paused; connect the organization again where it was disconnected; choose another name for a token, or revoke the one that has it.',
   },
   too_large: {
     status: 413,

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
+import { EMBEDDED_DATABASE, EMBEDDED_FILES } from '../config/embedded.ts';
 import { anyFreePort } from './ports.ts';
 import {
   commandLineOf,
@@ -21,8 +22,7 @@ import {
 import { keptSecret } from './secrets.ts';
 import { asPostgresUser, type Launcher } from './postgres-user.ts';
 
-const DATABASE = 'meterline';
-const ROLE = 'meterline';
+const { role: ROLE, name: DATABASE } = EMBEDDED_DATABASE;
 /** SIGINT is Postgres' fast shutdown, SIGQUIT its immediate one (the next start recovers from the write-ahead log). */
 const shutdown = (withinMs: number): Escalation => [
   ['SIGINT', withinMs * 0.7],
@@ -60,7 +60,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const binaries = await findPostgres();
   const launcher = await asPostgresUser({ executable: binaries.postgres, dataDir });
-  const password = keptSecret(join(dataDir, 'postgres-password'), newPassword).value;
+  const password = keptSecret(join(dataDir, EMBEDDED_FILES.postgresPassword), newPassword).value;
   const cluster = join(dataDir, 'postgres');
   await stopOrphan(cluster, options.log);
   if (!existsSync(join(cluster, 'PG_VERSION'))) {

@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { EMBEDDED_FILES } from '../config/embedded.ts';
 import { identityOf, isErrno, stopPid, type Escalation } from './processes.ts';
 
 export const ROLES = ['api', 'worker', 'simulator', 'temporal', 'postgres'] as const;
@@ -72,7 +73,7 @@ export class RunFile {
         `${directory} cannot be made or used as the data directory (${why}). Set METERLINE_DATA_DIR to another.`,
       );
     }
-    const path = join(directory, 'run.json');
+    const path = join(directory, EMBEDDED_FILES.run);
     const content: RunFileContent = {
       supervisor: { pid: process.pid, started: identityOf(process.pid) },
       processes: [],

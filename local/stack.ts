@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import postgres from 'postgres';
 import type { Config } from '../config/config.ts';
+import { EMBEDDED_FILES } from '../config/embedded.ts';
+import { connectTo } from '../db/database.ts';
 import type { Console } from './console.ts';
 import { capLogs, logFileOf } from './logs.ts';
 import { isFree, nextFreePort } from './ports.ts';
@@ -137,7 +138,8 @@ class Starter {
       () => onFreePort(5432, (port) => this.#supervise('postgres', (onSpawn) => startOn(port, onSpawn))),
       ({ port }) => `127.0.0.1:${port}`,
     );
-    return running.url;
+    // In so many words, since PGSSLMODE may be set for another Postgres.
+    return `${running.url}?sslmode=disable`;
   }
 
   async #temporal(): Promise<{ address: string; namespace: string; uiUrl: string | null; embedded: boolean }> {
@@ -254,7 +256,10 @@ class Starter {
     const ring =
       config.encryptionKeys.length > 0
         ? env['METERLINE_ENCRYPTION_KEYS']
-        : keptSecret(join(this.#dataDir, 'encryption-keys'), () => `local:${randomBytes(32).toString('base64')}`).value;
+        : keptSecret(
+            join(this.#dataDir, EMBEDDED_FILES.encryptionKeys),
+            () => `local:${randomBytes(32).toString('base64')}`,
+          ).value;
     // Settings meant for another Temporal (its TLS, its API key) would not open the embedded one.
     const base = temporal.embedded ? withoutPrefix(env, 'TEMPORAL_') : env;
     return {
@@ -336,7 +341,7 @@ function refuseOtherKind(dataDir: string, kind: Kind): void {
  * simulator. So it takes only one that is empty or holds the sample organization alone.
  */
 async function refuseRealData(databaseUrl: string, sampleOrganization: string): Promise<void> {
-  const sql = postgres(databaseUrl, { max: 1, connect_timeout: 10, onnotice: () => undefined });
+  const sql = connectTo(databaseUrl, { max: 1 });
   try {
     const [found] = await sql`select to_regclass('connections') is not null as present`;
     if (found?.['present'] !== true) return;

@@ -20,7 +20,7 @@ const BUILD_STAMP = join(root, 'dist', '.meterline-built');
 const LOCK = join(root, '.meterline', 'setup.lock');
 /** Everything that ends up in dist/. */
 const ROOMS = [
-  ...['activities', 'anthropic', 'api', 'bench', 'config', 'db', 'domain'],
+  ...['activities', 'anthropic', 'api', 'bench', 'commands', 'config', 'db', 'domain'],
   ...['local', 'simulator', 'worker', 'workflows'],
 ];
 

@@ -8,7 +8,8 @@ import { loadConfig } from '../config/config.ts';
 import { loadTemporalSettings } from '../config/temporal.ts';
 import { announceReady, configured, onStop } from '../config/process.ts';
 import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
-import { createKeyRing } from '../db/key-ring.ts';
+import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
+import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { startKeeper } from './keeper.ts';
 import { createLogger, temporalLogger } from './logger.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
@@ -38,7 +39,11 @@ async function main(): Promise<void> {
   });
 
   const database = openDatabase(config.databaseUrl ?? '', { max: POOL_SIZE, name: 'meterline worker' });
-  await untilItAnswers('Postgres', stop.signal, log, () => checkSchema(database.db));
+  const ring = createKeyRing(config.encryptionKeys);
+  await untilItAnswers('Postgres', stop.signal, log, async () => {
+    await checkSchema(database.db);
+    await tellOfStoredKeys(database.db, ring, log);
+  });
   const connection = await untilItAnswers('Temporal', stop.signal, log, () =>
     NativeConnection.connect(connectionOptions),
   );
@@ -50,7 +55,7 @@ async function main(): Promise<void> {
     taskQueue,
     dependencies: {
       db: database.db,
-      ring: createKeyRing(config.encryptionKeys),
+      ring,
       transport,
       syncHourUtc: config.syncHourUtc,
       restatementDays: config.restatementDays,
@@ -76,6 +81,12 @@ async function main(): Promise<void> {
 async function checkSchema(db: Db): Promise<void> {
   const { ready } = await row<{ ready: boolean }>(db, sql`select to_regclass('tokens') is not null as ready`);
   if (!ready) throw new Error('the database has not the present schema; run "npm run migrate"');
+}
+
+/** A key that does not open stops its own connection only: whoever lost an encryption key is told before all of them. */
+async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
+  const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
+  log[level](message);
 }
 
 /** A server that is down is waited for, with a line that says so: it is not for us to end because of it. */

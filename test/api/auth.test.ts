@@ -1,9 +1,19 @@
 import { eq } from 'drizzle-orm';
+import type { ClientRateLimitInfo, Store } from 'express-rate-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/app.ts';
 import { tokens } from '../../db/schema.ts';
 import { createToken, hashToken, isWholeToken, listTokens, revokeToken } from '../../db/tokens.ts';
+import { MAKER } from '../db/support.ts';
 import { ADMIN_TOKEN, seedConnection, startApi, type Api } from './support.ts';
+
+/** A store of failed tries that knows of none. */
+class CountingNothing implements Store {
+  get = (): ClientRateLimitInfo => ({ totalHits: 0, resetTime: undefined });
+  increment = (): ClientRateLimitInfo => ({ totalHits: 1, resetTime: undefined });
+  decrement = (): void => undefined;
+  resetKey = (): void => undefined;
+}
 
 let api: Api;
 beforeAll(async () => {
@@ -25,15 +35,14 @@ describe('a token', () => {
   });
 
   it('that is missing, malformed, unknown, cut, revoked or expired gets one and the same 401', async () => {
-    const revoked = await createToken(api.db, { name: 'revoked', role: 'admin' });
-    expect(await revokeToken(api.db, revoked.id)).toBe(true);
-    expect(await revokeToken(api.db, revoked.id)).toBe(false);
-    const expired = await createToken(api.db, {
-      name: 'expired',
-      role: 'admin',
-      expiresAt: new Date(Date.now() - 1_000),
-    });
-    const good = await createToken(api.db, { name: 'good', role: 'admin' });
+    const revoked = await createToken(api.db, { name: 'revoked', role: 'admin', maker: MAKER });
+    await revokeToken(api.db, revoked.id, 'test');
+    const expired = await createToken(api.db, { name: 'expired', role: 'admin', maker: MAKER });
+    await api.db
+      .update(tokens)
+      .set({ createdAt: new Date(Date.now() - 2_000), expiresAt: new Date(Date.now() - 1_000) })
+      .where(eq(tokens.id, expired.id));
+    const good = await createToken(api.db, { name: 'good', role: 'admin', maker: MAKER });
     const headers = [
       undefined,
       '',
@@ -66,7 +75,7 @@ describe('a token', () => {
   });
 
   it('is stored as a hash only, and knows when it was used last', async () => {
-    const made = await createToken(api.db, { name: 'ci', role: 'admin' });
+    const made = await createToken(api.db, { name: 'ci', role: 'admin', maker: MAKER });
     expect(Buffer.from(made.token.slice(10), 'base64url').length).toBeGreaterThanOrEqual(16);
     expect(isWholeToken(made.token)).toBe(true);
     await api.get('/v1/connections', made.token);
@@ -76,22 +85,28 @@ describe('a token', () => {
     await api.get('/v1/connections', made.token);
     const [again] = await api.db.select().from(tokens).where(eq(tokens.id, made.id));
     expect(again?.lastUsedAt).toEqual(row?.lastUsedAt);
-    expect((await listTokens(api.db)).find(({ id }) => id === made.id)).not.toHaveProperty('hash');
+    expect((await listTokens(api.db, { after: null, limit: 10 })).find(({ id }) => id === made.id)).not.toHaveProperty(
+      'hash',
+    );
   });
 
   it('of a viewer reads everything and changes nothing', async () => {
-    const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer' });
+    const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker: MAKER });
     const id = await seedConnection(api.db, {});
-    for (const { method, path } of secured) {
+    for (const { method, path, role } of secured) {
+      const mayRead = method === 'get' && role !== 'admin';
       const answer = await api.send(method.toUpperCase(), path.replace(':id', id), undefined, viewer.token);
-      expect([method, path, answer.status]).toEqual([method, path, method === 'get' ? 200 : 403]);
-      if (method !== 'get') expect(answer.body.code).toBe('forbidden');
+      expect([method, path, answer.status]).toEqual([method, path, mayRead ? 200 : 403]);
+      if (!mayRead) expect(answer.body.code).toBe('forbidden');
     }
+    expect(secured.filter(({ role }) => role === 'admin').map(({ method, path }) => `${method} ${path}`)).toContain(
+      'get /v1/tokens',
+    );
     expect(api.temporal.signals).toEqual([]);
   });
 
   it('gives its name to events', async () => {
-    const admin = await createToken(api.db, { name: 'Ada', role: 'admin' });
+    const admin = await createToken(api.db, { name: 'Ada', role: 'admin', maker: MAKER });
     const id = await seedConnection(api.db, {});
     await api.send('POST', `/v1/connections/${id}/pause`, undefined, admin.token);
     await api.send('PATCH', `/v1/connections/${id}`, { name: 'x' }, admin.token);
@@ -116,6 +131,20 @@ describe('failed tries', () => {
         expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
       }
       expect((await own.get('/healthz', null)).status).toBe(200);
+    } finally {
+      await own.close();
+    }
+  });
+
+  it.each(['get', 'increment'] as const)('that cannot be looked up or counted (%s) let nobody in', async (broken) => {
+    const fail = (): Promise<never> => Promise.reject(new Error('the store is gone'));
+    const failures: Store = Object.assign(new CountingNothing(), { [broken]: fail });
+    const own = await startApi({ failures });
+    try {
+      const answers = await Promise.all([own.get('/v1/connections', 'wrong'), own.get('/v1/connections')]);
+      // A good token needs no counting, only the look at what was counted.
+      expect(answers.map(({ status }) => status)).toEqual(broken === 'get' ? [500, 500] : [500, 200]);
+      expect(answers.map(({ text }) => text).join()).not.toContain('the store is gone');
     } finally {
       await own.close();
     }

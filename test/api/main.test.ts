@@ -113,6 +113,19 @@ it('starts, serves what is in Postgres and takes new connections while Temporal 
   expect(said.out + said.err).not.toMatch(new RegExp(`CANARY|${ADMIN_TOKEN}`));
 });
 
+it('says which connections have keys that its encryption keys do not open, and serves all the same', async () => {
+  const { ready, said } = start(environment());
+  const { address } = await ready;
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'Orphan', admin_api_key: CANARY });
+  expect((await fetch(`${address}/v1/connections`, { method: 'POST', headers, body })).status).toBe(202);
+  expect(said.out).not.toContain('Orphan');
+  const other = start(environment());
+  const { address: elsewhere } = await other.ready;
+  await until('its log says so', () => /"level":50,.*do not open .*\\"Orphan\\" \(/.test(other.said.out));
+  expect((await fetch(`${elsewhere}/readyz`)).status).toBe(200);
+});
+
 it('finishes what is under way before it ends', async () => {
   const { child, ready, exit } = start(environment());
   const { address } = await ready;

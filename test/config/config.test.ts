@@ -1,8 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../config/config.ts';
+import { withEmbedded } from '../../config/embedded.ts';
 
-const KEY = Buffer.alloc(32, 7).toString('base64');
-const OTHER_KEY = Buffer.alloc(32, 8).toString('base64');
+const [KEY, OTHER_KEY] = [1, 2].map((seed) => createHash('sha256').update(String(seed)).digest('base64')) as [
+  string,
+  string,
+];
 
 /** The faults that an environment has. */
 function faultsOf(env: Record<string, string>, required: Parameters<typeof loadConfig>[1] = []): readonly string[] {
@@ -51,6 +58,8 @@ describe('an empty environment', () => {
       'METERLINE_SYNC_HOUR_UTC',
       'METERLINE_RESTATEMENT_DAYS',
       'LOG_LEVEL',
+      'PGSSLMODE',
+      'PGSSLROOTCERT',
     ];
     expect(loadConfig(Object.fromEntries(names.map((name) => [name, ''])))).toEqual(defaults);
     expect(
@@ -165,12 +174,12 @@ describe('the address of Anthropic', () => {
 describe('the key ring', () => {
   it('is one key or several, in their order', () => {
     expect(loadConfig({ METERLINE_ENCRYPTION_KEYS: `2026:${KEY}` }).encryptionKeys).toEqual([
-      { id: '2026', key: Buffer.alloc(32, 7) },
+      { id: '2026', key: Buffer.from(KEY, 'base64') },
     ]);
     const several = loadConfig({ METERLINE_ENCRYPTION_KEYS: `b.2:${OTHER_KEY}, a_1:${KEY}` }).encryptionKeys;
-    expect(several.map(({ id, key }) => [id, key[0]])).toEqual([
-      ['b.2', 8],
-      ['a_1', 7],
+    expect(several.map(({ id, key }) => [id, key.toString('base64')])).toEqual([
+      ['b.2', OTHER_KEY],
+      ['a_1', KEY],
     ]);
   });
 
@@ -178,13 +187,119 @@ describe('the key ring', () => {
     [KEY, 'must be id:base64, or several of these with commas between'],
     [`a:${KEY},`, 'must be id:base64, or several of these with commas between'],
     [`a b:${KEY}`, 'must be id:base64, or several of these with commas between'],
-    [`a:${KEY.replace('=', '!')}`, 'must be id:base64, or several of these with commas between'],
+    [`a:${KEY.slice(0, -1)}!`, 'must be id:base64, or several of these with commas between'],
     [`${'a'.repeat(33)}:${KEY}`, 'must be id:base64, or several of these with commas between'],
     [`a:${KEY.slice(4)}`, 'each key must be 32 bytes in base64'],
     [`a:AAAA${KEY}`, 'each key must be 32 bytes in base64'],
     [`a:${KEY},a:${OTHER_KEY}`, 'names an id twice'],
   ])('is not %s', (value, fault) => {
     expect(faultsOf({ METERLINE_ENCRYPTION_KEYS: value })).toEqual([`METERLINE_ENCRYPTION_KEYS ${fault}`]);
+  });
+});
+
+describe('a key that somebody wrote, or copied from an example,', () => {
+  const written = {
+    'all zero': Buffer.alloc(32),
+    'one byte': Buffer.alloc(32, 0xa5),
+    'two bytes in turn': Buffer.from('dead'.repeat(16), 'hex'),
+    'half of it zero': Buffer.concat([Buffer.alloc(18), createHash('md5').update('x').digest().subarray(0, 14)]),
+    'a count upwards': Buffer.from(Array.from({ length: 32 }, (_, index) => index)),
+    'a count downwards': Buffer.from(Array.from({ length: 32 }, (_, index) => 250 - 3 * index)),
+    words: Buffer.from('correct horse battery staple 123'),
+    'letters and digits': Buffer.from('0123456789abcdefghijklmnopqrstuv'),
+  };
+
+  it.each(Object.entries(written))('is refused: %s', (_, key) => {
+    const faults = faultsOf({ METERLINE_ENCRYPTION_KEYS: `good:${KEY},bad:${key.toString('base64')}` });
+    expect(faults).toEqual(['METERLINE_ENCRYPTION_KEYS each key must be random, as "npm run keys -- new" makes it']);
+  });
+
+  it('is not taken for a random one, nor a random one for it', () => {
+    for (let seed = 0; seed < 20_000; seed += 1) {
+      const key = createHash('sha256').update(`random ${seed}`).digest('base64');
+      expect(loadConfig({ METERLINE_ENCRYPTION_KEYS: `a:${key}` }).encryptionKeys).toHaveLength(1);
+    }
+  });
+});
+
+describe('TLS to Postgres', () => {
+  let folder: string;
+  let rootCert: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'meterline-config-'));
+    rootCert = join(folder, 'root.crt');
+    writeFileSync(rootCert, '-----BEGIN CERTIFICATE-----\n');
+    writeFileSync(join(folder, 'empty.crt'), '');
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    ['sslmode=verify_full', 'must have as sslmode one of disable, prefer, require, verify-ca, verify-full'],
+    ['sslmode=allow', 'must have as sslmode one of disable, prefer, require, verify-ca, verify-full'],
+    ['sslmode=', 'must have as sslmode one of disable, prefer, require, verify-ca, verify-full'],
+    ['ssl=true', 'takes of TLS no other parameters than sslmode, sslrootcert, sslnegotiation'],
+    ['sslcert=/x', 'takes of TLS no other parameters than sslmode, sslrootcert, sslnegotiation'],
+    ['sslmode=verify-full&sslrootcert=/no/such', 'names as sslrootcert no file of certificates'],
+    ['sslmode=prefer&sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full'],
+    ['sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full'],
+  ])('that would not be what %s says stops the start', (query, fault) => {
+    expect(faultsOf({ DATABASE_URL: `postgres://u:secret@h/d?${query}` })).toEqual([`DATABASE_URL ${fault}`]);
+  });
+
+  it('is never asked for with a root certificate that is none', () => {
+    const url = 'postgres://h/d?sslmode=verify-full';
+    const empty = join(folder, 'empty.crt');
+    expect(faultsOf({ DATABASE_URL: `${url}&sslrootcert=${empty}` })).toHaveLength(1);
+    expect(faultsOf({ DATABASE_URL: url, PGSSLROOTCERT: empty })).toEqual([
+      'PGSSLROOTCERT names no file of certificates',
+    ]);
+  });
+
+  it("is as libpq's own variables say where the address does not", () => {
+    const urlFrom = (query: string, env: Record<string, string>): string | undefined =>
+      loadConfig({ DATABASE_URL: `postgres://u:p%40@h:1/d${query}`, ...env }).databaseUrl?.replace(
+        'postgres://u:p%40@h:1/d',
+        '',
+      );
+    const encoded = encodeURIComponent(rootCert);
+    expect(urlFrom('', {})).toBe('');
+    expect(urlFrom('', { PGSSLMODE: 'verify-full' })).toBe('?sslmode=verify-full');
+    expect(urlFrom('', { PGSSLMODE: 'verify-full', PGSSLROOTCERT: rootCert })).toBe(
+      `?sslmode=verify-full&sslrootcert=${encoded}`,
+    );
+    expect(urlFrom('?sslmode=disable', { PGSSLMODE: 'verify-full', PGSSLROOTCERT: rootCert })).toBe('?sslmode=disable');
+    expect(urlFrom('?sslmode=verify-full&sslrootcert=system', { PGSSLROOTCERT: rootCert })).toBe(
+      '?sslmode=verify-full&sslrootcert=system',
+    );
+    expect(faultsOf({ PGSSLMODE: 'on' })).toEqual([
+      'PGSSLMODE must be one of disable, prefer, require, verify-ca, verify-full',
+    ]);
+  });
+});
+
+describe('a command', () => {
+  it('finds database and encryption keys of the stack that runs on its data directory, unless it is told others', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'meterline-config-'));
+    try {
+      expect(withEmbedded({ A: 'b' }, folder)).toEqual({ A: 'b' });
+      writeFileSync(join(folder, 'encryption-keys'), `local:${KEY}\n`);
+      writeFileSync(join(folder, 'postgres-password'), 'pass\n');
+      const found = { METERLINE_ENCRYPTION_KEYS: `local:${KEY}` };
+      expect(withEmbedded({ DATABASE_URL: '' }, folder)).toEqual(found);
+      const processes = [
+        { role: 'api', pid: 2, started: null, address: 'http://127.0.0.1:8080' },
+        { role: 'postgres', pid: 3, started: null, address: '127.0.0.1:5433' },
+      ];
+      writeFileSync(join(folder, 'run.json'), JSON.stringify({ supervisor: { pid: 1, started: null }, processes }));
+      const DATABASE_URL = 'postgres://meterline:pass@127.0.0.1:5433/meterline?sslmode=disable';
+      expect(withEmbedded({}, folder)).toEqual({ ...found, DATABASE_URL });
+      const told = { DATABASE_URL: 'postgres://h/d', METERLINE_ENCRYPTION_KEYS: `a:${OTHER_KEY}` };
+      expect(withEmbedded(told, folder)).toEqual(told);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 
@@ -204,6 +319,8 @@ describe('a wrong environment', () => {
     METERLINE_RESTATEMENT_DAYS: SECRET,
     LOG_LEVEL: SECRET,
     METERLINE_TASK_QUEUE: SECRET.repeat(20),
+    PGSSLMODE: SECRET,
+    PGSSLROOTCERT: SECRET,
   };
 
   it('is told all at once, in order of name, with what is missing', () => {

@@ -658,7 +658,9 @@ describe('the tables', () => {
     await commitCost(database.db, id, [cost('1')]);
     for (const bad of ['NaN', 'Infinity', '-Infinity']) {
       await expect(
-        database.db.execute(sql`update cost_lines set amount = ${bad} where day_no in (select day_no from days where connection_id = ${id})`),
+        database.db.execute(
+          sql`update cost_lines set amount = ${bad} where day_no in (select day_no from days where connection_id = ${id})`,
+        ),
       ).rejects.toThrow();
     }
     await expect(database.db.execute(sql`update days set lines = 0 where connection_id = ${id}`)).rejects.toThrow();

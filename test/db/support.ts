@@ -16,6 +16,9 @@ export const DAY = addDays(TODAY, -10);
 /** A key that must not be seen anywhere. */
 export const SECRET = `sk-ant-admin01-${'Canary_'.repeat(12)}AA`;
 
+/** Whoever makes tokens without one. */
+export const MAKER = { id: null, name: 'test' };
+
 /** Stores a connection; with an organization, its first key is accepted already. */
 export async function connect(
   db: Db,

@@ -8,14 +8,13 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { READABLE_PATHS } from '../../anthropic/transport.ts';
 import { loadConfig } from '../../config/config.ts';
-import { openDatabase } from '../../db/database.ts';
-import { createToken, findToken, hashToken } from '../../db/tokens.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { STATUSES } from '../../domain/statuses.ts';
 import { VERSION } from '../../domain/version.ts';
 import { isSignalName, parseSignal } from '../../domain/messages.ts';
 import { signalDescriptions, signals } from '../../workflows/messages.ts';
 import { searchAttributes } from '../../workflows/search-attributes.ts';
+import { blockOf } from '../support/documents.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -70,15 +69,6 @@ function firstLiterals(text: string): string[] {
   return rowsOf(text).flatMap(([cell = '']) => literals(cell));
 }
 
-/** The block that a comment `<!-- test: name -->` stands before. */
-function blockOf(document: string, name: string, language = 'sql'): string {
-  const block = new RegExp(`<!-- test: ${name} -->\\s+\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(
-    read(document),
-  )?.[1];
-  if (block === undefined) throw new Error(`${document} has no block "${name}"`);
-  return block;
-}
-
 describe('the README', () => {
   const variables = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
 
@@ -130,6 +120,15 @@ describe('the documents', () => {
       const target = path === '' ? document : relative(root, join(root, dirname(document), path));
       expect([link, existsSync(join(root, target))]).toEqual([link, true]);
       if (anchor !== undefined) expect([link, anchorsOf(target)]).toEqual([link, expect.arrayContaining([anchor])]);
+    }
+  });
+
+  test('publish no encryption key, nor do the files that containers are made from, but ones that are refused', () => {
+    const published = ['docker-compose.yml', 'Dockerfile', 'docker/make-secrets.sh', 'docker/entrypoint.sh'];
+    for (const file of [...DOCUMENTS, ...published]) {
+      for (const [base64] of read(file).matchAll(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g)) {
+        expect(() => loadConfig({ METERLINE_ENCRYPTION_KEYS: `a:${base64}` }), `${file}: ${base64}`).toThrow('random');
+      }
     }
   });
 
@@ -250,37 +249,6 @@ describe('the page on operating', () => {
     await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'examples')));
     await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'watch')));
   });
-
-  test('gives rights that let the service work and change no schema, and readers see only the views', async () => {
-    const name = new URL(database.url).pathname.slice(1);
-    const rights = blockOf(page, 'rights').replaceAll('on database meterline', `on database ${name}`);
-    await onClient(database.url, (sql) => sql.unsafe(rights));
-    try {
-      const service = openDatabase(as(database.url, 'meterline_service', 'change-me'), { max: 1, name: 'test' });
-      try {
-        const { token } = await createToken(service.db, { name: 'a', role: 'viewer' });
-        expect(await findToken(service.db, hashToken(token))).toMatchObject({ name: 'a' });
-        await service.db.execute(`select nextval('read_attempts')`);
-        await expect(service.db.execute('create table more (id int)')).rejects.toThrow();
-        await expect(service.db.execute('drop table cost_lines')).rejects.toThrow();
-      } finally {
-        await service.close();
-      }
-      await onClient(as(database.url, 'meterline_reader', 'change-me-too'), async (sql) => {
-        await sql.unsafe('select * from costs, usage');
-        await expect(sql.unsafe('select * from keys')).rejects.toThrow('permission denied');
-        await expect(sql.unsafe('select * from connections')).rejects.toThrow('permission denied');
-      });
-    } finally {
-      await onClient(database.url, (sql) =>
-        sql.unsafe(`
-          drop owned by meterline_service, meterline_reader;
-          drop role meterline_service;
-          drop role meterline_reader;
-        `),
-      );
-    }
-  });
 });
 
 async function onClient(url: string, work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
@@ -300,11 +268,4 @@ async function columnsOf(url: string, view: string): Promise<string[]> {
     columns = found.map(({ name }) => name).sort();
   });
   return columns;
-}
-
-function as(url: string, user: string, password: string): string {
-  const other = new URL(url);
-  other.username = user;
-  other.password = password;
-  return other.href;
 }

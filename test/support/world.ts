@@ -61,10 +61,12 @@ export async function createWorld(options: {
   timeSkipping: boolean;
   simulator?: SimulatorOptions;
   restatementDays?: number;
+  /** In place of a database of its own. */
+  database?: TestDatabase;
 }): Promise<World> {
   installRuntime();
   const [database, simulator, temporal] = await Promise.all([
-    testDatabase(),
+    options.database ?? testDatabase(),
     startSimulator({ seed: 7, ...options.simulator }),
     options.timeSkipping ? skippingTemporal() : realTemporal(),
   ]);

@@ -25,7 +25,7 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const [id = ''] = ids;
   await seedReports(api, id);
   await seedHistory(api, id);
-  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer' });
+  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker: { id: null, name: 'test' } });
   return { ids, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
 }
 

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** The middle of some figures. */
+export function median(figures: readonly number[]): number {
+  const sorted = [...figures].sort((a, b) => a - b);
+  const middle = sorted[Math.floor(sorted.length / 2)];
+  if (middle === undefined) throw new RangeError('There is no median of nothing.');
+  return sorted.length % 2 === 1 ? middle : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2;
+}
+
+/** The figure that a part of all figures do not pass: 0.99 for the 99th percentile. */
+export function percentile(figures: readonly number[], part: number): number {
+  const sorted = [...figures].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
+}
+
+/** Seconds since an instant of `performance.now()`. */
+export function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
+}
+
+/** Asks until it holds, every few milliseconds. Throws after so many seconds. */
+export async function until(
+  what: string,
+  holds: () => Promise<boolean>,
+  { everyMs = 10, withinS = 600 }: { everyMs?: number; withinS?: number } = {},
+): Promise<void> {
+  const start = performance.now();
+  while (!(await holds())) {
+    if (secondsSince(start) > withinS) throw new Error(`${what}: not within ${withinS} s`);
+    await delay(everyMs);
+  }
+}
+
+/** Resident memory of a process in MB: now, and the most there ever was. */
+export function memoryOf(pid: number): { now: number; peak: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
+  return { now: field('VmRSS'), peak: field('VmHWM') };
+}
+
+/** Processor seconds that a process has used. */
+export function cpuOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}

@@ -1,0 +1,140 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import postgres from 'postgres';
+import { z } from 'zod';
+import { JsonClient } from '../local/http.ts';
+import { anyFreePort } from '../local/ports.ts';
+import { startPostgres } from '../local/postgres.ts';
+import { runOnce, startService } from '../local/service.ts';
+import { findTemporalCli, startTemporal } from '../local/temporal.ts';
+
+/** The servers that measurements share: a durable Postgres and Temporal as `npm start` has them. */
+export interface Servers {
+  readonly directory: string;
+  readonly temporalAddress: string;
+  /** Makes an empty database and gives its address. */
+  newDatabase(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A simulated Anthropic in a process of its own. */
+export interface Upstream {
+  readonly url: string;
+  readonly key: string;
+  readonly control: JsonClient;
+  close(): Promise<void>;
+}
+
+/** An API and a worker on a database and a task queue of their own, each in its own process. */
+export interface Deployment {
+  readonly api: JsonClient;
+  readonly apiUrl: string;
+  readonly token: string;
+  readonly sql: postgres.Sql;
+  readonly taskQueue: string;
+  readonly pids: { readonly api: number; readonly worker: number };
+  /** Ends the worker and starts another; what it wrote about itself is in the log. */
+  close(): Promise<void>;
+}
+
+const quiet = (): void => undefined;
+
+/** Starts the servers in a directory that is removed at the end. */
+export async function startServers(): Promise<Servers> {
+  const directory = mkdtempSync(join(tmpdir(), 'meterline-bench-'));
+  mkdirSync(join(directory, 'logs'));
+  const [database, cli] = await Promise.all([
+    startPostgres({ dataDir: directory, log: quiet, logFile: join(directory, 'logs', 'postgres.log') }),
+    findTemporalCli(),
+  ]);
+  const temporal = await startTemporal({ cli, dataDir: directory, log: quiet });
+  const admin = postgres(database.url, { max: 1, onnotice: quiet });
+  return {
+    directory,
+    temporalAddress: temporal.address,
+    async newDatabase() {
+      const name = `bench_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
+      await admin.unsafe(`create database ${name}`);
+      const url = new URL(database.url);
+      url.pathname = `/${name}`;
+      return url.href;
+    },
+    async close() {
+      await admin.end();
+      await Promise.all([temporal.stop(), database.stop()]);
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+const listening = z.object({ url: z.string(), admin_api_key: z.string() });
+
+/** Starts a simulator with the arguments of its own program. */
+export async function startUpstream(servers: Servers, args: readonly string[]): Promise<Upstream> {
+  const service = await startService({
+    name: 'The simulator',
+    script: program('simulator'),
+    args: ['--port', String(await anyFreePort()), ...args],
+    // A year of pages is kept in memory.
+    nodeFlags: ['--max-old-space-size=12000'],
+    env: process.env,
+    logFile: join(servers.directory, 'logs', `simulator-${randomUUID().slice(0, 8)}.log`),
+    readyWithinMs: 600_000,
+  });
+  const said = service
+    .lastLines(100)
+    .split('\n')
+    .findLast((line) => line.startsWith('{"event":"listening"'));
+  const { url, admin_api_key: key } = listening.parse(JSON.parse(said ?? 'null'));
+  return { url, key, control: new JsonClient(url), close: () => service.stop() };
+}
+
+/** Starts Meterline as `npm run api` and `npm run worker` do. */
+export async function deploy(servers: Servers, upstream: Upstream): Promise<Deployment> {
+  const databaseUrl = await servers.newDatabase();
+  const token = `bench-${randomBytes(18).toString('base64url')}`;
+  const id = randomUUID().slice(0, 8);
+  const taskQueue = `bench-${id}`;
+  const port = await anyFreePort();
+  const env = {
+    PATH: process.env['PATH'],
+    ...(process.env['BENCH_MALLOC'] ? { MALLOC_ARENA_MAX: process.env['BENCH_MALLOC'] } : {}),
+    HOME: process.env['HOME'],
+    DATABASE_URL: databaseUrl,
+    TEMPORAL_ADDRESS: servers.temporalAddress,
+    METERLINE_TASK_QUEUE: taskQueue,
+    METERLINE_ENCRYPTION_KEYS: `bench:${randomBytes(32).toString('base64')}`,
+    METERLINE_API_TOKEN: token,
+    ANTHROPIC_BASE_URL: upstream.url,
+    PORT: String(port),
+    LOG_LEVEL: 'info',
+  };
+  const log = (role: string): string => join(servers.directory, 'logs', `${role}-${id}.log`);
+  await runOnce({ name: 'The migration', script: program('db'), env, logFile: log('migrate') });
+  const flags = process.env['BENCH_WORKER_FLAGS']?.split(' ') ?? [];
+  const [api, worker] = await Promise.all([
+    startService({ name: 'The API', script: program('api'), env, logFile: log('api') }),
+    startService({ name: 'The worker', script: program('worker'), env, logFile: log('worker'), nodeFlags: flags }),
+  ]);
+  const sql = postgres(databaseUrl, { max: 1, onnotice: quiet });
+  const apiUrl = `http://127.0.0.1:${port}`;
+  return {
+    api: new JsonClient(apiUrl, token),
+    apiUrl,
+    token,
+    sql,
+    taskQueue,
+    pids: { api: api.pid, worker: worker.pid },
+    async close() {
+      await sql.end();
+      await Promise.all([api.stop(), worker.stop()]);
+    },
+  };
+}
+
+function program(room: string): string {
+  return fileURLToPath(new URL(`../${room}/main.js`, import.meta.url));
+}

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
+import {
+  checkStoredKeys,
+  nameOf,
+  rewrapStoredKeys,
+  saidOfStoredKeys,
+  type StoredKey,
+  type StoredKeysReport,
+} from '../db/stored-keys.ts';
+import { UsageError, runCommand, table, withDatabase, type Surroundings } from './command.ts';
+
+/** `npm run keys`: the life of the encryption keys, from a new one to the end of the old one. */
+const USAGE = `Usage: npm run keys -- <command>
+
+  new      prints a new encryption key, and the steps to move to it
+  status   says which encryption keys the stored keys are under, and which of them do not open
+  rewrap   seals every stored key under the first of METERLINE_ENCRYPTION_KEYS`;
+
+const STEPS = `
+That is a new encryption key, shown this once. To move to it:
+  1. Put it first in METERLINE_ENCRYPTION_KEYS, a comma behind it, and keep the keys that are there.
+     (npm start keeps them in the file encryption-keys of its data directory, containers in secrets/encryption-keys.)
+  2. Stop the API and all workers, and start them. Where they must not all be down at once: put it last at first,
+     restart them one by one, then put it first, and restart them one by one again.
+  3. npm run keys -- rewrap
+  4. Once that says that nothing is left, drop the old keys from METERLINE_ENCRYPTION_KEYS, and restart.
+`;
+
+const NEEDED = ['DATABASE_URL', 'METERLINE_ENCRYPTION_KEYS'] as const;
+
+await runCommand(USAGE, async ([command, ...rest]) => {
+  if (rest.length > 0) throw new UsageError(`"${command ?? ''}" takes nothing more.`);
+  switch (command) {
+    case 'new':
+      return printNew();
+    case 'status':
+      return withDatabase(NEEDED, status);
+    case 'rewrap':
+      return withDatabase(NEEDED, rewrap);
+    case undefined:
+    default:
+      throw new UsageError('What to do with the encryption keys?');
+  }
+});
+
+/** The key alone goes to standard output, so that it can be led to where it is kept. */
+function printNew(): number {
+  const today = new Date().toISOString().slice(0, 10);
+  console.log(`${today}-${randomBytes(3).toString('hex')}:${randomBytes(32).toString('base64')}`);
+  console.error(STEPS);
+  return 0;
+}
+
+async function status({ db, config }: Surroundings): Promise<number> {
+  const ring = createKeyRing(config.encryptionKeys);
+  const report = await checkStoredKeys(db, ring);
+  printReport(report, ring);
+  return report.unreadable.length === 0 ? 0 : 1;
+}
+
+async function rewrap({ db, config }: Surroundings): Promise<number> {
+  const ring = createKeyRing(config.encryptionKeys);
+  const { rewrapped, left } = await rewrapStoredKeys(db, ring, (done) => {
+    console.log(`${done} done`);
+  });
+  console.log(`Sealed anew under "${ring.ids[0]}": ${rewrapped}\n`);
+  const report = await checkStoredKeys(db, ring);
+  printReport(report, ring);
+  if (left.length > 0) {
+    const unreadable = new Set(report.unreadable.map(({ keyId }) => keyId));
+    const why = (key: StoredKey): string =>
+      unreadable.has(key.keyId)
+        ? 'it does not open'
+        : 'it was stored or locked meanwhile: once API and workers have the new first key, run this again';
+    console.log(`\nLeft under another encryption key than "${ring.ids[0]}": ${left.length}`);
+    for (const key of left) console.log(`  ${lineOf(key)}: ${why(key)}`);
+  } else {
+    console.log(`\nNothing is left under another encryption key than "${ring.ids[0]}".`);
+  }
+  return left.length === 0 && report.unreadable.length === 0 ? 0 : 1;
+}
+
+function printReport(report: StoredKeysReport, ring: KeyRing): void {
+  const known = ring.ids.map((id, place) => [id, countOf(report, id), place === 0 ? 'seals and opens' : 'opens']);
+  const unknown = report.uses
+    .filter(({ ringKeyId }) => !ring.ids.includes(ringKeyId))
+    .map(({ ringKeyId }) => [ringKeyId, countOf(report, ringKeyId), 'is not in METERLINE_ENCRYPTION_KEYS']);
+  console.log(table([['encryption key', 'stored keys', ''], ...known, ...unknown]));
+  for (const key of report.unreadable) console.log(`\nDoes not open: ${lineOf(key)}`);
+  console.log(`\n${saidOfStoredKeys(report, ring).message}`);
+}
+
+function countOf({ uses }: StoredKeysReport, id: string): string {
+  return String(uses.find(({ ringKeyId }) => ringKeyId === id)?.keys ?? 0);
+}
+
+function lineOf(key: StoredKey): string {
+  return `${nameOf(key)}, its ${key.state} key …${key.hint}, under "${key.ringKeyId}"`;
+}

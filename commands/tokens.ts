@@ -1,0 +1,120 @@
+import { parseArgs } from 'node:util';
+import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens.ts';
+import { COMMAND, TOKEN_ROLES, faultOfTokenName, type TokenRole } from '../domain/tokens.ts';
+import { UsageError, runCommand, table, withDatabase } from './command.ts';
+
+/** `npm run tokens`: the tokens of the HTTP API, made and revoked by whoever may reach the database. */
+const USAGE = `Usage: npm run tokens -- <command>
+
+  create --name <name> --role admin|viewer [--expires <days>d]
+  list
+  revoke <id>`;
+
+const NEEDED = ['DATABASE_URL'] as const;
+const DAY_MS = 86_400_000;
+const PAGE = 500;
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+await runCommand(USAGE, async ([command, ...rest]) => {
+  switch (command) {
+    case 'create':
+      return create(rest);
+    case 'list':
+      if (rest.length > 0) throw new UsageError('"list" takes nothing more.');
+      return list();
+    case 'revoke':
+      return revoke(rest);
+    case undefined:
+    default:
+      throw new UsageError('What to do with the tokens?');
+  }
+});
+
+async function create(args: string[]): Promise<number> {
+  const token = { ...tokenOf(args), maker: { id: null, name: COMMAND } };
+  return withDatabase(NEEDED, async ({ db }) => {
+    try {
+      const made = await createToken(db, token);
+      // The token alone goes to standard output, so that it can be led to where it is kept.
+      console.log(made.token);
+      console.error(
+        `\nThat is the token "${made.name}" (${made.id}), ${made.role}, ${endOf(made)}. It is shown this once.`,
+      );
+      return 0;
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      console.error(error.message);
+      return 1;
+    }
+  });
+}
+
+function tokenOf(args: string[]): { name: string; role: TokenRole; expiresAt?: Date } {
+  const { name = '', role, expires } = optionsOf(args);
+  const fault = faultOfTokenName(name);
+  if (fault !== null) throw new UsageError(`--name ${fault}.`);
+  const known = TOKEN_ROLES.find((each) => each === role);
+  if (known === undefined) throw new UsageError(`--role must be one of ${TOKEN_ROLES.join(', ')}.`);
+  if (expires === undefined) return { name, role: known };
+  const days = /^([1-9]\d{0,4})d$/.exec(expires)?.[1];
+  if (days === undefined) throw new UsageError('--expires must be a number of days, as 90d.');
+  return { name, role: known, expiresAt: new Date(Date.now() + Number(days) * DAY_MS) };
+}
+
+function optionsOf(args: string[]): { name?: string; role?: string; expires?: string } {
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({ args, options: { name: text, role: text, expires: text } }).values;
+  } catch {
+    throw new UsageError('"create" takes --name, --role and --expires, each with a value.');
+  }
+}
+
+async function list(): Promise<number> {
+  return withDatabase(NEEDED, async ({ db }) => {
+    const lines = [['id', 'name', 'role', 'made', 'by', 'used last', 'until']];
+    for (let after: string | null = null; ;) {
+      const page: TokenInfo[] = await listTokens(db, { after, limit: PAGE });
+      for (const token of page) {
+        const { id, name, role, createdAt, createdBy, lastUsedAt } = token;
+        lines.push([
+          id,
+          name,
+          role,
+          dayOf(createdAt),
+          createdBy,
+          lastUsedAt === null ? 'never' : dayOf(lastUsedAt),
+          endOf(token),
+        ]);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) break;
+      after = last.id;
+    }
+    console.log(table(lines));
+    return 0;
+  });
+}
+
+async function revoke([id, ...rest]: string[]): Promise<number> {
+  if (id === undefined || rest.length > 0 || !UUID.test(id)) throw new UsageError('"revoke" takes the id of a token.');
+  return withDatabase(NEEDED, async ({ db }) => {
+    const revoked = await revokeToken(db, id, COMMAND);
+    if (revoked === null) {
+      console.error('There is no token with this id.');
+      return 1;
+    }
+    console.log(`The token "${revoked.name}" is ${endOf(revoked)}, and so is every token that was made with it.`);
+    return 0;
+  });
+}
+
+function endOf({ expiresAt, revokedAt, revokedBy }: TokenInfo): string {
+  if (revokedAt !== null) return `revoked on ${dayOf(revokedAt)} by ${revokedBy ?? ''}`;
+  if (expiresAt === null) return 'does not expire';
+  return `${expiresAt.getTime() > Date.now() ? 'expires' : 'expired'} on ${dayOf(expiresAt)}`;
+}
+
+function dayOf(instant: Date): string {
+  return instant.toISOString().slice(0, 10);
+}

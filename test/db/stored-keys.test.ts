@@ -1,0 +1,234 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createConnection } from '../../db/connections.ts';
+import { openDatabase, rows, type Db } from '../../db/database.ts';
+import { createKeyRing, type KeyRing } from '../../db/key-ring.ts';
+import { acceptKey, destroyAllKeys, openActiveKey, openCandidate, stageKey } from '../../db/keys.ts';
+import { keys } from '../../db/schema.ts';
+import { checkStoredKeys, rewrapStoredKeys, saidOfStoredKeys, type StoredKey } from '../../db/stored-keys.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/wait.ts';
+import { TODAY, count, promised, waiting } from './support.ts';
+
+const [OLD, NEW, LOST] = ['old', 'new', 'lost'].map((id) => ({ id, key: randomBytes(32) }));
+const ringOf = (...entries: (typeof OLD)[]): KeyRing =>
+  createKeyRing(entries.flatMap((entry) => (entry === undefined ? [] : [entry])));
+const old = ringOf(OLD);
+const moving = ringOf(NEW, OLD);
+const moved = ringOf(NEW);
+const lost = ringOf(LOST);
+const SECRET = `sk-ant-admin01-${'canary'.repeat(10)}`;
+
+let database: TestDatabase;
+let db: Db;
+beforeEach(async () => {
+  database = await testDatabase();
+  db = database.db;
+});
+afterEach(() => database.close());
+
+/** A connection whose first key, not yet accepted, is sealed by a ring. */
+async function connected(ring: KeyRing, name = 'Acme', id = randomUUID()): Promise<{ id: string; keyId: string }> {
+  const keyId = randomUUID();
+  await createConnection(db, ring, {
+    id,
+    name,
+    began: TODAY,
+    backfillTo: TODAY,
+    keyId,
+    secret: `${SECRET}-${name}`,
+    actor: 'test',
+  });
+  return { id, keyId };
+}
+
+/** Stores many candidates of one connection. */
+async function crowd(id: string, many: number): Promise<void> {
+  const made = Array.from({ length: many }, (_, place) => {
+    const keyId = randomUUID();
+    const sealed = old.seal(`${SECRET}-${place}`, { connectionId: id, keyId });
+    return { connectionId: id, id: keyId, state: 'candidate' as const, hint: 'many', ...sealed };
+  });
+  await db.insert(keys).values(made);
+}
+
+async function usesOf(ring: KeyRing): Promise<Record<string, number>> {
+  const { uses } = await checkStoredKeys(db, ring);
+  return Object.fromEntries(uses.map(({ ringKeyId, keys: some }) => [ringKeyId, some]));
+}
+
+describe('sealing stored keys anew', () => {
+  it('puts every key that is left, whatever its state, under the first ring key, and needs the old one no more', async () => {
+    const first = await connected(old);
+    await acceptKey(db, { connectionId: first.id, keyId: first.keyId }, { id: 'org', name: 'Org' });
+    const second = randomUUID();
+    await stageKey(db, old, { connectionId: first.id, keyId: second, secret: SECRET, requested: true, actor: 'test' });
+    await acceptKey(db, { connectionId: first.id, keyId: second }, { id: 'org', name: 'Org' });
+    const waits = await connected(old, 'Waits');
+    await connected(moving, 'Newer');
+    const gone = await connected(old, 'Gone');
+    await destroyAllKeys(db, gone.id);
+    expect(await usesOf(moving)).toEqual({ new: 1, old: 3 });
+
+    expect(await rewrapStoredKeys(db, moving)).toEqual({ rewrapped: 3, left: [] });
+    expect(await usesOf(moved)).toEqual({ new: 4 });
+    expect((await checkStoredKeys(db, moved)).unreadable).toEqual([]);
+    expect(await openActiveKey(db, moved, first.id)).toEqual({ keyId: second, secret: SECRET });
+    expect((await openCandidate(db, moved, waits.id, waits.keyId))?.secret).toBe(`${SECRET}-Waits`);
+    expect(
+      await rows(db, sql`select state from keys where connection_id = ${gone.id} or state = 'superseded' order by 1`),
+    ).toEqual([{ state: 'destroyed' }, { state: 'superseded' }]);
+    expect(await rewrapStoredKeys(db, moving)).toEqual({ rewrapped: 0, left: [] });
+  });
+
+  it('may be cut off anywhere: every key opens meanwhile, and the next run does the rest', async () => {
+    const { id } = await connected(old);
+    await crowd(id, 499);
+    const cutOff = rewrapStoredKeys(db, moving, (done) => {
+      if (done === 400) throw new Error('killed');
+    });
+    await expect(cutOff).rejects.toThrow('killed');
+    expect(await usesOf(moving)).toEqual({ new: 400, old: 100 });
+    expect((await checkStoredKeys(db, moving)).unreadable).toEqual([]);
+    expect(await rewrapStoredKeys(db, moving)).toEqual({ rewrapped: 100, left: [] });
+    expect((await checkStoredKeys(db, moved)).unreadable).toEqual([]);
+  });
+
+  it('by two at once does each key once', async () => {
+    const { id } = await connected(old);
+    await crowd(id, 299);
+    const both = await Promise.all([rewrapStoredKeys(db, moving), rewrapStoredKeys(db, moving)]);
+    expect(both[0].rewrapped + both[1].rewrapped).toBe(300);
+    expect((await checkStoredKeys(db, moved)).unreadable).toEqual([]);
+  });
+
+  /** Runs it until it waits for a key that `change` holds, then lets that commit, after what happens `meanwhile`. */
+  async function during(
+    change: (tx: Db) => Promise<unknown>,
+    meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<Awaited<ReturnType<typeof rewrapStoredKeys>>> {
+    const holds = promised();
+    const release = promised();
+    const changed = db.transaction(async (tx) => {
+      await change(tx);
+      holds.keep();
+      await release.done;
+    });
+    await holds.done;
+    const done = rewrapStoredKeys(db, moving);
+    await until('it waits for the key', async () => (await waiting(db)) > 0);
+    await meanwhile();
+    release.keep();
+    await changed;
+    return done;
+  }
+
+  it('does not bring back a key that is destroyed meanwhile', async () => {
+    const { id, keyId } = await connected(old);
+    expect(await during((tx) => destroyAllKeys(tx, id))).toEqual({ rewrapped: 0, left: [] });
+    expect(await rows(db, sql`select state, sealed, ring_key_id from keys where id = ${keyId}`)).toEqual([
+      { state: 'destroyed', sealed: null, ring_key_id: null },
+    ]);
+  });
+
+  it('does not undo a rotation that commits meanwhile', async () => {
+    const { id, keyId } = await connected(old);
+    await acceptKey(db, { connectionId: id, keyId }, { id: 'org', name: 'Org' });
+    const next = randomUUID();
+    await stageKey(db, old, { connectionId: id, keyId: next, secret: SECRET, requested: true, actor: 'test' });
+    const outcome = await during((tx) => acceptKey(tx, { connectionId: id, keyId: next }, { id: 'org', name: 'Org' }));
+    expect(outcome).toEqual({ rewrapped: 2, left: [] });
+    expect(await openActiveKey(db, moved, id)).toEqual({ keyId: next, secret: SECRET });
+  });
+
+  it('takes what a process without the new ring stores behind it meanwhile', async () => {
+    const last = await connected(old, 'Last', 'ffffffff-ffff-4fff-bfff-ffffffffffff');
+    const outcome = await during(
+      (tx) => tx.execute(sql`update keys set tries = 1 where id = ${last.keyId}`),
+      () => connected(old, 'First', '00000000-0000-4000-8000-000000000000'),
+    );
+    expect(outcome).toEqual({ rewrapped: 2, left: [] });
+  });
+
+  it('passes by what does not open, whatever the reason, and names it', async () => {
+    const [gone, other, moved1] = [
+      await connected(lost, 'Gone'),
+      await connected(old, 'Other'),
+      await connected(old, 'Moved'),
+    ];
+    // The same name, and another key behind it: what a new file of keys beside a restored database is.
+    const impostor = await connected(ringOf({ id: 'old', key: randomBytes(32) }), 'Impostor');
+    await db.execute(sql`
+      update keys k set (sealed, ring_key_id) = (select sealed, ring_key_id from keys where id = ${other.keyId})
+      where id = ${moved1.keyId}
+    `);
+    const { rewrapped, left } = await rewrapStoredKeys(db, moving);
+    expect(rewrapped).toBe(1);
+    const shown = (found: readonly StoredKey[]): string[][] =>
+      found.map((key) => [key.connectionName, key.connectionId, key.ringKeyId]).sort();
+    expect(shown(left)).toEqual([
+      ['Gone', gone.id, 'lost'],
+      ['Impostor', impostor.id, 'old'],
+      ['Moved', moved1.id, 'old'],
+    ]);
+    expect(shown((await checkStoredKeys(db, moving)).unreadable)).toEqual(shown(left));
+    expect(await count(db, sql`keys where ring_key_id <> 'new'`)).toBe(3);
+  });
+
+  it('passes by a key that is locked for long, and says that it is left', async () => {
+    const [held] = [await connected(old, 'Held'), await connected(old, 'Free')];
+    const impatient = openDatabase(`${database.url}?lock_timeout=50`, { max: 1, name: 'meterline test' });
+    await db.transaction(async (tx) => {
+      await tx.execute(sql`update keys set tries = 1 where id = ${held.keyId}`);
+      const { rewrapped, left } = await rewrapStoredKeys(impatient.db, moving);
+      expect([rewrapped, left.map(({ connectionName }) => connectionName)]).toEqual([1, ['Held']]);
+    });
+    await impatient.close();
+    expect(await rewrapStoredKeys(db, moving)).toEqual({ rewrapped: 1, left: [] });
+  });
+});
+
+describe('what is said of stored keys', () => {
+  const said = async (ring: KeyRing): Promise<{ level: string; message: string }> =>
+    saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
+
+  it('is one line that names the connections whose keys do not open, and what to do', async () => {
+    await connected(old, 'Fine');
+    const { id } = await connected(lost, 'Acme');
+    await stageKey(db, lost, {
+      connectionId: id,
+      keyId: randomUUID(),
+      secret: SECRET,
+      requested: false,
+      actor: 'test',
+    });
+    const { level, message } = await said(moving);
+    expect(level).toBe('error');
+    expect(message).toContain(`the stored keys of 1 connection(s): "Acme" (${id}). Put`);
+    expect(message).toContain('("lost") back into METERLINE_ENCRYPTION_KEYS');
+    expect(message).toContain('POST /v1/connections/{id}/rotate-key');
+    expect(message).not.toMatch(/Fine|\n|sk-ant/);
+  });
+
+  it('names at most twenty of them', async () => {
+    for (let place = 0; place < 25; place += 1) await connected(lost, `Lost ${place}`);
+    const { message } = await said(old);
+    expect(message.match(/"Lost \d+"/g)).toHaveLength(20);
+    expect(message).toContain('of 25 connection(s)');
+    expect(message).toContain(' and 5 more.');
+  });
+
+  it('is that nothing is to do, that there is something to seal anew, or which ring keys may go', async () => {
+    await connected(old);
+    expect(await said(old)).toEqual({ level: 'info', message: 'Every stored key opens.' });
+    expect((await said(moving)).message).toBe(
+      'Every stored key opens; 1 of them under "old", which "npm run keys -- rewrap" seals under "new".',
+    );
+    await rewrapStoredKeys(db, moving);
+    expect((await said(moving)).message).toBe(
+      'Every stored key opens, under "new": drop "old" from METERLINE_ENCRYPTION_KEYS.',
+    );
+    expect(await said(moved)).toEqual({ level: 'info', message: 'Every stored key opens.' });
+  });
+});

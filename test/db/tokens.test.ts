@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { eq, sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Db } from '../../db/database.ts';
+import { tokens } from '../../db/schema.ts';
+import {
+  createToken,
+  findToken,
+  hashToken,
+  listTokens,
+  revokeToken,
+  type TokenInfo,
+  type TokenMaker,
+} from '../../db/tokens.ts';
+import { COMMAND, faultOfTokenName } from '../../domain/tokens.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { until } from '../support/wait.ts';
+import { MAKER, promised, waiting } from './support.ts';
+
+const HOUR_MS = 3_600_000;
+
+let database: TestDatabase;
+let db: Db;
+beforeAll(async () => {
+  database = await testDatabase();
+  db = database.db;
+});
+afterAll(() => database.close());
+
+const inHours = (hours: number): Date => new Date(Date.now() + hours * HOUR_MS);
+
+function made(
+  options: { name?: string; role?: 'admin' | 'viewer'; expiresAt?: Date; maker?: TokenMaker } = {},
+): Promise<TokenInfo & { token: string }> {
+  const { name = randomUUID(), role = 'admin', maker = MAKER, expiresAt } = options;
+  return createToken(db, { name, role, maker, expiresAt });
+}
+
+async function isValid({ token }: { token: string }): Promise<boolean> {
+  return (await findToken(db, hashToken(token))) !== null;
+}
+
+/** Lets a token have expired. */
+async function expire({ id }: TokenInfo): Promise<void> {
+  await db
+    .update(tokens)
+    .set({ createdAt: inHours(-2), expiresAt: inHours(-1) })
+    .where(eq(tokens.id, id));
+}
+
+describe('the name of a token', () => {
+  it('is of one that is not revoked only, whoever makes two at the same instant', async () => {
+    const twice = await Promise.allSettled([made({ name: 'Ada' }), made({ name: 'Ada' })]);
+    expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    await expect(made({ name: 'Ada' })).rejects.toMatchObject({ name: 'TokenError', why: 'name_taken' });
+    const [first] = twice.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    await expire(first ?? (await made()));
+    await expect(made({ name: 'Ada' })).rejects.toMatchObject({ why: 'name_taken' });
+    await revokeToken(db, first?.id ?? '', 'test');
+    expect(await made({ name: 'Ada' })).toMatchObject({ name: 'Ada' });
+  });
+
+  it('is none that events give to somebody else, nor one that is not what it looks like', () => {
+    for (const name of [
+      'meterline',
+      'bootstrap',
+      COMMAND,
+      'Bootstrap',
+      '',
+      ' ',
+      ' a',
+      'a ',
+      'a\nb',
+      'a\u202eb',
+      '\ud800',
+      'x'.repeat(101),
+    ]) {
+      expect([name, faultOfTokenName(name)]).toEqual([name, expect.stringContaining('must')]);
+    }
+    for (const name of ['a', 'Ada Lovelace', 'grafana (eu)', 'é😀', 'x'.repeat(100)])
+      expect(faultOfTokenName(name)).toBeNull();
+  });
+});
+
+describe('a token', () => {
+  it('says who made it and who revoked it, also to whoever looks at the table', async () => {
+    const admin = await made({ name: 'The admin' });
+    const token = await made({ role: 'viewer', maker: admin });
+    expect(token).toMatchObject({ createdBy: 'The admin', revokedBy: null, revokedAt: null });
+    expect(await revokeToken(db, token.id, 'Eve')).toMatchObject({ createdBy: 'The admin', revokedBy: 'Eve' });
+    expect(await revokeToken(db, token.id, 'Bob')).toMatchObject({ revokedBy: 'Eve' });
+    expect(await revokeToken(db, randomUUID(), 'Bob')).toBeNull();
+    const nameless = sql`update tokens set revoked_at = now() where id = ${admin.id}`;
+    await expect(db.execute(nameless)).rejects.toMatchObject({ cause: { constraint_name: 'tokens_revoked' } });
+  });
+
+  it('expires in the future, and no later than the one that made it', async () => {
+    await expect(made({ expiresAt: inHours(-1) })).rejects.toMatchObject({ why: 'expired' });
+    const admin = await made({ expiresAt: inHours(2) });
+    await expect(made({ maker: admin, expiresAt: inHours(3) })).rejects.toMatchObject({ why: 'outlives_maker' });
+    expect((await made({ maker: admin, expiresAt: inHours(1) })).expiresAt).toBeInstanceOf(Date);
+    expect((await made({ maker: admin })).expiresAt).toEqual(admin.expiresAt);
+    expect((await made({ maker: await made() })).expiresAt).toBeNull();
+  });
+
+  it('is made by no viewer, and by none that has expired, is revoked or is unknown', async () => {
+    const [expired, revoked] = [await made(), await made()];
+    await expire(expired);
+    await revokeToken(db, revoked.id, 'test');
+    for (const maker of [await made({ role: 'viewer' }), expired, revoked, { id: randomUUID(), name: 'x' }]) {
+      await expect(made({ maker })).rejects.toMatchObject({ why: 'maker_invalid' });
+    }
+  });
+
+  it('that is revoked takes with it what was made with it, and nothing else', async () => {
+    const root = await made();
+    const child = await made({ maker: root });
+    const grandchild = await made({ maker: child, role: 'viewer' });
+    const [sibling, stranger] = [await made({ maker: root }), await made()];
+    await revokeToken(db, child.id, 'test');
+    expect(await Promise.all([root, child, grandchild, sibling, stranger].map(isValid))).toEqual([
+      true,
+      false,
+      false,
+      true,
+      true,
+    ]);
+    await revokeToken(db, root.id, 'test');
+    expect(await Promise.all([root, sibling, stranger].map(isValid))).toEqual([false, false, true]);
+  });
+
+  it('that makes another while it, or the one that made it, is revoked, leaves none behind', async () => {
+    for (const generations of [1, 2]) {
+      const root = await made();
+      const maker = generations === 1 ? root : await made({ maker: root });
+      const [stored, release] = [promised(), promised()];
+      const making = db.transaction(async (tx) => {
+        const child = await createToken(tx, { name: randomUUID(), role: 'admin', maker });
+        stored.keep();
+        await release.done;
+        return child;
+      });
+      await stored.done;
+      const revoking = revokeToken(db, root.id, 'test');
+      await until('it waits for what is being made', async () => (await waiting(db)) > 0);
+      release.keep();
+      const [child] = await Promise.all([making, revoking]);
+      expect([generations, await isValid(child)]).toEqual([generations, false]);
+    }
+  });
+});
+
+it('tokens are listed in pages, newest first, each once', async () => {
+  const whole = await listTokens(db, { after: null, limit: 1_000 });
+  const seen: TokenInfo[] = [];
+  for (let after: string | null = null; ; after = seen.at(-1)?.id ?? null) {
+    const page: TokenInfo[] = await listTokens(db, { after, limit: 3 });
+    seen.push(...page);
+    if (page.length < 3) break;
+  }
+  expect(seen).toEqual(whole);
+  expect(JSON.stringify(seen)).not.toContain('hash');
+  const ages = seen.map(({ createdAt }) => createdAt.getTime());
+  expect(ages).toEqual([...ages].sort((a, b) => b - a));
+});
