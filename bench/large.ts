@@ -1,9 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { request } from 'undici';
 import { z } from 'zod';
-import type { Day } from '../domain/days.ts';
+import { addDays, daysIn, dayOf, type Day, type DayRange } from '../domain/days.ts';
+import { measureFloor, urlOf, type Floor } from './floor.ts';
 import { memoryOf, secondsSince, until } from './measure.ts';
-import type { Deployment, Upstream } from './world.ts';
+import { deploy, startUpstream, type Deployment, type Servers, type Upstream } from './world.ts';
 
-const made = z.object({ id: z.string() });
+/**
+ * About 20,000 cost lines a day: 11,000 of series that are there every day, and 1,000 series that are new on each day and
+ * are in use now and then for a fortnight.
+ */
+export const LARGE = ['--lines-per-day', '11000', '--new-series', '1000', '--workspaces', '50', '--models', '30'];
 
 /** What connecting an organization took, from the request to the last commit. */
 export interface Connected {
@@ -12,48 +19,154 @@ export interface Connected {
   readonly cost: number;
   /** Until usage was, too, and the sync had ended. */
   readonly whole: number;
-  readonly workerPeakMb: number;
-  readonly workerIdleMb: number;
+  readonly lines: number;
+  readonly idleMb: number;
+  readonly peakMb: number;
 }
+
+const made = z.object({ id: z.string() });
+const POLL_MS = 20;
+/** A connection that was just read still has its last steps to make. */
+const REST_MS = 1_000;
 
 /** Connects the upstream's organization and waits until all is there. */
 export async function connect(deployment: Deployment, upstream: Upstream, days: number): Promise<Connected> {
   const { api, sql, pids } = deployment;
-  const idle = memoryOf(pids.worker).now;
+  const idleMb = memoryOf(pids.worker).now;
   const startedAt = performance.now();
-  const { id } = await api.post(
-    '/v1/connections',
-    { name: 'Large', admin_api_key: upstream.key, backfill_days: days },
-    made,
-  );
-  await until('cost is reconciled', async () => {
-    const [found] =
-      await sql`select count(*)::int as n from days where connection_id = ${id} and report = 'cost' and reconciled`;
+  const body = { name: 'Large', admin_api_key: upstream.key, backfill_days: days };
+  const { id } = await api.post('/v1/connections', body, made);
+  const reconciled = async (): Promise<boolean> => {
+    const [found] = await sql`
+      select count(*)::int as n from days where connection_id = ${id} and report = 'cost' and reconciled`;
     return found?.['n'] === days;
-  });
-  const cost = secondsSince(startedAt);
-  await until('the sync ends', () => hasEnded(deployment, id, 1));
-  return {
-    id,
-    cost,
-    whole: secondsSince(startedAt),
-    workerPeakMb: memoryOf(pids.worker).peak,
-    workerIdleMb: idle,
   };
+  await until('cost is reconciled', reconciled, { everyMs: POLL_MS });
+  const cost = secondsSince(startedAt);
+  const covered = async (): Promise<boolean> => {
+    const [found] = await sql`
+      select count(*)::int as n from days where connection_id = ${id} and report = 'usage' and reconciled`;
+    return found?.['n'] === days;
+  };
+  await until('usage is reconciled', covered, { everyMs: POLL_MS });
+  const whole = secondsSince(startedAt);
+  const [stored] = await sql`select sum(lines)::int as lines from days where connection_id = ${id} and report = 'cost'`;
+  return { id, cost, whole, lines: z.number().parse(stored?.['lines']), idleMb, peakMb: memoryOf(pids.worker).peak };
 }
 
-/** Asks for some days to be read again and waits until they are. Gives seconds. */
-export async function readAgain(deployment: Deployment, id: string, range: { from: Day; to: Day }): Promise<number> {
-  const [last] = await deployment.sql`select max(n)::int as n from syncs where connection_id = ${id}`;
+/** Asks for days to be read again and waits until they are, in seconds. Fails where a line was written. */
+export async function readAgain(deployment: Deployment, id: string, range: DayRange): Promise<number> {
+  await delay(REST_MS);
+  const { sql, api } = deployment;
+  const [last] = await sql`select max(n)::int as n from syncs where connection_id = ${id}`;
+  const n = z.number().parse(last?.['n']) + 1;
+  const before = await placesOf(deployment, id, range);
   const startedAt = performance.now();
-  await deployment.api.post(`/v1/connections/${id}/sync`, range, z.unknown());
-  await until('the sync ends', () => hasEnded(deployment, id, z.number().parse(last?.['n']) + 1));
+  await api.post(`/v1/connections/${id}/sync`, range, z.unknown());
+  const ended = async (): Promise<boolean> => {
+    const [found] = await sql`
+      select state, fault from syncs where connection_id = ${id} and n >= ${n} order by n limit 1`;
+    if (found?.['state'] === 'failed') throw new Error(`A sync failed: ${JSON.stringify(found['fault'])}`);
+    return found?.['state'] === 'succeeded';
+  };
+  await until('the sync ends', ended, { everyMs: POLL_MS / 4 });
+  const took = secondsSince(startedAt);
+  if ((await placesOf(deployment, id, range)) !== before) throw new Error('A line of an unchanged day was written.');
+  return took;
+}
+
+/** Where each line of some days lies, and which transaction wrote it. */
+async function placesOf({ sql }: Deployment, id: string, { from, to }: DayRange): Promise<string> {
+  const [found] = await sql`
+    select md5(string_agg(l.ctid::text || l.xmin::text, ',' order by l.day_no, l.series_no)) as places
+    from cost_lines l join days d using (day_no)
+    where d.connection_id = ${id} and d.day between ${from} and ${to}`;
+  return String(found?.['places']);
+}
+
+/** One run of everything about 31 days of a large organization. */
+export interface LargeRun {
+  readonly floor: Floor;
+  readonly connected: Connected;
+  /** Seconds that only transferring one day takes. */
+  readonly transfer: number;
+  readonly oneDay: number;
+  readonly threeDays: number;
+}
+
+/** Measures 31 days, with the floor just before. */
+export async function measureLarge(servers: Servers, upstream: Upstream, days: number): Promise<LargeRun> {
+  const today = dayOf(Date.now());
+  const asked = daysIn({ from: addDays(today, 1 - days), to: today });
+  const databaseUrl = await servers.newDatabase();
+  const floor = await measureFloor({ upstream: upstream.url, key: upstream.key, databaseUrl, days: asked });
+  const deployment = await deploy(servers, upstream);
+  try {
+    const connected = await connect(deployment, upstream, days);
+    const day = addDays(today, -5);
+    return {
+      floor,
+      connected,
+      transfer: await transferOf(upstream, day),
+      oneDay: await readAgain(deployment, connected.id, { from: day, to: day }),
+      threeDays: await readAgain(deployment, connected.id, { from: addDays(day, -2), to: day }),
+    };
+  } finally {
+    await deployment.close();
+  }
+}
+
+async function transferOf(upstream: Upstream, day: Day): Promise<number> {
+  const startedAt = performance.now();
+  const headers = { 'x-api-key': upstream.key, 'anthropic-version': '2023-06-01', 'user-agent': 'Meterline-bench/1' };
+  const { body } = await request(urlOf(upstream.url, day), { headers });
+  await body.arrayBuffer();
   return secondsSince(startedAt);
 }
 
-async function hasEnded({ sql }: Deployment, id: string, n: number): Promise<boolean> {
-  const [found] =
-    await sql`select state, fault from syncs where connection_id = ${id} and n >= ${n} order by n limit 1`;
-  if (found?.['state'] === 'failed') throw new Error(`A sync failed: ${JSON.stringify(found['fault'])}`);
-  return found?.['state'] === 'succeeded';
+/** What a year of a large organization takes. */
+export interface Year extends Connected {
+  readonly bytesPerLine: number;
+  /** Of these, what the dimensions take, which are stored once. */
+  readonly bytesOfSeries: number;
+  readonly series: number;
+}
+
+/** Connects with a year of days and weighs the tables. */
+export async function measureYear(servers: Servers, upstream: Upstream): Promise<Year> {
+  const deployment = await deploy(servers, upstream);
+  try {
+    const connected = await connect(deployment, upstream, 365);
+    const [size] = await deployment.sql`
+      select pg_total_relation_size('cost_lines')::float8 as lines, pg_total_relation_size('cost_series')::float8 as series,
+        (select count(*) from cost_series)::int as count`;
+    const weighed = z.object({ lines: z.number(), series: z.number(), count: z.number() }).parse(size);
+    return {
+      ...connected,
+      bytesPerLine: (weighed.lines + weighed.series) / connected.lines,
+      bytesOfSeries: weighed.series / connected.lines,
+      series: weighed.count,
+    };
+  } finally {
+    await deployment.close();
+  }
+}
+
+/** Connects a few days of so many lines each: with 16 times as many, a day is a page of 100 MB. */
+export async function measureLines(servers: Servers, linesPerDay: number, days: number): Promise<Connected> {
+  const args = ['--lines-per-day', String(linesPerDay), '--new-series', String(Math.round(linesPerDay / 20))];
+  const upstream = await startUpstream(servers, [
+    ...args,
+    ...['--workspaces', '50', '--models', '30', '--days', String(days), '--prerendered'],
+  ]);
+  try {
+    const deployment = await deploy(servers, upstream);
+    try {
+      return await connect(deployment, upstream, days);
+    } finally {
+      await deployment.close();
+    }
+  } finally {
+    await upstream.close();
+  }
 }

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { JsonClient } from '../local/http.ts';
 import { anyFreePort } from '../local/ports.ts';
 import { startPostgres } from '../local/postgres.ts';
 import { runOnce, startService } from '../local/service.ts';
+import { cpuOf } from './measure.ts';
 import { findTemporalCli, startTemporal } from '../local/temporal.ts';
 
 /** The servers that measurements share: a durable Postgres and Temporal as `npm start` has them. */
@@ -17,12 +18,15 @@ export interface Servers {
   readonly temporalAddress: string;
   /** Makes an empty database and gives its address. */
   newDatabase(): Promise<string>;
+  /** Processor seconds that they have used so far. */
+  cpu(): { readonly postgres: number; readonly temporal: number };
   close(): Promise<void>;
 }
 
 /** A simulated Anthropic in a process of its own. */
 export interface Upstream {
   readonly url: string;
+  readonly pid: number;
   readonly key: string;
   readonly control: JsonClient;
   close(): Promise<void>;
@@ -33,10 +37,10 @@ export interface Deployment {
   readonly api: JsonClient;
   readonly apiUrl: string;
   readonly token: string;
+  readonly databaseUrl: string;
   readonly sql: postgres.Sql;
   readonly taskQueue: string;
   readonly pids: { readonly api: number; readonly worker: number };
-  /** Ends the worker and starts another; what it wrote about itself is in the log. */
   close(): Promise<void>;
 }
 
@@ -55,6 +59,10 @@ export async function startServers(): Promise<Servers> {
   return {
     directory,
     temporalAddress: temporal.address,
+    cpu: () => ({
+      postgres: [database.pid, ...childrenOf(database.pid)].reduce((sum, pid) => sum + cpuOf(pid), 0),
+      temporal: cpuOf(temporal.pid),
+    }),
     async newDatabase() {
       const name = `bench_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
       await admin.unsafe(`create database ${name}`);
@@ -89,11 +97,15 @@ export async function startUpstream(servers: Servers, args: readonly string[]): 
     .split('\n')
     .findLast((line) => line.startsWith('{"event":"listening"'));
   const { url, admin_api_key: key } = listening.parse(JSON.parse(said ?? 'null'));
-  return { url, key, control: new JsonClient(url), close: () => service.stop() };
+  return { url, pid: service.pid, key, control: new JsonClient(url), close: () => service.stop() };
 }
 
 /** Starts Meterline as `npm run api` and `npm run worker` do. */
-export async function deploy(servers: Servers, upstream: Upstream): Promise<Deployment> {
+export async function deploy(
+  servers: Servers,
+  upstream: Upstream,
+  workerFlags: readonly string[] = [],
+): Promise<Deployment> {
   const databaseUrl = await servers.newDatabase();
   const token = `bench-${randomBytes(18).toString('base64url')}`;
   const id = randomUUID().slice(0, 8);
@@ -101,7 +113,6 @@ export async function deploy(servers: Servers, upstream: Upstream): Promise<Depl
   const port = await anyFreePort();
   const env = {
     PATH: process.env['PATH'],
-    ...(process.env['BENCH_MALLOC'] ? { MALLOC_ARENA_MAX: process.env['BENCH_MALLOC'] } : {}),
     HOME: process.env['HOME'],
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: servers.temporalAddress,
@@ -114,10 +125,15 @@ export async function deploy(servers: Servers, upstream: Upstream): Promise<Depl
   };
   const log = (role: string): string => join(servers.directory, 'logs', `${role}-${id}.log`);
   await runOnce({ name: 'The migration', script: program('db'), env, logFile: log('migrate') });
-  const flags = process.env['BENCH_WORKER_FLAGS']?.split(' ') ?? [];
   const [api, worker] = await Promise.all([
     startService({ name: 'The API', script: program('api'), env, logFile: log('api') }),
-    startService({ name: 'The worker', script: program('worker'), env, logFile: log('worker'), nodeFlags: flags }),
+    startService({
+      name: 'The worker',
+      script: program('worker'),
+      env,
+      logFile: log('worker'),
+      nodeFlags: workerFlags,
+    }),
   ]);
   const sql = postgres(databaseUrl, { max: 1, onnotice: quiet });
   const apiUrl = `http://127.0.0.1:${port}`;
@@ -125,6 +141,7 @@ export async function deploy(servers: Servers, upstream: Upstream): Promise<Depl
     api: new JsonClient(apiUrl, token),
     apiUrl,
     token,
+    databaseUrl,
     sql,
     taskQueue,
     pids: { api: api.pid, worker: worker.pid },
@@ -133,6 +150,11 @@ export async function deploy(servers: Servers, upstream: Upstream): Promise<Depl
       await Promise.all([api.stop(), worker.stop()]);
     },
   };
+}
+
+/** Sessions of Postgres are processes of their own. Those that have ended count no more. */
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 
 function program(room: string): string {

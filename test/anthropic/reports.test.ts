@@ -118,7 +118,8 @@ describe('a page of too many days', () => {
     up.simulator.control.fault({ kind: 'huge_page', bytes: 2 ** 21, times: 'always' });
     expect(await failureOf(all(readCostDays(up.reader(), MONTH)))).toMatchObject({
       code: 'reply_too_large',
-      detail: 'the reply of /v1/organizations/cost_report has 2 MB, which is more than the 1 MB of METERLINE_MAX_REPLY_MB',
+      detail:
+        'the reply of /v1/organizations/cost_report has 2 MB, which is more than the 1 MB of METERLINE_MAX_REPLY_MB',
     });
     up.simulator.control.clearFaults();
     up.simulator.control.fault({ kind: 'status', status: 400, times: 'always' });

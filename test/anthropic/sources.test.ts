@@ -4,8 +4,8 @@ import ts from 'typescript';
 import { expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** What an image holds. The embedded stack and the simulator are for a developer's machine and are not in it. */
-const ROOMS = ['activities', 'anthropic', 'api', 'config', 'db', 'domain', 'worker', 'workflows'];
+/** What an image holds. The embedded stack, the simulator and the benchmarks are not in it. */
+const ROOMS = ['activities', 'anthropic', 'api', 'commands', 'config', 'db', 'domain', 'worker', 'workflows'];
 
 /** Every file that can open a connection or a port, and by what. Nothing else of the product can. */
 const NETWORKED: Readonly<Record<string, readonly string[]>> = {
@@ -15,7 +15,8 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'api/server.ts': ['node:http'],
   // To Postgres, at DATABASE_URL.
   'db/database.ts': ['postgres'],
-  'db/migrate.ts': ['postgres'],
+  // Only the check of a certificate is taken from it.
+  'db/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.
   'api/temporal.ts': ['@temporalio/client'],
   'worker/main.ts': ['@temporalio/client', '@temporalio/worker'],
@@ -24,7 +25,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages and parts of Node that open nothing by themselves. One that is new has to be looked at first. */
 const QUIET = [
-  ...['node:crypto', 'node:fs', 'node:path', 'node:timers/promises', 'node:url'],
+  ...['node:crypto', 'node:fs', 'node:path', 'node:timers/promises', 'node:url', 'node:util', 'node:v8'],
   ...['@temporalio/activity', '@temporalio/common', '@temporalio/envconfig', '@temporalio/workflow'],
   ...['drizzle-orm', 'express', 'express-rate-limit', 'helmet', 'pino', 'pino-http', 'swagger-ui-express'],
   ...['zod', 'zod-openapi'],

@@ -217,7 +217,9 @@ describe('the Dockerfile', () => {
       'COPY --from=packages /app/node_modules ./node_modules',
       'COPY --from=build /app/dist ./dist',
     ]);
-    expect(lines.filter((line) => /^(?:ARG|ENV) /.test(line))).toEqual(['ENV NODE_ENV=production']);
+    expect(lines.filter((line) => /^(?:ARG|ENV) /.test(line))).toEqual([
+      'ENV NODE_ENV=production MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=4',
+    ]);
   });
 
   test('is given nothing but what it needs: everything else is ignored first', () => {

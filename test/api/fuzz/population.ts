@@ -25,8 +25,11 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const [id = ''] = ids;
   await seedReports(api, id);
   await seedHistory(api, id);
-  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker: { id: null, name: 'test' } });
-  return { ids, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
+  const maker = { id: null, name: 'test' };
+  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker });
+  const others = ['a', 'b', 'c'].map((name) => createToken(api.db, { name, role: 'viewer', maker }));
+  const tokenIds = (await Promise.all(others)).map((token) => token.id);
+  return { ids, tokenIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
 }
 
 async function seedReports({ db }: Api, id: string): Promise<void> {

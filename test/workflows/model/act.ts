@@ -92,8 +92,10 @@ export async function becomesStill(world: World, life: Life): Promise<boolean> {
   if (life.failing) return false;
   const handle = world.client.workflow.getHandle(connectionWorkflowId(life.id));
   return until('the connection to be still', async () => {
-    const { status } = await handle.describe();
+    const { status, raw } = await handle.describe();
     if (status.name !== 'RUNNING') return true;
+    // A sync that was started may not have come as far as the database.
+    if ((raw.pendingChildren ?? []).length > 0) return false;
     // Not by a query: one that meets a task of the workflow may never be answered by that server.
     const last = (await handle.fetchHistory()).events?.at(-1);
     if (last?.timerStartedEventAttributes == null && last?.workflowTaskCompletedEventAttributes == null) return false;

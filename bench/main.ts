@@ -1,0 +1,293 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { measureAuth } from './auth.ts';
+import { LARGE, connect, measureLarge, measureLines, measureYear, type LargeRun } from './large.ts';
+import { cpuOf, median } from './measure.ts';
+import { partsOf } from './profile.ts';
+import { measureMany, measureSmall } from './small.ts';
+import { deploy, startServers, startUpstream, type Servers, type Upstream } from './world.ts';
+
+/**
+ * `npm run bench`: measures the whole path, from a request to the last commit, against the least that can be done with
+ * the same data, and writes bench/RESULTS.md. With names of parts, only these, and it writes nothing.
+ */
+const RESULTS = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
+const RUNS = 3;
+const MONTH = 31;
+const SMALL_RUNS = 5;
+const MANY = 500;
+const GROWTH_LINES = [5_000, 20_000, 80_000];
+const GROWTH_DAYS = 4;
+const GROWTH_CONNECTIONS = [10, 100, 1_000];
+/** So many lines have 50 MB. */
+const HUGE_LINES = 150_000;
+
+type Section = (servers: Servers) => Promise<string[]>;
+
+const SECTIONS: Readonly<Record<string, Section>> = {
+  large: largeSection,
+  year: yearSection,
+  small: smallSection,
+  growth: growthSection,
+  profile: profileSection,
+  auth: authSection,
+};
+
+async function main(): Promise<void> {
+  const asked = process.argv.slice(2);
+  const names = asked.length === 0 ? Object.keys(SECTIONS) : asked;
+  const servers = await startServers();
+  const lines = [...head()];
+  try {
+    for (const name of names) {
+      const section = SECTIONS[name];
+      if (section === undefined) throw new Error(`There is no part "${name}": ${Object.keys(SECTIONS).join(', ')}`);
+      const startedAt = Date.now();
+      const found = await section(servers);
+      console.log(found.join('\n'));
+      console.error(`${name}: ${Math.round((Date.now() - startedAt) / 1000)} s`);
+      lines.push(...found, '');
+    }
+  } finally {
+    await servers.close();
+  }
+  if (asked.length > 0) return;
+  const options = { ...(await resolveConfig(RESULTS)), parser: 'markdown' };
+  writeFileSync(RESULTS, await format(lines.join('\n'), options));
+}
+
+function head(): string[] {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const [cpu] = cpus();
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  return [
+    '# Results',
+    '',
+    '`npm run bench` wrote this. Times are of the whole path: from the request to the API, through Temporal, to the last',
+    'commit, with all programs on one machine, among them the simulated Anthropic, whose pages are made beforehand, with',
+    'rows in another order at each read and 1,000 new series a day. **Floor** is the least that can be done with the same',
+    'pages in the same minutes: fetch, `JSON.parse`, and one COPY of the wide rows into a table without any index.',
+    '',
+    `- Machine: ${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB`,
+    `- Node ${process.versions.node}, Meterline ${version} (${commit}), ${new Date().toISOString().slice(0, 10)}`,
+    '',
+  ];
+}
+
+const s = (seconds: number, digits = 2): string => `${seconds.toFixed(digits)} s`;
+const mb = (megabytes: number): string => `${Math.round(megabytes)} MB`;
+const number = (value: number): string => value.toLocaleString('en-US');
+
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [row(columns), row(columns.map(() => '---')), ...rows.map(row)];
+}
+
+async function withLarge<T>(servers: Servers, days: number, work: (upstream: Upstream) => Promise<T>): Promise<T> {
+  const upstream = await startUpstream(servers, [...LARGE, '--days', String(days), '--prerendered']);
+  try {
+    return await work(upstream);
+  } finally {
+    await upstream.close();
+  }
+}
+
+async function largeSection(servers: Servers): Promise<string[]> {
+  const runs: LargeRun[] = [];
+  await withLarge(servers, MONTH, async (upstream) => {
+    for (let run = 0; run < RUNS; run += 1) runs.push(await measureLarge(servers, upstream, MONTH));
+  });
+  const of = (figure: (run: LargeRun) => number): number => median(runs.map(figure));
+  const ratio = of(({ connected, floor }) => connected.cost / floor.total);
+  const [first] = runs;
+  if (first === undefined) throw new Error('nothing was measured');
+  const transfer = of((run) => run.transfer);
+  return [
+    '## A large organization',
+    '',
+    `${number(first.connected.lines)} cost lines of ${MONTH} days, ${mb(first.floor.bytes / 1e6)}; medians of ${RUNS}.`,
+    '',
+    ...table(
+      ['what', 'measured', 'must', 'aim'],
+      [
+        ['the floor', s(of(({ floor }) => floor.total)), '', ''],
+        ['31 days of cost, reconciled', s(of(({ connected }) => connected.cost)), '', ''],
+        ['… in floors', `${ratio.toFixed(2)} ×`, '1.25 ×', '1 ×'],
+        ['31 days of cost and of usage', s(of(({ connected }) => connected.whole)), '', ''],
+        ['one unchanged day, no line written', s(of(({ oneDay }) => oneDay)), '0.4 s', ''],
+        ['… of which it is transferred', s(transfer, 3), '', ''],
+        ['three unchanged days', s(of(({ threeDays }) => threeDays)), '0.8 s', '0.4 s'],
+        ['memory of the worker, idle', mb(of(({ connected }) => connected.idleMb)), '', ''],
+        [
+          'memory of the worker, at most',
+          mb(Math.max(...runs.map(({ connected }) => connected.peakMb))),
+          '300 MB',
+          '220 MB',
+        ],
+      ],
+    ),
+  ];
+}
+
+async function yearSection(servers: Servers): Promise<string[]> {
+  const year = await withLarge(servers, 365, (upstream) => measureYear(servers, upstream));
+  const huge = await measureLines(servers, HUGE_LINES, 2);
+  return [
+    '## A year of it, and a single page of 50 MB',
+    '',
+    ...table(
+      ['what', 'measured', 'must', 'aim'],
+      [
+        [`365 days of cost, ${number(year.lines)} lines`, s(year.cost, 1), '', ''],
+        ['memory of the worker, at most', mb(year.peakMb), '300 MB', '220 MB'],
+        ['bytes in Postgres per line, indexes and dimensions included', year.bytesPerLine.toFixed(0), '120', '80'],
+        [`… of which dimensions (${number(year.series)} series)`, year.bytesOfSeries.toFixed(0), '', ''],
+        [`a day of ${number(Math.round(huge.lines / 2))} lines, memory at most`, mb(huge.peakMb), '350 MB', ''],
+      ],
+    ),
+  ];
+}
+
+async function smallSection(servers: Servers): Promise<string[]> {
+  const took = await measureSmall(servers, SMALL_RUNS);
+  const many = await measureMany(servers, MANY);
+  return [
+    '## Small organizations',
+    '',
+    'Five workspaces and about 200 lines a day.',
+    '',
+    ...table(
+      ['what', 'measured', 'must', 'aim'],
+      [
+        [`from connecting to 31 days of both reports, median of ${SMALL_RUNS}`, s(median(took)), '2 s', '1 s'],
+        [`${MANY} connected at once, Anthropic answering in 100 ms: all are there`, s(many.all, 1), '120 s', '60 s'],
+        ['… reading from the API meanwhile, 99th percentile', `${Math.round(many.readP99)} ms`, '500 ms', '250 ms'],
+        ['… connecting, Anthropic’s verdict included, 99th percentile', `${Math.round(many.connectP99)} ms`, '', ''],
+        ['… memory of the worker, at most', mb(many.workerPeakMb), '', ''],
+        ['… requests that failed', String(many.refused), '0', ''],
+      ],
+    ),
+  ];
+}
+
+async function growthSection(servers: Servers): Promise<string[]> {
+  const byLines: { lines: number; cost: number; peakMb: number }[] = [];
+  for (const lines of GROWTH_LINES) {
+    const { cost, peakMb, lines: found } = await measureLines(servers, lines, GROWTH_DAYS);
+    byLines.push({ lines: found / GROWTH_DAYS, cost, peakMb });
+  }
+  const byConnections: { organizations: number; all: number; workerPeakMb: number; readP99: number }[] = [];
+  for (const count of GROWTH_CONNECTIONS) byConnections.push(await measureMany(servers, count));
+  const lineCost = lineThrough(byLines.map(({ lines, cost }) => [lines * GROWTH_DAYS, cost]));
+  const connectionCost = lineThrough(byConnections.map(({ organizations, all }) => [organizations, all]));
+  return [
+    '## How cost grows',
+    '',
+    `${GROWTH_DAYS} days of 1, 4 and 16 times as many lines; the line through it is ${s(lineCost.base)} and ${(lineCost.slope * 1e6).toFixed(1)} µs for each line.`,
+    '',
+    ...table(
+      ['lines a day', 'cost, reconciled', 'µs a line', 'memory of the worker, at most'],
+      byLines.map(({ lines, cost, peakMb }) => [
+        number(Math.round(lines)),
+        s(cost),
+        ((cost / lines / GROWTH_DAYS) * 1e6).toFixed(1),
+        mb(peakMb),
+      ]),
+    ),
+    '',
+    `Small organizations connected at once; the line through it is ${s(connectionCost.base)} and ${Math.round(connectionCost.slope * 1000)} ms for each.`,
+    '',
+    ...table(
+      ['connections', 'all are there', 'ms each', 'API, 99th percentile', 'memory of the worker, at most'],
+      byConnections.map(({ organizations, all, workerPeakMb, readP99 }) => [
+        number(organizations),
+        s(all, 1),
+        Math.round((all / organizations) * 1000).toString(),
+        `${Math.round(readP99)} ms`,
+        mb(workerPeakMb),
+      ]),
+    ),
+  ];
+}
+
+/** The line of least squares. */
+function lineThrough(points: readonly (readonly [x: number, y: number])[]): { base: number; slope: number } {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map(([value]) => value)), mean(points.map(([, value]) => value))];
+  const slope =
+    points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / points.reduce((sum, [a]) => sum + (a - x) ** 2, 0);
+  return { base: y - slope * x, slope };
+}
+
+async function profileSection(servers: Servers): Promise<string[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'meterline-profile-'));
+  try {
+    const { parts, processes } = await withLarge(servers, MONTH, async (upstream) => {
+      const deployment = await deploy(servers, upstream, ['--cpu-prof', `--cpu-prof-dir=${directory}`]);
+      const before = { worker: cpuOf(deployment.pids.worker), simulator: cpuOf(upstream.pid), servers: servers.cpu() };
+      await connect(deployment, upstream, MONTH);
+      const used = {
+        worker: cpuOf(deployment.pids.worker) - before.worker,
+        postgres: servers.cpu().postgres - before.servers.postgres,
+        temporal: servers.cpu().temporal - before.servers.temporal,
+        'simulated Anthropic': cpuOf(upstream.pid) - before.simulator,
+      };
+      await deployment.close();
+      return { parts: partsOf(directory), processes: used };
+    });
+    const busy = parts.filter(({ name }) => name !== 'idle');
+    const total = busy.reduce((sum, { seconds }) => sum + seconds, 0);
+    return [
+      '## Where the time goes',
+      '',
+      'Processor time of one run of 31 days, cost and usage, by process:',
+      '',
+      ...table(
+        ['process', 'processor time'],
+        Object.entries(processes).map(([name, seconds]) => [name, s(seconds)]),
+      ),
+      '',
+      'The main thread of the worker from its start to its end, sampled:',
+      '',
+      ...table(
+        ['what it does', 'time', 'part'],
+        busy.map(({ name, seconds }) => [name, s(seconds), `${Math.round((seconds / total) * 100)} %`]),
+      ),
+    ];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function authSection(servers: Servers): Promise<string[]> {
+  const upstream = await startUpstream(servers, ['--days', '31']);
+  const deployment = await deploy(servers, upstream);
+  try {
+    const { apiUrl, token, databaseUrl } = deployment;
+    const cost = await measureAuth({ apiUrl, bootstrapToken: token, databaseUrl });
+    const us = (value: number): string => `${Math.round(value)} µs`;
+    return [
+      '## Authentication',
+      '',
+      ...table(
+        ['request', 'one after the other', 'a second, several at a time'],
+        [
+          ['without a token', us(cost.openUs), number(Math.round(cost.openPerSecond))],
+          ['with the token of the environment', us(cost.bootstrapUs), number(Math.round(cost.bootstrapPerSecond))],
+          ['with a stored token', us(cost.storedUs), number(Math.round(cost.storedPerSecond))],
+        ],
+      ),
+    ];
+  } finally {
+    await deployment.close();
+    await upstream.close();
+  }
+}
+
+await main();

@@ -1,0 +1,51 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+const profile = z.object({
+  nodes: z.array(z.object({ id: z.number(), callFrame: z.object({ functionName: z.string(), url: z.string() }) })),
+  samples: z.array(z.number()),
+  timeDeltas: z.array(z.number()),
+});
+
+/** What a part of the worker's main thread took. */
+export interface Part {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+/** The parts by where a function is from; the first that fits counts. */
+const PARTS: readonly (readonly [name: string, fits: RegExp])[] = [
+  ['idle', /^\(idle\)/],
+  ['collecting garbage', /^\(garbage collector\)/],
+  ['telling rows apart and knowing them again', /dist\/anthropic\/(rows|row-memory)|^(compareOffset|indexOfBuffer) /],
+  ['amounts and new dimensions', /dist\/(anthropic|domain)\//],
+  ['identity, order and digest of a day', /dist\/db\/series|internal\/crypto/],
+  ['statements', /dist\/db\/|drizzle-orm/],
+  ['the Postgres driver', /node_modules\/postgres\//],
+  ['the HTTP client', /node_modules\/undici\//],
+  ['Temporal', /@temporalio/],
+  ['sockets and buffers', /node:(net|internal\/stream|buffer|internal\/streams)|^(writeBuffer|writeLatin1String) /],
+  ['starting and the rest of Node', /.*/],
+];
+
+/** Sums the one CPU profile in a directory up by what the time went into, largest first. */
+export function partsOf(directory: string): Part[] {
+  // Threads of Temporal's sandbox leave small ones of their own.
+  const texts = readdirSync(directory)
+    .filter((file) => file.endsWith('.cpuprofile'))
+    .map((file) => readFileSync(join(directory, file), 'utf8'))
+    .sort((a, b) => b.length - a.length);
+  const { nodes, samples, timeDeltas } = profile.parse(JSON.parse(texts[0] ?? 'null'));
+  const names = new Map(nodes.map(({ id, callFrame }) => [id, partOf(`${callFrame.functionName} ${callFrame.url}`)]));
+  const sums = new Map<string, number>();
+  for (const [index, node] of samples.entries()) {
+    const name = names.get(node) ?? '';
+    sums.set(name, (sums.get(name) ?? 0) + (timeDeltas[index] ?? 0) / 1e6);
+  }
+  return [...sums].map(([name, seconds]) => ({ name, seconds })).sort((a, b) => b.seconds - a.seconds);
+}
+
+function partOf(frame: string): string {
+  return PARTS.find(([, fits]) => fits.test(frame))?.[0] ?? '';
+}
