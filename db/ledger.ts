@@ -4,7 +4,7 @@ import type { Report } from '../domain/lines.ts';
 import { sameDecimal } from '../domain/money.ts';
 import { isLive, type Status } from '../domain/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
-import { row, rows, textArray, type Db } from './database.ts';
+import { preparedRows, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { numberSeries, replaceDay, writeNewDay, type Written } from './lines.ts';
 import { ConnectionGoneError } from './live.ts';
@@ -92,13 +92,17 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
         reconciled: days.reconciled,
       })
       .from(days)
-      .where(here);
+      .where(here)
+      .prepare('stored')
+      .execute();
     if (stored !== undefined && stored.attempt >= attempt) return 'stale';
     if (stored?.digest.equals(digest)) {
       await tx
         .update(days)
         .set({ attempt, sync, readOn, readAt: sql`now()` })
-        .where(here);
+        .where(here)
+        .prepare('unchanged')
+        .execute();
       await addSyncDay(tx, { connectionId, ...read.sync }, day, false);
       return 'unchanged';
     }
@@ -131,7 +135,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
   };
   for (;;) {
     // Most days are as they were, and need no numbers. It is a hint only: what counts is seen under the lock.
-    const [hint] = await db.select({ digest: days.digest }).from(days).where(here);
+    const [hint] = await db.select({ digest: days.digest }).from(days).where(here).prepare('hint').execute();
     if (hint?.digest.equals(digest) !== true) await numberSeries(db, report, connectionId, lines);
     const outcome = await db.transaction(replace);
     if (outcome !== 'unnumbered') return outcome;
@@ -140,7 +144,7 @@ export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
 
 /** Locks a connection against a disconnect, and a day against other commits of it, until the transaction ends. */
 async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<void> {
-  const [found] = await rows<{ status: Status }>(
+  const [found] = await preparedRows<{ status: Status }>(
     tx,
     sql`
       select status, pg_advisory_xact_lock(hashtextextended(${`${connectionId} ${report} ${day}`}, 0))

@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report } from '../domain/lines.ts';
-import { list, numberArray, row, textArray, type Db } from './database.ts';
+import { list, numberArray, preparedRows, row, textArray, type Db } from './database.ts';
 import { ConnectionGoneError, shareLive } from './live.ts';
 import { columnOf, extraOf, type Identified, type Series } from './series.ts';
 
@@ -92,7 +92,7 @@ export async function numberSeries(
 async function findNumbers(db: Db, sheet: Sheet, connectionId: string, series: readonly Series[]): Promise<void> {
   if (series.length === 0) return;
   // One text, since tens of thousands of rows would take longer to read than to find.
-  const { numbers } = await row<{ numbers: string }>(
+  const [found] = await preparedRows<{ numbers: string }>(
     db,
     sql`
       select string_agg(coalesce(s.series_no, 0)::text, ',' order by asked.place) as numbers
@@ -103,7 +103,7 @@ async function findNumbers(db: Db, sheet: Sheet, connectionId: string, series: r
       left join ${sql.identifier(sheet.series)} s on s.connection_id = ${connectionId} and s.series_id = asked.id
     `,
   );
-  setNumbers(series, numbers);
+  setNumbers(series, found?.numbers ?? '');
 }
 
 /** The numbers come as a text, in the order of the series; 0 where there is none. */
@@ -170,7 +170,7 @@ export async function writeNewDay(
 ): Promise<Written> {
   const sheet = SHEETS[report];
   const { columns, read, apart } = valuesOf(sheet, lines);
-  const { total } = await row<{ total: string }>(
+  const [written] = await preparedRows<{ total: string }>(
     tx,
     sql`
       with day as (
@@ -184,7 +184,8 @@ export async function writeNewDay(
       select total::text from day
     `,
   );
-  return { added: lines.length, changed: 0, removed: 0, total };
+  if (written === undefined) throw new Error('storing a day gave no total');
+  return { added: lines.length, changed: 0, removed: 0, total: written.total };
 }
 
 /** Replaces a day, its row and its lines, in one statement. A line that is as it was is not written. */

@@ -84,7 +84,9 @@ export async function addSyncDay(tx: Db, run: SyncRun, day: Day, isChanged: bool
       readDays: sql`coalesce(${syncs.readDays}, '{}') + ${also}`,
       changedDays: sql`coalesce(${syncs.changedDays}, '{}') + ${isChanged ? also : sql`'{}'::datemultirange`}`,
     })
-    .where(isRun(run));
+    .where(isRun(run))
+    .prepare('sync_day')
+    .execute();
 }
 
 /** How many days a set of days holds; none, where there is no set. */
