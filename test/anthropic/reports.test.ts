@@ -102,6 +102,36 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
+  it('that would be too much to hold at once is left, and as many days as came are asked for', async () => {
+    const up = await upstream({ simulator: { linesPerDay: 8_000, days: 31 } });
+    const reader = up.reader();
+    const days = { from: addDays(TODAY, -9), to: TODAY };
+    const cost = await all(readCostDays(reader, days));
+    expect(spellCost(cost)).toEqual(trueCost(up, days));
+    const limits = asked(up.simulator).map(({ limit }) => Number(limit));
+    expect(limits[0]).toBe(10);
+    expect(limits[1]).toBeGreaterThan(1);
+    expect(limits.length).toBeLessThan(8);
+    // What was left was not read to its end.
+    expect(reader.traffic.bytes).toBeLessThan(10 * 8_000 * 400 + 9 * 2 ** 20);
+    await up.close();
+  });
+
+  it('is not asked for where a day is known to have many lines', async () => {
+    const up = await upstream();
+    for (const [lines, limit] of [
+      [0, '31'],
+      [600, '31'],
+      [10_000, '2'],
+      [90_000, '1'],
+    ] as const) {
+      up.simulator.control.resetCounters();
+      expect(spellCost(await all(readCostDays(up.reader(), MONTH, lines)))).toEqual(trueCost(up, MONTH));
+      expect(asked(up.simulator)[0]).toMatchObject({ limit });
+    }
+    await up.close();
+  });
+
   it('that is refused in the middle goes on at the first day that was not given yet', async () => {
     const up = await upstream({ simulator: { maxBucketsPerPage: 4 } });
     up.simulator.control.fault({ kind: 'status', status: 400, report: 'cost', page: 3 });

@@ -1,0 +1,122 @@
+import { sql, type Query } from 'drizzle-orm';
+import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Db } from '../../db/database.ts';
+import { numberSeries } from '../../db/lines.ts';
+import { reportCosts } from '../../db/reports.ts';
+import { costContent } from '../../db/series.ts';
+import { addDays } from '../../domain/days.ts';
+import type { CostLine } from '../../domain/lines.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { TODAY, commitCost, connect, cost } from './support.ts';
+
+const DAYS = 12;
+const LINES = 1_500;
+
+interface Internals {
+  readonly session: PgSession;
+  readonly dialect: PgDialect;
+}
+
+let database: TestDatabase;
+let id: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  // As it is right after a backfill: nothing has analyzed the tables, and others' data lie beside.
+  await database.db.execute(sql`alter table cost_lines set (autovacuum_enabled = off)`);
+  await database.db.execute(sql`alter table cost_series set (autovacuum_enabled = off)`);
+  for (let connection = 0; connection < 3; connection += 1) {
+    id = (await connect(database.db)).id;
+    for (let day = 0; day < DAYS; day += 1) {
+      await commitCost(database.db, id, linesOf(day), { day: addDays(TODAY, -1 - day) });
+    }
+  }
+});
+afterAll(() => database.close());
+
+function linesOf(day: number): CostLine[] {
+  return Array.from({ length: LINES }, (_, index) =>
+    cost('1', { model: `m${index + day * 75}`, workspace_id: `w${index % 9}` }),
+  );
+}
+
+/** The plans of all statements of their own text that the work makes, as Postgres explains them. */
+async function plansOf(work: (db: Db) => Promise<unknown>): Promise<string[]> {
+  const { session, dialect } = database.db as unknown as Internals;
+  const made: Query[] = [];
+  const recording = new Proxy(session, {
+    get: (target, name): unknown =>
+      name === 'prepareQuery'
+        ? (query: Query, ...others: [undefined, string, boolean]) => {
+            made.push(query);
+            return target.prepareQuery(query, ...others);
+          }
+        : Reflect.get(target, name),
+  });
+  const recorded = new Proxy(database.db, {
+    get: (target, name): unknown => {
+      if (name === 'session') return recording;
+      if (name !== 'execute') return Reflect.get(target, name);
+      return (query: Parameters<PgDialect['sqlToQuery']>[0]) => {
+        made.push(dialect.sqlToQuery(query));
+        return target.execute(query);
+      };
+    },
+  });
+  await work(recorded);
+  const plans: string[] = [];
+  for (const query of made) {
+    const explained = await session
+      .prepareQuery({ ...query, sql: `explain ${query.sql}` }, undefined, undefined, false)
+      .execute();
+    plans.push((explained as { 'QUERY PLAN': string }[]).map((line) => line['QUERY PLAN']).join('\n'));
+  }
+  return plans;
+}
+
+describe('right after a backfill, before anything was analyzed,', () => {
+  it('costs are added up by way of the days, their lines and the numbers of series', async () => {
+    const query = {
+      connectionId: id,
+      from: addDays(TODAY, -3),
+      to: addDays(TODAY, -2),
+      today: TODAY,
+      groupBy: ['model' as const],
+      after: null,
+      limit: 100,
+    };
+    const [plan = ''] = await plansOf((db) => reportCosts(db, query));
+    expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) cost_lines_day_no_series_no_pk/);
+    expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) days_connection_id_report_day_pk/);
+    expect(plan).not.toMatch(/Seq Scan on (cost_lines|days)/);
+    // A loop that compares every line with every series took three seconds.
+    expect(plan).not.toMatch(/Join Filter: .*series_no/);
+  });
+
+  it('the numbers of known series are found by their index', async () => {
+    const { lines } = costContent(linesOf(3));
+    const [plan = '', ...others] = await plansOf((db) => numberSeries(db, 'cost', id, lines));
+    expect(others).toEqual([]);
+    expect(plan).toMatch(/Index Scan using cost_series_connection_id_series_id_pk|Hash (Left|Right) Join/);
+    expect(plan).not.toMatch(/Join Filter/);
+    expect(lines.every(({ series }) => series.no !== null)).toBe(true);
+  });
+
+  it('what is written for a new day looks nothing up but the one it makes', async () => {
+    const { db } = database;
+    const before = await scans();
+    await commitCost(db, id, linesOf(DAYS), { day: addDays(TODAY, -1 - DAYS) });
+    expect(await scans()).toEqual(before);
+  });
+});
+
+/** How often the big tables were read from their beginning to their end. */
+async function scans(): Promise<unknown[]> {
+  await database.db.execute(sql`select pg_stat_force_next_flush()`);
+  return [
+    ...(await database.db.execute(sql`
+      select relname, seq_scan::int from pg_stat_user_tables
+      where relname in ('cost_lines', 'cost_series', 'days') order by relname
+    `)),
+  ];
+}
