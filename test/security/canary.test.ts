@@ -11,7 +11,14 @@ import { until } from '../support/wait.ts';
 import { searchDatabase, searchFiles, searchTemporal, withTemporal } from './places.ts';
 import { SPELLING_NAMES, Search, adminKey, secret, type Finding, type Secret } from './search.ts';
 import { spelled } from './spelled.ts';
-import { startSimulatorProcess, startStack, watchCommandLines, type SimulatorProcess, type Stack } from './stack.ts';
+import {
+  portsOf,
+  startSimulatorProcess,
+  startStack,
+  watchCommandLines,
+  type SimulatorProcess,
+  type Stack,
+} from './stack.ts';
 
 /** Where the stack keeps a secret on purpose, readable by its owner only. Everything else is searched. */
 const KEPT_IN = { token: 'api-token', ring: 'encryption-keys', password: 'postgres-password' };
@@ -274,6 +281,15 @@ async function searchEverywhere(secrets: readonly Secret[]): Promise<Finding[]> 
   ];
   return [...found, ...searchFiles(search, stack.dataDir, Object.values(KEPT_IN))];
 }
+
+it('every port of the stack is on loopback', () => {
+  const ports = portsOf(stack.pids());
+  const known = [stack.apiUrl, stack.databaseUrl, `tcp://${stack.temporalAddress}`].map((url) =>
+    Number(new URL(url).port),
+  );
+  expect(ports.map(({ port }) => port)).toEqual(expect.arrayContaining(known));
+  expect(ports.filter(({ isLoopback }) => !isLoopback)).toEqual([]);
+});
 
 it('no key and no token is anywhere but where it is kept, whatever happens', { timeout: 240_000 }, async () => {
   await sendMistakes();

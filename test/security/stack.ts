@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -28,6 +28,8 @@ export interface Stack {
   /** A file of the data directory. */
   kept(name: string): string;
   pidOf(role: string): number | undefined;
+  /** The processes that it consists of, itself first. */
+  pids(): number[];
   /** Runs a command on this data directory, as `npm run` does. */
   command(program: string, ...args: string[]): Promise<Finished>;
   stop(): Promise<void>;
@@ -76,6 +78,7 @@ export async function startStack(anthropicUrl: string): Promise<Stack> {
     temporalAddress: addressOf('temporal'),
     terminal,
     kept: (name) => readFileSync(join(dataDir, name), 'utf8').trim(),
+    pids: () => [started.pid, ...parts().map(({ pid }) => pid)],
     pidOf: (role) => parts().find((part) => part.role === role)?.pid,
     command: (name, ...args) =>
       runToEnd(process.execPath, [program(`commands/${name}.js`), ...args], { env, timeoutMs: 30_000 }),
@@ -153,4 +156,33 @@ export function watchCommandLines(): () => string {
     clearInterval(timer);
     return [...seen].join('\n');
   };
+}
+
+const LISTENS = '0A';
+const LOOPBACK = ['0100007F', '00000000000000000000000001000000', '0000000000000000FFFF00000100007F'];
+
+/** The ports that processes listen on, and whether each can be reached from this machine alone. */
+export function portsOf(pids: readonly number[]): { port: number; isLoopback: boolean }[] {
+  const sockets = new Set(
+    pids.flatMap((pid) =>
+      readdirSync(`/proc/${pid}/fd`).map((file) => {
+        try {
+          return readlinkSync(`/proc/${pid}/fd/${file}`);
+        } catch {
+          return 'closed meanwhile';
+        }
+      }),
+    ),
+  );
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/net/${table}`, 'utf8')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode]) => state === LISTENS && sockets.has(`socket:[${inode ?? ''}]`))
+      .map(([, local = '']) => {
+        const [address = '', port = ''] = local.split(':');
+        return { port: Number.parseInt(port, 16), isLoopback: LOOPBACK.includes(address) };
+      }),
+  );
 }
