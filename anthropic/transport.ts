@@ -304,11 +304,15 @@ function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && name in value ? Reflect.get(value, name) : null;
 }
 
-/** A text of somebody else's that may be kept and shown. The key is taken out before the cut, which might leave a part. */
+/** Any key, and any part of one from its beginning on: who quotes a key may have shortened it. */
+const KEY_LIKE = /sk-ant-[\w-]*/g;
+
+/** A text of somebody else's that may be kept and shown. Keys are taken out before the cut, which might leave a part. */
 function textOf(value: unknown, key: string): string | null {
   if (typeof value !== 'string') return null;
   return value
     .replaceAll(key, '...')
+    .replace(KEY_LIKE, '...')
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, 200);
 }

@@ -91,11 +91,30 @@ describe('a refusal', () => {
   });
 
   it('never shows the key, not even a part of one that a message was cut in', async () => {
-    for (const message of [`no such key: ${up.key}`, `${'x'.repeat(150)} ${up.key} ${up.key}`]) {
+    const cut = [up.key.slice(0, 60), up.key.slice(0, -1)];
+    for (const message of [
+      `no such key: ${up.key}`,
+      `${'x'.repeat(150)} ${up.key} ${up.key}`,
+      `shortened by them: ${cut.join()}`,
+    ]) {
       const error = await met({ kind: 'status', status: 401, message });
       expect(error.detail).toContain(message.slice(0, 10));
       expect([error.message, error.stack, JSON.stringify(error)].join()).not.toContain(up.key.slice(0, 20));
     }
+  });
+});
+
+describe('the id of a request', () => {
+  it('never shows a key, though only its first hundred characters are read', async () => {
+    const key = `sk-ant-admin01-${'k'.repeat(120)}`;
+    const elsewhere = await answering((_request, response) => {
+      response.writeHead(500, { 'request-id': `req_${key}` }).end();
+    });
+    const transport = createTransport({ baseUrl: elsewhere.url, maxReplyBytes: 1_000 });
+    const read = readOrganization(transport.readerFor(key, new AbortController().signal));
+    await expect(read).rejects.toMatchObject({ requestId: 'req_...' });
+    await transport.close();
+    await elsewhere.close();
   });
 });
 

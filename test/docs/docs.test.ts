@@ -22,6 +22,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const DOCUMENTS = [
   'README.md',
+  'SECURITY.md',
   'docs/connect-anthropic.md',
   'docs/dependencies.md',
   'docs/network.md',
@@ -193,6 +194,38 @@ describe("the page on Temporal's UI", () => {
     expect([...new Set(named)].sort()).toEqual(known.sort());
   });
 });
+
+describe('the page on security', () => {
+  test('names tests that there are, each by its file and its title, and says why where there is none', () => {
+    const tests = rowsOf(section('docs/security.md', 'What is tested'));
+    expect(tests.length).toBeGreaterThan(30);
+    expect(tests[0]?.[0]).not.toBe('');
+    for (const [what = '', file = '', title = ''] of tests) {
+      const [path] = literals(file);
+      if (path === undefined) expect([what, title]).toEqual([what, expect.stringMatching(/^No test: ./)]);
+      else expect([path, title, titlesOf(path)]).toEqual([path, title, expect.arrayContaining([title])]);
+    }
+  });
+
+  test('has a short form whose queries run', async () => {
+    const database = await testDatabase();
+    for (const name of ['check keys', 'check tokens']) {
+      await onClient(database.url, (sql) => sql.unsafe(blockOf('SECURITY.md', name)));
+    }
+    await database.close();
+  });
+
+  test.each(['SECURITY.md', 'docs/security.md'])('and %s run only test files that there are', (document) => {
+    const run = [...read(document).matchAll(/npx vitest run (test\/\S+?\.ts)/g)].map(([, path = '']) => path);
+    for (const path of run) expect([path, existsSync(join(root, path))]).toEqual([path, true]);
+  });
+});
+
+/** The titles of a file's tests, as they are written there. */
+function titlesOf(path: string): string[] {
+  const titles = /(?:\b(?:it|test)|\))\(\s*(['"])(.+?)\1,/g;
+  return [...read(path).matchAll(titles)].map(([, , title = '']) => title);
+}
 
 describe('the page on the network', () => {
   const page = 'docs/network.md';
