@@ -5,7 +5,7 @@ import { databaseFault } from '../db/database.ts';
 import { KeyUnreadableError } from '../db/key-ring.ts';
 import { ConnectionGoneError } from '../db/live.ts';
 import type { Day } from '../domain/days.ts';
-import { failureKind, retryDelayMs, type FailureCode, type Fault } from '../domain/failures.ts';
+import { failureKind, retryDelayMs, isOfOneDay, type FailureCode, type Fault } from '../domain/failures.ts';
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
 export interface FailureDetails {
@@ -30,7 +30,8 @@ export function failureOf(
   reading: Pick<FailureDetails, 'day' | 'doubtful'> = {},
 ): ApplicationFailure {
   const { code, detail, requestId, retryAfterMs } = error;
-  const fault: Fault = { code, detail, ...(requestId === null ? {} : { requestId }) };
+  const where = reading.day !== undefined && isOfOneDay(code) ? `${reading.day}: ` : '';
+  const fault: Fault = { code, detail: where + detail, ...(requestId === null ? {} : { requestId }) };
   const delayMs = retryDelayMs(code, retryAfterMs);
   return ApplicationFailure.create({
     message: error.message,

@@ -163,7 +163,8 @@ async function readRanges(
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
-    await inTurn(daysOf(reader, report, { from, to: range.to }, linesPerDay, known), commit, ({ day, outcome }) => {
+    const days = daysOf(reader, report, { from, to: range.to }, linesPerDay, known);
+    await inTurn(days, isLarge, commit, ({ day, outcome }) => {
       if (outcome === 'doubtful') progress.doubtful.push(day);
       progress.through = day;
       heartbeat(progress);
@@ -176,15 +177,21 @@ interface Committed {
   readonly outcome: ledger.DayOutcome;
 }
 
-/** Postgres writes one day and answers for another while the next one is transferred and parsed. */
+/** Postgres writes one day while the next one is transferred and parsed, as long as both can be held. */
 const DAYS_UNDER_WAY = 2;
+const LARGE_LINES = 40_000;
+
+function isLarge({ content }: DayOfReport): boolean {
+  return content.lines.length > LARGE_LINES;
+}
 
 /**
- * Does something with each item while a few more are under way, and tells `done` in the order of the items, up to the
- * first that fails. What was begun is ended before the failure is thrown.
+ * Does something with each item while another one is under way, unless it is large, and tells `done` in the order of the
+ * items, up to the first that fails. What was begun is ended before the failure is thrown.
  */
 async function inTurn<T, R>(
   items: AsyncIterable<T>,
+  isLarge: (item: T) => boolean,
   work: (item: T) => Promise<R>,
   done: (result: R) => void,
 ): Promise<void> {
@@ -204,7 +211,7 @@ async function inTurn<T, R>(
       // It is awaited in its turn; until then its failure has nobody to go to.
       begun.catch(() => undefined);
       underWay.push(begun);
-      if (underWay.length === DAYS_UNDER_WAY) await endFirst();
+      while (underWay.length >= (isLarge(item) ? 1 : DAYS_UNDER_WAY)) await endFirst();
     }
   } finally {
     while (underWay.length > 0) await endFirst();

@@ -33,8 +33,8 @@ const pageReply = z.looseObject({
 
 /**
  * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first: a day that is continued on
- * the next page is joined, and one that the reply leaves out had nothing. Holds two pages: the next one is transferred
- * while the lines of one are used. `linesPerDay` is how many are to be expected, where that is known. Throws AnthropicError.
+ * the next page is joined, and one that the reply leaves out had nothing. Holds two pages, as long as they
+ * are not large: the next one is transferred while the lines of one are used. `linesPerDay` is how many are to be expected, where that is known. Throws AnthropicError.
  *
  * Where a page of so many days is too large to be held, or Anthropic does not take it (a 400), fewer are asked for from
  * the first day that was not given out yet. Page tokens are bound to their query, so the window and the page size change
@@ -127,14 +127,19 @@ async function* readPages<Line>(
       pageDays === 1 ? undefined : PAGE_BYTES,
     );
   let emptyPages = 0;
-  for (let page: ReportPage<Line> | null = await read(null); page !== null;) {
-    emptyPages = page.days.length === 0 ? emptyPages + 1 : 0;
+  let coming = read(null);
+  for (;;) {
+    const { days, token }: ReportPage<Line> = await coming;
+    emptyPages = days.length === 0 ? emptyPages + 1 : 0;
     if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply('the report goes on and on without a day');
-    const next: Promise<ReportPage<Line>> | null = page.token === null ? null : read(page.token);
-    // It is awaited below; should nobody ask for more, its failure has nobody to go to.
-    next?.catch(() => undefined);
-    yield page.days;
-    page = await next;
+    const lines = days.reduce((sum, day) => sum + day.lines.length, 0);
+    const isSmall = lines <= 2 * PAGE_LINES;
+    if (token !== null && isSmall) coming = read(token);
+    // It is awaited above; should nobody ask for more, its failure has nobody to go to.
+    coming.catch(() => undefined);
+    yield days;
+    if (token === null) return;
+    if (!isSmall) coming = read(token);
   }
 }
 

@@ -75,9 +75,18 @@ export async function numberSeries(
   connectionId: string,
   lines: readonly Identified<Line>[],
 ): Promise<void> {
-  const sheet = SHEETS[report];
-  const unnumbered = (): Series[] => lines.filter(({ series }) => series.no === null).map(({ series }) => series);
-  await findNumbers(db, sheet, connectionId, unnumbered());
+  const unnumbered = lines.map(({ series }) => series).filter(({ no }) => no === null);
+  for (let from = 0; from < unnumbered.length; from += AT_ONCE) {
+    await numberSome(db, SHEETS[report], connectionId, unnumbered.slice(from, from + AT_ONCE));
+  }
+}
+
+/** A statement with the dimensions of a hundred thousand series would take hundreds of megabytes. */
+const AT_ONCE = 20_000;
+
+async function numberSome(db: Db, sheet: Sheet, connectionId: string, series: readonly Series[]): Promise<void> {
+  const unnumbered = (): Series[] => series.filter(({ no }) => no === null);
+  await findNumbers(db, sheet, connectionId, series);
   const missing = unnumbered();
   if (missing.length === 0) return;
   const added = await db.transaction(async (tx) => {

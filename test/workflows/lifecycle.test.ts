@@ -393,6 +393,13 @@ describe('what Anthropic does', () => {
     await until('all other days', async () => (await state(id)).days === 4);
     await becomes(id, 'degraded');
     expect(await state(id)).toMatchObject({ failure: 'reply_too_large' });
+    const { detail } = await row<{ detail: string }>(
+      world.database.db,
+      sql`select failure ->> 'detail' as detail from connections where id = ${id}`,
+    );
+    expect(detail).toBe(
+      `${day}: the reply of /v1/organizations/cost_report has 66 MB, which is more than the 64 MB of METERLINE_MAX_REPLY_MB`,
+    );
     control.clearFaults();
     await world.pass('2 minutes');
     await becomes(id, 'active');
