@@ -93,7 +93,9 @@ export async function markKeyUsed(db: Db, connectionId: string, keyId: string): 
   await db
     .update(keys)
     .set({ lastUsedAt: sql`now()` })
-    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)))
+    .prepare('key_used')
+    .execute();
 }
 
 /** Whether a candidate waits that somebody asked to use. */

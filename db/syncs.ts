@@ -2,8 +2,9 @@ import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf, type Day } from '../domain/days.ts';
 import { failureKind, type Fault } from '../domain/failures.ts';
+import { LIVE_STATUSES } from '../domain/statuses.ts';
 import { recordFailure } from './connections.ts';
-import { row, type Db } from './database.ts';
+import { preparedRows, row, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { destroySuperseded } from './keys.ts';
 import { ConnectionGoneError, NO_FAILURE, lockLive, shareLive } from './live.ts';
@@ -54,17 +55,24 @@ export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs
 
 /** A run that was reset to after its first step has no row yet: it gets its first run's. Else nothing changes. */
 export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
-  await db.transaction(async (tx) => {
-    if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
-    await tx.execute(sql`
-    insert into syncs (connection_id, n, run_id, kind, state, from_day, to_day, every_day)
-    select connection_id, n, ${runId}, kind, 'running', from_day, to_day, every_day
-    from syncs where connection_id = ${connectionId} and n = ${n}
-    order by run_id <> ${runId}, started_at
-    limit 1
-    on conflict (connection_id, n, run_id) do nothing
-  `);
-  });
+  const [live] = await preparedRows(
+    db,
+    sql`
+      with live as (
+        select id from connections where id = ${connectionId} and status = any(${textArray(LIVE_STATUSES)}) for key share
+      ), continued as (
+        insert into syncs (connection_id, n, run_id, kind, state, from_day, to_day, every_day)
+        select s.connection_id, s.n, ${runId}, s.kind, 'running', s.from_day, s.to_day, s.every_day
+        from syncs s join live on live.id = s.connection_id
+        where s.n = ${n}
+        order by s.run_id <> ${runId}, s.started_at
+        limit 1
+        on conflict (connection_id, n, run_id) do nothing
+      )
+      select id from live
+    `,
+  );
+  if (live === undefined) throw new ConnectionGoneError(connectionId);
 }
 
 /** Adds to what a run asked of Anthropic. */
@@ -72,7 +80,9 @@ export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: num
   await db
     .update(syncs)
     .set({ requests: sql`${syncs.requests} + ${done.requests}`, bytes: sql`${syncs.bytes} + ${done.bytes}` })
-    .where(isRun(run));
+    .where(isRun(run))
+    .prepare('sync_traffic')
+    .execute();
 }
 
 /** Keeps that a run read a day, and whether it was new or another than before. Belongs into the day's transaction. */
