@@ -119,16 +119,21 @@ async function readDays(
   progress: Progress,
 ): Promise<DaysDone> {
   const attempt = await ledger.takeAttempt(deps.db);
-  const byRange = activityInfo().attempt <= TRIES_BY_RANGE;
-  try {
-    if (byRange) await readRanges(deps, reader, { ...input, attempt }, progress);
-  } catch (error) {
-    // It is not tried again: what is too large stays so.
-    if (!(error instanceof AnthropicError) || error.code !== 'reply_too_large') throw error;
-    await readByDay(deps, reader, { ...input, attempt }, progress);
-  }
-  if (!byRange) await readByDay(deps, reader, { ...input, attempt }, progress);
+  const reading = { ...input, attempt };
+  const isDone = activityInfo().attempt <= TRIES_BY_RANGE && (await readByRange(deps, reader, reading, progress));
+  if (!isDone) await readByDay(deps, reader, reading, progress);
   return { doubtful: progress.doubtful };
+}
+
+/** False where a day is too large. That is not tried again: what is too large stays so. */
+async function readByRange(...reading: Parameters<typeof readRanges>): Promise<boolean> {
+  try {
+    await readRanges(...reading);
+    return true;
+  } catch (error) {
+    if (error instanceof AnthropicError && error.code === 'reply_too_large') return false;
+    throw error;
+  }
 }
 
 type Reading = Parameters<SyncActivities['readDays']>[0] & { readonly attempt: number };

@@ -2,19 +2,9 @@ import { once } from 'node:events';
 import postgres from 'postgres';
 import { request } from 'undici';
 import { addDays, type Day } from '../domain/days.ts';
+import { COST_DIMENSIONS } from '../domain/lines.ts';
 
-const COLUMNS = [
-  'currency',
-  'workspace_id',
-  'description',
-  'cost_type',
-  'model',
-  'token_type',
-  'context_window',
-  'service_tier',
-  'inference_geo',
-  'amount',
-] as const;
+const COLUMNS = [...COST_DIMENSIONS, 'amount'] as const;
 
 interface Page {
   readonly data: readonly { readonly results: readonly Readonly<Record<string, string | null>>[] }[];

@@ -103,7 +103,11 @@ export async function rewrapStoredKeys(
   return { rewrapped, left };
 }
 
-/** False where it does not open, is locked for long (a purge may hold it), or is not what it was any more. */
+/**
+ * Whether a key is sealed anew. One that does not open, whose row is locked for longer than `lock_timeout` (a disconnect
+ * with purge may hold it), or that was changed since it was read is passed by, so that it holds up no other. Nothing is
+ * taken for done by that: {@link rewrapStoredKeys} asks Postgres for what is left, and the command then fails and names it.
+ */
 async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<boolean> {
   const secret = open(ring, key, sealed);
   if (secret === null) return false;

@@ -41,7 +41,8 @@ it('an organization of a hundred times the lines has the same history, and no pa
   );
   const [small, large] = histories;
   expect(large?.events).toBeGreaterThan(20);
-  // A workflow task more or less depends on what happens to come together.
+  // What happens to come together shares a workflow task, which is three events: so much may differ, and no more. With
+  // something for each line or page, it would be hundreds.
   expect(Math.abs((large?.events ?? 0) - (small?.events ?? 0))).toBeLessThanOrEqual(9);
   for (const { largest } of histories) expect(largest).toBeLessThan(MOST_BYTES);
 });
