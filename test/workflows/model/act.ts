@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { addDays, type Day } from '../../../domain/days.ts';
 import { connectionWorkflowId, type signals } from '../../../workflows/messages.ts';
 import { isSyncing } from '../../support/state.ts';
@@ -92,15 +92,46 @@ export async function becomesStill(world: World, life: Life): Promise<boolean> {
   if (life.failing) return false;
   const handle = world.client.workflow.getHandle(connectionWorkflowId(life.id));
   return until('the connection to be still', async () => {
-    const { status, raw } = await handle.describe();
+    const { status } = await handle.describe();
     if (status.name !== 'RUNNING') return true;
-    // A sync that was started may not have come as far as the database.
-    if ((raw.pendingChildren ?? []).length > 0) return false;
     // Not by a query: one that meets a task of the workflow may never be answered by that server.
-    const last = (await handle.fetchHistory()).events?.at(-1);
+    const { events } = await handle.fetchHistory();
+    const last = events?.at(-1);
     if (last?.timerStartedEventAttributes == null && last?.workflowTaskCompletedEventAttributes == null) return false;
+    // A signal that comes while an activity runs ends in a task that does nothing, which looks the same.
+    if (hasOpenWork(events ?? [])) return false;
     return !(await isSyncing(world.database.db, life.id));
   });
+}
+
+type HistoryEvents = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>;
+
+/** Whether an activity or a child workflow was asked for that has not ended yet. */
+function hasOpenWork(events: HistoryEvents): boolean {
+  const open = new Set<string>();
+  for (const event of events) {
+    if (
+      event.activityTaskScheduledEventAttributes != null ||
+      event.startChildWorkflowExecutionInitiatedEventAttributes != null
+    ) {
+      open.add(String(event.eventId));
+    }
+    const ended =
+      event.activityTaskCompletedEventAttributes ??
+      event.activityTaskFailedEventAttributes ??
+      event.activityTaskTimedOutEventAttributes ??
+      event.activityTaskCanceledEventAttributes;
+    if (ended != null) open.delete(String(ended.scheduledEventId));
+    const child =
+      event.childWorkflowExecutionCompletedEventAttributes ??
+      event.childWorkflowExecutionFailedEventAttributes ??
+      event.childWorkflowExecutionCanceledEventAttributes ??
+      event.childWorkflowExecutionTimedOutEventAttributes ??
+      event.childWorkflowExecutionTerminatedEventAttributes ??
+      event.startChildWorkflowExecutionFailedEventAttributes;
+    if (child != null) open.delete(String(child.initiatedEventId));
+  }
+  return open.size > 0;
 }
 
 async function signal(world: World, life: Life, name: keyof typeof signals, input?: unknown): Promise<void> {
