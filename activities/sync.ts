@@ -6,7 +6,8 @@ import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as ledger from '../db/ledger.ts';
-import { KnownSeries, costContent, usageContent } from '../db/series.ts';
+import { numberSeries } from '../db/lines.ts';
+import { KnownSeries, costContent, usageContent, type DayContent } from '../db/series.ts';
 import * as syncs from '../db/syncs.ts';
 import { saveWorkspaces } from '../db/workspaces.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
@@ -118,8 +119,12 @@ async function readDays(
   input: Parameters<SyncActivities['readDays']>[0],
   progress: Progress,
 ): Promise<DaysDone> {
-  const attempt = await ledger.takeAttempt(deps.db);
-  const reading = { ...input, attempt };
+  const { connectionId, report, ranges } = input;
+  const [first] = ranges;
+  const last = ranges.at(-1);
+  if (first === undefined || last === undefined) return { doubtful: [] };
+  const whole = { from: first.from, to: last.to };
+  const reading = { ...input, ...(await ledger.beginReading(deps.db, connectionId, report, whole)) };
   const isDone = activityInfo().attempt <= TRIES_BY_RANGE && (await readByRange(deps, reader, reading, progress));
   if (!isDone) await readByDay(deps, reader, reading, progress);
   return { doubtful: progress.doubtful };
@@ -136,7 +141,7 @@ async function readByRange(...reading: Parameters<typeof readRanges>): Promise<b
   }
 }
 
-type Reading = Parameters<SyncActivities['readDays']>[0] & { readonly attempt: number };
+type Reading = Parameters<SyncActivities['readDays']>[0] & ledger.Beginning;
 
 async function readByDay(
   deps: Dependencies,
@@ -153,22 +158,30 @@ async function readByDay(
 async function readRanges(
   deps: Dependencies,
   reader: AnthropicReader,
-  { connectionId, n, report, ranges, totals, today, attempt }: Reading,
+  { connectionId, n, report, ranges, totals, today, attempt, linesPerDay, digests }: Reading,
   progress: Progress,
 ): Promise<void> {
   const sync = { n, runId: runIdOfThisActivity() };
   const done = progress.through;
   const known = new KnownSeries();
-  const linesPerDay = await ledger.mostLines(deps.db, connectionId, report);
-  const commit = async ({ day, content }: DayOfReport): Promise<Committed> => {
+  const commit = async ({ day, content, number }: DayOfReport): Promise<Committed> => {
     const reported = totals === null ? null : totalOf(totals, day);
-    const read = { connectionId, report, day, content, attempt, sync, today, reported };
+    const digestBefore = digests.get(day);
+    const read = { connectionId, report, day, content, attempt, digestBefore, sync, today, reported };
+    if (digestBefore?.equals(content.digest) !== true) await number();
     return { day, outcome: await ledger.commitDay(deps.db, read) };
   };
+  // Where nothing is stored yet, all series of the first page are new.
+  let isFirst = linesPerDay === 0 && done === null;
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
-    const days = daysOf(reader, report, { from, to: range.to }, linesPerDay, known);
+    const pages = contentsOf(reader, report, { from, to: range.to }, linesPerDay, known);
+    const days = numbering(pages, (lines) => {
+      const areNew = isFirst;
+      isFirst = false;
+      return numberSeries(deps.db, report, connectionId, lines, areNew);
+    });
     await inTurn(days, isLarge, commit, ({ day, outcome }) => {
       if (outcome === 'doubtful') progress.doubtful.push(day);
       progress.through = day;
@@ -223,23 +236,41 @@ async function inTurn<T, R>(
   }
 }
 
-type DayOfReport = Pick<ledger.ReadDay, 'day' | 'content'>;
+type ContentOfDay = Pick<ledger.ReadDay, 'day' | 'content'>;
 
-async function* daysOf(
+interface DayOfReport extends ContentOfDay {
+  /** Numbers the series of this day and of all others of its page, once. */
+  readonly number: () => Promise<void>;
+}
+
+/** The days of each page, whose series are numbered together. */
+async function* numbering(
+  pages: AsyncIterable<ContentOfDay[]>,
+  number: (lines: DayContent['lines']) => Promise<void>,
+): AsyncGenerator<DayOfReport> {
+  for await (const page of pages) {
+    let numbered: Promise<void> | undefined;
+    for (const day of page) {
+      yield { ...day, number: () => (numbered ??= number(page.flatMap(({ content }) => content.lines))) };
+    }
+  }
+}
+
+async function* contentsOf(
   reader: AnthropicReader,
   report: Report,
   window: DayRange,
   linesPerDay: number,
   known: KnownSeries,
-): AsyncGenerator<DayOfReport> {
+): AsyncGenerator<ContentOfDay[]> {
   switch (report) {
     case 'cost':
-      for await (const { day, lines } of readCostDays(reader, window, linesPerDay))
-        yield { day, content: costContent(lines, known) };
+      for await (const page of readCostDays(reader, window, linesPerDay))
+        yield page.map(({ day, lines }) => ({ day, content: costContent(lines, known) }));
       return;
     case 'usage':
-      for await (const { day, lines } of readUsageDays(reader, window, linesPerDay))
-        yield { day, content: usageContent(lines, known) };
+      for await (const page of readUsageDays(reader, window, linesPerDay))
+        yield page.map(({ day, lines }) => ({ day, content: usageContent(lines, known) }));
       return;
   }
 }

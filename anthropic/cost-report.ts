@@ -23,15 +23,15 @@ export function readCostDays(
   reader: AnthropicReader,
   window: DayRange,
   linesPerDay?: number,
-): AsyncGenerator<ReportDay<CostLine>> {
+): AsyncGenerator<ReportDay<CostLine>[]> {
   return readDays(reader, queryOf(['workspace_id', 'description']), window, linesPerDay);
 }
 
 /** The ungrouped USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const { day, lines } of readDays(reader, queryOf([]), window)) {
-    totals[day] = dollarsOf(lines);
+  for await (const read of readDays(reader, queryOf([]), window)) {
+    for (const { day, lines } of read) totals[day] = dollarsOf(lines);
   }
   return totals;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { addDays, daysIn, isDay, lengthOf, type Day, type DayRange } from '../domain/days.ts';
+import { addDays, isDay, lengthOf, type Day, type DayRange } from '../domain/days.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { takeRows, type RowReader } from './rows.ts';
 import { ReplyPassed, type AnthropicReader, type ReadablePath } from './transport.ts';
@@ -32,9 +32,10 @@ const pageReply = z.looseObject({
 });
 
 /**
- * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first: a day that is continued on
- * the next page is joined, and one that the reply leaves out had nothing. Holds two pages, as long as they
- * are not large: the next one is transferred while the lines of one are used. `linesPerDay` is how many are to be expected, where that is known. Throws AnthropicError.
+ * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first, those together that one page
+ * completes: a day that is continued on the next page is joined, and one that the reply leaves out had nothing. Holds two
+ * pages, as long as they are not large: the next one is transferred while the lines of one are used. `linesPerDay` is how
+ * many are to be expected, where that is known. Throws AnthropicError.
  *
  * Where a page of so many days is too large to be held, or Anthropic does not take it (a 400), fewer are asked for from
  * the first day that was not given out yet. Page tokens are bound to their query, so the window and the page size change
@@ -45,14 +46,14 @@ export async function* readDays<Line>(
   query: ReportQuery<Line>,
   window: DayRange,
   linesPerDay = 0,
-): AsyncGenerator<ReportDay<Line>> {
+): AsyncGenerator<ReportDay<Line>[]> {
   let from = window.from;
   let pageDays = Math.max(1, Math.min(lengthOf(window), Math.floor(PAGE_LINES / linesPerDay)));
   while (from <= window.to) {
     try {
       for await (const read of readQuery(reader, query, { from, to: window.to }, pageDays)) {
         yield read;
-        from = addDays(read.day, 1);
+        for (const { day } of read.slice(-1)) from = addDays(day, 1);
       }
     } catch (error) {
       if (pageDays === 1) throw error;
@@ -83,26 +84,30 @@ async function* readQuery<Line>(
   query: ReportQuery<Line>,
   window: DayRange,
   pageDays: number,
-): AsyncGenerator<ReportDay<Line>> {
+): AsyncGenerator<ReportDay<Line>[]> {
   let next = window.from;
   let open: ReportDay<Line> | undefined;
   for await (const page of readPages(reader, query, window, pageDays)) {
-    for (const { day, lines } of page) {
+    const whole: ReportDay<Line>[] = [];
+    for (const { day, lines } of page.days) {
       if (open?.day === day) {
         // One by one: a large page would be more arguments than a call can have.
         for (const line of lines) open.lines.push(line);
         continue;
       }
       if (day < next || day > window.to) throw invalidReply(`the report gives ${day} where it may not`);
-      if (open !== undefined) yield open;
+      if (open !== undefined) whole.push(open);
       // What lies between was left out, so it had nothing.
-      for (; next < day; next = addDays(next, 1)) yield { day: next, lines: [] };
+      for (; next < day; next = addDays(next, 1)) whole.push({ day: next, lines: [] });
       open = { day, lines };
       next = addDays(day, 1);
     }
+    if (page.token === null) {
+      if (open !== undefined) whole.push(open);
+      for (; next <= window.to; next = addDays(next, 1)) whole.push({ day: next, lines: [] });
+    }
+    if (whole.length > 0) yield whole;
   }
-  if (open !== undefined) yield open;
-  for (const day of daysIn({ from: next, to: window.to })) yield { day, lines: [] };
 }
 
 async function* readPages<Line>(
@@ -110,7 +115,7 @@ async function* readPages<Line>(
   query: ReportQuery<Line>,
   window: DayRange,
   pageDays: number,
-): AsyncGenerator<ReportDay<Line>[]> {
+): AsyncGenerator<ReportPage<Line>> {
   const fixed: [string, string][] = [
     ['starting_at', `${window.from}T00:00:00Z`],
     ['ending_at', `${addDays(window.to, 1)}T00:00:00Z`],
@@ -129,7 +134,8 @@ async function* readPages<Line>(
   let emptyPages = 0;
   let coming = read(null);
   for (;;) {
-    const { days, token }: ReportPage<Line> = await coming;
+    const page: ReportPage<Line> = await coming;
+    const { days, token } = page;
     emptyPages = days.length === 0 ? emptyPages + 1 : 0;
     if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply('the report goes on and on without a day');
     const lines = days.reduce((sum, day) => sum + day.lines.length, 0);
@@ -137,7 +143,7 @@ async function* readPages<Line>(
     if (token !== null && isSmall) coming = read(token);
     // It is awaited above; should nobody ask for more, its failure has nobody to go to.
     coming.catch(() => undefined);
-    yield days;
+    yield page;
     if (token === null) return;
     if (!isSmall) coming = read(token);
   }

@@ -23,15 +23,15 @@ export function readUsageDays(
   reader: AnthropicReader,
   window: DayRange,
   linesPerDay?: number,
-): AsyncGenerator<ReportDay<UsageLine>> {
+): AsyncGenerator<ReportDay<UsageLine>[]> {
   return readDays(reader, queryOf(USAGE_DIMENSIONS), window, linesPerDay);
 }
 
 /** The ungrouped tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const { day, lines } of readDays(reader, queryOf([]), window)) {
-    totals[day] = tokensIn(lines);
+  for await (const read of readDays(reader, queryOf([]), window)) {
+    for (const { day, lines } of read) totals[day] = tokensIn(lines);
   }
   return totals;
 }

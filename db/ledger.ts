@@ -2,14 +2,14 @@ import { and, eq, gte, lte, sql } from 'drizzle-orm';
 import { daysIn, type Day, type DayRange } from '../domain/days.ts';
 import type { Report } from '../domain/lines.ts';
 import { sameDecimal } from '../domain/money.ts';
-import { isLive, type Status } from '../domain/statuses.ts';
+import { isLive } from '../domain/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { numberSeries, replaceDay, writeNewDay, type Written } from './lines.ts';
-import { ConnectionGoneError } from './live.ts';
-import { days, restatements } from './schema.ts';
-import { addSyncDay } from './syncs.ts';
+import { addDay, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
+import { ConnectionGoneError, shareLive, sharingLive } from './live.ts';
+import { connections, days, restatements } from './schema.ts';
+import { addingDay, type SyncRun } from './syncs.ts';
 import type { DayContent } from './series.ts';
 
 /** A whole day as it was just read. */
@@ -18,8 +18,9 @@ export interface ReadDay {
   readonly report: Report;
   readonly day: Day;
   readonly content: DayContent;
-  /** From {@link takeAttempt}, taken before the first request of the attempt that read it. */
+  /** From {@link beginReading}: of the attempt that read it, and the digest that was stored then, if any: only a hint. */
   readonly attempt: number;
+  readonly digestBefore?: Buffer | undefined;
   readonly sync: { readonly n: number; readonly runId: string };
   readonly today: Day;
   /** The total that was reported for the day just before; null where these lines are to be taken as they are. */
@@ -31,12 +32,6 @@ export interface ReadDay {
  * the total that was reported, and would replace a day that was read complete. It must be read once more.
  */
 export type DayOutcome = 'stale' | 'doubtful' | 'unchanged' | 'changed';
-
-/** A number for an attempt at reading. A day is only ever replaced by an attempt with a higher one. */
-export async function takeAttempt(db: Db): Promise<number> {
-  const { attempt } = await row<{ attempt: string }>(db, sql`select nextval('read_attempts') as attempt`);
-  return Number(attempt);
-}
 
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
@@ -54,104 +49,182 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
     .orderBy(days.day);
 }
 
-/** The most lines that one of the last few stored days of a report has; 0 where none is stored. */
-export async function mostLines(db: Db, connectionId: string, report: Report): Promise<number> {
-  const { lines } = await row<{ lines: number }>(
+/** What an attempt at reading days begins with. */
+export interface Beginning {
+  /** Its number: a day is only ever replaced by an attempt with a higher one. */
+  readonly attempt: number;
+  /** The most lines that one of the last few stored days of the report has; 0 where none is stored. */
+  readonly linesPerDay: number;
+  /** The digests of those of its days that are stored. */
+  readonly digests: ReadonlyMap<Day, Buffer>;
+}
+
+/** Begins an attempt at reading the days of a report in a range. Belongs before its first request. */
+export async function beginReading(db: Db, connectionId: string, report: Report, range: DayRange): Promise<Beginning> {
+  const { attempt, lines, digests } = await row<{
+    attempt: string;
+    lines: number;
+    digests: Readonly<Record<Day, string>> | null;
+  }>(
     db,
     sql`
-      select coalesce(max(lines), 0)::int as lines
-      from (
-        select lines from days where connection_id = ${connectionId} and report = ${report} order by day desc limit 7
-      ) last
+      with stored as (
+        select day, lines, digest from days where connection_id = ${connectionId} and report = ${report}
+      )
+      select
+        nextval('read_attempts') as attempt,
+        (
+          select coalesce(max(lines), 0)::int from (select lines from stored order by day desc limit 7) last
+        ) as lines,
+        (
+          select jsonb_object_agg(day, encode(digest, 'hex')) from stored where day between ${range.from} and ${range.to}
+        ) as digests
     `,
   );
-  return lines;
+  const known = Object.entries(digests ?? {}) as [Day, string][];
+  return {
+    attempt: Number(attempt),
+    linesPerDay: lines,
+    digests: new Map(known.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
+  };
 }
 
 /**
- * Replaces a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
+ * Stores a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
  * nothing at all when a newer attempt wrote the day already, or when lines that contradict their total would replace a
  * day that was read complete. A change to a day that had been read complete is kept as
  * a restatement; growth of a day that was not over is none. Throws {@link ConnectionGoneError}.
+ *
+ * Most days are new, or as they were, and take one statement that does nothing where that is not so.
  */
 export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
-  const { connectionId, report, day, attempt } = read;
-  const { n: sync } = read.sync;
-  const { lines, digest, total } = read.content;
-  const readOn = read.today;
-  const here = and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day));
-  const replace = async (tx: Db): Promise<DayOutcome | 'unnumbered'> => {
-    await lockDay(tx, read);
-    const [stored] = await tx
-      .select({
-        attempt: days.attempt,
-        digest: days.digest,
-        readOn: days.readOn,
-        total: days.total,
-        writtenBy: days.writtenBy,
-        reconciled: days.reconciled,
-      })
-      .from(days)
-      .where(here)
-      .prepare('stored')
-      .execute();
-    if (stored !== undefined && stored.attempt >= attempt) return 'stale';
-    if (stored?.digest.equals(digest)) {
-      await tx
-        .update(days)
-        .set({ attempt, sync, readOn, readAt: sql`now()` })
-        .where(here)
-        .prepare('unchanged')
-        .execute();
-      await addSyncDay(tx, { connectionId, ...read.sync }, day, false);
-      return 'unchanged';
-    }
-    const wasComplete = stored !== undefined && stored.readOn > day;
-    const isDoubtful = (reported: string): boolean => !sameDecimal(reported, total());
-    if (wasComplete && read.reported !== null && isDoubtful(read.reported)) return 'doubtful';
-    if (lines.some(({ series }) => series.no === null)) return 'unnumbered';
-    const columns = {
-      connection_id: sql`${connectionId}::uuid`,
-      report: sql`${report}::text`,
-      day: sql`${day}::date`,
-      state: sql`'provisional'`,
-      reconciled: sql`false`,
-      disagrees_with: sql`null::numeric`,
-      lines: sql`${lines.length}::int`,
-      digest: sql`${digest}::bytea`,
-      attempt: sql`${attempt}::bigint`,
-      read_on: sql`${readOn}::date`,
-      read_at: sql`now()`,
-      sync: sql`${sync}::int`,
-      written_by: sql`${sync}::int`,
-    };
-    const write = stored === undefined ? writeNewDay : replaceDay;
-    const written = await write(tx, report, columns, lines);
-    // What the same sync wrote and reads again because it did not add up was never taken for the truth.
-    const isMend = stored?.writtenBy === sync && !stored.reconciled;
-    if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
-    await addSyncDay(tx, { connectionId, ...read.sync }, day, true);
-    return 'changed';
-  };
+  const { connectionId, report, attempt } = read;
+  const { lines, digest } = read.content;
+  let known = read.digestBefore;
   for (;;) {
-    // Most days are as they were, and need no numbers. It is a hint only: what counts is seen under the lock.
-    const [hint] = await db.select({ digest: days.digest }).from(days).where(here).prepare('hint').execute();
-    if (hint?.digest.equals(digest) !== true) await numberSeries(db, report, connectionId, lines);
-    const outcome = await db.transaction(replace);
-    if (outcome !== 'unnumbered') return outcome;
+    const isKnown = known?.equals(digest) === true;
+    if (!isKnown) await numberSeries(db, report, connectionId, lines);
+    const outcome = await (known === undefined
+      ? addWhole(db, read)
+      : isKnown
+        ? keepAsItIs(db, read)
+        : replace(db, read));
+    if (outcome !== 'otherwise') return outcome;
+    const stored = await lookUp(db, read);
+    if (stored !== null && stored.attempt >= attempt) return 'stale';
+    known = stored?.digest;
   }
 }
 
-/** Locks a connection against a disconnect, and a day against other commits of it, until the transaction ends. */
-async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<void> {
-  const [found] = await preparedRows<{ status: Status }>(
-    tx,
+/** What became of a day; `otherwise` when it is not stored as it was thought to be, and nothing was done. */
+type Tried = Promise<DayOutcome | 'otherwise'>;
+
+async function addWhole(db: Db, read: ReadDay): Tried {
+  const { report, day, content } = read;
+  const written = await addDay(db, report, runOf(read), day, columnsOf(read), content.lines);
+  return written === null ? 'otherwise' : 'changed';
+}
+
+async function keepAsItIs(db: Db, read: ReadDay): Tried {
+  const { connectionId, report, day, attempt, today, sync, content } = read;
+  const [done] = await preparedRows<{ live: boolean; kept: boolean }>(
+    db,
     sql`
-      select status, pg_advisory_xact_lock(hashtextextended(${`${connectionId} ${report} ${day}`}, 0))
-      from connections where id = ${connectionId} for key share
+      with live as materialized (
+        ${sharingLive(connectionId)}
+      ), kept as (
+        update days d set attempt = ${attempt}, sync = ${sync.n}, read_on = ${today}, read_at = now()
+        from live
+        where d.connection_id = live.id and d.report = ${report} and d.day = ${day}
+          and d.digest = ${content.digest}::bytea and d.attempt < ${attempt}
+        returning d.day
+      ), counted as (
+        ${addingDay(runOf(read), day, false)} and exists (select from kept)
+      )
+      select exists (select from live) as live, exists (select from kept) as kept
     `,
   );
+  if (done?.live !== true) throw new ConnectionGoneError(connectionId);
+  return done.kept ? 'unchanged' : 'otherwise';
+}
+
+function replace(db: Db, read: ReadDay): Tried {
+  const { report, day, attempt, sync, reported } = read;
+  const { lines, digest, total } = read.content;
+  return db.transaction(async (tx) => {
+    const stored = await lockDay(tx, read);
+    if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
+    const wasComplete = stored.readOn > day;
+    if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'doubtful';
+    const written = await replaceDay(tx, report, stored.dayNo, columnsOf(read), lines);
+    // What the same sync wrote and reads again because it did not add up was never taken for the truth.
+    const isMend = stored.writtenBy === sync.n && !stored.reconciled;
+    if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
+    await tx.execute(addingDay(runOf(read), day, true));
+    return 'changed';
+  });
+}
+
+function runOf({ connectionId, sync }: ReadDay): SyncRun {
+  return { connectionId, ...sync };
+}
+
+/** The row of a day that holds what was just read. */
+function columnsOf({ connectionId, report, day, attempt, today, sync, content }: ReadDay): DayColumns {
+  return {
+    connection_id: sql`${connectionId}::uuid`,
+    report: sql`${report}::text`,
+    day: sql`${day}::date`,
+    state: sql`'provisional'`,
+    reconciled: sql`false`,
+    disagrees_with: sql`null::numeric`,
+    lines: sql`${content.lines.length}::int`,
+    digest: sql`${content.digest}::bytea`,
+    attempt: sql`${attempt}::bigint`,
+    read_on: sql`${today}::date`,
+    read_at: sql`now()`,
+    sync: sql`${sync.n}::int`,
+    written_by: sql`${sync.n}::int`,
+  };
+}
+
+/** The row of a day, or null. Throws {@link ConnectionGoneError}. */
+async function lookUp(
+  db: Db,
+  { connectionId, report, day }: ReadDay,
+): Promise<{ attempt: number; digest: Buffer } | null> {
+  const [found] = await db
+    .select({ status: connections.status, attempt: days.attempt, digest: days.digest })
+    .from(connections)
+    .leftJoin(days, and(eq(days.connectionId, connections.id), eq(days.report, report), eq(days.day, day)))
+    .where(eq(connections.id, connectionId));
   if (found === undefined || !isLive(found.status)) throw new ConnectionGoneError(connectionId);
+  const { attempt, digest } = found;
+  return attempt === null || digest === null ? null : { attempt, digest };
+}
+
+type StoredRow = Pick<
+  typeof days.$inferSelect,
+  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'total' | 'writtenBy' | 'reconciled'
+>;
+
+/** Locks a connection against a disconnect, and a day against other commits of it. Null when there is no such day. */
+async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<StoredRow | null> {
+  if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
+  const [stored] = await tx
+    .select({
+      dayNo: days.dayNo,
+      attempt: days.attempt,
+      digest: days.digest,
+      readOn: days.readOn,
+      total: days.total,
+      writtenBy: days.writtenBy,
+      reconciled: days.reconciled,
+    })
+    .from(days)
+    .where(and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day)))
+    .for('no key update');
+  return stored ?? null;
 }
 
 async function keepRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {

@@ -1,8 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
+import type { Day } from '../domain/days.ts';
 import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report } from '../domain/lines.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from './database.ts';
-import { ConnectionGoneError, shareLive } from './live.ts';
+import { ConnectionGoneError, sharingLive } from './live.ts';
 import { columnOf, extraOf, type Identified, type Series } from './series.ts';
+import { addingDay, type SyncRun } from './syncs.ts';
 
 /** How the lines of a report are stored. */
 interface Sheet {
@@ -12,7 +14,7 @@ interface Sheet {
   readonly dimensions: readonly string[];
   /** The columns of a line beside its day and its series. */
   readonly values: readonly { readonly name: string; readonly array: (lines: readonly Identified<Line>[]) => SQL }[];
-  /** What lines add up to, over the rows of `incoming`. `apart` are the numbers of series that are not added up. */
+  /** What lines add up to, over rows that are named `read`. `apart` are the numbers of series that are not added up. */
   readonly total: (apart: SQL) => SQL;
 }
 
@@ -31,7 +33,7 @@ const SHEETS: Readonly<Record<Report, Sheet>> = {
           ),
       },
     ],
-    total: (apart) => sql`trim_scale(coalesce(sum(amount) filter (where series_no <> all(${apart})), 0))`,
+    total: (apart) => sql`trim_scale(coalesce(sum(read.amount) filter (where read.series_no <> all(${apart})), 0))`,
   },
   usage: {
     series: 'usage_series',
@@ -53,7 +55,8 @@ const SHEETS: Readonly<Record<Report, Sheet>> = {
     ],
     total: () => sql`
       coalesce(sum(
-        uncached_input_tokens::numeric + output_tokens + cache_read_input_tokens + cache_creation_5m + cache_creation_1h
+        read.uncached_input_tokens::numeric + read.output_tokens + read.cache_read_input_tokens
+          + read.cache_creation_5m + read.cache_creation_1h
       ), 0)
     `,
   },
@@ -65,35 +68,37 @@ function extraCountsOf(line: Line): string | null {
 }
 
 /**
- * Gives the series of lines their numbers, and stores those that are not there yet, in a transaction of its own where
- * `db` is none: a series without lines is nothing that anybody sees, and days that are written at the same time then
- * wait for each other for a moment only. Throws {@link ConnectionGoneError}.
+ * Gives the series of lines their numbers, and stores those that are not there yet, each set of them in one statement
+ * and apart from the days: a series without lines is nothing that anybody sees, and days that are written at the same
+ * time then wait for each other for a moment only. With `areNew`, none is expected to be there. Throws
+ * {@link ConnectionGoneError}.
  */
 export async function numberSeries(
   db: Db,
   report: Report,
   connectionId: string,
   lines: readonly Identified<Line>[],
+  areNew = false,
 ): Promise<void> {
-  const unnumbered = lines.map(({ series }) => series).filter(({ no }) => no === null);
+  const unnumbered = [...new Set(lines.map(({ series }) => series).filter(({ no }) => no === null))];
   for (let from = 0; from < unnumbered.length; from += AT_ONCE) {
-    await numberSome(db, SHEETS[report], connectionId, unnumbered.slice(from, from + AT_ONCE));
+    await numberSome(db, SHEETS[report], connectionId, unnumbered.slice(from, from + AT_ONCE), areNew);
   }
 }
 
 /** A statement with the dimensions of a hundred thousand series would take hundreds of megabytes. */
 const AT_ONCE = 20_000;
 
-async function numberSome(db: Db, sheet: Sheet, connectionId: string, series: readonly Series[]): Promise<void> {
+async function numberSome(
+  db: Db,
+  sheet: Sheet,
+  connectionId: string,
+  series: readonly Series[],
+  areNew: boolean,
+): Promise<void> {
   const unnumbered = (): Series[] => series.filter(({ no }) => no === null);
-  await findNumbers(db, sheet, connectionId, series);
-  const missing = unnumbered();
-  if (missing.length === 0) return;
-  const added = await db.transaction(async (tx) => {
-    if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
-    return addSeries(tx, sheet, connectionId, missing);
-  });
-  added();
+  if (!areNew) await findNumbers(db, sheet, connectionId, series);
+  await addSeries(db, sheet, connectionId, unnumbered());
   // Those that another transaction added meanwhile.
   await findNumbers(db, sheet, connectionId, unnumbered());
 }
@@ -125,17 +130,20 @@ function setNumbers(series: readonly Series[], numbers: string): void {
 
 /**
  * Only series that were not there: others would burn a number of the identity each at an `on conflict do nothing`.
- * Returns what sets their numbers, once they are committed.
+ * Throws {@link ConnectionGoneError}.
  */
-async function addSeries(tx: Db, sheet: Sheet, connectionId: string, missing: readonly Series[]): Promise<() => void> {
+async function addSeries(db: Db, sheet: Sheet, connectionId: string, missing: readonly Series[]): Promise<void> {
+  if (missing.length === 0) return;
   // In one order, so that two days with the same new series do not wait for each other in a circle.
   const added = [...missing].sort((a, b) => (a.id < b.id ? -1 : 1));
   const names = list(sheet.dimensions.map((name) => sql.identifier(name)));
   const columns = sheet.dimensions.map((name) => textArray(added.map(({ dimensions }) => columnOf(dimensions, name))));
-  const { numbers } = await row<{ numbers: string }>(
-    tx,
+  const [done] = await preparedRows<{ numbers: string | null }>(
+    db,
     sql`
-      with missing as materialized (
+      with live as materialized (
+        ${sharingLive(connectionId)}
+      ), missing as materialized (
         select * from unnest(
           ${numberArray(
             'uuid',
@@ -146,17 +154,16 @@ async function addSeries(tx: Db, sheet: Sheet, connectionId: string, missing: re
         ) with ordinality as made(series_id, extra, ${names}, place)
       ), added as (
         insert into ${sql.identifier(sheet.series)} (connection_id, series_id, extra, ${names})
-        select ${connectionId}, series_id, extra::jsonb, ${names} from missing order by place
+        select live.id, series_id, extra::jsonb, ${names} from live, missing order by place
         on conflict (connection_id, series_id) do nothing
         returning series_id, series_no
       )
       select string_agg(coalesce(added.series_no, 0)::text, ',' order by missing.place) as numbers
-      from missing left join added using (series_id)
+      from live, missing left join added using (series_id)
     `,
   );
-  return () => {
-    setNumbers(added, numbers);
-  };
+  if (done?.numbers == null) throw new ConnectionGoneError(connectionId);
+  setNumbers(added, done.numbers);
 }
 
 /** What became of a day's lines. */
@@ -170,60 +177,73 @@ export interface Written extends Record<string, unknown> {
 /** A day's row, as values of its columns but for `total`. */
 export type DayColumns = Readonly<Record<string, SQL>>;
 
-/** Writes a day that has no row and so no lines yet, in one statement. */
-export async function writeNewDay(
-  tx: Db,
+/**
+ * Writes a day that has no row and so no lines yet, as a whole, in one statement. Null where it has a row. Throws
+ * {@link ConnectionGoneError}.
+ */
+export async function addDay(
+  db: Db,
   report: Report,
-  day: DayColumns,
+  run: SyncRun,
+  day: Day,
+  columns: DayColumns,
   lines: readonly Identified<Line>[],
-): Promise<Written> {
+): Promise<Written | null> {
   const sheet = SHEETS[report];
-  const { columns, read, apart } = valuesOf(sheet, lines);
-  const [written] = await preparedRows<{ total: string }>(
-    tx,
+  const { names, sent, read, apart } = valuesOf(sheet, lines);
+  const [written] = await preparedRows<{ live: boolean; total: string | null }>(
+    db,
     sql`
-      with day as (
-        insert into days (${columnsOf(day)}, total)
-        select ${list(Object.values(day))}, (select ${sheet.total(apart)} from ${read})
+      with live as materialized (
+        ${sharingLive(run.connectionId)}
+      ), sent as materialized (
+        select ${sent}
+      ), day as (
+        insert into days (${columnsOf(columns)}, total)
+        select ${list(Object.values(columns))}, (select ${sheet.total(apart)} from sent, ${read})
+        from live
+        on conflict (connection_id, report, day) do nothing
         returning day_no, total
       ), written as (
-        insert into ${sql.identifier(sheet.lines)} (day_no, series_no, ${columns})
-        select (select day_no from day), read.* from ${read}
+        insert into ${sql.identifier(sheet.lines)} (day_no, series_no, ${names})
+        select day.day_no, read.* from day, sent, ${read}
+      ), counted as (
+        ${addingDay(run, day, true)} and exists (select from day)
       )
-      select total::text from day
+      select exists (select from live) as live, (select total::text from day) as total
     `,
   );
-  if (written === undefined) throw new Error('storing a day gave no total');
+  if (written?.live !== true) throw new ConnectionGoneError(run.connectionId);
+  if (written.total === null) return null;
   return { added: lines.length, changed: 0, removed: 0, total: written.total };
 }
 
-/** Replaces a day, its row and its lines, in one statement. A line that is as it was is not written. */
+/** Replaces a day that has a row, its row and its lines, in one statement. A line that is as it was is not written. */
 export function replaceDay(
   tx: Db,
   report: Report,
-  day: DayColumns,
+  dayNo: number,
+  columns: DayColumns,
   lines: readonly Identified<Line>[],
 ): Promise<Written> {
   const sheet = SHEETS[report];
   const table = sql.identifier(sheet.lines);
-  const { columns, read, apart } = valuesOf(sheet, lines);
-  const excluded = [...Object.keys(day), 'total'].map(
-    (name) => sql`${sql.identifier(name)} = excluded.${sql.identifier(name)}`,
-  );
+  const { names, sent, read, apart } = valuesOf(sheet, lines);
   return row<Written>(
     tx,
     sql`
       with incoming as materialized (
-        select * from ${read}
+        select read.* from (select ${sent}) sent, ${read}
       ), day as (
-        insert into days (${columnsOf(day)}, total)
-        select ${list(Object.values(day))}, (select ${sheet.total(apart)} from incoming)
-        on conflict (connection_id, report, day) do update set ${list(excluded)}
+        update days set
+          (${columnsOf(columns)}, total)
+          = (${list(Object.values(columns))}, (select ${sheet.total(apart)} from incoming as read))
+        where day_no = ${dayNo}
         returning day_no, total
       ), removed as (
         ${deleteOthers(table)}
       ), written as (
-        insert into ${table} (day_no, series_no, ${columns})
+        insert into ${table} (day_no, series_no, ${names})
         select day.day_no, incoming.* from incoming cross join day
         ${replacing(sheet)}
       )
@@ -240,17 +260,28 @@ function columnsOf(day: DayColumns): SQL {
   return list(Object.keys(day).map((name) => sql.identifier(name)));
 }
 
-/**
- * What is stored of lines: the columns, the rows as a source named `read`, and the series that are not added up. The
- * rows are in the order of the index, which then grows at its end and stays small.
- */
-function valuesOf(sheet: Sheet, lines: readonly Identified<Line>[]): { columns: SQL; read: SQL; apart: SQL } {
+/** The statement's parts that are about lines. */
+interface Values {
+  /** The columns beside the day and the series. */
+  readonly names: SQL;
+  /** The arrays that are sent, each once, as columns of a row that is named `sent`. */
+  readonly sent: SQL;
+  /** The rows, as a source named `read`, once `sent` is one. */
+  readonly read: SQL;
+  /** The numbers of series that are not added up. */
+  readonly apart: SQL;
+}
+
+/** The rows are in the order of the index, which then grows at its end and stays small. */
+function valuesOf(sheet: Sheet, lines: readonly Identified<Line>[]): Values {
   const ordered = [...lines].sort((a, b) => numberOf(a) - numberOf(b));
-  const columns = list(sheet.values.map(({ name }) => sql.identifier(name)));
-  const arrays = sheet.values.map(({ array }) => array(ordered));
+  const columns = sheet.values.map(({ name }) => sql.identifier(name));
+  const names = list(columns);
+  const arrays = sheet.values.map(({ name, array }) => sql`${array(ordered)} as ${sql.identifier(name)}`);
   return {
-    columns,
-    read: sql`unnest(${numberArray('integer', ordered.map(numberOf))}, ${list(arrays)}) as read(series_no, ${columns})`,
+    names,
+    sent: sql`${numberArray('integer', ordered.map(numberOf))} as series_no, ${list(arrays)}`,
+    read: sql`unnest(sent.series_no, ${list(columns.map((name) => sql`sent.${name}`))}) as read(series_no, ${names})`,
     apart: numberArray('integer', ordered.filter(({ series }) => !series.isDollars).map(numberOf)),
   };
 }

@@ -1,7 +1,7 @@
-import { eq } from 'drizzle-orm';
-import { isLive, type Status } from '../domain/statuses.ts';
+import { eq, sql, type SQL } from 'drizzle-orm';
+import { LIVE_STATUSES, isLive, type Status } from '../domain/statuses.ts';
 import type { Fault } from '../domain/failures.ts';
-import type { Db } from './database.ts';
+import { textArray, type Db } from './database.ts';
 import { connections } from './schema.ts';
 
 /** The connection was disconnected, refused or deleted: nothing more is written for it. */
@@ -26,6 +26,11 @@ export async function shareLive(tx: Db, connectionId: string): Promise<Status | 
     .where(eq(connections.id, connectionId))
     .for('key share');
   return found !== undefined && isLive(found.status) ? found.status : null;
+}
+
+/** As {@link shareLive}, as a part of another statement: its id, and no row when it is gone or has ended. */
+export function sharingLive(connectionId: string): SQL {
+  return sql`select id from connections where id = ${connectionId} and status = any(${textArray(LIVE_STATUSES)}) for key share`;
 }
 
 /**

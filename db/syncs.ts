@@ -2,12 +2,11 @@ import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf, type Day } from '../domain/days.ts';
 import { failureKind, type Fault } from '../domain/failures.ts';
-import { LIVE_STATUSES } from '../domain/statuses.ts';
 import { recordFailure } from './connections.ts';
-import { preparedRows, row, textArray, type Db } from './database.ts';
+import { preparedRows, row, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { destroySuperseded } from './keys.ts';
-import { ConnectionGoneError, NO_FAILURE, lockLive, shareLive } from './live.ts';
+import { ConnectionGoneError, NO_FAILURE, lockLive, shareLive, sharingLive } from './live.ts';
 import { connections, syncs } from './schema.ts';
 
 /** A run of a sync. One that was reset in the Temporal UI has several runs. */
@@ -59,7 +58,7 @@ export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun):
     db,
     sql`
       with live as (
-        select id from connections where id = ${connectionId} and status = any(${textArray(LIVE_STATUSES)}) for key share
+        ${sharingLive(connectionId)}
       ), continued as (
         insert into syncs (connection_id, n, run_id, kind, state, from_day, to_day, every_day)
         select s.connection_id, s.n, ${runId}, s.kind, 'running', s.from_day, s.to_day, s.every_day
@@ -85,18 +84,18 @@ export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: num
     .execute();
 }
 
-/** Keeps that a run read a day, and whether it was new or another than before. Belongs into the day's transaction. */
-export async function addSyncDay(tx: Db, run: SyncRun, day: Day, isChanged: boolean): Promise<void> {
-  const also = sql`datemultirange(daterange(${day}, ${day}, '[]'))`;
-  await tx
-    .update(syncs)
-    .set({
-      readDays: sql`coalesce(${syncs.readDays}, '{}') + ${also}`,
-      changedDays: sql`coalesce(${syncs.changedDays}, '{}') + ${isChanged ? also : sql`'{}'::datemultirange`}`,
-    })
-    .where(isRun(run))
-    .prepare('sync_day')
-    .execute();
+/**
+ * The statement that keeps that a run read a day, and whether it was new or another than before; without its end, to
+ * which a condition may be added. Belongs into the day's transaction.
+ */
+export function addingDay({ connectionId, n, runId }: SyncRun, day: Day, isChanged: boolean): SQL {
+  const also = sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`;
+  return sql`
+    update syncs set
+      read_days = coalesce(read_days, '{}') + ${also},
+      changed_days = coalesce(changed_days, '{}') + ${isChanged ? also : sql`'{}'::datemultirange`}
+    where connection_id = ${connectionId} and n = ${n} and run_id = ${runId}
+  `;
 }
 
 /** How many days a set of days holds; none, where there is no set. */

@@ -6,7 +6,7 @@ import { readUsageDays } from '../../anthropic/usage-report.ts';
 import { listWorkspaces } from '../../anthropic/workspaces.ts';
 import { until } from '../support/wait.ts';
 import { FAR_ADDRESS, FAR_NAME, farSide, type FarSide } from './far.ts';
-import { KEY, WEEK, all, answering, failureOf, upstream } from './support.ts';
+import { KEY, WEEK, all, allDays, answering, failureOf, upstream } from './support.ts';
 
 const ME = '/v1/organizations/me';
 
@@ -117,8 +117,8 @@ it('nothing but GET without a body is sent, whatever is read and whatever is ans
     const reads = [
       (): Promise<unknown> => readOrganization(up.reader()),
       (): Promise<unknown> => all(listWorkspaces(up.reader())),
-      (): Promise<unknown> => all(readCostDays(up.reader(), WEEK)),
-      (): Promise<unknown> => all(readUsageDays(up.reader(), WEEK)),
+      (): Promise<unknown> => allDays(readCostDays(up.reader(), WEEK)),
+      (): Promise<unknown> => allDays(readUsageDays(up.reader(), WEEK)),
     ];
     for (const read of reads) {
       if (kind === null) await read();

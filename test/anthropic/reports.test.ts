@@ -10,7 +10,7 @@ import {
   MONTH,
   TODAY,
   WEEK,
-  all,
+  allDays,
   asked,
   failureOf,
   given,
@@ -48,10 +48,10 @@ describe('however a report is cut into pages', () => {
       fc.asyncProperty(paging, window, async (limits, { from, to: asked }) => {
         up.simulator.control.paging(limits);
         const range = { from, to: asked < TODAY ? asked : TODAY };
-        const cost = await all(readCostDays(up.reader(), range));
+        const cost = await allDays(readCostDays(up.reader(), range));
         expect(cost.map(({ day }) => day)).toEqual(daysIn(range));
         expect(spellCost(cost)).toEqual(trueCost(up, range));
-        const usage = await all(readUsageDays(up.reader(), range));
+        const usage = await allDays(readUsageDays(up.reader(), range));
         expect(usage.map(({ day }) => day)).toEqual(daysIn(range));
         expect(spellUsage(usage)).toEqual(trueUsage(up, range));
         const totals = await Promise.all([readCostTotals(up.reader(), range), readUsageTotals(up.reader(), range)]);
@@ -67,7 +67,7 @@ describe('however a report is cut into pages', () => {
   it('a month comes in one request where nothing speaks against it', async () => {
     up.simulator.control.paging({ maxBucketsPerPage: null, maxRowsPerPage: null, maxWideUsageLimit: null });
     up.simulator.control.resetCounters();
-    expect(spellCost(await all(readCostDays(up.reader(), MONTH)))).toEqual(trueCost(up, MONTH));
+    expect(spellCost(await allDays(readCostDays(up.reader(), MONTH)))).toEqual(trueCost(up, MONTH));
     expect(asked(up.simulator)).toMatchObject([{ limit: '31', from: MONTH.from, status: 200 }]);
   });
 });
@@ -82,7 +82,7 @@ function totalsOf<Line>(
 describe('a page of too many days', () => {
   it('that is refused is asked for with fewer, and each day still comes once', async () => {
     const up = await upstream({ simulator: { maxWideUsageLimit: 2 } });
-    const usage = await all(readUsageDays(up.reader(), MONTH));
+    const usage = await allDays(readUsageDays(up.reader(), MONTH));
     expect(usage.map(({ day }) => day)).toEqual(daysIn(MONTH));
     expect(spellUsage(usage)).toEqual(trueUsage(up, MONTH));
     const limits = asked(up.simulator).map(({ limit, status }) => `${limit ?? ''} ${status}`);
@@ -95,7 +95,7 @@ describe('a page of too many days', () => {
   it('that passes the cap is asked for with fewer, and each day still comes once', async () => {
     const up = await upstream({ simulator: { linesPerDay: 60 }, maxReplyBytes: 100_000 });
     const reader = up.reader();
-    const cost = await all(readCostDays(reader, MONTH));
+    const cost = await allDays(readCostDays(reader, MONTH));
     expect(cost.map(({ day }) => day)).toEqual(daysIn(MONTH));
     expect(spellCost(cost)).toEqual(trueCost(up, MONTH));
     expect(asked(up.simulator).map(({ limit }) => limit)).toEqual(expect.arrayContaining(['31', '7', '2']));
@@ -106,7 +106,7 @@ describe('a page of too many days', () => {
     const up = await upstream({ simulator: { linesPerDay: 8_000, days: 31 } });
     const reader = up.reader();
     const days = { from: addDays(TODAY, -9), to: TODAY };
-    const cost = await all(readCostDays(reader, days));
+    const cost = await allDays(readCostDays(reader, days));
     expect(spellCost(cost)).toEqual(trueCost(up, days));
     const limits = asked(up.simulator).map(({ limit }) => Number(limit));
     expect(limits[0]).toBe(10);
@@ -126,7 +126,7 @@ describe('a page of too many days', () => {
       [90_000, '1'],
     ] as const) {
       up.simulator.control.resetCounters();
-      expect(spellCost(await all(readCostDays(up.reader(), MONTH, lines)))).toEqual(trueCost(up, MONTH));
+      expect(spellCost(await allDays(readCostDays(up.reader(), MONTH, lines)))).toEqual(trueCost(up, MONTH));
       expect(asked(up.simulator)[0]).toMatchObject({ limit });
     }
     await up.close();
@@ -135,7 +135,7 @@ describe('a page of too many days', () => {
   it('that is refused in the middle goes on at the first day that was not given yet', async () => {
     const up = await upstream({ simulator: { maxBucketsPerPage: 4 } });
     up.simulator.control.fault({ kind: 'status', status: 400, report: 'cost', page: 3 });
-    const cost = await all(readCostDays(up.reader(), MONTH));
+    const cost = await allDays(readCostDays(up.reader(), MONTH));
     expect(cost.map(({ day }) => day)).toEqual(daysIn(MONTH));
     expect(spellCost(cost)).toEqual(trueCost(up, MONTH));
     // Eight days came; the last of them could have gone on, so it is read again.
@@ -146,14 +146,14 @@ describe('a page of too many days', () => {
   it('ends the read once a single day is too large, or is refused', async () => {
     const up = await upstream({ maxReplyBytes: 2 ** 20 });
     up.simulator.control.fault({ kind: 'huge_page', bytes: 2 ** 21, times: 'always' });
-    expect(await failureOf(all(readCostDays(up.reader(), MONTH)))).toMatchObject({
+    expect(await failureOf(allDays(readCostDays(up.reader(), MONTH)))).toMatchObject({
       code: 'reply_too_large',
       detail:
         'the reply of /v1/organizations/cost_report has 2 MB, which is more than the 1 MB of METERLINE_MAX_REPLY_MB',
     });
     up.simulator.control.clearFaults();
     up.simulator.control.fault({ kind: 'status', status: 400, times: 'always' });
-    expect(await failureOf(all(readCostDays(up.reader(), MONTH)))).toMatchObject({ code: 'upstream_refused' });
+    expect(await failureOf(allDays(readCostDays(up.reader(), MONTH)))).toMatchObject({ code: 'upstream_refused' });
     expect(asked(up.simulator).map(({ limit }) => limit)).toEqual(['31', '7', '2', '1', '31', '7', '2', '1']);
     await up.close();
   });
@@ -163,7 +163,7 @@ describe('a page of too many days', () => {
     for (const status of [401, 402, 403, 404, 409, 429, 500]) {
       up.simulator.control.resetCounters();
       up.simulator.control.fault({ kind: 'status', status });
-      await failureOf(all(readCostDays(up.reader(), MONTH)));
+      await failureOf(allDays(readCostDays(up.reader(), MONTH)));
       expect(up.simulator.control.requests().total, String(status)).toBe(1);
     }
     await up.close();
@@ -187,7 +187,7 @@ describe('a page that contradicts itself', () => {
     up.simulator.control.fault({ kind, times: 'always' });
     for (const read of [readCostDays, readUsageDays]) {
       up.simulator.control.resetCounters();
-      expect(await failureOf(all<unknown>(read(up.reader(), WEEK)))).toMatchObject({
+      expect(await failureOf(allDays<unknown>(read(up.reader(), WEEK)))).toMatchObject({
         code: 'upstream_invalid',
         detail,
         requestId: REQUEST_ID,
@@ -199,7 +199,7 @@ describe('a page that contradicts itself', () => {
   it.each(['NaN', 'Infinity', '-Infinity', '', '1e5x', '1,5', ' 1', '0x10', 12.5, '1e300', '1'.repeat(199)])(
     'with the amount %j is invalid, grouped and not',
     async (amount) => {
-      for (const read of [() => all(readCostDays(up.reader(), WEEK)), () => readCostTotals(up.reader(), WEEK)]) {
+      for (const read of [() => allDays(readCostDays(up.reader(), WEEK)), () => readCostTotals(up.reader(), WEEK)]) {
         up.simulator.control.fault({ kind: 'bad_amount', amount });
         expect(await failureOf(read())).toMatchObject({
           code: 'upstream_invalid',
@@ -219,19 +219,19 @@ describe('a page that contradicts itself', () => {
     ['has a row that is none', page({ [DAY]: [null] })],
     ['does not say whether there is more', { data: [] }],
   ])('(%s) is invalid', async (_what, reply) => {
-    expect((await failureOf(all(readCostDays(given(reply), ONE_DAY)))).code).toBe('upstream_invalid');
+    expect((await failureOf(allDays(readCostDays(given(reply), ONE_DAY)))).code).toBe('upstream_invalid');
   });
 
   it('may repeat a line: both are given', async () => {
     up.simulator.control.fault({ kind: 'duplicate_lines', report: 'cost', times: 'always' });
-    const [served, true_] = [spellCost(await all(readCostDays(up.reader(), ONE_DAY))), trueCost(up, ONE_DAY)];
+    const [served, true_] = [spellCost(await allDays(readCostDays(up.reader(), ONE_DAY))), trueCost(up, ONE_DAY)];
     expect(served).toHaveLength(true_.length + 1);
     expect([...new Set(served)]).toEqual(true_);
   });
 
   it('may leave out a day: that day had nothing, as far as it says', async () => {
     up.simulator.control.fault({ kind: 'missing_bucket', report: 'cost' });
-    const read = await all(readCostDays(up.reader(), WEEK));
+    const read = await allDays(readCostDays(up.reader(), WEEK));
     expect(read.map(({ day }) => day)).toEqual(daysIn(WEEK));
     expect(read[0]?.lines).toEqual([]);
     expect(spellCost(read)).toEqual(trueCost(up, { from: addDays(WEEK.from, 1), to: WEEK.to }));
@@ -241,7 +241,7 @@ describe('a page that contradicts itself', () => {
 describe('a day that goes on on the next page', () => {
   it('is one day, also when it has more lines than a call can have arguments', async () => {
     const rows = Array.from({ length: 150_000 }, () => ROW);
-    const [read, ...others] = await all(
+    const [read, ...others] = await allDays(
       readCostDays(given(page({ [DAY]: [ROW] }, 'a'), page({ [DAY]: rows }, 'b'), page({ [DAY]: [ROW] })), ONE_DAY),
     );
     expect(read?.lines).toHaveLength(150_002);
@@ -250,8 +250,10 @@ describe('a day that goes on on the next page', () => {
 });
 
 describe('a row', () => {
-  const costOf = async (row: unknown): Promise<unknown> => all(readCostDays(given(page({ [DAY]: [row] })), ONE_DAY));
-  const usageOf = async (row: unknown): Promise<unknown> => all(readUsageDays(given(page({ [DAY]: [row] })), ONE_DAY));
+  const costOf = async (row: unknown): Promise<unknown> =>
+    allDays(readCostDays(given(page({ [DAY]: [row] })), ONE_DAY));
+  const usageOf = async (row: unknown): Promise<unknown> =>
+    allDays(readUsageDays(given(page({ [DAY]: [row] })), ONE_DAY));
 
   it('of cost is dollars, and keeps every field that it has', async () => {
     const row = { ...ROW, amount: '83391.528230', cost_type: 'quantum', priority: 7, tags: { a: ['b', null] } };
@@ -277,7 +279,7 @@ describe('a row', () => {
 
   it('of another currency is kept, and is in no total of dollars', async () => {
     const rows = [ROW, { ...ROW, currency: 'EUR', amount: '999' }, { ...ROW, currency: null, amount: '-0.5' }];
-    const [read] = await all(readCostDays(given(page({ [DAY]: rows })), ONE_DAY));
+    const [read] = await allDays(readCostDays(given(page({ [DAY]: rows })), ONE_DAY));
     expect(read?.lines.map(({ amount, dimensions }) => `${JSON.stringify(dimensions['currency'])} ${amount}`)).toEqual([
       '"USD" 1.5',
       '"EUR" 9.99',
@@ -334,7 +336,7 @@ describe('a row', () => {
     const up = await upstream({ simulator: { unknowns: true } });
     const row = { costType: 'moon_phase', tokenType: 'dreamt_tokens', extra: { new_dimension: 'kept' } };
     up.simulator.control.restate({ day: DAY, kind: 'add', amount: '12.5', row });
-    const [read] = await all(readCostDays(up.reader(), ONE_DAY));
+    const [read] = await allDays(readCostDays(up.reader(), ONE_DAY));
     expect(read?.lines.find(({ dimensions }) => dimensions['cost_type'] === 'moon_phase')).toMatchObject({
       amount: '0.125',
       dimensions: { token_type: 'dreamt_tokens', new_dimension: 'kept' },
@@ -350,11 +352,11 @@ describe('a correction', () => {
     async (kind) => {
       const up = await upstream();
       for (const report of ['cost', 'usage'] as const) up.simulator.control.restate({ day: DAY, kind, report });
-      const cost = await all(readCostDays(up.reader(), ONE_DAY));
+      const cost = await allDays(readCostDays(up.reader(), ONE_DAY));
       expect(spellCost(cost)).toEqual(trueCost(up, ONE_DAY));
       const dollars = cost.flatMap(({ lines }) => lines.filter(({ dimensions }) => dimensions['currency'] === 'USD'));
       expect((await readCostTotals(up.reader(), ONE_DAY))[DAY]).toBe(addDecimals(dollars.map(({ amount }) => amount)));
-      expect(spellUsage(await all(readUsageDays(up.reader(), ONE_DAY)))).toEqual(trueUsage(up, ONE_DAY));
+      expect(spellUsage(await allDays(readUsageDays(up.reader(), ONE_DAY)))).toEqual(trueUsage(up, ONE_DAY));
       await up.close();
     },
   );
@@ -365,7 +367,7 @@ describe('a year', () => {
     const up = await upstream({ simulator: { linesPerDay: 3 } });
     const year = { from: addDays(TODAY, -364), to: TODAY };
     const read: string[] = [];
-    for (const window of splitRange(year)) read.push(...spellCost(await all(readCostDays(up.reader(), window))));
+    for (const window of splitRange(year)) read.push(...spellCost(await allDays(readCostDays(up.reader(), window))));
     expect(read.sort()).toEqual(trueCost(up, year));
     expect(up.simulator.control.requests().total).toBe(12);
     await up.close();

@@ -9,7 +9,7 @@ import { readUsageDays } from '../../anthropic/usage-report.ts';
 import { addDays, toDay } from '../../domain/days.ts';
 import { canonicalDimensions, type Json } from '../../domain/lines.ts';
 import { centsToDollars } from '../../domain/money.ts';
-import { all, failureOf } from './support.ts';
+import { allDays, failureOf } from './support.ts';
 
 const DAY = toDay('2026-11-03');
 const NAMES = ['amount', 'results', 'data', 'description', 'model', '}],[{', 'a"b', '\\', '__proto__', 'é☃𝕏', ''];
@@ -92,7 +92,7 @@ describe('rows that are cut out of a page', () => {
             centsToDollars(amount),
           ]),
         );
-        const read = await all(readCostDays(reading(reply), { from: DAY, to: addDays(DAY, days.length - 1) }));
+        const read = await allDays(readCostDays(reading(reply), { from: DAY, to: addDays(DAY, days.length - 1) }));
         expect(
           read.map(({ lines }) => lines.map(({ dimensions, amount }) => [canonicalDimensions(dimensions), amount])),
         ).toEqual(wanted);
@@ -106,11 +106,11 @@ describe('rows that are cut out of a page', () => {
     const reply = pageOf([bucket(DAY, [row, row], '')]);
     for (let length = 0; length < reply.length; length += 1) {
       const cut = reading(reply.slice(0, length));
-      expect((await failureOf(all(readCostDays(cut, { from: DAY, to: DAY })))).code, String(length)).toBe(
+      expect((await failureOf(allDays(readCostDays(cut, { from: DAY, to: DAY })))).code, String(length)).toBe(
         'upstream_invalid',
       );
     }
-    expect(await all(readCostDays(reading(reply), { from: DAY, to: DAY }))).toMatchObject([{ lines: [{}, {}] }]);
+    expect(await allDays(readCostDays(reading(reply), { from: DAY, to: DAY }))).toMatchObject([{ lines: [{}, {}] }]);
   });
 
   it.each([
@@ -126,14 +126,14 @@ describe('rows that are cut out of a page', () => {
   ])('are refused where they are none: %s', async (rows) => {
     for (const read of [readCostDays, readUsageDays]) {
       const reply = reading(pageOf([bucket(DAY, [rows], '')]));
-      expect((await failureOf(all<unknown>(read(reply, { from: DAY, to: DAY })))).code).toBe('upstream_invalid');
+      expect((await failureOf(allDays<unknown>(read(reply, { from: DAY, to: DAY })))).code).toBe('upstream_invalid');
     }
   });
 
   it('share their dimensions where only the amount differs', async () => {
     const row = (amount: string): string => `{"amount":"${amount}","description":"d","model":"m"}`;
     const days = [bucket(DAY, [row('1'), row('2')], ''), bucket(addDays(DAY, 1), [row('3.5'), row('4')], '')];
-    const read = await all(readCostDays(reading(pageOf(days)), { from: DAY, to: addDays(DAY, 1) }));
+    const read = await allDays(readCostDays(reading(pageOf(days)), { from: DAY, to: addDays(DAY, 1) }));
     const lines = read.flatMap((day) => day.lines);
     expect(lines.map(({ amount }) => amount)).toEqual(['0.01', '0.02', '0.035', '0.04']);
     expect(lines[1]?.dimensions).toBe(lines[0]?.dimensions);
@@ -142,7 +142,7 @@ describe('rows that are cut out of a page', () => {
 
   it('say their amount twice at their own risk: the last one counts, as everywhere in JSON', async () => {
     const rows = ['{"amount":"1","amount":"200"}', '{"amount":"1","amount":"300"}', '{"amount":7,"amount":"400"}'];
-    const [read] = await all(readCostDays(reading(pageOf([bucket(DAY, rows, '')])), { from: DAY, to: DAY }));
+    const [read] = await allDays(readCostDays(reading(pageOf([bucket(DAY, rows, '')])), { from: DAY, to: DAY }));
     expect(read?.lines.map(({ amount }) => amount)).toEqual(['2', '3', '4']);
   });
 });

@@ -125,6 +125,11 @@ export async function all<T>(given: AsyncIterable<T>): Promise<T[]> {
   return items;
 }
 
+/** The days of all pages. */
+export async function allDays<T>(given: AsyncIterable<T[]>): Promise<T[]> {
+  return (await all(given)).flat();
+}
+
 /** Lines as texts, sorted: the multiset of them. */
 export function spellCost(days: readonly { day: Day; lines: readonly CostLine[] }[]): string[] {
   return days

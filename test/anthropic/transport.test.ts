@@ -11,7 +11,7 @@ import { listWorkspaces } from '../../anthropic/workspaces.ts';
 import { VERSION } from '../../domain/version.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
 import { until } from '../support/wait.ts';
-import { REQUEST_ID, KEY, WEEK, all, answering, failureOf, upstream, type Upstream } from './support.ts';
+import { REQUEST_ID, KEY, WEEK, all, allDays, answering, failureOf, upstream, type Upstream } from './support.ts';
 
 const ME = '/v1/organizations/me';
 
@@ -299,7 +299,7 @@ describe('a request', () => {
 
   it('is counted, and so are the bytes of its reply, also when it fails', async () => {
     const reader = up.reader();
-    await all(readCostDays(reader, WEEK));
+    await allDays(readCostDays(reader, WEEK));
     up.simulator.control.fault({ kind: 'status', status: 500 });
     await failureOf(readOrganization(reader));
     expect(reader.traffic).toEqual({ requests: 2, bytes: up.simulator.control.requests().bytes_sent });

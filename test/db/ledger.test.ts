@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections.ts';
 import { row, rows } from '../../db/database.ts';
-import { commitDay, flagDays, reconcileDays, storedDays, takeAttempt } from '../../db/ledger.ts';
+import { commitDay, flagDays, reconcileDays, storedDays } from '../../db/ledger.ts';
 import { ConnectionGoneError } from '../../db/live.ts';
 import { shareLive } from '../../db/live.ts';
 import { costContent, seriesIdOf } from '../../db/series.ts';
@@ -24,6 +24,7 @@ import {
   count,
   dayRow,
   promised,
+  takeAttempt,
   usage,
   waiting,
 } from './support.ts';

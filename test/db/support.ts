@@ -5,7 +5,7 @@ import { row, rows, type Db } from '../../db/database.ts';
 import { createKeyRing } from '../../db/key-ring.ts';
 import { acceptKey } from '../../db/keys.ts';
 import { costContent, usageContent } from '../../db/series.ts';
-import { commitDay, takeAttempt, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
+import { beginReading, commitDay, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 
@@ -59,6 +59,12 @@ interface Commit {
   readonly sync?: number;
   readonly today?: Day;
   readonly reported?: string;
+}
+
+/** The number of the next attempt. */
+export async function takeAttempt(db: Db): Promise<number> {
+  const { attempt } = await beginReading(db, randomUUID(), 'cost', { from: DAY, to: DAY });
+  return attempt;
 }
 
 let syncs = 0;

@@ -5,7 +5,7 @@ import { disconnect, loadFacts } from '../../db/connections.ts';
 import { row } from '../../db/database.ts';
 import { acceptKey, stageKey } from '../../db/keys.ts';
 import {
-  addSyncDay,
+  addingDay,
   addSyncTraffic,
   continueSync,
   failSync,
@@ -66,10 +66,10 @@ describe('a run', () => {
     await addSyncTraffic(database.db, run, done);
     await openSync(database.db, run, DAILY);
     await addSyncTraffic(database.db, run, done);
-    await addSyncDay(database.db, run, TODAY, true);
-    await addSyncDay(database.db, run, addDays(TODAY, -1), false);
+    await database.db.execute(addingDay(run, TODAY, true));
+    await database.db.execute(addingDay(run, addDays(TODAY, -1), false));
     // The other report of this day, or a second read of it.
-    await addSyncDay(database.db, run, TODAY, false);
+    await database.db.execute(addingDay(run, TODAY, false));
     expect(await syncsOf(database.db, id)).toEqual([
       { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 2, days_changed: 1, fault: null },
     ]);
