@@ -23,6 +23,8 @@ export type SyncResult = syncs.SyncResult;
 export interface DaysDone {
   /** Lacking in what an older release answered, which may be replayed. */
   readonly doubtful?: readonly Day[];
+  /** The days of the window whose stored lines contradict the totals, where a window was given. */
+  readonly disagreeing?: readonly Day[];
 }
 
 /** The sync that an activity belongs to. Its run is the one that asked. */
@@ -37,9 +39,13 @@ interface OfReport extends OfSync {
 
 /** What a sync may ask of the outside world. Each may run twice, or while an older attempt still does. */
 export interface SyncActivities {
+  /** Of an older release, which may be replayed. */
   openSync(input: OfSync & { plan: SyncPlan }): Promise<void>;
-  /** Reads the list of workspaces anew: names change, and workspaces are archived. */
-  refreshWorkspaces(input: OfSync): Promise<void>;
+  /**
+   * Opens the sync, where its plan is given, and reads the list of workspaces anew: names change, and workspaces are
+   * archived.
+   */
+  refreshWorkspaces(input: OfSync & { plan?: SyncPlan }): Promise<void>;
   /** Reads the ungrouped totals of a window of at most 31 days, and says which of its days are to be read. */
   surveyDays(
     input: OfReport & { window: DayRange; everyDay: boolean; today: Day },
@@ -47,9 +53,17 @@ export interface SyncActivities {
   /**
    * Reads the lines of ranges of days, oldest first, and commits them day by day. A retry goes on at the first day not
    * done. Given the totals that were reported, returns the days whose lines contradict them and did not replace what is
-   * stored: they are to be read once more.
+   * stored: they are to be read once more. Given their window too, reconciles its days afterwards.
    */
-  readDays(input: OfReport & { ranges: readonly DayRange[]; totals: Totals | null; today: Day }): Promise<DaysDone>;
+  readDays(
+    input: OfReport & {
+      ranges: readonly DayRange[];
+      totals: Totals | null;
+      /** Lacking in what an older release asked. */
+      window?: DayRange | null;
+      today: Day;
+    },
+  ): Promise<DaysDone>;
   /** Reads the ungrouped totals of a window again. */
   readTotals(input: OfReport & { window: DayRange }): Promise<Totals>;
   /** Marks the days whose lines add up to their totals, and returns those that do not. */
@@ -71,10 +85,12 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
   return {
     openSync: ({ plan, ...sync }) => syncs.openSync(db, runOf(sync), plan),
 
-    refreshWorkspaces: (sync) =>
-      readForSync(deps, sync, async (reader) => {
+    async refreshWorkspaces({ plan, ...sync }) {
+      if (plan !== undefined) await syncs.openSync(db, runOf(sync), plan);
+      await readForSync(deps, sync, async (reader) => {
         for await (const page of listWorkspaces(reader)) await saveWorkspaces(db, sync.connectionId, page);
-      }),
+      });
+    },
 
     async surveyDays({ report, window, everyDay, today, ...sync }) {
       const totals = await readForSync(deps, sync, (reader) => totalsOf(reader, report, window));
@@ -82,7 +98,13 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
       return { totals, toRead: toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals })) };
     },
 
-    readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress)),
+    async readDays(input) {
+      const done = await readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress));
+      const { connectionId, report, window = null, totals } = input;
+      if (window === null || totals === null) return done;
+      const asked = { connectionId, report, window, totals, restatementDays };
+      return { ...done, disagreeing: await ledger.reconcileDays(db, asked) };
+    },
 
     readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
 

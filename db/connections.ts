@@ -10,7 +10,7 @@ import { epochMs, rows, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
-import { NO_FAILURE, lockLive } from './live.ts';
+import { NO_FAILURE, lockLive, moveOn } from './live.ts';
 import { connections } from './schema.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
@@ -140,10 +140,14 @@ export async function setStatus(db: Db, connectionId: string, to: Status, actor 
 
 /** Notes that the organization's workspaces were read. */
 export async function markDiscovered(db: Db, connectionId: string): Promise<void> {
-  await db
-    .update(connections)
-    .set({ discoveredAt: sql`now()`, ...NO_FAILURE })
-    .where(eq(connections.id, connectionId));
+  await db.transaction(async (tx) => {
+    await tx
+      .update(connections)
+      .set({ discoveredAt: sql`now()`, ...NO_FAILURE })
+      .where(eq(connections.id, connectionId));
+    const nothingIsRead = sql`not exists (select from days where connection_id = ${connectionId})`;
+    await moveOn(tx, connectionId, 'discovering', 'backfilling', nothingIsRead);
+  });
 }
 
 /** Keeps a failure until something succeeds; `nowMs` is what the next try is counted from. */

@@ -5,7 +5,7 @@ import { databaseFault, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { connections, keys } from './schema.ts';
-import { NO_FAILURE, lockLive } from './live.ts';
+import { NO_FAILURE, lockLive, moveOn } from './live.ts';
 
 const UNTOLD_AFTER_SECONDS = 10;
 
@@ -161,6 +161,7 @@ export async function acceptKey(
       }
       await addEvent(tx, connectionId, { type: 'key_active', message: `Key …${candidate.hint} serves from now on.` });
       await destroyOvertaken(tx, connectionId, { keyId, hint: candidate.hint });
+      await moveOn(tx, connectionId, 'validating', 'discovering');
       return { outcome: 'accepted' };
     });
   } catch (error) {

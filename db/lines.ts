@@ -180,6 +180,9 @@ export type DayColumns = Readonly<Record<string, SQL>>;
 /**
  * Writes a day that has no row and so no lines yet, as a whole, in one statement. Null where it has a row. Throws
  * {@link ConnectionGoneError}.
+ *
+ * Postgres carries out the parts that nothing reads from the last to the first. So the lines come last: the row of the
+ * sync, for which other days wait, is locked after they are written.
  */
 export async function addDay(
   db: Db,
@@ -204,11 +207,11 @@ export async function addDay(
         from live
         on conflict (connection_id, report, day) do nothing
         returning day_no, total
+      ), counted as (
+        ${addingDay(run, day, true)} and exists (select from day)
       ), written as (
         insert into ${sql.identifier(sheet.lines)} (day_no, series_no, ${names})
         select day.day_no, read.* from day, sent, ${read}
-      ), counted as (
-        ${addingDay(run, day, true)} and exists (select from day)
       )
       select exists (select from live) as live, (select total::text from day) as total
     `,

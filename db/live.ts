@@ -1,7 +1,8 @@
-import { eq, sql, type SQL } from 'drizzle-orm';
+import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { LIVE_STATUSES, isLive, type Status } from '../domain/statuses.ts';
 import type { Fault } from '../domain/failures.ts';
 import { textArray, type Db } from './database.ts';
+import { addEvent } from './events.ts';
 import { connections } from './schema.ts';
 
 /** The connection was disconnected, refused or deleted: nothing more is written for it. */
@@ -10,6 +11,19 @@ export class ConnectionGoneError extends Error {
   constructor(readonly connectionId: string) {
     super('The connection has ended, so nothing more is stored for it');
   }
+}
+
+/**
+ * Moves a connection that stands at `from` on to `to`, as its workflow would next: a step that is told with what leads to
+ * it. Elsewhere, or where not `provided`, nothing changes.
+ */
+export async function moveOn(tx: Db, connectionId: string, from: Status, to: Status, provided?: SQL): Promise<void> {
+  const moved = await tx
+    .update(connections)
+    .set({ status: to })
+    .where(and(eq(connections.id, connectionId), eq(connections.status, from), provided))
+    .returning({ id: connections.id });
+  if (moved.length > 0) await addEvent(tx, connectionId, { type: 'status', message: `The connection is ${to}.` });
 }
 
 /** The columns of a connection without a failure. */

@@ -6,7 +6,7 @@ import { recordFailure } from './connections.ts';
 import { preparedRows, row, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import { destroySuperseded } from './keys.ts';
-import { ConnectionGoneError, NO_FAILURE, lockLive, shareLive, sharingLive } from './live.ts';
+import { ConnectionGoneError, NO_FAILURE, lockLive, moveOn, shareLive, sharingLive } from './live.ts';
 import { connections, syncs } from './schema.ts';
 
 /** A run of a sync. One that was reset in the Temporal UI has several runs. */
@@ -161,8 +161,20 @@ export async function succeedSync(
       .set({ ...NO_FAILURE, ...(coversToday ? { syncedAt } : {}) })
       .where(eq(connections.id, run.connectionId));
     await destroySuperseded(tx, run.connectionId, startedAt);
+    await moveOn(tx, run.connectionId, 'backfilling', 'active', backfillIsDone(run.connectionId, dayOf(startedAtMs)));
     return result;
   });
+}
+
+/** That workspaces were read, and both reports have every day of the backfill, up to today. */
+function backfillIsDone(connectionId: string, today: Day): SQL {
+  return sql`
+    ${connections.discoveredAt} is not null and (
+      select count(*) from days d
+      where d.connection_id = ${connectionId}
+        and d.day between ${connections.began} and least(${connections.backfillTo}, ${today}::date)
+    ) = 2 * (least(${connections.backfillTo}, ${today}::date) - ${connections.began} + 1)
+  `;
 }
 
 /**

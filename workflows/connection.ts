@@ -61,6 +61,8 @@ interface State {
   doing: string;
   /** False in a run that began under release 0.1, which forgot these messages: it must do so again when it is replayed. */
   keepsStrays: boolean;
+  /** False in a run that began under an earlier release, which read Postgres again where there is no news. */
+  savesRounds: boolean;
 }
 
 /** What had come when Postgres was read. Whatever comes later is news, and waits for the next round. */
@@ -84,6 +86,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     loaded: null,
     doing: 'reading where it stands',
     keepsStrays: patched('stray signals and owed days are kept'),
+    savesRounds: patched('Postgres is read again for news only'),
   };
   takeMessages(state);
   for (;;) {
@@ -126,8 +129,15 @@ function takeMessages(state: State): void {
 
 function takeSignal(state: State, name: string, carried?: unknown): void {
   if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
+  else if (name === syncEnded.name && isOfRunningSync(state, carried)) return;
   else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
   else state.inbox.push(unknownSignal(name));
+}
+
+/** Of a sync that this run started, the end itself is news. The signal is for those that an earlier run started. */
+function isOfRunningSync({ savesRounds, sync: running }: State, carried: unknown): boolean {
+  const n = typeof carried === 'object' && carried !== null && 'n' in carried ? carried.n : undefined;
+  return savesRounds && running !== null && running.n === n;
 }
 
 /**
@@ -167,7 +177,23 @@ async function carryOut(state: State, { step, answers }: Decision, seen: Seen): 
   if (step.do === 'wait') return waitForNews(state, step, seen);
   if (step.do === 'probeKey') return probeKey(state, answers);
   await perform(state, step);
-  if (answers !== undefined) state.inbox = state.inbox.filter((message) => !isAnsweredWith(message, answers));
+  const left = (messages: readonly Message[]): Message[] =>
+    answers === undefined ? [...messages] : messages.filter((message) => !isAnsweredWith(message, answers));
+  state.inbox = left(state.inbox);
+  if (step.do === 'startSync' && state.savesRounds) {
+    await waitForSync(state, { ...seen, inbox: left(seen.inbox) });
+  }
+}
+
+/** A sync that was just started changed nothing that is decided by: what was read just before still holds. */
+async function waitForSync(state: State, seen: Seen): Promise<void> {
+  const { loaded } = state;
+  if (loaded === null || state.sync === null) return;
+  const { step } = decide(loaded.facts, seen.inbox, true, Date.now());
+  if (step.do !== 'wait') return;
+  showConnection(loaded, step, state.sync);
+  state.doing = step.do;
+  await waitForNews(state, step, seen);
 }
 
 async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKey' }>): Promise<void> {

@@ -3,11 +3,12 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   proxyActivities,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { FailureDetails } from '../activities/failures.ts';
-import type { SyncResult } from '../activities/sync.ts';
+import type { DaysDone, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import { failureKind, isOfOneDay } from '../domain/failures.ts';
@@ -42,8 +43,12 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
   const startedAtMs = Date.now();
   let allElseIsRead = false;
   try {
-    await postgres.openSync({ connectionId, n, plan });
-    await anthropic.refreshWorkspaces({ connectionId, n });
+    if (patched('workspaces are read as a sync is opened')) {
+      await anthropic.refreshWorkspaces({ connectionId, n, plan });
+    } else {
+      await postgres.openSync({ connectionId, n, plan });
+      await anthropic.refreshWorkspaces({ connectionId, n });
+    }
     const unread: Unread[] = [];
     for (const window of splitRange(plan)) {
       for (const report of REPORTS) {
@@ -105,6 +110,8 @@ interface Unread {
 interface Failings {
   readonly unread: Unread[];
   readonly doubtful: Day[];
+  /** What is stored and contradicts the totals; unknown where the days were not held against them yet. */
+  disagreeing?: readonly Day[];
 }
 
 async function readWindow(
@@ -118,8 +125,9 @@ async function readWindow(
     { summary: `${report}: totals of ${spellRange(window)}` },
     [{ ...of, window, everyDay, today: today() }],
   );
-  const { unread, doubtful } = await readAround(of, toRead, totals);
-  const disagreeing = await postgres.reconcileDays({ ...of, window, totals });
+  const read = await readAround(of, toRead, totals, window);
+  const { unread, doubtful } = read;
+  const disagreeing = read.disagreeing ?? (await postgres.reconcileDays({ ...of, window, totals }));
   const readable = disagreeing.filter((day) => !unread.some((bad) => bad.day === day));
   if (readable.length > 0 || doubtful.length > 0) await settle(of, readable, doubtful, totals);
   return unread;
@@ -128,13 +136,15 @@ async function readWindow(
 type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
 
 /** Reads days, and goes on after each one whose reply cannot be read. */
-async function readAround(of: OfReport, ranges: DayRange[], totals: Totals): Promise<Failings> {
+async function readAround(of: OfReport, ranges: DayRange[], totals: Totals, window: DayRange): Promise<Failings> {
   const failings: Failings = { unread: [], doubtful: [] };
   let left = ranges;
   let inRow = 0;
   while (left.length > 0) {
     try {
-      failings.doubtful.push(...(await readDays(of, left, totals)));
+      const { doubtful = [], disagreeing } = await readDays(of, left, totals, window);
+      failings.doubtful.push(...doubtful);
+      if (disagreeing !== undefined) failings.disagreeing = disagreeing;
       break;
     } catch (error) {
       if (isCancellation(error)) throw error;
@@ -151,13 +161,10 @@ async function readAround(of: OfReport, ranges: DayRange[], totals: Totals): Pro
   return failings;
 }
 
-/** Returns the days whose lines contradicted the totals, where those are given, and were not taken. */
-async function readDays(of: OfReport, ranges: DayRange[], totals: Totals | null): Promise<readonly Day[]> {
+/** Reads days; given totals, those of the window are held against them. */
+function readDays(of: OfReport, ranges: DayRange[], totals: Totals | null, window: DayRange | null): Promise<DaysDone> {
   const summary = `${of.report}: lines of ${ranges.map(spellRange).join(', ')}`.slice(0, 190);
-  const { doubtful = [] } = await reading.readDays.executeWithOptions({ summary }, [
-    { ...of, ranges, totals, today: today() },
-  ]);
-  return doubtful;
+  return reading.readDays.executeWithOptions({ summary }, [{ ...of, ranges, totals, window, today: today() }]);
 }
 
 /**
@@ -178,7 +185,7 @@ async function settle(
     (day) => doubtful.includes(day) || (unsettled.includes(day) && judge(before, after, day) === 'disagrees'),
   );
   if (again.length === 0) return;
-  await readDays(of, toRanges(again), null);
+  await readDays(of, toRanges(again), null, null);
   const last = await totalsOf(of, again);
   const wrong = await disagreeingOf(of, again, last);
   const flagged = wrong.filter((day) => judge(after, last, day) === 'disagrees');

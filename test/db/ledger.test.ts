@@ -477,7 +477,7 @@ describe('a connection that ends', () => {
   });
 
   it('waits for a commit that is under way, and a mere change of status does not', async () => {
-    const { id } = await connect(database.db, { organization: randomUUID() });
+    const { id } = await connect(database.db);
     const commit = promised();
     const holding = promised();
     const writing = database.db.transaction(async (tx) => {

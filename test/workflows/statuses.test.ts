@@ -244,6 +244,25 @@ describe('disconnect', () => {
   });
 });
 
+describe('a discovery that fails', () => {
+  it.each([
+    ['pause', 'paused'],
+    ['disconnect', 'disconnected'],
+  ] as const)('leaves the connection where a %s finds it', async (signal, then) => {
+    const { id, key } = await connecting(`Fails before ${signal}`, { kind: 'hold', report: 'organization' });
+    await isHeld();
+    // The key is good when it is accepted, and gone for the next request.
+    control.setKeyState(key, 'revoked');
+    control.clearFaults();
+    control.fault({ kind: 'hold', report: 'workspaces', key });
+    await isHeld();
+    await world.signal(id, signal);
+    control.clearFaults();
+    await becomes(id, then);
+    expect(await pathOf(id)).toEqual(['validating', 'discovering', then]);
+  });
+});
+
 describe('pause', () => {
   it.each([
     ['validating', 'validating'],
