@@ -1,6 +1,7 @@
 import { activityInfo, heartbeat } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { Fault } from '../domain/failures.ts';
+import { LARGE_LINES, LargeDay } from '../anthropic/report.ts';
 import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
@@ -147,18 +148,20 @@ async function readDays(
   if (first === undefined || last === undefined) return { doubtful: [] };
   const whole = { from: first.from, to: last.to };
   const reading = { ...input, ...(await ledger.beginReading(deps.db, connectionId, report, whole)) };
-  const isDone = activityInfo().attempt <= TRIES_BY_RANGE && (await readByRange(deps, reader, reading, progress));
+  const byRange = activityInfo().attempt <= TRIES_BY_RANGE && reading.linesPerDay <= LARGE_LINES;
+  const isDone = byRange && (await readByRange(deps, reader, reading, progress));
   if (!isDone) await readByDay(deps, reader, reading, progress);
   return { doubtful: progress.doubtful };
 }
 
-/** False where a day is too large. That is not tried again: what is too large stays so. */
+/** False where a day is too large, or too large for others beside it. That is not tried again: it stays so. */
 async function readByRange(...reading: Parameters<typeof readRanges>): Promise<boolean> {
   try {
     await readRanges(...reading);
     return true;
   } catch (error) {
-    if (error instanceof AnthropicError && error.code === 'reply_too_large') return false;
+    if (error instanceof LargeDay || (error instanceof AnthropicError && error.code === 'reply_too_large'))
+      return false;
     throw error;
   }
 }
@@ -204,7 +207,7 @@ async function readRanges(
       isFirst = false;
       return numberSeries(deps.db, report, connectionId, lines, areNew);
     });
-    await inTurn(days, isLarge, commit, ({ day, outcome }) => {
+    await inTurn(days, commit, ({ day, outcome }) => {
       if (outcome === 'doubtful') progress.doubtful.push(day);
       progress.through = day;
       heartbeat(progress);
@@ -217,21 +220,15 @@ interface Committed {
   readonly outcome: ledger.DayOutcome;
 }
 
-/** Postgres writes one day while the next one is transferred and parsed, as long as both can be held. */
+/** Postgres writes one day while the next one is transferred and parsed. */
 const DAYS_UNDER_WAY = 2;
-const LARGE_LINES = 40_000;
-
-function isLarge({ content }: DayOfReport): boolean {
-  return content.lines.length > LARGE_LINES;
-}
 
 /**
- * Does something with each item while another one is under way, unless it is large, and tells `done` in the order of the
- * items, up to the first that fails. What was begun is ended before the failure is thrown.
+ * Does something with each item while another one is under way, and tells `done` in the order of the items, up to the
+ * first that fails. What was begun is ended before the failure is thrown.
  */
 async function inTurn<T, R>(
   items: AsyncIterable<T>,
-  isLarge: (item: T) => boolean,
   work: (item: T) => Promise<R>,
   done: (result: R) => void,
 ): Promise<void> {
@@ -251,7 +248,7 @@ async function inTurn<T, R>(
       // It is awaited in its turn; until then its failure has nobody to go to.
       begun.catch(() => undefined);
       underWay.push(begun);
-      while (underWay.length >= (isLarge(item) ? 1 : DAYS_UNDER_WAY)) await endFirst();
+      if (underWay.length >= DAYS_UNDER_WAY) await endFirst();
     }
   } finally {
     while (underWay.length > 0) await endFirst();

@@ -50,7 +50,10 @@ function queryOf(groupBy: readonly string[]): ReportQuery<CostLine> {
     const dimensions = memory.of(body, span, () => dimensionsOf(parseRow(body, span), texts));
     return { dimensions, amount: amountAt(body, span) };
   };
-  return { path: PATH, groupBy, rows: { read } };
+  const end = (): void => {
+    memory.leavePage();
+  };
+  return { path: PATH, groupBy, rows: { read, end } };
 }
 
 const AMOUNT_NAME = Buffer.from('amount');

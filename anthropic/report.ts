@@ -17,10 +17,17 @@ export interface ReportQuery<Line> {
   readonly rows: RowReader<Line>;
 }
 
+/** Days are so large that each must be asked for alone: which ends with its page, so that it can be used and let go. */
+export class LargeDay extends Error {
+  override readonly name = 'LargeDay';
+}
+
 /** So many pages in a row without a day are a report that never ends. */
 const MAX_EMPTY_PAGES = 20;
 /** A page of several days is to have no more lines than this: memory grows with the page. A day alone may have more. */
 const PAGE_LINES = 20_000;
+/** A page of more lines is held alone. */
+export const LARGE_LINES = 2 * PAGE_LINES;
 /** What passes this is no page of so few lines. A line has 300 to 400 bytes. */
 const PAGE_BYTES = 8 * 2 ** 20;
 
@@ -34,8 +41,8 @@ const pageReply = z.looseObject({
 /**
  * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first, those together that one page
  * completes: a day that is continued on the next page is joined, and one that the reply leaves out had nothing. Holds two
- * pages, as long as they are not large: the next one is transferred while the lines of one are used. `linesPerDay` is how
- * many are to be expected, where that is known. Throws AnthropicError.
+ * pages: the next one is transferred while the lines of one are used. `linesPerDay` is how many are to be expected, where
+ * that is known. Throws AnthropicError, and {@link LargeDay} where two pages are too much.
  *
  * Where a page of so many days is too large to be held, or Anthropic does not take it (a 400), fewer are asked for from
  * the first day that was not given out yet. Page tokens are bound to their query, so the window and the page size change
@@ -139,13 +146,12 @@ async function* readPages<Line>(
     emptyPages = days.length === 0 ? emptyPages + 1 : 0;
     if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply('the report goes on and on without a day');
     const lines = days.reduce((sum, day) => sum + day.lines.length, 0);
-    const isSmall = lines <= 2 * PAGE_LINES;
-    if (token !== null && isSmall) coming = read(token);
+    if (lines > LARGE_LINES && token !== null && window.from < window.to) throw new LargeDay();
+    if (token !== null) coming = read(token);
     // It is awaited above; should nobody ask for more, its failure has nobody to go to.
     coming.catch(() => undefined);
     yield page;
     if (token === null) return;
-    if (!isSmall) coming = read(token);
   }
 }
 

@@ -4,6 +4,7 @@ import { endOfNumber, type RowSpan } from './rows.ts';
 const MOST_BYTES = 8 * 2 ** 20;
 /** What nearly every row ends with, and the next one begins with. */
 const ROW_END = Buffer.from('},{');
+const NO_VIEW = new DataView(new ArrayBuffer(0));
 /** What is longer is no row that was looked for. */
 const LONGEST_ROW = 8192;
 
@@ -16,7 +17,7 @@ export class RowMemory<T> {
   #recent = new RowTable<T>();
   #older = new RowTable<T>();
   #viewed: Buffer | null = null;
-  #view: DataView = new DataView(new ArrayBuffer(0));
+  #view: DataView = NO_VIEW;
 
   constructor(apart: string) {
     this.#apart = Buffer.from(`"${apart}":"`);
@@ -48,6 +49,12 @@ export class RowMemory<T> {
     const made = make();
     this.#add(body, span, hash, made);
     return made;
+  }
+
+  /** Lets go of the page that was read last. */
+  leavePage(): void {
+    this.#viewed = null;
+    this.#view = NO_VIEW;
   }
 
   #find(body: Buffer, span: RowSpan, hash: number): T | undefined {

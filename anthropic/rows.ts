@@ -8,6 +8,8 @@ export type ReportRow = Readonly<Record<string, Json>>;
 export interface RowReader<Line> {
   /** What the row at `from` is; `span` is where it lies, then. Throws AnthropicError. */
   read(body: Buffer, from: number, span: RowSpan): Line;
+  /** No more rows of this page are read: it is to be held no longer. */
+  end?(): void;
 }
 
 /** Where a row lies in a page, and the value that is set apart within it. */
@@ -58,6 +60,7 @@ export function takeRows<Line>(body: Buffer, reader: RowReader<Line>): { around:
     at = copied;
     groups.push(lines);
   }
+  reader.end?.();
   around.push(body.toString('utf8', copied));
   return { around: parseJson(around.join('')), groups };
 }

@@ -4,7 +4,7 @@ import { memoryOf, percentile, secondsSince, until } from './measure.ts';
 import { deploy, startUpstream, type Deployment, type Servers, type Upstream } from './world.ts';
 
 /** Five workspaces and about 200 cost lines a day. */
-const SMALL = ['--workspaces', '5', '--lines-per-day', '180', '--new-series', '2', '--days', '31'];
+const SMALL = ['--workspaces', '5', '--lines-per-day', '180', '--new-series', '2', '--days', '31', '--prerendered'];
 const DAYS = 31;
 const made = z.object({ id: z.string() });
 const keys = z.array(z.object({ organization: z.string(), key: z.string() }));

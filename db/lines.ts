@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report } from '../domain/lines.ts';
+import { inOrderOf } from '../domain/order.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from './database.ts';
 import { ConnectionGoneError, sharingLive } from './live.ts';
 import { columnOf, extraOf, type Identified, type Series } from './series.ts';
@@ -277,7 +278,7 @@ interface Values {
 
 /** The rows are in the order of the index, which then grows at its end and stays small. */
 function valuesOf(sheet: Sheet, lines: readonly Identified<Line>[]): Values {
-  const ordered = [...lines].sort((a, b) => numberOf(a) - numberOf(b));
+  const ordered = inOrderOf(lines, numberOf);
   const columns = sheet.values.map(({ name }) => sql.identifier(name));
   const names = list(columns);
   const arrays = sheet.values.map(({ name, array }) => sql`${array(ordered)} as ${sql.identifier(name)}`);
