@@ -7,8 +7,7 @@ import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as ledger from '../db/ledger.ts';
-import { numberSeries } from '../db/lines.ts';
-import { KnownSeries, costContent, usageContent, type DayContent } from '../db/series.ts';
+import { KnownSeries, costContent, usageContent } from '../db/series.ts';
 import * as syncs from '../db/syncs.ts';
 import { saveWorkspaces } from '../db/workspaces.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
@@ -99,13 +98,7 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
       return { totals, toRead: toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals })) };
     },
 
-    async readDays(input) {
-      const done = await readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress));
-      const { connectionId, report, window = null, totals } = input;
-      if (window === null || totals === null) return done;
-      const asked = { connectionId, report, window, totals, restatementDays };
-      return { ...done, disagreeing: await ledger.reconcileDays(db, asked) };
-    },
+    readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress)),
 
     readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
 
@@ -151,7 +144,12 @@ async function readDays(
   const byRange = activityInfo().attempt <= TRIES_BY_RANGE && reading.linesPerDay <= LARGE_LINES;
   const isDone = byRange && (await readByRange(deps, reader, reading, progress));
   if (!isDone) await readByDay(deps, reader, reading, progress);
-  return { doubtful: progress.doubtful };
+  const { window = null, totals } = input;
+  if (window === null || totals === null) return { doubtful: progress.doubtful };
+  const { restatementDays } = deps;
+  const { attempt } = reading;
+  const comparison = { connectionId, report, window, totals, restatementDays, attempt };
+  return { doubtful: progress.doubtful, disagreeing: await ledger.reconcileDays(deps.db, comparison) };
 }
 
 /** False where a day is too large, or too large for others beside it. That is not tried again: it stays so. */
@@ -189,39 +187,31 @@ async function readRanges(
   const sync = { n, runId: runIdOfThisActivity() };
   const done = progress.through;
   const known = new KnownSeries();
-  const commit = async ({ day, content, number }: DayOfReport): Promise<Committed> => {
-    const reported = totals === null ? null : totalOf(totals, day);
-    const digestBefore = digests.get(day);
-    const read = { connectionId, report, day, content, attempt, digestBefore, sync, today, reported };
-    if (digestBefore?.equals(content.digest) !== true) await number();
-    return { day, outcome: await ledger.commitDay(deps.db, read) };
+  let nothingIsStored = linesPerDay === 0 && done === null;
+  const commit = (page: ContentOfDay[]): Promise<Map<Day, ledger.DayOutcome>> => {
+    const read = page.map(({ day, content }): ledger.ReadDay => {
+      const reported = totals === null ? null : totalOf(totals, day);
+      return { connectionId, report, day, content, attempt, digestBefore: digests.get(day), sync, today, reported };
+    });
+    const outcomes = ledger.commitDays(deps.db, read, { nothingIsStored });
+    nothingIsStored = false;
+    return outcomes;
   };
-  // Where nothing is stored yet, all series of the first page are new.
-  let isFirst = linesPerDay === 0 && done === null;
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
-    const pages = contentsOf(reader, report, { from, to: range.to }, linesPerDay, known);
-    const days = numbering(pages, (lines) => {
-      const areNew = isFirst;
-      isFirst = false;
-      return numberSeries(deps.db, report, connectionId, lines, areNew);
-    });
-    await inTurn(days, commit, ({ day, outcome }) => {
-      if (outcome === 'doubtful') progress.doubtful.push(day);
-      progress.through = day;
+    await inTurn(contentsOf(reader, report, { from, to: range.to }, linesPerDay, known), commit, (committed) => {
+      for (const [day, outcome] of committed) {
+        if (outcome === 'doubtful') progress.doubtful.push(day);
+        progress.through = day;
+      }
       heartbeat(progress);
     });
   }
 }
 
-interface Committed {
-  readonly day: Day;
-  readonly outcome: ledger.DayOutcome;
-}
-
-/** Postgres writes one day while the next one is transferred and parsed. */
-const DAYS_UNDER_WAY = 2;
+/** Postgres writes the days of one page while the next one is transferred and parsed. */
+const PAGES_UNDER_WAY = 2;
 
 /**
  * Does something with each item while another one is under way, and tells `done` in the order of the items, up to the
@@ -248,7 +238,7 @@ async function inTurn<T, R>(
       // It is awaited in its turn; until then its failure has nobody to go to.
       begun.catch(() => undefined);
       underWay.push(begun);
-      if (underWay.length >= DAYS_UNDER_WAY) await endFirst();
+      if (underWay.length >= PAGES_UNDER_WAY) await endFirst();
     }
   } finally {
     while (underWay.length > 0) await endFirst();
@@ -256,24 +246,6 @@ async function inTurn<T, R>(
 }
 
 type ContentOfDay = Pick<ledger.ReadDay, 'day' | 'content'>;
-
-interface DayOfReport extends ContentOfDay {
-  /** Numbers the series of this day and of all others of its page, once. */
-  readonly number: () => Promise<void>;
-}
-
-/** The days of each page, whose series are numbered together. */
-async function* numbering(
-  pages: AsyncIterable<ContentOfDay[]>,
-  number: (lines: DayContent['lines']) => Promise<void>,
-): AsyncGenerator<DayOfReport> {
-  for await (const page of pages) {
-    let numbered: Promise<void> | undefined;
-    for (const day of page) {
-      yield { ...day, number: () => (numbered ??= number(page.flatMap(({ content }) => content.lines))) };
-    }
-  }
-}
 
 async function* contentsOf(
   reader: AnthropicReader,

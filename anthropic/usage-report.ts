@@ -1,5 +1,12 @@
 import type { Day, DayRange } from '../domain/days.ts';
-import { USAGE_DIMENSIONS, tokensIn, type Json, type UsageCount, type UsageLine } from '../domain/lines.ts';
+import {
+  USAGE_DIMENSIONS,
+  tokensIn,
+  type Dimensions,
+  type Json,
+  type UsageCount,
+  type UsageLine,
+} from '../domain/lines.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
 import { readDays, type ReportDay, type ReportQuery } from './report.ts';
@@ -37,16 +44,17 @@ export async function readUsageTotals(reader: AnthropicReader, window: DayRange)
 }
 
 function queryOf(groupBy: readonly string[]): ReportQuery<UsageLine> {
+  const known = new Map<string, Dimensions>();
   const read = (body: Buffer, from: number, span: RowSpan): UsageLine => {
     scanRow(body, from, NOTHING_APART, span);
-    return lineOf(parseRow(body, span));
+    return lineOf(parseRow(body, span), known);
   };
   return { path: PATH, groupBy, rows: { read } };
 }
 
 const NOTHING_APART = Buffer.alloc(0);
 
-function lineOf(row: ReportRow): UsageLine {
+function lineOf(row: ReportRow, known: Map<string, Dimensions>): UsageLine {
   const dimensions: Record<string, Json> = {};
   const extraCounts: Record<string, number> = {};
   const counts: Record<UsageCount, number> = {
@@ -57,21 +65,40 @@ function lineOf(row: ReportRow): UsageLine {
     cache_creation_1h: 0,
     web_search_requests: 0,
   };
-  for (const [path, value] of leaves(row, '')) {
-    const known = COUNT_BY_PATH.get(path);
-    if (known !== undefined) counts[known] = toCount(value, path);
-    else if (typeof value === 'number') extraCounts[path] = value;
-    else dimensions[path] = value;
-  }
-  return { dimensions, counts, extraCounts };
+  take(row, '', { dimensions, counts, extraCounts });
+  return { dimensions: keptOnce(dimensions, known), counts, extraCounts };
 }
 
-/** A row's fields, nested ones by their dotted path: a field that nests is a group of counts, known or not. */
-function* leaves(fields: ReportRow, prefix: string): Generator<[path: string, value: Json]> {
-  for (const [name, value] of Object.entries(fields)) {
-    if (isGroup(value)) yield* leaves(value, `${prefix}${name}.`);
-    else yield [prefix + name, value];
+interface Parts {
+  readonly dimensions: Record<string, Json>;
+  readonly counts: Record<UsageCount, number>;
+  readonly extraCounts: Record<string, number>;
+}
+
+/** Takes a row's fields, nested ones by their dotted path: a field that nests is a group of counts, known or not. */
+function take(fields: ReportRow, prefix: string, into: Parts): void {
+  for (const name of Object.keys(fields)) {
+    const value = fields[name] ?? null;
+    const path = prefix === '' ? name : prefix + name;
+    const known = COUNT_BY_PATH.get(path);
+    if (isGroup(value)) take(value, `${path}.`, into);
+    else if (known !== undefined) into.counts[known] = toCount(value, path);
+    else if (typeof value === 'number') into.extraCounts[path] = value;
+    else into.dimensions[path] = value;
   }
+}
+
+/** So many different dimensions are kept once; then it begins anew. */
+const MOST_DIMENSIONS = 20_000;
+
+/** The dimensions of one day come again on the next: lines that share one object of them are known again by it. */
+function keptOnce(dimensions: Dimensions, known: Map<string, Dimensions>): Dimensions {
+  const text = JSON.stringify(dimensions);
+  const kept = known.get(text);
+  if (kept !== undefined) return kept;
+  if (known.size === MOST_DIMENSIONS) known.clear();
+  known.set(text, dimensions);
+  return dimensions;
 }
 
 function isGroup(value: Json): value is ReportRow {

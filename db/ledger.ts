@@ -1,4 +1,4 @@
-import { and, eq, gte, lte, sql } from 'drizzle-orm';
+import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
 import { daysIn, type Day, type DayRange } from '../domain/days.ts';
 import type { Report } from '../domain/lines.ts';
 import { sameDecimal } from '../domain/money.ts';
@@ -6,10 +6,10 @@ import { isLive } from '../domain/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { addDay, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
+import { addDays, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from './live.ts';
 import { connections, days, restatements } from './schema.ts';
-import { addingDay, type SyncRun } from './syncs.ts';
+import { addingDays, type SyncRun } from './syncs.ts';
 import type { DayContent } from './series.ts';
 
 /** A whole day as it was just read. */
@@ -90,40 +90,65 @@ export async function beginReading(db: Db, connectionId: string, report: Report,
 }
 
 /**
- * Stores a whole day in one transaction: its lines, and its row in `days`. Writes no line when nothing changed, and
- * nothing at all when a newer attempt wrote the day already, or when lines that contradict their total would replace a
- * day that was read complete. A change to a day that had been read complete is kept as
- * a restatement; growth of a day that was not over is none. Throws {@link ConnectionGoneError}.
+ * Stores whole days that were read together, each in one transaction, its lines and its row in `days`: those that are new
+ * in one that they share, the others in one of their own. Writes no line where nothing changed, and nothing at all where a
+ * newer attempt wrote the day already, or where lines that contradict their total would replace a day that was read
+ * complete. A change to a day that had been read complete is kept as a restatement; growth of a day that was not over is
+ * none. With `nothingIsStored`, all their series are expected to be new, too.
  *
- * Most days are new, or as they were, and take one statement that does nothing where that is not so.
+ * All are of one attempt at one report. Returns what became of each, in their order. Throws {@link ConnectionGoneError}.
  */
-export async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
-  const { connectionId, report, attempt } = read;
-  const { lines, digest } = read.content;
+export async function commitDays(
+  db: Db,
+  read: readonly ReadDay[],
+  { nothingIsStored = false } = {},
+): Promise<Map<Day, DayOutcome>> {
+  const outcomes = new Map<Day, DayOutcome>();
+  const [first] = read;
+  if (first === undefined) return outcomes;
+  // Days that are as they were need no numbers.
+  const lines = read.filter((day) => !isAsBefore(day)).flatMap(({ content }) => content.lines);
+  await numberSeries(db, first.report, first.connectionId, lines, nothingIsStored);
+  const fresh = read.filter(({ digestBefore }) => digestBefore === undefined);
+  const added = new Set(fresh.length === 0 ? [] : await addAll(db, fresh));
+  for (const day of read) outcomes.set(day.day, added.has(day.day) ? 'changed' : await commitOne(db, day));
+  return outcomes;
+}
+
+function isAsBefore({ digestBefore, content }: ReadDay): boolean {
+  return digestBefore?.equals(content.digest) === true;
+}
+
+/** Adds days that are not stored, and returns those that were not. */
+async function addAll(db: Db, read: readonly ReadDay[]): Promise<Day[]> {
+  const [first] = read;
+  if (first === undefined) return [];
+  const fresh = read.map(({ day, content: { lines, digest } }) => ({ day, lines, digest }));
+  return addDays(db, first.report, runOf(first), fresh, (of) => columnsOf(first, of));
+}
+
+/** Commits a day that may be stored, and tries anew while it is not as it is thought to be. */
+async function commitOne(db: Db, read: ReadDay): Promise<DayOutcome> {
   let known = read.digestBefore;
   for (;;) {
-    const isKnown = known?.equals(digest) === true;
-    if (!isKnown) await numberSeries(db, report, connectionId, lines);
-    const outcome = await (known === undefined
-      ? addWhole(db, read)
-      : isKnown
-        ? keepAsItIs(db, read)
-        : replace(db, read));
+    const outcome = await commitAs(known, db, read);
     if (outcome !== 'otherwise') return outcome;
     const stored = await lookUp(db, read);
-    if (stored !== null && stored.attempt >= attempt) return 'stale';
+    if (stored !== null && stored.attempt >= read.attempt) return 'stale';
     known = stored?.digest;
   }
 }
 
+async function commitAs(known: Buffer | undefined, db: Db, read: ReadDay): Tried {
+  const { connectionId, report, content } = read;
+  if (known?.equals(content.digest) === true) return keepAsItIs(db, read);
+  await numberSeries(db, report, connectionId, content.lines);
+  if (known !== undefined) return replace(db, read);
+  return (await addAll(db, [read])).length > 0 ? 'changed' : 'otherwise';
+}
+
 /** What became of a day; `otherwise` when it is not stored as it was thought to be, and nothing was done. */
 type Tried = Promise<DayOutcome | 'otherwise'>;
-
-async function addWhole(db: Db, read: ReadDay): Tried {
-  const { report, day, content } = read;
-  const written = await addDay(db, report, runOf(read), day, columnsOf(read), content.lines);
-  return written === null ? 'otherwise' : 'changed';
-}
 
 async function keepAsItIs(db: Db, read: ReadDay): Tried {
   const { connectionId, report, day, attempt, today, sync, content } = read;
@@ -139,7 +164,7 @@ async function keepAsItIs(db: Db, read: ReadDay): Tried {
           and d.digest = ${content.digest}::bytea and d.attempt < ${attempt}
         returning d.day
       ), counted as (
-        ${addingDay(runOf(read), day, false)} and exists (select from kept)
+        ${addingDays(runOf(read), sql`(select range_agg(daterange(day, day, '[]')) from kept)`, false)}
       )
       select exists (select from live) as live, exists (select from kept) as kept
     `,
@@ -156,11 +181,16 @@ function replace(db: Db, read: ReadDay): Tried {
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
     const wasComplete = stored.readOn > day;
     if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'doubtful';
-    const written = await replaceDay(tx, report, stored.dayNo, columnsOf(read), lines);
+    const columns = columnsOf(read, {
+      day: sql`${day}::date`,
+      lines: sql`${lines.length}::int`,
+      digest: sql`${digest}::bytea`,
+    });
+    const written = await replaceDay(tx, report, stored.dayNo, columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
     if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
-    await tx.execute(addingDay(runOf(read), day, true));
+    await tx.execute(addingDays(runOf(read), sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`, true));
     return 'changed';
   });
 }
@@ -170,16 +200,19 @@ function runOf({ connectionId, sync }: ReadDay): SyncRun {
 }
 
 /** The row of a day that holds what was just read. */
-function columnsOf({ connectionId, report, day, attempt, today, sync, content }: ReadDay): DayColumns {
+function columnsOf(
+  { connectionId, report, attempt, today, sync }: ReadDay,
+  { day, lines, digest }: { day: SQL; lines: SQL; digest: SQL },
+): DayColumns {
   return {
     connection_id: sql`${connectionId}::uuid`,
     report: sql`${report}::text`,
-    day: sql`${day}::date`,
+    day,
     state: sql`'provisional'`,
     reconciled: sql`false`,
     disagrees_with: sql`null::numeric`,
-    lines: sql`${content.lines.length}::int`,
-    digest: sql`${content.digest}::bytea`,
+    lines,
+    digest,
     attempt: sql`${attempt}::bigint`,
     read_on: sql`${today}::date`,
     read_at: sql`now()`,
@@ -252,6 +285,8 @@ export interface Comparison {
   readonly window: DayRange;
   readonly totals: Totals;
   readonly restatementDays: number;
+  /** Where it is part of an attempt at reading: days that a newer one read since are held against its totals alone. */
+  readonly attempt?: number;
 }
 
 /**
@@ -259,7 +294,8 @@ export interface Comparison {
  * had settled when it was read last. The days that do not are provisional from then on, and are returned, oldest first.
  */
 export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day[]> {
-  const { connectionId, report, window, totals, restatementDays } = comparison;
+  const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;
+  const isMine = attempt === null ? sql`true` : sql`d.attempt <= ${attempt}::bigint`;
   const asked = daysIn(window);
   const disagreeing = await rows<{ day: Day }>(
     db,
@@ -271,12 +307,12 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
         select d.day, d.total,
           case when d.read_on - d.day >= ${daysToSettle(restatementDays)}::int then 'final' else 'provisional' end as state
         from days d join asked on asked.day = d.day
-        where d.connection_id = ${connectionId} and d.report = ${report} and d.total = asked.total
+        where d.connection_id = ${connectionId} and d.report = ${report} and d.total = asked.total and ${isMine}
       ), agreeing as (
         update days d set reconciled = true, disagrees_with = null, state = agreed.state
         from agreed
         where d.connection_id = ${connectionId} and d.report = ${report}
-          and d.day = agreed.day and d.total = agreed.total
+          and d.day = agreed.day and d.total = agreed.total and ${isMine}
           and (not d.reconciled or d.state <> agreed.state)
         returning d.day
       )
@@ -284,6 +320,7 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
         update days d set reconciled = false, state = 'provisional'
         from asked
         where d.connection_id = ${connectionId} and d.report = ${report} and d.day = asked.day and d.total <> asked.total
+          and ${isMine}
         returning d.day
       )
       select day::text from disagreeing order by day

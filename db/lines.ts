@@ -5,7 +5,7 @@ import { inOrderOf } from '../domain/order.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from './database.ts';
 import { ConnectionGoneError, sharingLive } from './live.ts';
 import { columnOf, extraOf, type Identified, type Series } from './series.ts';
-import { addingDay, type SyncRun } from './syncs.ts';
+import { addingDays, type SyncRun } from './syncs.ts';
 
 /** How the lines of a report are stored. */
 interface Sheet {
@@ -178,48 +178,78 @@ export interface Written extends Record<string, unknown> {
 /** A day's row, as values of its columns but for `total`. */
 export type DayColumns = Readonly<Record<string, SQL>>;
 
+/** A day, its lines and their digest. */
+export interface DayOfLines {
+  readonly day: Day;
+  readonly lines: readonly Identified<Line>[];
+  readonly digest: Buffer;
+}
+
 /**
- * Writes a day that has no row and so no lines yet, as a whole, in one statement. Null where it has a row. Throws
- * {@link ConnectionGoneError}.
+ * Writes those of some days that have no row and so no lines yet, each whole, in one statement, and returns them.
+ * `columnsOf` gives their row's columns by what differs between them. Throws {@link ConnectionGoneError}.
  *
- * Postgres carries out the parts that nothing reads from the last to the first. So the lines come last: the row of the
- * sync, for which other days wait, is locked after they are written.
+ * The lines of all days are sent as one array, of which each day has a part. Postgres carries out the parts of a statement
+ * that nothing reads from the last to the first; so the lines come last, and the row of the sync, for which other days
+ * wait, is locked after they are written.
  */
-export async function addDay(
+export async function addDays(
   db: Db,
   report: Report,
   run: SyncRun,
-  day: Day,
-  columns: DayColumns,
-  lines: readonly Identified<Line>[],
-): Promise<Written | null> {
+  days: readonly DayOfLines[],
+  columnsOf: (of: { day: SQL; lines: SQL; digest: SQL }) => DayColumns,
+): Promise<Day[]> {
   const sheet = SHEETS[report];
-  const { names, sent, read, apart } = valuesOf(sheet, lines);
-  const [written] = await preparedRows<{ live: boolean; total: string | null }>(
+  const columns = columnsOf({
+    day: sql`asked.day`,
+    lines: sql`asked.last - asked.first + 1`,
+    digest: sql`asked.digest`,
+  });
+  const ordered = days.map(({ lines }) => inOrderOf(lines, numberOf));
+  const { names, sent, read, apart } = valuesOf(sheet, ordered.length === 1 ? (ordered[0] ?? []) : ordered.flat());
+  const ends = endsOf(ordered);
+  const [written] = await preparedRows<{ live: boolean; days: Day[] }>(
     db,
     sql`
       with live as materialized (
         ${sharingLive(run.connectionId)}
       ), sent as materialized (
         select ${sent}
+      ), asked as materialized (
+        select day::date, decode(digest, 'hex') as digest, first, last
+        from unnest(
+          ${textArray(days.map(({ day }) => day))},
+          ${textArray(days.map(({ digest }) => digest.toString('hex')))},
+          ${numberArray('integer', [1, ...ends.map((end) => end + 1)].slice(0, -1))},
+          ${numberArray('integer', ends)}
+        ) as asked(day, digest, first, last)
       ), day as (
-        insert into days (${columnsOf(columns)}, total)
-        select ${list(Object.values(columns))}, (select ${sheet.total(apart)} from sent, ${read})
-        from live
+        insert into days (${namesOf(columns)}, total)
+        select ${list(Object.values(columns))}, (
+          select ${sheet.total(apart)} from sent, ${read(sql`[asked.first:asked.last]`)}
+        )
+        from live, asked
         on conflict (connection_id, report, day) do nothing
-        returning day_no, total
+        returning day_no, day
       ), counted as (
-        ${addingDay(run, day, true)} and exists (select from day)
+        ${addingDays(run, sql`(select range_agg(daterange(day, day, '[]')) from day)`, true)}
       ), written as (
         insert into ${sql.identifier(sheet.lines)} (day_no, series_no, ${names})
-        select day.day_no, read.* from day, sent, ${read}
+        select day.day_no, read.*
+        from day join asked using (day) cross join sent cross join lateral ${read(sql`[asked.first:asked.last]`)}
       )
-      select exists (select from live) as live, (select total::text from day) as total
+      select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
   if (written?.live !== true) throw new ConnectionGoneError(run.connectionId);
-  if (written.total === null) return null;
-  return { added: lines.length, changed: 0, removed: 0, total: written.total };
+  return written.days;
+}
+
+/** How many lines there are up to the end of each day. */
+function endsOf(days: readonly (readonly unknown[])[]): number[] {
+  let end = 0;
+  return days.map((lines) => (end += lines.length));
 }
 
 /** Replaces a day that has a row, its row and its lines, in one statement. A line that is as it was is not written. */
@@ -232,15 +262,15 @@ export function replaceDay(
 ): Promise<Written> {
   const sheet = SHEETS[report];
   const table = sql.identifier(sheet.lines);
-  const { names, sent, read, apart } = valuesOf(sheet, lines);
+  const { names, sent, read, apart } = valuesOf(sheet, inOrderOf(lines, numberOf));
   return row<Written>(
     tx,
     sql`
       with incoming as materialized (
-        select read.* from (select ${sent}) sent, ${read}
+        select read.* from (select ${sent}) sent, ${read()}
       ), day as (
         update days set
-          (${columnsOf(columns)}, total)
+          (${namesOf(columns)}, total)
           = (${list(Object.values(columns))}, (select ${sheet.total(apart)} from incoming as read))
         where day_no = ${dayNo}
         returning day_no, total
@@ -260,8 +290,8 @@ export function replaceDay(
   );
 }
 
-function columnsOf(day: DayColumns): SQL {
-  return list(Object.keys(day).map((name) => sql.identifier(name)));
+function namesOf(columns: DayColumns): SQL {
+  return list(Object.keys(columns).map((name) => sql.identifier(name)));
 }
 
 /** The statement's parts that are about lines. */
@@ -270,23 +300,26 @@ interface Values {
   readonly names: SQL;
   /** The arrays that are sent, each once, as columns of a row that is named `sent`. */
   readonly sent: SQL;
-  /** The rows, as a source named `read`, once `sent` is one. */
-  readonly read: SQL;
+  /** The rows, or those in a part of the arrays, as a source named `read`, once `sent` is one. */
+  readonly read: (part?: SQL) => SQL;
   /** The numbers of series that are not added up. */
   readonly apart: SQL;
 }
 
-/** The rows are in the order of the index, which then grows at its end and stays small. */
+/** The lines of a day are to be in the order of the index, which then grows at its end and stays small. */
 function valuesOf(sheet: Sheet, lines: readonly Identified<Line>[]): Values {
-  const ordered = inOrderOf(lines, numberOf);
   const columns = sheet.values.map(({ name }) => sql.identifier(name));
   const names = list(columns);
-  const arrays = sheet.values.map(({ name, array }) => sql`${array(ordered)} as ${sql.identifier(name)}`);
+  const arrays = sheet.values.map(({ name, array }) => sql`${array(lines)} as ${sql.identifier(name)}`);
+  const others = lines.filter(({ series }) => !series.isDollars).map(numberOf);
   return {
     names,
-    sent: sql`${numberArray('integer', ordered.map(numberOf))} as series_no, ${list(arrays)}`,
-    read: sql`unnest(sent.series_no, ${list(columns.map((name) => sql`sent.${name}`))}) as read(series_no, ${names})`,
-    apart: numberArray('integer', ordered.filter(({ series }) => !series.isDollars).map(numberOf)),
+    sent: sql`${numberArray('integer', lines.map(numberOf))} as series_no, ${list(arrays)}`,
+    read: (part = sql``) => {
+      const parts = [sql.identifier('series_no'), ...columns].map((name) => sql`sent.${name}${part}`);
+      return sql`unnest(${list(parts)}) as read(series_no, ${names})`;
+    },
+    apart: numberArray('integer', [...new Set(others)]),
   };
 }
 

@@ -85,16 +85,16 @@ export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: num
 }
 
 /**
- * The statement that keeps that a run read a day, and whether it was new or another than before; without its end, to
- * which a condition may be added. Belongs into the day's transaction.
+ * The statement that keeps that a run read days, a set of them, and whether they were new or others than before. Where the
+ * set is null, nothing changes. Belongs into the transaction of the days.
  */
-export function addingDay({ connectionId, n, runId }: SyncRun, day: Day, isChanged: boolean): SQL {
-  const also = sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`;
+export function addingDays({ connectionId, n, runId }: SyncRun, read: SQL, areChanged: boolean): SQL {
   return sql`
     update syncs set
-      read_days = coalesce(read_days, '{}') + ${also},
-      changed_days = coalesce(changed_days, '{}') + ${isChanged ? also : sql`'{}'::datemultirange`}
-    where connection_id = ${connectionId} and n = ${n} and run_id = ${runId}
+      read_days = coalesce(read_days, '{}') + read.days,
+      changed_days = coalesce(changed_days, '{}') + ${areChanged ? sql`read.days` : sql`'{}'::datemultirange`}
+    from (select ${read} as days) read
+    where connection_id = ${connectionId} and n = ${n} and run_id = ${runId} and read.days is not null
   `;
 }
 

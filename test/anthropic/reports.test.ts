@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readCostDays, readCostTotals } from '../../anthropic/cost-report.ts';
+import { LargeDay } from '../../anthropic/report.ts';
 import { readUsageDays, readUsageTotals } from '../../anthropic/usage-report.ts';
 import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
 import { tokensOf } from '../../domain/lines.ts';
@@ -115,6 +116,17 @@ describe('a page of too many days', () => {
     // What was left was not read to its end.
     expect(reader.traffic.bytes).toBeLessThan(10 * 8_000 * 400 + 9 * 2 ** 20);
     await up.close();
+  });
+
+  it('of one day that leaves no room for another is left to whoever asks for that day alone', async () => {
+    const rows = Array.from({ length: 40_001 }, () => ROW);
+    const days = { from: DAY, to: addDays(DAY, 1) };
+    await expect(allDays(readCostDays(given(page({ [DAY]: rows }, 'a')), days))).rejects.toThrow(LargeDay);
+    const [alone] = await allDays(readCostDays(given(page({ [DAY]: rows })), ONE_DAY));
+    expect(alone?.lines).toHaveLength(40_001);
+    // One that goes on is still one day.
+    const halves = given(page({ [DAY]: rows }, 'a'), page({ [DAY]: [ROW] }));
+    expect((await allDays(readCostDays(halves, ONE_DAY)))[0]?.lines).toHaveLength(40_002);
   });
 
   it('is not asked for where a day is known to have many lines', async () => {

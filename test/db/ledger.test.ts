@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections.ts';
 import { row, rows } from '../../db/database.ts';
-import { commitDay, flagDays, reconcileDays, storedDays } from '../../db/ledger.ts';
+import { beginReading, commitDays, flagDays, reconcileDays, storedDays } from '../../db/ledger.ts';
 import { ConnectionGoneError } from '../../db/live.ts';
 import { shareLive } from '../../db/live.ts';
 import { costContent, seriesIdOf } from '../../db/series.ts';
@@ -379,6 +379,78 @@ describe('a day read again and again', () => {
   });
 });
 
+describe('days that are read together', () => {
+  const content = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.nat(9)), { maxLength: 4 });
+  const given = fc.record({
+    before: fc.option(content, { nil: null }),
+    now: content,
+    hint: fc.constantFrom('right', 'none', 'wrong'),
+  });
+  const linesFrom = (of: readonly (readonly [string, number])[]): CostLine[] =>
+    of.map(([model, amount]) => cost(String(amount), { model }));
+
+  it('become each what it was read as, whatever was stored of it and whatever it was thought to be', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(given, { minLength: 1, maxLength: 6 }), async (some) => {
+        const { db } = database;
+        const { id } = await connect(db);
+        const from = addDays(DAY, -10);
+        const dayAt = (index: number): Day => addDays(from, index);
+        for (const [index, { before }] of some.entries()) {
+          if (before !== null) await commitCost(db, id, linesFrom(before), { day: dayAt(index) });
+        }
+        const { attempt, digests } = await beginReading(db, id, 'cost', { from, to: dayAt(some.length) });
+        expect(digests.size).toBe(some.filter(({ before }) => before !== null).length);
+        const hints = { right: (day: Day) => digests.get(day), none: () => undefined, wrong: () => Buffer.alloc(32) };
+        const read = some.map(({ now, hint }, index) => ({
+          connectionId: id,
+          report: 'cost' as const,
+          day: dayAt(index),
+          content: costContent(linesFrom(now)),
+          attempt,
+          digestBefore: hints[hint](dayAt(index)),
+          sync: { n: 9_000, runId: 'run' },
+          today: TODAY,
+          reported: null,
+        }));
+        const outcomes = await commitDays(db, read);
+        for (const [index, { before, now }] of some.entries()) {
+          const lines = linesOf(costModel(linesFrom(now)));
+          expect(await storedCost(id, dayAt(index))).toEqual(lines);
+          const wasSame =
+            before !== null && JSON.stringify(linesOf(costModel(linesFrom(before)))) === JSON.stringify(lines);
+          expect(outcomes.get(dayAt(index))).toBe(wasSame ? 'unchanged' : 'changed');
+        }
+        const again = await commitDays(db, read);
+        expect([...again.values()]).toEqual(some.map(() => 'stale'));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('are stored all or none, and none of a connection that has ended', async () => {
+    const { id } = await connect(database.db);
+    const { attempt } = await beginReading(database.db, id, 'cost', { from: DAY, to: TODAY });
+    const [good, bad] = [costContent([cost('1')]), costContent([cost('2')])];
+    const spoilt = bad.lines.map(({ series, line }) => ({ series, line: { ...line, amount: 'NaN' } }));
+    const read = [good, { ...bad, lines: spoilt }].map((content, index) => ({
+      connectionId: id,
+      report: 'cost' as const,
+      day: addDays(DAY, index),
+      content,
+      attempt,
+      sync: { n: 1, runId: 'run' },
+      today: TODAY,
+      reported: null,
+    }));
+    await expect(commitDays(database.db, read)).rejects.toThrow();
+    expect(await rows(database.db, sql`select from days where connection_id = ${id}`)).toEqual([]);
+    await disconnect(database.db, id, false);
+    await expect(commitDays(database.db, read.slice(0, 1))).rejects.toThrow(ConnectionGoneError);
+    expect(await rows(database.db, sql`select from days where connection_id = ${id}`)).toEqual([]);
+  });
+});
+
 describe('attempts that overlap', () => {
   it('are numbered upwards', async () => {
     const first = await takeAttempt(database.db);
@@ -534,6 +606,20 @@ describe('reconciling', () => {
       { day: addDays(window.from, 2), state: 'provisional', total: '0', readOn: TODAY },
       { day: addDays(window.from, 3), state: 'provisional', total: '4', readOn: TODAY },
     ]);
+  });
+
+  it('as a part of reading leaves days as they are that a newer attempt has read since', async () => {
+    const id = await stored();
+    const [older, newer] = [await takeAttempt(database.db), await takeAttempt(database.db)];
+    await commitCost(database.db, id, [cost('7')], { day: window.from, attempt: newer });
+    const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 3 } as const;
+    expect(await reconcileDays(database.db, { ...comparison, attempt: older })).toEqual([addDays(TODAY, -1)]);
+    expect((await states(id))[0]).toBe('provisional');
+    const agreeing = { ...totals, [window.from]: '7' };
+    await reconcileDays(database.db, { ...comparison, totals: agreeing, attempt: newer });
+    expect((await states(id))[0]).toBe('final reconciled');
+    await reconcileDays(database.db, { ...comparison, attempt: older });
+    expect((await states(id))[0]).toBe('final reconciled');
   });
 
   it('makes no day final that was last read before its numbers had settled, and unmakes one that was', async () => {
@@ -718,7 +804,7 @@ describe('the tables', () => {
       today: TODAY,
       reported: null,
     } as const;
-    await expect(commitDay(database.db, bad)).rejects.toThrow();
+    await expect(commitDays(database.db, [bad])).rejects.toThrow();
     expect(await storedCost(id)).toEqual(['{"currency":"USD"} 1']);
     expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '1', lines: 1 });
   });

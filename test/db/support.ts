@@ -5,7 +5,7 @@ import { row, rows, type Db } from '../../db/database.ts';
 import { createKeyRing } from '../../db/key-ring.ts';
 import { acceptKey } from '../../db/keys.ts';
 import { costContent, usageContent } from '../../db/series.ts';
-import { beginReading, commitDay, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
+import { beginReading, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 
@@ -67,6 +67,12 @@ export async function takeAttempt(db: Db): Promise<number> {
   return attempt;
 }
 
+async function commitOne(db: Db, read: ReadDay): Promise<DayOutcome> {
+  const outcome = (await commitDays(db, [read])).get(read.day);
+  if (outcome === undefined) throw new Error('a day came to nothing');
+  return outcome;
+}
+
 let syncs = 0;
 
 /** Unless a test says otherwise, each commit is another sync's. */
@@ -92,7 +98,7 @@ export async function commitCost(
     reported: reported ?? null,
     attempt: attempt ?? (await takeAttempt(db)),
   };
-  return commitDay(db, read);
+  return commitOne(db, read);
 }
 
 /** Commits a day of usage, by default with the next attempt. */
@@ -112,7 +118,7 @@ export async function commitUsage(
     reported: reported ?? null,
     attempt: attempt ?? (await takeAttempt(db)),
   };
-  return commitDay(db, read);
+  return commitOne(db, read);
 }
 
 export interface DayRow extends Record<string, unknown> {

@@ -5,7 +5,7 @@ import { disconnect, loadFacts } from '../../db/connections.ts';
 import { row } from '../../db/database.ts';
 import { acceptKey, stageKey } from '../../db/keys.ts';
 import {
-  addingDay,
+  addingDays,
   addSyncTraffic,
   continueSync,
   failSync,
@@ -66,10 +66,13 @@ describe('a run', () => {
     await addSyncTraffic(database.db, run, done);
     await openSync(database.db, run, DAILY);
     await addSyncTraffic(database.db, run, done);
-    await database.db.execute(addingDay(run, TODAY, true));
-    await database.db.execute(addingDay(run, addDays(TODAY, -1), false));
+    const read = (days: string, areChanged: boolean): Promise<unknown> =>
+      database.db.execute(addingDays(run, sql`${days}::datemultirange`, areChanged));
+    await read(`{[${TODAY},${TODAY}]}`, true);
+    await read(`{[${addDays(TODAY, -1)},${addDays(TODAY, -1)}]}`, false);
     // The other report of this day, or a second read of it.
-    await database.db.execute(addingDay(run, TODAY, false));
+    await read(`{[${TODAY},${TODAY}]}`, false);
+    await database.db.execute(addingDays(run, sql`null::datemultirange`, true));
     expect(await syncsOf(database.db, id)).toEqual([
       { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 2, days_changed: 1, fault: null },
     ]);

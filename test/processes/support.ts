@@ -13,7 +13,7 @@ import { addDays, dayOf, startOfDayMs, type Day, type DayRange } from '../../dom
 import { startService, type RunningService } from '../../local/service.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, type signals } from '../../workflows/messages.ts';
-import { stateOf } from '../support/state.ts';
+import { stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -174,6 +174,9 @@ export async function waits(place: Place, id: string, withinMs = PATIENCE_MS): P
       // Postgres first, where it answers: each query of a workflow is work for the worker.
       const state = await stateOf(place.db, id).catch(() => null);
       if (state?.status !== 'active') return false;
+      // A sync that somebody else started may have read all days while its own is still under way.
+      const syncs = await syncsOf(place.db, id).catch(() => null);
+      if (syncs === null || syncs.some((sync) => sync.state === 'running')) return false;
       const ask = place.client.withDeadline(Date.now() + 5_000, () => handle.query(statusQuery));
       const answer = await ask.catch(() => null);
       return answer?.status === 'active' && answer.doing === 'wait';

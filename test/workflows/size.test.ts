@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
+import { addDays, dayOf } from '../../domain/days.ts';
+import { storedCost, trueCost } from '../support/ledger.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -22,18 +24,22 @@ function payloadsIn(value: unknown): number[] {
   return [...own, ...Object.values(value).flatMap(payloadsIn)];
 }
 
+function isOver(world: World, id: string): Promise<boolean> {
+  return world.client.workflow
+    .getHandle(syncWorkflowId(id, 1))
+    .describe()
+    .then(
+      ({ status }) => status.name === 'COMPLETED',
+      () => false,
+    );
+}
+
 it('an organization of a hundred times the lines has the same history, and no payload above 4 kB', async () => {
   const histories = await Promise.all(
     worlds.map(async (world) => {
       const id = await world.connect({ name: 'x'.repeat(100) });
-      const sync = world.client.workflow.getHandle(syncWorkflowId(id, 1));
-      await until('the first sync to end', async () =>
-        sync.describe().then(
-          ({ status }) => status.name === 'COMPLETED',
-          () => false,
-        ),
-      );
-      const history = await sync.fetchHistory();
+      await until('the first sync to end', () => isOver(world, id));
+      const history = await world.client.workflow.getHandle(syncWorkflowId(id, 1)).fetchHistory();
       const parent = await world.client.workflow.getHandle(connectionWorkflowId(id)).fetchHistory();
       const largest = Math.max(...[history, parent].flatMap(payloadsIn));
       return { events: history.events?.length ?? 0, largest };
@@ -45,4 +51,22 @@ it('an organization of a hundred times the lines has the same history, and no pa
   // something for each line or page, it would be hundreds.
   expect(Math.abs((large?.events ?? 0) - (small?.events ?? 0))).toBeLessThanOrEqual(9);
   for (const { largest } of histories) expect(largest).toBeLessThan(MOST_BYTES);
+});
+
+it('days too large to be held beside one another are read one by one, and all of their lines are there', async () => {
+  const world = await createWorld({ timeSkipping: false, simulator: { linesPerDay: 45_000, days: 2 } });
+  try {
+    const id = await world.connect({ backfillDays: 2 });
+    await until('the first sync to end', () => isOver(world, id), 60_000);
+    const today = dayOf(Date.now());
+    const yesterday = addDays(today, -1);
+    const stored = await storedCost(world.database.db, id, yesterday, today);
+    expect(stored.length).toBeGreaterThan(40_000);
+    // Equal or not is all that is to be told of so many.
+    expect(stored.join('\n') === trueCost(world.simulator, yesterday, today).join('\n')).toBe(true);
+    const asked = world.simulator.control.requests().last.map(({ query }) => new URLSearchParams(query));
+    expect(asked.some((query) => query.has('group_by[]') && query.get('ending_at')?.startsWith(today))).toBe(true);
+  } finally {
+    await world.close();
+  }
 });

@@ -144,7 +144,9 @@ function dayComplaints(life: Life, seen: Seen, round: Round): string[] {
 /** A stored day is wholly one revision, and never goes back to an older one. */
 function revisionComplaints(life: Life, seen: Seen, place: string, row: SeenDay): string[] {
   const number = life.revisions.numberOf(place, seen.lines.get(place) ?? '');
-  if (number < 0) return life.linesLost && !row.reconciled ? [] : [`${place} is no revision that there ever was`];
+  // Lines that were lost twice are taken and flagged. Where all of them were, that looks as the day did at first.
+  if (life.linesLost && !row.reconciled) return [];
+  if (number < 0) return [`${place} is no revision that there ever was`];
   const before = life.stored.get(place)?.number ?? -1;
   if (number < before) return [`${place} went back from revision ${before} to ${number}`];
   return [];
