@@ -64,6 +64,9 @@ it('days too large to be held beside one another are read one by one, and all of
     expect(stored.length).toBeGreaterThan(40_000);
     // Equal or not is all that is to be told of so many.
     expect(stored.join('\n') === trueCost(world.simulator, yesterday, today).join('\n')).toBe(true);
+    const { events } = await world.client.workflow.getHandle(syncWorkflowId(id, 1)).fetchHistory();
+    const attempts = events?.map((event) => event.activityTaskStartedEventAttributes?.attempt ?? 1);
+    expect(Math.max(...(attempts ?? []))).toBe(1);
     const asked = world.simulator.control.requests().last.map(({ query }) => new URLSearchParams(query));
     expect(asked.some((query) => query.has('group_by[]') && query.get('ending_at')?.startsWith(today))).toBe(true);
   } finally {
