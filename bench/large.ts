@@ -87,6 +87,8 @@ async function placesOf({ sql }: Deployment, id: string, { from, to }: DayRange)
 /** One run of everything about 31 days of a large organization. */
 export interface LargeRun {
   readonly floor: Floor;
+  /** The same with its steps one after the other. */
+  readonly floorInTurn: Floor;
   readonly connected: Connected;
   /** Seconds that only transferring one day takes. */
   readonly transfer: number;
@@ -94,18 +96,21 @@ export interface LargeRun {
   readonly threeDays: number;
 }
 
-/** Measures 31 days, with the floor just before. */
+/** Measures 31 days, with the floors just before. */
 export async function measureLarge(servers: Servers, upstream: Upstream, days: number): Promise<LargeRun> {
   const today = dayOf(Date.now());
   const asked = daysIn({ from: addDays(today, 1 - days), to: today });
   const databaseUrl = await servers.newDatabase();
-  const floor = await measureFloor({ upstream: upstream.url, key: upstream.key, databaseUrl, days: asked });
+  const from = { upstream: upstream.url, key: upstream.key, databaseUrl, days: asked };
+  const floorInTurn = await measureFloor({ ...from, inTurn: true });
+  const floor = await measureFloor({ ...from, inTurn: false });
   const deployment = await deploy(servers, upstream);
   try {
     const connected = await connect(deployment, upstream, days);
     const day = addDays(today, -5);
     return {
       floor,
+      floorInTurn,
       connected,
       transfer: await transferOf(upstream, day),
       oneDay: await readAgain(deployment, connected.id, { from: day, to: day }),

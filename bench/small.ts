@@ -78,7 +78,7 @@ export async function measureMany(servers: Servers, count: number): Promise<Many
       const [found] = await sql`select count(*)::int as n from days where reconciled`;
       return found?.['n'] === 2 * DAYS * count;
     };
-    await until(`${count} organizations are there`, done, { everyMs: 250, withinS: 900 });
+    await until(`${count} organizations are there`, done, { everyMs: 500, withinS: 900 });
     const all = secondsSince(startedAt);
     over.abort();
     await watching;
@@ -102,7 +102,7 @@ async function watch({ api }: Deployment, took: number[], over: AbortSignal): Pr
     const from = performance.now();
     await api.get(path, query, z.unknown());
     took.push(performance.now() - from);
-    await delay(100);
+    await delay(200);
   }
 }
 

@@ -10,6 +10,11 @@ export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/payload-con
 
 /** Activities under way at once. Each needs a connection to Postgres for moments only. */
 const CONCURRENT_ACTIVITIES = 40;
+/**
+ * Workflows kept in memory, at half a megabyte each. A connection and its sync are at work for a second a day; one that is
+ * not kept is replayed from its history of some hundred events when it wakes.
+ */
+const CACHED_WORKFLOWS = 200;
 /** Connections to Postgres that serve them. */
 export const POOL_SIZE = 20;
 /** An activity learns by its heartbeats that it is cancelled; the SDK's own throttle would let that take a minute. */
@@ -36,6 +41,7 @@ export async function createWorker(options: {
     activities: createActivities(dependencies),
     interceptors: { activity: [() => ({ inbound: translateFailures() })] },
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    maxCachedWorkflows: CACHED_WORKFLOWS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     shutdownGraceTime: GRACE_MS,
