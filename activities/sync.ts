@@ -51,7 +51,7 @@ export interface SyncActivities {
     input: OfReport & { window: DayRange; everyDay: boolean; today: Day },
   ): Promise<{ totals: Totals; toRead: DayRange[] }>;
   /**
-   * Reads the lines of ranges of days, oldest first, and commits them day by day. A retry goes on at the first day not
+   * Reads the lines of ranges of days, oldest first, and commits them page by page. A retry goes on at the first day not
    * done. Given the totals that were reported, returns the days whose lines contradict them and did not replace what is
    * stored: they are to be read once more. Given their window too, reconciles its days afterwards.
    */

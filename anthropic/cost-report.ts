@@ -6,7 +6,7 @@ import { dollarsAt } from './amount.ts';
 import { invalidReply } from './failure.ts';
 import { readDays, type ReportDay, type ReportQuery } from './report.ts';
 import { RowMemory } from './row-memory.ts';
-import { parseRow, scanRow, type ReportRow, type RowSpan } from './rows.ts';
+import { parseRow, scanRow, setField, type ReportRow, type RowSpan } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/cost_report';
@@ -74,14 +74,14 @@ const MOST_TEXTS = 10_000;
 
 /** The texts of dimensions are few and come again and again, and JSON gives a new copy of each every time. */
 function dimensionsOf(row: ReportRow, texts: Map<string, string>): Dimensions {
-  const fields = Object.entries(row).filter(([name]) => name !== 'amount');
-  return Object.fromEntries<Json>([
-    ...fields.map(([name, value]): [string, Json] => [
-      name,
-      typeof value === 'string' ? keptOnce(value, texts) : value,
-    ]),
-    ['currency', row['currency'] ?? 'USD'],
-  ]);
+  const dimensions: Record<string, Json> = {};
+  for (const name of Object.keys(row)) {
+    const value = row[name] ?? null;
+    if (name === 'amount') continue;
+    setField(dimensions, name, typeof value === 'string' ? keptOnce(value, texts) : value);
+  }
+  dimensions['currency'] ??= 'USD';
+  return dimensions;
 }
 
 function keptOnce(text: string, texts: Map<string, string>): string {

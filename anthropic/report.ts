@@ -17,7 +17,7 @@ export interface ReportQuery<Line> {
   readonly rows: RowReader<Line>;
 }
 
-/** Days are so large that each must be asked for alone: which ends with its page, so that it can be used and let go. */
+/** Days are so large that each is to be asked for alone: such a query ends with its page, which is used and let go of then. */
 export class LargeDay extends Error {
   override readonly name = 'LargeDay';
 }
@@ -60,7 +60,8 @@ export async function* readDays<Line>(
     try {
       for await (const read of readQuery(reader, query, { from, to: window.to }, pageDays)) {
         yield read;
-        for (const { day } of read.slice(-1)) from = addDays(day, 1);
+        const last = read.at(-1);
+        if (last !== undefined) from = addDays(last.day, 1);
       }
     } catch (error) {
       if (pageDays === 1) throw error;

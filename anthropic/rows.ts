@@ -85,6 +85,12 @@ export function parseRow(body: Buffer, { from, to }: RowSpan): ReportRow {
   return row;
 }
 
+/** Sets a field of an object, whatever its name: the one name that JavaScript takes for something else is a field too. */
+export function setField<T>(fields: Record<string, T>, name: string, value: T): void {
+  if (name !== '__proto__') fields[name] = value;
+  else Object.defineProperty(fields, name, { value, enumerable: true, writable: true, configurable: true });
+}
+
 /** What was parsed from JSON holds nothing else than JSON. */
 function isRow(value: unknown): value is ReportRow {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -10,7 +10,7 @@ import {
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
 import { readDays, type ReportDay, type ReportQuery } from './report.ts';
-import { parseRow, scanRow, type ReportRow, type RowSpan } from './rows.ts';
+import { parseRow, scanRow, setField, type ReportRow, type RowSpan } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/usage_report/messages';
@@ -79,12 +79,12 @@ interface Parts {
 function take(fields: ReportRow, prefix: string, into: Parts): void {
   for (const name of Object.keys(fields)) {
     const value = fields[name] ?? null;
-    const path = prefix === '' ? name : prefix + name;
+    const path = prefix + name;
     const known = COUNT_BY_PATH.get(path);
     if (isGroup(value)) take(value, `${path}.`, into);
     else if (known !== undefined) into.counts[known] = toCount(value, path);
-    else if (typeof value === 'number') into.extraCounts[path] = value;
-    else into.dimensions[path] = value;
+    else if (typeof value === 'number') setField(into.extraCounts, path, value);
+    else setField(into.dimensions, path, value);
   }
 }
 

@@ -86,15 +86,31 @@ export function tokensOf({ counts }: Pick<UsageLine, 'counts'>): bigint {
  * order of fields, nor null against absent, nor an unknown field becoming a known one changes a line's identity.
  */
 export function canonicalDimensions(dimensions: Dimensions): string {
+  const order = orderOf(Object.keys(dimensions));
+  // JavaScript holds names that look like numbers first, whatever the order, and so did this text ever since.
+  if (order === null) return JSON.stringify(sorted(dimensions));
   let text = '';
-  for (const name of Object.keys(dimensions).sort()) {
-    // JavaScript holds names that look like numbers first, whatever the order, and so did this text ever since.
-    if (name.charCodeAt(0) <= NINE) return JSON.stringify(sorted(dimensions));
+  for (const { name, json } of order) {
     const value = dimensions[name] ?? null;
     if (value === null) continue;
-    text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(typeof value === 'string' ? value : sorted(value))}`;
+    text += `${text === '' ? '' : ','}${json}:${JSON.stringify(typeof value === 'string' ? value : sorted(value))}`;
   }
   return `{${text}}`;
+}
+
+type Order = readonly { readonly name: string; readonly json: string }[];
+
+/** The rows of a report have the same names one after the other, so the last ones are looked at once. */
+let last: { readonly names: readonly string[]; readonly order: Order | null } = { names: [], order: [] };
+
+/** Names in their order and as JSON; null where one may look like a number. */
+function orderOf(names: readonly string[]): Order | null {
+  if (names.length !== last.names.length || names.some((name, index) => name !== last.names[index])) {
+    const isNumberLike = names.some((name) => name.charCodeAt(0) <= NINE);
+    const order = [...names].sort().map((name) => ({ name, json: JSON.stringify(name) }));
+    last = { names, order: isNumberLike ? null : order };
+  }
+  return last.order;
 }
 
 const NINE = 57;

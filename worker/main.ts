@@ -20,7 +20,7 @@ const RETRY_MS = 1_000;
 const RETRY_CAP_MS = 15_000;
 
 // A large page leaves as much garbage as the process has memory otherwise; it is collected before it has doubled that.
-setFlagsFromString('--heap-growing-percent=40');
+setFlagsFromString('--heap-growing-percent=30');
 
 /** `npm run worker`: carries workflows and activities until it is asked to stop. */
 async function main(): Promise<void> {

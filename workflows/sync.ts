@@ -35,7 +35,7 @@ const MAX_UNREADABLE_DAYS = 3;
 
 /**
  * Reads one window of days for a connection: its workspaces, then cost and usage, each held against its ungrouped
- * totals. Days are committed one by one, so whatever ends it early keeps what it has. A day whose reply cannot be read
+ * totals. Days are committed page by page, so whatever ends it early keeps what it has. A day whose reply cannot be read
  * fails the sync too, but only after all others are read. Returns what it did, or null when its connection has ended.
  */
 export async function sync(input: SyncInput): Promise<SyncResult | null> {
