@@ -37,7 +37,7 @@ export interface ConnectionActivities {
   tryKey(input: OfConnection & { keyId: string }): Promise<'accepted' | 'refused' | 'gone'>;
   /** Keeps that a candidate got no answer. */
   deferKey(input: OfConnection & { keyId: string; fault: Fault; nowMs: number }): Promise<void>;
-  /** Asks Anthropic whether the rejected key is taken again. True if it is. Fails without an answer. */
+  /** Asks Anthropic about the key that was rejected. True if it is taken. Fails without an answer. */
   probeKey(input: OfConnection & { nowMs: number }): Promise<boolean>;
   /** Reads the organization's workspaces for the first time. */
   discoverWorkspaces(input: OfConnection): Promise<number>;
@@ -45,6 +45,8 @@ export interface ConnectionActivities {
   setStatus(input: OfConnection & { to: Status }): Promise<void>;
   noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
   forgiveFailure(input: OfConnection): Promise<void>;
+  /** Puts right what was kept while the clock was ahead of `nowMs`. */
+  distrustClock(input: OfConnection & { nowMs: number; today: Day }): Promise<void>;
   /** Keeps what came of a signal; of a rotation that changed nothing, what became of the key that it named. */
   noteSignal(input: OfConnection & ({ text: string } | { keyId: string })): Promise<void>;
   takeSyncNumber(input: OfConnection): Promise<number>;
@@ -95,6 +97,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     setStatus: ({ connectionId, to }) => connections.setStatus(db, connectionId, to),
     noteFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
     forgiveFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
+    distrustClock: ({ connectionId, nowMs, today }) => connections.distrustClock(db, connectionId, nowMs, today),
     noteSignal: ({ connectionId, ...what }) =>
       'keyId' in what
         ? keys.noteRotation(db, connectionId, what.keyId)
@@ -151,16 +154,17 @@ async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: numbe
   await connections.markProbed(db, connectionId, nowMs);
   const key = await keys.openActiveKey(db, ring, connectionId);
   if (key === null) return false;
-  const hint = keyHint(key.secret);
+  const probed = { connectionId, keyId: key.keyId, hint: keyHint(key.secret) };
   try {
     const reader = transport.readerFor(key.secret, Context.current().cancellationSignal);
     await whileHeartbeating(() => readOrganization(reader));
   } catch (error) {
-    if (!(error instanceof AnthropicError)) throw error;
-    if (!isKeyFailure(error.code)) throw error;
-    await connections.keepRejection(db, connectionId, hint, error.code);
+    // An individual account has no reports, so its key cannot have worked: whatever answered that, it is no verdict.
+    if (!(error instanceof AnthropicError) || !isKeyFailure(error.code) || error.code === 'individual_account')
+      throw error;
+    await connections.keepRejection(db, probed, error.code, nowMs);
     return false;
   }
-  await connections.forgiveKey(db, connectionId, hint);
+  await connections.keepAcceptance(db, probed, nowMs);
   return true;
 }

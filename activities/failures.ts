@@ -5,7 +5,14 @@ import { databaseFault } from '../db/database.ts';
 import { KeyUnreadableError } from '../db/key-ring.ts';
 import { ConnectionGoneError } from '../db/live.ts';
 import type { Day } from '../domain/days.ts';
-import { failureKind, retryDelayMs, isOfOneDay, type FailureCode, type Fault } from '../domain/failures.ts';
+import {
+  failureKind,
+  isKeyFailure,
+  retryDelayMs,
+  isOfOneDay,
+  type FailureCode,
+  type Fault,
+} from '../domain/failures.ts';
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
 export interface FailureDetails {
@@ -36,7 +43,8 @@ export function failureOf(
   return ApplicationFailure.create({
     message: error.message,
     type: code,
-    nonRetryable: !failureKind(code).retryable,
+    // One rejection is no verdict on a key that serves: public reports tell of single ones for good keys.
+    nonRetryable: !failureKind(code).retryable && !(keyId !== null && isKeyFailure(code)),
     details: [{ fault, keyId, ...reading } satisfies FailureDetails],
     ...(delayMs === null ? {} : { nextRetryDelay: delayMs }),
   });

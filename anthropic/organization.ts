@@ -3,7 +3,8 @@ import { invalidReply } from './failure.ts';
 import { parseJson } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
-const organizationReply = z.looseObject({ id: z.string().min(1), name: z.string() });
+// An organization without a name is shown by its id: names are not worth holding up money for.
+const organizationReply = z.looseObject({ id: z.string().min(1), name: z.string().min(1).nullish().catch(null) });
 
 /** The organization that a key belongs to. */
 export interface Organization {
@@ -15,7 +16,8 @@ export interface Organization {
 export function readOrganization(reader: AnthropicReader): Promise<Organization> {
   return reader.get('/v1/organizations/me', [], (body) => {
     const parsed = organizationReply.safeParse(parseJson(body.toString()));
-    if (!parsed.success) throw invalidReply('the organization has no id or no name');
-    return { id: parsed.data.id, name: parsed.data.name };
+    if (!parsed.success) throw invalidReply('the organization has no id');
+    const { id, name } = parsed.data;
+    return { id, name: name ?? id };
   });
 }

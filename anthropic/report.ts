@@ -73,8 +73,9 @@ export async function* readDays<Line>(
 /** How many days a page is to have after one with `pageDays` failed, if that is the reason. Throws the error if not. */
 function smallerPage(error: unknown, pageDays: number): number {
   if (error instanceof ReplyPassed) return Math.min(pageDays - 1, Math.max(1, bucketsIn(error.received) - 1));
-  const refused = error instanceof AnthropicError && (error.code === 'reply_too_large' || error.status === 400);
-  if (!refused) throw error;
+  if (!(error instanceof AnthropicError)) throw error;
+  const isRefused = error.status === 400 && error.code !== 'organization_disabled';
+  if (error.code !== 'reply_too_large' && !isRefused) throw error;
   return Math.ceil(pageDays / 5);
 }
 

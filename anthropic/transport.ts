@@ -1,8 +1,8 @@
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { isLoopback, toBaseUrl } from '../domain/base-url.ts';
-import type { FailureCode } from '../domain/failures.ts';
 import { VERSION } from '../domain/version.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
+import { foreignReply, refusalOf, type Refused } from './refusal.ts';
 
 /**
  * The only way to Anthropic. An Admin API key could create and delete; this module cannot: it sends GET, without a
@@ -135,8 +135,17 @@ function createReader(
       const room = spare;
       spare = Buffer.alloc(0);
       const { received, cut } = await readBody(response, mostBytes, traffic, room);
-      const requestId = textOf(headerOf(response, 'request-id'), key);
-      if (!ok) throw refusal(path, response, received.toString(), key, requestId);
+      const clean = (value: unknown): string | null => textOf(value, key);
+      const requestId = clean(headerOf(response, 'request-id'));
+      if (!ok) throw refusalOf(refusedBy(path, base.host, response, received.toString(), requestId), clean);
+      const [contentType, encoding] = [response.headers['content-type'], response.headers['content-encoding']].map(
+        clean,
+      );
+      const foreign = foreignReply(
+        { contentType: contentType ?? null, encoding: encoding ?? null, host: base.host },
+        received,
+      );
+      if (foreign !== null) throw foreign.withRequestId(requestId);
       if (cut && enoughBytes <= maxReplyBytes) throw new ReplyPassed(received);
       if (cut) {
         const length = Number(headerOf(response, 'content-length') ?? 0);
@@ -172,6 +181,19 @@ function createReader(
       }
     },
   };
+}
+
+function refusedBy(
+  path: ReadablePath,
+  host: string,
+  response: Dispatcher.ResponseData,
+  text: string,
+  requestId: string | null,
+): Refused {
+  const { statusCode: status, headers } = response;
+  const location = typeof headers['location'] === 'string' ? headers['location'] : null;
+  const retryAfter = retryAfterMs(headerOf(response, 'retry-after'));
+  return { path, host, status, text, location, requestId, retryAfterMs: retryAfter };
 }
 
 function endOf(signal: AbortSignal): Promise<never> {
@@ -247,65 +269,10 @@ const ESCAPE = new RegExp(
   'g',
 );
 
-const CODE_BY_STATUS: Readonly<Record<number, FailureCode>> = {
-  401: 'key_invalid',
-  403: 'key_forbidden',
-  408: 'upstream_unavailable',
-  429: 'rate_limited',
-};
-
-function refusal(
-  path: ReadablePath,
-  response: Dispatcher.ResponseData,
-  text: string,
-  key: string,
-  requestId: string | null,
-): AnthropicError {
-  const { statusCode } = response;
-  const body = errorBody(text, key);
-  const said = [body.type, body.message].filter((part) => part !== null).join(': ');
-  const known = {
-    detail: `HTTP ${statusCode}${said === '' ? '' : ` ${said}`}`.slice(0, 300),
-    status: statusCode,
-    requestId: requestId ?? body.requestId,
-    retryAfterMs: retryAfterMs(headerOf(response, 'retry-after')),
-  };
-  return new AnthropicError(codeOf(statusCode, path, body.type), known);
-}
-
-function codeOf(status: number, path: ReadablePath, errorType: string | null): FailureCode {
-  if (status >= 500) return 'upstream_unavailable';
-  if (status < 400) return 'upstream_invalid';
-  // Only Anthropic's own words say anything of a key; what has another form comes from a gateway on the way.
-  if (errorType === null && status !== 429) return 'upstream_unavailable';
-  if (status === 404 && path === '/v1/organizations/me') return 'individual_account';
-  return CODE_BY_STATUS[status] ?? 'upstream_refused';
-}
-
-function errorBody(
-  text: string,
-  key: string,
-): { type: string | null; message: string | null; requestId: string | null } {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    body = null;
-  }
-  const error = field(body, 'error');
-  return {
-    type: textOf(field(error, 'type'), key),
-    message: textOf(field(error, 'message'), key),
-    requestId: textOf(field(body, 'request_id'), key),
-  };
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && name in value ? Reflect.get(value, name) : null;
-}
-
 /** Any key, and any part of one from its beginning on: who quotes a key may have shortened it. */
 const KEY_LIKE = /sk-ant-[\w-]*/g;
+/** A text that begins as the key does, for this many characters, quotes it. */
+const BEGINNING = 12;
 
 /** A text of somebody else's that may be kept and shown. Keys are taken out before the cut, which might leave a part. */
 function textOf(value: unknown, key: string): string | null {
@@ -313,8 +280,14 @@ function textOf(value: unknown, key: string): string | null {
   return value
     .replaceAll(key, '...')
     .replace(KEY_LIKE, '...')
+    .replace(beginningOf(key), '...')
     .replace(/[^\x20-\x7e]+/g, ' ')
     .slice(0, 200);
+}
+
+/** A key of another kind than those of KEY_LIKE may be quoted shortened as well. */
+function beginningOf(key: string): RegExp {
+  return new RegExp(`${key.slice(0, BEGINNING).replace(/[^A-Za-z0-9]/g, '\\$&')}[^\\s"',;]*`, 'g');
 }
 
 function retryAfterMs(header: string | null): number | null {
@@ -339,16 +312,23 @@ const NETWORK_SENTENCES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host',
   UND_ERR_PRX_TLS: 'its certificate is for another host',
-  // Undici says this of a request that was called off, which is told apart before, and of a proxy that opens no tunnel.
-  UND_ERR_ABORTED: 'the proxy does not let it through',
   UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
   UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
   UND_ERR_BODY_TIMEOUT: 'the answer stalled',
   UND_ERR_SOCKET: 'the connection was closed in the middle of the answer',
 };
 
+/** A proxy that answers with a 5xx reaches nobody itself; one that answers otherwise refuses. */
+function shutProxy(message: string): AnthropicError {
+  const status = /\((\d{3})\)/.exec(message)?.[1] ?? null;
+  const detail = `the proxy does not let it through${status === null ? '' : ` (HTTP ${status})`}`;
+  return new AnthropicError(status?.startsWith('5') === true ? 'upstream_unavailable' : 'network_refused', { detail });
+}
+
 function unreachable(error: unknown): AnthropicError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return invalidReply('the reply is cut short');
+  // Undici says this of a request that was called off, which is told apart before, and of a proxy that opens no tunnel.
+  if (code === 'UND_ERR_ABORTED' && error instanceof Error) return shutProxy(error.message);
   return new AnthropicError('upstream_unavailable', { detail: NETWORK_SENTENCES[code] ?? `network failure ${code}` });
 }

@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
 import { lengthOf } from '../domain/days.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
-import { nextDueMs, nextProbeMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
+import { isDoubted } from '../domain/decide.ts';
+import { confirmAtMs, nextDueMs, nextProbeMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
 import { isLive } from '../domain/statuses.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';
@@ -102,12 +103,27 @@ function nextCandidate({ candidates }: ConnectionView, nowMs: number): KeyView |
   return candidates.toSorted((a, b) => nextTryMs(a, nowMs) - nextTryMs(b, nowMs))[0] ?? null;
 }
 
-function errorOf({ status, failure, candidates, refusal }: ConnectionView): FailureDocument | null {
-  if (failure !== null) return failureDocument(failure.fault, failure.atMs);
+function errorOf({ status, failure, key, candidates, refusal }: ConnectionView): FailureDocument | null {
+  if (failure !== null) return failureDocument(doubted(failure), failure.atMs);
+  // Why a key serves that had been replaced, until it is replaced again.
+  if (key?.state === 'active' && key.fault !== null && isLive(status)) {
+    return failureDocument(key.fault, key.activatedAtMs ?? key.addedAtMs);
+  }
   if (status === 'refused' && refusal !== null) return failureDocument(refusal.fault, refusal.atMs);
   const [candidate] = candidates;
   if (status !== 'validating' || candidate?.fault == null || candidate.triedAtMs === null) return null;
   return failureDocument(candidate.fault, candidate.triedAtMs);
+}
+
+/** One rejection is no verdict on a key that worked, and whoever reads of it is told so. */
+function doubted({ fault, answeredAtMs, rejectedAtMs }: NonNullable<ConnectionView['failure']>): Fault {
+  const { code, detail } = fault;
+  const said = detail === undefined ? '' : `${detail}; `;
+  if (isDoubted({ code, answeredAtMs, rejectedAtMs })) {
+    return { ...fault, detail: `${said}Anthropic is asked about the key once more before this counts` };
+  }
+  const isRefuted = isKeyFailure(code) && answeredAtMs !== null && rejectedAtMs === null;
+  return isRefuted ? { ...fault, detail: `${said}asked about again, Anthropic takes the key` } : fault;
 }
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
@@ -127,7 +143,7 @@ function isHeld({ status, key }: ConnectionView): boolean {
 }
 
 /** The same of the key that serves. */
-function nextReadMs({ id, status, failure, probedAtMs }: ConnectionView, settings: Settings): number | null {
+function nextReadMs({ id, status, failure }: ConnectionView, settings: Settings): number | null {
   switch (status) {
     case 'paused':
     case 'refused':
@@ -135,10 +151,12 @@ function nextReadMs({ id, status, failure, probedAtMs }: ConnectionView, setting
     case 'validating':
       return null;
     case 'awaiting_key':
-      return failure === null ? null : nextProbeMs(failure.atMs, probedAtMs);
+      return failure === null ? null : nextProbeMs(failure.atMs, failure);
     case 'degraded':
+      if (failure === null) return null;
+      if (isDoubted({ ...failure, code: failure.fault.code })) return confirmAtMs(failure.atMs, failure);
       // While a rejected key is to be replaced by one that got no answer yet, it is that one that is tried.
-      if (failure === null || isKeyFailure(failure.fault.code)) return null;
+      if (isKeyFailure(failure.fault.code) && failure.answeredAtMs === null) return null;
       return retryAtMs({ code: failure.fault.code, atMs: failure.atMs, count: failure.count });
     case 'discovering':
     case 'backfilling':

@@ -3,6 +3,7 @@ import type { Fault } from '../domain/failures.ts';
 import type { Day } from '../domain/days.ts';
 import type { KeyState } from '../domain/keys.ts';
 import type { SyncKind } from '../domain/reading.ts';
+import type { Questions } from '../domain/schedule.ts';
 import type { Status } from '../domain/statuses.ts';
 import { epochMs, rows, type Db } from './database.ts';
 import { connections, keys } from './schema.ts';
@@ -18,8 +19,7 @@ export interface ConnectionView {
   readonly began: Day;
   readonly backfillTo: Day;
   readonly createdAtMs: number;
-  readonly probedAtMs: number | null;
-  readonly failure: { readonly fault: Fault; readonly atMs: number; readonly count: number } | null;
+  readonly failure: (Questions & { readonly fault: Fault; readonly atMs: number; readonly count: number }) | null;
   /** The key that serves; without one the candidate that is tried next. */
   readonly key: KeyView | null;
   /** The keys that somebody asked to use and that have no verdict yet, in the order in which they were asked for. */
@@ -36,6 +36,7 @@ export interface KeyView {
   readonly state: KeyState;
   readonly hint: string;
   readonly addedAtMs: number;
+  readonly activatedAtMs: number | null;
   readonly lastUsedAtMs: number | null;
   readonly tries: number;
   readonly triedAtMs: number | null;
@@ -101,7 +102,7 @@ export async function listConnectionViews(db: Db, filter: ConnectionFilter, toda
 
 const KEY_VIEW = sql`jsonb_build_object(
   'id', k.id, 'state', k.state, 'hint', k.hint,
-  'addedAtMs', ${epochMs(sql`k.added_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
+  'addedAtMs', ${epochMs(sql`k.added_at`)}, 'activatedAtMs', ${epochMs(sql`k.activated_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
   'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'fault', k.fault
 )`;
 
@@ -118,9 +119,10 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         'began', c.began,
         'backfillTo', c.backfill_to,
         'createdAtMs', ${epochMs(sql`c.created_at`)},
-        'probedAtMs', ${epochMs(sql`c.probed_at`)},
         'failure', case when c.failure is not null then jsonb_build_object(
-          'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count
+          'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count,
+          'probedAtMs', ${epochMs(sql`c.probed_at`)}, 'answeredAtMs', ${epochMs(sql`c.answered_at`)},
+          'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
         ) end,
         'key', coalesce(active.view, candidates.views -> 0),
         'candidates', candidates.views,
@@ -133,7 +135,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         select ${KEY_VIEW} as view from keys k where k.connection_id = c.id and k.state = 'active'
       ) active on true
       left join lateral (
-        select coalesce(jsonb_agg(${KEY_VIEW} order by k.requested_at, k.added_at), '[]') as views
+        select coalesce(jsonb_agg(${KEY_VIEW} order by k.requested_no, k.added_at), '[]') as views
         from keys k
         where k.connection_id = c.id and k.state = 'candidate' and k.requested_at is not null
       ) candidates on true

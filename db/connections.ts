@@ -10,7 +10,7 @@ import { epochMs, rows, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
-import { NO_FAILURE, lockLive, moveOn } from './live.ts';
+import { NO_FAILURE, UNASKED, lockLive, moveOn } from './live.ts';
 import { connections } from './schema.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
@@ -64,10 +64,10 @@ export async function loadFacts(
             'requested', k.requested_at is not null,
             'tries', k.tries,
             'triedAtMs', ${epochMs(sql`k.tried_at`)}
-          ) order by k.requested_at nulls last, k.added_at), '[]')
+          ) order by k.requested_no nulls last, k.added_at), '[]')
           from (
             select * from keys k where k.connection_id = c.id and k.state = 'candidate'
-            order by k.requested_at nulls last, k.added_at desc limit 100
+            order by k.requested_no nulls last, k.added_at desc limit 100
           ) k
         ),
         'oldestMissing', (
@@ -82,7 +82,7 @@ export async function loadFacts(
             select count(*) from days d
             where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date
               and (
-                d.read_on >= ${settings.today}::date
+                d.read_on = ${settings.today}::date
                 or (d.state = 'final' and d.read_on >= d.day + ${daysToSettle(settings.restatementDays)}::int)
               )
           ) < 2
@@ -103,12 +103,18 @@ export async function loadFacts(
           limit 1
         ),
         'syncedAtMs', ${epochMs(sql`c.synced_at`)},
-        'probedAtMs', ${epochMs(sql`c.probed_at`)},
+        'hasFutureDays', c.backfill_to > ${settings.today}::date + 1 or exists (
+          select from days d
+          where d.connection_id = c.id and (d.day > ${settings.today}::date + 1 or d.read_on > ${settings.today}::date + 1)
+        ),
         'failure', case when c.failure is not null then jsonb_build_object(
           'code', c.failure ->> 'code',
           'keyId', c.failure_key_id,
           'atMs', ${epochMs(sql`c.failed_at`)},
-          'count', c.failure_count
+          'count', c.failure_count,
+          'probedAtMs', ${epochMs(sql`c.probed_at`)},
+          'answeredAtMs', ${epochMs(sql`c.answered_at`)},
+          'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
         ) end
       ) as facts
       from connections c
@@ -163,6 +169,7 @@ export async function recordFailure(
       failureKeyId: failure.keyId,
       failedAt: new Date(failure.nowMs),
       failureCount: sql`${connections.failureCount} + 1`,
+      ...UNASKED,
     })
     .where(and(eq(connections.id, connectionId), inArray(connections.status, LIVE_STATUSES)));
 }
@@ -172,7 +179,7 @@ export async function clearFailure(db: Db, connectionId: string): Promise<void> 
   await db.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
 }
 
-/** Notes that a rejected key was tried again. */
+/** Notes that Anthropic is asked about the key that its failure lies in. */
 export async function markProbed(db: Db, connectionId: string, nowMs: number): Promise<void> {
   await db
     .update(connections)
@@ -180,18 +187,114 @@ export async function markProbed(db: Db, connectionId: string, nowMs: number): P
     .where(eq(connections.id, connectionId));
 }
 
-/** Anthropic takes the rejected key again: its failure is forgotten. */
-export async function forgiveKey(db: Db, connectionId: string, hint: string): Promise<void> {
+/** A key that Anthropic was asked about since it failed. */
+export interface ProbedKey {
+  readonly connectionId: string;
+  readonly keyId: string;
+  readonly hint: string;
+}
+
+/**
+ * Anthropic takes the key that failed. After a rejection that was confirmed, its failure is forgotten; before, one
+ * rejection was no verdict, and the failure stays as one that does not lie in the key.
+ */
+export async function keepAcceptance(db: Db, { connectionId, keyId, hint }: ProbedKey, nowMs: number): Promise<void> {
   await db.transaction(async (tx) => {
-    await clearFailure(tx, connectionId);
-    await addEvent(tx, connectionId, { type: 'key_probed', message: `Anthropic takes key …${hint} again.` });
+    const failed = await lockFailureOf(tx, connectionId, keyId);
+    if (failed === null) return;
+    if (failed.rejectedAt !== null || failed.code === 'key_unreadable') {
+      await clearFailure(tx, connectionId);
+      await addEvent(tx, connectionId, { type: 'key_probed', message: `Anthropic takes key …${hint} again.` });
+      return;
+    }
+    await tx
+      .update(connections)
+      .set({ answeredAt: new Date(nowMs) })
+      .where(eq(connections.id, connectionId));
+    const message = `Key …${hint} was rejected with ${failed.code} and is taken when asked about again: it goes on serving.`;
+    await addEvent(tx, connectionId, { type: 'key_probed', message });
   });
 }
 
-/** Notes that the rejected key is still rejected. */
-export async function keepRejection(db: Db, connectionId: string, hint: string, code: FailureCode): Promise<void> {
-  const message = `Key …${hint} was tried again and is still rejected with ${code}.`;
-  await addEvent(db, connectionId, { type: 'key_probed', message });
+/** Anthropic rejects the key that failed when asked about it: from the first time on, the rejection counts. */
+export async function keepRejection(
+  db: Db,
+  { connectionId, keyId, hint }: ProbedKey,
+  code: FailureCode,
+  nowMs: number,
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    const failed = await lockFailureOf(tx, connectionId, keyId);
+    if (failed === null) return;
+    const at = new Date(nowMs);
+    await tx
+      .update(connections)
+      .set({ answeredAt: at, rejectedAt: failed.rejectedAt ?? at })
+      .where(eq(connections.id, connectionId));
+    const message =
+      failed.rejectedAt === null
+        ? `Key …${hint} was asked about again and is rejected again, with ${code}: another key is needed.`
+        : `Key …${hint} was tried again and is still rejected with ${code}.`;
+    await addEvent(tx, connectionId, { type: 'key_probed', message });
+  });
+}
+
+/** The failure of a key, locked; null where there is none any more, or another key failed since. */
+async function lockFailureOf(
+  tx: Db,
+  connectionId: string,
+  keyId: string,
+): Promise<{ code: FailureCode; rejectedAt: Date | null } | null> {
+  const [found] = await tx
+    .select({ failure: connections.failure, rejectedAt: connections.rejectedAt })
+    .from(connections)
+    .where(and(eq(connections.id, connectionId), eq(connections.failureKeyId, keyId)))
+    .for('no key update');
+  return found?.failure == null ? null : { code: found.failure.code, rejectedAt: found.rejectedAt };
+}
+
+/**
+ * Puts right what a clock that was ahead left behind: instants beyond now count from now or not at all, days that are not
+ * there yet are gone, and days that were read on one count as read before they were over, so that they are read again.
+ */
+export async function distrustClock(db: Db, connectionId: string, nowMs: number, today: Day): Promise<void> {
+  const now = new Date(nowMs).toISOString();
+  await db.transaction(async (tx) => {
+    if ((await lockLive(tx, connectionId, 'update')) === null) return;
+    await tx.execute(sql`
+      update connections set
+        synced_at = case when synced_at <= ${now}::timestamptz then synced_at end,
+        failed_at = least(failed_at, ${now}::timestamptz),
+        probed_at = least(probed_at, ${now}::timestamptz),
+        answered_at = least(answered_at, ${now}::timestamptz),
+        rejected_at = least(rejected_at, ${now}::timestamptz),
+        began = began - greatest(0, backfill_to - ${today}::date),
+        backfill_to = least(backfill_to, ${today}::date)
+      where id = ${connectionId}
+    `);
+    await tx.execute(sql`
+      update keys set tried_at = least(tried_at, ${now}::timestamptz) where connection_id = ${connectionId}
+    `);
+    const future = sql`connection_id = ${connectionId} and day > ${today}::date`;
+    for (const lines of ['cost_lines', 'usage_lines']) {
+      await tx.execute(sql`
+        delete from ${sql.identifier(lines)} where day_no in (select day_no from days where ${future})
+      `);
+    }
+    await tx.execute(sql`delete from days where ${future}`);
+    const again = await rows<{ day: Day }>(
+      tx,
+      sql`
+        update days set read_on = day, state = 'provisional'
+        where connection_id = ${connectionId} and read_on > ${today}::date
+        returning day::text
+      `,
+    );
+    const days = [...new Set(again.map(({ day }) => day))].sort();
+    const which = days.length === 0 ? '' : ` ${days.length} days from ${days[0] ?? ''} on are read again.`;
+    const message = `The clock was ahead and was set back: instants after ${now} are not believed.${which}`;
+    await addEvent(tx, connectionId, { type: 'clock', message });
+  });
 }
 
 /** Gives a connection another name. False when there is no such connection. */

@@ -14,6 +14,7 @@ export type EventType =
   | 'key_destroyed'
   | 'key_unanswered'
   | 'key_probed'
+  | 'clock'
   | 'sync_failed'
   | 'day_flagged'
   | 'restatement'

@@ -15,6 +15,21 @@ export interface OpenedKey {
   readonly secret: string;
 }
 
+/** The next number in the order in which keys are asked for and begin to serve. */
+const NEXT_STEP = sql<number>`nextval('key_steps')`;
+const REQUESTED = { requestedAt: sql`now()`, requestedNo: NEXT_STEP };
+
+/** The columns of a key that begins to serve. */
+function activated(connectionId: string): {
+  state: 'active';
+  activatedAt: SQL;
+  activatedNo: SQL<number>;
+  activatedSync: SQL<number>;
+} {
+  const lastSync = sql<number>`(select last_sync from connections where id = ${connectionId})`;
+  return { state: 'active', activatedAt: sql`clock_timestamp()`, activatedNo: NEXT_STEP, activatedSync: lastSync };
+}
+
 /** Stores a candidate, sealed. It serves nothing until it is tried and accepted. */
 export async function stageKey(
   db: Db,
@@ -30,7 +45,7 @@ export async function stageKey(
     state,
     hint,
     ...ring.seal(key.secret, key),
-    requestedAt: key.requested ? sql`now()` : null,
+    ...(key.requested ? REQUESTED : {}),
   });
   await addEvent(db, connectionId, {
     type: 'key_staged',
@@ -54,7 +69,7 @@ export async function openCandidate(
 ): Promise<OpenedKey | null> {
   await db
     .update(keys)
-    .set({ requestedAt: sql`now()` })
+    .set(REQUESTED)
     .where(
       and(
         eq(keys.connectionId, connectionId),
@@ -145,7 +160,7 @@ export async function acceptKey(
         .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
       await tx
         .update(keys)
-        .set({ state: 'active', fault: null, activatedAt: sql`clock_timestamp()`, lastUsedAt: sql`now()` })
+        .set({ ...activated(connectionId), fault: null, lastUsedAt: sql`now()` })
         .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
       await tx
         .update(connections)
@@ -182,8 +197,8 @@ async function destroyOvertaken(
   connectionId: string,
   accepted: { keyId: string; hint: string },
 ): Promise<void> {
-  const since = sql`(select k.requested_at from keys k where k.connection_id = ${connectionId} and k.id = ${accepted.keyId})`;
-  const overtaken = await endKeys(tx, connectionId, ['candidate'], 'destroyed', { which: lt(keys.requestedAt, since) });
+  const since = sql`(select k.requested_no from keys k where k.connection_id = ${connectionId} and k.id = ${accepted.keyId})`;
+  const overtaken = await endKeys(tx, connectionId, ['candidate'], 'destroyed', { which: lt(keys.requestedNo, since) });
   for (const { hint } of overtaken) {
     const message = `Key …${hint} was overtaken by key …${accepted.hint} before there was a verdict on it; it is destroyed.`;
     await addEvent(tx, connectionId, { type: 'key_destroyed', message });
@@ -229,8 +244,8 @@ export async function deferKey(
 }
 
 /**
- * The active key was rejected before its first success: the one it replaced serves again. Does nothing when the
- * rejected key is not the active one any more, or nothing is there to go back to.
+ * The active key was rejected before its first success: the one it replaced serves again, and carries why until it is
+ * replaced itself. Does nothing when the rejected key is not the active one any more, or nothing is there to go back to.
  */
 export async function restoreKey(
   db: Db,
@@ -244,29 +259,29 @@ export async function restoreKey(
       .select({ id: keys.id, hint: keys.hint })
       .from(keys)
       .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'superseded')))
-      .orderBy(desc(keys.activatedAt))
+      .orderBy(desc(keys.activatedNo))
       .limit(1);
     if (previous === undefined) return;
     const fault: Fault = { code, detail: 'It was rejected before its first success.' };
     const ended = await endKeys(tx, connectionId, ['active'], 'refused', { which: eq(keys.id, rejectedKeyId), fault });
     if (ended.length === 0) return;
+    const message = `Key …${ended[0]?.hint ?? ''} was rejected before its first success; key …${previous.hint} serves again.`;
     await tx
       .update(keys)
-      .set({ state: 'active', activatedAt: sql`clock_timestamp()` })
+      .set({ ...activated(connectionId), fault: { code, detail: message } })
       .where(and(eq(keys.connectionId, connectionId), eq(keys.id, previous.id)));
     await tx.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
-    const message = `Key …${ended[0]?.hint ?? ''} was rejected before its first success; key …${previous.hint} serves again.`;
     await addEvent(tx, connectionId, { type: 'key_restored', message });
   });
 }
 
-/** Destroys the replaced keys, once a sync that ran wholly on the active key succeeded. */
-export async function destroySuperseded(db: Db, connectionId: string, syncStartedAt: Date): Promise<void> {
+/** Destroys the replaced keys, once sync `n` succeeded, if it ran wholly on the active key: it was numbered after that began. */
+export async function destroySuperseded(db: Db, connectionId: string, n: number): Promise<void> {
   const [active] = await db
-    .select({ activatedAt: keys.activatedAt })
+    .select({ activatedSync: keys.activatedSync })
     .from(keys)
     .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
-  if (active?.activatedAt == null || active.activatedAt >= syncStartedAt) return;
+  if (active?.activatedSync == null || active.activatedSync >= n) return;
   const ended = await endKeys(db, connectionId, ['superseded'], 'destroyed');
   for (const { hint } of ended) {
     await addEvent(db, connectionId, { type: 'key_destroyed', message: `Key …${hint}, replaced, is destroyed.` });

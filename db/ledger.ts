@@ -179,7 +179,8 @@ function replace(db: Db, read: ReadDay): Tried {
   return db.transaction(async (tx) => {
     const stored = await lockDay(tx, read);
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
-    const wasComplete = stored.readOn > day;
+    // What was read on a day that is not there yet was read by a clock that was ahead.
+    const wasComplete = stored.readOn > day && stored.readOn <= read.today;
     if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'doubtful';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,

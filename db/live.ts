@@ -26,8 +26,11 @@ export async function moveOn(tx: Db, connectionId: string, from: Status, to: Sta
   if (moved.length > 0) await addEvent(tx, connectionId, { type: 'status', message: `The connection is ${to}.` });
 }
 
+/** The columns of a failure that nothing was asked about yet. */
+export const UNASKED = { probedAt: null, answeredAt: null, rejectedAt: null } as const;
+
 /** The columns of a connection without a failure. */
-export const NO_FAILURE = { failure: null, failureKeyId: null, failedAt: null, failureCount: 0 } as const;
+export const NO_FAILURE = { failure: null, failureKeyId: null, failedAt: null, failureCount: 0, ...UNASKED } as const;
 
 /**
  * Locks a connection against a disconnect until the transaction ends. Null when it is gone or has ended.

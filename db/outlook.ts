@@ -19,7 +19,7 @@ export interface Outlook {
   readonly through?: Day | null;
   /** The latest sync that is over. */
   readonly lastSync?: OutlookSync | null;
-  /** The failure that is not made good yet; while no key was accepted, what the key met. */
+  /** The failure that is not made good yet; while no key was accepted, what the key met; then why it had to come back. */
   readonly fault: Fault | null;
 }
 
@@ -61,7 +61,7 @@ export async function loadOutlook(db: Db, connectionId: string, today: Day): Pro
         ),
         'fault', coalesce(c.failure, (
           select k.fault from keys k
-          where k.connection_id = c.id and k.fault is not null and c.organization_id is null
+          where k.connection_id = c.id and k.fault is not null and (c.organization_id is null or k.state = 'active')
           order by k.added_at desc limit 1
         ))
       ) as outlook

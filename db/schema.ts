@@ -47,11 +47,14 @@ export const connections = pgTable(
     backfillTo: day('backfill_to').notNull(),
     discoveredAt: instant('discovered_at'),
     syncedAt: instant('synced_at'),
-    probedAt: instant('probed_at'),
     failure: jsonb().$type<Fault>(),
     failureKeyId: uuid('failure_key_id'),
     failedAt: instant('failed_at'),
     failureCount: integer('failure_count').notNull().default(0),
+    /** Of a failure that lies in the key: when Anthropic was asked about it last, answered last, and rejected it first. */
+    probedAt: instant('probed_at'),
+    answeredAt: instant('answered_at'),
+    rejectedAt: instant('rejected_at'),
     lastSync: integer('last_sync').notNull().default(0),
     createdAt: instant('created_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
@@ -62,6 +65,8 @@ export const connections = pgTable(
     check('connections_status', oneOf('status', STATUSES)),
     check('connections_backfill', sql`${table.began} <= ${table.backfillTo}`),
     check('connections_failure', sql`(${table.failure} is null) = (${table.failedAt} is null)`),
+    check('connections_answered', sql`${table.answeredAt} is null or ${table.failure} is not null`),
+    check('connections_rejected', sql`${table.rejectedAt} is null or ${table.answeredAt} is not null`),
     // One live connection per organization, whoever connects it at the same instant.
     uniqueIndex('connections_one_live_per_organization')
       .on(table.organizationId)
@@ -69,6 +74,9 @@ export const connections = pgTable(
     index('connections_by_creation').on(table.createdAt, table.id),
   ],
 );
+
+/** What is done with keys is numbered in its order. */
+export const keySteps = pgSequence('key_steps');
 
 /** Admin API keys, sealed. The ciphertext is gone once a key is refused or destroyed. */
 export const keys = pgTable(
@@ -84,6 +92,11 @@ export const keys = pgTable(
     ringKeyId: text('ring_key_id'),
     addedAt: instant('added_at').notNull().defaultNow(),
     requestedAt: instant('requested_at'),
+    /** The order in which keys were asked for, and in which they began to serve: clocks may step back. */
+    requestedNo: bigint('requested_no', { mode: 'number' }),
+    activatedNo: bigint('activated_no', { mode: 'number' }),
+    /** The last sync that had its number when the key began to serve: a later one runs wholly on it. */
+    activatedSync: integer('activated_sync'),
     tries: integer().notNull().default(0),
     triedAt: instant('tried_at'),
     fault: jsonb().$type<Fault>(),
@@ -97,6 +110,11 @@ export const keys = pgTable(
     // A key that is out of service leaves nothing that could be opened.
     check('keys_sealed', sql`(${table.sealed} is null) = (state in ('refused', 'destroyed'))`),
     check('keys_ring', sql`(${table.sealed} is null) = (${table.ringKeyId} is null)`),
+    check('keys_requested', sql`(${table.requestedAt} is null) = (${table.requestedNo} is null)`),
+    check(
+      'keys_activated',
+      sql`num_nulls(${table.activatedAt}, ${table.activatedNo}, ${table.activatedSync}) in (0, 3)`,
+    ),
     uniqueIndex('keys_one_active')
       .on(table.connectionId)
       .where(sql`state = 'active'`),

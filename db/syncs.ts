@@ -138,12 +138,11 @@ export async function succeedSync(
     if ((await lockLive(tx, run.connectionId)) === null) return null;
     // A run that was reset to after its first step never opened a row of its own.
     await openSync(tx, run, plan, startedAtMs);
-    const [ended] = await tx
+    const [result] = await tx
       .update(syncs)
       .set({ state: 'succeeded', endedAt: sql`clock_timestamp()`, fault: null })
       .where(isRun(run))
       .returning({
-        startedAt: syncs.startedAt,
         daysRead: sizeOf(syncs.readDays),
         daysChanged: sizeOf(syncs.changedDays),
         daysFlagged: sql<number>`(
@@ -151,8 +150,7 @@ export async function succeedSync(
           where d.connection_id = ${run.connectionId} and d.sync = ${run.n} and d.disagrees_with is not null
         )`,
       });
-    if (ended === undefined) return null;
-    const { startedAt, ...result } = ended;
+    if (result === undefined) return null;
     await closeOtherRuns(tx, run);
     const coversToday = !plan.everyDay && plan.to >= dayOf(startedAtMs);
     const syncedAt = sql`greatest(${connections.syncedAt}, ${new Date(startedAtMs).toISOString()}::timestamptz)`;
@@ -160,7 +158,7 @@ export async function succeedSync(
       .update(connections)
       .set({ ...NO_FAILURE, ...(coversToday ? { syncedAt } : {}) })
       .where(eq(connections.id, run.connectionId));
-    await destroySuperseded(tx, run.connectionId, startedAt);
+    await destroySuperseded(tx, run.connectionId, run.n);
     await moveOn(tx, run.connectionId, 'backfilling', 'active', backfillIsDone(run.connectionId, dayOf(startedAtMs)));
     return result;
   });
@@ -194,12 +192,11 @@ export async function failSync(
       .update(syncs)
       .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: failure.fault })
       .where(and(isRun(run), eq(syncs.state, 'running')))
-      .returning({ startedAt: syncs.startedAt });
-    const [ended] = failed;
-    if (ended === undefined) return;
+      .returning({ n: syncs.n });
+    if (failed.length === 0) return;
     await closeOtherRuns(tx, run);
     await recordFailure(tx, run.connectionId, failure);
-    if (failure.keyIsProven === true) await destroySuperseded(tx, run.connectionId, ended.startedAt);
+    if (failure.keyIsProven === true) await destroySuperseded(tx, run.connectionId, run.n);
     const { code, detail } = failure.fault;
     const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? failureKind(code).message}`;
     await addEvent(tx, run.connectionId, { type: 'sync_failed', message });

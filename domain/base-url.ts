@@ -5,14 +5,24 @@ export function isLoopback({ hostname }: URL): boolean {
   return LOOPBACK_HOSTS.includes(hostname);
 }
 
+const ANTHROPIC_HOST = 'api.anthropic.com';
+
+/** Whether requests to an address go to Anthropic itself, and not to a gateway or a simulator. */
+export function isAnthropic(address: string): boolean {
+  return URL.canParse(address) && new URL(address).host === ANTHROPIC_HOST;
+}
+
 /**
- * The address that requests to Anthropic go to: https, or http on loopback, with nothing but a host and a path. Null for
- * any other text, since what is sent there holds a key.
+ * The address that requests to Anthropic go to: https, or http on loopback, with nothing but a host and a path. A path
+ * that ends in `/v1`, as other clients want it, loses that: every path that is asked for begins with it. Null for any
+ * other text, since what is sent there holds a key.
  */
 export function toBaseUrl(text: string): URL | null {
   if (!URL.canParse(text)) return null;
   const url = new URL(text);
   const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
   const isBare = [url.username, url.password, url.search, url.hash].every((part) => part === '');
-  return isSafe && isBare ? url : null;
+  if (!isSafe || !isBare) return null;
+  url.pathname = url.pathname.replace(/(\/v1|\/)*$/, '');
+  return url;
 }

@@ -3,13 +3,18 @@ import { isKeyFailure, type FailureCode } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
 import {
+  PAUSE_MS,
+  capWaitMs,
+  confirmAtMs,
   dailyWindow,
+  isBeyondNow,
   lastDayBeforeDaily,
   lastDueMs,
   nextDueMs,
   nextProbeMs,
   nextTryMs,
   retryAtMs,
+  type Questions,
 } from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
 
@@ -23,8 +28,8 @@ export interface CandidateFacts {
   readonly triedAtMs: number | null;
 }
 
-/** The last failure that is not made good yet. */
-export interface FailureFacts {
+/** The last failure that is not made good yet. Of one that lies in the key, what was asked about that key since. */
+export interface FailureFacts extends Questions {
   readonly code: FailureCode;
   /** The key that was used, where the failure lies in the key. */
   readonly keyId: string | null;
@@ -62,8 +67,8 @@ export interface Facts {
   /** When the last complete sync of the recent days began (ms). */
   readonly syncedAtMs: number | null;
   readonly failure: FailureFacts | null;
-  /** When a rejected key was last tried (ms). */
-  readonly probedAtMs: number | null;
+  /** Whether a day is stored that is not there yet by the present clock, or was read on one. */
+  readonly hasFutureDays: boolean;
 }
 
 /** What a sync is started with. */
@@ -83,6 +88,8 @@ export type Step =
   | { readonly do: 'forgiveFailure' }
   | { readonly do: 'restoreKey'; readonly rejectedKeyId: string; readonly code: FailureCode }
   | { readonly do: 'probeKey' }
+  /** What is kept was written by a clock that was ahead: it is put right. */
+  | { readonly do: 'distrustClock' }
   | { readonly do: 'disconnect'; readonly purge: boolean }
   | { readonly do: 'note'; readonly text: string }
   /** A rotation to a key that does not wait to be used: what became of it is told. */
@@ -101,9 +108,16 @@ export interface Decision {
  * Postgres says, so that a step interrupted at any point is decided again.
  *
  * Messages come first, in their order, but for `syncNow`, which waits while a sync runs, and where {@link waits} says so,
- * without holding up the rest.
+ * without holding up the rest. `justSynced` is what a sync read that succeeded, until a pause after it is over: the same is
+ * not read again without that pause, whatever the facts say.
  */
-export function decide(facts: Facts | null, inbox: readonly Message[], syncRunning: boolean, nowMs: number): Decision {
+export function decide(
+  facts: Facts | null,
+  inbox: readonly Message[],
+  syncRunning: boolean,
+  nowMs: number,
+  justSynced: SyncPlan | null = null,
+): Decision {
   if (facts === null || !isLive(facts.status)) {
     if (syncRunning) return { step: { do: 'cancelSync' } };
     // The one thing that can still be asked of an ended connection: to delete what it kept.
@@ -111,9 +125,32 @@ export function decide(facts: Facts | null, inbox: readonly Message[], syncRunni
     if (facts !== null && purge !== undefined) return { step: { do: 'disconnect', purge: true }, answers: purge };
     return { step: { do: 'end' } };
   }
+  if (clockWasAhead(facts, nowMs) && !syncRunning) return { step: { do: 'distrustClock' } };
   const message = inbox.find((waiting) => waiting.type !== 'syncNow' || (!syncRunning && !waits(facts, waiting)));
   if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
-  return { step: proceed(facts, syncRunning, nowMs) };
+  const step = paced(proceed(facts, syncRunning, nowMs), justSynced, nowMs);
+  return {
+    step: step.do === 'wait' && step.untilMs !== null ? { ...step, untilMs: capWaitMs(step.untilMs, nowMs) } : step,
+  };
+}
+
+/** Nothing that happened can lie beyond now. */
+function clockWasAhead({ syncedAtMs, failure, candidates, hasFutureDays }: Facts, nowMs: number): boolean {
+  const instants = [
+    syncedAtMs,
+    ...(failure === null ? [] : [failure.atMs, failure.probedAtMs, failure.answeredAtMs, failure.rejectedAtMs]),
+    ...candidates.map(({ triedAtMs }) => triedAtMs),
+  ];
+  return hasFutureDays || instants.some((instantMs) => isBeyondNow(instantMs, nowMs));
+}
+
+function paced(step: Step, justSynced: SyncPlan | null, nowMs: number): Step {
+  if (step.do !== 'startSync' || justSynced === null || !isSamePlan(step.plan, justSynced)) return step;
+  return { do: 'wait', untilMs: nowMs + PAUSE_MS };
+}
+
+function isSamePlan(a: SyncPlan, b: SyncPlan): boolean {
+  return a.kind === b.kind && a.from === b.from && a.to === b.to && a.everyDay === b.everyDay;
 }
 
 function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: number): Decision {
@@ -222,6 +259,7 @@ function standingOf(facts: Facts): Status {
   if (failure === null || activeKeyId === null) return homeOf(facts);
   if (!isKeyFailure(failure.code)) return 'degraded';
   if (failure.keyId !== activeKeyId || facts.hasSupersededKey) return homeOf(facts);
+  if (!isConfirmed(failure)) return 'degraded';
   return facts.candidates.some((candidate) => candidate.requested) ? 'degraded' : 'awaiting_key';
 }
 
@@ -267,22 +305,54 @@ function earliest(a: number | null, b: number | null): number | null {
   return Math.min(a, b);
 }
 
+/**
+ * Whether a failure of the key counts: it was asked about again and rejected again. That we cannot open a key needs no
+ * second opinion.
+ */
+export function isConfirmed({ code, rejectedAtMs }: Pick<FailureFacts, 'code' | 'rejectedAtMs'>): boolean {
+  return code === 'key_unreadable' || rejectedAtMs !== null;
+}
+
+/** Whether a failure of the key was not asked about yet, so that it may be none. */
+export function isDoubted(failure: Pick<FailureFacts, 'code' | 'rejectedAtMs' | 'answeredAtMs'>): boolean {
+  return isKeyFailure(failure.code) && !isConfirmed(failure) && !isRefuted(failure);
+}
+
+/** Whether Anthropic took the key after all when it was asked about again, so that the failure does not lie in it. */
+function isRefuted({ answeredAtMs, rejectedAtMs }: Pick<FailureFacts, 'rejectedAtMs' | 'answeredAtMs'>): boolean {
+  return answeredAtMs !== null && rejectedAtMs === null;
+}
+
 function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step {
   if (isKeyFailure(failure.code)) {
     // The key that failed was replaced meanwhile: its failure says nothing of the one that serves now.
     if (failure.keyId === null || failure.keyId !== facts.activeKeyId) return { do: 'forgiveFailure' };
+    if (!isConfirmed(failure)) {
+      return isRefuted(failure) ? retry(facts, failure, nowMs) : confirm(facts, failure, nowMs);
+    }
     // Anthropic did not reject a key that we cannot open: with the right encryption key it serves again.
     if (facts.hasSupersededKey && failure.code !== 'key_unreadable') {
       return { do: 'restoreKey', rejectedKeyId: failure.keyId, code: failure.code };
     }
     if (facts.status === 'awaiting_key') {
-      const dueMs = nextProbeMs(failure.atMs, facts.probedAtMs);
+      const dueMs = nextProbeMs(failure.atMs, failure);
       return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
     }
     const keyWaits = facts.candidates.some((candidate) => candidate.requested);
     if (!keyWaits) return { do: 'setStatus', to: 'awaiting_key' };
     return facts.status === 'degraded' ? { do: 'wait', untilMs: null } : { do: 'setStatus', to: 'degraded' };
   }
+  return retry(facts, failure, nowMs);
+}
+
+/** One rejection is asked about before anything is concluded from it. */
+function confirm(facts: Facts, failure: FailureFacts, nowMs: number): Step {
+  if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
+  const dueMs = confirmAtMs(failure.atMs, failure);
+  return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
+}
+
+function retry(facts: Facts, failure: FailureFacts, nowMs: number): Step {
   if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
   const retryMs = retryAtMs(failure);
   return retryMs <= nowMs ? read(facts, nowMs) : { do: 'wait', untilMs: retryMs };

@@ -18,8 +18,7 @@ export const FAILURES = {
   key_format: {
     status: 422,
     retryable: false,
-    message:
-      'This is not an Anthropic Admin API key: those start with "sk-ant-admin" and hold only letters, digits, "-" and "_".',
+    message: 'This is not a whole Anthropic Admin API key: those start with "sk-ant-admin" and hold no spaces.',
     action:
       'Copy the whole key again, without spaces or line breaks. An organization admin creates one in the Claude Console under Settings, Admin keys.',
   },
@@ -42,6 +41,21 @@ export const FAILURES = {
     message: 'The stored key cannot be opened with the present encryption keys.',
     action:
       'Start with the encryption key that it was stored under in METERLINE_ENCRYPTION_KEYS, or send a new Admin API key to the rotate-key route of this connection.',
+  },
+  network_refused: {
+    status: 503,
+    retryable: true,
+    message:
+      'Something on the way to Anthropic refused the request or answered in its place. This says nothing of the key.',
+    action:
+      'If the organization lets only some addresses in, add the one that this machine is seen under to its allow-list in the Claude Console. If not, check the proxy (HTTPS_PROXY), the gateway and ANTHROPIC_BASE_URL. It is tried again on its own.',
+  },
+  organization_disabled: {
+    status: 503,
+    retryable: false,
+    message: 'Anthropic has disabled this organization. This says nothing of the key.',
+    action:
+      'Ask an organization admin to look at the notices and the billing in the Claude Console, or Anthropic support. It is tried again on its own.',
   },
   individual_account: {
     status: 422,

@@ -12,21 +12,30 @@ const MAX_LENGTH = 256;
 /** Whether a text has the shape of an Admin API key, and why not. */
 export type KeyShape = { readonly ok: true } | { readonly ok: false; readonly why: string };
 
+/** Keys have letters, digits, `-` and `_`; other credentials of Anthropic may have what tokens have. */
+const KEY = /^[A-Za-z0-9_.~+/=:|-]+$/;
+
 /**
  * Checks the shape of an Admin API key before anything is sent anywhere. The reason never quotes the text.
- * Source: keys start with `sk-ant-admin` (today `sk-ant-admin01-`); workspace keys start with `sk-ant-api`.
+ * Source: Admin keys start with `sk-ant-admin` (today `sk-ant-admin01-`), workspace keys with `sk-ant-api`, keys of
+ * claude.ai for Enterprise with `sk-ant-api01-`. Anthropic documents other keys that read organization data without their
+ * prefix, so one of another prefix is for Anthropic to judge.
  */
 export function checkKeyShape(key: string): KeyShape {
+  if (key.startsWith('sk-ant-api01-')) {
+    return no(
+      'This is a key of claude.ai for Enterprise ("sk-ant-api01-…"), which carries scopes and does not read cost and usage reports. An Admin API key ("sk-ant-admin…") is needed; an organization admin creates it in the Claude Console under Settings, Admin keys.',
+    );
+  }
   if (key.startsWith('sk-ant-api')) {
     return no(
       'This is a workspace key ("sk-ant-api…"), which cannot read organization data. An Admin API key ("sk-ant-admin…") is needed; an organization admin creates it in the Claude Console under Settings, Admin keys.',
     );
   }
   if (!/^[\x21-\x7e]*$/.test(key)) return no('It holds spaces, line breaks or other characters that no key has.');
-  if (!key.startsWith('sk-ant-admin')) return no('It does not start with "sk-ant-admin".');
-  if (!/^[A-Za-z0-9_-]+$/.test(key)) return no('It holds characters that no key has.');
   if (key.length < MIN_LENGTH) return no('It is too short to be a whole key; it seems to be cut off.');
   if (key.length > MAX_LENGTH) return no('It is too long to be a key.');
+  if (!KEY.test(key)) return no('It holds characters that no key has.');
   return { ok: true };
 }
 

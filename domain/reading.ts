@@ -44,6 +44,8 @@ export function daysToRead(facts: ReadingFacts): Day[] {
     if (day > facts.today) return false;
     const known = stored.get(day);
     if (facts.everyDay || known === undefined || known.state === 'provisional') return true;
+    // Read by a clock that was ahead.
+    if (known.readOn > facts.today) return true;
     if (known.readOn < addDays(day, daysToSettle(facts.restatementDays))) return true;
     return isTrailing(day, facts.today, facts.restatementDays) || !sameDecimal(known.total, totalOf(facts.totals, day));
   });

@@ -55,12 +55,63 @@ export function nextTryMs(key: { tries: number; triedAtMs: number | null }, nowM
   return key.triedAtMs === null ? nowMs : key.triedAtMs + backoffMs(key.tries);
 }
 
-/** How often a rejected key is tried again, in case it was enabled again. */
-const PROBE_INTERVAL_MS = DAY_MS;
+/** What was asked of Anthropic about the key that a failure lies in, since that failure. Instants in ms. */
+export interface Questions {
+  /** When it was asked last, whatever came of it. */
+  readonly probedAtMs: number | null;
+  /** When it answered last, for or against the key. */
+  readonly answeredAtMs: number | null;
+  /** When it rejected the key first: from then on the rejection counts. */
+  readonly rejectedAtMs: number | null;
+}
 
-/** When a key that was rejected at `failedAtMs` is tried again (ms); `probedAtMs` is when any key was probed last. */
-export function nextProbeMs(failedAtMs: number, probedAtMs: number | null): number {
-  return Math.max(failedAtMs, probedAtMs ?? failedAtMs) + PROBE_INTERVAL_MS;
+/** One rejection is no verdict on a key that worked. It is asked about again this much later. */
+const CONFIRM_AFTER_MS = 30_000;
+const LONGEST_SILENCE_MS = HOUR_MS;
+
+/** When a rejection (at `failedAtMs`) that was not confirmed yet is asked about (ms); later and later without an answer. */
+export function confirmAtMs(failedAtMs: number, { probedAtMs }: Questions): number {
+  return probedAtMs === null ? failedAtMs + CONFIRM_AFTER_MS : afterSilence(failedAtMs, probedAtMs, CONFIRM_AFTER_MS);
+}
+
+/** When a key whose rejection was confirmed is tried again, in case it was enabled again: so long after that, then daily. */
+const PROBES_AFTER_MS = [60_000, 5 * 60_000, 30 * 60_000, 2 * HOUR_MS];
+const SILENCE_MS = 60_000;
+
+/**
+ * When a key that is rejected since `failedAtMs` is tried again (ms). A question that got no answer is asked again soon: it
+ * is no rejection, which alone makes the next one come later.
+ */
+export function nextProbeMs(failedAtMs: number, { probedAtMs, answeredAtMs, rejectedAtMs }: Questions): number {
+  const rejected = rejectedAtMs ?? failedAtMs;
+  const answered = answeredAtMs ?? rejected;
+  if (probedAtMs !== null && probedAtMs > answered) return afterSilence(answered, probedAtMs, SILENCE_MS);
+  const next = PROBES_AFTER_MS.find((afterMs) => afterMs > answered - rejected);
+  return next === undefined ? answered + DAY_MS : rejected + next;
+}
+
+/** Twice as long after what is silent, within bounds. */
+function afterSilence(sinceMs: number, askedAtMs: number, leastMs: number): number {
+  return askedAtMs + Math.min(LONGEST_SILENCE_MS, Math.max(leastMs, askedAtMs - sinceMs));
+}
+
+/** An instant that lies further ahead than clocks of several machines differ was taken by a clock that was wrong. */
+const CLOCKS_DIFFER_MS = 5 * 60_000;
+
+/** Whether an instant that was kept (ms) lies so far beyond now that the clock must have been set back since. */
+export function isBeyondNow(instantMs: number | null, nowMs: number): boolean {
+  return instantMs !== null && instantMs > nowMs + CLOCKS_DIFFER_MS;
+}
+
+/** How long to wait before the same sync as one that just succeeded. */
+export const PAUSE_MS = 60_000;
+
+/** No wait is longer: everything comes again at least once a day, and a connection looks where it stands then. */
+const LONGEST_WAIT_MS = DAY_MS + HOUR_MS;
+
+/** An instant to wait for (ms), no further away than anything is planned. */
+export function capWaitMs(untilMs: number, nowMs: number): number {
+  return Math.min(untilMs, nowMs + LONGEST_WAIT_MS);
 }
 
 /** The last day that a daily sync on `today` does not look at any more. */

@@ -29,6 +29,7 @@ export const FAULT_KINDS = [
   'bad_amount',
   'moving_day',
   'hold',
+  'elsewhere',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -66,6 +67,14 @@ export const faultSchema = z.strictObject({
   location: z.string().default('http://127.0.0.1:9/elsewhere'),
   /** For `bad_amount`: a text is sent as a JSON string, a number as a JSON number. */
   amount: z.union([z.string(), z.number()]).default('NaN'),
+  /** For `elsewhere`: what answers in Anthropic's place, with nothing of Anthropic's own. */
+  reply: z
+    .strictObject({
+      status: z.int().min(200).max(599),
+      headers: z.record(z.string(), z.string()).default({}),
+      body: z.string().default(''),
+    })
+    .optional(),
   /** For `status` and the others that answer with an error: the message in it. */
   message: z.string().optional(),
   /** For `moving_day`: the reply is right as of then, and this correction is made before any other request is answered. */

@@ -109,6 +109,8 @@ export function spoilReply(reply: Reply, fault: Fault, requestId: string): Reply
     case 'stall_body':
     case 'drip':
       return { ...reply, delivery: fault.kind };
+    case 'elsewhere':
+      return { ...(fault.reply ?? { status: 502, headers: {}, body: '' }), delivery: 'whole' };
     case 'cyclic_page':
     case 'null_page':
     case 'duplicate_lines':

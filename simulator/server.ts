@@ -71,7 +71,8 @@ function serve(control: Control, request: IncomingMessage, response: ServerRespo
           key,
           grouped: url.searchParams.has('group_by[]'),
         });
-  const reply = identify(makeReply(control, exchange, fault), exchange);
+  const made = makeReply(control, exchange, fault);
+  const reply = fault?.kind === 'elsewhere' ? made : identify(made, exchange);
   const retryAfter = reply.headers['retry-after'];
   if (reply.status === 429 && retryAfter !== undefined) {
     conduct.hold(client, retryAfter);

@@ -59,6 +59,8 @@ interface State {
   nudges: number;
   loaded: LoadedConnection | null;
   doing: string;
+  /** What a sync of this run read well, until the pause after it is over. */
+  justSynced: SyncPlan | null;
   /** False in a run that began under release 0.1, which forgot these messages: it must do so again when it is replayed. */
   keepsStrays: boolean;
   /** False in a run that began under an earlier release, which read Postgres again where there is no news. */
@@ -85,6 +87,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     nudges: 0,
     loaded: null,
     doing: 'reading where it stands',
+    justSynced: null,
     keepsStrays: patched('stray signals and owed days are kept'),
     savesRounds: patched('Postgres is read again for news only'),
   };
@@ -96,7 +99,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     // Postgres is read after the messages that it is held against: what a message is about was stored before it was sent.
     const seen: Seen = { inbox: [...state.inbox], nudges: state.nudges };
     state.loaded = await loadConnection(state);
-    const decision = decide(state.loaded.facts, seen.inbox, state.sync !== null, Date.now());
+    const decision = decide(state.loaded.facts, seen.inbox, state.sync !== null, Date.now(), state.justSynced);
     showConnection(state.loaded, decision.step, state.sync);
     if (decision.step.do === 'end') return;
     state.doing = decision.step.do;
@@ -215,6 +218,8 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
       return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId, code: step.code });
     case 'forgiveFailure':
       return postgres.forgiveFailure({ connectionId });
+    case 'distrustClock':
+      return postgres.distrustClock({ connectionId, nowMs: Date.now(), today: dayOf(Date.now()) });
     case 'note':
       return postgres.noteSignal.executeWithOptions({ summary: step.text }, [{ connectionId, text: step.text }]);
     case 'noteRotation':
@@ -231,8 +236,13 @@ async function waitForNews(state: State, step: Step & { do: 'wait' }, seen: Seen
     takeStraySignals(state);
     return state.inbox.length > seen.inbox.length || state.nudges > seen.nudges || state.sync?.outcome != null;
   };
-  if (untilMs === null) await condition(news);
-  else await condition(news, Math.max(1, untilMs - Date.now()), { summary: summaryOfWait(state, step) });
+  if (untilMs === null) {
+    await condition(news);
+    return;
+  }
+  const waitMs = Math.max(1, untilMs - Date.now());
+  const isNews = await condition(news, waitMs, { summary: summaryOfWait(state, step) });
+  if (!isNews) state.justSynced = null;
 }
 
 /** The first line of a connection's timeline, so it says where the connection stands too. */
@@ -257,11 +267,11 @@ async function tryKey(state: State, keyId: string): Promise<void> {
 async function probeKey(state: State, asked: Message | undefined): Promise<void> {
   const { connectionId } = state;
   try {
-    const summary = 'asks Anthropic whether the rejected key is taken again';
+    const summary = 'asks Anthropic about the key that was rejected';
     if (await anthropic.probeKey.executeWithOptions({ summary }, [{ connectionId, nowMs: Date.now() }])) return;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    // No answer is no verdict. The activity kept that it asked, so the next probe is a day away.
+    // No answer is no verdict. The activity kept that it asked, so the next question is not due at once.
   }
   const kept = state.keepsStrays && asked !== undefined ? afterFailedProbe(asked) : null;
   const others = state.inbox.filter(
@@ -334,5 +344,6 @@ async function closeSync(state: State, { n, runId, plan, outcome }: RunningSync)
       { connectionId, n, runId, plan, nowMs: Date.now() },
     ]);
   }
+  if (outcome === 'succeeded') state.justSynced = plan;
   state.sync = null;
 }

@@ -2,7 +2,7 @@ import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@tempor
 import type { SearchAttributePair } from '@temporalio/common';
 import type { LoadedConnection } from '../activities/connection.ts';
 import type { DayRange } from '../domain/days.ts';
-import type { Facts, Step, SyncPlan } from '../domain/decide.ts';
+import { isDoubted, type Facts, type Step, type SyncPlan } from '../domain/decide.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
 import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
@@ -171,7 +171,9 @@ export function nextOf(facts: Facts, step: Step, running: ShownSync | null): str
     case 'tryKey':
       return 'asks Anthropic about a new key';
     case 'probeKey':
-      return 'asks Anthropic whether the rejected key is taken again';
+      return 'asks Anthropic about the key that was rejected';
+    case 'distrustClock':
+      return 'puts right what was kept while the clock was ahead';
     case 'discover':
       return "reads the organization's workspaces";
     case 'setStatus':
@@ -188,7 +190,7 @@ export function nextOf(facts: Facts, step: Step, running: ShownSync | null): str
   }
 }
 
-function waitOf({ status, candidates }: Facts, untilMs: number | null): string {
+function waitOf({ status, candidates, failure }: Facts, untilMs: number | null): string {
   if (status === 'paused') return 'nothing until somebody resumes it (signal `resume`)';
   if (untilMs === null) return status === 'awaiting_key' ? 'waits for another key' : 'waits for a message';
   const at = `at ${spellInstant(untilMs)}`;
@@ -198,7 +200,9 @@ function waitOf({ status, candidates }: Facts, untilMs: number | null): string {
     case 'awaiting_key':
       return `asks Anthropic whether the rejected key is taken again ${at}`;
     case 'degraded':
-      return `tries again ${at}`;
+      return failure !== null && isDoubted(failure)
+        ? `asks Anthropic about the key again before its rejection counts, ${at}`
+        : `tries again ${at}`;
     case 'validating':
     case 'discovering':
     case 'backfilling':

@@ -35,7 +35,10 @@ describe('a redirect', () => {
       response.writeHead(status, { location: target(own.url, elsewhere.url) }).end();
     });
     const error = await failureOf(readOrganization(own.reader));
-    expect(error).toMatchObject({ code: 'upstream_invalid', detail: `HTTP ${status}` });
+    expect(error).toMatchObject({
+      code: 'network_refused',
+      detail: expect.stringContaining(`HTTP ${status} (a redirect to`),
+    });
     expect(asked).toEqual([ME]);
     expect(strangers).toBe(0);
     await own.close();

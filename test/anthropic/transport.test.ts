@@ -46,11 +46,11 @@ describe('a refusal', () => {
     ['upstream_unavailable', { kind: 'status', status: 529 }, 'HTTP 529 overloaded_error'],
     ['upstream_unavailable', { kind: 'html_error' }, 'HTTP 502'],
     // A page in HTML comes from something on the way: it says nothing of the key.
-    ['upstream_unavailable', { kind: 'html_error', status: 401 }, 'HTTP 401'],
-    ['upstream_unavailable', { kind: 'html_error', status: 403 }, 'HTTP 403'],
-    ['upstream_unavailable', { kind: 'html_error', status: 404 }, 'HTTP 404'],
+    ['network_refused', { kind: 'html_error', status: 401 }, 'HTTP 401 (not in the form'],
+    ['network_refused', { kind: 'html_error', status: 403 }, 'HTTP 403 (not in the form'],
+    ['network_refused', { kind: 'html_error', status: 404 }, 'HTTP 404 (not in the form'],
     ['rate_limited', { kind: 'html_error', status: 429 }, 'HTTP 429'],
-    ['upstream_invalid', { kind: 'redirect' }, 'HTTP 302'],
+    ['network_refused', { kind: 'redirect' }, 'HTTP 302 (a redirect to 127.0.0.1:9'],
   ] as const)('is %s for %o', async (code, fault, detail) => {
     const error = await met(fault);
     expect(error).toMatchObject({ code, requestId: REQUEST_ID });
@@ -120,16 +120,23 @@ describe('the id of a request', () => {
 
 describe('a reply', () => {
   it.each([
-    ['html_ok', 'the reply is cut short or is not JSON'],
     ['truncated_json', 'the reply is cut short or is not JSON'],
-    ['gzip_bomb', 'the reply is cut short or is not JSON'],
-    ['wrong_shape', 'the organization has no id or no name'],
+    ['wrong_shape', 'the organization has no id'],
   ] as const)('that is no answer (%s) is invalid, under the id of its request', async (kind, detail) => {
     expect(await met({ kind })).toMatchObject({
       code: 'upstream_invalid',
       detail,
       requestId: REQUEST_ID,
     });
+  });
+
+  it.each([
+    ['html_ok', 'a reply of the content type "text/html" and no JSON'],
+    ['gzip_bomb', 'a reply compressed (gzip), which was not asked for'],
+  ] as const)('that something on the way gives in its place (%s) says so', async (kind, detail) => {
+    const error = await met({ kind });
+    expect(error).toMatchObject({ code: 'network_refused', requestId: REQUEST_ID });
+    expect(error.detail).toContain(detail);
   });
 
   it.each([

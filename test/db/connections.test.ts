@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   clearFailure,
   disconnect,
+  distrustClock,
+  keepAcceptance,
+  keepRejection,
   listLiveConnections,
   loadFacts,
   markDiscovered,
@@ -16,7 +19,7 @@ import { row } from '../../db/database.ts';
 import { deferKey, stageKey, refuseKey } from '../../db/keys.ts';
 import { reconcileDays, storedDays } from '../../db/ledger.ts';
 import { saveWorkspaces } from '../../db/workspaces.ts';
-import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/decide.ts';
 import { REPORTS } from '../../domain/lines.ts';
 import { daysToRead } from '../../domain/reading.ts';
@@ -73,7 +76,7 @@ describe('the facts of a connection', () => {
       oldestMissing: addDays(TODAY, -30),
       syncedAtMs: null,
       failure: null,
-      probedAtMs: null,
+      hasFutureDays: false,
     });
     expect(await loadFacts(database.db, randomUUID(), settings)).toBeNull();
   });
@@ -152,15 +155,80 @@ describe('the facts of a connection', () => {
     for (const nowMs of [1_700_000_000_123, 1_700_000_100_456]) {
       await recordFailure(database.db, id, { fault: { code: 'key_invalid', detail: 'x' }, keyId, nowMs });
     }
-    expect((await factsOf(id)).failure).toEqual({ code: 'key_invalid', keyId, atMs: 1_700_000_100_456, count: 2 });
+    const failure = { code: 'key_invalid', keyId, atMs: 1_700_000_100_456, count: 2 };
+    const unasked = { probedAtMs: null, answeredAtMs: null, rejectedAtMs: null };
+    expect((await factsOf(id)).failure).toEqual({ ...failure, ...unasked });
     await markProbed(database.db, id, 1_700_000_200_789);
-    expect((await factsOf(id)).probedAtMs).toBe(1_700_000_200_789);
+    expect((await factsOf(id)).failure).toEqual({ ...failure, ...unasked, probedAtMs: 1_700_000_200_789 });
     await clearFailure(database.db, id);
     expect((await factsOf(id)).failure).toBeNull();
     await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 5 });
     expect((await factsOf(id)).failure).toMatchObject({ count: 1, keyId: null });
     await markDiscovered(database.db, id);
     expect(await factsOf(id)).toMatchObject({ discovered: true, failure: null });
+  });
+
+  it('tell what Anthropic said of a key that failed, until it fails anew', async () => {
+    const { id, keyId } = await connect(database.db, { organization: randomUUID() });
+    const probed = { connectionId: id, keyId, hint: 'aaaa' };
+    const fail = (): Promise<void> =>
+      recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId, nowMs: 1_000 });
+    await fail();
+    await keepAcceptance(database.db, probed, 2_000);
+    expect((await factsOf(id)).failure).toMatchObject({ answeredAtMs: 2_000, rejectedAtMs: null });
+    await fail();
+    expect((await factsOf(id)).failure).toMatchObject({ count: 2, answeredAtMs: null, rejectedAtMs: null });
+    await keepRejection(database.db, probed, 'key_invalid', 3_000);
+    await keepRejection(database.db, probed, 'key_invalid', 4_000);
+    expect((await factsOf(id)).failure).toMatchObject({ answeredAtMs: 4_000, rejectedAtMs: 3_000 });
+    // Of another key than the one that failed, nothing is kept.
+    await keepAcceptance(database.db, { ...probed, keyId: randomUUID() }, 5_000);
+    expect((await factsOf(id)).failure).toMatchObject({ answeredAtMs: 4_000 });
+    await keepAcceptance(database.db, probed, 6_000);
+    expect((await factsOf(id)).failure).toBeNull();
+    expect(await eventsOf(database.db, id, 'key_probed')).toEqual([
+      'Key …aaaa was rejected with key_invalid and is taken when asked about again: it goes on serving.',
+      'Key …aaaa was asked about again and is rejected again, with key_invalid: another key is needed.',
+      'Key …aaaa was tried again and is still rejected with key_invalid.',
+      'Anthropic takes key …aaaa again.',
+    ]);
+  });
+
+  it('are put right where a clock that was ahead wrote them: days to come go, and what it read is read again', async () => {
+    const began = addDays(TODAY, -5);
+    const { id, keyId } = await connect(database.db, { began });
+    const ahead = addDays(TODAY, 30);
+    const nowMs = startOfDayMs(TODAY) + 3_600_000;
+    await fill(id, began, addDays(TODAY, -4));
+    await fill(id, addDays(TODAY, -3), ahead, {}, ahead);
+    const beyond = new Date(startOfDayMs(ahead)).toISOString();
+    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: startOfDayMs(ahead) });
+    await deferKey(database.db, { connectionId: id, keyId }, { code: 'rate_limited' }, startOfDayMs(ahead));
+    await database.db.execute(sql`update connections set synced_at = ${beyond} where id = ${id}`);
+    expect((await factsOf(id)).hasFutureDays).toBe(true);
+    await distrustClock(database.db, id, nowMs, TODAY);
+    expect(await factsOf(id)).toMatchObject({
+      hasFutureDays: false,
+      oldestMissing: null,
+      syncedAtMs: null,
+      failure: { atMs: nowMs },
+      candidates: [{ triedAtMs: nowMs }],
+    });
+    const stored = await storedDays(database.db, id, 'cost', { from: began, to: ahead });
+    expect(stored.map(({ day, readOn }) => [day, readOn])).toEqual(
+      daysIn({ from: began, to: TODAY }).map((day) => [day, day < addDays(TODAY, -3) ? TODAY : day]),
+    );
+    expect(await eventsOf(database.db, id, 'clock')).toEqual([
+      expect.stringMatching(/^The clock was ahead.* 4 days from .* on are read again\.$/),
+    ]);
+    // A connection that was made by such a clock keeps its length, and ends today.
+    const { id: made } = await connect(database.db);
+    await database.db.execute(sql`
+      update connections set began = ${ahead}::date - 3, backfill_to = ${ahead}::date where id = ${made}
+    `);
+    expect((await factsOf(made)).hasFutureDays).toBe(true);
+    await distrustClock(database.db, made, nowMs, TODAY);
+    expect(await factsOf(made)).toMatchObject({ hasFutureDays: false, began: addDays(TODAY, -3), backfillTo: TODAY });
   });
 
   it('list the candidates that were asked for first, in that order, and miss no staged one', async () => {

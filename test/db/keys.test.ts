@@ -18,6 +18,7 @@ import {
   stageKey,
 } from '../../db/keys.ts';
 import { keys } from '../../db/schema.ts';
+import { takeSyncNumber } from '../../db/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, connect } from './support.ts';
@@ -74,7 +75,11 @@ async function states(connectionId: string): Promise<string[]> {
   return found.map(({ hint, state }) => `${hint} ${state}`);
 }
 
-const later = (): Date => new Date(Date.now() + 60_000);
+/** The number of the last sync that was started. */
+async function lastSync(id: string): Promise<number> {
+  const { n } = await row<{ n: number }>(database.db, sql`select last_sync as n from connections where id = ${id}`);
+  return n;
+}
 
 describe('a staged key', () => {
   it('serves nothing until it is accepted, and is opened by its id alone', async () => {
@@ -174,14 +179,33 @@ describe('an accepted key', () => {
 
   it('replaces the active one, which is kept until a sync that ran wholly on it succeeded', async () => {
     const { id } = await started();
-    const before = new Date();
     const second = await rotate(id, 'b');
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active']);
-    await destroySuperseded(database.db, id, before);
+    await destroySuperseded(database.db, id, await lastSync(id));
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active']);
-    await destroySuperseded(database.db, id, later());
+    await destroySuperseded(database.db, id, (await lastSync(id)) + 1);
     expect(await states(id)).toEqual(['aaaa destroyed', 'bbbb active']);
     expect((await openActiveKey(database.db, RING, id))?.keyId).toBe(second);
+  });
+
+  it('is told from the one before by order: a clock that steps back changes neither which is overtaken nor which is proven', async () => {
+    const { id } = await started();
+    const n = await takeSyncNumber(database.db, id);
+    const waiting = await stage(id, 'd');
+    await deferKey(database.db, { connectionId: id, keyId: waiting }, { code: 'upstream_unavailable' }, 0);
+    await database.db.execute(sql`
+      update keys set requested_at = now() + interval '1 day', activated_at = activated_at + interval '1 day'
+      where connection_id = ${id} and (activated_at is not null or id = ${waiting})
+    `);
+    await rotate(id, 'e');
+    expect(await states(id)).toEqual(['aaaa superseded', 'dddd destroyed', 'eeee active']);
+    await database.db.execute(sql`
+      update keys set activated_at = now() + interval '1 day' where connection_id = ${id} and state = 'active'
+    `);
+    await destroySuperseded(database.db, id, n);
+    expect(await states(id)).toEqual(['aaaa superseded', 'dddd destroyed', 'eeee active']);
+    await destroySuperseded(database.db, id, await takeSyncNumber(database.db, id));
+    expect(await states(id)).toEqual(['aaaa destroyed', 'dddd destroyed', 'eeee active']);
   });
 
   it('accepted twice is accepted once', async () => {
@@ -198,7 +222,7 @@ describe('an accepted key', () => {
     const { id } = await started();
     for (const letter of ['b', 'c', 'd']) await rotate(id, letter);
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb superseded', 'cccc superseded', 'dddd active']);
-    await destroySuperseded(database.db, id, later());
+    await destroySuperseded(database.db, id, (await lastSync(id)) + 1);
     expect(await states(id)).toEqual(['aaaa destroyed', 'bbbb destroyed', 'cccc destroyed', 'dddd active']);
   });
 
@@ -255,7 +279,7 @@ describe('an accepted key', () => {
   it('that does not wait to be used says what became of it', async () => {
     const { id, first } = await started();
     const replaced = await rotate(id, 'B');
-    await destroySuperseded(database.db, id, later());
+    await destroySuperseded(database.db, id, (await lastSync(id)) + 1);
     const forgotten = await stage(id, 'C', false);
     await database.db.execute(sql`update keys set added_at = now() - interval '25 hours' where id = ${forgotten}`);
     await destroyForgottenCandidates(database.db);

@@ -1,9 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
-import { afterFailedProbe, decide, homeOf, type CandidateFacts, type Facts } from '../../domain/decide.ts';
+import {
+  afterFailedProbe,
+  decide,
+  homeOf,
+  type CandidateFacts,
+  type FailureFacts,
+  type Facts,
+} from '../../domain/decide.ts';
 import type { Message } from '../../domain/messages.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
+import { z } from 'zod';
 import { STATUSES, isLive, mayFollow } from '../../domain/statuses.ts';
 
 const ID = '00000000-0000-4000-8000-000000000001';
@@ -30,8 +38,10 @@ const active: Facts = {
   owed: null,
   syncedAtMs: NOW - 60_000,
   failure: null,
-  probedAtMs: null,
+  hasFutureDays: false,
 };
+const UNASKED = { probedAtMs: null, answeredAtMs: null, rejectedAtMs: null } as const;
+const CONFIRMED = { probedAtMs: NOW, answeredAtMs: NOW, rejectedAtMs: NOW } as const;
 const candidate: CandidateFacts = { keyId: OTHER_KEY, requested: true, tries: 0, triedAtMs: null };
 const fresh: Facts = {
   ...active,
@@ -42,10 +52,20 @@ const fresh: Facts = {
   oldestMissing: BEGAN,
   syncedAtMs: null,
 };
+/** A failure; one of the key was asked about again, and is confirmed. */
 const failed = (code: 'key_invalid' | 'upstream_unavailable', more: Partial<Facts> = {}): Facts => ({
   ...active,
-  failure: { code, keyId: code === 'key_invalid' ? KEY : null, atMs: NOW, count: 1 },
+  failure:
+    code === 'key_invalid'
+      ? { code, keyId: KEY, atMs: NOW, count: 1, ...CONFIRMED }
+      : { code, keyId: null, atMs: NOW, count: 1, ...UNASKED },
   ...more,
+});
+/** A failure of the key that nothing was asked about yet, or of which Anthropic said otherwise since. */
+const doubted = (status: Facts['status'], more: Partial<FailureFacts> = {}): Facts => ({
+  ...active,
+  status,
+  failure: { code: 'key_invalid', keyId: KEY, atMs: NOW, count: 1, ...UNASKED, ...more },
 });
 const next = (facts: Facts | null, inbox: Message[] = [], running = false, now = NOW): unknown =>
   decide(facts, inbox, running, now).step;
@@ -120,7 +140,7 @@ describe('the daily rhythm', () => {
       oldestUnfinished: addDays(TODAY, -60),
       syncedAtMs: NOW - 86_400_000,
     };
-    const failure = { code: 'upstream_invalid', keyId: null, atMs: NOW - 3_600_000, count: 3 } as const;
+    const failure = { code: 'upstream_invalid', keyId: null, atMs: NOW - 3_600_000, count: 3, ...UNASKED } as const;
     const again = { ...failure, count: 4 };
     expect(next({ ...behind, failure })).toMatchObject({ plan: { kind: 'catch_up' } });
     expect(next({ ...behind, failure: again })).toMatchObject({ plan: { kind: 'daily' } });
@@ -151,12 +171,59 @@ describe('after a failure', () => {
     expect(next(degraded, [], false, NOW + backoffMs(1))).toMatchObject({ do: 'startSync' });
   });
 
-  it('awaits a key when the one that serves is rejected, and asks once a day whether it is taken again', () => {
+  it('asks about a key that worked before it believes one rejection, and meanwhile is degraded', () => {
+    expect(next(doubted('active'))).toEqual({ do: 'setStatus', to: 'degraded' });
+    expect(next(doubted('degraded'))).toEqual({ do: 'wait', untilMs: NOW + 30_000 });
+    expect(next(doubted('degraded'), [], false, NOW + 30_000)).toEqual({ do: 'probeKey' });
+    // A question without an answer is asked again, and later and later.
+    const silent = doubted('degraded', { probedAtMs: NOW + 30_000 });
+    expect(next(silent, [], false, NOW + 30_000)).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
+    const long = doubted('degraded', { probedAtMs: NOW + 3_600_000 });
+    expect(next(long, [], false, NOW + 3_600_000)).toEqual({ do: 'wait', untilMs: NOW + 7_200_000 });
+  });
+
+  it('reads on, with a backoff, where Anthropic takes the key after all', () => {
+    const refuted = doubted('degraded', { probedAtMs: NOW + 30_000, answeredAtMs: NOW + 30_000, count: 5 });
+    expect(next(refuted)).toEqual({ do: 'wait', untilMs: NOW + backoffMs(5) });
+    expect(next(refuted, [], false, NOW + backoffMs(5))).toMatchObject({ do: 'startSync' });
+  });
+
+  it('goes back to the key before only once the rejection of the new one is confirmed', () => {
+    const rotated = (failure: Facts): Facts => ({ ...failure, hasSupersededKey: true });
+    expect(next(rotated(doubted('degraded')))).toMatchObject({ do: 'wait' });
+    const answered = { probedAtMs: NOW, answeredAtMs: NOW };
+    expect(next(rotated(doubted('degraded', answered)))).toMatchObject({ do: 'wait' });
+    expect(next(rotated(doubted('degraded', { ...answered, rejectedAtMs: NOW })))).toMatchObject({ do: 'restoreKey' });
+  });
+
+  it('awaits a key once the rejection is confirmed, and asks after 1, 5, 30 minutes, 2 hours, then daily', () => {
     expect(next(failed('key_invalid'))).toEqual({ do: 'setStatus', to: 'awaiting_key' });
-    const awaiting = failed('key_invalid', { status: 'awaiting_key' });
-    expect(next(awaiting)).toEqual({ do: 'wait', untilMs: NOW + 86_400_000 });
-    expect(next(awaiting, [], false, NOW + 86_400_000)).toEqual({ do: 'probeKey' });
-    expect(next({ ...awaiting, probedAtMs: NOW + 1 }, [], false, NOW + 86_400_000)).toMatchObject({ do: 'wait' });
+    const minute = 60_000;
+    let answeredAtMs = NOW;
+    const asked: number[] = [];
+    for (let turn = 0; turn < 6; turn += 1) {
+      const awaiting = doubted('awaiting_key', { probedAtMs: answeredAtMs, answeredAtMs, rejectedAtMs: NOW });
+      const step = next(awaiting, [], false, answeredAtMs);
+      const { untilMs } = z.object({ do: z.literal('wait'), untilMs: z.number() }).parse(step);
+      expect(next(awaiting, [], false, untilMs)).toEqual({ do: 'probeKey' });
+      asked.push((untilMs - NOW) / minute);
+      answeredAtMs = untilMs;
+    }
+    expect(asked).toEqual([1, 5, 30, 120, 120 + 1440, 120 + 2880]);
+  });
+
+  it('asks again soon where a rejected key got no answer: that is no rejection, and waits no day', () => {
+    const day = 86_400_000;
+    const silent = { probedAtMs: NOW + day, answeredAtMs: NOW + day - 10_000, rejectedAtMs: NOW };
+    expect(next(doubted('awaiting_key', silent), [], false, NOW + day)).toEqual({
+      do: 'wait',
+      untilMs: NOW + day + 60_000,
+    });
+    const longer = { ...silent, answeredAtMs: NOW };
+    expect(next(doubted('awaiting_key', longer), [], false, NOW + day)).toEqual({
+      do: 'wait',
+      untilMs: NOW + day + 3_600_000,
+    });
   });
 
   it('is asked about at once when somebody wants a sync, which is made once the key is taken again', () => {
@@ -172,7 +239,7 @@ describe('after a failure', () => {
     const awaiting = failed('key_invalid', { status: 'awaiting_key' });
     const waits = afterFailedProbe({ type: 'syncNow', from: TODAY, to: TODAY });
     if (waits === null) throw new Error('the days are forgotten');
-    expect(next(awaiting, [waits])).toEqual({ do: 'wait', untilMs: NOW + 86_400_000 });
+    expect(next(awaiting, [waits])).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
     expect(next(awaiting, [waits, { type: 'pause' }])).toEqual({ do: 'setStatus', to: 'paused' });
     expect(next({ ...awaiting, failure: null }, [waits])).toEqual({ do: 'setStatus', to: 'active' });
     expect(next(active, [waits])).toMatchObject({ plan: { kind: 'manual', from: TODAY, everyDay: true } });
@@ -345,10 +412,13 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
       keyId: fc.constantFrom(null, KEY, OTHER_KEY),
       atMs: fc.integer({ min: NOW - 10 * 86_400_000, max: NOW }),
       count: fc.integer({ min: 1, max: 99 }),
+      probedAtMs: anyInstant,
+      answeredAtMs: anyInstant,
+      rejectedAtMs: anyInstant,
     }),
     { nil: null },
   ),
-  probedAtMs: anyInstant,
+  hasFutureDays: fc.boolean(),
 });
 const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant('rotateKey'), keyId: fc.constantFrom(KEY, OTHER_KEY) }),
@@ -383,6 +453,49 @@ describe('whatever Postgres says and whoever writes', () => {
       }),
       { numRuns: 3000 },
     );
+  });
+
+  it('it believes no instant beyond now: what a clock that was ahead left is put right before anything is decided', () => {
+    const beyond = NOW + 30 * 86_400_000;
+    const ahead: Partial<Facts>[] = [
+      { syncedAtMs: beyond },
+      { hasFutureDays: true },
+      { candidates: [{ ...candidate, triedAtMs: beyond }] },
+      { failure: { code: 'upstream_unavailable', keyId: null, atMs: beyond, count: 1, ...UNASKED } },
+      { failure: { code: 'key_invalid', keyId: KEY, atMs: NOW, count: 1, ...CONFIRMED, probedAtMs: beyond } },
+    ];
+    for (const more of ahead) {
+      expect(next({ ...active, ...more })).toEqual({ do: 'distrustClock' });
+      expect(next({ ...active, ...more }, [], true)).toMatchObject({ do: 'wait' });
+    }
+    // Clocks of two machines differ by seconds.
+    expect(next({ ...active, syncedAtMs: NOW + 10_000 })).toMatchObject({ do: 'wait' });
+  });
+
+  it('no wait is longer than a day and an hour', () => {
+    fc.assert(
+      fc.property(anyFacts, (facts) => {
+        const { step } = decide(facts, [], false, NOW);
+        if (step.do === 'wait' && step.untilMs !== null) expect(step.untilMs - NOW).toBeLessThanOrEqual(25 * 3_600_000);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('it never reads the same again right after a sync that succeeded, unless somebody asks', () => {
+    fc.assert(
+      fc.property(anyFacts, (facts) => {
+        const { step } = decide(facts, [], false, NOW);
+        if (step.do !== 'startSync') return;
+        expect(decide(facts, [], false, NOW, step.plan).step).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
+        const other = { ...step.plan, everyDay: !step.plan.everyDay };
+        expect(decide(facts, [], false, NOW, other).step).toEqual(step);
+      }),
+      { numRuns: 2000 },
+    );
+    const plan = { kind: 'manual', from: TODAY, to: TODAY, everyDay: true } as const;
+    const asked: Message = { type: 'syncNow', from: TODAY, to: TODAY };
+    expect(decide(active, [asked], false, NOW, plan).step).toEqual({ do: 'startSync', plan });
   });
 
   it('it ends exactly when the connection has ended', () => {

@@ -40,7 +40,7 @@ function factsOf(connectionId: string, candidates: CandidateFacts[]): Facts {
     owed: null,
     syncedAtMs: Date.now(),
     failure: null,
-    probedAtMs: null,
+    hasFutureDays: false,
   };
 }
 
