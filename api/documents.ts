@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
 import { lengthOf } from '../domain/days.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
-import { isDoubted } from '../domain/decide.ts';
-import { confirmAtMs, nextDueMs, nextProbeMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
+import { isDoubted, nextQuestionMs } from '../domain/decide.ts';
+import { nextDueMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
 import { isLive } from '../domain/statuses.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';
@@ -151,10 +151,11 @@ function nextReadMs({ id, status, failure }: ConnectionView, settings: Settings)
     case 'validating':
       return null;
     case 'awaiting_key':
-      return failure === null ? null : nextProbeMs(failure.atMs, failure);
+      return failure === null ? null : nextQuestionMs({ ...failure, code: failure.fault.code });
     case 'degraded':
       if (failure === null) return null;
-      if (isDoubted({ ...failure, code: failure.fault.code })) return confirmAtMs(failure.atMs, failure);
+      if (isDoubted({ ...failure, code: failure.fault.code }))
+        return nextQuestionMs({ ...failure, code: failure.fault.code });
       // While a rejected key is to be replaced by one that got no answer yet, it is that one that is tried.
       if (isKeyFailure(failure.fault.code) && failure.answeredAtMs === null) return null;
       return retryAtMs({ code: failure.fault.code, atMs: failure.atMs, count: failure.count });

@@ -54,7 +54,9 @@ const whole = (min: number, max: number): z.ZodType<number> =>
 const baseUrl = z.string().transform((text, context): string => {
   const url = toBaseUrl(text);
   if (url === null) {
-    context.addIssue('must be an https address, or http on loopback, without credentials, query or fragment');
+    context.addIssue(
+      'must be an https address, or http on loopback, without credentials, query or fragment, that ends before /v1',
+    );
     return z.NEVER;
   }
   return url.origin + url.pathname.replace(/\/+$/, '');

@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
 import { daysToSettle } from '../domain/reading.ts';
@@ -6,7 +6,7 @@ import { lastDayBeforeDaily } from '../domain/schedule.ts';
 import { failureKind, type FailureCode, type Fault } from '../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../domain/statuses.ts';
 import { METERLINE } from '../domain/tokens.ts';
-import { epochMs, rows, type Db } from './database.ts';
+import { epochMs, list, rows, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
 import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
@@ -233,7 +233,7 @@ export async function keepRejection(
       .where(eq(connections.id, connectionId));
     const message =
       failed.rejectedAt === null
-        ? `Key …${hint} was asked about again and is rejected again, with ${code}: another key is needed.`
+        ? `Key …${hint} was asked about again and is rejected again with ${code}, so the rejection counts.`
         : `Key …${hint} was tried again and is still rejected with ${code}.`;
     await addEvent(tx, connectionId, { type: 'key_probed', message });
   });
@@ -259,22 +259,21 @@ async function lockFailureOf(
  */
 export async function distrustClock(db: Db, connectionId: string, nowMs: number, today: Day): Promise<void> {
   const now = new Date(nowMs).toISOString();
+  const capped = (column: string): SQL => {
+    const name = sql.identifier(column);
+    return sql`${name} = case when ${name} > ${now}::timestamptz then ${now}::timestamptz else ${name} end`;
+  };
   await db.transaction(async (tx) => {
     if ((await lockLive(tx, connectionId, 'update')) === null) return;
     await tx.execute(sql`
       update connections set
+        ${list(['failed_at', 'probed_at', 'answered_at', 'rejected_at'].map(capped))},
         synced_at = case when synced_at <= ${now}::timestamptz then synced_at end,
-        failed_at = least(failed_at, ${now}::timestamptz),
-        probed_at = least(probed_at, ${now}::timestamptz),
-        answered_at = least(answered_at, ${now}::timestamptz),
-        rejected_at = least(rejected_at, ${now}::timestamptz),
         began = began - greatest(0, backfill_to - ${today}::date),
         backfill_to = least(backfill_to, ${today}::date)
       where id = ${connectionId}
     `);
-    await tx.execute(sql`
-      update keys set tried_at = least(tried_at, ${now}::timestamptz) where connection_id = ${connectionId}
-    `);
+    await tx.execute(sql`update keys set ${capped('tried_at')} where connection_id = ${connectionId}`);
     const future = sql`connection_id = ${connectionId} and day > ${today}::date`;
     for (const lines of ['cost_lines', 'usage_lines']) {
       await tx.execute(sql`

@@ -7,15 +7,17 @@ export function isLoopback({ hostname }: URL): boolean {
 
 const ANTHROPIC_HOST = 'api.anthropic.com';
 
-/** Whether requests to an address go to Anthropic itself, and not to a gateway or a simulator. */
-export function isAnthropic(address: string): boolean {
-  return URL.canParse(address) && new URL(address).host === ANTHROPIC_HOST;
+/** What whoever starts it must know of an address that is not Anthropic's own; null of Anthropic's. */
+export function warningOf(address: string): string | null {
+  const { host } = new URL(address);
+  if (host === ANTHROPIC_HOST) return null;
+  return `Admin API keys are sent to ${host}, which ANTHROPIC_BASE_URL names, and not to ${ANTHROPIC_HOST}.`;
 }
 
 /**
  * The address that requests to Anthropic go to: https, or http on loopback, with nothing but a host and a path. A path
  * that ends in `/v1`, as other clients want it, loses that: every path that is asked for begins with it. Null for any
- * other text, since what is sent there holds a key.
+ * other text, since what is sent there holds a key, and for a path that cannot be right.
  */
 export function toBaseUrl(text: string): URL | null {
   if (!URL.canParse(text)) return null;
@@ -24,5 +26,7 @@ export function toBaseUrl(text: string): URL | null {
   const isBare = [url.username, url.password, url.search, url.hash].every((part) => part === '');
   if (!isSafe || !isBare) return null;
   url.pathname = url.pathname.replace(/(\/v1|\/)*$/, '');
-  return url;
+  const isWithinApi =
+    /\/v1\/(organizations|messages)(\/|$)/.test(url.pathname) || (url.host === ANTHROPIC_HOST && url.pathname !== '/');
+  return isWithinApi ? null : url;
 }

@@ -335,7 +335,7 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
       return { do: 'restoreKey', rejectedKeyId: failure.keyId, code: failure.code };
     }
     if (facts.status === 'awaiting_key') {
-      const dueMs = nextProbeMs(failure.atMs, failure);
+      const dueMs = nextQuestionMs(failure);
       return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
     }
     const keyWaits = facts.candidates.some((candidate) => candidate.requested);
@@ -345,10 +345,18 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
   return retry(facts, failure, nowMs);
 }
 
+/** When Anthropic is asked about a key that failed (ms), without anybody asking for it. */
+export function nextQuestionMs(failure: Pick<FailureFacts, 'code' | 'atMs' | keyof Questions>): number {
+  const { code, atMs, probedAtMs } = failure;
+  // Where the key cannot be opened, nobody is asked, and there is nobody who could be silent.
+  if (code === 'key_unreadable') return nextProbeMs(atMs, { probedAtMs, answeredAtMs: probedAtMs, rejectedAtMs: atMs });
+  return isConfirmed(failure) ? nextProbeMs(atMs, failure) : confirmAtMs(atMs, failure);
+}
+
 /** One rejection is asked about before anything is concluded from it. */
 function confirm(facts: Facts, failure: FailureFacts, nowMs: number): Step {
   if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
-  const dueMs = confirmAtMs(failure.atMs, failure);
+  const dueMs = nextQuestionMs(failure);
   return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
 import { loadConfig } from '../config/config.ts';
 import { loadTemporalSettings } from '../config/temporal.ts';
+import { warningOf } from '../domain/base-url.ts';
 import { announceReady, configured, onStop } from '../config/process.ts';
 import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
@@ -72,6 +73,8 @@ async function main(): Promise<void> {
     worker.shutdown();
   });
   announceReady();
+  const warning = warningOf(config.anthropicBaseUrl);
+  if (warning !== null) log.warn(warning);
   log.info({ namespace, taskQueue, anthropic: config.anthropicBaseUrl }, 'the worker serves');
   if (stop.signal.aborted) worker.shutdown();
   await worker.run();

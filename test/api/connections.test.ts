@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../domain/failures.ts';
-import { disconnect, recordFailure, setStatus } from '../../db/connections.ts';
+import { disconnect, keepRejection, recordFailure, setStatus } from '../../db/connections.ts';
 import { acceptKey, deferKey, openCandidate, refuseKey, stageKey } from '../../db/keys.ts';
 import { keys, syncs } from '../../db/schema.ts';
 import { addDays } from '../../domain/days.ts';
@@ -137,6 +137,8 @@ describe('POST /v1/connections', () => {
     ['not a key', 'hello'],
     ['empty', ''],
     ['a workspace key', 'sk-ant-api03-abcdefghijklmnopqrstuvwxyz'],
+    ['a key of claude.ai for Enterprise', 'sk-ant-api01-abcdefghijklmnopqrstuvwxyz'],
+    ['quotes around it', `"${CANARY}"`],
     ['a line break', `${CANARY}\r\nx-other: 1`],
     ['a NUL', `${CANARY}\0`],
     ['a snowman', `${CANARY}☃`],
@@ -152,10 +154,18 @@ describe('POST /v1/connections', () => {
     expect(after.body.data).toHaveLength(before.body.data.length);
   });
 
-  it('tells a workspace key from an Admin key', async () => {
-    const key = 'sk-ant-api03-abcdefghijklmnopqrstuvwxyz';
+  it.each([
+    ['sk-ant-api03-abcdefghijklmnopqrstuvwxyz', 'workspace key'],
+    ['sk-ant-api01-abcdefghijklmnopqrstuvwxyz', 'claude.ai for Enterprise'],
+  ])('says of a key that begins as %s that it is a %s', async (key, words) => {
     const refused = await api.send('POST', '/v1/connections', { ...NEW, admin_api_key: key });
-    expect(refused.body.detail).toContain('workspace key');
+    expect(refused.body.detail).toContain(words);
+  });
+
+  it('leaves a key of a prefix that it does not know to Anthropic', async () => {
+    const made = await api.send('POST', '/v1/connections', { ...NEW, admin_api_key: `sk-ant-new7-${'a'.repeat(30)}` });
+    expect(made.status).toBe(202);
+    expect(made.body).toMatchObject({ status: 'validating', key: { hint: 'aaaa' } });
   });
 
   it.each([
@@ -232,9 +242,12 @@ describe('a connection', () => {
 
   it('shows when a rejected key is tried again', async () => {
     const id = await seedConnection(api.db, { status: 'awaiting_key', withKey: true });
-    await recordFailure(api.db, id, { fault: { code: 'key_invalid' }, keyId: null, nowMs: NOW });
-    const { body } = await api.get(`/v1/connections/${id}`);
-    expect(body.next_sync_at).toBe('2026-08-01T12:00:00.000Z');
+    const shown = async () => (await api.get(`/v1/connections/${id}`)).body;
+    const keyId = (await shown()).key.id;
+    await recordFailure(api.db, id, { fault: { code: 'key_invalid' }, keyId, nowMs: NOW });
+    expect((await shown()).next_sync_at).toBe('2026-07-31T12:00:30.000Z');
+    await keepRejection(api.db, { connectionId: id, keyId, hint: 'wxyz' }, 'key_invalid', NOW + 30_000);
+    expect((await shown()).next_sync_at).toBe('2026-07-31T12:01:30.000Z');
   });
 
   it('shows the key that waits for an answer beside the one that serves, and when it is tried again', async () => {

@@ -93,7 +93,7 @@ export interface Body {
   readonly note: string | null;
   readonly last_sync: unknown;
   readonly temporal: unknown;
-  readonly key: { readonly hint: string };
+  readonly key: { readonly id: string; readonly hint: string };
   readonly key_id: string;
   readonly candidate: { readonly id: string };
   readonly next_sync_at: string;

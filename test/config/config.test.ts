@@ -94,6 +94,13 @@ describe('a value', () => {
       'https://gateway.example/anthropic/',
       { anthropicBaseUrl: 'https://gateway.example/anthropic' },
     ],
+    ['ANTHROPIC_BASE_URL', 'https://api.anthropic.com/v1', { anthropicBaseUrl: 'https://api.anthropic.com' }],
+    ['ANTHROPIC_BASE_URL', 'https://gateway.example/a/v1/', { anthropicBaseUrl: 'https://gateway.example/a' }],
+    [
+      'ANTHROPIC_BASE_URL',
+      'https://gateway.example/v1/account/anthropic',
+      { anthropicBaseUrl: 'https://gateway.example/v1/account/anthropic' },
+    ],
     ['ANTHROPIC_BASE_URL', 'http://localhost:8081', { anthropicBaseUrl: 'http://localhost:8081' }],
     ['ANTHROPIC_BASE_URL', 'http://127.0.0.1:8081/', { anthropicBaseUrl: 'http://127.0.0.1:8081' }],
     ['ANTHROPIC_BASE_URL', 'http://[::1]:8081', { anthropicBaseUrl: 'http://[::1]:8081' }],
@@ -160,13 +167,16 @@ describe('the address of Anthropic', () => {
     'http://user:hunter2@localhost',
     'https://api.anthropic.com/?key=hunter2',
     'https://api.anthropic.com/#x',
+    'https://api.anthropic.com/v1/organizations',
+    'https://api.anthropic.com/api',
+    'https://gateway.example/v1/messages',
     'api.anthropic.com',
     '/v1',
     'https://',
   ])('is https, or http on loopback, and nothing more: not %s', (value) => {
     const faults = faultsOf({ ANTHROPIC_BASE_URL: value });
     expect(faults).toEqual([
-      'ANTHROPIC_BASE_URL must be an https address, or http on loopback, without credentials, query or fragment',
+      'ANTHROPIC_BASE_URL must be an https address, or http on loopback, without credentials, query or fragment, that ends before /v1',
     ]);
   });
 });

@@ -188,7 +188,7 @@ describe('the facts of a connection', () => {
     expect((await factsOf(id)).failure).toBeNull();
     expect(await eventsOf(database.db, id, 'key_probed')).toEqual([
       'Key …aaaa was rejected with key_invalid and is taken when asked about again: it goes on serving.',
-      'Key …aaaa was asked about again and is rejected again, with key_invalid: another key is needed.',
+      'Key …aaaa was asked about again and is rejected again with key_invalid, so the rejection counts.',
       'Key …aaaa was tried again and is still rejected with key_invalid.',
       'Anthropic takes key …aaaa again.',
     ]);

@@ -27,6 +27,8 @@ export interface SkippingWorld {
   readonly shown: (id: string) => Promise<z.input<typeof connection>>;
   /** Waits for a status, with no sync under way. */
   readonly becomes: (id: string, status: string) => Promise<void>;
+  /** Waits until the rejection of its key was confirmed, and no sync is under way. */
+  readonly awaitsKey: (id: string) => Promise<void>;
   /** Waits until the connection's workflow has nothing to do but to wait. */
   readonly settles: (id: string) => Promise<void>;
   /** Waits for something that comes with time: lets a few seconds pass between looks, at most five minutes in all. */
@@ -132,6 +134,10 @@ function helpersOf(world: World, made: string[]): SkippingWorld {
         const now = await stateOf(db, id);
         return now.status === status && (await syncsOf(db, id)).every((sync) => sync.state !== 'running');
       });
+    },
+    async awaitsKey(id) {
+      await skipping.comes('a key to be awaited', async () => (await stateOf(db, id)).status === 'awaiting_key');
+      await skipping.becomes(id, 'awaiting_key');
     },
     async settles(id) {
       await until('nothing left to do', async () => {

@@ -8,8 +8,20 @@ import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 
-const { world, state, keys, syncs, becomes, connected, organizationOf, workflowDay, passDays, comes, expectExact } =
-  await skippingWorld();
+const {
+  world,
+  state,
+  keys,
+  syncs,
+  becomes,
+  awaitsKey,
+  connected,
+  organizationOf,
+  workflowDay,
+  passDays,
+  comes,
+  expectExact,
+} = await skippingWorld();
 
 async function firstRunOf(id: string): Promise<{ firstExecutionRunId: string | undefined }> {
   const { events } = await world.client.workflow.getHandle(connectionWorkflowId(id)).fetchHistory();
@@ -167,7 +179,7 @@ describe('a key that does not serve', () => {
     const { control } = world.simulator;
     control.setKeyState(key, 'forbidden');
     await world.signal(id, 'syncNow');
-    await becomes(id, 'awaiting_key');
+    await awaitsKey(id);
     control.setKeyState(key, 'active');
     const today = await workflowDay();
     await world.signal(id, 'syncNow', { from: addDays(today, -1), to: today });
@@ -182,14 +194,14 @@ describe('a key that does not serve', () => {
     const { control } = world.simulator;
     control.setKeyState(key, 'revoked');
     await world.signal(id, 'syncNow');
-    await becomes(id, 'awaiting_key');
+    await awaitsKey(id);
     const day = addDays(await workflowDay(), -3);
     const asked = control.conduct().after_revocation;
     await world.signal(id, 'syncNow', { from: day, to: day });
-    await until('a probe', async () => (await eventsOf(world.database.db, id, 'key_probed')).length === 1);
+    await until('a probe', async () => (await eventsOf(world.database.db, id, 'key_probed')).length === 2);
     control.clock({ now: (await world.now()) + 2 * 86_400_000 });
     await world.pass('2 days');
-    expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(3);
+    expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(8);
     const next = control.addKey({ organization }).key;
     await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
     await until('the day', async () =>
@@ -207,7 +219,7 @@ describe('a key that does not serve', () => {
     const { control } = world.simulator;
     control.setKeyState(key, 'forbidden');
     await world.signal(id, 'syncNow');
-    await becomes(id, 'awaiting_key');
+    await awaitsKey(id);
     control.setKeyState(key, 'active');
     control.clock({ now: (await world.now()) + 90_000_000 });
     await world.pass('25 hours');

@@ -10,7 +10,7 @@ import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { until } from '../support/wait.ts';
 
-const { world, state, keys, syncs, shown, becomes, settles, comes, ...skipping } = await skippingWorld();
+const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, ...skipping } = await skippingWorld();
 const { organizationOf, workflowDay, passDays, passHours, expectExact } = skipping;
 const { control } = world.simulator;
 const { db } = world.database;
@@ -95,16 +95,16 @@ class Subject {
     return names.filter((name, index) => name !== names[index - 1]);
   }
 
-  /** It serves with this key alone, and lacks nothing. */
-  async isWholeWith(name: string): Promise<void> {
+  /** It serves with this key alone, and lacks nothing; `trouble` is the code of what is shown all the same. */
+  async isWholeWith(name: string, trouble: string | null = null): Promise<void> {
     await comes(`all but ${name} to be out of service`, async () =>
       (await this.ring()).every((key) => key === `${name} active` || /refused|destroyed/.test(key)),
     );
     await becomes(this.id, 'active');
     await settles(this.id);
     const { error, key, status, missing_days } = await shown(this.id);
-    expect({ error, status, missing_days, hint: key?.hint }).toEqual({
-      error: null,
+    expect({ error: error?.code ?? null, status, missing_days, hint: key?.hint }).toEqual({
+      error: trouble,
       status: 'active',
       missing_days: 0,
       hint: this.key(name).slice(-4),
@@ -138,6 +138,10 @@ async function isHeld(): Promise<void> {
 const REPLACED = ['B serves from now on.', 'A, replaced, is destroyed.'];
 const REJECTED = 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.';
 const STILL_REJECTED = 'A was tried again and is still rejected with key_invalid.';
+const CONFIRMED = (name: string): string[] => [
+  `The connection is degraded: ${REJECTED}`,
+  `${name} was asked about again and is rejected again with key_invalid, so the rejection counts.`,
+];
 const INVALID = 'HTTP 401 authentication_error: invalid x-api-key';
 const UNANSWERED = 'There is no verdict on B yet; it is tried again on its own: ';
 
@@ -233,7 +237,7 @@ describe('a rotation', () => {
     const subject = await connected('Paused, rejected');
     control.setKeyState(subject.key('A'), 'revoked');
     await world.signal(subject.id, 'syncNow');
-    await becomes(subject.id, 'awaiting_key');
+    await awaitsKey(subject.id);
     await world.signal(subject.id, 'pause');
     await becomes(subject.id, 'paused');
     expect((await shown(subject.id)).error?.code).toBe('key_invalid');
@@ -276,17 +280,19 @@ describe('a rotation', () => {
     const subject = await connected('Rescue');
     control.setKeyState(subject.key('A'), 'revoked');
     await world.signal(subject.id, 'syncNow');
-    await becomes(subject.id, 'awaiting_key');
+    await awaitsKey(subject.id);
     const asked = control.conduct().after_revocation;
     await passHours(73);
-    // One probe a day, and nothing else.
-    expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(3);
+    // After 1, 5 and 30 minutes, 2 hours, then one a day, and nothing else.
+    expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(7);
     await subject.rotate('B');
     await subject.isWholeWith('B');
-    expect(await subject.story('active')).toEqual([
+    const story = await subject.story('active');
+    expect(story.filter((message) => message === STILL_REJECTED).length).toBeGreaterThanOrEqual(5);
+    expect(story.filter((message) => message !== STILL_REJECTED)).toEqual([
       `Sync 2 (manual) failed with key_invalid: ${INVALID}`,
+      ...CONFIRMED('A'),
       `The connection is awaiting_key: ${REJECTED}`,
-      ...Array.from({ length: 3 }, () => STILL_REJECTED),
       'B serves from now on.',
       'The connection is active.',
       'A, replaced, is destroyed.',
@@ -397,7 +403,7 @@ describe('the old key, revoked', () => {
     await isHeld();
     control.setKeyState(subject.key('A'), 'revoked');
     control.clearFaults();
-    await becomes(subject.id, 'awaiting_key');
+    await awaitsKey(subject.id);
     const { days } = await state(subject.id);
     expect(days).toBeGreaterThan(0);
     expect(days).toBeLessThan(5);
@@ -406,6 +412,7 @@ describe('the old key, revoked', () => {
     control.paging({ maxBucketsPerPage: null });
     expect(await subject.story('backfilling')).toEqual([
       `Sync 1 (backfill) failed with key_invalid: ${INVALID}`,
+      ...CONFIRMED('A'),
       `The connection is awaiting_key: ${REJECTED}`,
       'B serves from now on.',
       'The connection is backfilling.',
@@ -422,14 +429,23 @@ describe('the new key, rejected before its first success', () => {
     control.fault({ kind: 'unauthorized', key: subject.key('B'), after: 1, times: 'always' });
     await subject.rotate('B');
     await subject.has('A active', 'B refused');
-    await subject.isWholeWith('A');
+    await subject.isWholeWith('A', 'key_invalid');
     expect(await subject.story('active')).toEqual([
       'B serves from now on.',
       `Sync 2 (daily) failed with key_invalid: ${INVALID}`,
+      ...CONFIRMED('B'),
       'B was rejected before its first success; A serves again.',
+      'The connection is active.',
     ]);
     await passDays(subject.id, 1);
-    await subject.isWholeWith('A');
+    // Whoever was told that the rotation was done is told that it was undone, until the next one.
+    await subject.isWholeWith('A', 'key_invalid');
+    const { error } = await shown(subject.id);
+    expect(error?.detail).toBe(
+      `Key …${subject.key('B').slice(-4)} was rejected before its first success; key …${subject.key('A').slice(-4)} serves again.`,
+    );
+    await subject.rotate('C');
+    await subject.isWholeWith('C');
     await record(world.client, 'connection-restored', connectionWorkflowId(subject.id));
   });
 
@@ -438,7 +454,7 @@ describe('the new key, rejected before its first success', () => {
     control.setKeyState(subject.key('A'), 'revoked');
     control.fault({ kind: 'unauthorized', key: subject.key('B'), after: 1, times: 'always' });
     await subject.rotate('B');
-    await becomes(subject.id, 'awaiting_key');
+    await awaitsKey(subject.id);
     expect(await subject.ring()).toEqual(['A active', 'B refused']);
     expect(await shown(subject.id)).toMatchObject({
       error: { code: 'key_invalid' },
@@ -448,13 +464,15 @@ describe('the new key, rejected before its first success', () => {
     await subject.rotate('C');
     await subject.isWholeWith('C');
     expect(await subject.ring()).toEqual(['A destroyed', 'B refused', 'C active']);
-    expect(await subject.story('active')).toEqual([
+    expect((await subject.story('active')).filter((message) => message !== STILL_REJECTED)).toEqual([
       'B serves from now on.',
       `Sync 2 (daily) failed with key_invalid: ${INVALID}`,
+      ...CONFIRMED('B'),
       'B was rejected before its first success; A serves again.',
+      'The connection is active.',
       `Sync 3 (daily) failed with key_invalid: ${INVALID}`,
+      ...CONFIRMED('A'),
       `The connection is awaiting_key: ${REJECTED}`,
-      ...Array.from({ length: 2 }, () => STILL_REJECTED),
       'C serves from now on.',
       'The connection is active.',
       'A, replaced, is destroyed.',
@@ -479,7 +497,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     [
       'nonsense',
       { kind: 'html_ok' },
-      'Anthropic sent a reply that is cut, malformed or contradicts itself. Nothing of it was stored.',
+      'Something on the way to Anthropic refused the request or answered in its place. This says nothing of the key.',
     ],
   ])('but %s stays one, is tried again, and serves once there is a verdict', async (_what, fault, why) => {
     const subject = await connected(`No verdict ${fault.kind}`);
@@ -557,7 +575,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     await world.signal(subject.id, 'syncNow');
     await becomes(subject.id, 'degraded');
     control.clearFaults();
-    await comes('a key to be awaited', async () => (await state(subject.id)).status === 'awaiting_key');
+    await awaitsKey(subject.id);
     expect(await subject.ring()).toEqual(['A active', 'B refused']);
     await subject.rotate('C');
     await subject.isWholeWith('C');

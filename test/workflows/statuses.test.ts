@@ -11,7 +11,8 @@ import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 
-const { world, state, keys, syncs, shown, becomes, settles, comes, connected, ...skipping } = await skippingWorld();
+const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, connected, ...skipping } =
+  await skippingWorld();
 const { organizationOf, workflowDay, passHours, expectExact } = skipping;
 const { control } = world.simulator;
 const { db } = world.database;
@@ -73,7 +74,7 @@ const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>>
     const made = await connected(name);
     control.setKeyState(made.key, 'revoked');
     await world.signal(made.id, 'syncNow');
-    await becomes(made.id, 'awaiting_key');
+    await awaitsKey(made.id);
     await settles(made.id);
     return made;
   },
@@ -171,26 +172,39 @@ describe('what the API shows of a connection that is', () => {
     await until('the next try', async () => (await syncs(id)).length > before);
   });
 
-  it('awaiting a key: why, what to do, and the next probe, one a day', async () => {
+  it('degraded by one rejection: that Anthropic is asked about the key again before it counts, and when', async () => {
+    const { id, key } = await ARRANGE.active('Shown doubted');
+    control.setKeyState(key, 'revoked');
+    await world.signal(id, 'syncNow');
+    await becomes(id, 'degraded');
+    await settles(id);
+    const { error, next_sync_at } = await shown(id);
+    expect(error).toMatchObject({ code: 'key_invalid' });
+    expect(error?.detail).toContain('asked about the key once more before this counts');
+    expect(Date.parse(next_sync_at ?? '')).toBe((await failureOf(id)).atMs + 30_000);
+  });
+
+  it('awaiting a key: why, what to do, and the next probe, after 1, 5 and 30 minutes, 2 hours, then daily', async () => {
     const { id, key } = await ARRANGE.awaiting_key('Shown awaiting');
     const probes = (): number => control.conduct().last.filter((entry) => entry.key === key.slice(-4)).length;
-    const { error, next_sync_at, status } = await shown(id);
+    const { error, status } = await shown(id);
     expect(status).toBe('awaiting_key');
     const { message, action } = failureKind('key_invalid');
     expect(error).toMatchObject({ code: 'key_invalid', message, action });
-    expect(Date.parse(next_sync_at ?? '')).toBe((await failureOf(id)).atMs + 86_400_000);
-    const before = probes();
-    await passHours(23.5);
-    await settles(id);
-    expect(probes()).toBe(before);
-    await passHours(1);
-    await settles(id);
-    expect(probes()).toBe(before + 1);
-    const { probedMs } = await row<{ probedMs: string }>(
-      db,
-      sql`select probed_at as "probedMs" from connections where id = ${id}`,
-    );
-    expect(Date.parse((await shown(id)).next_sync_at ?? '')).toBe(Date.parse(probedMs) + 86_400_000);
+    const { at } = await row<{ at: string }>(db, sql`select rejected_at as at from connections where id = ${id}`);
+    for (const minutes of [1, 5, 30, 120, 120 + 24 * 60]) {
+      const nextMs = Date.parse((await shown(id)).next_sync_at ?? '');
+      // Those of a day later are counted from when the last one was answered, some seconds after its time.
+      expect(Math.round((nextMs - Date.parse(at)) / 60_000)).toBe(minutes);
+      const before = probes();
+      const leftMs = nextMs - (await world.now());
+      if (leftMs > 20_000) await passHours((leftMs - 20_000) / 3_600_000);
+      await settles(id);
+      expect(probes()).toBe(before);
+      await passHours(21_000 / 3_600_000);
+      await until('the probe', () => probes() === before + 1);
+      await settles(id);
+    }
   });
 
   it('paused: nothing wrong, and nothing to come', async () => {
@@ -341,18 +355,16 @@ describe('a connection', () => {
   });
 
   it('whose key is rejected before its workspaces are read awaits one, and discovers with it', async () => {
-    const made = await connecting('Discovery rejected', {
-      kind: 'unauthorized',
-      report: 'workspaces',
-      times: 'always',
-    });
-    await becomes(made.id, 'awaiting_key');
+    // Anthropic takes it when it is tried, and rejects it from its second request on.
+    const made = await connecting('Discovery rejected', { kind: 'unauthorized', after: 1, times: 'always' });
+    await awaitsKey(made.id);
     expect(await shown(made.id)).toMatchObject({ error: { code: 'key_invalid' } });
     await rotate(made);
     await isActiveAndExact(made);
     expect(await pathOf(made.id)).toEqual([
       'validating',
       'discovering',
+      'degraded',
       'awaiting_key',
       'discovering',
       'backfilling',
@@ -388,12 +400,39 @@ describe('a connection', () => {
   });
 
   it('whose key is rejected in the backfill awaits one, and goes on with it', async () => {
-    const made = await connecting('Backfill rejected', { kind: 'unauthorized', report: 'cost', times: 'always' });
-    await becomes(made.id, 'awaiting_key');
+    const made = await connecting('Backfill rejected', { kind: 'unauthorized', after: 2, times: 'always' });
+    await awaitsKey(made.id);
     await rotate(made);
     await isActiveAndExact(made);
-    expect((await pathOf(made.id)).slice(2)).toEqual(['backfilling', 'awaiting_key', 'backfilling', 'active']);
+    expect((await pathOf(made.id)).slice(2)).toEqual([
+      'backfilling',
+      'degraded',
+      'awaiting_key',
+      'backfilling',
+      'active',
+    ]);
   });
+
+  it.each([
+    ['discovering', { kind: 'hold', report: 'organization' }],
+    ['backfilling', { kind: 'hold', report: 'workspaces' }],
+    ['active', null],
+  ] as const)(
+    'that is %s and whose key cannot be opened awaits one at once, until it can be',
+    async (status, fault) => {
+      const name = `Unreadable ${status}`;
+      const made = fault === null ? await ARRANGE.active(name) : await connecting(name, fault);
+      if (fault !== null) await isHeld();
+      await db.execute(sql`update keys set ring_key_id = 'gone' where connection_id = ${made.id}`);
+      if (fault === null) await world.signal(made.id, 'syncNow');
+      control.clearFaults();
+      await becomes(made.id, 'awaiting_key');
+      expect((await pathOf(made.id)).slice(-2)).toEqual([status, 'awaiting_key']);
+      expect(await shown(made.id)).toMatchObject({ error: { code: 'key_unreadable' } });
+      await db.execute(sql`update keys set ring_key_id = 'test' where connection_id = ${made.id}`);
+      await isActiveAndExact(made);
+    },
+  );
 
   it('that is degraded and whose key is rejected then awaits one', async () => {
     const made = await ARRANGE.degraded('Degraded, then rejected');

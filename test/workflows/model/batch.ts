@@ -125,12 +125,15 @@ export class Batch {
     return (count['401'] ?? 0) + (count['403'] ?? 0);
   }
 
-  /** A rejected key is asked for once a day, and once by each thing that people ask; never in a loop. */
+  /**
+   * A rejected key is asked for three times in a sync, once to confirm it, after 1, 5, 30 minutes and 2 hours, then once a
+   * day, and once by each thing that people ask; never in a loop.
+   */
   #checkPatience(turns: ReadonlyMap<Life, Turn>, rejected: number, hours: number): void {
     let allowed = 0;
     for (const [life, { orders }] of turns) {
       if ([...life.anthropic.values()].some((state) => state !== 'active')) {
-        allowed += 4 + 3 * orders.length + Math.ceil(hours / 24);
+        allowed += 12 + 5 * orders.length + Math.ceil(hours / 24);
       }
     }
     if (rejected > allowed)
