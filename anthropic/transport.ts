@@ -166,12 +166,20 @@ function createReader(
       try {
         return parse(storable(body));
       } catch (error) {
-        throw error instanceof AnthropicError ? error.withRequestId(requestId) : error;
+        throw faultOfReply(error).withRequestId(requestId);
       } finally {
         if (body.buffer.byteLength <= MOST_SPARE_BYTES) spare = Buffer.from(body.buffer);
       }
     },
   };
+}
+
+/** Whatever taking a reply apart stumbles over lies in the reply. What it says may quote that, so that it is not said on. */
+function faultOfReply(error: unknown): AnthropicError {
+  if (error instanceof AnthropicError) return error;
+  return invalidReply(
+    `the reply cannot be taken apart (${error instanceof Error ? error.name : 'a value was thrown'})`,
+  );
 }
 
 function endOf(signal: AbortSignal): Promise<never> {

@@ -263,12 +263,22 @@ function usageModel(lines: readonly UsageLine[]): Map<string, string> {
     const series = canonicalDimensions(dimensions);
     const sum = sums.get(series) ?? { counts: USAGE_COUNTS.map(() => 0), extra: {} };
     const extra = { ...sum.extra };
-    for (const [name, value] of Object.entries(extraCounts)) extra[name] = (extra[name] ?? 0) + value;
-    sums.set(series, { counts: USAGE_COUNTS.map((name, index) => (sum.counts[index] ?? 0) + counts[name]), extra });
+    for (const [name, value] of Object.entries(extraCounts)) extra[name] = (extra[name] ?? 0) + Number(value);
+    const added = USAGE_COUNTS.map((name, index) => (sum.counts[index] ?? 0) + Number(counts[name]));
+    sums.set(series, { counts: added, extra });
   }
   return new Map(
     [...sums].map(([series, { counts, extra }]) => [series, `${counts.join(' ')} ${canonicalDimensions(extra)}`]),
   );
+}
+
+/** What is known by name of lines, without what is zero: every dimension of these has a column, but for one constant. */
+function knownOf(model: ReadonlyMap<string, string>): string {
+  return [...model]
+    .map(([series, value]) => `${series} ${value.replace(/ \{"more":\d+\}| \{\}/, '')}`)
+    .filter((line) => !/ 0( 0)*$/.test(line))
+    .sort()
+    .join('\n');
 }
 
 function linesOf(model: ReadonlyMap<string, string>): string[] {
@@ -296,7 +306,7 @@ describe('a day read again and again', () => {
         const expected: Omit<Restatement, 'before' | 'after'>[] = [];
         for (const lines of reads) {
           const after = costModel(lines);
-          const same = before !== null && linesOf(before).join() === linesOf(after).join();
+          const same = before !== null && knownOf(before) === knownOf(after);
           expect(await commitCost(database.db, id, lines)).toBe(same ? 'unchanged' : 'changed');
           expect(await storedCost(id)).toEqual(linesOf(after));
           const dollars = [...after].flatMap(([series, value]) => (series.includes('EUR') ? [] : [value]));
@@ -321,7 +331,7 @@ describe('a day read again and again', () => {
         const expected: Omit<Restatement, 'before' | 'after'>[] = [];
         for (const lines of reads) {
           const after = usageModel(lines);
-          const same = before !== null && linesOf(before).join() === linesOf(after).join();
+          const same = before !== null && knownOf(before) === knownOf(after);
           expect(await commitUsage(database.db, id, lines)).toBe(same ? 'unchanged' : 'changed');
           expect(await storedUsage(id)).toEqual(linesOf(after));
           if (before !== null && !same) expected.push(difference(before, after));
