@@ -15,7 +15,11 @@ const LONGEST_NAME = 500;
 const MOST_REPORTED = 64 * 1024;
 const MOST_DEPTH = 50;
 
-const pageReply = z.looseObject({ data: z.array(z.unknown()), last_id: z.unknown(), has_more: z.unknown() });
+const pageReply = z.looseObject({
+  data: z.array(z.unknown()),
+  last_id: z.unknown().optional(),
+  has_more: z.unknown().optional(),
+});
 const workspaceReply = z.looseObject({ id: z.string().min(1).max(LONGEST_ID) });
 
 /**
@@ -93,11 +97,17 @@ const INSTANT = z.iso.datetime({ offset: true });
 const FIRST = Date.parse('0001-01-01T00:00:00Z');
 const LAST = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** An instant in UTC, to the millisecond; null for all that is none, also of a year that calendars do not agree on. */
+/** With as many digits of a second as Postgres keeps. */
+const LONGEST_INSTANT = '2026-01-31T06:12:00.000000Z'.length;
+
+/** An instant in a form that Postgres takes; null for all that is none, also of a year that calendars do not agree on. */
 function instantOf(value: unknown): string | null {
   const parsed = INSTANT.safeParse(value);
-  const ms = parsed.success ? Date.parse(parsed.data) : Number.NaN;
-  return ms >= FIRST && ms <= LAST ? new Date(ms).toISOString() : null;
+  if (!parsed.success) return null;
+  const ms = Date.parse(parsed.data);
+  if (!(ms >= FIRST && ms <= LAST)) return null;
+  const isPlain = parsed.data.endsWith('Z') && parsed.data.length <= LONGEST_INSTANT;
+  return isPlain ? parsed.data : new Date(ms).toISOString();
 }
 
 /** Whether what was parsed from JSON nests no deeper: it is gone through by functions that call themselves. */
