@@ -492,8 +492,7 @@ describe('what Anthropic does', () => {
     const { control } = world.simulator;
     const today = await workflowDay();
     const [began, day] = [addDays(today, -5), addDays(today, -3)];
-    const fault = { key, report: 'cost', grouped: false, times: 'always', days: [day] } as const;
-    control.fault({ ...fault, kind: 'bad_amount' });
+    control.fault({ kind: 'bad_amount', key, report: 'cost', grouped: false, times: 'always', days: [day] });
     const id = await world.connect({ key, backfillDays: 6, today });
     await becomes(id, 'degraded');
     expect(await daysOf(id, 'cost')).toEqual(daysIn({ from: began, to: today }).filter((other) => other !== day));
