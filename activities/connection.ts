@@ -1,13 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
 import { readOrganization } from '../anthropic/organization.ts';
-import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as connections from '../db/connections.ts';
 import { addEvent } from '../db/events.ts';
 import * as keys from '../db/keys.ts';
 import { loadOutlook, type Outlook } from '../db/outlook.ts';
 import * as syncs from '../db/syncs.ts';
-import { saveWorkspaces } from '../db/workspaces.ts';
 import type { Day } from '../domain/days.ts';
 import type { Facts, SyncPlan } from '../domain/decide.ts';
 import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../domain/failures.ts';
@@ -15,6 +13,7 @@ import { keyHint } from '../domain/keys.ts';
 import type { Status } from '../domain/statuses.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readWithActiveKey, whileHeartbeating } from './reading.ts';
+import { readWorkspaces } from './workspaces.ts';
 
 interface OfConnection {
   readonly connectionId: string;
@@ -81,14 +80,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     probeKey: (input) => probeKey(deps, input),
 
     async discoverWorkspaces({ connectionId }) {
-      const count = await readWithActiveKey(deps, connectionId, async (reader) => {
-        let listed = 0;
-        for await (const page of listWorkspaces(reader)) {
-          await saveWorkspaces(db, connectionId, page);
-          listed += page.length;
-        }
-        return listed;
-      });
+      const count = await readWithActiveKey(deps, connectionId, (reader) => readWorkspaces(db, reader, connectionId));
       await connections.markDiscovered(db, connectionId);
       return count;
     },

@@ -1,10 +1,13 @@
 import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
-import { AnthropicError } from '../anthropic/failure.ts';
+import { AnthropicError, invalidReply } from '../anthropic/failure.ts';
+import { LargeDay } from '../anthropic/report.ts';
 import { databaseFault } from '../db/database.ts';
 import { KeyUnreadableError } from '../db/key-ring.ts';
 import { ConnectionGoneError } from '../db/live.ts';
+import { SumTooLargeError } from '../db/series.ts';
 import type { Day } from '../domain/days.ts';
+<<<<<<< HEAD
 import {
   failureKind,
   isKeyFailure,
@@ -13,6 +16,9 @@ import {
   type FailureCode,
   type Fault,
 } from '../domain/failures.ts';
+=======
+import { failureKind, retryDelayMs, isOfContent, type FailureCode, type Fault } from '../domain/failures.ts';
+>>>>>>> wt-rows
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
 export interface FailureDetails {
@@ -30,15 +36,20 @@ export const CONNECTION_GONE = 'connection_gone';
 /** The type of the failure of a request that was made with a key which was replaced meanwhile. */
 export const KEY_REPLACED = 'key_replaced';
 
+/** An error of Anthropic as it is stored and shown, with the day whose reply is at fault. */
+export function faultOf({ code, detail, requestId }: AnthropicError, day?: Day): Fault {
+  const where = day === undefined ? '' : `${day}: `;
+  return { code, detail: where + detail, ...(requestId === null ? {} : { requestId }) };
+}
+
 /** An error of Anthropic as a failure that Temporal can retry, and that names the key it was met with. */
 export function failureOf(
   error: AnthropicError,
   keyId: string | null,
   reading: Pick<FailureDetails, 'day' | 'doubtful'> = {},
 ): ApplicationFailure {
-  const { code, detail, requestId, retryAfterMs } = error;
-  const where = reading.day !== undefined && isOfOneDay(code) ? `${reading.day}: ` : '';
-  const fault: Fault = { code, detail: where + detail, ...(requestId === null ? {} : { requestId }) };
+  const { code, retryAfterMs } = error;
+  const fault = faultOf(error, isOfContent(code) ? reading.day : undefined);
   const delayMs = retryDelayMs(code, retryAfterMs);
   return ApplicationFailure.create({
     message: error.message,
@@ -48,6 +59,25 @@ export function failureOf(
     details: [{ fault, keyId, ...reading } satisfies FailureDetails],
     ...(delayMs === null ? {} : { nextRetryDelay: delayMs }),
   });
+}
+
+/**
+ * A failure of reading and storing what was replied. Where the content causes it, whatever its kind, it becomes one of
+ * the reply, so that the day it is of fails, and no other; where it is not known to come from elsewhere, the content
+ * causes it. What it says is our own sentence: errors quote what they stumbled over.
+ */
+export function faultOfContent(error: unknown): unknown {
+  if (isOfSurroundings(error)) return error;
+  if (error instanceof SumTooLargeError) return invalidReply(error.message);
+  const database = databaseFault(error);
+  if (database !== null)
+    return database.isOfContent ? invalidReply(`it cannot be stored (${database.message})`) : error;
+  return invalidReply(`it cannot be worked with (${error instanceof Error ? error.name : 'a value was thrown'})`);
+}
+
+function isOfSurroundings(error: unknown): boolean {
+  const own = [TemporalFailure, AnthropicError, LargeDay, ConnectionGoneError, KeyUnreadableError];
+  return own.some((kind) => error instanceof kind) || (error instanceof Error && error.name === 'AbortError');
 }
 
 /**

@@ -49,6 +49,11 @@ export async function readForSync<T>(
   return readWithActiveKey(deps, sync.connectionId, counted, progress);
 }
 
+/** Of three (`QUESTION` in workflows/activity-options.ts): what fails now is not tried again in the same way. */
+export function isLastTry(): boolean {
+  return activityInfo().attempt >= 3;
+}
+
 /** The run of the workflow that asked for this activity. A sync that was reset goes on under another run. */
 export function runIdOfThisActivity(): string {
   const { workflowExecution } = activityInfo();

@@ -1,21 +1,21 @@
-import { activityInfo, heartbeat } from '@temporalio/activity';
+import { heartbeat } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
-import type { Fault } from '../domain/failures.ts';
+import { isOfContent, type Fault } from '../domain/failures.ts';
 import { LARGE_LINES, LargeDay } from '../anthropic/report.ts';
 import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays, readUsageTotals } from '../anthropic/usage-report.ts';
-import { listWorkspaces } from '../anthropic/workspaces.ts';
 import * as ledger from '../db/ledger.ts';
 import { KnownSeries, costContent, usageContent } from '../db/series.ts';
 import * as syncs from '../db/syncs.ts';
-import { saveWorkspaces } from '../db/workspaces.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
 import type { Report } from '../domain/lines.ts';
 import { daysToRead, totalOf, type Totals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
-import { readForSync, runIdOfThisActivity, type Progress } from './reading.ts';
+import { faultOf, faultOfContent, type FailureDetails } from './failures.ts';
+import { isLastTry, readForSync, runIdOfThisActivity, type Progress } from './reading.ts';
+import { readWorkspaces } from './workspaces.ts';
 
 export type SyncResult = syncs.SyncResult;
 
@@ -25,6 +25,14 @@ export interface DaysDone {
   readonly doubtful?: readonly Day[];
   /** The days of the window whose stored lines contradict the totals, where a window was given. */
   readonly disagreeing?: readonly Day[];
+}
+
+/** What the totals of a window say. */
+export interface Survey {
+  readonly totals: Totals;
+  readonly toRead: DayRange[];
+  /** The days whose total cannot be read, and why. Lacking in what an older release answered, which may be replayed. */
+  readonly unread?: readonly FailureDetails[];
 }
 
 /** The sync that an activity belongs to. Its run is the one that asked. */
@@ -47,9 +55,7 @@ export interface SyncActivities {
    */
   refreshWorkspaces(input: OfSync & { plan?: SyncPlan }): Promise<void>;
   /** Reads the ungrouped totals of a window of at most 31 days, and says which of its days are to be read. */
-  surveyDays(
-    input: OfReport & { window: DayRange; everyDay: boolean; today: Day },
-  ): Promise<{ totals: Totals; toRead: DayRange[] }>;
+  surveyDays(input: OfReport & { window: DayRange; everyDay: boolean; today: Day }): Promise<Survey>;
   /**
    * Reads the lines of ranges of days, oldest first, and commits them page by page. A retry goes on at the first day not
    * done. Given the totals that were reported, returns the days whose lines contradict them and did not replace what is
@@ -64,7 +70,7 @@ export interface SyncActivities {
       today: Day;
     },
   ): Promise<DaysDone>;
-  /** Reads the ungrouped totals of a window again. */
+  /** Reads the ungrouped totals of a window again; null for a day whose total cannot be read. */
   readTotals(input: OfReport & { window: DayRange }): Promise<Totals>;
   /** Marks the days whose lines add up to their totals, and returns those that do not. */
   reconcileDays(input: OfReport & { window: DayRange; totals: Totals }): Promise<Day[]>;
@@ -87,20 +93,22 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     async refreshWorkspaces({ plan, ...sync }) {
       if (plan !== undefined) await syncs.openSync(db, runOf(sync), plan);
-      await readForSync(deps, sync, async (reader) => {
-        for await (const page of listWorkspaces(reader)) await saveWorkspaces(db, sync.connectionId, page);
-      });
+      await readForSync(deps, sync, (reader) => readWorkspaces(db, reader, sync.connectionId));
     },
 
     async surveyDays({ report, window, everyDay, today, ...sync }) {
-      const totals = await readForSync(deps, sync, (reader) => totalsOf(reader, report, window));
+      const { totals, unread } = await readForSync(deps, sync, (reader) => readTotals(reader, report, window));
       const stored = await ledger.storedDays(db, sync.connectionId, report, window);
-      return { totals, toRead: toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals })) };
+      const toRead = toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals }));
+      return { totals, toRead, unread };
     },
 
     readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress)),
 
-    readTotals: ({ report, window, ...sync }) => readForSync(deps, sync, (reader) => totalsOf(reader, report, window)),
+    async readTotals({ report, window, ...sync }) {
+      const { totals } = await readForSync(deps, sync, (reader) => readTotals(reader, report, window));
+      return totals;
+    },
 
     reconcileDays: ({ connectionId, report, window, totals }) =>
       ledger.reconcileDays(db, { connectionId, report, window, totals, restatementDays }),
@@ -114,21 +122,55 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
   };
 }
 
-function totalsOf(reader: AnthropicReader, report: Report, window: DayRange): Promise<Totals> {
-  switch (report) {
-    case 'cost':
-      return readCostTotals(reader, window);
-    case 'usage':
-      return readUsageTotals(reader, window);
+async function totalsOf(reader: AnthropicReader, report: Report, window: DayRange): Promise<Totals> {
+  try {
+    switch (report) {
+      case 'cost':
+        return await readCostTotals(reader, window);
+      case 'usage':
+        return await readUsageTotals(reader, window);
+    }
+  } catch (error) {
+    throw faultOfContent(error);
   }
 }
 
-/**
- * A page is taken whole or not at all. What fails at the last of its three tries (`QUESTION` in
- * workflows/activity-options.ts) is read day by day, so that only the day at fault fails.
- */
-const TRIES_BY_RANGE = 2;
+/** More days in a row without a readable total are no matter of these days any more. */
+const MAX_UNREADABLE_TOTALS = 3;
 
+/** Reads the totals of a window together; at the last try day by day, so that only the days at fault have none. */
+async function readTotals(
+  reader: AnthropicReader,
+  report: Report,
+  window: DayRange,
+): Promise<{ totals: Totals; unread: FailureDetails[] }> {
+  try {
+    return { totals: await totalsOf(reader, report, window), unread: [] };
+  } catch (error) {
+    if (!isLastTry() || !isReplyAtFault(error)) throw error;
+  }
+  const totals: Partial<Record<Day, string | null>> = {};
+  const unread: FailureDetails[] = [];
+  let inRow = 0;
+  for (const day of daysIn(window)) {
+    try {
+      Object.assign(totals, await totalsOf(reader, report, { from: day, to: day }));
+      inRow = 0;
+    } catch (error) {
+      inRow += 1;
+      if (!isReplyAtFault(error) || inRow > MAX_UNREADABLE_TOTALS) throw error;
+      totals[day] = null;
+      unread.push({ fault: faultOf(error, day), keyId: null, day });
+    }
+  }
+  return { totals, unread };
+}
+
+function isReplyAtFault(error: unknown): error is AnthropicError {
+  return error instanceof AnthropicError && isOfContent(error.code);
+}
+
+/** A page is taken whole or not at all. At the last try, days are read one by one, so that only the day at fault fails. */
 async function readDays(
   deps: Dependencies,
   reader: AnthropicReader,
@@ -141,7 +183,7 @@ async function readDays(
   if (first === undefined || last === undefined) return { doubtful: [] };
   const whole = { from: first.from, to: last.to };
   const reading = { ...input, ...(await ledger.beginReading(deps.db, connectionId, report, whole)) };
-  const byRange = activityInfo().attempt <= TRIES_BY_RANGE && reading.linesPerDay <= LARGE_LINES;
+  const byRange = !isLastTry() && reading.linesPerDay <= LARGE_LINES;
   const isDone = byRange && (await readByRange(deps, reader, reading, progress));
   if (!isDone) await readByDay(deps, reader, reading, progress);
   const { window = null, totals } = input;
@@ -200,13 +242,18 @@ async function readRanges(
   for (const range of ranges) {
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
-    await inTurn(contentsOf(reader, report, { from, to: range.to }, linesPerDay, known), commit, (committed) => {
-      for (const [day, outcome] of committed) {
-        if (outcome === 'doubtful') progress.doubtful.push(day);
-        progress.through = day;
-      }
-      heartbeat(progress);
-    });
+    const contents = contentsOf(reader, report, { from, to: range.to }, linesPerDay, known);
+    try {
+      await inTurn(contents, commit, (committed) => {
+        for (const [day, outcome] of committed) {
+          if (outcome === 'doubtful') progress.doubtful.push(day);
+          progress.through = day;
+        }
+        heartbeat(progress);
+      });
+    } catch (error) {
+      throw faultOfContent(error);
+    }
   }
 }
 

@@ -69,8 +69,9 @@ function toDollars(amount: unknown): string {
   return dollars;
 }
 
-/** So many different texts are kept once; then it begins anew. */
+/** So many different texts are kept once; then it begins anew. Longer ones are not kept, whatever a row has in it. */
 const MOST_TEXTS = 10_000;
+const LONGEST_TEXT = 1_000;
 
 /** The texts of dimensions are few and come again and again, and JSON gives a new copy of each every time. */
 function dimensionsOf(row: ReportRow, texts: Map<string, string>): Dimensions {
@@ -86,7 +87,7 @@ function dimensionsOf(row: ReportRow, texts: Map<string, string>): Dimensions {
 
 function keptOnce(text: string, texts: Map<string, string>): string {
   const kept = texts.get(text);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined || text.length > LONGEST_TEXT) return kept ?? text;
   if (texts.size === MOST_TEXTS) texts.clear();
   texts.set(text, text);
   return text;

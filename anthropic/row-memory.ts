@@ -1,12 +1,14 @@
-import { endOfNumber, type RowSpan } from './rows.ts';
+import { endOfNumber, spellingOfEnd, spellingOfName, type RowSpan } from './rows.ts';
 
 /** So many bytes of rows are remembered, and as many again of those before: a day of 25,000 to 50,000 lines. */
 const MOST_BYTES = 8 * 2 ** 20;
-/** What nearly every row ends with, and the next one begins with. */
-const ROW_END = Buffer.from('},{');
+/** How rows end in JSON without white space, from the bracket of one to that of the next. */
+const COMPACT_END = Buffer.from('},{');
 const NO_VIEW = new DataView(new ArrayBuffer(0));
-/** What is longer is no row that was looked for. */
+/** A longer row is not remembered. */
 const LONGEST_ROW = 8192;
+/** A longer spelling is not learned: it has more white space than anybody writes. */
+const LONGEST_SPELLING = 256;
 
 /**
  * What was made of rows, by their bytes but for the value of the field `apart`: most rows of a day are those of the days
@@ -14,35 +16,48 @@ const LONGEST_ROW = 8192;
  */
 export class RowMemory<T> {
   readonly #apart: Buffer;
+  /** How the rows that were walked through last spell the field and their end: those behind them do so, too. */
+  #name: Buffer;
+  #end = COMPACT_END;
+  #isSpeltOtherwise = false;
+  /** So many bytes of this page were searched for a spelling that the row did not have. */
+  #inVain = 0;
   #recent = new RowTable<T>();
   #older = new RowTable<T>();
   #viewed: Buffer | null = null;
   #view: DataView = NO_VIEW;
 
   constructor(apart: string) {
-    this.#apart = Buffer.from(`"${apart}":"`);
+    this.#apart = Buffer.from(apart);
+    this.#name = Buffer.from(`"${apart}":"`);
   }
 
   /**
    * What was made of the row that begins at `from`, and fills its span; undefined where no equal one is remembered.
    *
    * The row is not walked through. Where it ends is guessed, and is certain once it equals a remembered row: that one is
-   * a whole JSON object, and no such text is the beginning of another.
+   * a whole JSON object, and no such text is the beginning of another. A search may run past the row; once all of them
+   * together ran through as much as the page has, none is made in this page any more.
    */
   recall(body: Buffer, from: number, span: RowSpan): T | undefined {
-    const end = body.indexOf(ROW_END, from);
-    const name = body.indexOf(this.#apart, from);
-    if (end < 0 || name < 0 || name > end || end - from > LONGEST_ROW) return undefined;
+    const view = this.#viewOf(body);
+    if (this.#inVain > body.length) return undefined;
+    const end = body.indexOf(this.#end, from);
+    if (end < 0 || end - from > LONGEST_ROW) return this.#missed(body, from, end);
+    const name = body.indexOf(this.#name, from);
+    if (name < 0 || name > end) return this.#missed(body, from, name);
     span.from = from;
     span.to = end + 1;
-    span.apartFrom = name + this.#apart.length;
+    span.apartFrom = name + this.#name.length;
     span.apartTo = endOfNumber(body, span.apartFrom);
     if (span.apartTo < 0 || span.apartTo > end) return undefined;
-    return this.#find(body, span, hashOf(this.#viewOf(body), span));
+    return this.#find(body, span, hashOf(view, span));
   }
 
   /** What was made of an equal row, or else is made of this one now, which has a value that is set apart. */
   of(body: Buffer, span: RowSpan, make: () => T): T {
+    if (this.#isSpeltOtherwise) this.#learn(body, span);
+    if (span.to - span.from > LONGEST_ROW) return make();
     const hash = hashOf(this.#viewOf(body), span);
     const known = this.#find(body, span, hash);
     if (known !== undefined) return known;
@@ -57,6 +72,20 @@ export class RowMemory<T> {
     this.#view = NO_VIEW;
   }
 
+  #missed(body: Buffer, from: number, found: number): undefined {
+    this.#inVain += (found < 0 ? body.length : found) - from;
+    this.#isSpeltOtherwise = true;
+    return undefined;
+  }
+
+  #learn(body: Buffer, span: RowSpan): void {
+    this.#isSpeltOtherwise = false;
+    const [name, end] = [spellingOfName(body, span, this.#apart), spellingOfEnd(body, span)];
+    // Copies: a part of the page would hold all of it.
+    if (name.length <= LONGEST_SPELLING) this.#name = Buffer.from(name);
+    if (end !== null && end.length <= LONGEST_SPELLING) this.#end = Buffer.from(end);
+  }
+
   #find(body: Buffer, span: RowSpan, hash: number): T | undefined {
     const recent = this.#recent.find(body, span, hash);
     if (recent !== undefined) return recent;
@@ -69,6 +98,7 @@ export class RowMemory<T> {
     if (this.#viewed !== body) {
       this.#view = new DataView(body.buffer, body.byteOffset, body.length);
       this.#viewed = body;
+      this.#inVain = 0;
     }
     return this.#view;
   }
@@ -146,8 +176,8 @@ class RowTable<T> {
     const middle = this.#ends[row * 2] ?? 0;
     const end = this.#ends[row * 2 + 1] ?? 0;
     return (
-      this.#bytes.compare(body, from, apartFrom, start, middle) === 0 &&
-      this.#bytes.compare(body, apartTo, to, middle, end) === 0
+      body.compare(this.#bytes, start, middle, from, apartFrom) === 0 &&
+      body.compare(this.#bytes, middle, end, apartTo, to) === 0
     );
   }
 

@@ -29,6 +29,8 @@ const RESULTS = Buffer.from('"results"');
 /** `{ data: [ { results: [` */
 const RESULTS_DEPTH = 4;
 const NO_END = 'the reply is cut short or is not JSON';
+/** Rows of today nest two deep. What goes through a value by calling itself, here and in Postgres, has room for this. */
+const MOST_DEPTH = 100;
 
 /**
  * Takes the rows out of a page of a report, in their order, so that a large page is never a tree of objects. Returns the
@@ -50,7 +52,7 @@ export function takeRows<Line>(body: Buffer, reader: RowReader<Line>): { around:
     at += 1;
     if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) depth -= 1;
     if (byte !== OPEN_OBJECT && byte !== OPEN_ARRAY) continue;
-    depth += 1;
+    depth = deeper(depth);
     if (byte !== OPEN_ARRAY || depth !== RESULTS_DEPTH || !isResults(body, at - 1)) continue;
     const first = afterSpace(body, at);
     if (body[first] === CLOSE_ARRAY) continue;
@@ -139,7 +141,7 @@ export function scanRow(body: Buffer, from: number, apart: Buffer, span: RowSpan
     }
     at += 1;
     if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
-      depth += 1;
+      depth = deeper(depth);
     } else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
       depth -= 1;
       if (depth === 0) break;
@@ -147,6 +149,26 @@ export function scanRow(body: Buffer, from: number, apart: Buffer, span: RowSpan
   }
   span.to = at;
   if (!isPlain) span.apartFrom = span.apartTo = -1;
+}
+
+function deeper(depth: number): number {
+  if (depth === MOST_DEPTH) throw invalidReply(`the reply nests more than ${MOST_DEPTH} deep`);
+  return depth + 1;
+}
+
+/** How the field whose value lies in the span is spelled, from the quote of its name to that of its value. */
+export function spellingOfName(body: Buffer, { apartFrom }: RowSpan, apart: Buffer): Buffer {
+  const colon = beforeSpace(body, apartFrom - 2);
+  const end = beforeSpace(body, colon - 1);
+  return body.subarray(end - apart.length - 1, apartFrom);
+}
+
+/** How the row of the span ends, from its bracket to that of the next row; null where no row follows. */
+export function spellingOfEnd(body: Buffer, { to }: RowSpan): Buffer | null {
+  const comma = afterSpace(body, to);
+  if (body[comma] !== COMMA) return null;
+  const next = afterSpace(body, comma + 1);
+  return body[next] === OPEN_OBJECT ? body.subarray(to - 1, next + 1) : null;
 }
 
 /** Where the text of the field's value begins, behind its quote; -1 where the string at `start` is not the field's name. */

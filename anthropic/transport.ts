@@ -175,7 +175,7 @@ function createReader(
       try {
         return parse(storable(body));
       } catch (error) {
-        throw error instanceof AnthropicError ? error.withRequestId(requestId) : error;
+        throw faultOfReply(error).withRequestId(requestId);
       } finally {
         if (body.buffer.byteLength <= MOST_SPARE_BYTES) spare = Buffer.from(body.buffer);
       }
@@ -183,6 +183,7 @@ function createReader(
   };
 }
 
+<<<<<<< HEAD
 function refusedBy(
   path: ReadablePath,
   host: string,
@@ -194,6 +195,14 @@ function refusedBy(
   const location = typeof headers['location'] === 'string' ? headers['location'] : null;
   const retryAfter = retryAfterMs(headerOf(response, 'retry-after'));
   return { path, host, status, text, location, requestId, retryAfterMs: retryAfter };
+=======
+/** Whatever taking a reply apart stumbles over lies in the reply. What it says may quote that, so that it is not said on. */
+function faultOfReply(error: unknown): AnthropicError {
+  if (error instanceof AnthropicError) return error;
+  return invalidReply(
+    `the reply cannot be taken apart (${error instanceof Error ? error.name : 'a value was thrown'})`,
+  );
+>>>>>>> wt-rows
 }
 
 function endOf(signal: AbortSignal): Promise<never> {

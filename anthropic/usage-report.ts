@@ -1,12 +1,16 @@
 import type { Day, DayRange } from '../domain/days.ts';
 import {
+  NO_COUNTS,
   USAGE_DIMENSIONS,
+  countsTokens,
   tokensIn,
+  type Count,
   type Dimensions,
   type Json,
   type UsageCount,
   type UsageLine,
 } from '../domain/lines.ts';
+import { canonicalDecimal, isDecimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
 import { readDays, type ReportDay, type ReportQuery } from './report.ts';
@@ -55,24 +59,18 @@ function queryOf(groupBy: readonly string[]): ReportQuery<UsageLine> {
 const NOTHING_APART = Buffer.alloc(0);
 
 function lineOf(row: ReportRow, known: Map<string, Dimensions>): UsageLine {
-  const dimensions: Record<string, Json> = {};
-  const extraCounts: Record<string, number> = {};
-  const counts: Record<UsageCount, number> = {
-    uncached_input_tokens: 0,
-    output_tokens: 0,
-    cache_read_input_tokens: 0,
-    cache_creation_5m: 0,
-    cache_creation_1h: 0,
-    web_search_requests: 0,
-  };
-  take(row, '', { dimensions, counts, extraCounts });
+  const parts: Parts = { dimensions: {}, counts: { ...NO_COUNTS }, extraCounts: {}, said: new Set() };
+  take(row, '', parts);
+  const { dimensions, counts, extraCounts } = parts;
   return { dimensions: keptOnce(dimensions, known), counts, extraCounts };
 }
 
 interface Parts {
   readonly dimensions: Record<string, Json>;
-  readonly counts: Record<UsageCount, number>;
-  readonly extraCounts: Record<string, number>;
+  readonly counts: Record<UsageCount, Count>;
+  readonly extraCounts: Record<string, string>;
+  /** The dotted paths of nested counts: a name with dots in it may be the same. */
+  readonly said: Set<string>;
 }
 
 /** Takes a row's fields, nested ones by their dotted path: a field that nests is a group of counts, known or not. */
@@ -81,21 +79,42 @@ function take(fields: ReportRow, prefix: string, into: Parts): void {
     const value = fields[name] ?? null;
     const path = prefix + name;
     const known = COUNT_BY_PATH.get(path);
-    if (isGroup(value)) take(value, `${path}.`, into);
-    else if (known !== undefined) into.counts[known] = toCount(value, path);
-    else if (typeof value === 'number') setField(into.extraCounts, path, value);
-    else setField(into.dimensions, path, value);
+    if (isGroup(value)) {
+      take(value, `${path}.`, into);
+    } else if (known !== undefined) {
+      sayOnce(path, into);
+      into.counts[known] = toCount(value, path);
+    } else if (isCount(value, path)) {
+      sayOnce(path, into);
+      // Zero and absent are the same, so that a new counter changes nothing before it counts.
+      if (value !== 0) setField(into.extraCounts, path, toDecimal(value, path));
+    } else {
+      setField(into.dimensions, path, value);
+    }
   }
 }
 
-/** So many different dimensions are kept once; then it begins anew. */
+/** A row may nest `a: {b: 1}` and have a field named `a.b`. Whichever is taken, the other would be lost. */
+function sayOnce(path: string, { said }: Parts): void {
+  if (!path.includes('.')) return;
+  if (said.has(path)) throw invalidReply('a row says a count twice');
+  said.add(path);
+}
+
+/** Whether an unknown field is a count. Digits in a text are none, unless the name says that they are tokens. */
+function isCount(value: Json, path: string): value is string | number {
+  return typeof value === 'number' || (typeof value === 'string' && countsTokens(path) && isDecimal(value));
+}
+
+/** So many different dimensions are kept once; then it begins anew. Long ones are not kept, whatever a row has in it. */
 const MOST_DIMENSIONS = 20_000;
+const LONGEST_DIMENSIONS = 8_192;
 
 /** The dimensions of one day come again on the next: lines that share one object of them are known again by it. */
 function keptOnce(dimensions: Dimensions, known: Map<string, Dimensions>): Dimensions {
   const text = JSON.stringify(dimensions);
   const kept = known.get(text);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined || text.length > LONGEST_DIMENSIONS) return kept ?? dimensions;
   if (known.size === MOST_DIMENSIONS) known.clear();
   known.set(text, dimensions);
   return dimensions;
@@ -108,6 +127,19 @@ function isGroup(value: Json): value is ReportRow {
 function toCount(value: Json, path: string): number {
   if (value === null) return 0;
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-    throw invalidReply(`${path} is not a count`);
+    throw invalidReply(`${nameOf(path)} is not a count`);
   return value;
+}
+
+/** An unknown count as an exact decimal. Past 2^53, a number of JSON has been rounded before anybody sees it. */
+function toDecimal(value: string | number, path: string): string {
+  if (countsTokens(path)) return String(toCount(value, path));
+  if (!Number.isFinite(value) || Math.abs(Number(value)) > Number.MAX_SAFE_INTEGER)
+    throw invalidReply(`${nameOf(path)} is too large to be read exactly`);
+  return canonicalDecimal(String(value));
+}
+
+/** The name of a field in a sentence: it may be of any length. */
+function nameOf(path: string): string {
+  return path.length <= 100 ? path : `${path.slice(0, 100)}…`;
 }

@@ -134,7 +134,7 @@ function jsonOf(body: unknown): string {
   const json = JSON.stringify(body, (_name, value: unknown) =>
     typeof value === 'bigint' ? mark + value.toString() : value,
   );
-  return json.replace(new RegExp(`"${mark}(\\d+)"`, 'g'), '$1');
+  return json.replace(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
 function readQuery<Query extends z.ZodObject>(request: Request, schema: Query): z.output<Query> {

@@ -417,13 +417,24 @@ const counts = {
   web_search_requests: sum,
 } satisfies Record<UsageCount, z.ZodType>;
 
+/** Sums of usage. */
+export const usageSums = {
+  ...counts,
+  other_counts: z.record(z.string(), z.union([z.number(), z.bigint(), z.string()])).meta({
+    override: { type: 'object', additionalProperties: { type: ['number', 'string'] } },
+    description:
+      'Counts that this release does not know by name, by their dotted path in the report, but for those that are 0; `{}` where there are none. Those whose name ends in `tokens` are tokens, and count in the total of their day. Exact, as the others; a decimal that JavaScript would round is text.',
+    examples: [{ 'cache_creation.ephemeral_24h_input_tokens': 500 }],
+  }),
+};
+
 /** The reply of GET /v1/usage. */
 export const usage = z
   .strictObject({
     ...reportFields,
     group_by: z.array(z.enum(USAGE_GROUPS)),
-    data: z.array(z.strictObject({ ...groupFields, ...counts }).meta({ id: 'UsageRow' })),
-    totals: z.strictObject(counts).meta({ id: 'UsageCounts' }),
+    data: z.array(z.strictObject({ ...groupFields, ...usageSums }).meta({ id: 'UsageRow' })),
+    totals: z.strictObject(usageSums).meta({ id: 'UsageCounts' }),
   })
   .meta({ id: 'Usage' });
 

@@ -121,7 +121,7 @@ function elementOf(value: string | null): string {
 /** An array of values whose text needs no quoting, such as numbers and UUIDs, as one parameter. */
 export function numberArray(
   type: 'integer' | 'bigint' | 'numeric' | 'uuid',
-  values: readonly (string | number)[],
+  values: readonly (string | number | bigint)[],
 ): SQL {
   return sql`${`{${values.join(',')}}`}::${sql.raw(type)}[]`;
 }
@@ -161,8 +161,15 @@ export interface DatabaseFault {
   readonly constraint: string | null;
   /** Whether Postgres could not be reached, was starting or stopping, or was out of room, rather than refusing the query. */
   readonly unavailable: boolean;
+  /** Whether it may be the values that were sent, rather than Postgres, its schema or the rights in it. */
+  readonly isOfContent: boolean;
   readonly message: string;
 }
+
+/** Postgres is unavailable, busy or out of room: that it was lost, ended, locked, or called a transaction off. */
+const UNAVAILABLE = /^(08|53|57|58|55P03|25P03|40)/;
+/** The schema or the rights are not those of this release, or files of Postgres are damaged. */
+const NOT_AS_SET_UP = /^(0A|25|28|3D|3F|42|55|F0|XX00[12])/;
 
 function causeOf(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? error.cause : error;
@@ -183,17 +190,24 @@ export function databaseFault(error: unknown): DatabaseFault | null {
   const cause = causeOf(error);
   if (cause instanceof postgres.PostgresError) {
     const { code, constraint_name: constraint = null } = cause;
-    const unavailable = /^(08|53|57|58|55P03|25P03|40)/.test(code);
+    const unavailable = UNAVAILABLE.test(code);
+    const isOfContent = !unavailable && !NOT_AS_SET_UP.test(code);
     const where = constraint === null ? '' : ` (${constraint})`;
     const what = unavailable ? 'Postgres is unavailable, busy or out of room' : 'Postgres refused a statement';
-    return { code, constraint, unavailable, message: `${what}: SQLSTATE ${code}${where}` };
+    return { code, constraint, unavailable, isOfContent, message: `${what}: SQLSTATE ${code}${where}` };
   }
   const lost = lossOf(cause);
   if (lost !== null) {
     // The driver asks for TLS and goes on with it whatever it hears, to which a server without TLS hangs up.
     const isWithoutTls = cause instanceof Error && cause.message.includes('before secure TLS connection');
     const what = isWithoutTls ? 'does not speak TLS, which sslmode asks for, or hung up' : 'does not answer';
-    return { code: lost, constraint: null, unavailable: true, message: `Postgres ${what}: ${lost}` };
+    return {
+      code: lost,
+      constraint: null,
+      unavailable: true,
+      isOfContent: false,
+      message: `Postgres ${what}: ${lost}`,
+    };
   }
   const code = codeOf(cause);
   if (code !== null && CERTIFICATE_CODE.test(code)) {
@@ -202,13 +216,14 @@ export function databaseFault(error: unknown): DatabaseFault | null {
         ? 'it is made out to another host than the one in DATABASE_URL'
         : 'it has expired, or no authority signed it that is trusted here; sslrootcert in DATABASE_URL names one';
     const message = `The certificate of Postgres is refused (${code}): ${why}`;
-    return { code, constraint: null, unavailable: true, message };
+    return { code, constraint: null, unavailable: true, isOfContent: false, message };
   }
   if (error instanceof DrizzleQueryError) {
     return {
       code: code ?? 'UNKNOWN',
       constraint: null,
       unavailable: false,
+      isOfContent: true,
       message: 'A statement failed before it reached Postgres',
     };
   }

@@ -18,6 +18,7 @@ export type EventType =
   | 'sync_failed'
   | 'day_flagged'
   | 'restatement'
+  | 'workspaces_unread'
   | 'signal'
   | 'request'
   | 'renamed'

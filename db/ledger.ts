@@ -6,7 +6,7 @@ import { isLive } from '../domain/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { addDays, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
+import { addDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from './live.ts';
 import { connections, days, restatements } from './schema.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
@@ -29,7 +29,8 @@ export interface ReadDay {
 
 /**
  * What became of a day: `stale` when a newer read of it is stored already, `doubtful` when the lines do not add up to
- * the total that was reported, and would replace a day that was read complete. It must be read once more.
+ * the total that was reported, and would replace a day that was read complete. It must be read once more. A day is
+ * `unchanged`, too, where only fields changed that are not known by name.
  */
 export type DayOutcome = 'stale' | 'doubtful' | 'unchanged' | 'changed';
 
@@ -94,7 +95,7 @@ export async function beginReading(db: Db, connectionId: string, report: Report,
  * in one that they share, the others in one of their own. Writes no line where nothing changed, and nothing at all where a
  * newer attempt wrote the day already, or where lines that contradict their total would replace a day that was read
  * complete. A change to a day that had been read complete is kept as a restatement; growth of a day that was not over is
- * none. With `nothingIsStored`, all their series are expected to be new, too.
+ * none, and neither is a change of fields alone that are not known by name. With `nothingIsStored`, all their series are expected to be new, too.
  *
  * All are of one attempt at one report. Returns what became of each, in their order. Throws {@link ConnectionGoneError}.
  */
@@ -187,13 +188,23 @@ function replace(db: Db, read: ReadDay): Tried {
       lines: sql`${lines.length}::int`,
       digest: sql`${digest}::bytea`,
     });
-    const written = await replaceDay(tx, report, stored.dayNo, columns, lines);
+    const isSame =
+      wasComplete && sameDecimal(stored.total, total()) && (await isSameByName(tx, report, stored.dayNo, lines));
+    const written = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
-    if (wasComplete && !isMend) await keepRestatement(tx, read, stored.total, written);
-    await tx.execute(addingDays(runOf(read), sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`, true));
-    return 'changed';
+    if (wasComplete && !isSame && !isMend) await keepRestatement(tx, read, stored.total, written);
+    const itself = sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`;
+    await tx.execute(addingDays(runOf(read), itself, !isSame));
+    return isSame ? 'unchanged' : 'changed';
   });
+}
+
+const OF_READING = ['lines', 'digest', 'attempt', 'read_on', 'read_at', 'sync'];
+
+/** Where nothing changed that is known by name, a day's state stays as it is, and so does who wrote it. */
+function columnsOfReading(columns: DayColumns): DayColumns {
+  return Object.fromEntries(Object.entries(columns).filter(([name]) => OF_READING.includes(name)));
 }
 
 function runOf({ connectionId, sync }: ReadDay): SyncRun {
@@ -275,7 +286,10 @@ async function keepRestatement(tx: Db, read: ReadDay, before: string, written: W
     sync: read.sync.n,
   });
   const unit = report === 'cost' ? 'USD' : 'tokens';
-  const message = `The ${report} of ${day} was restated from ${before} to ${written.total} ${unit}.`;
+  const { total, added, removed, changed } = written;
+  const message = sameDecimal(before, total)
+    ? `The ${report} of ${day} was restated: its total stayed ${total} ${unit}, but lines moved (${added} added, ${removed} removed, ${changed} changed).`
+    : `The ${report} of ${day} was restated from ${before} to ${total} ${unit}.`;
   await addEvent(tx, connectionId, { type: 'restatement', message });
 }
 
@@ -293,6 +307,7 @@ export interface Comparison {
 /**
  * Marks every stored day of a window whose lines add up to its ungrouped total as reconciled, and as final where it
  * had settled when it was read last. The days that do not are provisional from then on, and are returned, oldest first.
+ * A day whose total cannot be read stays as it is.
  */
 export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day[]> {
   const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;

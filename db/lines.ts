@@ -4,7 +4,7 @@ import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report
 import { inOrderOf } from '../domain/order.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from './database.ts';
 import { ConnectionGoneError, sharingLive } from './live.ts';
-import { columnOf, extraOf, type Identified, type Series } from './series.ts';
+import { columnOf, extraCountsOf, extraOf, type Identified, type Series } from './series.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
 
 /** How the lines of a report are stored. */
@@ -17,6 +17,8 @@ interface Sheet {
   readonly values: readonly { readonly name: string; readonly array: (lines: readonly Identified<Line>[]) => SQL }[];
   /** What lines add up to, over rows that are named `read`. `apart` are the numbers of series that are not added up. */
   readonly total: (apart: SQL) => SQL;
+  /** What is known of a row that is named `line`: its amount, or its counts and the tokens that are not known by name. */
+  readonly known: readonly SQL[];
 }
 
 const SHEETS: Readonly<Record<Report, Sheet>> = {
@@ -35,6 +37,7 @@ const SHEETS: Readonly<Record<Report, Sheet>> = {
       },
     ],
     total: (apart) => sql`trim_scale(coalesce(sum(read.amount) filter (where read.series_no <> all(${apart})), 0))`,
+    known: [sql`line.amount`],
   },
   usage: {
     series: 'usage_series',
@@ -51,22 +54,22 @@ const SHEETS: Readonly<Record<Report, Sheet>> = {
       })),
       {
         name: 'extra_counts',
-        array: (lines) => sql`${textArray(lines.map(({ line }) => extraCountsOf(line)))}::jsonb[]`,
+        array: (lines) =>
+          sql`${textArray(lines.map(({ line }) => ('counts' in line ? extraCountsOf(line) : null)))}::jsonb[]`,
       },
     ],
     total: () => sql`
       coalesce(sum(
         read.uncached_input_tokens::numeric + read.output_tokens + read.cache_read_input_tokens
-          + read.cache_creation_5m + read.cache_creation_1h
+          + read.cache_creation_5m + read.cache_creation_1h + coalesce(other_tokens(read.extra_counts), 0)
       ), 0)
     `,
+    known: [
+      ...USAGE_COUNTS.map((name) => sql`line.${sql.identifier(name)}::numeric`),
+      sql`coalesce(other_tokens(line.extra_counts), 0)`,
+    ],
   },
 };
-
-function extraCountsOf(line: Line): string | null {
-  if (!('extraCounts' in line) || Object.keys(line.extraCounts).length === 0) return null;
-  return JSON.stringify(line.extraCounts);
-}
 
 /**
  * Gives the series of lines their numbers, and stores those that are not there yet, each set of them in one statement
@@ -288,6 +291,45 @@ export function replaceDay(
         (select total from day)::text as total
     `,
   );
+}
+
+/**
+ * Whether lines add up to what is stored of a day by all that is known by name, so that they differ in other fields
+ * alone. What adds up to zero counts as absent. The lines have their numbers.
+ */
+export async function isSameByName(
+  tx: Db,
+  report: Report,
+  dayNo: number,
+  lines: readonly Identified<Line>[],
+): Promise<boolean> {
+  const sheet = SHEETS[report];
+  const { sent, read } = valuesOf(sheet, inOrderOf(lines, numberOf));
+  const numbers = sheet.known.map((_, index) => sql.identifier(`known_${index}`));
+  const dimensions = list(sheet.dimensions.map((name) => sql`s.${sql.identifier(name)}`));
+  const { same } = await row<{ same: boolean }>(
+    tx,
+    sql`
+      with stored as (
+        select series_no, ${list(sheet.known)} from ${sql.identifier(sheet.lines)} line where day_no = ${dayNo}
+      ), incoming as (
+        select series_no, ${list(sheet.known.map((known) => sql`-${known}`))}
+        from (select read.* from (select ${sent}) sent, ${read()}) line
+      ), moved as (
+        select * from stored union all select * from incoming
+      )
+      select not exists (
+        select
+        from moved as line(series_no, ${list(numbers)}) join ${sql.identifier(sheet.series)} s using (series_no)
+        group by ${dimensions}
+        having ${sql.join(
+          numbers.map((name) => sql`sum(line.${name}) <> 0`),
+          sql` or `,
+        )}
+      ) as same
+    `,
+  );
+  return same;
 }
 
 function namesOf(columns: DayColumns): SQL {

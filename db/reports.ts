@@ -76,10 +76,17 @@ export interface CostReport extends Completeness {
   readonly otherCurrencies: readonly { readonly currency: string; readonly amount: string }[];
 }
 
-/** Usage of a range. Counts are whole numbers as text, since they may be larger than a float holds exactly. */
+/** Sums of counts, as text, since they may be larger than a float holds exactly. Those known by name are whole numbers. */
+export interface UsageSums {
+  readonly counts: Readonly<Record<UsageCount, string>>;
+  /** Of counts that are not known by name, by their dotted path: decimals, those that are not zero. */
+  readonly otherCounts: Readonly<Record<string, string>>;
+}
+
+/** Usage of a range. */
 export interface UsageReport extends Completeness {
-  readonly data: readonly (GroupRow & { readonly counts: Readonly<Record<UsageCount, string>> })[];
-  readonly totals: Readonly<Record<UsageCount, string>>;
+  readonly data: readonly (GroupRow & UsageSums)[];
+  readonly totals: UsageSums;
 }
 
 /** Adds up costs, in one statement, so that page, total and completeness speak of the same instant. */
@@ -127,7 +134,7 @@ export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promis
   return report;
 }
 
-/** Adds up usage, in one statement. */
+/** Adds up usage, in one statement. Counts that are not known by name are few, and are added up beside the others. */
 export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promise<UsageReport> {
   const sums = list(USAGE_COUNTS.map((count) => sql`sum(l.${sql.identifier(count)}) as ${sql.identifier(count)}`));
   const counts = list(USAGE_COUNTS.map((count) => sql`${text(count)}, p.${sql.identifier(count)}::text`));
@@ -149,6 +156,19 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
         join usage_series s on s.series_no = l.series_no
         group by ${rawPositions(query)}
       ),
+      other as materialized (
+        select ${keyOf(query)} as key, name, sum(count) as count
+        from (
+          select ${rawColumns(query)}, other.key as name, other.value::numeric as count
+          from asked c
+          join days d on d.connection_id = c.id and d.report = 'usage' and d.day between ${query.from} and ${query.to}
+            and (c.handed_over is null or d.day < c.handed_over)
+          join usage_lines l on l.day_no = d.day_no and l.extra_counts is not null
+          join usage_series s on s.series_no = l.series_no
+          cross join lateral jsonb_each_text(l.extra_counts) other
+        ) raw
+        group by 1, name
+      ),
       page as (
         select *
         from (select ${keyOf(query)} as key, * from grouped) keyed
@@ -159,15 +179,24 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
       select jsonb_build_object(
         'data', (
           select coalesce(jsonb_agg(jsonb_build_object(
-            'key', to_jsonb(p.key), ${nameFields(query)}, 'counts', jsonb_build_object(${counts})
+            'key', to_jsonb(p.key), ${nameFields(query)}, 'counts', jsonb_build_object(${counts}),
+            'otherCounts', ${otherCounts(sql`select name, count from other o where o.key = p.key`)}
           ) order by p.key), '[]')
           from page p
         ),
-        'totals', jsonb_build_object(${totals})
+        'totals', jsonb_build_object('counts', jsonb_build_object(${totals}), 'otherCounts', ${otherCounts(
+          sql`select name, sum(count) as count from other group by name`,
+        )})
       ) || ${completeness(query, 'usage')} as report
     `,
   );
   return report;
+}
+
+function otherCounts(sums: SQL): SQL {
+  return sql`(
+    select coalesce(jsonb_object_agg(name, trim_scale(count)::text), '{}') from (${sums}) sums where count <> 0
+  )`;
 }
 
 type Query = ReportQuery<CostGroup>;

@@ -219,9 +219,14 @@ export const usageLines = pgTable(
     cacheCreation5m: count('cache_creation_5m'),
     cacheCreation1h: count('cache_creation_1h'),
     webSearchRequests: count('web_search_requests'),
-    extraCounts: jsonb('extra_counts').$type<Readonly<Record<string, number>>>(),
+    /** Exact decimals by their dotted path, of which those named `…tokens` count in the day's total. */
+    extraCounts: jsonb('extra_counts').$type<Json>(),
   },
-  (table) => [primaryKey({ columns: [table.dayNo, table.seriesNo] })],
+  (table) => [
+    primaryKey({ columns: [table.dayNo, table.seriesNo] }),
+    // Few lines have such counts, and most reports ask for days without any.
+    index('usage_lines_with_extra_counts').on(table.dayNo).where(isNotNull(table.extraCounts)),
+  ],
 );
 
 /** Each attempt at reading takes a number before its first request; only a higher number replaces a day. */

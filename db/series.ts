@@ -1,10 +1,13 @@
 import { hash } from 'node:crypto';
 import {
+  NO_COUNTS,
   USAGE_COUNTS,
+  addCounts,
   canonicalDimensions,
   dollarsOf,
   tokensIn,
   type CostLine,
+  type Count,
   type Dimensions,
   type Json,
   type Line,
@@ -63,46 +66,77 @@ export function identifyCost(lines: readonly CostLine[], known = new KnownSeries
     const amount = canonicalDecimal(line.amount);
     return amount === line.amount ? line : { ...line, amount };
   });
-  return identify(spelled, known, (a, b) => ({ ...a, amount: addDecimals([a.amount, b.amount]) }));
-}
-
-/** A day's usage lines in the order of their ids, one per series: lines of equal dimensions are added. */
-export function identifyUsage(lines: readonly UsageLine[], known = new KnownSeries()): Identified<UsageLine>[] {
-  return identify(lines, known, (a, b) => ({
-    ...a,
-    counts: addCounts<UsageCount>(a.counts, b.counts, USAGE_COUNTS),
-    extraCounts: addCounts(a.extraCounts, b.extraCounts, [
-      ...new Set([...Object.keys(a.extraCounts), ...Object.keys(b.extraCounts)]),
-    ]),
+  return identify(spelled, known, (first, all) => ({
+    ...first,
+    amount: addDecimals(all.map(({ amount }) => amount)),
   }));
 }
 
-function addCounts<Name extends string>(
-  a: Readonly<Partial<Record<Name, number>>>,
-  b: Readonly<Partial<Record<Name, number>>>,
-  names: readonly Name[],
-): Record<Name, number> {
-  const sum = {} as Record<Name, number>;
-  for (const name of names) sum[name] = (a[name] ?? 0) + (b[name] ?? 0);
+/**
+ * A day's usage lines in the order of their ids, one per series: lines of equal dimensions are added, exactly.
+ * Throws {@link SumTooLargeError}.
+ */
+export function identifyUsage(lines: readonly UsageLine[], known = new KnownSeries()): Identified<UsageLine>[] {
+  return identify(lines, known, (first, all) => ({
+    ...first,
+    counts: sumOf(all),
+    extraCounts: sumOfExtra(all),
+  }));
+}
+
+/** Counts add up to more than Postgres keeps. The message is a sentence of ours. */
+export class SumTooLargeError extends Error {
+  override readonly name = 'SumTooLargeError';
+}
+
+/** Of a column of bigint. */
+const MOST = 2n ** 63n - 1n;
+
+function sumOf(lines: readonly UsageLine[]): Record<UsageCount, Count> {
+  const sum = { ...NO_COUNTS };
+  for (const name of USAGE_COUNTS) {
+    sum[name] = addCounts(lines.map(({ counts }) => counts[name]));
+    if (sum[name] > MOST) throw new SumTooLargeError(`${name} adds up to more than can be kept`);
+  }
   return sum;
+}
+
+function sumOfExtra(lines: readonly UsageLine[]): Record<string, string> {
+  const parts = new Map<string, string[]>();
+  for (const { extraCounts } of lines) {
+    for (const [path, count] of Object.entries(extraCounts)) {
+      const known = parts.get(path);
+      if (known === undefined) parts.set(path, [count]);
+      else known.push(count);
+    }
+  }
+  const sums = [...parts].map(([path, counts]) => [path, addDecimals(counts)] as const);
+  return Object.fromEntries(sums.filter(([, sum]) => sum !== '0'));
 }
 
 function identify<Kind extends Line>(
   lines: readonly Kind[],
   known: KnownSeries,
-  add: (a: Kind, b: Kind) => Kind,
+  add: (first: Kind, all: readonly Kind[]) => Kind,
 ): Identified<Kind>[] {
   const identified: Identified<Kind>[] = [];
-  let last: Identified<Kind> | undefined;
+  let equal: Identified<Kind>[] = [];
+  const close = (): void => {
+    const [first] = equal;
+    if (first === undefined) return;
+    const { series, line } = first;
+    const all = equal.length === 1 ? null : equal.map((one) => one.line);
+    identified.push(all === null ? first : { series, line: add(line, all) });
+  };
   for (const next of inOrderOfId(lines.map((line) => ({ series: known.of(line.dimensions), line })))) {
-    if (last?.series.id === next.series.id) {
-      last = { series: last.series, line: add(last.line, next.line) };
-      identified.pop();
-    } else {
-      last = next;
+    if (equal[0]?.series.id === next.series.id) {
+      equal.push(next);
+      continue;
     }
-    identified.push(last);
+    close();
+    equal = [next];
   }
+  close();
   return identified;
 }
 
@@ -130,8 +164,14 @@ function write(text: string, at: number): number {
 
 function contentOf(line: Line): string {
   if ('amount' in line) return line.amount;
-  const extra = canonicalDimensions(line.extraCounts);
-  return `${USAGE_COUNTS.map((name) => line.counts[name]).join(' ')} ${extra}`;
+  return `${USAGE_COUNTS.map((name) => line.counts[name]).join(' ')} ${extraCountsOf(line) ?? '{}'}`;
+}
+
+/** The unknown counts as JSON, of which Postgres keeps every digit; null where there are none. */
+export function extraCountsOf({ extraCounts }: UsageLine): string | null {
+  const paths = Object.keys(extraCounts).sort();
+  if (paths.length === 0) return null;
+  return `{${paths.map((path) => `${JSON.stringify(path)}:${extraCounts[path] ?? '0'}`).join(',')}}`;
 }
 
 /** Lines by the id of their series. */

@@ -201,8 +201,8 @@ export function isKeyFailure(code: FailureCode): boolean {
   return KEY_FAILURES.includes(code);
 }
 
-/** Whether the failure lies in what was replied for some day, so that the days around it may well be read. */
-export function isOfOneDay(code: FailureCode): boolean {
+/** Whether the failure lies in what was replied. Of a report, that is some day's, and the days around it may well be read. */
+export function isOfContent(code: FailureCode): boolean {
   return code === 'upstream_invalid' || code === 'reply_too_large';
 }
 

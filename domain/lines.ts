@@ -49,12 +49,25 @@ export const USAGE_COUNTS = [
 /** The name of a known usage count. */
 export type UsageCount = (typeof USAGE_COUNTS)[number];
 
-/** One line of a day's usage. Counts are whole numbers that may pass 2^31 and stay below 2^53. */
+/** The counts of a line that has none. */
+export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
+  uncached_input_tokens: 0,
+  output_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_creation_5m: 0,
+  cache_creation_1h: 0,
+  web_search_requests: 0,
+};
+
+/** A whole number that is not negative; a bigint where a float might not hold it exactly. */
+export type Count = number | bigint;
+
+/** One line of a day's usage. */
 export interface UsageLine {
   readonly dimensions: Dimensions;
-  readonly counts: Readonly<Record<UsageCount, number>>;
-  /** Counts that are not known by name yet, by their dotted path in the reply. */
-  readonly extraCounts: Readonly<Record<string, number>>;
+  readonly counts: Readonly<Record<UsageCount, Count>>;
+  /** Counts that are not known by name yet, by their dotted path in the reply: exact decimals, and never zero. */
+  readonly extraCounts: Readonly<Record<string, string>>;
 }
 
 /** A line of either report. */
@@ -66,19 +79,34 @@ export function dollarsOf(lines: readonly CostLine[]): string {
 }
 
 /** The tokens of usage lines. */
-export function tokensIn(lines: readonly Pick<UsageLine, 'counts'>[]): string {
+export function tokensIn(lines: readonly Counted[]): string {
   return lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString();
 }
 
-/** The tokens of a usage line, which is what usage is reconciled by. Requests are not tokens. */
-export function tokensOf({ counts }: Pick<UsageLine, 'counts'>): bigint {
-  return (
+/** The tokens of a usage line, which is what usage is reconciled by: unknown ones count, requests are no tokens. */
+export function tokensOf({ counts, extraCounts }: Counted): bigint {
+  let tokens =
     BigInt(counts.uncached_input_tokens) +
     BigInt(counts.output_tokens) +
     BigInt(counts.cache_read_input_tokens) +
     BigInt(counts.cache_creation_5m) +
-    BigInt(counts.cache_creation_1h)
-  );
+    BigInt(counts.cache_creation_1h);
+  for (const path in extraCounts) if (countsTokens(path)) tokens += BigInt(extraCounts[path] ?? 0);
+  return tokens;
+}
+
+type Counted = Pick<UsageLine, 'counts' | 'extraCounts'>;
+
+/** Whether the count with this dotted path counts tokens, by its name. `other_tokens` in Postgres says the same. */
+export function countsTokens(path: string): boolean {
+  return path.endsWith('tokens');
+}
+
+/** The exact sum of counts. */
+export function addCounts(counts: readonly Count[]): Count {
+  // Floats are exact up to 2^53, also on the way there, since no count is negative.
+  const sum = counts.reduce<number>((before, count) => before + Number(count), 0);
+  return Number.isSafeInteger(sum) ? sum : counts.reduce<bigint>((before, count) => before + BigInt(count), 0n);
 }
 
 /**

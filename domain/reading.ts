@@ -18,8 +18,8 @@ export interface StoredDay {
   readonly readOn: Day;
 }
 
-/** A day's ungrouped total, as a decimal. */
-export type Totals = Readonly<Partial<Record<Day, string>>>;
+/** Ungrouped totals of days, as decimals; null where a day's total cannot be read. */
+export type Totals = Readonly<Partial<Record<Day, string | null>>>;
 
 /** What decides which days of a window are read. */
 export interface ReadingFacts {
@@ -35,19 +35,20 @@ export interface ReadingFacts {
 }
 
 /**
- * The days of a window to read, oldest first: those that are missing, may still change, or were not read since they
+ * The days of a window to read, oldest first, but for those whose total cannot be read: those that are missing, may still change, or were not read since they
  * settled, the trailing window with today, and every day whose total differs from what is stored, which is how a late correction is found.
  */
 export function daysToRead(facts: ReadingFacts): Day[] {
   const stored = new Map(facts.stored.map((day) => [day.day, day]));
   return daysIn(facts.window).filter((day) => {
-    if (day > facts.today) return false;
+    const total = totalOf(facts.totals, day);
+    if (day > facts.today || total === null) return false;
     const known = stored.get(day);
     if (facts.everyDay || known === undefined || known.state === 'provisional') return true;
     // Read by a clock that was ahead.
     if (known.readOn > facts.today) return true;
     if (known.readOn < addDays(day, daysToSettle(facts.restatementDays))) return true;
-    return isTrailing(day, facts.today, facts.restatementDays) || !sameDecimal(known.total, totalOf(facts.totals, day));
+    return isTrailing(day, facts.today, facts.restatementDays) || !sameDecimal(known.total, total);
   });
 }
 
@@ -64,15 +65,17 @@ export function daysToSettle(restatementDays: number): number {
   return Math.max(1, restatementDays);
 }
 
-/** The total of a day, `"0"` when the report has none. */
-export function totalOf(totals: Totals, day: Day): string {
-  return totals[day] ?? '0';
+/** The total of a day: `"0"` when the report has none, null when it cannot be read. */
+export function totalOf(totals: Totals, day: Day): string | null {
+  const total = totals[day];
+  return total === undefined ? '0' : total;
 }
 
 /**
  * What two ungrouped reads, before and after a day's lines were read, say of a day whose lines add up to neither:
- * `disagrees` when both agree with each other, `moving` when the day changed meanwhile.
+ * `disagrees` when both agree with each other, `moving` when the day changed meanwhile, or may have.
  */
 export function judge(before: Totals, after: Totals, day: Day): 'disagrees' | 'moving' {
-  return sameDecimal(totalOf(before, day), totalOf(after, day)) ? 'disagrees' : 'moving';
+  const [first, second] = [totalOf(before, day), totalOf(after, day)];
+  return first !== null && second !== null && sameDecimal(first, second) ? 'disagrees' : 'moving';
 }

@@ -27,6 +27,7 @@ export const FAULT_KINDS = [
   'lost_line',
   'missing_bucket',
   'bad_amount',
+  'odd_fields',
   'moving_day',
   'hold',
   'elsewhere',
@@ -59,7 +60,7 @@ export const faultSchema = z.strictObject({
   rateLimitReset: z.string().optional(),
   /** For `huge_page` and `gzip_bomb`: how large the body is once unpacked. */
   bytes: z.int().positive().optional(),
-  /** Only pages of a report that hold one of these days (YYYY-MM-DD); of `lost_line` and `bad_amount`, it is the first line of the first of them. */
+  /** Only pages of a report that hold one of these days (YYYY-MM-DD); of `lost_line`, `bad_amount` and `odd_fields`, it is the first line of the first of them. */
   days: z.array(z.iso.date()).optional(),
   /** For `drip`. */
   bytesPerSecond: z.number().positive().default(1),
@@ -75,6 +76,8 @@ export const faultSchema = z.strictObject({
       body: z.string().default(''),
     })
     .optional(),
+  /** For `odd_fields`: JSON of fields, with commas between, with which the row ends. Where a name comes twice, the last one counts. */
+  fields: z.string().default('"odd":null'),
   /** For `status` and the others that answer with an error: the message in it. */
   message: z.string().optional(),
   /** For `moving_day`: the reply is right as of then, and this correction is made before any other request is answered. */
@@ -107,6 +110,7 @@ const PAGE_FAULTS: ReadonlySet<FaultKind> = new Set([
   'lost_line',
   'missing_bucket',
   'bad_amount',
+  'odd_fields',
 ]);
 
 /** The faults that are armed, in the order in which they were. */

@@ -54,6 +54,8 @@ const PAGE_SPOILERS: Partial<Record<FaultKind, (page: ReportPage, fault: Fault) 
       first.replace(/"amount":"[^"]*"/, () => `"amount":${JSON.stringify(amount)}`),
       ...others,
     ]),
+  odd_fields: (page, { fields, days }) =>
+    spoilFirstRow(page, days, ([first = '', ...others]) => [`${first.slice(0, -1)},${fields}}`, ...others]),
 };
 
 /** What a page becomes under a fault that concerns what is in it. */
@@ -117,6 +119,7 @@ export function spoilReply(reply: Reply, fault: Fault, requestId: string): Reply
     case 'lost_line':
     case 'missing_bucket':
     case 'bad_amount':
+    case 'odd_fields':
     case 'moving_day':
     case 'hold':
       return reply;

@@ -11,7 +11,7 @@ import type { FailureDetails } from '../activities/failures.ts';
 import type { DaysDone, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
-import { failureKind, isOfOneDay } from '../domain/failures.ts';
+import { failureKind, isOfContent } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
@@ -83,10 +83,13 @@ async function recordFailure(input: SyncInput, error: unknown, keyIsProven: bool
 
 /** The sentence and the action, so that a failed workflow's page says why in words. */
 function failureOf(error: unknown): ApplicationFailure {
-  const { fault, keyId } = detailsOf(error);
+  return failureWith(detailsOf(error), typeOf(error));
+}
+
+function failureWith({ fault, keyId }: FailureDetails, type: string | null = null): ApplicationFailure {
   const { message, action } = failureKind(fault.code);
   const text = `${message}${spellDetail(fault)} What to do: ${action}`;
-  const failure = ApplicationFailure.nonRetryable(text, typeOf(error) ?? fault.code, { fault, keyId });
+  const failure = ApplicationFailure.nonRetryable(text, type ?? fault.code, { fault, keyId });
   // It would say again what the message says, and that this function was called.
   failure.stack = '';
   return failure;
@@ -121,16 +124,24 @@ async function readWindow(
 ): Promise<readonly Unread[]> {
   const of = { connectionId, n, report };
   const { everyDay } = plan;
-  const { totals, toRead } = await anthropic.surveyDays.executeWithOptions(
-    { summary: `${report}: totals of ${spellRange(window)}` },
-    [{ ...of, window, everyDay, today: today() }],
-  );
+  const {
+    totals,
+    toRead,
+    unread: totalless = [],
+  } = await anthropic.surveyDays.executeWithOptions({ summary: `${report}: totals of ${spellRange(window)}` }, [
+    { ...of, window, everyDay, today: today() },
+  ]);
   const read = await readAround(of, toRead, totals, window);
-  const { unread, doubtful } = read;
+  const { doubtful } = read;
+  const unread = [...totalless.flatMap(unreadOf), ...read.unread];
   const disagreeing = read.disagreeing ?? (await postgres.reconcileDays({ ...of, window, totals }));
   const readable = disagreeing.filter((day) => !unread.some((bad) => bad.day === day));
   if (readable.length > 0 || doubtful.length > 0) await settle(of, readable, doubtful, totals);
   return unread;
+}
+
+function unreadOf(details: FailureDetails): Unread[] {
+  return details.day === undefined ? [] : [{ day: details.day, error: failureWith(details) }];
 }
 
 type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
@@ -149,7 +160,7 @@ async function readAround(of: OfReport, ranges: DayRange[], totals: Totals, wind
     } catch (error) {
       if (isCancellation(error)) throw error;
       const { fault, day: bad, doubtful = [] } = detailsOf(error);
-      if (!isOfOneDay(fault.code) || bad === undefined) throw error;
+      if (!isOfContent(fault.code) || bad === undefined) throw error;
       const before = failings.unread.at(-1)?.day;
       inRow = before !== undefined && bad === addDays(before, 1) ? inRow + 1 : 1;
       if (inRow > MAX_UNREADABLE_DAYS) throw error;

@@ -1,8 +1,8 @@
-import { reportUsage } from '../../db/reports.ts';
-import type { UsageCount } from '../../domain/lines.ts';
+import type { z } from 'zod';
+import { reportUsage, type UsageSums } from '../../db/reports.ts';
 import { groupFields, nextOf, reportQueryOf } from '../aggregation.ts';
 import { endpoint } from '../endpoint.ts';
-import { nothing, usage as usageOut, usageQuery } from '../schemas.ts';
+import { nothing, usage as usageOut, usageQuery, type usageSums } from '../schemas.ts';
 
 const usage = endpoint({
   method: 'get',
@@ -26,8 +26,8 @@ const usage = endpoint({
         from,
         to,
         group_by: [...groupBy],
-        data: page.map((row) => ({ ...groupFields(groupBy, row), ...numbers(row.counts) })),
-        totals: numbers(report.totals),
+        data: page.map((row) => ({ ...groupFields(groupBy, row), ...sumsOf(row) })),
+        totals: sumsOf(report.totals),
         provisional_days: report.provisionalDays,
         missing_days: report.missingDays,
         next: last === undefined ? null : nextOf(query, last.key),
@@ -36,20 +36,30 @@ const usage = endpoint({
   },
 });
 
-function numbers(counts: Readonly<Record<UsageCount, string>>): Record<UsageCount, number | bigint> {
-  // Rather another type within here than a rounded sum: JSON's whole numbers have no bounds, and a float's have.
-  const number = (count: UsageCount): number | bigint => {
-    const value = Number(counts[count]);
-    return Number.isSafeInteger(value) ? value : BigInt(counts[count]);
-  };
+function sumsOf({ counts, otherCounts }: UsageSums): SumsOut {
   return {
-    uncached_input_tokens: number('uncached_input_tokens'),
-    output_tokens: number('output_tokens'),
-    cache_read_input_tokens: number('cache_read_input_tokens'),
-    cache_creation_5m: number('cache_creation_5m'),
-    cache_creation_1h: number('cache_creation_1h'),
-    web_search_requests: number('web_search_requests'),
+    uncached_input_tokens: numberOf(counts.uncached_input_tokens),
+    output_tokens: numberOf(counts.output_tokens),
+    cache_read_input_tokens: numberOf(counts.cache_read_input_tokens),
+    cache_creation_5m: numberOf(counts.cache_creation_5m),
+    cache_creation_1h: numberOf(counts.cache_creation_1h),
+    web_search_requests: numberOf(counts.web_search_requests),
+    other_counts: Object.fromEntries(Object.entries(otherCounts).map(([path, sum]) => [path, exactNumber(sum)])),
   };
+}
+
+type SumsOut = z.input<z.ZodObject<typeof usageSums>>;
+
+/** Rather another type within here than a rounded sum: JSON's whole numbers have no bounds, and a float's have. */
+function numberOf(sum: string): number | bigint {
+  const value = Number(sum);
+  return Number.isSafeInteger(value) ? value : BigInt(sum);
+}
+
+/** A whole number as one; a decimal as a number where that is exact, and else as text. */
+function exactNumber(sum: string): number | bigint | string {
+  if (!sum.includes('.')) return numberOf(sum);
+  return String(Number(sum)) === sum ? Number(sum) : sum;
 }
 
 /** Usage. */

@@ -1,10 +1,13 @@
 import { inspect } from 'node:util';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { translate } from '../../activities/failures.ts';
+import { faultOfContent, translate } from '../../activities/failures.ts';
+import { AnthropicError } from '../../anthropic/failure.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import { createTransport } from '../../anthropic/transport.ts';
+import { openDatabase } from '../../db/database.ts';
+import { ConnectionGoneError } from '../../db/live.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 
 const KEY = 'sk-ant-admin01-SECRETsecretSECRETsecret-wxyz';
@@ -51,3 +54,69 @@ it.each(['\n', '\r\nx-other: 1', '\0', '\u2603'])(
     await transport.close();
   },
 );
+
+/** What Postgres says to a statement that raises a SQLSTATE. */
+async function raised(state: string): Promise<unknown> {
+  return database.db
+    .execute(
+      sql.raw(`do $$ begin raise exception 'the row (sk-ant-admin01-SECRETsecret)' using errcode = '${state}'; end $$`),
+    )
+    .then(
+      () => new Error('nothing was raised'),
+      (error: unknown) => error,
+    );
+}
+
+it.each(['22003', '22P02', '22021', '23505', '23514', '54000', '54001', 'XX000'])(
+  'SQLSTATE %s is a failure of the content that was to be stored, told without it',
+  async (state) => {
+    const fault = faultOfContent(await raised(state));
+    expect(fault).toMatchObject({ code: 'upstream_invalid' });
+    expect(inspect(fault, { depth: null, showHidden: true })).not.toMatch(/SECRETsecret/);
+  },
+);
+
+it.each([
+  '08006',
+  '53100',
+  '53200',
+  '53300',
+  '57014',
+  '57P01',
+  '58030',
+  '40001',
+  '40P01',
+  '55P03',
+  '25006',
+  '42501',
+  '42P01',
+  'XX001',
+])('SQLSTATE %s is no failure of any content', async (state) => {
+  const error = await raised(state);
+  expect(faultOfContent(error)).toBe(error);
+  expect(translate(error)).toMatchObject({ type: 'unavailable' });
+});
+
+it.each([new RangeError(KEY), new TypeError(KEY), new SyntaxError(KEY), new Error(KEY), KEY])(
+  'whatever else content causes is told without what it quotes: %#',
+  (error) => {
+    const fault = faultOfContent(error);
+    expect(fault).toMatchObject({ code: 'upstream_invalid' });
+    expect(inspect(translate(fault), { depth: null, showHidden: true })).not.toMatch(/SECRETsecret/);
+  },
+);
+
+it('what is no matter of content stays what it is', async () => {
+  const lost = await openDatabase('postgres://nobody@127.0.0.1:1/none', { max: 1, name: 'test' })
+    .db.execute(sql`select 1`)
+    .catch((error: unknown) => error);
+  const others = [
+    lost,
+    new CancelledFailure('cancelled'),
+    new ConnectionGoneError('some'),
+    new AnthropicError('rate_limited', { detail: 'HTTP 429' }),
+    new AnthropicError('key_invalid', { detail: 'HTTP 401' }),
+    ApplicationFailure.create({ message: 'key replaced' }),
+  ];
+  for (const error of others) expect(faultOfContent(error)).toBe(error);
+});

@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readCostDays, readCostTotals } from '../../anthropic/cost-report.ts';
 import { LargeDay } from '../../anthropic/report.ts';
 import { readUsageDays, readUsageTotals } from '../../anthropic/usage-report.ts';
+import { usageContent } from '../../db/series.ts';
 import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
-import { tokensOf } from '../../domain/lines.ts';
+import { tokensOf, type UsageLine } from '../../domain/lines.ts';
 import { addDecimals } from '../../domain/money.ts';
 import {
   REQUEST_ID,
@@ -326,7 +327,7 @@ describe('a row', () => {
               cache_creation_1h: 4,
               web_search_requests: 6,
             },
-            extraCounts: { 'cache_creation.ephemeral_1d_input_tokens': 5, 'server_tool_use.code.runs': 7 },
+            extraCounts: { 'cache_creation.ephemeral_1d_input_tokens': '5', 'server_tool_use.code.runs': '7' },
             dimensions: {
               workspace_id: 'w',
               service_tier: 'flex_discount',
@@ -342,6 +343,61 @@ describe('a row', () => {
 
   it.each([-1, 1.5, 2 ** 53, '5', true, []])('of usage with the count %j is invalid', async (output_tokens) => {
     expect((await failureOf(usageOf({ output_tokens }))).code).toBe('upstream_invalid');
+  });
+
+  const WHOLE = {
+    uncached_input_tokens: 1200,
+    output_tokens: 340,
+    cache_read_input_tokens: 0,
+    cache_creation: { ephemeral_5m_input_tokens: 10, ephemeral_1h_input_tokens: 0 },
+    server_tool_use: { web_search_requests: 1 },
+    workspace_id: 'wrkspc_0000000000000000000000A1',
+    model: 'claude-sonnet-4-5-20250929',
+    service_tier: 'standard',
+    context_window: '0-200k',
+    inference_geo: 'global',
+    api_key_id: null,
+  };
+  const linesOf = async (...rows: unknown[]): Promise<UsageLine[]> =>
+    (await allDays(readUsageDays(given(page({ [DAY]: rows })), ONE_DAY))).flatMap(({ lines }) => lines);
+
+  it.each([0, -0, null])('of usage with a new counter that is %j is the row without it', async (none) => {
+    const [plain, odd] = [
+      await linesOf(WHOLE),
+      await linesOf({
+        ...WHOLE,
+        code_review_requests: none,
+        cache_creation: { ...WHOLE.cache_creation, x_tokens: none },
+      }),
+    ];
+    expect(usageContent(odd).digest).toEqual(usageContent(plain).digest);
+    expect(odd.map(({ extraCounts }) => extraCounts)).toEqual([{}]);
+  });
+
+  it('of usage counts new tokens, in lines and in totals, by their dotted path', async () => {
+    const row = { ...WHOLE, cache_creation: { ...WHOLE.cache_creation, ephemeral_24h_input_tokens: 500 } };
+    const lines = await linesOf(row);
+    expect(lines.map(({ extraCounts }) => extraCounts)).toEqual([
+      { 'cache_creation.ephemeral_24h_input_tokens': '500' },
+    ]);
+    expect(lines.map(tokensOf)).toEqual([2050n]);
+    expect(await readUsageTotals(given(page({ [DAY]: [row] })), ONE_DAY)).toEqual({ [DAY]: '2050' });
+  });
+
+  it.each([
+    ['tokens in text', { x: { thinking_tokens: '500' } }, 'x.thinking_tokens is not a count'],
+    ['less than no tokens', { thinking_tokens: -1 }, 'thinking_tokens is not a count'],
+    ['a part of a token', { thinking_tokens: 0.5 }, 'thinking_tokens is not a count'],
+    ['a counter past 2^53', { x_requests: 2 ** 53 }, 'x_requests is too large to be read exactly'],
+    ['a count twice', { x: { requests: 1 }, 'x.requests': 2 }, 'a row says a count twice'],
+    ['a known count twice', { 'server_tool_use.web_search_requests': 2 }, 'a row says a count twice'],
+  ])('of usage with %s is invalid, and is no wrong number', async (_what, fields, detail) => {
+    expect(await failureOf(linesOf({ ...WHOLE, ...fields }))).toMatchObject({ code: 'upstream_invalid', detail });
+  });
+
+  it('of usage may have texts where their name speaks of tokens, and decimals where it does not', async () => {
+    const [line] = await linesOf({ ...WHOLE, max_tokens: '0-200k', hours: 0.1 });
+    expect(line).toMatchObject({ dimensions: { max_tokens: '0-200k' }, extraCounts: { hours: '0.1' } });
   });
 
   it('that no reference names is kept, and so is one with a field that none does', async () => {

@@ -147,6 +147,168 @@ describe('rows that are cut out of a page', () => {
   });
 });
 
+/** A page that counts what is looked at in it: a step for each byte, also for those that a search or a copy goes over. */
+function counted(text: string): { body: Buffer; steps: () => number } {
+  const page = Buffer.from(text);
+  let steps = 0;
+  const methods = {
+    indexOf(what: Buffer, from: number): number {
+      const found = page.indexOf(what, from);
+      steps += (found < 0 ? page.length : found) - from;
+      return found;
+    },
+    toString(encoding: BufferEncoding, from: number, to = page.length): string {
+      steps += to - from;
+      return page.toString(encoding, from, to);
+    },
+    compare(other: Buffer, start: number, end: number, from: number, to: number): number {
+      steps += to - from;
+      return page.compare(other, start, end, from, to);
+    },
+    copy(target: Buffer, at: number, from: number, to: number): number {
+      steps += to - from;
+      return page.copy(target, at, from, to);
+    },
+    subarray: page.subarray.bind(page),
+  };
+  const body = new Proxy(page, {
+    get(target, name): unknown {
+      if (typeof name === 'string' && /^\d/.test(name)) {
+        steps += 1;
+        return target[Number(name)];
+      }
+      return Reflect.get(name in methods ? methods : target, name);
+    },
+  });
+  return { body, steps: () => steps };
+}
+
+/** A reader of one page, and the steps that it took. */
+async function stepsOf(
+  read: typeof readCostDays | typeof readUsageDays,
+  rows: readonly string[],
+  gap: string,
+): Promise<number> {
+  const { body, steps } = counted(pageOf([bucket(DAY, rows, gap)]));
+  const reader: AnthropicReader = {
+    traffic: { requests: 0, bytes: 0 },
+    get: (_path, _query, parse) => Promise.resolve(parse(body)),
+  };
+  const [day] = await allDays<{ lines: unknown[] }>(read(reader, { from: DAY, to: DAY }));
+  expect(day?.lines).toHaveLength(rows.length);
+  return steps();
+}
+
+describe('the work for a row', () => {
+  const fieldsOf = (index: number): Record<string, Json> => ({
+    amount: `${index}.${index % 7}`,
+    description: `Model ${index % 11} Usage`,
+    currency: 'USD',
+    workspace_id: `wrkspc_${index % 17}`,
+  });
+  const compact = (index: number): string => JSON.stringify(fieldsOf(index));
+  const inOrder = (...names: string[]): ((index: number) => string) => {
+    return (index) => JSON.stringify(Object.fromEntries(names.map((name) => [name, fieldsOf(index)[name] ?? null])));
+  };
+  const gapOf = (gap: string) => (index: number) => spelledRow(Object.entries(fieldsOf(index)), gap);
+  const withField = (json: string) => (index: number) => `${compact(index).slice(0, -1)},${json}}`;
+
+  it.each<[string, (index: number) => string, string]>([
+    ['compact', compact, ''],
+    ['with spaces', gapOf(' '), ' '],
+    ['with a space behind colons and commas', (index) => compact(index).replace(/(":|",)/g, '$1 '), ''],
+    ['pretty', gapOf('\n        '), '\n      '],
+    ['with tabs', gapOf('\r\n\t'), '\t'],
+    ['in very much space', gapOf(' '.repeat(300)), ''],
+    ['each otherwise', (index) => spelledRow(Object.entries(fieldsOf(index)), ' '.repeat(index % 5)), ''],
+    ['with the amount at the end', inOrder('currency', 'description', 'workspace_id', 'amount'), ''],
+    ['with the amount in another form', (index) => compact(index).replace(/"amount":"[^"]*"/, '"amount":"1e3"'), ''],
+    ['with the name of the amount escaped', (index) => compact(index).replace('"amount"', '"\\u0061mount"'), ''],
+    ['with the amount twice', withField('"amount":"7"'), ''],
+    ['with an amount in another field', (index) => `{"more":{"amount":"1"},${compact(index).slice(1)}`, ''],
+    ['with what looks like an end', withField('"more":[{"a":1},{"b":2}]'), ''],
+    ['with a long text', (index) => withField(`"more":"${'x'.repeat(9_000)}${index}"`)(index), ''],
+    [
+      'one of them in a field of its own',
+      (index) => (index === 9 ? withField('"new":[1]')(index) : compact(index)),
+      '',
+    ],
+    ['tiny', (index) => `{"amount":"${index}"}`, ''],
+  ])('does not grow with its page: %s', async (_what, rowOf, gap) => {
+    const rows = Array.from({ length: 320 }, (_, index) => rowOf(index));
+    const few = rows.slice(0, 80);
+    const bytes = rows.join().length / few.join().length;
+    const [least, most] = [await stepsOf(readCostDays, few, gap), await stepsOf(readCostDays, rows, gap)];
+    expect(most / least).toBeLessThan(bytes * 1.25);
+    // As often as a row is looked at, whatever its spelling, and what of it is written down.
+    expect(most).toBeLessThan(6 * pageOf([bucket(DAY, rows, gap)]).length);
+  });
+
+  it.each(['', ' ', '\n        '])('of usage does not grow with its page either (%j)', async (gap) => {
+    const rows = Array.from({ length: 320 }, (_, index) =>
+      spelledRow(Object.entries({ output_tokens: index, more: { x_requests: 1 }, model: `m${index % 7}` }), gap),
+    );
+    const [least, most] = [
+      await stepsOf(readUsageDays, rows.slice(0, 80), gap),
+      await stepsOf(readUsageDays, rows, gap),
+    ];
+    expect(most / least).toBeLessThan(5);
+  });
+
+  it('is as little for a page with spaces as for a compact one, once its rows are known', async () => {
+    const rows = Array.from({ length: 200 }, (_, index) => fieldsOf(index % 20));
+    const stepsWith = async (gap: string): Promise<number> => {
+      const texts = rows.map((row) => spelledRow(Object.entries(row), gap));
+      return (await stepsOf(readCostDays, texts, gap)) / texts.join('').length;
+    };
+    // One search through the page finds that it is spelled otherwise.
+    expect((await stepsWith(' ')) / (await stepsWith(''))).toBeLessThan(1.5);
+  });
+});
+
+describe('a row without measure', () => {
+  const costOf = async (row: string): Promise<{ lines: unknown[] }[]> =>
+    allDays(readCostDays(reading(pageOf([bucket(DAY, [row], '')])), { from: DAY, to: DAY }));
+  const usageOf = async (row: string): Promise<{ lines: unknown[] }[]> =>
+    allDays(readUsageDays(reading(pageOf([bucket(DAY, [row], '')])), { from: DAY, to: DAY }));
+
+  it.each([costOf, usageOf])('that nests without end is refused in a sentence', async (read) => {
+    for (const deep of [
+      `${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+      `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`,
+    ]) {
+      const failure = await failureOf(read(`{"amount":"1","odd":${deep}}`));
+      expect(failure).toMatchObject({ code: 'upstream_invalid', detail: 'the reply nests more than 100 deep' });
+    }
+    const room = 100 - 5;
+    expect(await read(`{"amount":"1","odd":${'['.repeat(room)}${']'.repeat(room)}}`)).toMatchObject([{ lines: [{}] }]);
+  });
+
+  it('of ten million digits is refused without them', async () => {
+    const digits = '1'.repeat(10_000_000);
+    for (const failing of [
+      costOf(`{"amount":"${digits}"}`),
+      costOf(`{"amount":${digits}}`),
+      usageOf(`{"output_tokens":${digits}}`),
+      usageOf(`{"x":${digits}}`),
+    ]) {
+      const failure = await failureOf(failing);
+      expect(failure.code).toBe('upstream_invalid');
+      expect(failure.message.length).toBeLessThan(300);
+    }
+  });
+
+  it('of thirty megabytes is read, and so is the one behind it', async () => {
+    const large = 'x'.repeat(30_000_000);
+    const row = (text: string): string => `{"amount":"100","description":"${text}"}`;
+    const [day] = await allDays(
+      readCostDays(reading(pageOf([bucket(DAY, [row(large), row('a'), row('a')], '')])), { from: DAY, to: DAY }),
+    );
+    expect(day?.lines.map(({ dimensions }) => String(dimensions['description']).length)).toEqual([30_000_000, 1, 1]);
+    expect(await usageOf(`{"output_tokens":1,"model":"${large}"}`)).toMatchObject([{ lines: [{}] }]);
+  });
+});
+
 describe('a memory of rows', () => {
   const AMOUNT = Buffer.from('amount');
 

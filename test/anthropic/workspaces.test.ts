@@ -1,8 +1,20 @@
-import { describe, expect, it } from 'vitest';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AnthropicReader } from '../../anthropic/transport.ts';
 import { listWorkspaces } from '../../anthropic/workspaces.ts';
+import { rows } from '../../db/database.ts';
+import { saveWorkspaces } from '../../db/workspaces.ts';
+import { connect } from '../db/support.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { REQUEST_ID, all, failureOf, given, upstream } from './support.ts';
 
 const one = { id: 'wrkspc_1', name: 'One', created_at: '2026-01-01T00:00:00Z', archived_at: null };
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await testDatabase();
+});
+afterAll(() => database.close());
 
 describe('the list of workspaces', () => {
   it('has each one once, the archived too, over as many pages as it takes', async () => {
@@ -42,10 +54,88 @@ describe('the list of workspaces', () => {
         { data: [one], has_more: true, last_id: 'a' },
       ],
     ],
-    ['has a workspace without an id', [{ data: [{ ...one, id: '' }], has_more: false }]],
+    ['does not say whether there is more', [{ data: [one] }]],
     ['is none', [{ data: null }]],
+    ['is a text', ['no list']],
   ])('that %s is invalid', async (_what, replies) => {
     expect((await failureOf(all(listWorkspaces(given(...replies))))).code).toBe('upstream_invalid');
+  });
+
+  it('gives what it has before it is called invalid', async () => {
+    const listed: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const workspaces of listWorkspaces(given({ data: [one], has_more: 'perhaps' })))
+        listed.push(...workspaces.map(({ id }) => id));
+    };
+    expect((await failureOf(read())).code).toBe('upstream_invalid');
+    expect(listed).toEqual([one.id]);
+  });
+
+  it('that goes on and on is left', async () => {
+    let pages = 0;
+    const reader: AnthropicReader = {
+      traffic: { requests: 0, bytes: 0 },
+      get: (_path, _query, parse) => {
+        pages += 1;
+        return Promise.resolve(parse(Buffer.from(`{"data":[],"has_more":true,"last_id":"${pages}"}`)));
+      },
+    };
+    expect((await failureOf(all(listWorkspaces(reader)))).code).toBe('upstream_invalid');
+    expect(pages).toBe(200);
+  });
+
+  it.each([undefined, null, '', 7, true, [], {}, ['wrkspc_2'], 'x'.repeat(201)])(
+    'passes over an entry whose id is %j, and keeps the others',
+    async (id) => {
+      const listed = await all(listWorkspaces(given({ data: [{ ...one, id }, one, null, 'x', []], has_more: false })));
+      expect(listed.flat().map((workspace) => workspace.id)).toEqual([one.id]);
+    },
+  );
+
+  it.each([
+    '0000-01-01T00:00:00Z',
+    '2026-01-01T00:00:00+23:59',
+    '2026-01-01T00:00:00-23:59',
+    '10000-01-01T00:00:00Z',
+    '+010000-01-01T00:00:00Z',
+    '9999-12-31T23:00:00-05:00',
+    '0001-01-01T00:00:00+10:00',
+    '2026-02-30T00:00:00Z',
+    '2026-01-01T23:59:60Z',
+    `2026-01-01T00:00:00.${'1'.repeat(500)}Z`,
+    '2026-01-01T00:00:00.123456Z',
+    '2026-01-01T00:00Z',
+    'infinity',
+    'now',
+    '',
+    1_700_000_000,
+    { at: 1 },
+  ])('with the date %j is stored, and so are names and entries of any kind', async (date) => {
+    const deep: unknown = JSON.parse(`${'[{"a":'.repeat(5_000)}1${'}]'.repeat(5_000)}`);
+    const entries = [
+      { ...one, created_at: date, archived_at: date },
+      { ...one, id: 'wrkspc_2', name: ['no', 'name'] },
+      { ...one, id: 'wrkspc_2', name: null, created_at: '2026-01-01T02:00:00+02:00' },
+      { ...one, id: 'wrkspc_3', name: 'N'.repeat(100_000), deep },
+      { ...one, id: 'wrkspc_4', huge: 'x'.repeat(1_000_000), tags: { a: 1e300 } },
+      { id: 'wrkspc_5', name: 'a"b\\,{}\n', created_at: {}, archived_at: [] },
+    ];
+    const { id } = await connect(database.db);
+    for (const page of [0, 1]) {
+      const listed = await all(listWorkspaces(given({ data: entries, has_more: false, page })));
+      for (const workspaces of listed) await saveWorkspaces(database.db, id, workspaces);
+    }
+    const stored = await rows<{ id: string; name: string; created: string | null }>(
+      database.db,
+      sql`
+        select id, left(name, 20) as name, to_char(created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as created
+        from workspaces where connection_id = ${id} order by id
+      `,
+    );
+    expect(stored.map((workspace) => workspace.name)).toEqual(['One', 'wrkspc_2', 'N'.repeat(20), 'One', 'a"b\\,{}\n']);
+    expect(stored[1]?.created).toBe('2026-01-01 00:00');
+    const isInstant = ['2026-01-01T00:00:00.123456Z', '2026-01-01T00:00Z'].includes(String(date));
+    if (isInstant) expect(stored[0]?.created).toBe('2026-01-01 00:00');
   });
 
   it('shows a workspace without a name by its id: names are not worth holding up money for', async () => {

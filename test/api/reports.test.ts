@@ -295,6 +295,7 @@ describe('GET /v1/usage', () => {
         cache_creation_5m: 5,
         cache_creation_1h: 6,
         web_search_requests: 8,
+        other_counts: {},
       });
       expect(body.data).toHaveLength(2);
       expect(body.data[0]).toMatchObject({ model: 'a', workspace: { id: 'wrkspc_1', name: 'One' }, output_tokens: 2 });
@@ -307,6 +308,39 @@ describe('GET /v1/usage', () => {
         const sum = every.body.data.reduce((so, row) => so + Number(row[count]), 0);
         expect(sum).toBe(every.body.totals[count]);
       }
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('adds up counts that are not known by name exactly, and shows them by their path', async () => {
+    const own = await startApi();
+    try {
+      const id = await seedConnection(own.db, {});
+      const [counts, path] = [[1n, 0n, 0n, 0n, 0n, 0n], 'cache_creation.ephemeral_24h_input_tokens'] as const;
+      const most = Number.MAX_SAFE_INTEGER;
+      await seedUsageDay(own.db, id, TODAY, [
+        { model: 'a', counts, extraCounts: { [path]: 500, hours: 0.1, gone: 1, none: 0 } },
+        { counts, extraCounts: { [path]: most } },
+        { counts, extraCounts: { [path]: most } },
+        { model: 'b', counts },
+      ]);
+      await seedUsageDay(own.db, id, addDays(TODAY, -1), [
+        { model: 'a', counts, extraCounts: { hours: 0.2, gone: -1 } },
+      ]);
+      const { body, text } = await own.get('/v1/usage?group_by=model');
+      expect(body.data.map((one) => [one['model'], one['other_counts']])).toEqual([
+        ['a', { [path]: 500, hours: 0.3 }],
+        ['b', {}],
+        [null, { [path]: 2 * most }],
+      ]);
+      // As text: JavaScript rounds it.
+      expect(text).toContain(`"${path}":${(2n * BigInt(most)).toString()}`);
+      expect(text).toContain(`"totals":{`);
+      expect(text).toContain(`"${path}":${(2n * BigInt(most) + 500n).toString()}`);
+      const { body: paged } = await own.get('/v1/usage?group_by=day&limit=1');
+      expect(paged.data).toMatchObject([{ day: addDays(TODAY, -1), other_counts: { gone: -1, hours: 0.2 } }]);
+      expect(paged.totals).toEqual(body.totals);
     } finally {
       await own.close();
     }

@@ -264,6 +264,7 @@ export interface SeedUsage {
   readonly workspace_id?: string | null;
   readonly model?: string | null;
   readonly counts: readonly [bigint, bigint, bigint, bigint, bigint, bigint];
+  readonly extraCounts?: Readonly<Record<string, number>>;
 }
 
 /** Stores a day of usage as a sync would. */
@@ -290,6 +291,7 @@ export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines
       cacheCreation5m: five,
       cacheCreation1h: hour,
       webSearchRequests: searches,
+      extraCounts: line.extraCounts ?? null,
     });
   }
 }

@@ -3,8 +3,8 @@ import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections.ts';
-import { row, rows } from '../../db/database.ts';
-import { beginReading, commitDays, flagDays, reconcileDays, storedDays } from '../../db/ledger.ts';
+import { row, rows, type Db } from '../../db/database.ts';
+import { beginReading, commitDays, flagDays, reconcileDays, storedDays, type DayOutcome } from '../../db/ledger.ts';
 import { ConnectionGoneError } from '../../db/live.ts';
 import { shareLive } from '../../db/live.ts';
 import { costContent, seriesIdOf } from '../../db/series.ts';
@@ -176,9 +176,9 @@ describe('a day', () => {
       cache_creation_5m: large,
       web_search_requests: most,
     };
-    await commitUsage(database.db, id, [usage(counts, { model: 'a' }, { new_tokens: most })]);
+    await commitUsage(database.db, id, [usage(counts, { model: 'a' }, { new_requests: most })]);
     expect(await storedUsage(id)).toEqual([
-      `{"model":"a"} ${most} ${most} 0 ${large} 0 ${most} {"new_tokens":${most}}`,
+      `{"model":"a"} ${most} ${most} 0 ${large} 0 ${most} {"new_requests":${most}}`,
     ]);
     expect((await dayRow(database.db, id, 'usage'))?.total).toBe((2n * BigInt(most) + BigInt(large)).toString());
   });
@@ -263,12 +263,22 @@ function usageModel(lines: readonly UsageLine[]): Map<string, string> {
     const series = canonicalDimensions(dimensions);
     const sum = sums.get(series) ?? { counts: USAGE_COUNTS.map(() => 0), extra: {} };
     const extra = { ...sum.extra };
-    for (const [name, value] of Object.entries(extraCounts)) extra[name] = (extra[name] ?? 0) + value;
-    sums.set(series, { counts: USAGE_COUNTS.map((name, index) => (sum.counts[index] ?? 0) + counts[name]), extra });
+    for (const [name, value] of Object.entries(extraCounts)) extra[name] = (extra[name] ?? 0) + Number(value);
+    const added = USAGE_COUNTS.map((name, index) => (sum.counts[index] ?? 0) + Number(counts[name]));
+    sums.set(series, { counts: added, extra });
   }
   return new Map(
     [...sums].map(([series, { counts, extra }]) => [series, `${counts.join(' ')} ${canonicalDimensions(extra)}`]),
   );
+}
+
+/** What is known by name of lines, without what is zero: every dimension of these has a column, but for one constant. */
+function knownOf(model: ReadonlyMap<string, string>): string {
+  return [...model]
+    .map(([series, value]) => `${series} ${value.replace(/ \{"more":\d+\}| \{\}/, '')}`)
+    .filter((line) => !/\} 0( 0)*$/.test(line))
+    .sort()
+    .join('\n');
 }
 
 function linesOf(model: ReadonlyMap<string, string>): string[] {
@@ -296,7 +306,7 @@ describe('a day read again and again', () => {
         const expected: Omit<Restatement, 'before' | 'after'>[] = [];
         for (const lines of reads) {
           const after = costModel(lines);
-          const same = before !== null && linesOf(before).join() === linesOf(after).join();
+          const same = before !== null && knownOf(before) === knownOf(after);
           expect(await commitCost(database.db, id, lines)).toBe(same ? 'unchanged' : 'changed');
           expect(await storedCost(id)).toEqual(linesOf(after));
           const dollars = [...after].flatMap(([series, value]) => (series.includes('EUR') ? [] : [value]));
@@ -321,7 +331,7 @@ describe('a day read again and again', () => {
         const expected: Omit<Restatement, 'before' | 'after'>[] = [];
         for (const lines of reads) {
           const after = usageModel(lines);
-          const same = before !== null && linesOf(before).join() === linesOf(after).join();
+          const same = before !== null && knownOf(before) === knownOf(after);
           expect(await commitUsage(database.db, id, lines)).toBe(same ? 'unchanged' : 'changed');
           expect(await storedUsage(id)).toEqual(linesOf(after));
           if (before !== null && !same) expected.push(difference(before, after));
@@ -415,10 +425,9 @@ describe('days that are read together', () => {
         }));
         const outcomes = await commitDays(db, read);
         for (const [index, { before, now }] of some.entries()) {
-          const lines = linesOf(costModel(linesFrom(now)));
-          expect(await storedCost(id, dayAt(index))).toEqual(lines);
-          const wasSame =
-            before !== null && JSON.stringify(linesOf(costModel(linesFrom(before)))) === JSON.stringify(lines);
+          const model = costModel(linesFrom(now));
+          expect(await storedCost(id, dayAt(index))).toEqual(linesOf(model));
+          const wasSame = before !== null && knownOf(costModel(linesFrom(before))) === knownOf(model);
           expect(outcomes.get(dayAt(index))).toBe(wasSame ? 'unchanged' : 'changed');
         }
         const again = await commitDays(db, read);
@@ -675,6 +684,27 @@ describe('reconciling', () => {
     expect(await count(database.db, sql`events where connection_id = ${id} and type = 'day_flagged'`)).toBe(2);
   });
 
+  it('leaves a day as it is whose total cannot be read, and neither flags nor clears it', async () => {
+    const id = await stored();
+    const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 0 } as const;
+    await reconcileDays(database.db, comparison);
+    const before = await states(id);
+    const unread = { ...totals, [window.from]: null, [addDays(TODAY, -1)]: null };
+    expect(await reconcileDays(database.db, { ...comparison, totals: unread })).toEqual([]);
+    await flagDays(database.db, { connectionId: id, report: 'cost', days: [window.from], totals: unread });
+    expect(await states(id)).toEqual(before);
+  });
+
+  it('holds usage against its tokens, known by name or not', async () => {
+    const { id } = await connect(database.db);
+    const counts = { 'cache_creation.ephemeral_24h_input_tokens': 500, tokens_of_thought: 9, 'x.tokens': 1 };
+    await commitUsage(database.db, id, [usage({ output_tokens: 50 }, {}, counts), usage({}, { model: 'b' }, counts)]);
+    expect((await dayRow(database.db, id, 'usage'))?.total).toBe('1052');
+    const more = [usage({ output_tokens: 50 }, {}, counts), usage({}, { model: 'c' }, { 'x.tokens': 2 })];
+    await commitUsage(database.db, id, more);
+    expect((await dayRow(database.db, id, 'usage'))?.total).toBe('553');
+  });
+
   it('holds usage against its tokens alone', async () => {
     const { id } = await connect(database.db);
     await commitUsage(database.db, id, [
@@ -689,6 +719,131 @@ describe('reconciling', () => {
     } as const;
     expect(await reconcileDays(database.db, { ...comparison, totals: { [DAY]: '12' } })).toEqual([DAY]);
     expect(await reconcileDays(database.db, { ...comparison, totals: { [DAY]: '3' } })).toEqual([]);
+  });
+});
+
+describe('a complete day in which only unknown fields changed', () => {
+  const window = { from: DAY, to: DAY };
+  const KNOWN = { workspace_id: 'w', model: 'm', token_type: 'output_tokens' };
+
+  interface Standing {
+    readonly outcome: DayOutcome;
+    readonly told: number;
+    readonly row: unknown;
+  }
+
+  /** What becomes of a day that is final, once it is read otherwise. */
+  async function read<Kind extends CostLine | UsageLine>(
+    commit: (db: Db, id: string, lines: readonly Kind[], options?: { reported?: string }) => Promise<DayOutcome>,
+    before: readonly Kind[],
+    after: readonly Kind[],
+  ): Promise<Standing & { readonly id: string }> {
+    const { id } = await connect(database.db);
+    await commit(database.db, id, before);
+    const report = commit === (commitUsage as unknown) ? 'usage' : 'cost';
+    const { total = '' } = (await dayRow(database.db, id, report)) ?? {};
+    await reconcileDays(database.db, {
+      connectionId: id,
+      report,
+      window,
+      totals: { [DAY]: total },
+      restatementDays: 3,
+    });
+    const outcome = await commit(database.db, id, after, { reported: total });
+    const told = await count(database.db, sql`events where connection_id = ${id} and type = 'restatement'`);
+    expect(await restatements(id)).toHaveLength(told);
+    return { id, outcome, told, row: await dayRow(database.db, id, report) };
+  }
+
+  it.each<[string, CostLine[], CostLine[]]>([
+    ['a new field', [cost('5', KNOWN)], [cost('5', { ...KNOWN, delivery: 'standard' })]],
+    ['a field that is gone', [cost('5', { ...KNOWN, speed: 'fast' })], [cost('5', KNOWN)]],
+    [
+      'a field of another value',
+      [cost('5', { ...KNOWN, speed: 1 })],
+      [cost('5', { ...KNOWN, speed: { fast: [true] } })],
+    ],
+    [
+      'a field that splits a line',
+      [cost('5', KNOWN), cost('1')],
+      [cost('1'), cost('2', { ...KNOWN, speed: 'fast' }), cost('3', { ...KNOWN, speed: 'slow' })],
+    ],
+    ['a field that joins lines', [cost('2', { ...KNOWN, s: 1 }), cost('3', { ...KNOWN, s: 2 })], [cost('5', KNOWN)]],
+    ['a line of nothing', [cost('5', KNOWN)], [cost('5', KNOWN), cost('0', { model: 'new' })]],
+    ['a line of nothing in a day without cost', [], [cost('0', KNOWN)]],
+    ['parts that add up to nothing', [cost('5', KNOWN)], [cost('5', KNOWN), cost('1', { x: 1 }), cost('-1', { x: 2 })]],
+  ])('is no restatement: %s', async (_what, before, after) => {
+    const { id, outcome, told, row: standing } = await read(commitCost, before, after);
+    expect([outcome, told]).toEqual(['unchanged', 0]);
+    expect(standing).toMatchObject({ state: 'final', reconciled: true, lines: after.length });
+    expect(await storedCost(id)).toEqual(linesOf(costModel(after)));
+    expect(await commitCost(database.db, id, after)).toBe('unchanged');
+  });
+
+  it.each<[string, UsageLine[], UsageLine[]]>([
+    ['a new counter', [usage({ output_tokens: 3 })], [usage({ output_tokens: 3 }, {}, { code_review_requests: 7 })]],
+    ['a counter that grew', [usage({}, {}, { x: 1 })], [usage({}, {}, { x: 2 })]],
+    ['a new field', [usage({ output_tokens: 3 })], [usage({ output_tokens: 3 }, { speed: 'fast' })]],
+    [
+      'unknown tokens under another name',
+      [usage({}, {}, { a_tokens: 5 })],
+      [usage({}, {}, { 'b.c_tokens': 2, d_tokens: 3 })],
+    ],
+  ])('is no restatement of usage: %s', async (_what, before, after) => {
+    const { id, outcome, told, row: standing } = await read(commitUsage, before, after);
+    expect([outcome, told]).toEqual(['unchanged', 0]);
+    expect(standing).toMatchObject({ state: 'final', reconciled: true });
+    expect(await storedUsage(id)).toEqual(linesOf(usageModel(after)));
+  });
+
+  it.each<[string, CostLine[], CostLine[], string]>([
+    [
+      'to another model',
+      [cost('5', KNOWN)],
+      [cost('5', { ...KNOWN, model: 'other' })],
+      'its total stayed 5 USD, but lines moved (1 added, 1 removed, 0 changed).',
+    ],
+    [
+      'between two lines, one with a new field',
+      [cost('5', KNOWN), cost('1', { model: 'x' })],
+      [cost('4', KNOWN), cost('2', { model: 'x', speed: 'fast' })],
+      'its total stayed 6 USD, but lines moved (1 added, 1 removed, 1 changed).',
+    ],
+    [
+      'in another currency',
+      [cost('5', KNOWN), cost('1', { currency: 'EUR' })],
+      [cost('5', KNOWN), cost('2', { currency: 'EUR' })],
+      'its total stayed 5 USD, but lines moved (0 added, 0 removed, 1 changed).',
+    ],
+  ])('but moves under an equal total are told as such: %s', async (_what, before, after, sentence) => {
+    const { id, outcome, told, row: standing } = await read(commitCost, before, after);
+    expect([outcome, told]).toEqual(['changed', 1]);
+    expect(standing).toMatchObject({ state: 'provisional' });
+    const { message } = await row<{ message: string }>(
+      database.db,
+      sql`select message from events where connection_id = ${id} and type = 'restatement'`,
+    );
+    expect(message).toBe(`The cost of ${DAY} was restated: ${sentence}`);
+  });
+
+  it.each<[string, UsageLine[], UsageLine[]]>([
+    ['requests', [usage({ web_search_requests: 1 })], [usage({ web_search_requests: 2 })]],
+    [
+      'unknown tokens, to another model',
+      [usage({}, { model: 'a' }, { x_tokens: 5 })],
+      [usage({}, { model: 'b' }, { x_tokens: 5 })],
+    ],
+    ['known tokens', [usage({ output_tokens: 1 })], [usage({ uncached_input_tokens: 1 })]],
+  ])('but moves of usage are told: %s', async (_what, before, after) => {
+    expect(await read(commitUsage, before, after)).toMatchObject({ outcome: 'changed', told: 1 });
+  });
+
+  it('keeps its flag, and is no day that a sync changed', async () => {
+    const { id } = await connect(database.db);
+    await commitCost(database.db, id, [cost('5', KNOWN)]);
+    await flagDays(database.db, { connectionId: id, report: 'cost', days: [DAY], totals: { [DAY]: '6' } });
+    expect(await commitCost(database.db, id, [cost('5', { ...KNOWN, new: 1 })])).toBe('unchanged');
+    expect(await dayRow(database.db, id, 'cost')).toMatchObject({ disagrees_with: '6' });
   });
 });
 

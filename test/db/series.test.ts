@@ -1,7 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { columnOf, digestOf, extraOf, identifyCost, identifyUsage, seriesIdOf } from '../../db/series.ts';
+import {
+  SumTooLargeError,
+  columnOf,
+  digestOf,
+  extraOf,
+  identifyCost,
+  identifyUsage,
+  seriesIdOf,
+} from '../../db/series.ts';
 import { COST_DIMENSIONS, type CostLine, type Json } from '../../domain/lines.ts';
+import { canonicalDecimal } from '../../domain/money.ts';
 import { cost, usage } from './support.ts';
 
 const json: fc.Arbitrary<Json> = fc
@@ -59,6 +68,39 @@ describe('the id of a series', () => {
       columnOf({ a: null }, 'a'),
       columnOf({}, 'a'),
     ]).toEqual(['7', '{"b":1}', null, null]);
+  });
+});
+
+describe('usage of equal dimensions', () => {
+  const counts = fc.array(fc.tuple(fc.maxSafeNat(), fc.integer({ min: -10_000, max: 10_000 })), {
+    minLength: 2,
+    maxLength: 5,
+  });
+
+  it('is added up exactly, past 2^53 and behind the point', () => {
+    fc.assert(
+      fc.property(counts, (given) => {
+        const lines = given.map(([output, x]) => usage({ output_tokens: output }, {}, { x: String(x / 100) }));
+        const [sum, ...others] = identifyUsage(lines).map(({ line }) => line);
+        expect(others).toEqual([]);
+        expect(BigInt(sum?.counts.output_tokens ?? -1)).toBe(given.reduce((so, [output]) => so + BigInt(output), 0n));
+        const hundredths = given.reduce((so, [, x]) => so + x, 0);
+        expect(sum?.extraCounts['x'] ?? '0').toBe(canonicalDecimal(`${hundredths}e-2`));
+      }),
+    );
+  });
+
+  it('has no rest of floating point', () => {
+    const [sum] = identifyUsage([usage({}, {}, { x: '0.1' }), usage({}, {}, { x: '0.2' })]);
+    expect(sum?.line.extraCounts).toEqual({ x: '0.3' });
+  });
+
+  it('that is more than Postgres keeps is refused, whichever count it is', () => {
+    const most = 2n ** 63n - 1n;
+    expect(identifyUsage([usage({ output_tokens: most }), usage({})])[0]?.line.counts.output_tokens).toBe(most);
+    expect(() => identifyUsage([usage({ output_tokens: most }), usage({ output_tokens: 1 })])).toThrow(
+      SumTooLargeError,
+    );
   });
 });
 

@@ -7,7 +7,7 @@ import { acceptKey } from '../../db/keys.ts';
 import { costContent, usageContent } from '../../db/series.ts';
 import { beginReading, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
-import type { CostLine, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
+import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 
 export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
 export const TODAY = toDay('2026-11-20');
@@ -38,9 +38,9 @@ export function cost(amount: string, dimensions: Readonly<Record<string, Json>> 
 }
 
 export function usage(
-  counts: Partial<Record<UsageCount, number>>,
+  counts: Partial<Record<UsageCount, Count>>,
   dimensions: Readonly<Record<string, Json>> = {},
-  extraCounts: Readonly<Record<string, number>> = {},
+  extraCounts: Readonly<Record<string, number | string>> = {},
 ): UsageLine {
   const none = {
     uncached_input_tokens: 0,
@@ -50,7 +50,10 @@ export function usage(
     cache_creation_1h: 0,
     web_search_requests: 0,
   };
-  return { dimensions, counts: { ...none, ...counts }, extraCounts };
+  const exact = Object.entries(extraCounts)
+    .map(([path, value]): [string, string] => [path, String(value)])
+    .filter(([, value]) => value !== '0');
+  return { dimensions, counts: { ...none, ...counts }, extraCounts: Object.fromEntries(exact) };
 }
 
 interface Commit {

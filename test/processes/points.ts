@@ -95,7 +95,7 @@ async function syncRestated(place: Place, connection: Connected): Promise<void> 
 
 async function failOnce(place: Place, { id, key }: Connected): Promise<void> {
   // As often as one sync asks: its next tries are harmless.
-  place.simulator.control.fault({ kind: 'truncated_json', report: 'workspaces', key, times: 3 });
+  place.simulator.control.fault({ kind: 'status', status: 500, report: 'workspaces', key, times: 3 });
   await tell(place, id, 'syncNow');
 }
 

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/database.ts';
-import { addDays, type Day } from '../../domain/days.ts';
+import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
@@ -349,6 +349,35 @@ describe('what people do', () => {
   });
 });
 
+/** Lets Postgres refuse a series, as it refuses what is too large for it, or no longer. */
+function refusing(isOn: boolean): ReturnType<typeof sql.raw> {
+  return sql.raw(
+    isOn
+      ? `create or replace function refuse() returns trigger language plpgsql as $$ begin
+           if new.extra::text like '%refused by Postgres%' then raise exception 'no' using errcode = '54000'; end if;
+           return new;
+         end $$;
+         create or replace trigger refuse before insert on cost_series for each row execute function refuse()`
+      : 'drop trigger if exists refuse on cost_series',
+  );
+}
+
+async function daysOf(id: string, report: 'cost' | 'usage'): Promise<string[]> {
+  const found = await rows<{ day: string }>(
+    world.database.db,
+    sql`select day::text from days where connection_id = ${id} and report = ${report} order by day`,
+  );
+  return found.map(({ day }) => day);
+}
+
+async function detailOf(id: string): Promise<string> {
+  const { detail } = await row<{ detail: string }>(
+    world.database.db,
+    sql`select failure ->> 'detail' as detail from connections where id = ${id}`,
+  );
+  return detail;
+}
+
 describe('what Anthropic does', () => {
   it('a sync that fails leaves a degraded connection, which heals by itself', async () => {
     const { id, key, organization } = await connected('Outage');
@@ -441,6 +470,66 @@ describe('what Anthropic does', () => {
     await becomes(id, 'active');
     await expectExact(id, organization, began, await workflowDay());
   });
+
+  it.each<[string, string, 'cost' | 'usage', string]>([
+    ['nests without end', `"odd":${'['.repeat(20_000)}${']'.repeat(20_000)}`, 'cost', 'nests more than 100 deep'],
+    ['is no count', '"output_tokens":1.5', 'usage', 'output_tokens is not a count'],
+    ['Postgres refuses', '"odd":"refused by Postgres"', 'cost', 'Postgres refused a statement: SQLSTATE 54000'],
+  ])(
+    'a day with a row that %s holds up no other, is named, and is read once it can be',
+    async (what, fields, report, why) => {
+      const { key, organization } = organizationOf(`A row that ${what}`);
+      const { control } = world.simulator;
+      const today = await workflowDay();
+      const [began, day] = [addDays(today, -5), addDays(today, -3)];
+      await world.database.db.execute(refusing(true));
+      control.fault({ kind: 'odd_fields', fields, key, report, grouped: true, times: 'always', days: [day] });
+      const id = await world.connect({ key, backfillDays: 6, today });
+      await becomes(id, 'degraded');
+      expect(await daysOf(id, report)).toEqual(daysIn({ from: began, to: today }).filter((other) => other !== day));
+      expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0 });
+      const detail = await detailOf(id);
+      expect(detail.startsWith(`${day}: `)).toBe(true);
+      expect(detail).toContain(why);
+      control.clearFaults();
+      await world.pass('2 hours');
+      await becomes(id, 'active');
+      await world.database.db.execute(refusing(false));
+      await expectExact(id, organization, began, today);
+    },
+  );
+
+  it('days whose total cannot be read are named, hold up no other, and are read once it can be', async () => {
+    const { key, organization } = organizationOf('Unreadable total');
+    const { control } = world.simulator;
+    const today = await workflowDay();
+    const [began, day] = [addDays(today, -5), addDays(today, -3)];
+    control.fault({ kind: 'bad_amount', key, report: 'cost', grouped: false, times: 'always', days: [day] });
+    const id = await world.connect({ key, backfillDays: 6, today });
+    await becomes(id, 'degraded');
+    expect(await daysOf(id, 'cost')).toEqual(daysIn({ from: began, to: today }).filter((other) => other !== day));
+    expect(await daysOf(id, 'usage')).toHaveLength(6);
+    expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0, flagged: 0 });
+    expect(await detailOf(id)).toBe(`${day}: an amount is not a decimal number in text`);
+    control.clearFaults();
+    await world.pass('2 hours');
+    await becomes(id, 'active');
+    await expectExact(id, organization, began, today);
+  });
+
+  it.each(['wrong_shape', 'html_ok', 'truncated_json'] as const)(
+    'a list of workspaces that is no list (%s) holds up no money, and an event says so',
+    async (kind) => {
+      const { key, organization } = organizationOf(`List ${kind}`);
+      world.simulator.control.fault({ kind, key, report: 'workspaces', times: 'always' });
+      const today = await workflowDay();
+      const id = await world.connect({ key, backfillDays: 3, today });
+      await becomes(id, 'active');
+      await expectExact(id, organization, addDays(today, -2), today);
+      const [event] = await eventsOf(world.database.db, id, 'workspaces_unread');
+      expect(event).toMatch(/^The list of workspaces cannot be used: the .+ Workspaces keep the names they have here/);
+    },
+  );
 
   it('a day whose lines stably disagree with its total is flagged, and clears by itself', async () => {
     const { id, key, organization } = await connected('Flag');

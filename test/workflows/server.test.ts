@@ -69,11 +69,11 @@ describe('on a real Temporal server', () => {
   it('a failed sync that is reset heals its connection, also after its connection went on', async () => {
     const { id, key } = await connected('Reset');
     const { control } = world.simulator;
-    control.fault({ kind: 'truncated_json', key, report: 'workspaces', times: 3 });
+    control.fault({ kind: 'status', status: 500, key, report: 'workspaces', times: 3 });
     await world.signal(id, 'syncNow');
     await becomes(id, 'degraded');
     const failed = (await syncsOf(world.database.db, id)).find(({ state }) => state === 'failed');
-    expect(failed).toMatchObject({ fault: 'upstream_invalid' });
+    expect(failed).toMatchObject({ fault: 'upstream_unavailable' });
     await world.signal(id, 'pause');
     await becomes(id, 'paused');
     const handle = world.client.workflow.getHandle(syncWorkflowId(id, failed?.n ?? 0));

@@ -1,0 +1,30 @@
+import { AnthropicError } from '../anthropic/failure.ts';
+import type { AnthropicReader } from '../anthropic/transport.ts';
+import { listWorkspaces } from '../anthropic/workspaces.ts';
+import type { Db } from '../db/database.ts';
+import { addEvent } from '../db/events.ts';
+import { saveWorkspaces } from '../db/workspaces.ts';
+import { isOfContent } from '../domain/failures.ts';
+import { faultOfContent } from './failures.ts';
+import { isLastTry } from './reading.ts';
+
+/**
+ * Reads the list of workspaces and stores it; returns how many it gave. Names are not worth holding up money for: where
+ * the list cannot be used at the last try either, an event says so, and workspaces stay as they are known. Failures of
+ * the way, the key or Postgres are thrown.
+ */
+export async function readWorkspaces(db: Db, reader: AnthropicReader, connectionId: string): Promise<number> {
+  let listed = 0;
+  try {
+    for await (const page of listWorkspaces(reader)) {
+      await saveWorkspaces(db, connectionId, page);
+      listed += page.length;
+    }
+  } catch (error) {
+    const fault = faultOfContent(error);
+    if (!(fault instanceof AnthropicError) || !isOfContent(fault.code) || !isLastTry()) throw fault;
+    const message = `The list of workspaces cannot be used: ${fault.detail}. Workspaces keep the names they have here, and costs are read all the same.`;
+    await addEvent(db, connectionId, { type: 'workspaces_unread', message });
+  }
+  return listed;
+}
