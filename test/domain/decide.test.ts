@@ -25,6 +25,7 @@ const active: Facts = {
   hasSupersededKey: false,
   candidates: [],
   oldestMissing: null,
+  newestMissing: null,
   oldestUnfinished: null,
   lastSyncFailed: false,
   owed: null,
@@ -40,6 +41,7 @@ const fresh: Facts = {
   activeKeyId: null,
   candidates: [{ ...candidate, keyId: KEY }],
   oldestMissing: BEGAN,
+  newestMissing: TODAY,
   syncedAtMs: null,
 };
 const failed = (code: 'key_invalid' | 'upstream_unavailable', more: Partial<Facts> = {}): Facts => ({
@@ -335,6 +337,7 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
     { maxLength: 2 },
   ),
   oldestMissing: fc.option(anyDay, { nil: null }),
+  newestMissing: fc.option(anyDay, { nil: null }),
   oldestUnfinished: fc.option(anyDay, { nil: null }),
   lastSyncFailed: fc.boolean(),
   owed: fc.option(fc.record({ from: anyDay, to: anyDay }), { nil: null }),

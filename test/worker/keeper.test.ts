@@ -4,7 +4,7 @@ import { afterAll, beforeAll, it } from 'vitest';
 import { createConnection } from '../../db/connections.ts';
 import { stageKey } from '../../db/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
-import { keepConnections, someStandStill, tellOfKeys } from '../../worker/keeper.ts';
+import { keepConnections, someStandStill, tellOfWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { keysOf, stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
@@ -23,7 +23,7 @@ async function tell(): Promise<void> {
   await db.execute(
     sql`update keys set requested_at = requested_at - interval '1 minute' where requested_at is not null`,
   );
-  await tellOfKeys({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
+  await tellOfWork({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
 }
 
 it('a connection that was stored, and whose workflow nobody started, is connected; so is a rotation nobody told of', async () => {
