@@ -92,8 +92,11 @@ export interface Body {
   readonly errors: { readonly path: string }[];
   readonly data: Row[];
   readonly next: string | null;
+  readonly from: string;
+  readonly to: string;
   readonly total: string;
   readonly other_currencies: unknown;
+  readonly provisional_days: number;
   readonly missing_days: number;
   readonly uncovered_days: number;
   readonly totals: Readonly<Record<string, number>>;
