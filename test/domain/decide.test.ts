@@ -85,6 +85,38 @@ describe('a new connection', () => {
   });
 });
 
+describe('history that was extended', () => {
+  const began = addDays(TODAY, -119);
+  const extended: Facts = { ...active, began, oldestMissing: began, newestMissing: addDays(TODAY, -31) };
+
+  it('is a backfill again, of the days that are missing and not of those after them', () => {
+    expect(next(extended)).toEqual({ do: 'setStatus', to: 'backfilling' });
+    const plan = { kind: 'backfill', from: began, to: addDays(TODAY, -31), everyDay: false };
+    expect(next({ ...extended, status: 'backfilling' })).toEqual({ do: 'startSync', plan });
+    expect(next({ ...extended, status: 'backfilling' }, [], true)).toEqual({ do: 'wait', untilMs: null });
+  });
+
+  it('within the days of a daily sync is read with these', () => {
+    const short: Facts = { ...extended, status: 'backfilling', newestMissing: addDays(TODAY, -30) };
+    expect(next(short)).toMatchObject({ plan: { kind: 'backfill', from: began, to: TODAY } });
+  });
+
+  it('waits while the connection is paused, or has no key that is taken, and is read afterwards', () => {
+    expect(next({ ...extended, status: 'paused' })).toEqual({ do: 'wait', untilMs: null });
+    expect(next({ ...extended, status: 'paused' }, [{ type: 'resume' }])).toEqual({
+      do: 'setStatus',
+      to: 'backfilling',
+    });
+    const awaiting = failed('key_invalid', {
+      ...extended,
+      status: 'awaiting_key',
+      failure: failed('key_invalid').failure,
+    });
+    expect(next(awaiting)).toMatchObject({ do: 'wait' });
+    expect(homeOf(extended)).toBe('backfilling');
+  });
+});
+
 describe('the daily rhythm', () => {
   it('waits until the same UTC time the next day', () => {
     expect(next(active)).toEqual({ do: 'wait', untilMs: nextDueMs(ID, 6, NOW) });
