@@ -1,3 +1,5 @@
+SET LOCAL lock_timeout = '20s';
+--> statement-breakpoint
 -- The interface for SQL is made of these, and so are the replies of the API: they say once what counts. They are no
 -- interface themselves.
 --

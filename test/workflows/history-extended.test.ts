@@ -151,16 +151,4 @@ describe('history that is extended', () => {
     await settles(id);
     await expectWhole(id, organization, addDays(today, -40), today);
   });
-
-  it('while no worker runs, is read when one does', async () => {
-    const { id, organization } = await connected('Extended without a worker', 5);
-    const today = await workflowDay();
-    await world.stopWorker();
-    await extend(id, addDays(today, -40));
-    expect(await shown(id)).toMatchObject({ status: 'backfilling', missing_days: 36 });
-    await world.startWorker();
-    await becomes(id, 'active');
-    await settles(id);
-    await expectWhole(id, organization, addDays(today, -40), today);
-  });
 });
