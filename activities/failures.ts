@@ -7,18 +7,14 @@ import { KeyUnreadableError } from '../db/key-ring.ts';
 import { ConnectionGoneError } from '../db/live.ts';
 import { SumTooLargeError } from '../db/series.ts';
 import type { Day } from '../domain/days.ts';
-<<<<<<< HEAD
 import {
   failureKind,
   isKeyFailure,
   retryDelayMs,
-  isOfOneDay,
+  isOfContent,
   type FailureCode,
   type Fault,
 } from '../domain/failures.ts';
-=======
-import { failureKind, retryDelayMs, isOfContent, type FailureCode, type Fault } from '../domain/failures.ts';
->>>>>>> wt-rows
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
 export interface FailureDetails {

@@ -183,7 +183,6 @@ function createReader(
   };
 }
 
-<<<<<<< HEAD
 function refusedBy(
   path: ReadablePath,
   host: string,
@@ -195,14 +194,14 @@ function refusedBy(
   const location = typeof headers['location'] === 'string' ? headers['location'] : null;
   const retryAfter = retryAfterMs(headerOf(response, 'retry-after'));
   return { path, host, status, text, location, requestId, retryAfterMs: retryAfter };
-=======
+}
+
 /** Whatever taking a reply apart stumbles over lies in the reply. What it says may quote that, so that it is not said on. */
 function faultOfReply(error: unknown): AnthropicError {
   if (error instanceof AnthropicError) return error;
   return invalidReply(
     `the reply cannot be taken apart (${error instanceof Error ? error.name : 'a value was thrown'})`,
   );
->>>>>>> wt-rows
 }
 
 function endOf(signal: AbortSignal): Promise<never> {

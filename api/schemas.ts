@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { COST_GROUPS, USAGE_GROUPS } from '../db/reports.ts';
-import { isDay, toDay } from '../domain/days.ts';
+import { MAX_HISTORY_DAYS, isDay, toDay } from '../domain/days.ts';
 import { KEY_STATES } from '../domain/keys.ts';
 import { REPORTS, type UsageCount } from '../domain/lines.ts';
 import { SYNC_KINDS } from '../domain/reading.ts';
@@ -75,7 +75,7 @@ export const newConnection = z
     backfill_days: z
       .int('must be a whole number')
       .min(1, 'must be at least 1')
-      .max(365, 'must be at most 365')
+      .max(MAX_HISTORY_DAYS, `must be at most ${MAX_HISTORY_DAYS}`)
       .default(31)
       .meta({ description: 'How many days to read at first, today included.' }),
   })
@@ -91,6 +91,15 @@ export const newKey = z.strictObject({ admin_api_key: adminApiKey }).meta({ id: 
 export const syncRequest = z
   .strictObject({ from: day.optional(), to: day.optional() })
   .meta({ id: 'SyncRequest', description: 'Both days, or none: then it reads what is missing and the last 31 days.' });
+
+/** The body of POST /v1/connections/{id}/backfill. */
+export const backfillRequest = z
+  .strictObject({
+    from: day.meta({
+      description: `The first day to keep, at most ${MAX_HISTORY_DAYS} days before today.`,
+    }),
+  })
+  .meta({ id: 'BackfillRequest' });
 
 /** The body of POST /v1/tokens. */
 export const newToken = z
@@ -349,7 +358,16 @@ export const coverageList = listOf(
     amount: amount.nullable(),
     usage: z.strictObject({ ...coveredDay, tokens: amount.nullable() }),
   }),
-).meta({ id: 'CoverageList', description: 'Oldest first; a day without usage has zero lines and is not missing.' });
+)
+  .extend({
+    from: dayOut,
+    to: dayOut,
+    uncovered_days: wholeNumber.meta({
+      description:
+        'Days of the range that have no row, since this connection does not keep them: those before it began, after its end or after today; all of them, once it is purged.',
+    }),
+  })
+  .meta({ id: 'CoverageList', description: 'Oldest first; a day without usage has zero lines and is not missing.' });
 
 /** The fields that rows of costs and of usage may be grouped by. */
 export const groupFields = {
@@ -385,8 +403,12 @@ const costRow = z
 const reportFields = {
   from: dayOut,
   to: dayOut,
-  provisional_days: wholeNumber.meta({ description: 'Days of the range that may still change.' }),
+  provisional_days: wholeNumber.meta({ description: 'Days of the range that were read and may still change.' }),
   missing_days: wholeNumber.meta({ description: 'Days of the range that are to be read and are not yet.' }),
+  uncovered_days: wholeNumber.meta({
+    description:
+      'Days of the range of which the sums know nothing, or not all: those after today, those before a connection asked for began, and those that no connection covers. An ended connection covers its days up to its end, a purged one none. Nothing there is not zero.',
+  }),
   next: z.string().nullable().meta({ description: 'The "after" of the next page; null on the last one.' }),
 };
 

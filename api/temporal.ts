@@ -9,7 +9,7 @@ import {
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { loadTemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/messages.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId } from '../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
 /** What the API asks of Temporal: to start a connection's workflow, and to signal it. Nothing else. */
 export interface Temporal {
@@ -17,6 +17,8 @@ export interface Temporal {
   startConnection(connectionId: string, summary: string): Promise<void>;
   /** Signals the workflow of a connection, starting it where it does not run. */
   signalConnection(connectionId: string, signal: SignalName, input?: object): Promise<void>;
+  /** Makes the workflow of a connection look at Postgres, starting it where it does not run. */
+  wakeConnection(connectionId: string): Promise<void>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }
@@ -84,6 +86,10 @@ export function openTemporal(settings: {
           signal,
           signalArgs: [input],
         }),
+      ),
+    wakeConnection: (connectionId) =>
+      within(CALL_DEADLINE_MS, () =>
+        client.workflow.signalWithStart(CONNECTION_WORKFLOW, { ...start(connectionId), signal: wake, signalArgs: [] }),
       ),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
     close: () => connection.close(),

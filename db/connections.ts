@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gt, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
 import { daysToSettle } from '../domain/reading.ts';
@@ -70,11 +70,6 @@ export async function loadFacts(
             order by k.requested_no nulls last, k.added_at desc limit 100
           ) k
         ),
-        'oldestMissing', (
-          select min(asked.day::date)
-          from generate_series(c.began, ${settings.today}::date, interval '1 day') as asked(day)
-          where (select count(*) from days d where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date) < 2
-        ),
         'oldestUnfinished', (
           select min(asked.day::date)
           from generate_series(c.began, ${settledBy}::date, interval '1 day') as asked(day)
@@ -116,12 +111,60 @@ export async function loadFacts(
           'answeredAtMs', ${epochMs(sql`c.answered_at`)},
           'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
         ) end
+      ) || (
+        select jsonb_build_object(
+          'oldestMissing', min(asked.day::date),
+          'newestMissing', max(asked.day::date) filter (where asked.day <= c.backfill_to)
+        )
+        from generate_series(c.began, ${settings.today}::date, interval '1 day') as asked(day)
+        where (select count(*) from days d where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = asked.day::date) < 2
       ) as facts
       from connections c
       where c.id = ${connectionId}
     `,
   );
   return facts === undefined ? null : { ...facts.facts, connectionId, syncHourUtc: settings.syncHourUtc };
+}
+
+/**
+ * Has a connection keep days from `from` on, and leaves an event of who asked. A connection that begins no later stays as
+ * it is: where it begins only ever moves back, whoever asks at the same time.
+ */
+export async function extendHistory(
+  db: Db,
+  connectionId: string,
+  from: Day,
+  actor: string,
+): Promise<'extended' | 'unchanged' | 'ended'> {
+  return db.transaction(async (tx) => {
+    if ((await lockLive(tx, connectionId)) === null) return 'ended';
+    const extended = await tx
+      .update(connections)
+      .set({ began: from })
+      .where(and(eq(connections.id, connectionId), gt(connections.began, from)))
+      .returning({ id: connections.id });
+    if (extended.length === 0) return 'unchanged';
+    await addEvent(tx, connectionId, { type: 'request', actor, message: `Asked to extend history back to ${from}.` });
+    await moveOn(tx, connectionId, 'active', 'backfilling');
+    return 'extended';
+  });
+}
+
+/**
+ * Connections that read, and whose first day is neither stored nor being read: nobody told the workflow that history was
+ * extended. Those that a failure, a key or a pause holds up come to it by themselves.
+ */
+export async function listUntoldHistories(db: Db): Promise<{ connectionId: string; began: Day }[]> {
+  return rows(
+    db,
+    sql`
+      select c.id as "connectionId", c.began::text as began
+      from connections c
+      where c.status in ('active', 'backfilling')
+        and (select count(*) from days d where d.connection_id = c.id and d.report in ('cost', 'usage') and d.day = c.began) < 2
+        and not exists (select from syncs s where s.connection_id = c.id and s.state = 'running')
+    `,
+  );
 }
 
 /** Moves a connection to another status, where its present one allows it; else nothing changes. */

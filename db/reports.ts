@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import { USAGE_COUNTS, type Report, type UsageCount } from '../domain/lines.ts';
 import { list, row, textArray, type Db } from './database.ts';
+import { sizeOf } from './syncs.ts';
 
 /** What costs can be grouped by. */
 export const COST_GROUPS = [
@@ -40,7 +41,7 @@ export type GroupKey = readonly (string | null)[];
 
 /** What is added up, and which page of it is wanted. */
 export interface ReportQuery<Group extends CostGroup> {
-  /** Null: every connection, but for refused ones. */
+  /** Null: all connections together, each day of an organization once. Refused ones never count. */
   readonly connectionId: string | null;
   readonly from: Day;
   readonly to: Day;
@@ -60,10 +61,14 @@ interface GroupRow {
   readonly connectionName: string | null;
 }
 
-/** How much of the range may still change or was not read: days on which this holds for any connection asked for. */
+/**
+ * How much of the range may still change, is to be read yet, or lies outside of what is kept. A day is one of these at
+ * most for each organization asked for, and counts where it is so for any of them.
+ */
 interface Completeness {
   readonly provisionalDays: number;
   readonly missingDays: number;
+  readonly uncoveredDays: number;
 }
 
 /** Costs of a range. Amounts are exact decimals in major units. */
@@ -95,12 +100,10 @@ export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promis
   const { report } = await row<{ report: CostReport }>(
     db,
     sql`
-      with ${asked(query)},
+      with ${asked(query, 'cost')},
       grouped as (
         select ${rawColumns(query)}, s.currency, sum(l.amount) as amount
-        from asked c
-        join days d on d.connection_id = c.id and d.report = 'cost' and d.day between ${query.from} and ${query.to}
-          and (c.handed_over is null or d.day < c.handed_over)
+        from counted d
         join cost_lines l on l.day_no = d.day_no
         join cost_series s on s.series_no = l.series_no
         group by ${rawPositions(query)}, s.currency
@@ -128,7 +131,7 @@ export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promis
           from by_currency
           where currency <> 'USD'
         )
-      ) || ${completeness(query, 'cost')} as report
+      ) || ${completeness(query)} as report
     `,
   );
   return report;
@@ -146,12 +149,10 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
   const { report } = await row<{ report: UsageReport }>(
     db,
     sql`
-      with ${asked(query)},
+      with ${asked(query, 'usage')},
       grouped as (
         select ${rawColumns(query)}, ${sums}
-        from asked c
-        join days d on d.connection_id = c.id and d.report = 'usage' and d.day between ${query.from} and ${query.to}
-          and (c.handed_over is null or d.day < c.handed_over)
+        from counted d
         join usage_lines l on l.day_no = d.day_no
         join usage_series s on s.series_no = l.series_no
         group by ${rawPositions(query)}
@@ -187,7 +188,7 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
         'totals', jsonb_build_object('counts', jsonb_build_object(${totals}), 'otherCounts', ${otherCounts(
           sql`select name, sum(count) as count from other group by name`,
         )})
-      ) || ${completeness(query, 'usage')} as report
+      ) || ${completeness(query)} as report
     `,
   );
   return report;
@@ -221,22 +222,28 @@ function text(value: string): SQL {
   return sql.raw(`'${value}'`);
 }
 
-/** Inlined, so that the id of the one connection reaches the big tables, whose primary keys lead with it. */
-function asked({ connectionId }: Query): SQL {
-  if (connectionId !== null) {
-    return sql`asked as not materialized (select c.*, null::date as handed_over from connections c where id = ${connectionId})`;
+/** The connections asked for, and the days of the range that count from them. */
+function asked({ connectionId, from, to }: Query, report: Report): SQL {
+  const ofRange = sql`d.report = ${report} and d.day between ${from} and ${to}`;
+  if (connectionId === null) {
+    return sql`
+      asked as materialized (select * from counting_connections),
+      counted as not materialized (
+        select d.organization, d.connection_id, d.day, d.day_no, d.state from counted_days d where ${ofRange}
+      )
+    `;
   }
-  // An organization that was disconnected and connected again keeps some days twice. Each counts once: from the first
-  // day that the newer connection keeps, it counts.
-  return sql`asked as not materialized (
-    select c.*, (
-      select min(newer.began) from connections newer
-      where newer.organization_id = c.organization_id and newer.created_at > c.created_at
-        and exists (select from days d where d.connection_id = newer.id)
-    ) as handed_over
-    from connections c
-    where c.status <> 'refused'
-  )`;
+  // Inlined, so that the id of the one connection reaches the big tables, whose primary keys lead with it.
+  return sql`
+    asked as not materialized (
+      select c.*, c.id::text as organization from connections c where c.id = ${connectionId} and c.status <> 'refused'
+    ),
+    counted as not materialized (
+      select d.connection_id::text as organization, d.connection_id, d.day, d.day_no, d.state
+      from days d
+      where d.connection_id = ${connectionId} and ${ofRange}
+    )
+  `;
 }
 
 function rawColumns({ groupBy }: Query): SQL {
@@ -268,27 +275,61 @@ function nameFields({ groupBy }: Query): SQL {
     order by w.read_at desc
     limit 1
   )`;
-  const connectionName = sql`(select c.name from asked c where c.id = ${element('connection')}::uuid)`;
+  const connectionName = sql`(select c.name from connections c where c.id = ${element('connection')}::uuid)`;
   return list([
     sql`'workspaceName', ${groupBy.includes('workspace') ? workspaceName : sql`null`}`,
     sql`'connectionName', ${groupBy.includes('connection') ? connectionName : sql`null`}`,
   ]);
 }
 
-/** Days that nobody is to read any more, since they were deleted on request, are not missing. */
-function completeness({ from, to, today }: Query, report: Report): SQL {
+/**
+ * Of each organization: the days that its connections cover, up to today, and those on which it counts. A live connection
+ * counts on every day, one that ended up to its end, and one that was purged is as if it never was. Days are compared by
+ * how many organizations cover them and how many have them, since there may be a thousand days of hundreds.
+ */
+function completeness({ from, to, today }: Query): SQL {
+  const range = sql`datemultirange(daterange(${from}::date, ${to}::date, '[]'))`;
   return sql`(
-    select jsonb_build_object(
-      'provisionalDays', count(distinct kept.day) filter (where d.state = 'provisional'),
-      'missingDays', count(distinct kept.day) filter (where d.state is null)
+    with lives as (
+      select c.organization, c.began, (c.ended_at at time zone 'UTC')::date as ended_on from asked c where c.purged_at is null
+    ),
+    organizations as (
+      select
+        organization,
+        coalesce(range_agg(case when ended_on < began then null else daterange(began, ended_on, '[]') end), '{}')
+          * ${range} * datemultirange(daterange(null, ${today}::date, '[]')) as covered,
+        range_agg(daterange(null, ended_on, '[]')) * ${range} as counting
+      from lives
+      group by organization
+    ),
+    parts as materialized (
+      select organization, lower(part) as first, upper(part) - 1 as last from organizations, unnest(covered) part
+    ),
+    steps as (
+      select day, sum(step) as step
+      from (select first as day, 1 as step from parts union all select last + 1, -1 from parts) both_ends
+      group by day
+    ),
+    due as (
+      select dated.day, sum(coalesce(steps.step, 0)) over (order by dated.day) as organizations
+      from (select day::date from generate_series(${from}::date, ${to}::date, interval '1 day') day) dated
+      left join steps using (day)
+    ),
+    had as (
+      select d.day, count(*) as organizations, bool_or(d.state = 'provisional') as provisional
+      from counted d
+      join parts on parts.organization = d.organization and d.day between parts.first and parts.last
+      group by d.day
     )
-    from asked c
-    cross join lateral generate_series(
-      greatest(${from}::date, c.began)::timestamp,
-      least(${to}::date, ${today}::date, (c.ended_at at time zone 'UTC')::date, c.handed_over - 1)::timestamp,
-      interval '1 day'
-    ) as kept(day)
-    left join days d on d.connection_id = c.id and d.report = ${report} and d.day = kept.day::date
-    where c.purged_at is null
+    select jsonb_build_object(
+      'provisionalDays', (select count(*) from had where had.provisional),
+      'missingDays', (
+        select count(*) from due left join had using (day) where coalesce(had.organizations, 0) < due.organizations
+      ),
+      'uncoveredDays', ${sizeOf(sql`
+        coalesce(range_agg(counting - covered), '{}') + (${range} - coalesce(range_agg(covered), '{}'))
+      `)}
+    )
+    from organizations
   )`;
 }

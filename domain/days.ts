@@ -12,6 +12,9 @@ const MS_PER_DAY = 86_400_000;
 /** Anthropic answers at most this many daily buckets a page, so no window asked for is longer. */
 export const MAX_WINDOW_DAYS = 31;
 
+/** As many days of history are read for a connection, when it is made and when more is asked for. */
+export const MAX_HISTORY_DAYS = 365;
+
 /** Whether `text` is a real calendar day in the form `YYYY-MM-DD` (2026-02-30 is not). */
 export function isDay(text: string): text is Day {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;

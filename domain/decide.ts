@@ -43,7 +43,7 @@ export interface Facts {
   readonly connectionId: string;
   readonly status: Status;
   readonly syncHourUtc: number;
-  /** The first day it keeps, and the last one of its backfill. */
+  /** The first day it keeps, which moves back when more history is asked for, and the last one of its backfill. */
   readonly began: Day;
   readonly backfillTo: Day;
   /** Whether the organization's workspaces were read since it was connected. */
@@ -55,6 +55,8 @@ export interface Facts {
   readonly candidates: readonly CandidateFacts[];
   /** The oldest day from `began` to today that some report lacks. */
   readonly oldestMissing: Day | null;
+  /** The newest day of the backfill that some report lacks. */
+  readonly newestMissing: Day | null;
   /**
    * The oldest day before the daily window that is missing, or was last read before its numbers had settled: on itself,
    * or within the trailing window. No daily sync comes to it any more.
@@ -394,9 +396,12 @@ function read(facts: Facts, nowMs: number): Step {
 }
 
 function missingPlan(facts: Facts, today: Day): SyncPlan | null {
-  const { oldestMissing, oldestUnfinished, backfillTo } = facts;
+  const { oldestMissing, newestMissing, oldestUnfinished, backfillTo } = facts;
   if (oldestMissing !== null && !backfillIsDone(facts)) {
-    return { kind: 'backfill', from: oldestMissing, to: earlierOf(backfillTo, today), everyDay: false };
+    // History that is extended reads what is added, and nothing of the months after it that are there already.
+    const isOld = newestMissing !== null && newestMissing <= lastDayBeforeDaily(today);
+    const to = isOld ? newestMissing : earlierOf(backfillTo, today);
+    return { kind: 'backfill', from: oldestMissing, to, everyDay: false };
   }
   if (oldestUnfinished === null) return null;
   return { kind: 'catch_up', from: oldestUnfinished, to: lastDayBeforeDaily(today), everyDay: false };

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { listLiveConnections } from '../db/connections.ts';
+import { listLiveConnections, listUntoldHistories } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
 import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
 import { endFrozenSessions } from '../db/sessions.ts';
@@ -54,24 +54,29 @@ export async function someStandStill({ db, client, taskQueue }: Omit<KeeperDepen
 }
 
 /**
- * Wakes the workflows of connections with a key that somebody asked to use while Temporal did not answer, or died
- * before telling it: the first key of a connection, or a rotation. What is to be done with the key is in Postgres, so
- * this only makes the workflow look; `told` keeps who was woken, since a key may take minutes to be tried.
+ * Wakes the workflows of connections with work that somebody asked for while Temporal did not answer, or died before
+ * telling it: the first key of a connection, a rotation, or more history. What is to be done is in Postgres, so this only
+ * makes the workflow look; `told` keeps what it was woken for, since a key may take minutes to be tried.
  */
-export async function tellOfKeys(
+export async function tellOfWork(
   { db, client, taskQueue }: Omit<KeeperDependencies, 'log'>,
   told: Map<string, number>,
 ): Promise<void> {
-  for (const { connectionId, keyId } of await listUntold(db)) {
-    if (Date.now() - (told.get(keyId) ?? 0) < TELL_AGAIN_MS) continue;
+  const [keys, histories] = await Promise.all([listUntold(db), listUntoldHistories(db)]);
+  const untold = [
+    ...keys.map(({ connectionId, keyId }) => ({ connectionId, work: keyId })),
+    ...histories.map(({ connectionId, began }) => ({ connectionId, work: `${connectionId} from ${began}` })),
+  ];
+  for (const { connectionId, work } of untold) {
+    if (Date.now() - (told.get(work) ?? 0) < TELL_AGAIN_MS) continue;
     await client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
       ...startOf(taskQueue, connectionId),
       signal: wake,
       signalArgs: [],
     });
-    told.set(keyId, Date.now());
+    told.set(work, Date.now());
   }
-  for (const [keyId, atMs] of told) if (Date.now() - atMs >= TELL_AGAIN_MS) told.delete(keyId);
+  for (const [work, atMs] of told) if (Date.now() - atMs >= TELL_AGAIN_MS) told.delete(work);
 }
 
 function startOf(
@@ -82,7 +87,7 @@ function startOf(
 }
 
 /**
- * Every few seconds ends frozen sessions, tells of keys, and keeps connections where one stands still; and keeps them
+ * Every few seconds ends frozen sessions, tells of work, and keeps connections where one stands still; and keeps them
  * hourly in any case. Returns what stops it.
  */
 export function startKeeper(deps: KeeperDependencies): () => void {
@@ -95,7 +100,7 @@ export function startKeeper(deps: KeeperDependencies): () => void {
     try {
       const frozen = await endFrozenSessions(deps.db);
       if (frozen > 0) deps.log.warn({ frozen }, 'sessions of a frozen process held locks; they are ended');
-      await tellOfKeys(deps, told);
+      await tellOfWork(deps, told);
       const sinceMs = Date.now() - keptAtMs;
       const isMissed = sinceMs >= lookAgainMs && (await someStandStill(deps));
       if (isMissed || sinceMs >= KEEP_INTERVAL_MS) {

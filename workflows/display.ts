@@ -49,7 +49,7 @@ export function showSync(
 }
 
 const WHY: Readonly<Record<SyncPlan['kind'], string>> = {
-  backfill: 'days of the first range are missing',
+  backfill: 'days of its history are missing',
   daily: 'it was due, or the sync before failed',
   catch_up: 'older days are missing, or were last read before they had settled',
   manual: 'somebody asked for it',

@@ -37,6 +37,7 @@ const costs = endpoint({
         other_currencies: [...report.otherCurrencies],
         provisional_days: report.provisionalDays,
         missing_days: report.missingDays,
+        uncovered_days: report.uncoveredDays,
         next: last === undefined ? null : nextOf(query, last.key),
       },
     };

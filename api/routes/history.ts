@@ -7,7 +7,7 @@ import {
   listWorkspaces,
   type DayView,
 } from '../../db/history.ts';
-import { daysIn, earlierOf, laterOf, type Day } from '../../domain/days.ts';
+import { daysIn, earlierOf, laterOf, lengthOf, type Day } from '../../domain/days.ts';
 import { decodeCursor, pageOf, positionText } from '../cursor.ts';
 import { syncDocument } from '../documents.ts';
 import { endpoint } from '../endpoint.ts';
@@ -144,20 +144,21 @@ const coverage = endpoint({
   query: coverageQuery,
   body: nothing,
   out: coverageList,
-  statuses: { 200: 'The days of the range that the connection keeps.' },
+  statuses: { 200: 'The days of the range that the connection keeps, and how many of the range it does not.' },
   refusals: [],
   handle: async ({ id: asked, query }, deps) => {
-    const { id, began, endedOn, isPurged } = await standingOf(deps, asked);
+    const { id, status, began, endedOn, isPurged } = await standingOf(deps, asked);
     const today = todayOf(deps);
     const { from, to } = rangeOf(query, today, MAX_COVERAGE_DAYS);
-    const kept = { from: laterOf(from, began), to: earlierOf(to, endedOn ?? today) };
+    const kept = { from: laterOf(from, began), to: earlierOf(to, earlierOf(endedOn ?? today, today)) };
     const stored = await listStoredDays(deps.db, id, kept);
     const byDay = new Map(stored.map((view) => [`${view.report} ${view.day}`, view]));
-    const days = isPurged ? [] : daysIn(kept);
+    const days = isPurged || status === 'refused' ? [] : daysIn(kept);
     const data = days
       .map((day) => dayDocument(day, byDay.get(`cost ${day}`), byDay.get(`usage ${day}`)))
       .filter((document) => query.state === undefined || isIn(query.state, document));
-    return { status: 200, body: { data, next: null } };
+    const uncovered = lengthOf({ from, to }) - days.length;
+    return { status: 200, body: { data, next: null, from, to, uncovered_days: uncovered } };
   },
 });
 

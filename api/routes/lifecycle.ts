@@ -1,11 +1,13 @@
 import { loadStanding } from '../../db/connection-views.ts';
+import { extendHistory } from '../../db/connections.ts';
 import { addEvent } from '../../db/events.ts';
-import type { Day } from '../../domain/days.ts';
+import { MAX_HISTORY_DAYS, addDays, type Day } from '../../domain/days.ts';
 import type { Status } from '../../domain/statuses.ts';
 import { endpoint, type Deps, type WaitFor } from '../endpoint.ts';
 import { liveStandingOf, shownConnection, todayOf } from '../lookups.ts';
 import { Problem, invalid } from '../problems.ts';
-import { connection, nothing, syncRequest } from '../schemas.ts';
+import { backfillRequest, connection, nothing, syncRequest } from '../schemas.ts';
+import { isTold } from '../verdicts.ts';
 
 const tag = 'Lifecycle';
 
@@ -41,6 +43,36 @@ function rangeOf(
   if (from < began) throw invalid('body.from', `must not be before ${began}, where this connection begins`);
   if (to > today) throw invalid('body.to', `must not be after today, ${today} in UTC`);
   return { from, to };
+}
+
+const backfill = endpoint({
+  method: 'post',
+  path: '/v1/connections/:id/backfill',
+  tag,
+  summary: `Extends history back to a day, at most ${MAX_HISTORY_DAYS} days before today; the days are read as missing ones are`,
+  query: nothing,
+  body: backfillRequest,
+  out: connection,
+  statuses: { 202: 'It is asked for. Where the connection begins no later already, nothing changes.' },
+  refusals: ['conflict', 'too_large'],
+  handle: async ({ id: asked, body, actor }, deps) => {
+    const { id } = await liveStandingOf(deps, asked);
+    const from = firstDayOf(body.from, todayOf(deps));
+    const extended = await extendHistory(deps.db, id, from, actor);
+    if (extended === 'ended') throw new Problem('conflict', { detail: 'The connection has ended.' });
+    // Should Temporal not answer, a worker sees by itself what is missing.
+    if (extended === 'extended') await isTold(deps, id, () => deps.temporal.wakeConnection(id));
+    return { status: 202, body: await shownConnection(deps, id) };
+  },
+});
+
+function firstDayOf(from: Day, today: Day): Day {
+  const earliest = addDays(today, -MAX_HISTORY_DAYS);
+  if (from > today) throw invalid('body.from', `must not be after today, ${today} in UTC`);
+  if (from < earliest) {
+    throw invalid('body.from', `must not be before ${earliest}, which is ${MAX_HISTORY_DAYS} days before today`);
+  }
+  return from;
 }
 
 const pause = endpoint({
@@ -97,4 +129,4 @@ async function becomes(
 }
 
 /** What a connection is told to do. */
-export const lifecycleRoutes = [sync, pause, resume];
+export const lifecycleRoutes = [sync, backfill, pause, resume];

@@ -30,6 +30,7 @@ const usage = endpoint({
         totals: sumsOf(report.totals),
         provisional_days: report.provisionalDays,
         missing_days: report.missingDays,
+        uncovered_days: report.uncoveredDays,
         next: last === undefined ? null : nextOf(query, last.key),
       },
     };

@@ -158,6 +158,26 @@ describe('GET /v1/connections/{id}/coverage', () => {
     expect(await days('from=2026-06-01&to=2026-06-02')).toEqual([]);
   });
 
+  it('counts the days of a range that the connection does not keep, whatever state is asked for', async () => {
+    const own = await seedConnection(api.db, { began: '2026-07-10', backfillTo: '2026-07-20' });
+    const counted = async (query: string, of = own): Promise<unknown> => {
+      const { from, to, data, uncovered_days } = (await api.get(`/v1/connections/${of}/coverage?${query}`)).body;
+      return { from, to, days: data.length, uncovered_days };
+    };
+    const july = { from: '2026-07-01', to: TODAY };
+    expect(await counted('')).toEqual({ ...july, days: 22, uncovered_days: 9 });
+    expect(await counted('state=final')).toEqual({ ...july, days: 0, uncovered_days: 9 });
+    const june = { from: '2026-06-01', to: '2026-06-02' };
+    expect(await counted('from=2026-06-01&to=2026-06-02')).toEqual({ ...june, days: 0, uncovered_days: 2 });
+    const later = { from: addDays(TODAY, -1), to: addDays(TODAY, 5) };
+    expect(await counted(`from=${later.from}&to=${later.to}`)).toEqual({ ...later, days: 2, uncovered_days: 5 });
+    const refused = await seedConnection(api.db, { status: 'refused', began: '2026-07-01' });
+    expect(await counted('', refused)).toEqual({ ...july, days: 0, uncovered_days: 31 });
+    const purged = await seedConnection(api.db, { status: 'disconnected', began: '2026-07-01' });
+    await disconnect(api.db, purged, true);
+    expect(await counted('', purged)).toEqual({ ...july, days: 0, uncovered_days: 31 });
+  });
+
   it('shows only days in a state, where asked', async () => {
     const own = await seedConnection(api.db, { began: addDays(TODAY, -2) });
     const [first, second, third] = daysIn({ from: addDays(TODAY, -2), to: TODAY }) as [Day, Day, Day];

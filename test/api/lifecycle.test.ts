@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { setStatus } from '../../db/connections.ts';
+import { listUntoldHistories, setStatus } from '../../db/connections.ts';
+import { createToken } from '../../db/tokens.ts';
 import { addDays } from '../../domain/days.ts';
 import { TODAY, seedConnection, startApi, type Api, type Row } from './support.ts';
 
@@ -63,6 +65,92 @@ describe('POST /v1/connections/{id}/sync', () => {
       expect((await api.send('POST', `/v1/connections/${id}/sync`)).status).toBe(202);
     },
   );
+});
+
+describe('POST /v1/connections/{id}/backfill', () => {
+  const extend = (id: string, from: unknown, token?: string): ReturnType<Api['send']> =>
+    api.send('POST', `/v1/connections/${id}/backfill`, { from }, token);
+
+  it.each([-31, -120, -365])('moves where the connection begins back to %i days before today', async (offset) => {
+    const id = await seedConnection(api.db, {});
+    const asked = await extend(id, addDays(TODAY, offset));
+    expect(asked.status).toBe(202);
+    expect(asked.body).toMatchObject({
+      id,
+      status: 'backfilling',
+      backfill: { from: addDays(TODAY, offset), to: TODAY, days_done: 0, days_total: 1 - offset },
+      missing_days: 1 - offset,
+    });
+    expect(api.temporal.woken.at(-1)).toBe(id);
+    expect(await requests(id)).toMatchObject([
+      { actor: 'bootstrap', message: `Asked to extend history back to ${addDays(TODAY, offset)}.` },
+    ]);
+  });
+
+  it.each([-30, -29, 0])('changes nothing by a day that is kept already: %i', async (offset) => {
+    const id = await seedConnection(api.db, {});
+    const woken = api.temporal.woken.length;
+    const asked = await extend(id, addDays(TODAY, offset));
+    expect(asked.status).toBe(202);
+    expect(asked.body).toMatchObject({ status: 'active', backfill: { from: addDays(TODAY, -30) } });
+    expect(api.temporal.woken).toHaveLength(woken);
+    expect(await requests(id)).toEqual([]);
+  });
+
+  it('asked for at once by many, goes back to the earliest day', async () => {
+    const id = await seedConnection(api.db, {});
+    const offsets = [-40, -300, -365, -364, -50, -200, -366 + 1, -31];
+    const asked = await Promise.all(offsets.map((offset) => extend(id, addDays(TODAY, offset))));
+    expect(asked.map(({ status }) => status)).toEqual(offsets.map(() => 202));
+    expect((await api.get(`/v1/connections/${id}`)).body).toMatchObject({ backfill: { from: addDays(TODAY, -365) } });
+  });
+
+  it.each([
+    [{ from: addDays(TODAY, 1) }, 'body.from', TODAY],
+    [{ from: addDays(TODAY, -366) }, 'body.from', addDays(TODAY, -365)],
+    [{ from: '2026-02-30' }, 'body.from', 'YYYY-MM-DD'],
+    [{ from: null }, 'body.from', ''],
+    [{}, 'body.from', ''],
+    [undefined, 'body.from', ''],
+    [{ from: addDays(TODAY, -40), to: TODAY }, 'body.to', ''],
+  ])('refuses %j, names the field and the limit, and changes nothing', async (body, path, limit) => {
+    const id = await seedConnection(api.db, {});
+    const refused = await api.send('POST', `/v1/connections/${id}/backfill`, body);
+    expect(refused.status).toBe(400);
+    expect(refused.body.errors).toMatchObject([{ path, message: expect.stringContaining(limit) as string }]);
+    expect((await api.get(`/v1/connections/${id}`)).body).toMatchObject({ backfill: { from: addDays(TODAY, -30) } });
+    expect(await requests(id)).toEqual([]);
+  });
+
+  it.each(['validating', 'discovering', 'backfilling', 'degraded', 'awaiting_key', 'paused'] as const)(
+    'is taken by one that is %s, which stays so',
+    async (status) => {
+      const id = await seedConnection(api.db, { status });
+      expect(await extend(id, addDays(TODAY, -60))).toMatchObject({
+        status: 202,
+        body: { status, backfill: { from: addDays(TODAY, -60) } },
+      });
+    },
+  );
+
+  it.each(['refused', 'disconnected'] as const)('is a 409 for one that is %s', async (status) => {
+    const id = await seedConnection(api.db, { status });
+    expect((await extend(id, addDays(TODAY, -60))).status).toBe(409);
+  });
+
+  it('is a 403 for a viewer, and a 404 for a connection that there is not', async () => {
+    const id = await seedConnection(api.db, {});
+    const viewer = await createToken(api.db, { name: 'looks', role: 'viewer', maker: { id: null, name: 'test' } });
+    expect((await extend(id, addDays(TODAY, -60), viewer.token)).status).toBe(403);
+    for (const unknown of [randomUUID(), 'x']) expect((await extend(unknown, addDays(TODAY, -60))).status).toBe(404);
+  });
+
+  it('is stored while Temporal is down, too', async () => {
+    api.temporal.isDown = true;
+    const id = await seedConnection(api.db, {});
+    expect(await extend(id, addDays(TODAY, -60))).toMatchObject({ status: 202, body: { missing_days: 61 } });
+    expect(await listUntoldHistories(api.db)).toContainEqual({ connectionId: id, began: addDays(TODAY, -60) });
+  });
 });
 
 describe('pause and resume', () => {

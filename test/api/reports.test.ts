@@ -352,14 +352,16 @@ describe('GET /v1/usage', () => {
 });
 
 describe('an organization that was disconnected and connected again', () => {
-  it('counts each day once: from the first day of the newer connection, that one counts', async () => {
+  it('counts each day once, from the newest connection that has it', async () => {
     const organization = randomUUID();
     const day = (offset: number): Day => addDays('2020-02-10', offset);
     const old = await seedConnection(api.db, { organization, status: 'disconnected', began: day(0) });
     for (const offset of [0, 1, 2]) await seedCostDay(api.db, old, day(offset), [{ amount: '10' }]);
     const young = await seedConnection(api.db, { organization, began: day(1) });
-    for (const offset of [1, 2]) await seedCostDay(api.db, young, day(offset), [{ amount: '11' }]);
     const range = `from=${day(0)}&to=${day(2)}`;
+    await seedCostDay(api.db, young, day(2), [{ amount: '11' }]);
+    expect((await api.get(`/v1/costs?${range}`)).body).toMatchObject({ total: '31' });
+    await seedCostDay(api.db, young, day(1), [{ amount: '11' }]);
     expect((await api.get(`/v1/costs?${range}`)).body).toMatchObject({ total: '32' });
     expect((await api.get(`/v1/costs?${range}&connection_id=${old}`)).body).toMatchObject({ total: '30' });
   });

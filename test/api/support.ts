@@ -34,6 +34,7 @@ export const ring = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
 export class FakeTemporal implements Temporal {
   readonly started: { id: string; summary: string }[] = [];
   readonly signals: { id: string; signal: SignalName; input: unknown }[] = [];
+  readonly woken: string[] = [];
   isDown = false;
   onStart: (id: string) => Promise<void> = () => Promise.resolve();
   onSignal: (id: string, signal: SignalName, input: unknown) => Promise<void> = () => Promise.resolve();
@@ -48,6 +49,12 @@ export class FakeTemporal implements Temporal {
     this.#mustBeUp();
     this.signals.push({ id, signal, input });
     return this.onSignal(id, signal, input);
+  }
+
+  wakeConnection(id: string): Promise<void> {
+    this.#mustBeUp();
+    this.woken.push(id);
+    return Promise.resolve();
   }
 
   async check(): Promise<void> {
@@ -85,9 +92,13 @@ export interface Body {
   readonly errors: { readonly path: string }[];
   readonly data: Row[];
   readonly next: string | null;
+  readonly from: string;
+  readonly to: string;
   readonly total: string;
   readonly other_currencies: unknown;
+  readonly provisional_days: number;
   readonly missing_days: number;
+  readonly uncovered_days: number;
   readonly totals: Readonly<Record<string, number>>;
   readonly error: { readonly message: string; readonly action: string };
   readonly note: string | null;

@@ -45,6 +45,22 @@ it('signals a workflow, starting it where it does not run', async () => {
   ]);
 });
 
+it('wakes a workflow without a word, starting it where it does not run', async () => {
+  const id = randomUUID();
+  await temporal.wakeConnection(id);
+  await temporal.wakeConnection(id);
+  const handle = client.workflow.getHandle(`connection-${id}`);
+  expect(await handle.describe()).toMatchObject({ type: 'connection', taskQueue, status: { name: 'RUNNING' } });
+  const signalled = ((await handle.fetchHistory()).events ?? []).flatMap((event) => {
+    const signal = event.workflowExecutionSignaledEventAttributes;
+    return signal == null ? [] : [[signal.signalName, signal.input?.payloads?.length ?? 0]];
+  });
+  expect(signalled).toEqual([
+    ['wake', 0],
+    ['wake', 0],
+  ]);
+});
+
 it('answers a check', async () => {
   await expect(temporal.check()).resolves.toBeUndefined();
 });

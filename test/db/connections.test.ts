@@ -7,6 +7,7 @@ import {
   distrustClock,
   keepAcceptance,
   keepRejection,
+  extendHistory,
   listLiveConnections,
   loadFacts,
   markDiscovered,
@@ -92,6 +93,23 @@ describe('the facts of a connection', () => {
     expect((await factsOf(id)).oldestMissing).toBeNull();
     expect((await factsOf(id, addDays(TODAY, 1))).oldestMissing).toBe(addDays(TODAY, 1));
     expect((await factsOf(id, addDays(began, -1))).oldestMissing).toBeNull();
+  });
+
+  it('name the newest day of the backfill that either report lacks, and none after it', async () => {
+    const began = addDays(TODAY, -5);
+    const { id } = await connect(database.db, { began, backfillTo: addDays(TODAY, -2) });
+    expect((await factsOf(id)).newestMissing).toBe(addDays(TODAY, -2));
+    await fill(id, began, addDays(TODAY, -2), { cost: [addDays(TODAY, -4)], usage: [addDays(TODAY, -3)] });
+    expect(await factsOf(id)).toMatchObject({
+      oldestMissing: addDays(TODAY, -4),
+      newestMissing: addDays(TODAY, -3),
+    });
+    await extendHistory(database.db, id, addDays(TODAY, -9), 'test');
+    expect(await factsOf(id)).toMatchObject({ began: addDays(TODAY, -9), oldestMissing: addDays(TODAY, -9) });
+    await extendHistory(database.db, id, addDays(TODAY, -8), 'test');
+    expect((await factsOf(id)).began).toBe(addDays(TODAY, -9));
+    await disconnect(database.db, id, false);
+    expect(await extendHistory(database.db, id, addDays(TODAY, -20), 'test')).toBe('ended');
   });
 
   it('miss no day because another connection has it, or because it has days of before its beginning', async () => {

@@ -93,6 +93,24 @@ describe('right after a backfill, before anything was analyzed,', () => {
     expect(plan).not.toMatch(/Join Filter: .*series_no/);
   });
 
+  it('costs of all connections are, too, whichever of them a day counts from', async () => {
+    const query = {
+      connectionId: null,
+      from: addDays(TODAY, -3),
+      to: addDays(TODAY, -2),
+      today: TODAY,
+      groupBy: ['model' as const],
+      after: null,
+      limit: 100,
+    };
+    const [plan = ''] = await plansOf((db) => reportCosts(db, query));
+    expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) cost_lines_day_no_series_no_pk/);
+    expect(plan).not.toMatch(/Seq Scan on cost_lines/);
+    expect(plan).not.toMatch(/Join Filter: .*series_no/);
+    // Only days of a connection that has a newer one are looked for there, each by its key.
+    expect(plan).toMatch(/Index (Only )?Scan using days_connection_id_report_day_pk on days n/);
+  });
+
   it('the numbers of known series are found by their index', async () => {
     const { lines } = costContent(linesOf(3));
     const [plan = '', ...others] = await plansOf((db) => numberSeries(db, 'cost', id, lines));

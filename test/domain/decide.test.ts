@@ -33,6 +33,7 @@ const active: Facts = {
   hasSupersededKey: false,
   candidates: [],
   oldestMissing: null,
+  newestMissing: null,
   oldestUnfinished: null,
   lastSyncFailed: false,
   owed: null,
@@ -50,6 +51,7 @@ const fresh: Facts = {
   activeKeyId: null,
   candidates: [{ ...candidate, keyId: KEY }],
   oldestMissing: BEGAN,
+  newestMissing: TODAY,
   syncedAtMs: null,
 };
 /** A failure; one of the key was asked about again, and is confirmed. */
@@ -100,6 +102,38 @@ describe('a new connection', () => {
   it('goes on with a backfill at the first day that is missing', () => {
     const half: Facts = { ...active, status: 'backfilling', oldestMissing: addDays(BEGAN, 10), syncedAtMs: null };
     expect(next(half)).toMatchObject({ plan: { kind: 'backfill', from: addDays(BEGAN, 10), to: TODAY } });
+  });
+});
+
+describe('history that was extended', () => {
+  const began = addDays(TODAY, -119);
+  const extended: Facts = { ...active, began, oldestMissing: began, newestMissing: addDays(TODAY, -31) };
+
+  it('is a backfill again, of the days that are missing and not of those after them', () => {
+    expect(next(extended)).toEqual({ do: 'setStatus', to: 'backfilling' });
+    const plan = { kind: 'backfill', from: began, to: addDays(TODAY, -31), everyDay: false };
+    expect(next({ ...extended, status: 'backfilling' })).toEqual({ do: 'startSync', plan });
+    expect(next({ ...extended, status: 'backfilling' }, [], true)).toEqual({ do: 'wait', untilMs: null });
+  });
+
+  it('within the days of a daily sync is read with these', () => {
+    const short: Facts = { ...extended, status: 'backfilling', newestMissing: addDays(TODAY, -30) };
+    expect(next(short)).toMatchObject({ plan: { kind: 'backfill', from: began, to: TODAY } });
+  });
+
+  it('waits while the connection is paused, or has no key that is taken, and is read afterwards', () => {
+    expect(next({ ...extended, status: 'paused' })).toEqual({ do: 'wait', untilMs: null });
+    expect(next({ ...extended, status: 'paused' }, [{ type: 'resume' }])).toEqual({
+      do: 'setStatus',
+      to: 'backfilling',
+    });
+    const awaiting = failed('key_invalid', {
+      ...extended,
+      status: 'awaiting_key',
+      failure: failed('key_invalid').failure,
+    });
+    expect(next(awaiting)).toMatchObject({ do: 'wait' });
+    expect(homeOf(extended)).toBe('backfilling');
   });
 });
 
@@ -402,6 +436,7 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
     { maxLength: 2 },
   ),
   oldestMissing: fc.option(anyDay, { nil: null }),
+  newestMissing: fc.option(anyDay, { nil: null }),
   oldestUnfinished: fc.option(anyDay, { nil: null }),
   lastSyncFailed: fc.boolean(),
   owed: fc.option(fc.record({ from: anyDay, to: anyDay }), { nil: null }),

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, it } from 'vitest';
-import { createConnection } from '../../db/connections.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createConnection, extendHistory, listUntoldHistories } from '../../db/connections.ts';
 import { stageKey } from '../../db/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
-import { keepConnections, someStandStill, tellOfKeys } from '../../worker/keeper.ts';
+import { keepConnections, someStandStill, tellOfWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { keysOf, stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
@@ -23,7 +23,7 @@ async function tell(): Promise<void> {
   await db.execute(
     sql`update keys set requested_at = requested_at - interval '1 minute' where requested_at is not null`,
   );
-  await tellOfKeys({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
+  await tellOfWork({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
 }
 
 it('a connection that was stored, and whose workflow nobody started, is connected; so is a rotation nobody told of', async () => {
@@ -49,6 +49,28 @@ it('a connection that was stored, and whose workflow nobody started, is connecte
   await until('the new key to serve', async () =>
     (await keysOf(db, id)).some(({ hint, state }) => hint === next.slice(-4) && state === 'active'),
   );
+});
+
+it('history that was extended, of which nobody told the workflow, is read', async () => {
+  const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
+  const { id: organization } = world.simulator.control.addOrganization({ name: 'Untold history' });
+  const { key } = world.simulator.control.addKey({ organization });
+  const id = await world.connect({ key, backfillDays: 3 });
+  await until('active', async () => (await stateOf(deps.db, id)).status === 'active');
+  const isUntold = async (): Promise<boolean> =>
+    (await listUntoldHistories(deps.db)).some(({ connectionId }) => connectionId === id);
+  expect(await isUntold()).toBe(false);
+  const told = new Map<string, number>();
+  for (const days of [10, 20]) {
+    await extendHistory(deps.db, id, addDays(dayOf(Date.now()), 1 - days), 'test');
+    expect(await isUntold()).toBe(true);
+    await tellOfWork(deps, told);
+    await until(`${days} days`, async () => {
+      const { status, days: stored } = await stateOf(deps.db, id);
+      return status === 'active' && stored === days;
+    });
+    expect(await isUntold()).toBe(false);
+  }
 });
 
 it('a workflow that was ended by hand is missed, and started again', async () => {

@@ -35,6 +35,7 @@ function factsOf(connectionId: string, candidates: CandidateFacts[]): Facts {
     hasSupersededKey: false,
     candidates,
     oldestMissing: null,
+    newestMissing: null,
     oldestUnfinished: null,
     lastSyncFailed: false,
     owed: null,

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { extendHistory } from '../../db/connections.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { keepConnections } from '../../worker/keeper.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
+import {
+  CONNECTION_WORKFLOW,
+  connectionWorkflowId,
+  statusQuery,
+  syncWorkflowId,
+  wake,
+} from '../../workflows/messages.ts';
 import { storedCost, trueCost } from '../support/ledger.ts';
 import { record } from '../support/histories.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
@@ -47,6 +54,21 @@ describe('on a real Temporal server', () => {
       return (await world.client.workflow.count(query)).count === 1;
     });
     await record(world.client, 'server-connection', connectionWorkflowId(id));
+  });
+
+  it('history that was extended while no worker ran is read when one is back', async () => {
+    const { id, organization } = await connected('Extended');
+    const { db } = world.database;
+    const today = dayOf(Date.now());
+    await world.stopWorker();
+    await extendHistory(db, id, addDays(today, -40), 'test');
+    await world.client.workflow.getHandle(connectionWorkflowId(id)).signal(wake);
+    await world.startWorker();
+    await becomes(id, 'active');
+    expect(await storedCost(db, id, addDays(today, -40), today)).toEqual(
+      trueCost(world.simulator, addDays(today, -40), today, organization),
+    );
+    expect((await stateOf(db, id)).days).toBe(41);
   });
 
   it('a rotation signalled while no worker runs happens when one is back', async () => {

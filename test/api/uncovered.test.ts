@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { disconnect } from '../../db/connections.ts';
+import { addDays, daysBetween, daysIn, type Day, type DayRange } from '../../domain/days.ts';
+import type { Status } from '../../domain/statuses.ts';
+import { NOW, TODAY, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
+
+let api: Api;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.close());
+beforeEach(() => api.db.execute(sql`truncate connections cascade`));
+
+/** A day by its distance from today. */
+const on = (offset: number): Day => addDays(TODAY, offset);
+
+interface Counts {
+  readonly provisional: number;
+  readonly missing: number;
+  readonly uncovered: number;
+}
+
+async function counts(range: DayRange, id?: string, report = 'costs'): Promise<Counts> {
+  const of = id === undefined ? '' : `&connection_id=${id}`;
+  const { status, body } = await api.get(`/v1/${report}?from=${range.from}&to=${range.to}${of}`);
+  expect(status).toBe(200);
+  return { provisional: body.provisional_days, missing: body.missing_days, uncovered: body.uncovered_days };
+}
+
+const lastTen: DayRange = { from: on(-9), to: TODAY };
+
+/** A connection that has every day from where it began to today or to its end. */
+async function whole(
+  began: number,
+  { ended, organization, age = 1 }: { ended?: number; organization?: string; age?: number } = {},
+): Promise<string> {
+  const id = await seedConnection(api.db, {
+    began: on(began),
+    backfillTo: TODAY,
+    createdAt: new Date(NOW - age * 86_400_000),
+    ...(organization === undefined ? {} : { organization }),
+    ...(ended === undefined ? {} : { status: 'disconnected', endedAt: new Date(`${on(ended)}T12:00:00Z`) }),
+  });
+  await seedCovered(api.db, id, on(began), on(ended ?? 0));
+  return id;
+}
+
+describe('days that nobody keeps', () => {
+  it('are uncovered before the connection began, and after today, in both reports', async () => {
+    const id = await whole(-4);
+    for (const report of ['costs', 'usage']) {
+      for (const asked of [undefined, id]) {
+        expect(await counts(lastTen, asked, report)).toEqual({ provisional: 0, missing: 0, uncovered: 5 });
+        const around = { from: on(-6), to: on(3) };
+        expect(await counts(around, asked, report)).toEqual({ provisional: 0, missing: 0, uncovered: 5 });
+        const before = { from: on(-100), to: on(-50) };
+        expect(await counts(before, asked, report)).toEqual({ provisional: 0, missing: 0, uncovered: 51 });
+        const future = { from: on(1), to: on(7) };
+        expect(await counts(future, asked, report)).toEqual({ provisional: 0, missing: 0, uncovered: 7 });
+      }
+    }
+  });
+
+  it('are all days while there is no connection, or only refused and purged ones', async () => {
+    const none = { provisional: 0, missing: 0, uncovered: 10 };
+    expect(await counts(lastTen)).toEqual(none);
+    const refused = await seedConnection(api.db, { status: 'refused', organization: null, began: on(-9) });
+    const purged = await whole(-9, { ended: 0 });
+    await disconnect(api.db, purged, true);
+    for (const asked of [undefined, refused, purged]) expect(await counts(lastTen, asked)).toEqual(none);
+  });
+
+  it('are those that one live connection lacks, though another has them', async () => {
+    await whole(-9);
+    const younger = await whole(-2);
+    expect(await counts(lastTen)).toMatchObject({ uncovered: 7 });
+    await disconnect(api.db, younger, true);
+    expect(await counts(lastTen)).toMatchObject({ uncovered: 0 });
+  });
+
+  it('are not those after the end of a connection while another one covers them', async () => {
+    const ended = await whole(-9, { ended: -5 });
+    expect(await counts(lastTen)).toMatchObject({ uncovered: 5, missing: 0 });
+    await whole(-9);
+    expect(await counts(lastTen)).toMatchObject({ uncovered: 0, missing: 0 });
+    expect(await counts(lastTen, ended)).toMatchObject({ uncovered: 5, missing: 0 });
+  });
+
+  it('are those before an ended connection began, up to its end, though another one covers them', async () => {
+    await whole(-9);
+    await whole(-7, { ended: -5 });
+    expect(await counts(lastTen)).toMatchObject({ uncovered: 2 });
+  });
+
+  it('are the gap between two connections of an organization, and nothing that the earlier one covers', async () => {
+    const organization = randomUUID();
+    const earlier = await whole(-9, { ended: -6, organization, age: 2 });
+    const later = await whole(-3, { organization });
+    expect(await counts(lastTen)).toEqual({ provisional: 0, missing: 0, uncovered: 2 });
+    expect(await counts(lastTen, earlier)).toMatchObject({ uncovered: 6 });
+    expect(await counts(lastTen, later)).toMatchObject({ uncovered: 6 });
+    await disconnect(api.db, earlier, true);
+    expect(await counts(lastTen)).toMatchObject({ uncovered: 6 });
+  });
+
+  it('are never missing, and missing ones never uncovered', async () => {
+    const id = await seedConnection(api.db, { began: on(-4) });
+    await seedDay(api.db, id, 'cost', on(-2), { state: 'provisional' });
+    expect(await counts({ from: on(-9), to: on(9) }, id)).toEqual({ provisional: 1, missing: 4, uncovered: 14 });
+  });
+
+  it('are counted where the clock of the API is behind the beginning of a connection, too', async () => {
+    await seedConnection(api.db, { began: on(1), backfillTo: on(1) });
+    expect(await counts(lastTen)).toEqual({ provisional: 0, missing: 0, uncovered: 10 });
+  });
+});
+
+describe('a newer connection of an organization', () => {
+  it('makes no day missing that the older one has, while it did not read it', async () => {
+    const organization = randomUUID();
+    await whole(-9, { ended: -5, organization, age: 2 });
+    const newer = await seedConnection(api.db, { began: on(-9), organization, createdAt: new Date(NOW) });
+    await seedDay(api.db, newer, 'cost', on(-1), { state: 'provisional' });
+    expect(await counts(lastTen)).toEqual({ provisional: 1, missing: 4, uncovered: 0 });
+    expect(await counts(lastTen, newer)).toEqual({ provisional: 1, missing: 9, uncovered: 0 });
+  });
+
+  it('says whether a day that both have may still change', async () => {
+    const organization = randomUUID();
+    const older = await seedConnection(api.db, {
+      ...{ status: 'disconnected', began: on(-9), organization, createdAt: new Date(NOW - 1) },
+      endedAt: new Date(`${on(-8)}T12:00:00Z`),
+    });
+    for (const offset of [-9, -8]) await seedDay(api.db, older, 'cost', on(offset), { state: 'provisional' });
+    const newer = await seedConnection(api.db, { began: on(-9), organization, createdAt: new Date(NOW) });
+    await seedDay(api.db, newer, 'cost', on(-8), { state: 'final' });
+    expect(await counts({ from: on(-9), to: on(-8) })).toEqual({ provisional: 1, missing: 0, uncovered: 0 });
+  });
+});
+
+interface Life {
+  readonly organization: string;
+  readonly began: number;
+  /** Null while it lives. */
+  readonly ended: number | null;
+  readonly status: Status;
+  readonly isPurged: boolean;
+  /** The days that it has, and whether each may still change. */
+  readonly days: ReadonlyMap<number, boolean>;
+}
+
+const life = fc
+  .record({
+    organization: fc.constantFrom('a', 'b', 'c'),
+    began: fc.integer({ min: -9, max: 0 }),
+    length: fc.option(fc.integer({ min: 0, max: 9 })),
+    end: fc.constantFrom('disconnected' as const, 'refused' as const, 'purged' as const),
+    days: fc.array(fc.constantFrom(null, true, false), { minLength: 10, maxLength: 10 }),
+  })
+  .map(({ organization, began, length, end, days }): Life => {
+    const ended = length === null ? null : Math.min(0, began + length);
+    const isKept = ended === null || end === 'disconnected';
+    const kept = days.flatMap((state, index): [number, boolean][] =>
+      state === null || !isKept || began + index > (ended ?? 0) ? [] : [[began + index, state]],
+    );
+    const status = ended === null ? 'active' : end === 'refused' ? 'refused' : 'disconnected';
+    return { organization, began, ended, status, isPurged: ended !== null && end === 'purged', days: new Map(kept) };
+  });
+
+/** Day by day, as the documentation says it. The later in the list, the newer. */
+function expected(lives: readonly Life[], range: DayRange): Counts {
+  const those = lives.filter(({ status, isPurged }) => status !== 'refused' && !isPurged);
+  const organizations = ['a', 'b', 'c'].map((name) => those.filter(({ organization }) => organization === name));
+  const counted = { provisional: 0, missing: 0, uncovered: 0 };
+  for (const day of daysIn(range)) {
+    const offset = daysBetween(TODAY, day);
+    const said = new Set(offset > 0 ? ['uncovered'] : []);
+    const covers = ({ began, ended }: Life): boolean => began <= offset && offset <= (ended ?? 0);
+    if (!those.some(covers)) said.add('uncovered');
+    for (const own of organizations) {
+      if (offset > 0 || !own.some(({ ended }) => ended === null || offset <= ended)) continue;
+      const newest = own.findLast(({ days }) => days.has(offset))?.days.get(offset);
+      if (!own.some(covers)) said.add('uncovered');
+      else if (newest === undefined) said.add('missing');
+      else if (newest) said.add('provisional');
+    }
+    for (const what of ['provisional', 'missing', 'uncovered'] as const) if (said.has(what)) counted[what] += 1;
+  }
+  return counted;
+}
+
+describe('whatever connections there are', () => {
+  it('provisional, missing and uncovered days are those that a look at each day finds', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(life, { maxLength: 6 }),
+        fc.integer({ min: -14, max: 2 }),
+        fc.integer({ min: 0, max: 14 }),
+        async (drawn, start, length) => {
+          // Of an organization, only the newest connection may live.
+          const lives = drawn.filter(
+            ({ organization, ended }, index) =>
+              ended !== null || !drawn.slice(index + 1).some((later) => later.organization === organization),
+          );
+          await api.db.execute(sql`truncate connections cascade`);
+          const ids: string[] = [];
+          for (const [index, { organization, began, ended, status, isPurged, days }] of lives.entries()) {
+            const id = await seedConnection(api.db, {
+              ...{ organization, status, began: on(began), createdAt: new Date(NOW + index) },
+              ...(ended === null ? {} : { endedAt: new Date(`${on(ended)}T23:59:59Z`) }),
+            });
+            ids.push(id);
+            for (const [day, isProvisional] of days) {
+              await seedDay(api.db, id, 'cost', on(day), { state: isProvisional ? 'provisional' : 'final' });
+            }
+            if (isPurged) await disconnect(api.db, id, true);
+          }
+          const range = { from: on(start), to: on(start + length) };
+          expect(await counts(range)).toEqual(expected(lives, range));
+          for (const [index, one] of lives.entries()) {
+            expect(await counts(range, ids[index])).toEqual(expected([one], range));
+          }
+        },
+      ),
+      { numRuns: 60, seed: 7 },
+    );
+  });
+});
