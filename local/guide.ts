@@ -49,6 +49,12 @@ export function firstQuestions({ dataDir, projectDir, temporal }: Reachable): st
   ];
 }
 
+/** A line that connects an organization, and takes its key from the terminal. */
+export const CONNECTING = [
+  `read -rs KEY; printf '{"name":"My organization","admin_api_key":"%s"}' "$KEY" |`,
+  `  api "$METERLINE/v1/connections" -H 'content-type: application/json' --data-binary @-; unset KEY`,
+];
+
 /** Says how to reach a stack from another terminal, and which connections it has already. */
 export async function printGuide(out: Console, stack: Stack): Promise<void> {
   const reachable = {

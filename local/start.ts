@@ -1,6 +1,6 @@
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
 import { Console } from './console.ts';
-import { printGuide } from './guide.ts';
+import { CONNECTING, printGuide } from './guide.ts';
 import { messageOf } from './processes.ts';
 import { startStack, type Stack } from './stack.ts';
 
@@ -44,8 +44,7 @@ async function introduce(stack: Stack): Promise<void> {
   out.line();
   out.line('  Connect an organization (paste its Admin API key, then Enter; neither it nor the token is an argument):');
   out.line();
-  out.line(`    read -rs KEY; printf '{"name":"My organization","admin_api_key":"%s"}' "$KEY" |`);
-  out.line(`      api "$METERLINE/v1/connections" -H 'content-type: application/json' --data-binary @-; unset KEY`);
+  for (const line of CONNECTING) out.line(`    ${line}`);
   out.line();
   out.line(out.style('dim', '  Ctrl-C stops everything; the next start goes on where this one was.'));
 }
