@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
 import { addDays, dayOf } from '../domain/days.ts';
 import { Console } from './console.ts';
+import { printGuide } from './guide.ts';
 import { JsonClient } from './http.ts';
 import { checkLedger, type CheckOptions, type LedgerCheck } from './ledger-check.ts';
 import { messageOf } from './processes.ts';
@@ -91,6 +92,7 @@ async function show(stack: Stack, simulator: SimulatorListening, once: boolean):
   const matched = printVerdict(check);
   out.line();
   printAddresses(stack, connection);
+  await printGuide(out, stack);
   if (!once) out.line(out.style('dim', '\n  Ctrl-C stops everything.'));
   return matched;
 }

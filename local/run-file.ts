@@ -107,6 +107,13 @@ export class RunFile {
   }
 }
 
+/** The parts that run on a data directory as of now; null when no living supervisor has it. */
+export function runningOn(dataDir: string): readonly RunningPart[] | null {
+  const text = readIfThere(join(resolve(dataDir), EMBEDDED_FILES.run));
+  const content = text === null ? null : parse(text);
+  return content !== null && isSame(content.supervisor) ? content.processes : null;
+}
+
 function createWhole(path: string, content: RunFileContent): boolean {
   const whole = temporary(path, content);
   try {

@@ -33,6 +33,8 @@ export interface Stack {
   token: Token;
   temporalUiUrl: string | null;
   databaseUrl: string;
+  /** Which servers are our own: the address of Postgres, and whether Temporal is. */
+  embedded: { postgres: string | null; temporal: boolean };
   /** Only in the demo. */
   simulator: SimulatorListening | null;
   stop(): Promise<void>;
@@ -106,7 +108,12 @@ class Starter {
     );
     const env = this.#environment({ databaseUrl, temporal, simulator, token });
     const [apiUrl] = await allOrFirstFailure(this.#api(env), this.#worker(env));
-    return { dataDir: this.#dataDir, apiUrl, token, temporalUiUrl: temporal.uiUrl, databaseUrl, simulator, stop };
+    const postgres = this.#options.config.databaseUrl === null ? new URL(databaseUrl).host : null;
+    const embedded = { postgres, temporal: temporal.embedded };
+    return {
+      ...{ dataDir: this.#dataDir, apiUrl, token, databaseUrl, embedded, simulator, stop },
+      temporalUiUrl: temporal.uiUrl,
+    };
   }
 
   async #database(simulating: Promise<SimulatorListening | null>): Promise<string> {

@@ -1,5 +1,6 @@
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
 import { Console } from './console.ts';
+import { CONNECTING, printGuide } from './guide.ts';
 import { messageOf } from './processes.ts';
 import { startStack, type Stack } from './stack.ts';
 
@@ -11,7 +12,7 @@ async function main(): Promise<void> {
   out.line(out.style('bold', 'Meterline'));
   try {
     const stack = await startStack({ kind: 'live', config, env: process.env, dataDir: config.dataDir, console: out });
-    introduce(stack);
+    await introduce(stack);
   } catch (error) {
     out.error(`\n${messageOf(error)}`);
     process.exit(1);
@@ -28,7 +29,7 @@ function configOrExit(): Config {
   }
 }
 
-function introduce(stack: Stack): void {
+async function introduce(stack: Stack): Promise<void> {
   const { apiUrl, token, temporalUiUrl, dataDir } = stack;
   out.line();
   out.pairs([
@@ -39,16 +40,11 @@ function introduce(stack: Stack): void {
     ['Logs', `${dataDir}/logs`],
     ['Admin token', tokenLine(token)],
   ]);
+  await printGuide(out, stack);
   out.line();
   out.line('  Connect an organization (paste its Admin API key, then Enter; neither it nor the token is an argument):');
   out.line();
-  const header =
-    token.file === null
-      ? `printf 'authorization: Bearer %s' "$METERLINE_API_TOKEN"`
-      : `sed 's/^/authorization: Bearer /' '${token.file}'`;
-  out.line(`    read -rs KEY && printf '{"name":"My organization","admin_api_key":"%s"}' "$KEY" |`);
-  out.line(`      curl -sS ${apiUrl}/v1/connections -H 'content-type: application/json' \\`);
-  out.line(`        -H @<(${header}) --data-binary @-`);
+  for (const line of CONNECTING) out.line(`    ${line}`);
   out.line();
   out.line(out.style('dim', '  Ctrl-C stops everything; the next start goes on where this one was.'));
 }

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -37,10 +36,12 @@ export interface RunningTemporal extends Running {
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
   const port = options.port ?? (await anyFreePort());
   const address = `127.0.0.1:${port}`;
+  if (!isInMemory(options)) mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   const server = await spawnService(options.cli, serverArguments(options, port), {
     // Its own settings for clients (TEMPORAL_*, its configuration files) are not meant for this server.
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
-    cwd: '/',
+    // It takes the name of its file for an address, so the characters of this path must not be in it.
+    cwd: isInMemory(options) ? '/' : options.dataDir,
     onSpawn: options.onSpawn,
     ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
   });
@@ -62,9 +63,11 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
   };
 }
 
+function isInMemory({ dataDir }: TemporalOptions): boolean {
+  return dataDir === ':memory:';
+}
+
 function serverArguments(options: TemporalOptions, port: number): string[] {
-  const inMemory = options.dataDir === ':memory:';
-  if (!inMemory) mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
   return [
     'server',
     'start-dev',
@@ -73,7 +76,7 @@ function serverArguments(options: TemporalOptions, port: number): string[] {
       ? ['--headless']
       : ['--ui-ip', '127.0.0.1', '--ui-port', String(options.uiPort), '--ui-disable-news-fetch']),
     // Without a write-ahead log, SQLite waits for the disk several times for each of a workflow's steps.
-    ...(inMemory ? [] : ['--db-filename', join(options.dataDir, 'temporal.db'), '--sqlite-pragma', 'journal_mode=WAL']),
+    ...(isInMemory(options) ? [] : ['--db-filename', 'temporal.db', '--sqlite-pragma', 'journal_mode=WAL']),
     ...['--log-level', 'warn', '--color', 'never', '--disable-config-file', '--disable-config-env'],
   ];
 }

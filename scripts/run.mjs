@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { fail, root, setUp, statusOf } from './setup.mjs';
+import { fail, root, setUp, statusOf, withoutProxyOnLoopback } from './setup.mjs';
 
 const [entry, ...args] = process.argv.slice(2);
 await setUp();
@@ -14,7 +14,7 @@ const program = join(root, 'dist', entry.replace(/\.ts$/, '.js'));
 // The channel is how the program learns that this process was killed: it then ends as well.
 const child = spawn(process.execPath, ['--enable-source-maps', program, ...args], {
   // As in the Dockerfile: what a page leaves behind is given back soon.
-  env: { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4', ...process.env },
+  env: { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4', ...withoutProxyOnLoopback(process.env) },
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 });
 const pass = (signal) => {

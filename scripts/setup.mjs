@@ -11,8 +11,10 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The npm that runs this, or else the one on the PATH. */
-export const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, process.env.npm_execpath] : ['npm'];
+/** The npm that runs this, or else the one on the PATH: other package managers name themselves in the same variable. */
+export const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
+  ? [process.execPath, process.env.npm_execpath]
+  : ['npm'];
 
 const OLDEST_NODE = [20, 19];
 const INSTALL_STAMP = join(root, 'node_modules', '.meterline-installed');
@@ -24,6 +26,16 @@ const ROOMS = [
   ...['local', 'simulator', 'worker', 'workflows'],
 ];
 
+/**
+ * An environment in which nobody goes to this machine itself through a proxy: the servers are on it, and several
+ * libraries would. Small and capital letters say the same afterwards, since some read only one of them.
+ */
+export function withoutProxyOnLoopback(env) {
+  const named = env.no_proxy || env.NO_PROXY;
+  const hosts = named === '*' ? named : [named, 'localhost', '127.0.0.1', '::1'].filter(Boolean).join(',');
+  return { ...env, no_proxy: hosts, NO_PROXY: hosts };
+}
+
 export function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_NODE;
@@ -33,9 +45,24 @@ export function requireNode() {
   );
 }
 
+/** What the programs beneath cannot work with is said first, and in their place: they say it in riddles. */
+function requirePlace() {
+  const odd = [...new Set(root.match(/["$`\\!?\n]/g))];
+  if (odd.length > 0) {
+    fail(
+      `Meterline cannot run in ${root}: Postgres and the bundler stumble over ${odd.join(' ')} in the name of a ` +
+        'directory. Move or rename it.',
+    );
+  }
+  if (process.platform === 'linux' && process.report.getReport().header.glibcVersionRuntime === undefined) {
+    fail("Meterline's Temporal and Postgres need glibc, as Debian and most others have it; this Linux has none.");
+  }
+}
+
 /** Packages and build, as far as they are not there. Two at once in one clone wait for each other. */
 export async function setUp({ build = true } = {}) {
   requireNode();
+  requirePlace();
   const needsBuild = () => build && readText(BUILD_STAMP) !== sourcesHash();
   if (isInstalled() && !needsBuild()) return;
   await withLock(async () => {

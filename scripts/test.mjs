@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readText, root, run, seconds, setUp } from './setup.mjs';
+import { readText, root, run, seconds, setUp, withoutProxyOnLoopback } from './setup.mjs';
 
 const filters = process.argv.slice(2);
 const failed = [];
@@ -60,6 +60,7 @@ function vitest(report) {
   const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters];
   const child = spawn(process.execPath, [bin('vitest', 'vitest.mjs'), ...args], {
     cwd: root,
+    env: withoutProxyOnLoopback(process.env),
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));

@@ -206,20 +206,27 @@ describe('the Dockerfile', () => {
     const bases = lines.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1] ?? '');
     const stages = lines.flatMap((line) => / AS (\w+)$/.exec(line)?.[1] ?? []);
     const images = bases.filter((base) => !stages.includes(base));
-    expect(images).toEqual(['node:22-bookworm-slim']);
+    expect(images).toEqual(['node:24-bookworm-slim']);
   });
 
   test('holds no development dependency, no source and no secret', () => {
     expect(lines.some((line) => line.includes('npm ci --omit=dev --ignore-scripts'))).toBe(true);
     expect(last.filter((line) => line.startsWith('COPY '))).toEqual([
-      'COPY docker/entrypoint.sh /usr/local/bin/meterline-entrypoint',
-      'COPY package.json ./',
+      'COPY --from=build /app/docker/entrypoint.sh /usr/local/bin/meterline-entrypoint',
+      'COPY --from=build /app/package.json ./',
       'COPY --from=packages /app/node_modules ./node_modules',
       'COPY --from=build /app/dist ./dist',
     ]);
     expect(lines.filter((line) => /^(?:ARG|ENV) /.test(line))).toEqual([
       'ENV NODE_ENV=production MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=4',
     ]);
+  });
+
+  test('lets its user read all of it, whatever umask the clone was made under', () => {
+    const readable = lines.find((line) => line.includes('chmod -R a+rX'));
+    const built = last.flatMap((line) => /^COPY --from=build \/app\/(\S+)/.exec(line)?.[1] ?? []);
+    for (const name of built) expect([name, readable?.includes(` ${name}`)]).toEqual([name, true]);
+    expect(last.some((line) => /^COPY (?!--from)/.test(line))).toBe(false);
   });
 
   test('is given nothing but what it needs: everything else is ignored first', () => {

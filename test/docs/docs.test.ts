@@ -101,6 +101,11 @@ describe('the README', () => {
     }
   });
 
+  test('lists every command that there is, and no other', () => {
+    const names = firstLiterals(section('README.md', 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
+    expect(names.sort()).toEqual(Object.keys(packageJson.scripts).sort());
+  });
+
   test('names rooms that exist', () => {
     const rooms = firstLiterals(section('README.md', 'Architecture'));
     expect(rooms).toContain('domain/');
