@@ -1,4 +1,5 @@
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { warningOf } from '../domain/base-url.ts';
 import { Console } from './console.ts';
 import { CONNECTING, printGuide } from './guide.ts';
 import { messageOf } from './processes.ts';
@@ -12,7 +13,7 @@ async function main(): Promise<void> {
   out.line(out.style('bold', 'Meterline'));
   try {
     const stack = await startStack({ kind: 'live', config, env: process.env, dataDir: config.dataDir, console: out });
-    await introduce(stack);
+    await introduce(stack, config);
   } catch (error) {
     out.error(`\n${messageOf(error)}`);
     process.exit(1);
@@ -29,7 +30,7 @@ function configOrExit(): Config {
   }
 }
 
-async function introduce(stack: Stack): Promise<void> {
+async function introduce(stack: Stack, { anthropicBaseUrl }: Config): Promise<void> {
   const { apiUrl, token, temporalUiUrl, dataDir } = stack;
   out.line();
   out.pairs([
@@ -40,6 +41,8 @@ async function introduce(stack: Stack): Promise<void> {
     ['Logs', `${dataDir}/logs`],
     ['Admin token', tokenLine(token)],
   ]);
+  const warning = warningOf(anthropicBaseUrl);
+  if (warning !== null) out.line(`\n  ${warning}`);
   await printGuide(out, stack);
   out.line();
   out.line('  Connect an organization (paste its Admin API key, then Enter; neither it nor the token is an argument):');
