@@ -32,6 +32,8 @@ export interface AppOptions extends Omit<Deps, 'settings'> {
   readonly failures?: Store;
   /** The clock: milliseconds since the epoch. */
   readonly now?: () => number;
+  /** How many lines of the log were dropped; none. */
+  readonly droppedLogLines?: () => number;
   /** Aborted when the process is asked to end. */
   readonly stopping?: AbortSignal;
 }
@@ -66,6 +68,7 @@ export function createApp(options: AppOptions): Express {
       temporalUiUrl: config.temporalUiUrl,
       waitMs: options.waitMs ?? WAIT_MS,
       now: options.now ?? Date.now,
+      droppedLogLines: options.droppedLogLines ?? (() => 0),
       stopping: options.stopping ?? new AbortController().signal,
     },
   };
