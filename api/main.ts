@@ -41,6 +41,7 @@ async function main(): Promise<void> {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: temporal.namespace,
       temporalUiUrl: config.temporal.uiUrl,
+      trustProxy: config.trustProxy,
     },
     stopping: stopping.signal,
     droppedLogLines: dropped,

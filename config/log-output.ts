@@ -1,7 +1,9 @@
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 
-/** Lines that wait for the output, in bytes. Whatever comes beyond that is dropped. */
-const LARGEST_BYTES = 1024 * 1024;
+/** Lines that wait for the output, in bytes: some thousand. Whatever comes beyond that is dropped. */
+const LARGEST_BYTES = 512 * 1024;
+/** Once lines are dropped, this much must be written before others are taken, so that there is one gap and not many. */
+const ROOM_AGAIN_BYTES = LARGEST_BYTES / 2;
 const CHUNK_BYTES = 64 * 1024;
 const TRY_AGAIN_MS = 500;
 const STANDARD_OUTPUT = 1;
@@ -54,7 +56,8 @@ class Output implements LogOutput {
 
   readonly write = (line: string): void => {
     const bytes = Buffer.from(line);
-    if (this.#waitingBytes + bytes.length > LARGEST_BYTES) {
+    const room = (this.#droppedUnsaid === 0 ? LARGEST_BYTES : ROOM_AGAIN_BYTES) - this.#waitingBytes;
+    if (bytes.length > room) {
       this.#dropped += 1;
       this.#droppedUnsaid += 1;
       return;

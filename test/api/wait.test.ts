@@ -81,6 +81,7 @@ it('ends for a handler when its client has gone', async () => {
       // Longer than a test may take.
       waitMs: 600_000,
       now: () => NOW,
+      droppedLogLines: () => 0,
       stopping: new AbortController().signal,
     },
   };
