@@ -64,7 +64,7 @@ export function authenticate(options: {
     const caller = await callerFor(options.db, lookUp, bootstrapHash, request.headers.authorization);
     if (caller === null) {
       await countFailure(request, response, (error: unknown) => {
-        response.set('WWW-Authenticate', 'Bearer');
+        if (error === undefined) response.set('WWW-Authenticate', 'Bearer');
         next(error ?? new Problem('unauthorized'));
       });
       return;

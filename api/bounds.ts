@@ -30,56 +30,61 @@ interface Lane {
   isBusy: boolean;
 }
 
-/** Makes a listener that carries out the requests of each connection in turn, within bounds. */
-export function withinBounds(answer: RequestListener, bounds: Bounds): RequestListener {
-  const lanes = new WeakMap<Socket, Lane>();
-  const untaken = new UntakenReplies(bounds.waitingBytes);
-  const carryOut = (lane: Lane, request: IncomingMessage, response: ServerResponse): void => {
+/** Keeps the clients of one server within bounds. */
+export class ClientBounds {
+  readonly #bounds: Bounds;
+  readonly #untaken: UntakenReplies;
+  readonly #lanes = new WeakMap<Socket, Lane>();
+
+  constructor(bounds: Bounds) {
+    this.#bounds = bounds;
+    this.#untaken = new UntakenReplies(bounds.waitingBytes);
+  }
+
+  /** Makes a listener that carries out the requests of each connection in turn. */
+  listener(answer: RequestListener): RequestListener {
+    return (request, response) => {
+      const { socket } = request;
+      // What came in one piece with the request too many is parsed all the same.
+      if (socket.destroyed) return;
+      const lane = this.#lanes.get(socket) ?? { waiting: [], isBusy: false };
+      this.#lanes.set(socket, lane);
+      if (!lane.isBusy) this.#carryOut(answer, lane, request, response);
+      else if (lane.waiting.length + 1 < this.#bounds.requestsPerSocket) lane.waiting.push([request, response]);
+      else socket.destroy();
+    };
+  }
+
+  /** Keeps the number of connections within bounds: an idle one gives way first, and the oldest of those. */
+  limitSockets(server: Server): void {
+    const open = new Set<Socket>();
+    server.on('connection', (socket) => {
+      if (open.size >= this.#bounds.sockets) {
+        const [oldest] = open;
+        const gone = [...open].find((each) => this.#lanes.get(each)?.isBusy !== true) ?? oldest;
+        gone?.destroy();
+        if (gone !== undefined) open.delete(gone);
+      }
+      open.add(socket);
+      socket.once('close', () => open.delete(socket));
+    });
+  }
+
+  #carryOut(answer: RequestListener, lane: Lane, request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     lane.isBusy = true;
-    busy.add(socket);
-    const cutOff = setTimeout(() => socket.destroy(), bounds.replyMs).unref();
+    const cutOff = setTimeout(() => socket.destroy(), this.#bounds.replyMs).unref();
     response.once('prefinish', () => {
-      untaken.watch(socket, response);
+      this.#untaken.watch(socket, response);
     });
     response.once('close', () => {
       clearTimeout(cutOff);
       lane.isBusy = false;
-      busy.delete(socket);
       const next = socket.destroyed ? undefined : lane.waiting.shift();
-      if (next !== undefined) carryOut(lane, ...next);
+      if (next !== undefined) this.#carryOut(answer, lane, ...next);
     });
     answer(request, response);
-  };
-  return (request, response) => {
-    const { socket } = request;
-    // What came in one piece with the request too many is parsed all the same.
-    if (socket.destroyed) return;
-    const lane = lanes.get(socket) ?? { waiting: [], isBusy: false };
-    lanes.set(socket, lane);
-    if (!lane.isBusy) carryOut(lane, request, response);
-    else if (lane.waiting.length + 1 < bounds.requestsPerSocket) lane.waiting.push([request, response]);
-    else socket.destroy();
-  };
-}
-
-/** Connections with a request that is being carried out. */
-const busy = new WeakSet<Socket>();
-
-/** Keeps the number of connections within bounds: an idle one gives way first, and the oldest of those. */
-export function limitSockets(server: Server, bounds: Bounds): void {
-  const open = new Set<Socket>();
-  server.on('connection', (socket) => {
-    if (open.size >= bounds.sockets) {
-      const [oldest] = open;
-      const idle = [...open].find((each) => !busy.has(each));
-      const gone = idle ?? oldest;
-      gone?.destroy();
-      if (gone !== undefined) open.delete(gone);
-    }
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
+  }
 }
 
 /** Replies that are made, and of which bytes wait for their client, the longest waiting first. */

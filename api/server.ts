@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failureKind, type FailureCode } from '../domain/failures.ts';
-import { BOUNDS, limitSockets, withinBounds, type Bounds } from './bounds.ts';
+import { BOUNDS, ClientBounds, type Bounds } from './bounds.ts';
 
 /** How long a client may take, in milliseconds. */
 export interface Patience {
@@ -22,8 +22,8 @@ export function createHttpServer(
   bounds: Partial<Bounds> = {},
 ): Server {
   const { headersMs, requestMs, idleMs } = { ...PATIENCE, ...patience };
-  const limits = { ...BOUNDS, ...bounds };
-  const answer = withinBounds((request, response) => {
+  const clients = new ClientBounds({ ...BOUNDS, ...bounds });
+  const answer = clients.listener((request, response) => {
     if (isForUs(request)) {
       app(request, response);
       return;
@@ -31,7 +31,7 @@ export function createHttpServer(
     const body = documentOf(400, 'Bad Request', 'invalid_request');
     const length = Buffer.byteLength(body);
     response.writeHead(400, { 'Content-Type': PROBLEM_TYPE, 'Content-Length': length, Connection: 'close' }).end(body);
-  }, limits);
+  });
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -46,7 +46,7 @@ export function createHttpServer(
   );
   // A connection on which nothing moves is closed, be it that its client does not take the reply.
   server.timeout = idleMs;
-  limitSockets(server, limits);
+  clients.limitSockets(server);
   server.on('clientError', refuse);
   server.on('connect', (_request, socket) => {
     refuse(new Error('this is no proxy'), socket);
