@@ -51,13 +51,13 @@ export function authenticate(options: {
     keyGenerator: placeOf,
     passOnStoreError: false,
     ...(options.failures === undefined ? {} : { store: options.failures }),
-    handler: async (request, response) => {
-      const tries = await countFailure.getKey(placeOf(request));
-      const leftMs = (tries?.resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now();
-      response.set('Retry-After', String(Math.max(1, Math.ceil(leftMs / 1000))));
-      throw new Problem('too_many_requests', {
-        detail: `More than ${failuresPerMinute} requests without a valid token came from this address within a minute.`,
-      });
+    handler: (request, response, next) => {
+      countFailure.getKey(placeOf(request)).then((tries) => {
+        const leftMs = (tries?.resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now();
+        response.set('Retry-After', String(Math.max(1, Math.ceil(leftMs / 1000))));
+        const detail = `More than ${failuresPerMinute} requests without a valid token came from this address within a minute.`;
+        next(new Problem('too_many_requests', { detail }));
+      }, next);
     },
   });
   const identify: RequestHandler = async (request, response, next) => {

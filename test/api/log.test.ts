@@ -1,5 +1,4 @@
-import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
@@ -14,56 +13,23 @@ import {
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
-import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/wait.ts';
-import { ADMIN_TOKEN } from './support.ts';
+import { apiProcesses, type ApiProcess, type ApiProcesses } from './process.ts';
 
-let built: CompiledRooms;
-let database: TestDatabase;
+let processes: ApiProcesses;
 const folder = mkdtempSync(join(tmpdir(), 'meterline-log-'));
 
 beforeAll(async () => {
-  database = await testDatabase();
-  built = await compileRooms(['api', 'config', 'db', 'domain', 'workflows']);
+  processes = await apiProcesses();
+});
+afterEach(() => {
+  processes.kill();
 });
 afterAll(async () => {
-  await built.remove();
-  await database.close();
+  await processes.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-const started: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
-});
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly address: string;
-}
-
-/** Starts a real API, by a command of the shell where there is one, with its standard output wherever a test wants it. */
-async function start(output: 'pipe' | number, shell?: string): Promise<Started> {
-  const main = join(built.directory, 'api/main.js');
-  const stdio: StdioOptions = ['ignore', output, 'ignore', 'ipc'];
-  const env = {
-    PATH: process.env['PATH'],
-    DATABASE_URL: database.url,
-    TEMPORAL_ADDRESS: inject('temporalAddress'),
-    METERLINE_ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
-    METERLINE_API_TOKEN: ADMIN_TOKEN,
-    PORT: '0',
-  };
-  const child =
-    shell === undefined
-      ? spawn(process.execPath, [main], { stdio, env })
-      : spawn('sh', ['-c', `${shell}; exec "$0" "$1"`, process.execPath, main], { stdio, env });
-  started.push(child);
-  const [message] = (await once(child, 'message')) as [{ address: string }];
-  return { child, address: message.address };
-}
 
 interface Health {
   readonly ms: number;
@@ -78,7 +44,7 @@ async function health(address: string): Promise<Health> {
 }
 
 /** Asks for things that are logged until the API drops lines, and says how long /healthz took at most meanwhile. */
-async function floodUntilDropped({ address }: Started): Promise<Health> {
+async function floodUntilDropped({ address }: ApiProcess): Promise<Health> {
   const agent = new Agent({ keepAlive: true, maxSockets: 20 });
   const ask = (): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -110,7 +76,7 @@ function saidDropped(log: string): number[] {
   return lines.flatMap(({ msg, dropped = NaN }) => (msg === `${dropped} log lines were dropped` ? [dropped] : []));
 }
 
-async function endsInOrder({ child }: Started): Promise<number | null> {
+async function endsInOrder({ child }: ApiProcess): Promise<number | null> {
   const exit = once(child, 'exit');
   child.kill('SIGTERM');
   await exit;
@@ -121,7 +87,7 @@ const MB = 1024 * 1024;
 
 describe('the log of the API', () => {
   it('waits for no reader of a pipe that stops reading, and says how many lines it dropped once that reads on', async () => {
-    const api = await start('pipe');
+    const api = await processes.start('pipe');
     // Nobody listens for data, so that nobody reads.
     const { ms, dropped } = await floodUntilDropped(api);
     expect(ms).toBeLessThan(1_000);
@@ -134,7 +100,7 @@ describe('the log of the API', () => {
   });
 
   it('is no reason to stay alive for a process that is told to end while nobody reads', async () => {
-    const api = await start('pipe');
+    const api = await processes.start('pipe');
     await floodUntilDropped(api);
     const before = Date.now();
     expect(await endsInOrder(api)).toBe(0);
@@ -142,7 +108,7 @@ describe('the log of the API', () => {
   });
 
   it('goes nowhere once its reader is gone, and the API serves on and ends in order', async () => {
-    const api = await start('pipe');
+    const api = await processes.start('pipe');
     api.child.stdout?.destroy();
     expect((await floodUntilDropped(api)).ms).toBeLessThan(1_000);
     expect(await endsInOrder(api)).toBe(0);
@@ -151,7 +117,7 @@ describe('the log of the API', () => {
   it('that comes to the largest size of a file waits for no room, and says so once there is some', async () => {
     const file = join(folder, 'limited.log');
     const output = openSync(file, 'a');
-    const api = await start(output, 'ulimit -S -f 128');
+    const api = await processes.start(output, 'ulimit -S -f 128');
     closeSync(output);
     const { ms, dropped } = await floodUntilDropped(api);
     expect(ms).toBeLessThan(1_000);
@@ -174,7 +140,7 @@ describe('the log of the API', () => {
   it('on a full device (/dev/full) is dropped, and the API serves on and ends in order', async (context) => {
     if (!existsSync('/dev/full')) context.skip('there is no /dev/full on this machine');
     const output = openSync('/dev/full', 'w');
-    const api = await start(output);
+    const api = await processes.start(output);
     closeSync(output);
     expect((await floodUntilDropped(api)).ms).toBeLessThan(1_000);
     expect(await endsInOrder(api)).toBe(0);
@@ -191,7 +157,7 @@ describe('the log of the API', () => {
       const [file, filler] = [join(disk, 'api.log'), join(disk, 'filler')];
       const output = openSync(file, 'a');
       writeFileSync(filler, Buffer.alloc(3 * MB + MB / 2));
-      const api = await start(output);
+      const api = await processes.start(output);
       closeSync(output);
       const { ms, dropped } = await floodUntilDropped(api);
       expect(ms).toBeLessThan(1_000);
@@ -204,7 +170,7 @@ describe('the log of the API', () => {
       expect(log).toMatch(/"msg":"stopped"}\n$/);
       expect(saidDropped(log)).toEqual([dropped]);
     } finally {
-      for (const child of started.splice(0)) child.kill('SIGKILL');
+      processes.kill();
       await until('the disk to be free', () => {
         try {
           execFileSync('umount', [disk], { stdio: 'ignore' });
@@ -217,7 +183,7 @@ describe('the log of the API', () => {
   });
 
   it('holds no key, whatever is logged', async () => {
-    const script = join(built.directory, 'says-a-key.js');
+    const script = join(processes.directory, 'says-a-key.js');
     writeFileSync(
       script,
       `import { openLog } from './config/log.js';
