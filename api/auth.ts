@@ -52,7 +52,7 @@ export function authenticate(options: {
     passOnStoreError: false,
     ...(options.failures === undefined ? {} : { store: options.failures }),
     handler: (request, response, next) => {
-      countFailure.getKey(placeOf(request)).then((tries) => {
+      Promise.resolve(countFailure.getKey(placeOf(request))).then((tries) => {
         const leftMs = (tries?.resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now();
         response.set('Retry-After', String(Math.max(1, Math.ceil(leftMs / 1000))));
         const detail = `More than ${failuresPerMinute} requests without a valid token came from this address within a minute.`;

@@ -57,6 +57,7 @@ export class RunFile {
   readonly #path: string;
   readonly #content: RunFileContent;
   readonly #log: (line: string) => void;
+  #isReleased = false;
 
   private constructor(path: string, content: RunFileContent, log: (line: string) => void) {
     this.#path = path;
@@ -100,12 +101,15 @@ export class RunFile {
     this.#replace();
   }
 
+  /** Gives the data directory back. What ends only afterwards does not take it again. */
   release(): void {
+    this.#isReleased = true;
     rmSync(this.#path, { force: true });
   }
 
   /** A full disk is no reason to end what runs. The next change writes all of it again. */
   #replace(): void {
+    if (this.#isReleased) return;
     try {
       replaceWhole(this.#path, this.#content);
     } catch (error) {
