@@ -16,6 +16,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
+import { takeTurns } from './turns.ts';
 
 /** What the app is made of. What is optional has a default that serves in production. */
 export interface AppOptions extends Omit<Deps, 'settings'> {
@@ -48,6 +49,7 @@ const WAIT_MS = 8_000;
 const FAILURES_PER_MINUTE = 100;
 /** A request may wait 8 seconds for a verdict, so several at once are usual; a script that connects 50 organizations is fine. */
 const REQUESTS_PER_TOKEN = 100;
+const REPORTS_PER_TOKEN = 3;
 
 /** Every route but those of the documentation, which is made of this list. */
 export const endpoints: readonly Endpoint[] = [
@@ -96,6 +98,7 @@ export function createApp(options: AppOptions): Express {
       requestsPerToken: options.requestsPerToken ?? REQUESTS_PER_TOKEN,
     }),
   );
+  app.use(['/v1/costs', '/v1/usage'], takeTurns(REPORTS_PER_TOKEN));
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   app.use(notFound, answerProblems(log));
