@@ -9,6 +9,6 @@ export interface Dependencies {
   readonly transport: Transport;
   readonly syncHourUtc: number;
   readonly restatementDays: number;
-  /** Which search attributes of this product are registered on the server. */
+  /** Which search attributes of this product are registered on the server at this moment. */
   readonly registeredAttributes: () => Promise<readonly string[]>;
 }

@@ -1,6 +1,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { Store } from 'express-rate-limit';
 import helmet from 'helmet';
+import type { Config } from '../config/config.ts';
 import { authenticate } from './auth.ts';
 import type { Deps, Endpoint } from './endpoint.ts';
 import { openApiDocument } from './openapi.ts';
@@ -15,6 +16,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
+import { takeTurns } from './turns.ts';
 
 /** What the app is made of. What is optional has a default that serves in production. */
 export interface AppOptions extends Omit<Deps, 'settings'> {
@@ -23,15 +25,21 @@ export interface AppOptions extends Omit<Deps, 'settings'> {
     readonly syncHourUtc: number;
     readonly temporalNamespace: string;
     readonly temporalUiUrl: string | null;
+    /** Which proxies to believe, as {@link Config.trustProxy}; none. */
+    readonly trustProxy?: Config['trustProxy'];
   };
   /** How long a request waits for a verdict or a change of status; 8 seconds. */
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; 100. */
   readonly failuresPerMinute?: number;
-  /** Where they are counted; in the memory of this process. */
+  /** How many requests a token may have under way; 100. */
+  readonly requestsPerToken?: number;
+  /** Where failed tries are counted; in the memory of this process. */
   readonly failures?: Store;
   /** The clock: milliseconds since the epoch. */
   readonly now?: () => number;
+  /** How many lines of the log were dropped; none. */
+  readonly droppedLogLines?: () => number;
   /** Aborted when the process is asked to end. */
   readonly stopping?: AbortSignal;
 }
@@ -39,6 +47,9 @@ export interface AppOptions extends Omit<Deps, 'settings'> {
 const MAX_BODY_BYTES = 16 * 1024;
 const WAIT_MS = 8_000;
 const FAILURES_PER_MINUTE = 100;
+/** A request may wait 8 seconds for a verdict, so several at once are usual; a script that connects 50 organizations is fine. */
+const REQUESTS_PER_TOKEN = 100;
+const REPORTS_PER_TOKEN = 3;
 
 /** Every route but those of the documentation, which is made of this list. */
 export const endpoints: readonly Endpoint[] = [
@@ -66,16 +77,28 @@ export function createApp(options: AppOptions): Express {
       temporalUiUrl: config.temporalUiUrl,
       waitMs: options.waitMs ?? WAIT_MS,
       now: options.now ?? Date.now,
+      droppedLogLines: options.droppedLogLines ?? (() => 0),
       stopping: options.stopping ?? new AbortController().signal,
     },
   };
   const failuresPerMinute = options.failuresPerMinute ?? FAILURES_PER_MINUTE;
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
+  app.set('trust proxy', config.trustProxy ?? 0);
   app.use(logRequests(log), securityHeaders);
   app.use(docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
-  app.use('/v1', authenticate({ db, apiToken: config.apiToken, failuresPerMinute, failures: options.failures }));
+  app.use(
+    '/v1',
+    authenticate({
+      db,
+      apiToken: config.apiToken,
+      failuresPerMinute,
+      failures: options.failures,
+      requestsPerToken: options.requestsPerToken ?? REQUESTS_PER_TOKEN,
+    }),
+  );
+  app.use(['/v1/costs', '/v1/usage'], takeTurns(REPORTS_PER_TOKEN));
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   app.use(notFound, answerProblems(log));

@@ -29,6 +29,8 @@ export interface Settings {
   readonly waitMs: number;
   /** The clock: milliseconds since the epoch. */
   readonly now: () => number;
+  /** How many lines of the log were dropped since the process began. */
+  readonly droppedLogLines: () => number;
   /** Aborted when the process is asked to end: nothing waits any longer then. */
   readonly stopping: AbortSignal;
 }

@@ -1,5 +1,6 @@
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { loadConfig } from '../config/config.ts';
+import { openLog } from '../config/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../config/process.ts';
 import { openDatabase, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
@@ -19,11 +20,7 @@ async function main(): Promise<void> {
   );
   const { databaseUrl, apiToken } = config;
   if (databaseUrl === null || apiToken === null) throw new Error('the configuration lacks what it requires');
-  const log = pino({
-    name: 'api',
-    level: config.logLevel,
-    redact: { paths: ['req.headers', 'headers', 'body', '*.body', '*.authorization'], remove: true },
-  });
+  const { log, dropped, flush } = openLog(config.logLevel, 'api');
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
   const temporal = configured(() =>
     openTemporal({
@@ -44,8 +41,10 @@ async function main(): Promise<void> {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: temporal.namespace,
       temporalUiUrl: config.temporal.uiUrl,
+      trustProxy: config.trustProxy,
     },
     stopping: stopping.signal,
+    droppedLogLines: dropped,
   });
   const server = createHttpServer(app);
   const stop = async (): Promise<void> => {
@@ -54,11 +53,12 @@ async function main(): Promise<void> {
     await closeServer(server);
     await temporal.close();
     await database.close();
+    log.info('stopped');
+    await flush();
   };
   onStop(() => {
     stop().then(
       () => {
-        log.info('stopped');
         // The channel to a supervisor would keep the process alive.
         process.exit(0);
       },

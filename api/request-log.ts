@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';
+import { addressOf } from './address.ts';
 import { callerOf } from './auth.ts';
 
 /**
@@ -40,7 +41,7 @@ function lineOf(request: Request, response: Response, extra: unknown): object {
     status: response.statusCode,
     ms,
     token: callerOf(request)?.name,
-    address: request.ip,
+    address: addressOf(request),
   };
 }
 

@@ -461,7 +461,15 @@ export const usage = z
   .meta({ id: 'Usage' });
 
 /** The replies of /healthz and /readyz. */
-export const health = z.strictObject({ status: z.literal('ok') }).meta({ id: 'Health' });
+export const health = z
+  .strictObject({
+    status: z.literal('ok'),
+    dropped_log_lines: z.int().min(0).meta({
+      description:
+        'Log lines that this process dropped since it began, because nobody took them: a full disk, or a reader that stopped.',
+    }),
+  })
+  .meta({ id: 'Health' });
 export const readiness = z
   .strictObject({ status: z.literal('ready'), postgres: z.literal('ok'), temporal: z.literal('ok') })
   .meta({ id: 'Readiness' });

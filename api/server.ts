@@ -2,19 +2,28 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { failureKind, type FailureCode } from '../domain/failures.ts';
+import { BOUNDS, ClientBounds, type Bounds } from './bounds.ts';
 
 /** How long a client may take, in milliseconds. */
 export interface Patience {
   readonly headersMs: number;
   readonly requestMs: number;
+  /** For taking some more of its reply. Above any wait for a verdict or for Postgres, in which nothing is sent either. */
+  readonly idleMs: number;
 }
 
-const PATIENCE: Patience = { headersMs: 10_000, requestMs: 20_000 };
+const PATIENCE: Patience = { headersMs: 10_000, requestMs: 20_000, idleMs: 60_000 };
 const MAX_HEADER_BYTES = 8 * 1024;
 
-/** Makes a server that does not wait for slow clients and takes only short headers. */
-export function createHttpServer(app: RequestListener, patience: Patience = PATIENCE): Server {
-  const answer: RequestListener = (request, response) => {
+/** Makes a server that does not wait for slow clients, takes only short headers, and keeps each client within bounds. */
+export function createHttpServer(
+  app: RequestListener,
+  patience: Partial<Patience> = {},
+  bounds: Partial<Bounds> = {},
+): Server {
+  const { headersMs, requestMs, idleMs } = { ...PATIENCE, ...patience };
+  const clients = new ClientBounds({ ...BOUNDS, ...bounds });
+  const answer = clients.listener((request, response) => {
     if (isForUs(request)) {
       app(request, response);
       return;
@@ -22,19 +31,22 @@ export function createHttpServer(app: RequestListener, patience: Patience = PATI
     const body = documentOf(400, 'Bad Request', 'invalid_request');
     const length = Buffer.byteLength(body);
     response.writeHead(400, { 'Content-Type': PROBLEM_TYPE, 'Content-Length': length, Connection: 'close' }).end(body);
-  };
+  });
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: patience.headersMs,
-      requestTimeout: patience.requestMs,
+      headersTimeout: headersMs,
+      requestTimeout: requestMs,
       keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: Math.min(1_000, patience.headersMs),
+      connectionsCheckingInterval: Math.min(1_000, headersMs),
       // It is required below, where its absence gets a problem document instead of a bare 400.
       requireHostHeader: false,
     },
     answer,
   );
+  // A connection on which nothing moves is closed, be it that its client does not take the reply.
+  server.timeout = idleMs;
+  clients.limitSockets(server);
   server.on('clientError', refuse);
   server.on('connect', (_request, socket) => {
     refuse(new Error('this is no proxy'), socket);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { toBaseUrl } from '../domain/base-url.ts';
+import { trustProxy } from './trust-proxy.ts';
 import { SSL_MODES, databaseUrl, holdsCertificates, withTlsFrom } from './database-url.ts';
 
 /** What the product is set up with. Made once from the environment by {@link loadConfig}, then passed on. */
@@ -20,6 +21,11 @@ export interface Config {
   readonly port: number;
   /** Whether PORT was set, so that another port must not be taken instead. */
   readonly portWasAskedFor: boolean;
+  /**
+   * Which proxies before the API are believed when they name an address: how many of them there are, or their own
+   * addresses and ranges. None by default.
+   */
+  readonly trustProxy: number | readonly string[];
   readonly dataDir: string;
   readonly syncHourUtc: number;
   readonly restatementDays: number;
@@ -120,6 +126,7 @@ const environment = z.object({
     .optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: whole(0, 65_535).optional(),
+  METERLINE_TRUST_PROXY: trustProxy.default(0),
   METERLINE_DATA_DIR: z.string().min(1).default('.meterline'),
   METERLINE_SYNC_HOUR_UTC: whole(0, 23).default(6),
   METERLINE_RESTATEMENT_DAYS: whole(0, 30).default(3),
@@ -160,6 +167,7 @@ export function loadConfig(
     host: read.HOST,
     port: read.PORT ?? 8080,
     portWasAskedFor: read.PORT !== undefined,
+    trustProxy: read.METERLINE_TRUST_PROXY,
     dataDir: read.METERLINE_DATA_DIR,
     syncHourUtc: read.METERLINE_SYNC_HOUR_UTC,
     restatementDays: read.METERLINE_RESTATEMENT_DAYS,

@@ -167,6 +167,32 @@ export async function listUntoldHistories(db: Db): Promise<{ connectionId: strin
   );
 }
 
+/** A daily sync that did not even begin so long after the last one. */
+const OVERDUE_AFTER_HOURS = 26;
+
+/**
+ * Connections whose timer cannot be right: a clock that was ahead wrote what is kept of them, or they are active and
+ * nothing was read for longer than a day. Temporal's timers end at an instant of its clock, so that one that was set
+ * while this was ahead ends as much too late.
+ */
+export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
+  return rows(
+    db,
+    sql`
+      select c.id as "connectionId"
+      from connections c
+      where c.status in (${list(READING.map((status) => sql`${status}`))})
+        and (
+          greatest(c.synced_at, c.failed_at, c.probed_at) > now() + interval '5 minutes'
+          or (c.status = 'active' and c.synced_at < now() - make_interval(hours => ${OVERDUE_AFTER_HOURS}))
+        )
+        and not exists (select from syncs s where s.connection_id = c.id and s.state = 'running')
+    `,
+  );
+}
+
+const READING: readonly Status[] = ['discovering', 'backfilling', 'active', 'degraded', 'awaiting_key'];
+
 /** Moves a connection to another status, where its present one allows it; else nothing changes. */
 export async function setStatus(db: Db, connectionId: string, to: Status, actor = METERLINE): Promise<void> {
   await db.transaction(async (tx) => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { and, desc, eq, gt, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
+import { and, desc, eq, gt, inArray, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
 import type { TokenRole } from '../domain/tokens.ts';
 import { databaseFault, rows, type Db } from './database.ts';
 import { tokens } from './schema.ts';
@@ -116,16 +116,26 @@ const INFO = {
 
 const IS_VALID = and(isNull(tokens.revokedAt), or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)));
 
+/** What a request is let in by. */
+export interface FoundToken {
+  readonly id: string;
+  readonly name: string;
+  readonly role: TokenRole;
+  readonly lastUsedAt: Date | null;
+}
+
 /** The token with this hash, unless it is revoked or expired; null when there is none. */
-export async function findToken(
-  db: Db,
-  hash: Buffer,
-): Promise<{ id: string; name: string; role: TokenRole; lastUsedAt: Date | null } | null> {
-  const [found] = await db
-    .select({ id: tokens.id, name: tokens.name, role: tokens.role, lastUsedAt: tokens.lastUsedAt })
+export async function findToken(db: Db, hash: Buffer): Promise<FoundToken | null> {
+  return (await findTokens(db, [hash])).get(hash.toString('hex')) ?? null;
+}
+
+/** The tokens with these hashes, each by its hash in hex, but for those that are revoked or expired. */
+export async function findTokens(db: Db, hashes: readonly Buffer[]): Promise<ReadonlyMap<string, FoundToken>> {
+  const found = await db
+    .select({ hash: tokens.hash, id: tokens.id, name: tokens.name, role: tokens.role, lastUsedAt: tokens.lastUsedAt })
     .from(tokens)
-    .where(and(eq(tokens.hash, hash), IS_VALID));
-  return found ?? null;
+    .where(and(inArray(tokens.hash, [...hashes]), IS_VALID));
+  return new Map(found.map(({ hash, ...token }) => [hash.toString('hex'), token]));
 }
 
 /** Notes that a token was used, unless that was noted within the last minute. */

@@ -155,8 +155,9 @@ export const FAILURES = {
   too_many_requests: {
     status: 429,
     retryable: true,
-    message: 'There were too many failed tries from this address.',
-    action: 'Wait as long as the header Retry-After says, then try with a valid token.',
+    message: 'This token has too many requests under way, or too many without a valid one came from this address.',
+    action:
+      'Wait as long as the header Retry-After says, then try again with a valid token, and fewer requests at once.',
   },
   unavailable: {
     status: 503,

@@ -2,7 +2,7 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { EMBEDDED_FILES } from '../config/embedded.ts';
-import { identityOf, isErrno, stopPid, type Escalation } from './processes.ts';
+import { identityOf, isErrno, messageOf, stopPid, type Escalation } from './processes.ts';
 
 export const ROLES = ['api', 'worker', 'simulator', 'temporal', 'postgres'] as const;
 /** The parts of the stack, in the order in which they are stopped: each before what it needs. */
@@ -56,10 +56,13 @@ export class AlreadyRunningError extends Error {
 export class RunFile {
   readonly #path: string;
   readonly #content: RunFileContent;
+  readonly #log: (line: string) => void;
+  #isReleased = false;
 
-  private constructor(path: string, content: RunFileContent) {
+  private constructor(path: string, content: RunFileContent, log: (line: string) => void) {
     this.#path = path;
     this.#content = content;
+    this.#log = log;
   }
 
   /** Takes the data directory, ending what a dead supervisor left behind. Throws AlreadyRunningError. */
@@ -79,7 +82,7 @@ export class RunFile {
       processes: [],
     };
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      if (createWhole(path, content)) return new RunFile(path, content);
+      if (createWhole(path, content)) return new RunFile(path, content, log);
       await takeOver(path, directory, log);
     }
     throw new Error(`${path} cannot be taken over: it comes back whenever it is removed.`);
@@ -90,16 +93,28 @@ export class RunFile {
     this.#without(part.role);
     this.#content.processes.push({ ...part, started: identityOf(part.pid) });
     this.#content.processes.sort((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role));
-    replaceWhole(this.#path, this.#content);
+    this.#replace();
   }
 
   remove(role: Role): void {
     this.#without(role);
-    replaceWhole(this.#path, this.#content);
+    this.#replace();
   }
 
+  /** Gives the data directory back. What ends only afterwards does not take it again. */
   release(): void {
+    this.#isReleased = true;
     rmSync(this.#path, { force: true });
+  }
+
+  /** A full disk is no reason to end what runs. The next change writes all of it again. */
+  #replace(): void {
+    if (this.#isReleased) return;
+    try {
+      replaceWhole(this.#path, this.#content);
+    } catch (error) {
+      this.#log(`${this.#path} does not say what runs now: ${messageOf(error)}`);
+    }
   }
 
   #without(role: Role): void {

@@ -60,16 +60,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { kind, console, config } = options;
   const dataDir = resolve(options.dataDir);
   await refuseTakenPort(config);
-  const supervisor = await Supervisor.take({
-    dataDir,
-    log: (line) => {
-      console.line(`  ${console.style('yellow', '!')} ${line}`);
-    },
-  });
+  const warn = (line: string): void => {
+    console.line(`  ${console.style('yellow', '!')} ${line}`);
+  };
+  const supervisor = await Supervisor.take({ dataDir, log: warn });
   stopOnRequest(supervisor, (line) => {
     console.line(line);
   });
-  const uncap = capLogs(dataDir);
+  const uncap = capLogs(dataDir, warn);
   const stop = async (): Promise<void> => {
     uncap();
     await supervisor.stop();

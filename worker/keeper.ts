@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { listLiveConnections, listUntoldHistories } from '../db/connections.ts';
+import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
 import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
 import { endFrozenSessions } from '../db/sessions.ts';
@@ -18,14 +18,19 @@ export interface KeeperDependencies {
   readonly client: Client;
   readonly taskQueue: string;
   readonly log: Logger;
+  /** Registers the search attributes that Temporal lacks. */
+  readonly registerAttributes: () => Promise<void>;
 }
+
+/** What starting and counting workflows needs of that. */
+type Deps = Pick<KeeperDependencies, 'db' | 'client' | 'taskQueue'>;
 
 /**
  * Starts the workflow of every live connection that has none running, and destroys forgotten candidates. Postgres is
  * the truth: so a Temporal that lost its state and a workflow that was ended by hand mend themselves. Doing it twice,
  * or in several workers at once, starts nothing twice. Returns how many live connections there are.
  */
-export async function keepConnections(deps: Omit<KeeperDependencies, 'log'>): Promise<number> {
+export async function keepConnections(deps: Deps): Promise<number> {
   await destroyForgottenCandidates(deps.db);
   const live = await listLiveConnections(deps.db);
   for (const { id, name } of live) {
@@ -42,7 +47,7 @@ export async function keepConnections(deps: Omit<KeeperDependencies, 'log'>): Pr
  * Whether fewer connections have a running workflow than are live: somebody ended one by hand, or Temporal lost its
  * state. False where Temporal cannot count.
  */
-export async function someStandStill({ db, client, taskQueue }: Omit<KeeperDependencies, 'log'>): Promise<boolean> {
+export async function someStandStill({ db, client, taskQueue }: Deps): Promise<boolean> {
   const query = `TaskQueue = '${taskQueue}' AND WorkflowType = '${CONNECTION_WORKFLOW}' AND ExecutionStatus = 'Running'`;
   try {
     const [{ count }, live] = await Promise.all([client.workflow.count(query), listLiveConnections(db)]);
@@ -55,28 +60,40 @@ export async function someStandStill({ db, client, taskQueue }: Omit<KeeperDepen
 
 /**
  * Wakes the workflows of connections with work that somebody asked for while Temporal did not answer, or died before
- * telling it: the first key of a connection, a rotation, or more history. What is to be done is in Postgres, so this only
- * makes the workflow look; `told` keeps what it was woken for, since a key may take minutes to be tried.
+ * telling it: the first key of a connection, a rotation, or more history; and of connections that are overdue. What is to
+ * be done is in Postgres, so this only makes the workflow look; `told` keeps what it was woken for, since a key may take minutes to be tried.
  */
-export async function tellOfWork(
-  { db, client, taskQueue }: Omit<KeeperDependencies, 'log'>,
-  told: Map<string, number>,
-): Promise<void> {
-  const [keys, histories] = await Promise.all([listUntold(db), listUntoldHistories(db)]);
+export async function tellOfWork({ db, client, taskQueue }: Deps, told: Map<string, number>): Promise<void> {
+  const [keys, histories, overdue] = await Promise.all([listUntold(db), listUntoldHistories(db), listOverdue(db)]);
   const untold = [
     ...keys.map(({ connectionId, keyId }) => ({ connectionId, work: keyId })),
     ...histories.map(({ connectionId, began }) => ({ connectionId, work: `${connectionId} from ${began}` })),
+    ...overdue.map(({ connectionId }) => ({ connectionId, work: `${connectionId} is overdue` })),
   ];
   for (const { connectionId, work } of untold) {
-    if (Date.now() - (told.get(work) ?? 0) < TELL_AGAIN_MS) continue;
+    if (performance.now() - (told.get(work) ?? -Infinity) < TELL_AGAIN_MS) continue;
     await client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
       ...startOf(taskQueue, connectionId),
       signal: wake,
       signalArgs: [],
     });
-    told.set(work, Date.now());
+    told.set(work, performance.now());
   }
-  for (const [work, atMs] of told) if (Date.now() - atMs >= TELL_AGAIN_MS) told.delete(work);
+  for (const [work, atMs] of told) if (performance.now() - atMs >= TELL_AGAIN_MS) told.delete(work);
+}
+
+/**
+ * By what Temporal's state is told from the one that comes after its loss: the id of the namespace, which is made anew
+ * with it. Null where Temporal does not say.
+ */
+async function stateIdOf({ client }: Deps): Promise<string | null> {
+  try {
+    const { namespace } = client.options;
+    const { namespaceInfo } = await client.workflowService.describeNamespace({ namespace });
+    return namespaceInfo?.id ?? null;
+  } catch {
+    return null;
+  }
 }
 
 function startOf(
@@ -86,33 +103,28 @@ function startOf(
   return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
 }
 
+/** What one round of the keeper leaves for the next. */
+interface Kept {
+  atMs: number;
+  lookAgainMs: number;
+  /** The state of Temporal in which every connection was started. */
+  stateId: string | null;
+  readonly told: Map<string, number>;
+}
+
 /**
- * Every few seconds ends frozen sessions, tells of work, and keeps connections where one stands still; and keeps them
- * hourly in any case. Returns what stops it.
+ * Every few seconds ends frozen sessions, registers search attributes, tells of work, and keeps connections where one
+ * stands still or Temporal lost its state; and keeps them hourly in any case. Returns what stops it.
  */
 export function startKeeper(deps: KeeperDependencies): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  let keptAtMs = -Infinity;
-  let lookAgainMs = LOOK_AGAIN_MS;
-  const told = new Map<string, number>();
+  const kept: Kept = { atMs: -Infinity, lookAgainMs: LOOK_AGAIN_MS, stateId: null, told: new Map() };
   const round = async (): Promise<void> => {
     try {
       const frozen = await endFrozenSessions(deps.db);
       if (frozen > 0) deps.log.warn({ frozen }, 'sessions of a frozen process held locks; they are ended');
-      await tellOfWork(deps, told);
-      const sinceMs = Date.now() - keptAtMs;
-      const isMissed = sinceMs >= lookAgainMs && (await someStandStill(deps));
-      if (isMissed || sinceMs >= KEEP_INTERVAL_MS) {
-        const live = await keepConnections(deps);
-        keptAtMs = Date.now();
-        // Where starting does not help (they run on another task queue), it is tried more and more seldom.
-        lookAgainMs = isMissed ? Math.min(lookAgainMs * 2, KEEP_INTERVAL_MS) : LOOK_AGAIN_MS;
-        if (isMissed) deps.log.warn({ live }, 'fewer connections ran here than are live; the others are started');
-        else deps.log.info({ live }, 'every live connection has its workflow');
-      } else if (sinceMs >= lookAgainMs) {
-        lookAgainMs = LOOK_AGAIN_MS;
-      }
+      await lookAfter(deps, kept);
     } catch (error) {
       const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
       deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');
@@ -124,4 +136,29 @@ export function startKeeper(deps: KeeperDependencies): () => void {
     stopped = true;
     clearTimeout(timer);
   };
+}
+
+async function lookAfter(deps: KeeperDependencies, kept: Kept): Promise<void> {
+  // First of all: a workflow that uses one which is not there fails its task, and goes on at a retry once it is.
+  await deps.registerAttributes();
+  const stateId = await stateIdOf(deps);
+  const isLost = stateId !== null && kept.stateId !== null && stateId !== kept.stateId;
+  if (isLost) kept.told.clear();
+  await tellOfWork(deps, kept.told);
+  const sinceMs = performance.now() - kept.atMs;
+  const isTimeToLook = sinceMs >= kept.lookAgainMs;
+  const isMissed = isLost || (isTimeToLook && (await someStandStill(deps)));
+  if (!isMissed && sinceMs < KEEP_INTERVAL_MS) {
+    if (isTimeToLook) kept.lookAgainMs = LOOK_AGAIN_MS;
+    kept.stateId ??= stateId;
+    return;
+  }
+  const live = await keepConnections(deps);
+  kept.atMs = performance.now();
+  kept.stateId = stateId ?? kept.stateId;
+  // Where starting does not help (they run on another task queue), it is tried more and more seldom.
+  kept.lookAgainMs = isMissed && !isLost ? Math.min(kept.lookAgainMs * 2, KEEP_INTERVAL_MS) : LOOK_AGAIN_MS;
+  if (isLost) deps.log.warn({ live }, 'Temporal lost its state; every live connection is started again');
+  else if (isMissed) deps.log.warn({ live }, 'fewer connections ran here than are live; the others are started');
+  else deps.log.info({ live }, 'every live connection has its workflow');
 }

@@ -1,17 +1,5 @@
-import { pino, type Logger } from 'pino';
 import type { LogLevel as TemporalLevel, LogMetadata } from '@temporalio/worker';
-
-const SECRET = /sk-ant-[\w-]+/g;
-
-/** The log of a process: JSON lines on standard output. Nothing that looks like an Anthropic key gets through. */
-export function createLogger(level: string, role: string): Logger {
-  return pino({
-    level,
-    base: { role },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    hooks: { streamWrite: (line) => line.replace(SECRET, 'sk-ant-…') },
-  });
-}
+import type { Logger } from 'pino';
 
 const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = {
   TRACE: 'trace',

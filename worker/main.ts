@@ -7,14 +7,15 @@ import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
 import { loadConfig } from '../config/config.ts';
 import { loadTemporalSettings } from '../config/temporal.ts';
+import { openLog } from '../config/log.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { announceReady, configured, onStop } from '../config/process.ts';
 import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
 import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { startKeeper } from './keeper.ts';
-import { createLogger, temporalLogger } from './logger.ts';
-import { registerSearchAttributes } from './search-attributes.ts';
+import { temporalLogger } from './logger.ts';
+import { searchAttributeRegistry } from './search-attributes.ts';
 import { POOL_SIZE, createWorker } from './worker.ts';
 
 const RETRY_MS = 1_000;
@@ -31,7 +32,7 @@ async function main(): Promise<void> {
   const { connectionOptions, namespace } = configured(() =>
     loadTemporalSettings(process.env, config.temporal.namespace),
   );
-  const log = createLogger(config.logLevel, 'worker');
+  const { log, flush } = openLog(config.logLevel, 'worker');
   Runtime.install({
     logger: temporalLogger(log),
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} } },
@@ -54,6 +55,8 @@ async function main(): Promise<void> {
   );
   const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
   const { taskQueue } = config.temporal;
+  const attributes = searchAttributeRegistry(connection, namespace, log);
+  await attributes.register();
   const worker = await createWorker({
     connection,
     namespace,
@@ -64,11 +67,11 @@ async function main(): Promise<void> {
       transport,
       syncHourUtc: config.syncHourUtc,
       restatementDays: config.restatementDays,
-      registeredAttributes: await registerSearchAttributes(connection, namespace, log),
+      registeredAttributes: attributes.registered,
     },
   });
   const client = new Client({ connection, namespace });
-  const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log });
+  const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log, registerAttributes: attributes.register });
   stop.signal.addEventListener('abort', () => {
     worker.shutdown();
   });
@@ -83,6 +86,9 @@ async function main(): Promise<void> {
   await transport.close();
   await connection.close();
   await database.close();
+  await flush();
+  // A line that nobody takes would keep the process alive.
+  process.exit(0);
 }
 
 async function checkSchema(db: Db): Promise<void> {

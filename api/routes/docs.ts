@@ -31,7 +31,8 @@ const pageSecurity = helmet.contentSecurityPolicy({
 /** /openapi.json, and /docs: a page to read it and to try it out, of which every part comes from here. */
 export function docsRoutes(document: object): Router {
   const router = Router({ strict: true });
-  const json = JSON.stringify(document, null, 2);
+  // Bytes, of which every reply shares the same: text would be encoded for each of them.
+  const json = Buffer.from(JSON.stringify(document, null, 2));
   router.get('/openapi.json', (_request, response) => {
     response.type('json').send(json);
   });

@@ -17,7 +17,8 @@ const healthz = endpoint({
   out: health,
   statuses: { 200: 'It does.' },
   refusals: [],
-  handle: () => Promise.resolve({ status: 200, body: { status: 'ok' as const } }),
+  handle: (_call, { settings }) =>
+    Promise.resolve({ status: 200, body: { status: 'ok' as const, dropped_log_lines: settings.droppedLogLines() } }),
 });
 
 const readyz = endpoint({

@@ -1,11 +1,15 @@
 import { eq } from 'drizzle-orm';
 import type { ClientRateLimitInfo, Store } from 'express-rate-limit';
+import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/app.ts';
+import { tokenLookup } from '../../api/token-lookup.ts';
+import type { Db } from '../../db/database.ts';
 import { tokens } from '../../db/schema.ts';
 import { createToken, hashToken, isWholeToken, listTokens, revokeToken } from '../../db/tokens.ts';
 import { MAKER } from '../db/support.ts';
-import { ADMIN_TOKEN, seedConnection, startApi, type Api } from './support.ts';
+import { until } from '../support/wait.ts';
+import { ADMIN_TOKEN, CANARY, seedConnection, startApi, type Api } from './support.ts';
 
 /** A store of failed tries that knows of none. */
 class CountingNothing implements Store {
@@ -115,18 +119,27 @@ describe('a token', () => {
   });
 });
 
+/** A token that is whole by its own checksum, and that nobody made. */
+function madeUp(): string {
+  const body = `meterline_${randomBytes(24).toString('base64url')}`;
+  const checksum = createHash('sha256').update(body).digest('base64url').slice(0, 6);
+  return body + checksum;
+}
+
 describe('failed tries', () => {
-  it('shut an address out for the rest of the minute, good tokens too', async () => {
-    const own = await startApi({ failuresPerMinute: 3 });
+  it('shut nobody out who has a valid token: after 105 of them from its address it passes, and the next bad one does not', async () => {
+    const own = await startApi({});
     try {
-      for (const guess of ['wrong', 'wronger', 'wrongest']) {
-        expect((await own.get('/v1/connections')).status).toBe(200);
-        expect((await own.get('/v1/connections', guess)).status).toBe(401);
+      const good = await createToken(own.db, { name: 'good', role: 'viewer', maker: MAKER });
+      const statuses: number[] = [];
+      for (let index = 0; index < 105; index += 1) {
+        statuses.push((await own.get('/v1/connections', index % 2 === 0 ? 'wrong' : madeUp())).status);
       }
-      for (const token of ['wrong', ADMIN_TOKEN, null]) {
+      expect(statuses).toEqual([...Array<number>(100).fill(401), ...Array<number>(5).fill(429)]);
+      for (const token of [good.token, ADMIN_TOKEN]) expect((await own.get('/v1/connections', token)).status).toBe(200);
+      for (const token of ['wrong', madeUp(), null]) {
         const refused = await own.get('/v1/connections', token);
-        expect(refused.status).toBe(429);
-        expect(refused.body.code).toBe('too_many_requests');
+        expect([refused.status, refused.body.code]).toEqual([429, 'too_many_requests']);
         expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
         expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60);
       }
@@ -136,14 +149,42 @@ describe('failed tries', () => {
     }
   });
 
+  it('take one connection to Postgres, however many come at once, and a valid token is found among them', async () => {
+    const asked: number[] = [];
+    let underWay = 0;
+    let most = 0;
+    const db: Db = new Proxy(api.db, {
+      get: (target, name): unknown => {
+        const value: unknown = Reflect.get(target, name);
+        if (name !== 'select' || typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          underWay += 1;
+          most = Math.max(most, underWay);
+          asked.push(underWay);
+          setImmediate(() => {
+            underWay -= 1;
+          });
+          return Reflect.apply(value, target, args);
+        };
+      },
+    });
+    const lookUp = tokenLookup(db);
+    const good = await createToken(api.db, { name: 'among many', role: 'viewer', maker: MAKER });
+    const tries = [...Array.from({ length: 400 }, madeUp), good.token, ...Array.from({ length: 400 }, madeUp)];
+    const found = await Promise.all(tries.map((token) => lookUp(hashToken(token))));
+    expect(found.map((token) => token?.name ?? null).filter((name) => name !== null)).toEqual(['among many']);
+    expect(most).toBe(1);
+    expect(asked.length).toBeLessThan(5);
+  });
+
   it.each(['get', 'increment'] as const)('that cannot be looked up or counted (%s) let nobody in', async (broken) => {
     const fail = (): Promise<never> => Promise.reject(new Error('the store is gone'));
     const failures: Store = Object.assign(new CountingNothing(), { [broken]: fail });
     const own = await startApi({ failures });
     try {
       const answers = await Promise.all([own.get('/v1/connections', 'wrong'), own.get('/v1/connections')]);
-      // A good token needs no counting, only the look at what was counted.
-      expect(answers.map(({ status }) => status)).toEqual(broken === 'get' ? [500, 500] : [500, 200]);
+      // A good token needs no counting.
+      expect(answers.map(({ status }) => status)).toEqual(broken === 'get' ? [401, 200] : [500, 200]);
       expect(answers.map(({ text }) => text).join()).not.toContain('the store is gone');
     } finally {
       await own.close();
@@ -155,6 +196,94 @@ describe('failed tries', () => {
     try {
       const answers = await Promise.all(Array.from({ length: 20 }, () => own.get('/v1/connections')));
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('the address of a request', () => {
+  const tried = async (own: Api, forwarded: string | null): Promise<number> =>
+    (await own.raw('/v1/connections', forwarded === null ? {} : { headers: { 'x-forwarded-for': forwarded } })).status;
+  const addressesOf = (own: Api): unknown[] =>
+    own
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"msg":"request"'))
+      .map((line) => (JSON.parse(line) as { address: string }).address);
+
+  it('is that of the connection where no proxy is trusted, whatever a header says', async () => {
+    const own = await startApi({ failuresPerMinute: 2 });
+    try {
+      const statuses = [];
+      for (const forwarded of ['192.0.2.1', '192.0.2.2', '192.0.2.3', null]) statuses.push(await tried(own, forwarded));
+      expect(statuses).toEqual([401, 401, 429, 429]);
+      expect(new Set(addressesOf(own))).toEqual(new Set(['127.0.0.1']));
+    } finally {
+      await own.close();
+    }
+  });
+
+  it.each([
+    ['a number of proxies', 1],
+    ['their range', ['127.0.0.0/8']],
+    ['the name of one', ['loopback']],
+  ] as const)(
+    'is what the last trusted proxy names (%s), and nothing that was forged before it',
+    async (_what, trust) => {
+      const own = await startApi({ failuresPerMinute: 2, trustProxy: trust });
+      try {
+        const statuses = [];
+        // The proxy appends the address that it saw to whatever its client sent.
+        for (const forged of ['203.0.113.1', '203.0.113.2', '203.0.113.3']) {
+          statuses.push(await tried(own, `${forged}, 192.0.2.1`));
+        }
+        statuses.push(await tried(own, '192.0.2.2'));
+        expect(statuses).toEqual([401, 401, 429, 401]);
+        expect(addressesOf(own)).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.1', '192.0.2.2']);
+      } finally {
+        await own.close();
+      }
+    },
+  );
+
+  it('counts IPv6 neighbours as one, reads a port that a proxy adds, and takes no other text for an address', async () => {
+    const own = await startApi({ failuresPerMinute: 1, trustProxy: 1 });
+    try {
+      const statuses = [];
+      const named = ['2001:db8::1', '2001:db8::2', '[2001:db8::3]:443', '192.0.2.1:5000', '192.0.2.1', CANARY];
+      for (const forwarded of named) statuses.push(await tried(own, forwarded));
+      expect(statuses).toEqual([401, 429, 429, 401, 429, 401]);
+      expect(addressesOf(own)).toEqual([
+        ...['2001:db8::1', '2001:db8::2', '2001:db8::3', '192.0.2.1', '192.0.2.1', '127.0.0.1'],
+      ]);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('requests under way', () => {
+  it('are so many for a token and no more, which keeps no other token out, nor the same one afterwards', async () => {
+    const own = await startApi({ requestsPerToken: 3, waitMs: 60_000 });
+    try {
+      const other = await createToken(own.db, { name: 'other', role: 'admin', maker: MAKER });
+      const gone = new AbortController();
+      // No worker runs here, so that each waits for its verdict.
+      const waiting = ['a', 'b', 'c'].map((name) => {
+        const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+        const body = JSON.stringify({ name, admin_api_key: CANARY });
+        return fetch(`${own.url}/v1/connections`, { method: 'POST', headers, body, signal: gone.signal });
+      });
+      for (const each of waiting) each.catch(() => undefined);
+      await until('all to wait', () => own.temporal.started.length === 3);
+      const refused = await own.get('/v1/connections');
+      expect([refused.status, refused.body.code]).toEqual([429, 'too_many_requests']);
+      expect(refused.headers.get('retry-after')).toBe('1');
+      expect(refused.body.detail).toBe('This token has 3 requests under way already.');
+      expect((await own.get('/v1/connections', other.token)).status).toBe(200);
+      gone.abort();
+      await until('them to be over', async () => (await own.get('/v1/connections')).status === 200);
     } finally {
       await own.close();
     }

@@ -1,8 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.ts';
+import type { Bounds } from '../../api/bounds.ts';
 import { closeServer, createHttpServer, listen, type Patience } from '../../api/server.ts';
 import { TemporalUnavailableError, type Temporal } from '../../api/temporal.ts';
+import type { Config } from '../../config/config.ts';
 import type { Db } from '../../db/database.ts';
 import { createKeyRing } from '../../db/key-ring.ts';
 import {
@@ -133,8 +135,14 @@ export interface Api {
 }
 
 /** An API of its own on a database of its own, with everything real but Temporal. */
-export async function startApi(options: Partial<AppOptions> & { patience?: Patience } = {}): Promise<Api> {
-  const { patience, ...appOptions } = options;
+export async function startApi(
+  options: Partial<AppOptions> & {
+    patience?: Partial<Patience>;
+    bounds?: Partial<Bounds>;
+    trustProxy?: Config['trustProxy'];
+  } = {},
+): Promise<Api> {
+  const { patience, bounds, trustProxy = 0, ...appOptions } = options;
   const database = await testDatabase();
   const temporal = new FakeTemporal();
   const logged: string[] = [];
@@ -148,12 +156,13 @@ export async function startApi(options: Partial<AppOptions> & { patience?: Patie
       syncHourUtc: 6,
       temporalNamespace: 'default',
       temporalUiUrl: 'http://127.0.0.1:8233',
+      trustProxy,
     },
     now: () => NOW,
     waitMs: 2_000,
     ...appOptions,
   });
-  const server = createHttpServer(app, patience);
+  const server = createHttpServer(app, patience, bounds);
   const url = await listen(server, '127.0.0.1', 0);
   const raw = async (path: string, init: RequestInit): Promise<Answer> => {
     const response = await fetch(url + path, { redirect: 'manual', ...init });

@@ -65,7 +65,7 @@ it('ends for a handler when its client has gone', async () => {
       client.abort();
       await call.waitFor(() => Promise.resolve(null));
       settle();
-      return { status: 200, body: { status: 'ok' as const } };
+      return { status: 200, body: { status: 'ok' as const, dropped_log_lines: 0 } };
     },
   });
   const deps: Deps = {
@@ -81,6 +81,7 @@ it('ends for a handler when its client has gone', async () => {
       // Longer than a test may take.
       waitMs: 600_000,
       now: () => NOW,
+      droppedLogLines: () => 0,
       stopping: new AbortController().signal,
     },
   };

@@ -1,11 +1,12 @@
 import { createServer, type Server } from 'node:net';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { capLog } from '../../local/logs.ts';
+import { capLog, capLogs } from '../../local/logs.ts';
 import { anyFreePort, isFree, nextFreePort } from '../../local/ports.ts';
+import { eventually } from '../../local/processes.ts';
 import { keptSecret } from '../../local/secrets.ts';
 import { findTemporalCli, startTemporal } from '../../local/temporal.ts';
 import { temporaryFolder } from './fakes.ts';
@@ -56,20 +57,44 @@ describe('a secret of the embedded stack', () => {
 });
 
 describe('a log', () => {
-  test('larger than its cap moves aside, and the open file goes on from its beginning', () => {
+  test('larger than its cap moves aside, and the open file goes on from its beginning', async () => {
     const path = join(temporaryFolder(), 'api.log');
     writeFileSync(path, 'x'.repeat(2000));
-    capLog(path, 1000);
+    await capLog(path, 1000);
     expect(statSync(path).size).toBe(0);
     expect(readFileSync(`${path}.1`, 'utf8')).toHaveLength(2000);
   });
 
-  test('within its cap stays as it is', () => {
+  test('within its cap stays as it is', async () => {
     const path = join(temporaryFolder(), 'api.log');
     writeFileSync(path, 'x');
-    capLog(path, 1000);
+    await capLog(path, 1000);
     expect(readFileSync(path, 'utf8')).toBe('x');
     expect(existsSync(`${path}.1`)).toBe(false);
+  });
+
+  test('that cannot be moved aside is emptied, so that a full disk has room again', async (context) => {
+    if (!existsSync('/dev/full')) context.skip('there is no /dev/full on this machine');
+    const path = join(temporaryFolder(), 'api.log');
+    writeFileSync(path, 'x'.repeat(2000));
+    // Nothing can be copied into a device that is always full.
+    symlinkSync('/dev/full', `${path}.1`);
+    await capLog(path, 1000);
+    expect(statSync(path).size).toBe(0);
+    expect(existsSync(`${path}.1`)).toBe(false);
+  });
+
+  test('that cannot be looked after is said once, and stops nothing', async () => {
+    const folder = temporaryFolder();
+    // A folder in the place of a file can neither be written nor removed as one.
+    mkdirSync(join(folder, 'logs'));
+    writeFileSync(join(folder, 'logs/api.log'), 'x'.repeat(11 * 1024 * 1024));
+    mkdirSync(join(folder, 'logs/api.log.1/full'), { recursive: true });
+    const said: string[] = [];
+    const uncap = capLogs(folder, (line) => said.push(line));
+    expect(await eventually(() => said.length > 0, 5_000)).toBe(true);
+    uncap();
+    expect(said).toEqual([expect.stringMatching(/^the logs could not be kept small: /)]);
   });
 });
 

@@ -123,6 +123,19 @@ describe('supervision', () => {
     await supervisor.stop();
   });
 
+  test('a run.json that cannot be written, as on a full disk, is said, and ends nothing', async () => {
+    const folder = temporaryFolder();
+    const lines: string[] = [];
+    const supervisor = await take(folder, lines);
+    const first = await startFake(supervisor, folder, 'api');
+    // A folder where the new content would be written first.
+    mkdirSync(join(folder, `run.json.${process.pid}`));
+    process.kill(first.pid, 'SIGKILL');
+    expect(await eventually(() => lines.some((line) => line.startsWith('api is back')), 10_000)).toBe(true);
+    expect(lines.join('\n')).toContain('run.json does not say what runs now: EISDIR');
+    await supervisor.stop();
+  });
+
   test('a process that cannot start is tried again until it can', async () => {
     const folder = temporaryFolder();
     const lines: string[] = [];

@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp } from '../../api/app.ts';
+import { closeServer, createHttpServer, listen } from '../../api/server.ts';
+import { openTemporal } from '../../api/temporal.ts';
 import { openDatabase, rows, type Database } from '../../db/database.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
@@ -11,6 +15,7 @@ import { isAlive } from '../../local/processes.ts';
 import { findTemporalCli, startTemporal, type RunningTemporal } from '../../local/temporal.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
+import { searchAttributes } from '../../workflows/search-attributes.ts';
 import { syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { expectLedger } from './ledger.ts';
@@ -31,6 +36,7 @@ import { watch } from './watch.ts';
 
 const DAYS = 31;
 const MINUTE_MS = 60_000;
+const TOKEN = 'a-token-of-tests-0123456789';
 const SECOND_DAY_OF_COST: Mark = { table: 'days', on: 'insert', when: "new.report = 'cost'", secondDay: true };
 const SECOND_DAY_OF_USAGE: Mark = { table: 'days', on: 'insert', when: "new.report = 'usage'", secondDay: true };
 
@@ -152,8 +158,7 @@ it(
     expect(await failedTasks(place)).toEqual([]);
     await worker.kill();
     await temporal.stop();
-    for (const file of ['temporal.db', 'temporal.db-wal', 'temporal.db-shm', 'temporal.db-journal'])
-      rmSync(join(folder, file), { force: true });
+    loseTemporal();
     temporal = await startTemporal({ cli, dataDir: folder, port: portOf(temporal) });
     const [first] = connections;
     await expect(place.client.workflow.getHandle(connectionWorkflowId(first?.id ?? '')).describe()).rejects.toThrow(
@@ -167,6 +172,71 @@ it(
   },
 );
 
+describe('a Temporal that loses everything while a worker lives', () => {
+  /** Asks for a sync as somebody would, over HTTP. */
+  async function askForSync({ id }: Connected): Promise<number> {
+    const taskQueue = place.env['METERLINE_TASK_QUEUE'] ?? '';
+    const env = { TEMPORAL_ADDRESS: temporal.address };
+    const opened = openTemporal({ env, namespace: 'default', taskQueue });
+    const settings = { apiToken: TOKEN, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: null };
+    const { db, ring } = place;
+    const api = createApp({ db, ring, temporal: opened, log: pino({ level: 'silent' }), config: settings, waitMs: 0 });
+    const server = createHttpServer(api);
+    const url = await listen(server, '127.0.0.1', 0);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    const { status } = await fetch(`${url}/v1/connections/${id}/sync`, { method: 'POST', headers });
+    await closeServer(server);
+    await opened.close();
+    return status;
+  }
+
+  async function attributes(): Promise<string[]> {
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: 'default' });
+    return Object.keys(customAttributes).sort();
+  }
+
+  const all = Object.values(searchAttributes)
+    .map(({ name }) => name)
+    .sort();
+
+  it(
+    'reads a sync that is asked for at once, and within a minute every connection runs and is found by its attributes',
+    { timeout: 2 * PATIENCE_MS },
+    async () => {
+      // What a worker knew of the server that is lost is of no use for the next one.
+      await until('the worker to have all attributes', async () => (await attributes()).length === all.length);
+      await temporal.stop();
+      loseTemporal();
+      temporal = await startTemporal({ cli, dataDir: folder, port: portOf(temporal) });
+      const deadline = Date.now() + MINUTE_MS;
+      const [first] = connections;
+      if (first === undefined) throw new Error('the tests before made no connection');
+      expect(await askForSync(first)).toBe(202);
+      await until('the sync that was asked for', async () =>
+        (await syncsOf(place.db, first.id)).some(({ kind, state }) => kind === 'manual' && state === 'succeeded'),
+      );
+      for (const { id } of connections) await waits(place, id, deadline - Date.now());
+      expect(Date.now()).toBeLessThan(deadline);
+      expect(await attributes()).toEqual(all);
+      expect(isAlive(worker.pid)).toBe(true);
+      // Also one that was started before the attributes were there.
+      expect(await askForSync(first)).toBe(202);
+      await until('it to be found by its attributes', async () => {
+        const query = `MeterlineConnection = '${first.id}' AND MeterlineStatus = 'active'`;
+        return (await place.client.workflow.count(query)).count === 1;
+      });
+    },
+  );
+
+  it('has attributes again that somebody removes', async () => {
+    const { operatorService } = connection;
+    await operatorService.removeSearchAttributes({ namespace: 'default', searchAttributes: ['MeterlineStatus'] });
+    expect(await attributes()).not.toContain('MeterlineStatus');
+    await until('it to be there again', async () => (await attributes()).includes('MeterlineStatus'), 30_000);
+    for (const { id } of connections) await waits(place, id);
+  });
+});
+
 it('no instant showed a mixture of revisions, a day lost or an organization without its one key', async () => {
   expect(await stopWatching()).toEqual([]);
 });
@@ -175,6 +245,11 @@ it('no workflow task failed, and no worker logged an error', async () => {
   expect(await failedTasks(place)).toEqual([]);
   expect(place.errors()).toEqual([]);
 });
+
+function loseTemporal(): void {
+  for (const file of ['temporal.db', 'temporal.db-wal', 'temporal.db-shm', 'temporal.db-journal'])
+    rmSync(join(folder, file), { force: true });
+}
 
 function portOf({ address }: RunningTemporal): number {
   return Number(address.split(':').at(-1));

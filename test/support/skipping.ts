@@ -126,6 +126,7 @@ function helpersOf(world: World, made: string[]): SkippingWorld {
         temporalNamespace: 'default',
         waitMs: 0,
         now: () => nowMs,
+        droppedLogLines: () => 0,
         stopping: new AbortController().signal,
       });
     },

@@ -11,7 +11,7 @@ import { stageKey } from '../../db/keys.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { temporalLogger } from '../../worker/logger.ts';
-import { registerSearchAttributes } from '../../worker/search-attributes.ts';
+import { searchAttributeRegistry } from '../../worker/search-attributes.ts';
 import { createWorker } from '../../worker/worker.ts';
 import {
   CONNECTION_WORKFLOW,
@@ -73,9 +73,11 @@ export async function createWorld(options: {
   const ring = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
   const transport = createTransport({ baseUrl: simulator.url, maxReplyBytes: 64 * 1024 * 1024 });
   const taskQueue = `test-${randomUUID()}`;
+  const attributes = searchAttributeRegistry(temporal.native, 'default', pino({ level: 'silent' }));
+  if (!options.timeSkipping) await attributes.register();
   const registeredAttributes = options.timeSkipping
     ? (): Promise<string[]> => Promise.resolve([])
-    : await registerSearchAttributes(temporal.native, 'default', pino({ level: 'silent' }));
+    : attributes.registered;
   const newWorker = (): Promise<Worker> =>
     createWorker({
       connection: temporal.native,

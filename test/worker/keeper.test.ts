@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createConnection, extendHistory, listUntoldHistories } from '../../db/connections.ts';
+import { createConnection, extendHistory, listOverdue, listUntoldHistories } from '../../db/connections.ts';
 import { stageKey } from '../../db/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
 import { keepConnections, someStandStill, tellOfWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
-import { keysOf, stateOf } from '../support/state.ts';
+import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -71,6 +71,25 @@ it('history that was extended, of which nobody told the workflow, is read', asyn
     });
     expect(await isUntold()).toBe(false);
   }
+});
+
+it('a connection that waits by a clock that was ahead, or that nothing read for longer than a day, is woken', async () => {
+  const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
+  const { id: organization } = world.simulator.control.addOrganization({ name: 'Overdue' });
+  const { key } = world.simulator.control.addKey({ organization });
+  const id = await world.connect({ key, backfillDays: 3 });
+  await until('active', async () => (await stateOf(deps.db, id)).status === 'active');
+  const isOverdue = async (): Promise<boolean> =>
+    (await listOverdue(deps.db)).some(({ connectionId }) => connectionId === id);
+  expect(await isOverdue()).toBe(false);
+  for (const [count, offset] of ['30 days', '-27 hours'].entries()) {
+    await deps.db.execute(sql`update connections set synced_at = now() + ${offset}::interval where id = ${id}`);
+    expect(await isOverdue()).toBe(true);
+    await tellOfWork(deps, new Map());
+    await until('a sync', async () => (await syncsOf(deps.db, id)).length === count + 2);
+    await until('it to be in time', async () => !(await isOverdue()));
+  }
+  expect(await eventsOf(deps.db, id, 'clock')).toHaveLength(1);
 });
 
 it('a workflow that was ended by hand is missed, and started again', async () => {
