@@ -43,9 +43,15 @@ export class RowMemory<T> {
     const view = this.#viewOf(body);
     if (this.#inVain > body.length) return undefined;
     const end = body.indexOf(this.#end, from);
-    if (end < 0 || end - from > LONGEST_ROW) return this.#missed(body, from, end);
+    if (end < 0 || end - from > LONGEST_ROW) {
+      this.#miss(body, from, end);
+      return undefined;
+    }
     const name = body.indexOf(this.#name, from);
-    if (name < 0 || name > end) return this.#missed(body, from, name);
+    if (name < 0 || name > end) {
+      this.#miss(body, from, name);
+      return undefined;
+    }
     span.from = from;
     span.to = end + 1;
     span.apartFrom = name + this.#name.length;
@@ -72,10 +78,9 @@ export class RowMemory<T> {
     this.#view = NO_VIEW;
   }
 
-  #missed(body: Buffer, from: number, found: number): undefined {
+  #miss(body: Buffer, from: number, found: number): void {
     this.#inVain += (found < 0 ? body.length : found) - from;
     this.#isSpeltOtherwise = true;
-    return undefined;
   }
 
   #learn(body: Buffer, span: RowSpan): void {

@@ -102,7 +102,7 @@ describe('the list of workspaces', () => {
     '0001-01-01T00:00:00+10:00',
     '2026-02-30T00:00:00Z',
     '2026-01-01T23:59:60Z',
-    `2026-01-01T00:00:00.${'1'.repeat(500)}Z`,
+    `2026-01-01T00:00:00.${'1'.repeat(150)}Z`,
     '2026-01-01T00:00:00.123456Z',
     '2026-01-01T00:00Z',
     'infinity',
@@ -111,19 +111,23 @@ describe('the list of workspaces', () => {
     1_700_000_000,
     { at: 1 },
   ])('with the date %j is stored, and so are names and entries of any kind', async (date) => {
-    const deep: unknown = JSON.parse(`${'[{"a":'.repeat(5_000)}1${'}]'.repeat(5_000)}`);
+    const deep = `${'[{"a":'.repeat(20_000)}1${'}]'.repeat(20_000)}`;
     const entries = [
       { ...one, created_at: date, archived_at: date },
       { ...one, id: 'wrkspc_2', name: ['no', 'name'] },
       { ...one, id: 'wrkspc_2', name: null, created_at: '2026-01-01T02:00:00+02:00' },
-      { ...one, id: 'wrkspc_3', name: 'N'.repeat(100_000), deep },
+      { ...one, id: 'wrkspc_3', name: 'N'.repeat(100_000), deep: null },
       { ...one, id: 'wrkspc_4', huge: 'x'.repeat(1_000_000), tags: { a: 1e300 } },
       { id: 'wrkspc_5', name: 'a"b\\,{}\n', created_at: {}, archived_at: [] },
     ];
     const { id } = await connect(database.db);
-    for (const page of [0, 1]) {
-      const listed = await all(listWorkspaces(given({ data: entries, has_more: false, page })));
-      for (const workspaces of listed) await saveWorkspaces(database.db, id, workspaces);
+    const json = JSON.stringify({ data: entries, has_more: false }).replace('"deep":null', `"deep":${deep}`);
+    for (let time = 0; time < 2; time += 1) {
+      const reader: AnthropicReader = {
+        traffic: { requests: 0, bytes: 0 },
+        get: (_path, _query, parse) => Promise.resolve(parse(Buffer.from(json))),
+      };
+      for await (const workspaces of listWorkspaces(reader)) await saveWorkspaces(database.db, id, workspaces);
     }
     const stored = await rows<{ id: string; name: string; created: string | null }>(
       database.db,
@@ -134,8 +138,7 @@ describe('the list of workspaces', () => {
     );
     expect(stored.map((workspace) => workspace.name)).toEqual(['One', 'wrkspc_2', 'N'.repeat(20), 'One', 'a"b\\,{}\n']);
     expect(stored[1]?.created).toBe('2026-01-01 00:00');
-    const isInstant = ['2026-01-01T00:00:00.123456Z', '2026-01-01T00:00Z'].includes(String(date));
-    if (isInstant) expect(stored[0]?.created).toBe('2026-01-01 00:00');
+    if (date === '2026-01-01T00:00:00.123456Z') expect(stored[0]?.created).toBe('2026-01-01 00:00');
   });
 
   it('shows a workspace without a name by its id: names are not worth holding up money for', async () => {

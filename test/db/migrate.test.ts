@@ -7,7 +7,7 @@ import { openDatabase, rows, type Database } from '../../db/database.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { testDatabase } from '../support/postgres.ts';
-import { connect, count } from './support.ts';
+import { TODAY, commitUsage, connect, count, dayRow, usage } from './support.ts';
 
 const journal = z
   .object({ entries: z.array(z.object({ idx: z.number(), when: z.number(), tag: z.string() })) })
@@ -63,6 +63,22 @@ describe('migrating', () => {
     const error: unknown = await migrateDatabase(url.href).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Error);
     expect(String(error)).not.toContain('hunter2');
+  });
+});
+
+describe('the migration to tokens of other names', () => {
+  it('adds them to the totals of days that were stored without them, and to no others', async () => {
+    const { db, close } = await testDatabase();
+    const { id } = await connect(db);
+    const other = { 'cache_creation.ephemeral_24h_input_tokens': 500, x_requests: 9 };
+    await commitUsage(db, id, [usage({ output_tokens: 50 }, {}, other), usage({}, { model: 'b' }, other)]);
+    await commitUsage(db, id, [usage({ output_tokens: 7 }, {}, { x_requests: 9 })], { day: TODAY });
+    await db.execute(sql`update days set total = 50 where total = 1050`);
+    const migration = readFileSync(new URL('../../db/migrations/0006_other_tokens.sql', import.meta.url), 'utf8');
+    await db.execute(sql.raw(migration.split('--> statement-breakpoint').at(-1) ?? ''));
+    expect(await dayRow(db, id, 'usage')).toMatchObject({ total: '1050' });
+    expect(await dayRow(db, id, 'usage', TODAY)).toMatchObject({ total: '7' });
+    await close();
   });
 });
 
