@@ -16,6 +16,7 @@ SELECT
   ended_at,
   purged_at,
   created_at,
+  array_agg(id) OVER (PARTITION BY coalesce(organization_id, id::text)) AS siblings,
   -- Null for the newest of its organization, as nearly each one is: nothing is looked up for its days then.
   array_agg(id) OVER (
     PARTITION BY coalesce(organization_id, id::text)
@@ -36,6 +37,8 @@ SELECT
   d.state,
   d.reconciled,
   c.organization,
+  c.siblings,
+  c.newer,
   c.organization_id,
   c.organization_name,
   c.name AS connection_name,
@@ -46,13 +49,8 @@ WHERE c.newer IS NULL OR NOT EXISTS (
   SELECT FROM days n WHERE n.connection_id = ANY (c.newer) AND n.report = d.report AND n.day = d.day
 );
 --> statement-breakpoint
--- What an organization's workspaces were called when they were listed last, by whichever of its connections.
-CREATE VIEW "workspace_names" AS
-SELECT DISTINCT ON (c.organization, w.id) c.organization, w.id, w.name
-FROM workspaces w
-JOIN counting_connections c ON c.id = w.connection_id
-ORDER BY c.organization, w.id, w.read_at DESC, c.created_at DESC;
---> statement-breakpoint
+-- A workspace is called as it was when it was listed last, by whichever connection of its organization. The connection's
+-- own list is joined, which is the last one nearly always; the others are looked up only where it is not.
 CREATE OR REPLACE VIEW "costs" AS
 SELECT
   d.connection_id,
@@ -60,7 +58,19 @@ SELECT
   d.organization_name,
   d.day,
   s.workspace_id,
-  CASE WHEN s.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(w.name, s.workspace_id) END AS workspace_name,
+  CASE
+    WHEN s.workspace_id IS NULL THEN 'Default workspace'
+    WHEN d.newer IS NULL AND w.name IS NOT NULL THEN w.name
+    ELSE coalesce(
+      (
+        SELECT n.name FROM workspaces n
+        WHERE n.connection_id = ANY (d.siblings) AND n.id = s.workspace_id
+        ORDER BY n.read_at DESC
+        LIMIT 1
+      ),
+      s.workspace_id
+    )
+  END AS workspace_name,
   s.description,
   s.cost_type,
   s.model,
@@ -78,7 +88,7 @@ SELECT
 FROM counted_days d
 JOIN cost_lines l ON l.day_no = d.day_no
 JOIN cost_series s ON s.series_no = l.series_no
-LEFT JOIN workspace_names w ON w.organization = d.organization AND w.id = s.workspace_id
+LEFT JOIN workspaces w ON w.connection_id = d.connection_id AND w.id = s.workspace_id
 WHERE d.report = 'cost';
 --> statement-breakpoint
 COMMENT ON VIEW "costs" IS 'Cost per line and UTC day, each day of an organization once. amount is in major units of currency (USD today), exact. A null workspace_id is the default workspace.';
@@ -90,7 +100,19 @@ SELECT
   d.organization_name,
   d.day,
   s.workspace_id,
-  CASE WHEN s.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(w.name, s.workspace_id) END AS workspace_name,
+  CASE
+    WHEN s.workspace_id IS NULL THEN 'Default workspace'
+    WHEN d.newer IS NULL AND w.name IS NOT NULL THEN w.name
+    ELSE coalesce(
+      (
+        SELECT n.name FROM workspaces n
+        WHERE n.connection_id = ANY (d.siblings) AND n.id = s.workspace_id
+        ORDER BY n.read_at DESC
+        LIMIT 1
+      ),
+      s.workspace_id
+    )
+  END AS workspace_name,
   s.model,
   s.service_tier,
   s.context_window,
@@ -110,7 +132,7 @@ SELECT
 FROM counted_days d
 JOIN usage_lines l ON l.day_no = d.day_no
 JOIN usage_series s ON s.series_no = l.series_no
-LEFT JOIN workspace_names w ON w.organization = d.organization AND w.id = s.workspace_id
+LEFT JOIN workspaces w ON w.connection_id = d.connection_id AND w.id = s.workspace_id
 WHERE d.report = 'usage';
 --> statement-breakpoint
 COMMENT ON VIEW "usage" IS 'Tokens and requests per line and UTC day, each day of an organization once. A null workspace_id is the default workspace.';

@@ -51,6 +51,15 @@ it('a connection that was stored, and whose workflow nobody started, is connecte
   );
 });
 
+/** Waits until a connection's workflow waits for its next daily sync, and would look at nothing without being told. */
+async function rests(id: string): Promise<void> {
+  await until('nothing to be under way', async () => {
+    const { raw } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
+    const under = [...(raw.pendingChildren ?? []), ...(raw.pendingActivities ?? [])];
+    return under.length === 0 && raw.pendingWorkflowTask == null;
+  });
+}
+
 it('history that was extended, of which nobody told the workflow, is read', async () => {
   const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
   const { id: organization } = world.simulator.control.addOrganization({ name: 'Untold history' });
@@ -62,6 +71,7 @@ it('history that was extended, of which nobody told the workflow, is read', asyn
   expect(await isUntold()).toBe(false);
   const told = new Map<string, number>();
   for (const days of [10, 20]) {
+    await rests(id);
     await extendHistory(deps.db, id, addDays(dayOf(Date.now()), 1 - days), 'test');
     expect(await isUntold()).toBe(true);
     await tellOfWork(deps, told);
