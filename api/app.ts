@@ -16,10 +16,10 @@ import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
-import { takeTurns } from './turns.ts';
+import { Turns } from './turns.ts';
 
 /** What the app is made of. What is optional has a default that serves in production. */
-export interface AppOptions extends Omit<Deps, 'settings'> {
+export interface AppOptions extends Omit<Deps, 'settings' | 'turns'> {
   readonly config: {
     readonly apiToken: string;
     readonly syncHourUtc: number;
@@ -71,6 +71,7 @@ export function createApp(options: AppOptions): Express {
     ring: options.ring,
     temporal: options.temporal,
     log,
+    turns: new Turns(REPORTS_PER_TOKEN),
     settings: {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,
@@ -98,7 +99,6 @@ export function createApp(options: AppOptions): Express {
       requestsPerToken: options.requestsPerToken ?? REQUESTS_PER_TOKEN,
     }),
   );
-  app.use(['/v1/costs', '/v1/usage'], takeTurns(REPORTS_PER_TOKEN));
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   app.use(notFound, answerProblems(log));

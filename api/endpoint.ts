@@ -5,10 +5,11 @@ import type { z } from 'zod';
 import type { Db } from '../db/database.ts';
 import type { KeyRing } from '../db/key-ring.ts';
 import type { FailureCode } from '../domain/failures.ts';
-import type { TokenRole } from '../domain/tokens.ts';
+import { BOOTSTRAP, type TokenRole } from '../domain/tokens.ts';
 import { callerOf } from './auth.ts';
 import { Problem, faultsOf, invalid } from './problems.ts';
 import type { Temporal } from './temporal.ts';
+import type { Turns } from './turns.ts';
 import { waitFor } from './wait.ts';
 
 /** What the API is made of. */
@@ -17,6 +18,8 @@ export interface Deps {
   readonly ring: KeyRing;
   readonly temporal: Temporal;
   readonly log: Logger;
+  /** Of requests that are much work, where a token's own wait for each other. */
+  readonly turns: Turns;
   readonly settings: Settings;
 }
 
@@ -86,6 +89,8 @@ interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out ex
   Body,
   Out
 > {
+  /** Whether it is so much work that a token's requests take turns. */
+  readonly inTurn?: boolean;
   readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
 }
 
@@ -109,22 +114,29 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
         isGone = true;
       });
       const id = request.params['id'];
-      const reply = await definition.handle(
-        {
-          id: typeof id === 'string' ? id : '',
-          query: readQuery(request, definition.query),
-          body: readBody(request, definition.body),
-          actor: caller?.name ?? '',
-          actorId: caller?.id ?? null,
-          waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => isGone || stopping.aborted }),
-        },
-        deps,
-      );
-      if (reply.location !== undefined) response.location(reply.location);
-      response
-        .status(reply.status)
-        .type('json')
-        .send(jsonOf(definition.out.parse(reply.body)));
+      const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
+      try {
+        // Nobody waits for the reply any more.
+        if (isGone || response.closed) return;
+        const reply = await definition.handle(
+          {
+            id: typeof id === 'string' ? id : '',
+            query: readQuery(request, definition.query),
+            body: readBody(request, definition.body),
+            actor: caller?.name ?? '',
+            actorId: caller?.id ?? null,
+            waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => isGone || stopping.aborted }),
+          },
+          deps,
+        );
+        if (reply.location !== undefined) response.location(reply.location);
+        response
+          .status(reply.status)
+          .type('json')
+          .send(jsonOf(definition.out.parse(reply.body)));
+      } finally {
+        endTurn();
+      }
     };
   return { ...definition, handler };
 }

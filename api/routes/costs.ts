@@ -13,6 +13,7 @@ const costs = endpoint({
   out: costsOut,
   statuses: { 200: 'A page of rows, with the total of the whole range.' },
   refusals: [],
+  inTurn: true,
   handle: async ({ query: asked }, deps) => {
     const query = await reportQueryOf(deps, asked);
     const report = await reportCosts(deps.db, query);

@@ -14,6 +14,7 @@ const usage = endpoint({
   out: usageOut,
   statuses: { 200: 'A page of rows, with the totals of the whole range.' },
   refusals: [],
+  inTurn: true,
   handle: async ({ query: asked }, deps) => {
     const query = await reportQueryOf(deps, asked);
     const report = await reportUsage(deps.db, query);

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BOUNDS, type Bounds } from '../../api/bounds.ts';
 import { createHttpServer, listen, type Patience } from '../../api/server.ts';
+import { Turns } from '../../api/turns.ts';
 import { until } from '../support/wait.ts';
 
 const MB = 1024 * 1024;
@@ -165,6 +166,28 @@ describe('all clients together', () => {
     expect(await (await fetch(new URL('/now', url))).text()).toBe('here');
     await closed;
     expect(busy.destroyed).toBe(false);
+  });
+
+  it('wait for the turns of their own token, in their order, and for no other', async () => {
+    const turns = new Turns(2);
+    const taken: string[] = [];
+    const take = async (token: string, name: string): Promise<() => void> => {
+      const end = await turns.take(token);
+      taken.push(name);
+      return end;
+    };
+    const [first, second] = await Promise.all([take('a', 'a1'), take('a', 'a2')]);
+    const later = [take('a', 'a3'), take('a', 'a4')];
+    await take('b', 'b1');
+    expect(taken).toEqual(['a1', 'a2', 'b1']);
+    first();
+    const third = await later[0];
+    expect(taken).toEqual(['a1', 'a2', 'b1', 'a3']);
+    third?.();
+    second();
+    await later[1];
+    await take('a', 'a5');
+    expect(taken).toEqual(['a1', 'a2', 'b1', 'a3', 'a4', 'a5']);
   });
 
   it('meet bounds that leave room for every sane client', () => {

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { endpoint, type Deps } from '../../api/endpoint.ts';
 import { health, nothing } from '../../api/schemas.ts';
+import { Turns } from '../../api/turns.ts';
 import { waitFor } from '../../api/wait.ts';
 import { FakeTemporal, NOW, ring } from './support.ts';
 
@@ -74,6 +75,7 @@ it('ends for a handler when its client has gone', async () => {
     ring,
     temporal: new FakeTemporal(),
     log: pino({ level: 'silent' }),
+    turns: new Turns(1),
     settings: {
       syncHourUtc: 6,
       temporalUiUrl: null,
