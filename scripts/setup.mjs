@@ -4,7 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -102,15 +103,22 @@ function isInstalledByHand() {
 
 async function install() {
   rmSync(INSTALL_STAMP, { force: true });
-  await progress('Installing packages', [
-    ...npm,
-    'ci',
-    '--include=dev',
-    '--include=optional',
-    '--no-audit',
-    '--no-fund',
-  ]);
+  const include = ['--include=dev', '--include=optional'];
+  const command = [...npm, 'ci', ...include, '--no-audit', '--no-fund', ...(await ownCache())];
+  await progress('Installing packages', command);
   writeFileSync(INSTALL_STAMP, installHash());
+}
+
+/** Where npm cannot write to its cache, as under a home that is read-only or not there, it gets one in the clone. */
+async function ownCache() {
+  const { output: cache } = await run([...npm, 'config', 'get', 'cache']);
+  try {
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK | constants.X_OK);
+    return [];
+  } catch {
+    return [`--cache=${join(root, '.meterline', 'npm-cache')}`];
+  }
 }
 
 export function sourcesHash() {
