@@ -103,8 +103,15 @@ function isInstalledByHand() {
 
 async function install() {
   rmSync(INSTALL_STAMP, { force: true });
-  const include = ['--include=dev', '--include=optional'];
-  const command = [...npm, 'ci', ...include, '--no-audit', '--no-fund', ...(await ownCache())];
+  // Whatever the person's own settings of npm say.
+  const whole = [
+    '--include=dev',
+    '--include=optional',
+    '--install-strategy=hoisted',
+    '--no-global',
+    '--location=project',
+  ];
+  const command = [...npm, 'ci', ...whole, '--no-audit', '--no-fund', ...(await ownCache())];
   await progress('Installing packages', command);
   writeFileSync(INSTALL_STAMP, installHash());
 }
