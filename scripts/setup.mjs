@@ -48,7 +48,7 @@ export function requireNode() {
 
 /** What the programs beneath cannot work with is said first, and in their place: they say it in riddles. */
 function requirePlace() {
-  const odd = [...new Set(root.match(/["$`\\!?\n]/g))];
+  const odd = [...new Set(root.match(/["$`!?\n]/g))];
   if (odd.length > 0) {
     fail(
       `Meterline cannot run in ${root}: Postgres and the bundler stumble over ${odd.join(' ')} in the name of a ` +
