@@ -36,7 +36,11 @@ export function definitions({ apiUrl, dataDir, tokenFile, postgres }: Reachable)
     postgres === null
       ? 'PGDATABASE="$DATABASE_URL"'
       : `PGHOST=${host} PGPORT=${port} PGUSER=${role} PGDATABASE=${name} PGSSLMODE=disable PGPASSWORD=${password}`;
-  return [`METERLINE=${shellWord(apiUrl)}`, `api() { curl -sS -H @<(${header}) "$@"; }`, `pg() { ${database} "$@"; }`];
+  return [
+    `METERLINE=${shellWord(apiUrl)}`,
+    `api() { curl -sS --noproxy '*' -H @<(${header}) "$@"; }`,
+    `pg() { ${database} "$@"; }`,
+  ];
 }
 
 /** Lines that use the definitions: the connections over HTTP, in SQL, and their workflows. */

@@ -1,6 +1,6 @@
 import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { runToEnd, type Finished } from './processes.ts';
+import { isErrno, messageOf, runToEnd, type Finished } from './processes.ts';
 
 /** How to start a Postgres program so that Postgres, which refuses to be root, accepts it. */
 export interface Launcher {
@@ -26,8 +26,8 @@ export async function asPostgresUser(options: { executable: string; dataDir: str
   if (process.getuid?.() !== 0) return { command: (file, args) => [file, [...args]], spawn: {}, owner: null };
   const owner = await systemUser();
   const probe = mkdtempSync(join(options.dataDir, 'probe-'));
-  chownSync(probe, owner.uid, owner.gid);
   try {
+    giveTo(owner, probe);
     const tried: string[] = [];
     for (const { name, launcher } of launchers(owner)) {
       const failure = await failureOf(launcher, options.executable, probe);
@@ -37,6 +37,19 @@ export async function asPostgresUser(options: { executable: string; dataDir: str
     throw new Error(explain(options, owner, tried));
   } finally {
     rmSync(probe, { recursive: true, force: true });
+  }
+}
+
+/** Throws where this root is one in name only, as in a container without capabilities. */
+function giveTo(owner: Owner, directory: string): void {
+  try {
+    chownSync(directory, owner.uid, owner.gid);
+  } catch (error) {
+    if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
+    throw new Error(
+      `Postgres refuses to run as root, and this root may not give files to its system user "${USER}" (${messageOf(error)}). ` +
+        'Run as an ordinary user, or set DATABASE_URL to a Postgres of your own (15 or newer).',
+    );
   }
 }
 

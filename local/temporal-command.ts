@@ -32,7 +32,7 @@ try {
 function embeddedTemporal(dataDir: string): NodeJS.ProcessEnv {
   const isChosen = (env['METERLINE_DATA_DIR'] ?? '') !== '';
   const directories = (isChosen ? [dataDir] : [dataDir, join(dataDir, 'demo')]).map((directory) => resolve(directory));
-  const [parts] = directories.flatMap((directory) => [runningOn(directory) ?? []].filter((found) => found.length > 0));
+  const parts = directories.map(runningOn).find((found) => found !== null);
   if (parts === undefined) {
     throw new Error(
       `No Meterline runs on ${directories.join(' or ')}. Start one (npm start, npm run demo), set METERLINE_DATA_DIR ` +

@@ -4,7 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -47,7 +48,7 @@ export function requireNode() {
 
 /** What the programs beneath cannot work with is said first, and in their place: they say it in riddles. */
 function requirePlace() {
-  const odd = [...new Set(root.match(/["$`\\!?\n]/g))];
+  const odd = [...new Set(root.match(/["$`!?\n]/g))];
   if (odd.length > 0) {
     fail(
       `Meterline cannot run in ${root}: Postgres and the bundler stumble over ${odd.join(' ')} in the name of a ` +
@@ -102,15 +103,29 @@ function isInstalledByHand() {
 
 async function install() {
   rmSync(INSTALL_STAMP, { force: true });
-  await progress('Installing packages', [
-    ...npm,
-    'ci',
+  // Whatever the person's own settings of npm say.
+  const whole = [
     '--include=dev',
     '--include=optional',
-    '--no-audit',
-    '--no-fund',
-  ]);
+    '--install-strategy=hoisted',
+    '--no-global',
+    '--location=project',
+  ];
+  const command = [...npm, 'ci', ...whole, '--no-audit', '--no-fund', ...(await ownCache())];
+  await progress('Installing packages', command);
   writeFileSync(INSTALL_STAMP, installHash());
+}
+
+/** Where npm cannot write to its cache, as under a home that is read-only or not there, it gets one in the clone. */
+async function ownCache() {
+  const { output: cache } = await run([...npm, 'config', 'get', 'cache']);
+  try {
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK | constants.X_OK);
+    return [];
+  } catch {
+    return [`--cache=${join(root, '.meterline', 'npm-cache')}`];
+  }
 }
 
 export function sourcesHash() {

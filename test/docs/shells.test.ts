@@ -165,7 +165,7 @@ function filesOf(directory: string): Record<string, string> {
 
 /** The words of a call of curl that are neither options nor their values. */
 function addressesOf([, ...args]: readonly string[]): string[] {
-  return args.filter((word, index) => !/^[-<]/.test(word) && !/^-(?:[HXow]|-data-binary)$/.test(args[index - 1] ?? ''));
+  return args.filter((word, index) => !/^[-<]/.test(word) && !/^-(?:[HXow]|-data-binary|-noproxy)$/.test(args[index - 1] ?? ''));
 }
 
 /** What is wrong with a text that people paste; empty when nothing is. */
@@ -242,7 +242,7 @@ describe('the lines that npm start and the demo print', () => {
       expect([status, complaints]).toEqual([0, []]);
       const [api, postgres, temporal] = calls;
       expect(api).toEqual([
-        ...['curl', '-sS', '-H', '@file', 'http://127.0.0.1:8080/v1/connections'],
+        ...['curl', '-sS', '--noproxy', '*', '-H', '@file', 'http://127.0.0.1:8080/v1/connections'],
         `<authorization: Bearer ${TOKEN}>`,
       ]);
       expect(postgres?.at(-1)).toBe('<127.0.0.1:5433 meterline meterline the-password>');

@@ -99,27 +99,32 @@ describe('a log', () => {
 });
 
 describe('the embedded Temporal', () => {
-  test('keeps its data over a SIGKILL, and closed workflows for 90 days', { timeout: 60_000 }, async () => {
-    const dataDir = temporaryFolder();
-    const cli = await findTemporalCli();
-    const first = await startTemporal({ cli, dataDir });
-    await inService(first.address, (service) =>
-      service.registerNamespace({ namespace: 'kept', workflowExecutionRetentionPeriod: msToTs('1 day') }),
-    );
-    process.kill(first.pid, 'SIGKILL');
-    await first.exited;
-    const second = await startTemporal({ cli, dataDir });
-    try {
-      await inService(second.address, async (service) => {
-        const kept = await service.describeNamespace({ namespace: 'kept' });
-        expect(kept.namespaceInfo?.name).toBe('kept');
-        const { config } = await service.describeNamespace({ namespace: 'default' });
-        expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(90 * 86_400);
-      });
-    } finally {
-      await second.stop();
-    }
-  });
+  test(
+    'keeps its data over a SIGKILL, whatever its directory is called, and closed workflows for 90 days',
+    { timeout: 60_000 },
+    async () => {
+      // It would take parts of such a name for an address.
+      const dataDir = join(temporaryFolder(), "it's 100%25 ?mode=memory#here");
+      const cli = await findTemporalCli();
+      const first = await startTemporal({ cli, dataDir });
+      await inService(first.address, (service) =>
+        service.registerNamespace({ namespace: 'kept', workflowExecutionRetentionPeriod: msToTs('1 day') }),
+      );
+      process.kill(first.pid, 'SIGKILL');
+      await first.exited;
+      const second = await startTemporal({ cli, dataDir });
+      try {
+        await inService(second.address, async (service) => {
+          const kept = await service.describeNamespace({ namespace: 'kept' });
+          expect(kept.namespaceInfo?.name).toBe('kept');
+          const { config } = await service.describeNamespace({ namespace: 'default' });
+          expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(90 * 86_400);
+        });
+      } finally {
+        await second.stop();
+      }
+    },
+  );
 });
 
 async function inService<T>(address: string, ask: (service: Connection['workflowService']) => Promise<T>): Promise<T> {

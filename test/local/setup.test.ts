@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { temporaryFolder } from './fakes.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Runs some JavaScript that has the exports of scripts/setup.mjs, in a clone at this place that holds nothing else. */
+function inClone(place: string, code: string): { status: number | null; out: string; err: string } {
+  mkdirSync(place, { recursive: true });
+  cpSync(join(ROOT, 'scripts'), join(place, 'scripts'), { recursive: true });
+  const program = `import * as setup from './scripts/setup.mjs'; ${code}`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    cwd: place,
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
+  return { status, out: stdout, err: stderr };
+}
+
+describe('a clone', () => {
+  test.each(['a?b', 'a!b', 'a"b', 'a$b', 'a`b'])(
+    'in a directory whose name the programs beneath misread (%s) says so at once, and does nothing',
+    (name) => {
+      const place = join(temporaryFolder(), name);
+      const { status, err } = inClone(place, 'await setup.setUp();');
+      expect([status, err]).toEqual([1, expect.stringContaining(`Meterline cannot run in ${realpathSync(place)}`)]);
+      expect(existsSync(join(place, '.meterline'))).toBe(false);
+    },
+  );
+
+  test.each(["it's here", 'é #1 (2) [3] {4} 100%20 &', 'plain'])('in another (%s) goes on', (name) => {
+    const { err } = inClone(join(temporaryFolder(), name), 'await setup.setUp();');
+    // There is no lock file in it to install from, which comes next.
+    expect(err).toContain('package-lock.json');
+  });
+});
+
+describe('the environment of what is started', () => {
+  const proxies = (env: Record<string, string>): unknown => {
+    const code = `console.log(JSON.stringify(setup.withoutProxyOnLoopback(${JSON.stringify(env)})));`;
+    return JSON.parse(inClone(temporaryFolder(), code).out);
+  };
+
+  test('lets nobody go to this machine through a proxy, and keeps what is named already', () => {
+    const loopback = 'localhost,127.0.0.1,::1';
+    const both = (hosts: string): object => ({ no_proxy: hosts, NO_PROXY: hosts });
+    expect(proxies({ https_proxy: 'http://p:1' })).toEqual({ https_proxy: 'http://p:1', ...both(loopback) });
+    expect(proxies({ NO_PROXY: 'a.example' })).toEqual(both(`a.example,${loopback}`));
+    expect(proxies({ NO_PROXY: 'a.example', no_proxy: 'b.example' })).toEqual(both(`b.example,${loopback}`));
+    expect(proxies({ NO_PROXY: '*' })).toEqual(both('*'));
+  });
+});
