@@ -117,7 +117,7 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
       const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
       try {
         // Nobody waits for the reply any more.
-        if (isGone || response.closed) return;
+        if (response.closed) return;
         const reply = await definition.handle(
           {
             id: typeof id === 'string' ? id : '',

@@ -35,10 +35,8 @@ describe('a redirect', () => {
       response.writeHead(status, { location: target(own.url, elsewhere.url) }).end();
     });
     const error = await failureOf(readOrganization(own.reader));
-    expect(error).toMatchObject({
-      code: 'network_refused',
-      detail: expect.stringContaining(`HTTP ${status} (a redirect to`),
-    });
+    expect(error.code).toBe('network_refused');
+    expect(error.detail).toContain(`HTTP ${status} (a redirect to`);
     expect(asked).toEqual([ME]);
     expect(strangers).toBe(0);
     await own.close();

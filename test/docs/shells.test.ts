@@ -165,7 +165,9 @@ function filesOf(directory: string): Record<string, string> {
 
 /** The words of a call of curl that are neither options nor their values. */
 function addressesOf([, ...args]: readonly string[]): string[] {
-  return args.filter((word, index) => !/^[-<]/.test(word) && !/^-(?:[HXow]|-data-binary|-noproxy)$/.test(args[index - 1] ?? ''));
+  return args.filter(
+    (word, index) => !/^[-<]/.test(word) && !/^-(?:[HXow]|-data-binary|-noproxy)$/.test(args[index - 1] ?? ''),
+  );
 }
 
 /** What is wrong with a text that people paste; empty when nothing is. */
