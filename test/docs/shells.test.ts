@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative } from 'node:path';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CONNECTING, definitions, firstQuestions } from '../../local/guide.ts';
 
@@ -123,8 +123,8 @@ function clone(): { folder: string; project: string; reachable: Parameters<typeo
 }
 
 function pathOf(program: string): string {
-  const found = ['/usr/bin', '/bin'].find((directory) => readdirSync(directory).includes(program));
-  if (found === undefined) throw new Error(`${program} is in none of the usual places.`);
+  const found = (process.env['PATH'] ?? '').split(delimiter).find((directory) => existsSync(join(directory, program)));
+  if (found === undefined) throw new Error(`${program} is not on the PATH.`);
   return join(found, program);
 }
 
