@@ -195,7 +195,6 @@ describe('a page that contradicts itself', () => {
     ['null_page', 'the report says that there is more, and not where', 1],
     ['wrong_shape', 'the report has not the documented form (data: invalid_type)', 1],
     ['truncated_json', 'the reply is cut short or is not JSON', 1],
-    ['html_ok', 'the reply is cut short or is not JSON', 1],
   ] as const)('(%s) is invalid, and is neither followed nor believed', async (kind, detail, requests) => {
     up.simulator.control.fault({ kind, times: 'always' });
     for (const read of [readCostDays, readUsageDays]) {
@@ -206,6 +205,13 @@ describe('a page that contradicts itself', () => {
         requestId: REQUEST_ID,
       });
       expect(up.simulator.control.requests().total).toBe(requests);
+    }
+  });
+
+  it('in place of which a page comes is none of Anthropic, and fails no day by itself', async () => {
+    up.simulator.control.fault({ kind: 'html_ok', times: 'always' });
+    for (const read of [readCostDays, readUsageDays]) {
+      expect(await failureOf(allDays<unknown>(read(up.reader(), WEEK)))).toMatchObject({ code: 'network_refused' });
     }
   });
 
