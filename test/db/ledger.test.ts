@@ -740,7 +740,8 @@ describe('a complete day in which only unknown fields changed', () => {
   ): Promise<Standing & { readonly id: string }> {
     const { id } = await connect(database.db);
     await commit(database.db, id, before);
-    const report = commit === (commitUsage as unknown) ? 'usage' : 'cost';
+    const ofUsage: unknown = commitUsage;
+    const report = commit === ofUsage ? 'usage' : 'cost';
     const { total = '' } = (await dayRow(database.db, id, report)) ?? {};
     await reconcileDays(database.db, {
       connectionId: id,

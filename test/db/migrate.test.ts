@@ -68,8 +68,8 @@ describe('migrating', () => {
 
 describe('the migration to tokens of other names', () => {
   it('adds them to the totals of days that were stored without them, and to no others', async () => {
-    const database = await testDatabase();
-    const { db } = database;
+    const own = await testDatabase();
+    const { db } = own;
     const { id } = await connect(db);
     const other = { 'cache_creation.ephemeral_24h_input_tokens': 500, x_requests: 9 };
     await commitUsage(db, id, [usage({ output_tokens: 50 }, {}, other), usage({}, { model: 'b' }, other)]);
@@ -79,7 +79,7 @@ describe('the migration to tokens of other names', () => {
     await db.execute(sql.raw(migration.split('--> statement-breakpoint').at(-1) ?? ''));
     expect(await dayRow(db, id, 'usage')).toMatchObject({ total: '1050' });
     expect(await dayRow(db, id, 'usage', TODAY)).toMatchObject({ total: '7' });
-    await database.close();
+    await own.close();
   });
 });
 
