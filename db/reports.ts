@@ -161,9 +161,7 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
         select ${keyOf(query)} as key, name, sum(count) as count
         from (
           select ${rawColumns(query)}, other.key as name, other.value::numeric as count
-          from asked c
-          join days d on d.connection_id = c.id and d.report = 'usage' and d.day between ${query.from} and ${query.to}
-            and (c.handed_over is null or d.day < c.handed_over)
+          from counted d
           join usage_lines l on l.day_no = d.day_no and l.extra_counts is not null
           join usage_series s on s.series_no = l.series_no
           cross join lateral jsonb_each_text(l.extra_counts) other

@@ -58,7 +58,7 @@ async function read(id: string, organization: string, day: Day, amount: string):
   ]);
   const count = BigInt(amount);
   await seedUsageDay(api.db, id, day, [
-    { model: 'a', workspace_id, counts: [count, count, 1n, 0n, 0n, 0n] },
+    { model: 'a', workspace_id, counts: [count, count, 1n, 0n, 0n, 0n], extraCounts: { odd_tokens: 7 } },
     { model: 'a', counts: [count, 0n, 0n, 0n, 2n, 3n] },
   ]);
 }
@@ -86,6 +86,8 @@ const COUNTS = sql.raw(
     'web_search_requests',
   ]
     .map((count) => `sum(${count})::int as ${count}`)
+    // One line of each group has such counts.
+    .concat("coalesce((array_agg(extra_counts) filter (where extra_counts is not null))[1], '{}') as other_counts")
     .join(', '),
 );
 
