@@ -34,6 +34,7 @@ describe('a failure of the database', () => {
       code: '23505',
       constraint: 'connections_pkey',
       unavailable: false,
+      isOfContent: true,
       message: 'Postgres refused a statement: SQLSTATE 23505 (connections_pkey)',
     });
   });
@@ -57,6 +58,8 @@ describe('a failure of the database', () => {
       code,
       constraint: null,
       unavailable: false,
+      // A column that is not there is the schema's fault, and no row's.
+      isOfContent: code !== '42703',
       message: `Postgres refused a statement: SQLSTATE ${code}`,
     });
     expect(await faultOf(database.db.transaction((tx) => tx.execute(statement)))).toMatchObject({ code });

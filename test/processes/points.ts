@@ -1,7 +1,10 @@
+import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { addDays } from '../../domain/days.ts';
 import type { Status } from '../../domain/statuses.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
+import { connectionWorkflowId, wake } from '../../workflows/messages.ts';
+import { stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { rotate, start, tell, type Connected, type Place } from './support.ts';
 
@@ -74,8 +77,12 @@ async function rotateToUnknown(place: Place, { id }: Connected): Promise<void> {
 async function rotateToRejected(place: Place, { id, organization }: Connected): Promise<void> {
   const { control } = place.simulator;
   const { key } = control.addKey({ organization });
-  control.fault({ kind: 'unauthorized', report: 'workspaces', key, times: 'always' });
+  control.fault({ kind: 'unauthorized', key, after: 1, times: 'always' });
   await rotate(place, id, key);
+  await until('it to be rejected', async () => (await stateOf(place.db, id)).failure === 'key_invalid');
+  // It is asked about half a minute later, and Postgres lets no transaction stand still for so long.
+  await place.db.execute(sql`update connections set failed_at = failed_at - interval '1 minute' where id = ${id}`);
+  await place.client.workflow.getHandle(connectionWorkflowId(id)).signal(wake);
 }
 
 /** Corrects the second day. Lines change, are added and are gone: each a way to leave a mixture. */

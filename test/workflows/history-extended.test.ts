@@ -8,7 +8,8 @@ import { skippingWorld } from '../support/skipping.ts';
 import { until } from '../support/wait.ts';
 import { historiesOf, replay } from './model/histories.ts';
 
-const { world, syncs, shown, connected, organizationOf, becomes, settles, ...skipping } = await skippingWorld();
+const { world, syncs, shown, connected, organizationOf, becomes, awaitsKey, settles, ...skipping } =
+  await skippingWorld();
 const { workflowDay, passDays, expectExact } = skipping;
 const { control } = world.simulator;
 const { db } = world.database;
@@ -143,7 +144,7 @@ describe('history that is extended', () => {
     const today = await workflowDay();
     control.setKeyState(key, 'revoked');
     await world.signal(id, 'syncNow');
-    await becomes(id, 'awaiting_key');
+    await awaitsKey(id);
     await extend(id, addDays(today, -40));
     const next = control.addKey({ organization }).key;
     await world.signal(id, 'rotateKey', { keyId: await world.stage(id, next) });
