@@ -38,7 +38,7 @@ it('an organization of a hundred times the lines has the same history, and no pa
   const histories = await Promise.all(
     worlds.map(async (world) => {
       const id = await world.connect({ name: 'x'.repeat(100) });
-      await until('the first sync to end', () => isOver(world, id));
+      await until('the first sync to end', () => isOver(world, id), 50_000);
       const history = await world.client.workflow.getHandle(syncWorkflowId(id, 1)).fetchHistory();
       const parent = await world.client.workflow.getHandle(connectionWorkflowId(id)).fetchHistory();
       const largest = Math.max(...[history, parent].flatMap(payloadsIn));
