@@ -460,7 +460,8 @@ describe('what Anthropic does', () => {
     await becomes(id, 'degraded');
     expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0 });
     await record(world.client, 'sync-around-a-day', syncWorkflowId(id, 1));
-    // Also the days that come while it lasts.
+    // Also the days that come while it lasts. Far into an outage, so that each try is an hour after the one before.
+    await world.database.db.execute(sql`update connections set failure_count = 40 where id = ${id}`);
     control.clock({ now: (await world.now()) + 86_400_000 });
     await world.pass('1 day');
     await comes('the next day', async () => (await state(id)).days === 11);
