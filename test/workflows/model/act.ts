@@ -139,16 +139,18 @@ async function signal(world: World, life: Life, name: keyof typeof signals, inpu
     await world.signal(life.id, name, input);
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
-    // Before its first key is accepted, a connection may be refused at any moment, and then it has ended.
-    if (life.serving === null) {
+    // The time-skipping server has a moment between two runs of a workflow in which it knows of none.
+    const isOver = await until('the next run, or the end', async () => {
+      const { status } = await world.client.workflow.getHandle(connectionWorkflowId(life.id)).describe();
+      if (status.name === 'RUNNING') return { ended: false };
+      return status.name === 'COMPLETED' ? { ended: true } : null;
+    });
+    if (isOver.ended) {
+      // Before its first key is accepted, a connection may be refused at any moment, and then it has ended.
+      if (life.serving !== null) throw error;
       life.ended = 'refused';
       return;
     }
-    // The time-skipping server has a moment between two runs of a workflow in which it knows of none.
-    await until('the next run', async () => {
-      const { status } = await world.client.workflow.getHandle(connectionWorkflowId(life.id)).describe();
-      return status.name === 'RUNNING';
-    });
     await world.signal(life.id, name, input);
   }
 }
