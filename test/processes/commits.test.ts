@@ -78,6 +78,7 @@ async function kill(moment: Moment, points: readonly Point[]): Promise<Killed> {
   const active = await storeFor(points.filter((point) => point.active));
   for (const { connection } of active) await start(place, connection);
   for (const { connection } of active) await waits(place, connection.id);
+  for (const { point, connection } of active) await point.prepare?.(place, connection);
 
   const at = [...active, ...(await storeFor(points.filter((point) => !point.active)))];
   const faults = at.flatMap(({ point, connection }) =>
@@ -87,7 +88,7 @@ async function kill(moment: Moment, points: readonly Point[]): Promise<Killed> {
     'table' in point.at ? [{ connection, mark: point.at }] : [],
   );
   const holds = await holdAt(databaseUrl, moment, marks);
-  for (const { point, connection } of at) await point.lead(place, connection);
+  await Promise.all(at.map(({ point, connection }) => point.lead(place, connection)));
   await holds.reached();
   await until('each request to be under way', () =>
     faults.every(({ id }) => simulator.control.faults().some((armed) => armed.id === id && armed.fired > 0)),

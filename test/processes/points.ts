@@ -6,7 +6,7 @@ import type { FaultInput } from '../../simulator/simulator.ts';
 import { connectionWorkflowId, wake } from '../../workflows/messages.ts';
 import { stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
-import { rotate, start, tell, type Connected, type Place } from './support.ts';
+import { PATIENCE_MS, rotate, start, tell, type Connected, type Place } from './support.ts';
 
 /** Which change of a row is the mark of a transaction. */
 export interface Mark {
@@ -25,6 +25,8 @@ export interface Point {
   readonly at: Mark | FaultInput;
   /** Whether the connection is active already when `lead` is called. */
   readonly active: boolean;
+  /** What takes a while and has to be so before `lead`: Postgres lets no transaction stand still for long meanwhile. */
+  readonly prepare?: Point['lead'];
   /** Makes the connection go there. */
   lead(place: Place, connection: Connected): Promise<void>;
   readonly ends: {
@@ -79,8 +81,11 @@ async function rotateToRejected(place: Place, { id, organization }: Connected): 
   const { key } = control.addKey({ organization });
   control.fault({ kind: 'unauthorized', key, after: 1, times: 'always' });
   await rotate(place, id, key);
-  await until('it to be rejected', async () => (await stateOf(place.db, id)).failure === 'key_invalid');
-  // It is asked about half a minute later, and Postgres lets no transaction stand still for so long.
+  await until('it to be rejected', async () => (await stateOf(place.db, id)).failure === 'key_invalid', PATIENCE_MS);
+}
+
+/** It would be asked about half a minute after it was rejected. */
+async function confirmNow(place: Place, { id }: Connected): Promise<void> {
   await place.db.execute(sql`update connections set failed_at = failed_at - interval '1 minute' where id = ${id}`);
   await place.client.workflow.getHandle(connectionWorkflowId(id)).signal(wake);
 }
@@ -130,10 +135,13 @@ export const TRANSACTIONS: readonly Point[] = [
   living('accepts a new key', keyBecomes('active', 'candidate'), rotateToNew, rotated),
   living('destroys a replaced key', keyBecomes('destroyed', 'superseded'), rotateToNew, rotated),
   living('refuses a key', keyBecomes('refused', 'candidate'), rotateToUnknown, { keys: ['active', 'refused'] }),
-  living('goes back to the key before', keyBecomes('refused', 'active'), rotateToRejected, {
-    syncs: [BACKFILL, 'daily failed', 'daily succeeded'],
-    keys: ['active', 'refused'],
-  }),
+  {
+    ...living('goes back to the key before', keyBecomes('refused', 'active'), confirmNow, {
+      syncs: [BACKFILL, 'daily failed', 'daily succeeded'],
+      keys: ['active', 'refused'],
+    }),
+    prepare: rotateToRejected,
+  },
   living('replaces a day of cost', rewritten('cost'), syncRestated, { syncs: [BACKFILL, 'manual succeeded'] }),
   living('replaces a day of usage', rewritten('usage'), syncRestated, { syncs: [BACKFILL, 'manual succeeded'] }),
   living('notes that a sync failed', syncIs('failed'), failOnce, {
