@@ -19,7 +19,7 @@ export async function reportOf(
   return [
     `Sequence ${life.index} is not as the model says after ${round.name}:`,
     ...complaints.map((complaint) => `  ${complaint}`),
-    `Again: METERLINE_MODEL_SEED=${seed} METERLINE_MODEL_ONLY=${life.index} npx vitest run test/workflows/model.test.ts`,
+    `Again: METERLINE_MODEL_SEED=${seed} METERLINE_MODEL_ONLY=${life.index} npx vitest run test/workflows/model-`,
     `It began with ${backfillDays} days and a key that is ${start}. What happened to it:`,
     ...turns.flatMap(({ changes, orders }, number) => [
       `  round ${number} ${JSON.stringify(plans[number])}`,

@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { createWorld, type World } from '../support/world.ts';
-import { Batch, ModelError } from './model/batch.ts';
-import { roundPlans, sequences, type RoundPlan, type Sequence } from './model/commands.ts';
-import { MAX_EVENTS, MAX_EVENTS_OF_AN_OUTAGE, historiesOf, replay } from './model/histories.ts';
-import { Observer } from './model/observe.ts';
-import { reportOf } from './model/report.ts';
+import { createWorld, type World } from '../../support/world.ts';
+import { Batch, ModelError } from './batch.ts';
+import { roundPlans, sequences, type RoundPlan, type Sequence } from './commands.ts';
+import { MAX_EVENTS, MAX_EVENTS_OF_AN_OUTAGE, historiesOf, replay } from './histories.ts';
+import { Observer } from './observe.ts';
+import { reportOf } from './report.ts';
 
 /** The same one unless told, so that a run says of a change what it said before it; `random` finds something new. */
 const { METERLINE_MODEL_SEED: seed = '20261124' } = process.env;
@@ -35,10 +35,10 @@ function isSpared({ start, turns }: Sequence): boolean {
 }
 
 /** Lets one batch live from beginning to end, and looks at the histories of some. */
-async function live(observer: Observer, part: readonly Numbered[], plans: readonly RoundPlan[]): Promise<void> {
+async function live(observer: Observer, numbered: readonly Numbered[], plans: readonly RoundPlan[]): Promise<void> {
   const batch = new Batch(world, observer);
   try {
-    await batch.begin(part);
+    await batch.begin(numbered);
     for (const [round, plan] of plans.entries()) await batch.play(round, plan);
     await batch.finish();
     await batch.end();
@@ -59,15 +59,24 @@ async function live(observer: Observer, part: readonly Numbered[], plans: readon
   await replay(inject('workflowBundlePath'), histories);
 }
 
-it(`a connection lives as a simple model of it says, whatever happens to it (METERLINE_MODEL_SEED=${SEED})`, async () => {
-  const all = fc.sample(sequences(ROUNDS), { seed: SEED, numRuns: SEQUENCES });
-  const batches = Math.ceil(all.length / SIDE_BY_SIDE);
-  const observer = new Observer(world.database.db);
-  for (const [number, plan] of fc.sample(roundPlans(ROUNDS), { seed: SEED, numRuns: batches }).entries()) {
-    const part = all
-      .map((sequence, index) => ({ index, sequence }))
-      .slice(number * SIDE_BY_SIDE, (number + 1) * SIDE_BY_SIDE)
-      .filter(({ index }) => ONLY === undefined || index === Number(ONLY));
-    if (part.length > 0) await live(observer, part, plan);
-  }
-}, 3_600_000);
+/**
+ * The test that sequences of what may happen to connections end as a simple model says. They live in batches; the files
+ * that call this share them, so that two processors have something to do. `part` counts from 0.
+ */
+export function itLivesAsModelled(part: number, parts: number): void {
+  const title = `a connection lives as a simple model of it says, whatever happens to it (METERLINE_MODEL_SEED=${SEED}, part ${part + 1} of ${parts})`;
+  it(title, { timeout: 3_600_000 }, async () => {
+    const all = fc
+      .sample(sequences(ROUNDS), { seed: SEED, numRuns: SEQUENCES })
+      .map((sequence, index) => ({ index, sequence }));
+    const batches = Math.ceil(all.length / SIDE_BY_SIDE);
+    const observer = new Observer(world.database.db);
+    for (const [number, plan] of fc.sample(roundPlans(ROUNDS), { seed: SEED, numRuns: batches }).entries()) {
+      if (number % parts !== part) continue;
+      const batch = all
+        .slice(number * SIDE_BY_SIDE, (number + 1) * SIDE_BY_SIDE)
+        .filter(({ index }) => ONLY === undefined || index === Number(ONLY));
+      if (batch.length > 0) await live(observer, batch, plan);
+    }
+  });
+}

@@ -1,0 +1,3 @@
+import { itLivesAsModelled } from './model/lives.ts';
+
+itLivesAsModelled(0, 2);

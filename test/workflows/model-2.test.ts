@@ -1,0 +1,3 @@
+import { itLivesAsModelled } from './model/lives.ts';
+
+itLivesAsModelled(1, 2);
