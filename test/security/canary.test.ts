@@ -111,8 +111,14 @@ async function expectReply(
   return { ...reply.body, id: reply.body.id ?? '' };
 }
 
-const becomes = (id: string, what: string, check: (reply: Reply) => boolean): Promise<unknown> =>
-  until(what, async () => check((await ask('GET', `/v1/connections/${id}`)).body), PATIENCE_MS);
+async function becomes(id: string, what: string, check: (reply: Reply) => boolean): Promise<void> {
+  const path = `/v1/connections/${id}`;
+  const told = until(what, async () => check((await ask('GET', path)).body), PATIENCE_MS);
+  await told.catch(async (error: unknown) => {
+    for (const list of ['', '/syncs', '/events']) await ask('GET', path + list);
+    throw new Error(`${String(error)}\n${replies.slice(-3).join('')}`);
+  });
+}
 
 /** Whatever somebody may send by mistake: keys that are none, and keys where no key belongs. */
 async function sendMistakes(): Promise<void> {
@@ -176,19 +182,18 @@ async function fail(id: string): Promise<void> {
     PATIENCE_MS,
   );
   await becomes(id, 'it to be active again', ({ status }) => status === 'active');
+  await simulator.clearFaults();
 
   for (const fault of [
     { kind: 'status', status: 400, report: 'workspaces', message: quoted },
     { kind: 'bad_amount', report: 'cost', amount: key },
     { kind: 'unauthorized', report: 'workspaces' },
   ] as const) {
-    await simulator.clearFaults();
-    await simulator.fault({ ...fault, key });
+    // As often as a sync tries, so that it fails as a whole.
+    await simulator.fault({ ...fault, key, times: 'always' });
     await expectReply(202, 'POST', `/v1/connections/${id}/sync`, {});
-    await becomes(id, `${fault.kind} to be shown`, ({ error }) => error != null);
-    await until(`${fault.kind} to strike`, async () =>
-      Object.values(await simulator.fired()).every((count) => count > 0),
-    );
+    await becomes(id, `${fault.kind} to be shown`, ({ status, error }) => status === 'degraded' && error != null);
+    await simulator.clearFaults();
     await expectReply(202, 'POST', `/v1/connections/${id}/sync`, {});
     await becomes(id, `it to be active after ${fault.kind}`, ({ status }) => status === 'active');
   }
