@@ -73,7 +73,10 @@ export function lossOf(cause: unknown): string | null {
 
 /** Whether Postgres, or a pooler before it, ended the connection with this error. */
 export function isFatal(cause: unknown): boolean {
-  return cause instanceof postgres.PostgresError && /^(?:FATAL|PANIC)$/.test(cause.severity);
+  if (!(cause instanceof postgres.PostgresError)) return false;
+  // A pooler fills the field for people alone, which the server's language changes.
+  const said: { readonly severity?: string; readonly severity_local?: string } = cause;
+  return /^(?:FATAL|PANIC)$/.test(said.severity ?? said.severity_local ?? '');
 }
 
 /** Whether the database lacks what this release has in its schema. */
@@ -183,12 +186,9 @@ function whyNotAuthorized(message: string): string {
 function whyRefusedByPooler(message: string): string | null {
   if (/startup (?:parameter|option)|command-line options/i.test(message)) {
     const name = settingIn(message);
-    return name === null || name === 'options'
+    return name === null || name === 'options' || /in options/.test(message)
       ? 'The pooler before Postgres does not take options of DATABASE_URL: remove it, or connect to Postgres directly'
       : `The pooler before Postgres does not take ${name} at the start of a connection: add it to its ignore_startup_parameters`;
-  }
-  if (/statement pooling/i.test(message)) {
-    return 'The pooler before Postgres works in statement mode, without transactions: set its pool_mode to transaction or session, or connect to Postgres directly';
   }
   if (/no such database|database .*does not exist/i.test(message)) {
     return 'The pooler before Postgres does not know the database that DATABASE_URL names: add it there, or correct the name';

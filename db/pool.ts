@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
-import { READ_ONLY, UnfitServerError, codeOf, isFatal, lossOf } from './faults.ts';
+import { READ_ONLY, UnfitServerError, codeOf, lossOf } from './faults.ts';
 import { readAddress, type DatabaseAddress, type Server } from './tls.ts';
 
 /** How long, in milliseconds, Postgres lets a session of ours do what would hold up the others. 0 is for ever. */
@@ -37,13 +38,14 @@ type Serializers = postgres.Sql['options']['serializers'];
 type Parameters = NonNullable<globalThis.Parameters<postgres.Sql['unsafe']>[1]>;
 type Session = Pick<postgres.TransactionSql, 'unsafe' | 'savepoint'>;
 
-/** Statements that were sent before may be tried again on another server no sooner than this. */
-const CHANGE_AFTER_MS = 1_000;
+/** So that a server which is read-only for long is not connected to anew for everything that would be written. */
+const LEAVE_READ_ONLY_AFTER_MS = 1_000;
 const CONNECT_TIMEOUT_SECONDS = 10;
 /** Longer than a statement may take, so that what is under way on a server that is left comes to its end. */
 const LEAVE_AFTER_SECONDS = 30;
+const CLOSE_AFTER_SECONDS = 5;
 /** By these a session, or what stands before it, shows that it is not what it was taken for. */
-const DOUBTFUL = new Set(['08P01', '26000', '42P05', '57P01', '57P02', '57P03', READ_ONLY]);
+const DOUBTFUL = new Set(['08P01', '26000', '42P05', '57P01', '57P02', '57P03']);
 /** What a pooler, or a server that does not know a setting, answers to one at the start of a connection. */
 const NOT_AT_START = new Set(['08P01', '0A000', '42704', '22023', '55P02']);
 
@@ -59,7 +61,7 @@ export class Pool {
   readonly #settings: PoolOptions;
   #opened: Opened | null = null;
   #opening: Promise<Opened> | null = null;
-  #isDoubtful = false;
+  #isClosed = false;
   #leftAtMs = -Infinity;
   readonly #leaving = new Set<Promise<void>>();
 
@@ -71,23 +73,27 @@ export class Pool {
   /** A statement outside of any transaction. It is sent once somebody waits for it. */
   unsafe(text: string, parameters?: Parameters, options?: postgres.UnsafeQueryOptions): Statement {
     return new Statement((read) =>
-      this.#use(({ client, isShared }) => {
+      this.#use((opened) => {
         const ask = (sql: Session): PromiseLike<unknown> => read(sql.unsafe(text, parameters, options));
-        return isShared ? this.#transact(client, isShared, ask) : ask(client as unknown as Session);
+        return opened.isShared ? this.#transact(opened, ask) : ask(opened.client as unknown as Session);
       }),
     );
   }
 
   /** A transaction. It is rolled back where `work` fails. */
   begin<T>(work: (sql: Session) => Promise<T>): Promise<T> {
-    return this.#use(({ client, isShared }) => this.#transact(client, isShared, work));
+    return this.#use((opened) => this.#transact(opened, work));
   }
 
   /** Ends the pool; statements under way have up to five seconds. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const opened = this.#opened ?? (await this.#opening?.catch(() => null));
-    this.#opened = null;
-    await Promise.all([opened?.client.end({ timeout: 5 }), ...this.#leaving]);
+    if (opened != null) this.#leave(opened, CLOSE_AFTER_SECONDS);
+    const patience = new AbortController();
+    const late = delay(CLOSE_AFTER_SECONDS * 1_000, undefined, { signal: patience.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(this.#leaving), late]);
+    patience.abort();
   }
 
   async #use<T>(work: (opened: Opened) => PromiseLike<T>): Promise<T> {
@@ -100,16 +106,13 @@ export class Pool {
     }
   }
 
-  #transact<T>(client: postgres.Sql, isShared: boolean, work: (sql: Session) => PromiseLike<T>): Promise<T> {
-    return survivingLoss(client, (sql) => {
-      // Sent along with what comes first, and so without a round trip of its own.
-      if (isShared) void sql.unsafe(settingLocally(this.#settings)).execute();
-      return work(sql);
-    });
+  #transact<T>({ client, isShared }: Opened, work: (sql: Session) => PromiseLike<T>): Promise<T> {
+    return survivingLoss(client, isShared ? limited(this.#settings, work) : work);
   }
 
   async #open(): Promise<Opened> {
-    if (this.#opened !== null && !this.#isDoubtful) return this.#opened;
+    if (this.#isClosed) throw Object.assign(new Error('The pool is closed'), { code: 'CONNECTION_ENDED' });
+    if (this.#opened !== null) return this.#opened;
     this.#opening ??= this.#look().finally(() => {
       this.#opening = null;
     });
@@ -118,10 +121,6 @@ export class Pool {
 
   async #look(): Promise<Opened> {
     const found = await findServer(this.#address, this.#settings);
-    this.#isDoubtful = false;
-    const before = this.#opened;
-    if (before !== null && before.server === found.server && before.isShared === found.isShared) return before;
-    if (before !== null) this.#leave(before);
     this.#opened = { ...found, client: this.#connect(found) };
     return this.#opened;
   }
@@ -140,18 +139,22 @@ export class Pool {
     return client;
   }
 
+  /**
+   * A client of the driver that lost a connection is not used again: it takes what is left of the lost session, be it an
+   * error or half a statement, into the next one. One that was told to be read-only may have connections to a server that
+   * was the primary once, and keep them.
+   */
   #heed(opened: Opened, error: unknown): void {
-    if (this.#opened !== opened) return;
     const code = codeOf(error);
-    if (lossOf(error) !== null || isFatal(error) || (code !== null && DOUBTFUL.has(code))) this.#isDoubtful = true;
-    // Its connections may lead to a server that was the primary once, and stay there.
-    if (code === READ_ONLY && performance.now() - this.#leftAtMs >= CHANGE_AFTER_MS) this.#leave(opened);
+    if (code === READ_ONLY && performance.now() - this.#leftAtMs < LEAVE_READ_ONLY_AFTER_MS) return;
+    if (code === READ_ONLY || lossOf(error) !== null || (code !== null && DOUBTFUL.has(code))) this.#leave(opened);
   }
 
-  #leave(opened: Opened): void {
+  #leave(opened: Opened, afterSeconds = LEAVE_AFTER_SECONDS): void {
+    if (this.#opened !== opened) return;
+    this.#opened = null;
     this.#leftAtMs = performance.now();
-    if (this.#opened === opened) this.#opened = null;
-    const left = opened.client.end({ timeout: LEAVE_AFTER_SECONDS }).finally(() => this.#leaving.delete(left));
+    const left = opened.client.end({ timeout: afterSeconds }).finally(() => this.#leaving.delete(left));
     this.#leaving.add(left);
   }
 }
@@ -185,15 +188,13 @@ class Statement implements PromiseLike<unknown> {
  * rolled back, and the driver rejects the transaction by itself as it notices the loss, which is what the caller sees.
  */
 async function survivingLoss<T>(client: postgres.Sql, work: (sql: Session) => PromiseLike<T>): Promise<T> {
-  let said: unknown = null;
   let isOver = false;
   const scope = async <R>(sql: Session, inner: (sql: Session) => PromiseLike<R>): Promise<R> => {
     try {
       const result = await inner(guarded(sql));
       return isOver ? await never() : result;
     } catch (error) {
-      if (!isOver && lossOf(error) === null && !isFatal(error)) throw error;
-      if (isFatal(error)) said = error;
+      if (!isOver && lossOf(error) === null) throw error;
       return never();
     }
   };
@@ -207,8 +208,6 @@ async function survivingLoss<T>(client: postgres.Sql, work: (sql: Session) => Pr
     });
   try {
     return (await client.begin((sql) => scope(sql, work))) as T;
-  } catch (error) {
-    throw said ?? error;
   } finally {
     isOver = true;
   }
@@ -239,21 +238,33 @@ async function findServer(address: DatabaseAddress, settings: PoolOptions): Prom
 async function inspect(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Found> {
   if (!address.isPooled) {
     try {
-      const session = await sessionAt(address, server, settings, false);
+      const session = await sessionAt(address, server, settings, 'session');
       if (session.isWhole) return { server, isShared: false, isReadOnly: session.isReadOnly };
     } catch (error) {
       const code = codeOf(error);
       if (code === null || !NOT_AT_START.has(code)) throw error;
     }
   }
-  const session = await sessionAt(address, server, settings, true);
-  if (!session.isLimited) {
-    throw new UnfitServerError(
-      'Postgres, or the pooler before it, does not keep the time limits that a transaction sets: ' +
-        'connect to Postgres directly, or through a pooler in session or transaction mode',
-    );
-  }
+  const session = await sharedSessionAt(address, server, settings);
+  if (!session.isLimited) throw unfit('does not keep the time limits that a transaction sets');
   return { server, isShared: true, isReadOnly: session.isReadOnly };
+}
+
+/** Whoever serves statements one by one hangs up at the first transaction, and is known by that. */
+async function sharedSessionAt(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Inspected> {
+  try {
+    return await sessionAt(address, server, settings, 'transaction');
+  } catch (error) {
+    if (codeOf(error) !== 'CONNECTION_CLOSED') throw error;
+    await sessionAt(address, server, settings, 'statement');
+    throw unfit('hangs up at a transaction, as poolers in statement mode do');
+  }
+}
+
+function unfit(why: string): UnfitServerError {
+  return new UnfitServerError(
+    `The pooler before Postgres ${why}: set its pool_mode to transaction or session, or connect to Postgres directly`,
+  );
 }
 
 /** What one session is like. */
@@ -265,18 +276,19 @@ interface Inspected {
   readonly isReadOnly: boolean;
 }
 
+/** Asks in a session for which the limits are set from its start, in its one transaction, or not at all. */
 async function sessionAt(
   address: DatabaseAddress,
   server: Server,
   settings: PoolOptions,
-  isShared: boolean,
+  limitedFor: 'session' | 'transaction' | 'statement',
 ): Promise<Inspected> {
   const { name, limits } = settings;
   const client = connectTo(address, server, {
     max: 1,
     fetch_types: false,
     prepare: false,
-    connection: isShared ? { application_name: name } : sessionOf(name, limits),
+    connection: limitedFor === 'session' ? sessionOf(name, limits) : { application_name: name },
   });
   const hold = Object.entries(limits).map(
     ([setting, ms]) => `current_setting('${setting}')::interval = interval '${ms} ms'`,
@@ -296,11 +308,8 @@ async function sessionAt(
         isReadOnly: row?.['read_only'] === true,
       };
     };
-    if (!isShared) return await ask(client as unknown as Session);
-    return await survivingLoss(client, (sql) => {
-      void sql.unsafe(settingLocally(settings)).execute();
-      return ask(sql);
-    });
+    if (limitedFor === 'transaction') return await survivingLoss(client, limited(settings, ask));
+    return await ask(client as unknown as Session);
   } finally {
     await client.end({ timeout: 1 });
   }
@@ -333,6 +342,25 @@ function connectTo(address: DatabaseAddress, server: Server, client: Client): po
     ...(database === null ? {} : { database }),
     ...(address.isTlsDirect ? { sslnegotiation: 'direct' as const } : {}),
   });
+}
+
+/**
+ * What is done in a transaction, with the limits set before it. That is sent along with what comes first, and so takes no
+ * round trip of its own.
+ */
+function limited<T>(settings: PoolOptions, work: (sql: Session) => PromiseLike<T>): (sql: Session) => Promise<T> {
+  return async (sql) => {
+    let refusal: unknown = null;
+    const setting = sql.unsafe(settingLocally(settings)).execute();
+    setting.catch((error: unknown) => {
+      refusal = error;
+    });
+    try {
+      return await work(sql);
+    } catch (error) {
+      throw refusal ?? error;
+    }
+  };
 }
 
 /** What a session is set up with as it begins. As texts: the driver leaves a zero out. */
