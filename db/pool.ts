@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { READ_ONLY, UnfitServerError, codeOf, lossOf } from './faults.ts';
 import { readAddress, type DatabaseAddress, type Server } from './tls.ts';
@@ -31,6 +30,8 @@ interface Found {
 /** A driver's pool on one server. */
 interface Opened extends Found {
   readonly client: postgres.Sql;
+  /** How much of what was sent has no answer yet. */
+  underWay: number;
 }
 
 type Parsers = postgres.Sql['options']['parsers'];
@@ -41,9 +42,7 @@ type Session = Pick<postgres.TransactionSql, 'unsafe' | 'savepoint'>;
 /** So that a server which is read-only for long is not connected to anew for everything that would be written. */
 const LEAVE_READ_ONLY_AFTER_MS = 1_000;
 const CONNECT_TIMEOUT_SECONDS = 10;
-/** Longer than a statement may take, so that what is under way on a server that is left comes to its end. */
-const LEAVE_AFTER_SECONDS = 30;
-const CLOSE_AFTER_SECONDS = 5;
+const CLOSE_AFTER_MS = 5_000;
 /** By these a session, or what stands before it, shows that it is not what it was taken for. */
 const DOUBTFUL = new Set(['08P01', '26000', '42P05', '57P01', '57P02', '57P03']);
 /** What a pooler, or a server that does not know a setting, answers to one at the start of a connection. */
@@ -63,7 +62,8 @@ export class Pool {
   #opening: Promise<Opened> | null = null;
   #isClosed = false;
   #leftAtMs = -Infinity;
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #left = new Set<Opened>();
+  #onEnd: () => void = () => undefined;
 
   constructor(address: string, settings: PoolOptions) {
     this.#address = readAddress(address);
@@ -89,20 +89,29 @@ export class Pool {
   async close(): Promise<void> {
     this.#isClosed = true;
     const opened = this.#opened ?? (await this.#opening?.catch(() => null));
-    if (opened != null) this.#leave(opened, CLOSE_AFTER_SECONDS);
-    const patience = new AbortController();
-    const late = delay(CLOSE_AFTER_SECONDS * 1_000, undefined, { signal: patience.signal }).catch(() => undefined);
-    await Promise.race([Promise.all(this.#leaving), late]);
-    patience.abort();
+    const ended = new Promise<void>((resolve) => {
+      this.#onEnd = resolve;
+    });
+    if (opened != null) this.#leave(opened);
+    if (this.#left.size === 0) return;
+    const late = setTimeout(() => {
+      for (const left of this.#left) this.#end(left);
+    }, CLOSE_AFTER_MS);
+    await ended;
+    clearTimeout(late);
   }
 
   async #use<T>(work: (opened: Opened) => PromiseLike<T>): Promise<T> {
     const opened = await this.#open();
+    opened.underWay += 1;
     try {
       return await work(opened);
     } catch (error) {
       this.#heed(opened, error);
       throw error;
+    } finally {
+      opened.underWay -= 1;
+      if (opened.underWay === 0 && this.#left.has(opened)) this.#end(opened);
     }
   }
 
@@ -121,7 +130,7 @@ export class Pool {
 
   async #look(): Promise<Opened> {
     const found = await findServer(this.#address, this.#settings);
-    this.#opened = { ...found, client: this.#connect(found) };
+    this.#opened = { ...found, client: this.#connect(found), underWay: 0 };
     return this.#opened;
   }
 
@@ -150,12 +159,20 @@ export class Pool {
     if (code === READ_ONLY || lossOf(error) !== null || (code !== null && DOUBTFUL.has(code))) this.#leave(opened);
   }
 
-  #leave(opened: Opened, afterSeconds = LEAVE_AFTER_SECONDS): void {
+  /** Sends no more there. What is under way comes to its end first. */
+  #leave(opened: Opened): void {
     if (this.#opened !== opened) return;
     this.#opened = null;
     this.#leftAtMs = performance.now();
-    const left = opened.client.end({ timeout: afterSeconds }).finally(() => this.#leaving.delete(left));
-    this.#leaving.add(left);
+    this.#left.add(opened);
+    if (opened.underWay === 0) this.#end(opened);
+  }
+
+  #end(left: Opened): void {
+    this.#left.delete(left);
+    // Without a time of its own the driver would wait for statements that it lost itself.
+    void left.client.end({ timeout: 0 });
+    if (this.#left.size === 0) this.#onEnd();
   }
 }
 
@@ -311,7 +328,7 @@ async function sessionAt(
     if (limitedFor === 'transaction') return await survivingLoss(client, limited(settings, ask));
     return await ask(client as unknown as Session);
   } finally {
-    await client.end({ timeout: 1 });
+    await client.end({ timeout: 0 });
   }
 }
 
