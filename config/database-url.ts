@@ -124,7 +124,7 @@ function serversOf(hosts: string, portParameter: string | undefined): DatabaseSe
     const isFolder = /^(?:\/|%2f)/i.test(entry);
     const [, host = '', own] =
       (isFolder ? /^(.+?)(?::(\d+))?$/ : /^(\[[0-9a-fA-F:.%]+\]|[^:[\]]+)(?::(\d*))?$/).exec(entry) ?? [];
-    const port = Number(own || ports[index] || ports[0] || 5432);
+    const port = Number([own, ports[index], ports[0]].find((known) => known !== undefined && known !== '') ?? 5432);
     const isPort = Number.isInteger(port) && port > 0 && port <= 65_535;
     return host !== '' && isPort ? [{ host: decodeURIComponent(host), port }] : [null];
   });

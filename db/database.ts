@@ -2,8 +2,9 @@ import { sql, type Name, type SQL } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
 import type postgres from 'postgres';
-import { Pool, type Limits } from './pool.ts';
+import { Pool } from './pool.ts';
 import * as schema from './schema.ts';
+import type { Limits } from './servers.ts';
 
 export { databaseFault, type DatabaseFault } from './faults.ts';
 

@@ -174,11 +174,11 @@ function whyNotAuthorized(message: string): string {
   if (/no encryption|SSL off|SSL required|SSL\/TLS required|requires? (?:SSL|TLS)/i.test(message)) {
     return 'Postgres lets nobody in without TLS: set sslmode in DATABASE_URL to verify-full, or to require';
   }
-  if (/pg_hba\.conf/.test(message)) {
+  if (message.includes('pg_hba.conf')) {
     return 'Postgres lets this user, from this address, into this database by no line of its pg_hba.conf: add one';
   }
   if (/certificate/i.test(message)) return 'Postgres wants a client certificate, which Meterline does not send';
-  if (/not permitted to log in/.test(message)) return 'The user in DATABASE_URL may not log in: give it LOGIN';
+  if (message.includes('not permitted to log in')) return 'The user in DATABASE_URL may not log in: give it LOGIN';
   return 'Postgres does not know the user in DATABASE_URL: create it, or correct the name';
 }
 
@@ -186,7 +186,7 @@ function whyNotAuthorized(message: string): string {
 function whyRefusedByPooler(message: string): string | null {
   if (/startup (?:parameter|option)|command-line options/i.test(message)) {
     const name = settingIn(message);
-    return name === null || name === 'options' || /in options/.test(message)
+    return name === null || name === 'options' || message.includes('in options')
       ? 'The pooler before Postgres does not take options of DATABASE_URL: remove it, or connect to Postgres directly'
       : `The pooler before Postgres does not take ${name} at the start of a connection: add it to its ignore_startup_parameters`;
   }
@@ -202,7 +202,7 @@ function whyRefusedByPooler(message: string): string | null {
   if (/max_client_conn|too many clients|no more connections/i.test(message)) {
     return 'The pooler before Postgres takes no more connections: raise its max_client_conn';
   }
-  if (/query_wait_timeout/.test(message)) {
+  if (message.includes('query_wait_timeout')) {
     return 'No connection of the pooler before Postgres became free in time: raise its pool_size';
   }
   if (/server login|server_login_retry|connect to server|server conn crashed|shut down|shutting down/i.test(message)) {

@@ -193,7 +193,10 @@ async function bare(url: string): Promise<{ client: (what: string) => Promise<un
   const { default: postgres } = await import('postgres');
   const client = postgres(url, { max: 1, prepare: false, fetch_types: false });
   return {
-    client: async (what) => (await client.unsafe(`select ${what} as is`))[0]?.['is'],
+    client: async (what) => {
+      const [found] = await client.unsafe<{ is: unknown }[]>(`select ${what} as is`);
+      return found?.is;
+    },
     end: () => client.end({ timeout: 1 }),
   };
 }

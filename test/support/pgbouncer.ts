@@ -89,7 +89,7 @@ export async function startBouncer(
 
   let child: ChildProcess | null = null;
   const kill = async (): Promise<void> => {
-    if (child === null || child.exitCode !== null) return;
+    if (child?.exitCode !== null) return;
     const exit = once(child, 'exit');
     child.kill('SIGKILL');
     await exit;
