@@ -187,6 +187,13 @@ export function warningsOf(address: string): string[] {
   return parsed.dropped.map(({ name, why }) => `${name} in DATABASE_URL is not carried out: ${why}`);
 }
 
+/** Where the servers of an address are, for people: nothing else of it may be told. */
+export function placesOf(address: string): string {
+  const parsed = parseDatabaseUrl(address);
+  if ('faults' in parsed) return 'DATABASE_URL';
+  return parsed.servers.map(({ host, port }) => `${host}:${port}`).join(', ');
+}
+
 /** libpq's own variables, where the address itself does not say. */
 export function withTlsFrom(
   env: { mode?: SslMode | undefined; rootCert?: string | undefined },

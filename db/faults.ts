@@ -18,9 +18,10 @@ export class UnfitServerError extends Error {
   override readonly name = 'UnfitServerError';
 }
 
+const SCHEMA_ERROR = 'SchemaError';
 /** The database has not the schema of this release. The message says how it differs, and what to do. */
 export class SchemaError extends Error {
-  override readonly name = 'SchemaError';
+  override readonly name = SCHEMA_ERROR;
 }
 
 const CONNECTION_CODES = new Set([
@@ -79,9 +80,14 @@ export function isFatal(cause: unknown): boolean {
   return /^(?:FATAL|PANIC)$/.test(said.severity ?? said.severity_local ?? '');
 }
 
-/** Whether the database lacks what this release has in its schema. */
+/** Whether the database may lack what this release has in its schema. */
 export function isOfSchema({ code }: DatabaseFault): boolean {
-  return SCHEMA_CODE.test(code);
+  return SCHEMA_CODE.test(code) || code === SCHEMA_ERROR;
+}
+
+/** Whether Postgres lets nobody in with this address, until somebody corrects one of them. */
+export function isRefusal({ code, unavailable: isUnavailable }: DatabaseFault): boolean {
+  return isUnavailable && /^(28|3D|42|0A|UnfitServerError)/.test(code);
 }
 
 /** What a caught error says of the database, or null when it is of another kind. */
