@@ -13,17 +13,39 @@ export interface Environment {
  * HOST is an address of this machine. Throws {@link ConfigError} naming every fault of all of them at once.
  */
 export async function loadEnvironment(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Variables,
   required: Parameters<typeof loadConfig>[1],
   { listens }: { listens: boolean },
 ): Promise<Environment> {
+  const { config, temporal } = await gather(env, { required, listens, usesTemporal: true });
+  if (temporal === null) throw new Error('Temporal is used, and its settings were not read');
+  return { config, temporal };
+}
+
+/**
+ * As {@link loadEnvironment}, for a stack that starts what is not named: what is said of Temporal is meant for another one
+ * where TEMPORAL_ADDRESS is not set, and not looked at.
+ */
+export async function loadStackConfig(env: Variables): Promise<Config> {
+  const usesTemporal = (env['TEMPORAL_ADDRESS'] ?? '') !== '';
+  const { config } = await gather(env, { required: [], listens: true, usesTemporal });
+  return config;
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+async function gather(
+  env: Variables,
+  wanted: { required: Parameters<typeof loadConfig>[1]; listens: boolean; usesTemporal: boolean },
+): Promise<{ config: Config; temporal: TemporalSettings | null }> {
   const faults: string[] = [];
-  const config = orFaults(faults, () => loadConfig(env, required));
-  const temporal = orFaults(faults, () => loadTemporalSettings(env, config?.temporal.namespace ?? 'default'));
-  const host = config?.host ?? (env['HOST'] === undefined || env['HOST'] === '' ? null : env['HOST']);
-  const faultOfHost = listens && host !== null ? await whyNotAt(host) : null;
+  const config = orFaults(faults, () => loadConfig(env, wanted.required));
+  const namespace = config?.temporal.namespace ?? 'default';
+  const temporal = wanted.usesTemporal ? orFaults(faults, () => loadTemporalSettings(env, namespace)) : null;
+  const host = config?.host ?? env['HOST'] ?? '';
+  const faultOfHost = wanted.listens && host !== '' ? await whyNotAt(host) : null;
   if (faultOfHost !== null) faults.push(faultOfHost);
-  if (config === null || temporal === null || faults.length > 0) throw new ConfigError(faults.sort());
+  if (config === null || faults.length > 0) throw new ConfigError(faults.sort());
   return { config, temporal };
 }
 
