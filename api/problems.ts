@@ -64,8 +64,8 @@ export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
       return;
     }
     const fault = databaseFault(error);
-    log.error({ reqId: request.id, ...scrubbed(error) }, 'A request failed');
     const detail = fault === null ? null : await whyUnavailable(fault, db);
+    log.error({ reqId: request.id, ...scrubbed(error), ...(detail === null ? {} : { detail }) }, 'A request failed');
     const extra = idOf(request);
     sendProblem(
       response,

@@ -3,7 +3,7 @@ import { row, type Db } from './database.ts';
 import { SchemaError } from './faults.ts';
 
 /** When the last migration of this release was made, as the journal of migrations says. */
-export const LAST_MIGRATION_MS = 1_795_930_000_000;
+export const LAST_MIGRATION_MS = 1_795_923_223_228;
 
 /** What a process says that works on with a schema which is ahead of it. */
 export const NEWER_SCHEMA =
@@ -18,7 +18,7 @@ export async function checkSchema(db: Db): Promise<'present' | 'newer'> {
     db,
     sql`select to_regclass('connections') is not null as begun, to_regclass('applied_migrations') is not null as told`,
   );
-  if (!found.begun) throw new SchemaError('The database is empty: run "npm run migrate" on it');
+  if (!found.begun) throw new SchemaError('The database has no tables of Meterline yet: run "npm run migrate" on it');
   const lastMs = found.told ? await lastMigrationMs(db) : -Infinity;
   if (lastMs < LAST_MIGRATION_MS) {
     throw new SchemaError('The database has the schema of an older release: run "npm run migrate" on it');

@@ -56,7 +56,7 @@ it('the last migration of the code is that of the journal', () => {
 
 describe('a database', () => {
   it('that was never migrated, or not to the end, says what to run, until that was done', async () => {
-    expect(await whatIsSaid()).toBe('The database is empty: run "npm run migrate" on it');
+    expect(await whatIsSaid()).toBe('The database has no tables of Meterline yet: run "npm run migrate" on it');
     for (let count = 1; count < journal.entries.length; count += 1) {
       await migrateTo(count);
       expect(await whatIsSaid(), String(count)).toBe(
