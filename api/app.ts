@@ -101,7 +101,7 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
-  app.use(notFound, answerProblems(log));
+  app.use(notFound, answerProblems(log, db));
   return app;
 }
 

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
-import { loadConfig } from '../config/config.ts';
+import { warningsOf } from '../config/database-url.ts';
+import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../config/log.ts';
-import { announceReady, configured, exitWith, onStop } from '../config/process.ts';
-import { openDatabase, type Db } from '../db/database.ts';
+import { announceReady, configuredSoon, exitWith, onStop } from '../config/process.ts';
+import { databaseFault, openDatabase, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
+import { NEWER_SCHEMA, checkSchema } from '../db/schema-state.ts';
 import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { createApp } from './app.ts';
 import { scrubbed } from './problems.ts';
@@ -15,20 +17,18 @@ const POOL_SIZE = 10;
 await main();
 
 async function main(): Promise<void> {
-  const config = configured(() =>
-    loadConfig(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS', 'METERLINE_API_TOKEN']),
+  const { config, temporal: reach } = await configuredSoon(
+    loadEnvironment(
+      process.env,
+      ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS', 'METERLINE_API_TOKEN'],
+      { listens: true },
+    ),
   );
   const { databaseUrl, apiToken } = config;
   if (databaseUrl === null || apiToken === null) throw new Error('the configuration lacks what it requires');
   const { log, dropped, flush } = openLog(config.logLevel, 'api');
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
-  const temporal = configured(() =>
-    openTemporal({
-      env: process.env,
-      namespace: config.temporal.namespace,
-      taskQueue: config.temporal.taskQueue,
-    }),
-  );
+  const temporal = openTemporal({ temporal: reach, taskQueue: config.temporal.taskQueue });
   const ring = createKeyRing(config.encryptionKeys);
   const stopping = new AbortController();
   const app = createApp({
@@ -70,18 +70,23 @@ async function main(): Promise<void> {
   });
   const url = await listen(server, config.host, config.port).catch(explain);
   log.info({ url, docs: `${url}/docs` }, 'listening');
+  for (const warning of warningsOf(databaseUrl)) log.warn(warning);
   announceReady(url);
-  await tellOfStoredKeys(database.db, ring, log);
+  await tellOfDatabase(database.db, ring, log);
 }
 
-/** The API opens none of them; but with another ring than the workers' it would store keys that those cannot open. */
-async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
+/**
+ * Whether the database is one to work with. The API opens no stored key; but with another ring than the workers' it would
+ * store keys that those cannot open.
+ */
+async function tellOfDatabase(db: Db, ring: KeyRing, log: Logger): Promise<void> {
   try {
+    if ((await checkSchema(db)) === 'newer') log.warn(NEWER_SCHEMA);
     const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
     log[level](message);
   } catch (error) {
     // It serves all the same, and says of every request what is the matter.
-    log.warn(scrubbed(error), 'whether the stored keys open could not be checked');
+    log.warn(scrubbed(error), databaseFault(error)?.message ?? 'whether the stored keys open could not be checked');
   }
 }
 

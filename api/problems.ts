@@ -1,7 +1,9 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
-import { databaseFault } from '../db/database.ts';
+import { databaseFault, type DatabaseFault, type Db } from '../db/database.ts';
+import { READ_ONLY, SchemaError, isOfSchema, isRefusal } from '../db/faults.ts';
+import { checkSchema } from '../db/schema-state.ts';
 import { failureKind, type FailureCode } from '../domain/failures.ts';
 import type { ProblemDocument, RequestFault } from './schemas.ts';
 import { TemporalUnavailableError } from './temporal.ts';
@@ -47,8 +49,8 @@ export const notFound: RequestHandler = () => {
 };
 
 /** Turns whatever a handler threw into a problem document. What is not meant for the caller goes to the log only. */
-export function answerProblems(log: Logger): ErrorRequestHandler {
-  return (error: unknown, request, response, next) => {
+export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
+  return async (error: unknown, request, response, next) => {
     if (response.headersSent) {
       next(error);
       return;
@@ -62,13 +64,28 @@ export function answerProblems(log: Logger): ErrorRequestHandler {
       return;
     }
     const fault = databaseFault(error);
-    log.error({ reqId: request.id, ...scrubbed(error) }, 'A request failed');
-    if (fault?.unavailable === true) {
-      sendProblem(response, new Problem('unavailable', { detail: 'Postgres does not answer.', extra: idOf(request) }));
-    } else {
-      sendProblem(response, new Problem('internal', { extra: idOf(request) }));
-    }
+    const detail = fault === null ? null : await whyUnavailable(fault, db);
+    log.error({ reqId: request.id, ...scrubbed(error), ...(detail === null ? {} : { detail }) }, 'A request failed');
+    const extra = idOf(request);
+    sendProblem(
+      response,
+      detail === null ? new Problem('internal', { extra }) : new Problem('unavailable', { detail, extra }),
+    );
   };
+}
+
+/** What of a fault of the database may be told to anybody; null where it is available, and the fault is our own. */
+export async function whyUnavailable(fault: DatabaseFault, db: Db): Promise<string | null> {
+  if (isOfSchema(fault)) {
+    const state: unknown = await checkSchema(db).catch((error: unknown) => error);
+    return state instanceof SchemaError ? `${state.message}.` : null;
+  }
+  if (!fault.unavailable) return null;
+  if (fault.code === READ_ONLY) {
+    return 'Postgres is read-only, be it a standby or for a failover, so nothing was changed.';
+  }
+  if (isRefusal(fault)) return 'Postgres lets the API not in. The log of the API says why.';
+  return 'Postgres does not answer.';
 }
 
 function idOf(request: { id: unknown }): { request_id: string } {

@@ -7,7 +7,7 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { loadTemporalSettings } from '../config/temporal.ts';
+import type { TemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/messages.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
@@ -43,15 +43,11 @@ const CHECK_DEADLINE_MS = 2_000;
 const RETRIES = defaultGrpcRetryOptions({ maxAttempts: 8, factor: 1.2, initialIntervalMs: () => 150 });
 
 /**
- * Opens Temporal as its own environment variables say: address, namespace, TLS, API key. Nothing is sent before the
+ * Opens Temporal as its own environment variables said: address, namespace, TLS, API key. Nothing is sent before the
  * first call, so that the API starts, and serves what is in Postgres, while Temporal is down.
  */
-export function openTemporal(settings: {
-  env: Readonly<Record<string, string | undefined>>;
-  namespace: string;
-  taskQueue: string;
-}): OpenedTemporal {
-  const { connectionOptions, namespace } = loadTemporalSettings(settings.env, settings.namespace);
+export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: string }): OpenedTemporal {
+  const { connectionOptions, namespace } = settings.temporal;
   const connection = Connection.lazy({
     ...connectionOptions,
     interceptors: [makeGrpcRetryInterceptor(RETRIES)],

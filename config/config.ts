@@ -100,13 +100,17 @@ function isGuessable(key: Buffer): boolean {
   );
 }
 
+function isPort(digits: string | undefined): boolean {
+  return Number(digits) >= 1 && Number(digits) <= 65_535;
+}
+
 const environment = z.object({
   DATABASE_URL: databaseUrl.optional(),
   PGSSLMODE: z.enum(SSL_MODES, `must be one of ${SSL_MODES.join(', ')}`).optional(),
   PGSSLROOTCERT: z.string().refine(holdsCertificates, 'names no file of certificates').optional(),
   TEMPORAL_ADDRESS: z
     .string()
-    .regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port')
+    .refine((text) => isPort(/^[^\s/]+:(\d{1,5})$/.exec(text)?.[1]), 'must be host:port')
     .optional(),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   TEMPORAL_UI_URL: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),

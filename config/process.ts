@@ -36,7 +36,16 @@ export function configured<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof ConfigError) exitWith(error.message);
-    throw error;
+    return endOn(error);
   }
+}
+
+/** As {@link configured}, for what takes a while to read. */
+export function configuredSoon<T>(reading: Promise<T>): Promise<T> {
+  return reading.catch(endOn);
+}
+
+function endOn(error: unknown): never {
+  if (error instanceof ConfigError) exitWith(error.message);
+  throw error;
 }

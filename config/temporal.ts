@@ -32,12 +32,14 @@ function read(set: Environment): ClientConnectConfig {
   try {
     const profile = loadClientConfigProfile({ overrideEnvVars: set });
     const { clientCert, clientKey, disabled } = profile.tls ?? {};
+    const faults: string[] = [];
     if ((clientCert === undefined) !== (clientKey === undefined)) {
-      throw new ConfigError(['a client certificate for Temporal and its key belong together; one of them is missing']);
+      faults.push('a client certificate for Temporal and its key belong together; one of them is missing');
     }
     if (disabled === true && (profile.apiKey !== undefined || clientCert !== undefined)) {
-      throw new ConfigError(['an API key or a certificate goes to Temporal over TLS only; TEMPORAL_TLS is false']);
+      faults.push('an API key or a certificate goes to Temporal over TLS only; TEMPORAL_TLS is false');
     }
+    if (faults.length > 0) throw new ConfigError(faults);
     const settings = toClientOptions(profile);
     const { tls } = settings.connectionOptions;
     if (typeof tls === 'object' && tls?.clientCertPair !== undefined) checkPair(tls.clientCertPair);

@@ -1,9 +1,12 @@
-import { DrizzleQueryError, sql, type Name, type SQL } from 'drizzle-orm';
+import { sql, type Name, type SQL } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
-import postgres from 'postgres';
+import type postgres from 'postgres';
+import { Pool } from './pool.ts';
 import * as schema from './schema.ts';
-import { readAddress } from './tls.ts';
+import type { Limits } from './servers.ts';
+
+export { databaseFault, type DatabaseFault } from './faults.ts';
 
 /** A connection pool, or a transaction in it. Every query takes one as its first argument. */
 export type Db = Pick<
@@ -19,65 +22,25 @@ export interface Database {
 }
 
 /**
- * Opens a pool on a `postgres://` address; nothing is sent before the first query, and a lost server is connected to
- * again by the next one. `max` is the number of connections, `name` what Postgres shows for them.
+ * A process that is frozen or cut off in the middle of a transaction must not hold up the others for ever. All lie below the
+ * half minute that an activity has, so that a statement never outlives the try that asked for it.
  */
-export function openDatabase(url: string, options: { max: number; name: string }): Database {
-  const client = connectTo(url, {
-    max: options.max,
-    idle_timeout: 60,
-    max_lifetime: 30 * 60,
-    connection: {
-      application_name: options.name,
-      TimeZone: 'UTC',
-      // A process that is frozen or cut off in the middle of a transaction must not hold up the others for ever. All
-      // lie below the half minute that an activity has, so that a statement never outlives the try that asked for it.
-      idle_in_transaction_session_timeout: 20_000,
-      lock_timeout: 10_000,
-      statement_timeout: 25_000,
-    },
-  });
-  return { db: survivingLoss(drizzle(client, { schema })), close: () => client.end({ timeout: 5 }) };
-}
-
-/** A client of a `postgres://` address, over TLS as far as the address asks for it. */
-export function connectTo(address: string, options: Options): postgres.Sql {
-  const { url, ssl } = readAddress(address);
-  return postgres(url, { connect_timeout: 10, onnotice: () => undefined, ...options, ssl });
-}
-
-type Options = Omit<postgres.Options<Record<string, never>>, 'ssl'>;
+const LIMITS: Limits = {
+  idle_in_transaction_session_timeout: 20_000,
+  lock_timeout: 10_000,
+  statement_timeout: 25_000,
+};
 
 /**
- * The driver answers every failure in a transaction with a rollback, also the loss of its connection, and it lets a
- * transaction that was lost go on. Either writes to no socket, from outside of any promise, which ends the process; or
- * into the next session of that connection. So neither reaches it: Postgres has rolled back, and the driver rejects the
- * transaction by itself as it notices the loss, which is what the caller sees.
+ * Opens a pool on a `postgres://` address; nothing is sent before the first query, and a lost server is connected to
+ * again by the next one. `max` is the number of connections, `name` what Postgres shows for them. Throws where the address
+ * has a fault.
  */
-function survivingLoss<Session extends Pick<Db, 'transaction'>>(session: Session, isLost = () => false): Session {
-  const transaction: Db['transaction'] = async (work, config) => {
-    let isOver = false;
-    const never = (): Promise<never> => new Promise<never>(() => undefined);
-    try {
-      return await session.transaction(async (tx) => {
-        try {
-          const result = await work(survivingLoss(tx, () => isOver));
-          return isOver ? await never() : result;
-        } catch (error) {
-          if (!isOver && lossOf(causeOf(error)) === null) throw error;
-          return never();
-        }
-      }, config);
-    } finally {
-      isOver = true;
-    }
-  };
-  return new Proxy(session, {
-    get: (target, name): unknown => {
-      if (isLost()) throw new Error('This transaction is over: its connection was lost');
-      return name === 'transaction' ? transaction : Reflect.get(target, name);
-    },
-  });
+export function openDatabase(url: string, options: { max: number; name: string; limits?: Limits }): Database {
+  const pool = new Pool(url, { limits: LIMITS, ...options });
+  // It has of the driver's client what Drizzle uses.
+  const db = drizzle(pool as unknown as postgres.Sql, { schema });
+  return { db, close: () => pool.close() };
 }
 
 /**
@@ -134,98 +97,4 @@ export function epochMs(instant: SQL): SQL {
 /** Parts of a statement with commas between them. */
 export function list(parts: readonly (SQL | Name)[]): SQL {
   return sql.join([...parts], sql`, `);
-}
-
-const CONNECTION_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ENOTFOUND',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'CONNECT_TIMEOUT',
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'ERR_STREAM_WRITE_AFTER_END',
-  'ERR_STREAM_DESTROYED',
-]);
-
-/** That the server's certificate is not the one that `sslmode` asks for. */
-const CERTIFICATE_CODE = /^(ERR_TLS_CERT|CERT_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY))/;
-
-/** A database error, told without the values that were sent: those may be keys or somebody's figures. */
-export interface DatabaseFault {
-  /** The SQLSTATE, or the name of a network failure. */
-  readonly code: string;
-  readonly constraint: string | null;
-  /** Whether Postgres could not be reached, was starting or stopping, or was out of room, rather than refusing the query. */
-  readonly unavailable: boolean;
-  /** Whether it may be the values that were sent, rather than Postgres, its schema or the rights in it. */
-  readonly isOfContent: boolean;
-  readonly message: string;
-}
-
-/** Postgres is unavailable, busy or out of room: that it was lost, ended, locked, or called a transaction off. */
-const UNAVAILABLE = /^(08|53|57|58|55P03|25P03|40)/;
-/** The schema or the rights are not those of this release, or files of Postgres are damaged. */
-const NOT_AS_SET_UP = /^(0A|25|28|3D|3F|42|55|F0|XX00[12])/;
-
-function causeOf(error: unknown): unknown {
-  return error instanceof DrizzleQueryError ? error.cause : error;
-}
-
-/** The name of the network failure that a driver's error is, or null when the connection is as it was. */
-function lossOf(cause: unknown): string | null {
-  const code = codeOf(cause);
-  return code !== null && CONNECTION_CODES.has(code) ? code : null;
-}
-
-function codeOf(cause: unknown): string | null {
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : null;
-}
-
-/** What a caught error says of the database, or null when it is of another kind. */
-export function databaseFault(error: unknown): DatabaseFault | null {
-  const cause = causeOf(error);
-  if (cause instanceof postgres.PostgresError) {
-    const { code, constraint_name: constraint = null } = cause;
-    const unavailable = UNAVAILABLE.test(code);
-    const isOfContent = !unavailable && !NOT_AS_SET_UP.test(code);
-    const where = constraint === null ? '' : ` (${constraint})`;
-    const what = unavailable ? 'Postgres is unavailable, busy or out of room' : 'Postgres refused a statement';
-    return { code, constraint, unavailable, isOfContent, message: `${what}: SQLSTATE ${code}${where}` };
-  }
-  const lost = lossOf(cause);
-  if (lost !== null) {
-    // The driver asks for TLS and goes on with it whatever it hears, to which a server without TLS hangs up.
-    const isWithoutTls = cause instanceof Error && cause.message.includes('before secure TLS connection');
-    const what = isWithoutTls ? 'does not speak TLS, which sslmode asks for, or hung up' : 'does not answer';
-    return {
-      code: lost,
-      constraint: null,
-      unavailable: true,
-      isOfContent: false,
-      message: `Postgres ${what}: ${lost}`,
-    };
-  }
-  const code = codeOf(cause);
-  if (code !== null && CERTIFICATE_CODE.test(code)) {
-    const why =
-      code === 'ERR_TLS_CERT_ALTNAME_INVALID'
-        ? 'it is made out to another host than the one in DATABASE_URL'
-        : 'it has expired, or no authority signed it that is trusted here; sslrootcert in DATABASE_URL names one';
-    const message = `The certificate of Postgres is refused (${code}): ${why}`;
-    return { code, constraint: null, unavailable: true, isOfContent: false, message };
-  }
-  if (error instanceof DrizzleQueryError) {
-    return {
-      code: code ?? 'UNKNOWN',
-      constraint: null,
-      unavailable: false,
-      isOfContent: true,
-      message: 'A statement failed before it reached Postgres',
-    };
-  }
-  return null;
 }

@@ -320,6 +320,10 @@ export const syncs = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.n, table.runId] }),
+    // The workers ask for these every few seconds, and of the syncs of years next to none are under way.
+    index('syncs_running')
+      .on(table.connectionId)
+      .where(sql`state = 'running'`),
     check('syncs_kind', oneOf('kind', SYNC_KINDS)),
     check('syncs_state', oneOf('state', ['running', 'succeeded', 'failed'])),
     check('syncs_ended', sql`(state = 'running') = (${table.endedAt} is null)`),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { ConfigError, type Config } from '../config/config.ts';
+import { loadStackConfig } from '../config/environment.ts';
 import { addDays, dayOf } from '../domain/days.ts';
 import { Console } from './console.ts';
 import { printGuide } from './guide.ts';
@@ -24,7 +25,7 @@ const out = new Console();
 
 async function main(): Promise<void> {
   const once = isOnce(process.argv.slice(2));
-  const config = configOrExit();
+  const config = await configOrExit();
   out.line(out.style('bold', "Meterline, with a simulated organization's cost and usage"));
   try {
     const stack = await startStack({
@@ -52,9 +53,9 @@ function isOnce(args: readonly string[]): boolean {
   process.exit(2);
 }
 
-function configOrExit(): Config {
+async function configOrExit(): Promise<Config> {
   try {
-    return loadConfig(process.env);
+    return await loadStackConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     out.error(error.message);

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/config.ts';
 import { EMBEDDED_FILES } from '../config/embedded.ts';
-import { connectTo } from '../db/database.ts';
+import { openDatabase, row, rows } from '../db/database.ts';
+import { sql } from 'drizzle-orm';
 import type { Console } from './console.ts';
 import { capLogs, logFileOf } from './logs.ts';
 import { isFree, nextFreePort } from './ports.ts';
@@ -355,15 +356,20 @@ function refuseOtherKind(dataDir: string, kind: Kind): void {
  * simulator. So it takes only one that is empty or holds the sample organization alone.
  */
 async function refuseRealData(databaseUrl: string, sampleOrganization: string): Promise<void> {
-  const sql = connectTo(databaseUrl, { max: 1 });
+  const database = openDatabase(databaseUrl, { max: 1, name: 'meterline demo' });
   try {
-    const [found] = await sql`select to_regclass('connections') is not null as present`;
-    if (found?.['present'] !== true) return;
-    const others = await sql`
-      select 1 from connections where organization_id is distinct from ${sampleOrganization} limit 1`;
+    const { present } = await row<{ present: boolean }>(
+      database.db,
+      sql`select to_regclass('connections') is not null as present`,
+    );
+    if (!present) return;
+    const others = await rows(
+      database.db,
+      sql`select 1 from connections where organization_id is distinct from ${sampleOrganization} limit 1`,
+    );
     if (others.length === 0) return;
   } finally {
-    await sql.end({ timeout: 1 });
+    await database.close();
   }
   throw new Error(
     "The database that DATABASE_URL names holds connections that are not the demo's, and the demo leaves it alone. " +

@@ -1,4 +1,5 @@
-import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { ConfigError, type Config } from '../config/config.ts';
+import { loadStackConfig } from '../config/environment.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { Console } from './console.ts';
 import { CONNECTING, printGuide } from './guide.ts';
@@ -9,7 +10,7 @@ import { startStack, type Stack } from './stack.ts';
 const out = new Console();
 
 async function main(): Promise<void> {
-  const config = configOrExit();
+  const config = await configOrExit();
   out.line(out.style('bold', 'Meterline'));
   try {
     const stack = await startStack({ kind: 'live', config, env: process.env, dataDir: config.dataDir, console: out });
@@ -20,9 +21,9 @@ async function main(): Promise<void> {
   }
 }
 
-function configOrExit(): Config {
+async function configOrExit(): Promise<Config> {
   try {
-    return loadConfig(process.env);
+    return await loadStackConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     out.error(error.message);

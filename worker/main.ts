@@ -2,16 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime } from '@temporalio/worker';
-import { sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
-import { loadConfig } from '../config/config.ts';
-import { loadTemporalSettings } from '../config/temporal.ts';
+import { placesOf, warningsOf } from '../config/database-url.ts';
+import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../config/log.ts';
 import { warningOf } from '../domain/base-url.ts';
-import { announceReady, configured, onStop } from '../config/process.ts';
-import { databaseFault, openDatabase, row, type Db } from '../db/database.ts';
+import { announceReady, configuredSoon, onStop } from '../config/process.ts';
+import { databaseFault, openDatabase, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
+import { NEWER_SCHEMA, checkSchema } from '../db/schema-state.ts';
 import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { startKeeper } from './keeper.ts';
 import { temporalLogger } from './logger.ts';
@@ -26,12 +26,10 @@ setFlagsFromString('--heap-growing-percent=30');
 
 /** `npm run worker`: carries workflows and activities until it is asked to stop. */
 async function main(): Promise<void> {
-  const config = configured(() =>
-    loadConfig(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS']),
+  const { config, temporal } = await configuredSoon(
+    loadEnvironment(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS'], { listens: false }),
   );
-  const { connectionOptions, namespace } = configured(() =>
-    loadTemporalSettings(process.env, config.temporal.namespace),
-  );
+  const { connectionOptions, namespace } = temporal;
   const { log, flush } = openLog(config.logLevel, 'worker');
   Runtime.install({
     logger: temporalLogger(log),
@@ -44,10 +42,12 @@ async function main(): Promise<void> {
     stop.abort();
   });
 
-  const database = openDatabase(config.databaseUrl ?? '', { max: POOL_SIZE, name: 'meterline worker' });
+  const databaseUrl = config.databaseUrl ?? '';
+  for (const warning of warningsOf(databaseUrl)) log.warn(warning);
+  const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline worker' });
   const ring = createKeyRing(config.encryptionKeys);
-  await untilItAnswers('Postgres', stop.signal, log, async () => {
-    await checkSchema(database.db);
+  await untilItAnswers(`Postgres (${placesOf(databaseUrl)})`, stop.signal, log, async () => {
+    if ((await checkSchema(database.db)) === 'newer') log.warn(NEWER_SCHEMA);
     await tellOfStoredKeys(database.db, ring, log);
   });
   const connection = await untilItAnswers('Temporal', stop.signal, log, () =>
@@ -91,11 +91,6 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-async function checkSchema(db: Db): Promise<void> {
-  const { ready } = await row<{ ready: boolean }>(db, sql`select to_regclass('tokens') is not null as ready`);
-  if (!ready) throw new Error('the database has not the present schema; run "npm run migrate"');
-}
-
 /** A key that does not open stops its own connection only: whoever lost an encryption key is told before all of them. */
 async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
   const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
@@ -109,7 +104,7 @@ async function untilItAnswers<T>(what: string, stop: AbortSignal, log: Logger, a
       return await ask();
     } catch (error) {
       const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
-      log.warn({ error: message, retryInMs: waitMs }, `${what} does not answer; trying again`);
+      log.warn({ error: message, retryInMs: waitMs }, `${what} is not to be worked with yet; trying again`);
       await delay(waitMs, undefined, { signal: stop }).catch(() => process.exit(0));
     }
   }

@@ -1,7 +1,9 @@
-import { sql } from 'drizzle-orm';
 import { setTimeout as delay } from 'node:timers/promises';
+import { databaseFault, type Db } from '../../db/database.ts';
+import { READ_ONLY, isOfSchema } from '../../db/faults.ts';
+import { checkSchema, checkWritable } from '../../db/schema-state.ts';
 import { endpoint } from '../endpoint.ts';
-import { Problem } from '../problems.ts';
+import { Problem, whyUnavailable } from '../problems.ts';
 import { health, nothing, readiness } from '../schemas.ts';
 
 const tag = 'Health';
@@ -28,7 +30,7 @@ const readyz = endpoint({
   method: 'get',
   path: '/readyz',
   tag,
-  summary: 'Whether Postgres and Temporal answer',
+  summary: 'Whether Postgres and Temporal serve',
   query: nothing,
   body: nothing,
   out: readiness,
@@ -36,29 +38,55 @@ const readyz = endpoint({
   refusals: ['unavailable'],
   handle: async (_call, { db, temporal }) => {
     const [postgres, temporalState] = await Promise.all([
-      answers(db.execute(sql`select 1`)),
-      answers(temporal.check()),
+      within(stateOfPostgres(db), SILENT_POSTGRES),
+      within(
+        temporal.check().then(() => OK),
+        SILENT_TEMPORAL,
+      ).catch(() => SILENT_TEMPORAL),
     ]);
-    if (postgres === 'ok' && temporalState === 'ok') {
-      return { status: 200, body: { status: 'ready' as const, postgres, temporal: temporalState } };
+    const states = { postgres: postgres.state, temporal: temporalState.state };
+    if (states.postgres === 'ok' && states.temporal === 'ok') {
+      return { status: 200, body: { status: 'ready' as const, postgres: states.postgres, temporal: states.temporal } };
     }
-    const silent = [...(postgres === 'ok' ? [] : ['Postgres']), ...(temporalState === 'ok' ? [] : ['Temporal'])];
-    throw new Problem('unavailable', {
-      detail: `${silent.join(' and ')} ${silent.length > 1 ? 'do' : 'does'} not answer.`,
-      extra: { postgres, temporal: temporalState },
-    });
+    const detail =
+      postgres === SILENT_POSTGRES && temporalState === SILENT_TEMPORAL
+        ? 'Postgres and Temporal do not answer.'
+        : [postgres, temporalState]
+            .map(({ said }) => said)
+            .filter((said) => said !== '')
+            .join(' ');
+    throw new Problem('unavailable', { detail, extra: states });
   },
 });
 
-async function answers(check: PromiseLike<unknown>): Promise<'ok' | 'unavailable'> {
+/** What a part that this process needs is like, and a sentence where it does not serve. */
+interface State {
+  readonly state: 'ok' | 'unavailable' | 'read_only' | 'not_migrated';
+  readonly said: string;
+}
+
+const OK: State = { state: 'ok', said: '' };
+const SILENT_POSTGRES: State = { state: 'unavailable', said: 'Postgres does not answer.' };
+const SILENT_TEMPORAL: State = { state: 'unavailable', said: 'Temporal does not answer.' };
+
+async function stateOfPostgres(db: Db): Promise<State> {
+  try {
+    await checkSchema(db);
+    await checkWritable(db);
+    return OK;
+  } catch (error) {
+    const fault = databaseFault(error);
+    const said = fault === null ? null : await whyUnavailable(fault, db).catch(() => null);
+    if (fault === null || said === null) return SILENT_POSTGRES;
+    if (said === SILENT_POSTGRES.said) return SILENT_POSTGRES;
+    return { state: isOfSchema(fault) ? 'not_migrated' : fault.code === READ_ONLY ? 'read_only' : 'unavailable', said };
+  }
+}
+
+async function within(check: Promise<State>, otherwise: State): Promise<State> {
   const silence = new AbortController();
   try {
-    return await Promise.race([
-      Promise.resolve(check).then(() => 'ok' as const),
-      delay(CHECK_MS, 'unavailable' as const, { signal: silence.signal }),
-    ]);
-  } catch {
-    return 'unavailable';
+    return await Promise.race([check, delay(CHECK_MS, otherwise, { signal: silence.signal })]);
   } finally {
     silence.abort();
   }

@@ -71,6 +71,31 @@ it('names everything that is missing at once and ends with status 2', async () =
   expect(said.err).not.toMatch(/^\s+at /m);
 });
 
+it("tells faults of its own variables, of Temporal's, and of HOST in one go", async () => {
+  const { exit, said } = start({
+    DATABASE_URL: 'postgres://u:p@h/d?no_such=1',
+    TEMPORAL_ADDRESS: 'nowhere',
+    TEMPORAL_TLS_CLIENT_CERT_PATH: '/no/such/file',
+    METERLINE_API_TOKEN: ADMIN_TOKEN,
+    HOST: 'no-such-host.invalid',
+  });
+  expect(await exit).toBe(2);
+  const told = said.err.split('\n').slice(1, -1);
+  expect(told.map((line) => line.replace(/^ {2}- /, '').split(' ')[0])).toEqual([
+    'DATABASE_URL',
+    'HOST',
+    'METERLINE_ENCRYPTION_KEYS',
+    'TEMPORAL_ADDRESS',
+    'TEMPORAL_TLS_CLIENT_CERT_PATH',
+  ]);
+});
+
+it('warns by name of what its address of Postgres asks for and does not get', async () => {
+  const { ready, said } = start(environment({ DATABASE_URL: `${database.url}?channel_binding=require` }));
+  await ready;
+  await until('the log says so', () => said.out.includes('channel_binding in DATABASE_URL is not carried out'));
+});
+
 it("says in a sentence what is wrong with Temporal's variables, and ends with status 2", async () => {
   const { exit, said } = start(environment({ TEMPORAL_TLS_CLIENT_CERT_PATH: '/no/such/file' }));
   expect(await exit).toBe(2);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { loadTemporalSettings } from '../../config/temporal.ts';
 import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
 
 let temporal: OpenedTemporal;
@@ -10,7 +11,7 @@ const taskQueue = `api-test-${randomUUID()}`;
 
 beforeAll(async () => {
   const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_API_KEY: '' };
-  temporal = openTemporal({ env, namespace: 'default', taskQueue });
+  temporal = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
   connection = await Connection.connect({ address: inject('temporalAddress') });
   client = new Client({ connection });
 });
@@ -66,7 +67,10 @@ it('answers a check', async () => {
 });
 
 it('says within seconds that nobody answers', async () => {
-  const down = openTemporal({ env: { TEMPORAL_ADDRESS: '127.0.0.1:1' }, namespace: 'default', taskQueue });
+  const down = openTemporal({
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: '127.0.0.1:1' }, 'default'),
+    taskQueue,
+  });
   const began = Date.now();
   await expect(down.check()).rejects.toThrow(TemporalUnavailableError);
   await expect(down.startConnection(randomUUID(), 'x')).rejects.toThrow(TemporalUnavailableError);
@@ -76,7 +80,7 @@ it('says within seconds that nobody answers', async () => {
 
 it('takes another namespace from the environment, and says which', async () => {
   const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: 'nowhere' };
-  const elsewhere = openTemporal({ env, namespace: 'default', taskQueue });
+  const elsewhere = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
   expect(elsewhere.namespace).toBe('nowhere');
   await expect(elsewhere.startConnection(randomUUID(), 'x')).rejects.toThrow(TemporalUnavailableError);
   await elsewhere.close();

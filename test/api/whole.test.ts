@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/server.ts';
+import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { addDecimals } from '../../domain/money.ts';
@@ -17,8 +18,7 @@ let url: string;
 beforeAll(async () => {
   world = await createWorld({ timeSkipping: false });
   temporal = openTemporal({
-    env: { TEMPORAL_ADDRESS: inject('temporalAddress') },
-    namespace: 'default',
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }, 'default'),
     taskQueue: world.taskQueue,
   });
   server = createHttpServer(

@@ -172,7 +172,7 @@ describe('a Temporal that asks for a certificate', () => {
 
   it('is given it by the API and by the worker, with the API key beside it', async () => {
     const full = { ...env, ...mutual(), TEMPORAL_API_KEY: API_KEY };
-    const temporal = openTemporal({ env: full, namespace: 'default', taskQueue: 'x' });
+    const temporal = openTemporal({ temporal: loadTemporalSettings(full, 'default'), taskQueue: 'x' });
     await temporal.check();
     await temporal.close();
     const native = await NativeConnection.connect(loadTemporalSettings(full, 'default').connectionOptions);
@@ -190,7 +190,7 @@ describe('a Temporal that asks for a certificate', () => {
     ['name', () => ({ TEMPORAL_TLS_SERVER_NAME: 'somebody.invalid' })],
   ])('is not reached, and sees no API key, with a wrong %s', async (_what, wrong) => {
     const partial = { ...env, ...mutual(), TEMPORAL_API_KEY: API_KEY, ...wrong() };
-    const temporal = openTemporal({ env: partial, namespace: 'default', taskQueue: 'x' });
+    const temporal = openTemporal({ temporal: loadTemporalSettings(partial, 'default'), taskQueue: 'x' });
     await expect(temporal.check()).rejects.toThrow('Temporal does not answer');
     await temporal.close();
     await expect(

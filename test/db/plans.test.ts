@@ -2,6 +2,8 @@ import { sql, type Query } from 'drizzle-orm';
 import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../db/database.ts';
+import { listOverdue } from '../../db/connections.ts';
+import { listEvents, listRestatements, listSyncs } from '../../db/history.ts';
 import { numberSeries } from '../../db/lines.ts';
 import { reportCosts } from '../../db/reports.ts';
 import { costContent } from '../../db/series.ts';
@@ -41,8 +43,8 @@ function linesOf(day: number): CostLine[] {
 }
 
 /** The plans of all statements of their own text that the work makes, as Postgres explains them. */
-async function plansOf(work: (db: Db) => Promise<unknown>): Promise<string[]> {
-  const { session, dialect } = database.db as unknown as Internals;
+async function plansOf(work: (db: Db) => Promise<unknown>, on = database): Promise<string[]> {
+  const { session, dialect } = on.db as unknown as Internals;
   const made: Query[] = [];
   const recording = new Proxy(session, {
     get: (target, name): unknown =>
@@ -53,7 +55,7 @@ async function plansOf(work: (db: Db) => Promise<unknown>): Promise<string[]> {
           }
         : Reflect.get(target, name),
   });
-  const recorded = new Proxy(database.db, {
+  const recorded = new Proxy(on.db, {
     get: (target, name): unknown => {
       if (name === 'session') return recording;
       if (name !== 'execute') return Reflect.get(target, name);
@@ -125,6 +127,64 @@ describe('right after a backfill, before anything was analyzed,', () => {
     const before = await scans();
     await commitCost(db, id, linesOf(DAYS), { day: addDays(TODAY, -1 - DAYS) });
     expect(await scans()).toEqual(before);
+  });
+});
+
+describe('after years', () => {
+  const CONNECTIONS = 40;
+  const RUNS = 1_000;
+  let own: TestDatabase;
+  let one: string;
+  beforeAll(async () => {
+    own = await testDatabase();
+    one = (await connect(own.db)).id;
+    await own.db.execute(sql`
+      insert into connections (id, name, status, began, backfill_to, synced_at)
+      select gen_random_uuid(), 'x', 'active', ${TODAY}, ${TODAY}, now() - interval '30 hours' from generate_series(2, ${CONNECTIONS})
+    `);
+    await own.db.execute(sql`
+      insert into syncs (connection_id, n, run_id, kind, state, from_day, to_day, ended_at)
+      select c.id, n, gen_random_uuid(), 'daily', 'succeeded', ${TODAY}, ${TODAY}, now()
+      from connections c, generate_series(1, ${RUNS}) n order by n
+    `);
+    await own.db.execute(sql`
+      insert into events (connection_id, type, actor, message)
+      select c.id, 'status', 'meterline', 'x' from connections c, generate_series(1, ${RUNS}) n order by n
+    `);
+    await own.db.execute(sql`
+      insert into restatements (connection_id, report, day, before, after, lines_added, lines_removed, lines_changed, sync)
+      select c.id, 'cost', ${TODAY}, 1, 2, 1, 1, 1, n from connections c, generate_series(1, ${RUNS}) n order by n
+    `);
+    await own.db.execute(sql`analyze`);
+  });
+  afterAll(() => own.close());
+
+  it.each<[string, string, (db: Db) => Promise<unknown>]>([
+    ['events', 'events', (db) => listEvents(db, one, { type: null, after: 20_000, limit: 100 })],
+    ['events of a type', 'events', (db) => listEvents(db, one, { type: 'purged', after: null, limit: 100 })],
+    [
+      'syncs',
+      'syncs',
+      (db) => listSyncs(db, one, { kind: null, state: null, after: { n: 500, runId: 'x' }, limit: 100 }),
+    ],
+    ['syncs of a state', 'syncs', (db) => listSyncs(db, one, { kind: null, state: 'failed', after: null, limit: 100 })],
+    [
+      'restatements of days',
+      'restatements',
+      (db) => listRestatements(db, one, { report: 'cost', from: TODAY, to: TODAY, after: null, limit: 100 }),
+    ],
+  ])('a page of %s is read by way of the connection, and no other is looked at', async (_, name, list) => {
+    const [plan = '', ...others] = await plansOf(list, own);
+    expect(others).toEqual([]);
+    expect(plan).toMatch(new RegExp(`Index (Only )?Scan (Backward )?(using|on) ${name}_connection_id_\\w+_pk`));
+    expect(plan).not.toMatch(/Seq Scan/);
+  });
+
+  it('connections that are overdue are told without reading all syncs', async () => {
+    const [plan = ''] = await plansOf((db) => listOverdue(db), own);
+    expect(plan).toMatch(/using syncs_running on syncs/);
+    expect(plan).not.toMatch(/Seq Scan on syncs/);
+    expect(await listOverdue(own.db)).toHaveLength(CONNECTIONS - 1);
   });
 });
 

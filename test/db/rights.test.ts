@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { z } from 'zod';
 import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/server.ts';
+import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
 import { openDatabase } from '../../db/database.ts';
 import { createKeyRing } from '../../db/key-ring.ts';
@@ -67,8 +68,7 @@ beforeAll(async () => {
   const database = { ...openDatabase(service, { max: 10, name: 'meterline test' }), url: service };
   world = await createWorld({ timeSkipping: false, database });
   temporal = openTemporal({
-    env: { TEMPORAL_ADDRESS: inject('temporalAddress') },
-    namespace: 'default',
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }, 'default'),
     taskQueue: world.taskQueue,
   });
   const app = createApp({

@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/server.ts';
+import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal } from '../../api/temporal.ts';
 import { openDatabase, rows, type Database } from '../../db/database.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
@@ -177,7 +178,7 @@ describe('a Temporal that loses everything while a worker lives', () => {
   async function askForSync({ id }: Connected): Promise<number> {
     const taskQueue = place.env['METERLINE_TASK_QUEUE'] ?? '';
     const env = { TEMPORAL_ADDRESS: temporal.address };
-    const opened = openTemporal({ env, namespace: 'default', taskQueue });
+    const opened = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
     const settings = { apiToken: TOKEN, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: null };
     const { db, ring } = place;
     const api = createApp({ db, ring, temporal: opened, log: pino({ level: 'silent' }), config: settings, waitMs: 0 });

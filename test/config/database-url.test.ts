@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from '../../config/config.ts';
+import { parseDatabaseUrl, placesOf, warningsOf, type DatabaseUrl } from '../../config/database-url.ts';
+
+function read(text: string): DatabaseUrl {
+  const parsed = parseDatabaseUrl(text);
+  if ('faults' in parsed) throw new Error(parsed.faults.join());
+  return parsed;
+}
+
+function faultsOf(text: string): readonly string[] {
+  try {
+    loadConfig({ DATABASE_URL: text });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.faults;
+  }
+}
+
+describe('an address as consoles give it', () => {
+  it.each<[string, string, Partial<DatabaseUrl>, string[]]>([
+    [
+      'Neon, pooled',
+      'postgresql://owner:npg_x@ep-cool-name-123-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require',
+      { sslMode: 'require', database: 'neondb', isPooled: false },
+      ['channel_binding'],
+    ],
+    [
+      'Neon, with its endpoint among the options',
+      'postgres://u:p@ep-cool.neon.tech/neondb?options=endpoint%3Dep-cool&sslmode=verify-full',
+      { options: 'endpoint=ep-cool', sslMode: 'verify-full' },
+      [],
+    ],
+    [
+      'Supabase, transaction mode',
+      'postgres://postgres.abcdef:p@aws-0-eu-central-1.pooler.supabase.com:6543/postgres?pgbouncer=true&connection_limit=1',
+      {
+        user: 'postgres.abcdef',
+        isPooled: true,
+        servers: [{ host: 'aws-0-eu-central-1.pooler.supabase.com', port: 6543 }],
+      },
+      ['connection_limit'],
+    ],
+    [
+      'Supabase, by way of Vercel',
+      'postgres://u:p@aws-0.pooler.supabase.com:6543/postgres?sslmode=require&supa=base-pooler.x',
+      { sslMode: 'require' },
+      ['supa'],
+    ],
+    [
+      'RDS',
+      'postgresql://meterline:p@db.c1.eu-west-1.rds.amazonaws.com:5432/meterline?sslmode=verify-full&sslrootcert=system',
+      { sslMode: 'verify-full', sslRootCert: 'system' },
+      [],
+    ],
+    [
+      'Cloud SQL, by its socket',
+      'postgres://u:p@/meterline?host=/cloudsql/project:region:instance',
+      { servers: [{ host: '/cloudsql/project:region:instance', port: 5432 }], database: 'meterline' },
+      [],
+    ],
+    [
+      'a socket in the place of the host',
+      'postgres://u@%2Fvar%2Frun%2Fpostgresql:5433/d',
+      { servers: [{ host: '/var/run/postgresql', port: 5433 }] },
+      [],
+    ],
+    [
+      'a cluster of several hosts',
+      'postgres://u:p@one.example,two.example:5433/d?target_session_attrs=read-write&connect_timeout=3',
+      {
+        servers: [
+          { host: 'one.example', port: 5432 },
+          { host: 'two.example', port: 5433 },
+        ],
+        connectTimeoutSeconds: 3,
+      },
+      [],
+    ],
+    [
+      'several hosts as parameters',
+      'postgres:///d?host=one,two&port=5433,5434&user=u&password=p%20w',
+      {
+        servers: [
+          { host: 'one', port: 5433 },
+          { host: 'two', port: 5434 },
+        ],
+        user: 'u',
+        password: 'p w',
+      },
+      [],
+    ],
+    [
+      'an IPv6 address',
+      'postgres://u:p@[2001:db8::1]:5433/d',
+      { servers: [{ host: '[2001:db8::1]', port: 5433 }] },
+      [],
+    ],
+    ['Prisma', 'postgresql://u:p@h:5432/d?schema=public&pool_timeout=5', { database: 'd' }, ['pool_timeout']],
+    ['wishes that are fulfilled anyway', 'postgres://u:p@h/d?channel_binding=prefer&gssencmode=disable', {}, []],
+    [
+      'what Meterline sets by itself',
+      'postgres://u:p@h/d?application_name=x&statement_timeout=0&keepalives_idle=30',
+      {},
+      ['application_name', 'statement_timeout', 'keepalives_idle'],
+    ],
+  ])('is understood, or dropped by name: %s', (_, text, expected, dropped) => {
+    expect(read(text)).toMatchObject(expected);
+    expect(warningsOf(text).map((warning) => warning.split(' ')[0])).toEqual(dropped);
+    expect(loadConfig({ DATABASE_URL: `${text}\n` }).databaseUrl).toBe(text);
+  });
+
+  it.each([
+    ['p%40ss%2Fw%3Ar%23d%25%3F', 'p@ss/w:r#d%?'],
+    ['p@ss', 'p@ss'],
+    ['pa:ss', 'pa:ss'],
+    ['pa+ss', 'pa+ss'],
+    ['%C3%A9', 'é'],
+    ['', null],
+  ])('may have a password written as %s', (written, password) => {
+    expect(read(`postgres://user:${written}@h/d`)).toMatchObject({ user: 'user', password, servers: [{ host: 'h' }] });
+  });
+});
+
+describe('an address that cannot be carried out', () => {
+  it.each([
+    ['u:hunter/2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
+    ['u:hunter#2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
+    ['u:hunter?2&x=3@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
+    ['u:hunter%2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
+    ['u:hunter 2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
+    ['u:p@h:0/d', 'must be a postgres:// address'],
+    ['u:p@h:70000/d', 'must be a postgres:// address'],
+    ['u:p@h,/d', 'must be a postgres:// address'],
+    ['u:p@/d', 'names no host'],
+    ['u:p@h/d?search_path=hunter2', 'has the parameter search_path, which Meterline does not know'],
+    ['u:p@h/d?replication=true', 'has the parameter replication, which Meterline does not know'],
+    ['u:p@h/d?schema=hunter2', 'has another schema than public'],
+    ['u:p@h/d?target_session_attrs=standby', 'must have as target_session_attrs read-write, primary or any'],
+    ['u:p@h/d?gssencmode=require', 'has gssencmode=require'],
+    ['u:p@h/d?connect_timeout=soon', 'must have as connect_timeout a number of seconds'],
+    ['u:p@h/d?pgbouncer=maybe', 'must have as pgbouncer true or false'],
+    ['u:p@h/d?sslmode=require&sslmode=disable', 'has sslmode twice'],
+    ['u:p@h/d?hunter2', 'must have behind its question mark nothing but name=value'],
+    ['u:p@h/d?sslnegotiation=direct', 'must have as sslnegotiation postgres, or direct with sslmode=require'],
+  ])('is refused by name, and no value is told: %s', (rest, fault) => {
+    const [found, ...others] = faultsOf(`postgres://${rest}`);
+    expect(found).toContain(`DATABASE_URL ${fault}`);
+    expect(others).toEqual([]);
+    expect(found).not.toContain('hunter');
+  });
+
+  it('has all its faults told at once', () => {
+    expect(faultsOf('postgres://u:p@h/d?foo=1&bar=2&sslmode=on')).toHaveLength(3);
+  });
+});
+
+it('the places of an address are its hosts and ports, and nothing else of it', () => {
+  expect(placesOf('postgres://u:secret@one,two:1/d?sslmode=disable')).toBe('one:5432, two:1');
+});

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto';
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { databaseFault, openDatabase, type DatabaseFault } from '../../db/database.ts';
+import { databaseUrl, onServer } from '../support/databases.ts';
+
+const suffix = randomBytes(6).toString('hex');
+const [NO_LOGIN, NO_CONNECT] = [`no_login_${suffix}`, `no_connect_${suffix}`];
+const SHUT = `shut_${suffix}`;
+
+beforeAll(async () => {
+  const server = inject('postgresUrl');
+  await onServer(server, `create role ${NO_LOGIN} nologin password 'hunter2'`);
+  await onServer(server, `create role ${NO_CONNECT} login password 'hunter2'`);
+  await onServer(server, `create database ${SHUT}`);
+  await onServer(server, `revoke connect on database ${SHUT} from public`);
+});
+afterAll(async () => {
+  const server = inject('postgresUrl');
+  await onServer(server, `drop database ${SHUT}`);
+  for (const role of [NO_LOGIN, NO_CONNECT]) await onServer(server, `drop role ${role}`);
+});
+
+async function faultOf(change: (url: URL) => void): Promise<DatabaseFault | null> {
+  const url = new URL(databaseUrl(inject('postgresUrl'), 'postgres'));
+  change(url);
+  const database = openDatabase(url.href, { max: 1, name: 'meterline test' });
+  try {
+    await database.db.execute(sql`select 1`);
+    return null;
+  } catch (error) {
+    return databaseFault(error);
+  } finally {
+    await database.close();
+  }
+}
+
+const as =
+  (user: string, name = 'postgres') =>
+  (url: URL): void => {
+    url.username = user;
+    url.password = 'hunter2';
+    url.pathname = `/${name}`;
+  };
+
+describe('Postgres, where it lets nobody in,', () => {
+  it.each<[string, string, (url: URL) => void, RegExp]>([
+    [
+      'a wrong password',
+      '28P01',
+      (url) => (url.password = 'hunter2'),
+      /^Postgres refuses the password: user or password/,
+    ],
+    ['a user that there is not', '28P01', as('hunter2'), /^Postgres refuses the password: user or password/],
+    ['a user who may not log in', '28000', as(NO_LOGIN), /^The user in DATABASE_URL may not log in: give it LOGIN/],
+    ['a database that there is not', '3D000', (url) => (url.pathname = '/hunter2'), /does not exist: create it/],
+    [
+      'a user without the right to connect',
+      '42501',
+      as(NO_CONNECT, SHUT),
+      /may not connect to this database: grant it/,
+    ],
+    [
+      'a setting that Postgres does not know',
+      '42704',
+      (url) => (url.search = '?options=-c%20hunter=2'),
+      /^Postgres does not know hunter, which options in DATABASE_URL asks for: remove it/,
+    ],
+    [
+      'a host that cannot be resolved',
+      'ENOTFOUND',
+      (url) => (url.hostname = 'no-such-host.invalid'),
+      /cannot be resolved here/,
+    ],
+    [
+      'a Unix socket that is not there',
+      'ENOENT',
+      (url) => (url.search = '?host=/no/such/folder'),
+      /the Unix socket that DATABASE_URL names is not there/,
+    ],
+  ])('is told in words that name the cause: %s', async (_, code, change, words) => {
+    const fault = await faultOf(change);
+    expect(fault).toMatchObject({
+      unavailable: true,
+      isOfContent: false,
+      message: expect.stringMatching(words) as unknown,
+    });
+    expect([code, 'EAI_AGAIN']).toContain(fault?.code);
+    if (code !== '42704') expect(fault?.message).not.toContain('hunter');
+  });
+
+  it('takes options of the address that it knows', async () => {
+    expect(await faultOf((url) => (url.search = '?options=-c%20work_mem%3D8MB'))).toBeNull();
+  });
+});

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/postgres-js';
+import { migrate } from 'drizzle-orm/postgres-js/migrator';
+import postgres from 'postgres';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { z } from 'zod';
+import { databaseFault, openDatabase, type Database } from '../../db/database.ts';
+import { migrateDatabase } from '../../db/migrate.ts';
+import { LAST_MIGRATION_MS, checkSchema } from '../../db/schema-state.ts';
+import { startApi } from '../api/support.ts';
+import { databaseUrl, onServer } from '../support/databases.ts';
+
+const MIGRATIONS = join(import.meta.dirname, '../../db/migrations');
+const journal = z
+  .looseObject({ entries: z.array(z.looseObject({ when: z.number() })) })
+  .parse(JSON.parse(readFileSync(join(MIGRATIONS, 'meta/_journal.json'), 'utf8')));
+
+let name: string;
+let url: string;
+let database: Database;
+beforeEach(async () => {
+  name = `test_${randomBytes(6).toString('hex')}`;
+  await onServer(inject('postgresUrl'), `create database ${name}`);
+  url = databaseUrl(inject('postgresUrl'), name);
+  database = openDatabase(url, { max: 2, name: 'meterline test' });
+});
+afterEach(async () => {
+  await database.close();
+  await onServer(inject('postgresUrl'), `drop database ${name} with (force)`);
+});
+
+/** Brings the database to an earlier migration. */
+async function migrateTo(count: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'meterline-migrations-'));
+  cpSync(MIGRATIONS, folder, { recursive: true });
+  const entries = journal.entries.slice(0, count);
+  writeFileSync(join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
+  const client = postgres(url, { max: 1, onnotice: () => undefined });
+  await migrate(drizzle(client), { migrationsFolder: folder });
+  await client.end({ timeout: 5 });
+  rmSync(folder, { recursive: true });
+}
+
+async function whatIsSaid(): Promise<string | undefined> {
+  const said: unknown = await checkSchema(database.db).catch((error: unknown) => error);
+  return typeof said === 'string' ? said : databaseFault(said)?.message;
+}
+
+it('the last migration of the code is that of the journal', () => {
+  expect(LAST_MIGRATION_MS).toBe(journal.entries.at(-1)?.when);
+});
+
+describe('a database', () => {
+  it('that was never migrated, or not to the end, says what to run, until that was done', async () => {
+    expect(await whatIsSaid()).toBe('The database has no tables of Meterline yet: run "npm run migrate" on it');
+    for (let count = 1; count < journal.entries.length; count += 1) {
+      await migrateTo(count);
+      expect(await whatIsSaid(), String(count)).toBe(
+        'The database has the schema of an older release: run "npm run migrate" on it',
+      );
+    }
+    await migrateDatabase(url);
+    expect(await whatIsSaid()).toBe('present');
+  });
+
+  it('that is ahead of this release is worked with, and not migrated', async () => {
+    await migrateDatabase(url);
+    await database.db.execute(
+      sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', ${LAST_MIGRATION_MS + 1})`,
+    );
+    expect(await whatIsSaid()).toBe('newer');
+    const error: unknown = await migrateDatabase(url).catch((reason: unknown) => reason);
+    expect(databaseFault(error)?.message).toContain('the schema of a newer release than this one');
+  });
+
+  it('that is not migrated is told so by the API in each reply and by /readyz, and served once it is', async () => {
+    const api = await startApi({ db: database.db, waitMs: 0 });
+    for (const prepare of [() => Promise.resolve(), () => migrateTo(1)]) {
+      await prepare();
+      const listed = await api.get('/v1/connections');
+      expect(listed).toMatchObject({
+        status: 503,
+        body: { code: 'unavailable', detail: expect.stringContaining('run "npm run migrate"') as unknown },
+      });
+      expect(await api.get('/readyz', null)).toMatchObject({
+        status: 503,
+        body: { postgres: 'not_migrated', detail: expect.stringContaining('run "npm run migrate"') as unknown },
+      });
+    }
+    await migrateDatabase(url);
+    expect((await api.get('/readyz', null)).status).toBe(200);
+    expect((await api.get('/v1/connections')).status).toBe(200);
+    await api.close();
+  });
+});
