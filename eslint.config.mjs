@@ -86,7 +86,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'db/main.ts', 'bench/**/*.ts'],
+    files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'bench/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
   prettier,

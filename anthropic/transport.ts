@@ -84,13 +84,23 @@ export function createTransport(options: TransportOptions): Transport {
     bodyTimeout: timeouts.silenceMs,
     connectTimeout: timeouts.connectMs,
   };
-  const dispatcher = isLoopback(base) ? new Agent(limits) : new EnvHttpProxyAgent({ ...limits, httpProxy: '' });
+  const dispatcher = isLoopback(base)
+    ? new Agent(limits)
+    : new EnvHttpProxyAgent({ ...limits, ...proxyOf(process.env) });
   const settings = { base, maxReplyBytes: options.maxReplyBytes, replyMs: timeouts.replyMs };
   return {
     readerFor: (key, signal) => createReader(dispatcher, settings, key, signal),
     // Not close(), which waits for what nobody reads any more: for minutes, if a proxy never answers.
     close: () => dispatcher.destroy(),
   };
+}
+
+/** The small name first, as elsewhere; but an empty variable counts as unset, and does not hide the other spelling. */
+function proxyOf(env: NodeJS.ProcessEnv): { httpProxy: string; httpsProxy: string; noProxy: string } {
+  const [httpsProxy = '', noProxy = ''] = ['https_proxy', 'no_proxy'].map(
+    (name) => [env[name], env[name.toUpperCase()]].find((value) => value !== undefined && value !== '') ?? '',
+  );
+  return { httpProxy: '', httpsProxy, noProxy };
 }
 
 interface Settings {

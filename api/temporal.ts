@@ -50,6 +50,9 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
   const { connectionOptions, namespace } = settings.temporal;
   const connection = Connection.lazy({
     ...connectionOptions,
+    // By default gRPC takes HTTPS_PROXY and even HTTP_PROXY, in small letters. That is the way out, and no way to Temporal;
+    // the worker's client takes neither.
+    channelArgs: { 'grpc.enable_http_proxy': 0 },
     interceptors: [makeGrpcRetryInterceptor(RETRIES)],
   });
   const client = new Client({ connection, namespace });

@@ -21,6 +21,8 @@ export interface Config {
   readonly port: number;
   /** Whether PORT was set, so that another port must not be taken instead. */
   readonly portWasAskedFor: boolean;
+  /** Where the worker tells its health, at `host`; null for nowhere. */
+  readonly workerHealthPort: number | null;
   /**
    * Which proxies before the API are believed when they name an address: how many of them there are, or their own
    * addresses and ranges. None by default.
@@ -130,6 +132,7 @@ const environment = z.object({
     .optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: whole(0, 65_535).optional(),
+  METERLINE_WORKER_HEALTH_PORT: whole(0, 65_535).optional(),
   METERLINE_TRUST_PROXY: trustProxy.default(0),
   METERLINE_DATA_DIR: z.string().min(1).default('.meterline'),
   METERLINE_SYNC_HOUR_UTC: whole(0, 23).default(6),
@@ -171,6 +174,7 @@ export function loadConfig(
     host: read.HOST,
     port: read.PORT ?? 8080,
     portWasAskedFor: read.PORT !== undefined,
+    workerHealthPort: read.METERLINE_WORKER_HEALTH_PORT ?? null,
     trustProxy: read.METERLINE_TRUST_PROXY,
     dataDir: read.METERLINE_DATA_DIR,
     syncHourUtc: read.METERLINE_SYNC_HOUR_UTC,

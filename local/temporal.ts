@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { anyFreePort, isListening } from './ports.ts';
@@ -8,6 +9,9 @@ import { messageOf, spawnService, stopChild, terminate, type Running, type Spawn
 export { findTemporalCli, findTemporalTestServer, type FindOptions } from './temporal-binaries.ts';
 
 const NAMESPACE = 'default';
+const DATABASE_FILE = 'temporal.db';
+/** A shell that becomes the program it is given, which makes files that only its owner can read. */
+const OWNER_ONLY = 'umask 077; exec "$0" "$@"';
 const RETENTION = '90 days';
 const READY_WITHIN_MS = 30_000;
 const SHUTDOWN_WITHIN_MS = 4000;
@@ -32,12 +36,17 @@ export interface RunningTemporal extends Running {
   uiUrl: string | null;
 }
 
-/** Starts Temporal's development server on loopback. Ready means: it answers for its namespace, not just: it listens. */
+/**
+ * Starts Temporal's development server on loopback; its files are readable to their owner alone. Ready means: it answers for its namespace, not just: it listens.
+ */
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
   const port = options.port ?? (await anyFreePort());
   const address = `127.0.0.1:${port}`;
-  if (!isInMemory(options)) mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-  const server = await spawnService(options.cli, serverArguments(options, port), {
+  if (!isInMemory(options)) {
+    mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+    closeToOthers(options.dataDir);
+  }
+  const server = await spawnService('/bin/sh', ['-c', OWNER_ONLY, options.cli, ...serverArguments(options, port)], {
     // Its own settings for clients (TEMPORAL_*, its configuration files) are not meant for this server.
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
     // It takes the name of its file for an address, so the characters of this path must not be in it.
@@ -63,6 +72,14 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
   };
 }
 
+/** A file made before, with rights that let others read it. */
+function closeToOthers(dataDir: string): void {
+  for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`]) {
+    const path = join(dataDir, name);
+    if (existsSync(path)) chmodSync(path, 0o600);
+  }
+}
+
 function isInMemory({ dataDir }: TemporalOptions): boolean {
   return dataDir === ':memory:';
 }
@@ -76,7 +93,7 @@ function serverArguments(options: TemporalOptions, port: number): string[] {
       ? ['--headless']
       : ['--ui-ip', '127.0.0.1', '--ui-port', String(options.uiPort), '--ui-disable-news-fetch']),
     // Without a write-ahead log, SQLite waits for the disk several times for each of a workflow's steps.
-    ...(isInMemory(options) ? [] : ['--db-filename', 'temporal.db', '--sqlite-pragma', 'journal_mode=WAL']),
+    ...(isInMemory(options) ? [] : ['--db-filename', DATABASE_FILE, '--sqlite-pragma', 'journal_mode=WAL']),
     ...['--log-level', 'warn', '--color', 'never', '--disable-config-file', '--disable-config-env'],
   ];
 }

@@ -5,12 +5,14 @@ import { databaseFault, type Db } from '../db/database.ts';
 import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
 import { endFrozenSessions } from '../db/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
+import { reasonOf, type Outages } from './outages.ts';
 
 const KEEP_INTERVAL_MS = 3_600_000;
 const ROUND_MS = 10_000;
 /** What Temporal lists lags behind what it does, so a look that was for nothing is not repeated at once. */
 const LOOK_AGAIN_MS = 60_000;
 const TELL_AGAIN_MS = 600_000;
+const ANSWER_WITHIN_MS = 5_000;
 
 /** What the keeper works with. */
 export interface KeeperDependencies {
@@ -20,6 +22,8 @@ export interface KeeperDependencies {
   readonly log: Logger;
   /** Registers the search attributes that Temporal lacks. */
   readonly registerAttributes: () => Promise<void>;
+  /** Who tells the log of the outages of either server. */
+  readonly outages: { readonly postgres: Outages; readonly temporal: Outages };
 }
 
 /** What starting and counting workflows needs of that. */
@@ -82,17 +86,34 @@ export async function tellOfWork({ db, client, taskQueue }: Deps, told: Map<stri
   for (const [work, atMs] of told) if (performance.now() - atMs >= TELL_AGAIN_MS) told.delete(work);
 }
 
+/** gRPC's codes of a server that was not reached: cancelled, deadline exceeded, unavailable. */
+const UNREACHED: readonly unknown[] = [1, 4, 14];
+const NO_NAMESPACE = 5;
+
 /**
  * By what Temporal's state is told from the one that comes after its loss: the id of the namespace, which is made anew
- * with it. Null where Temporal does not say.
+ * with it. Null where Temporal does not say; `unreached`, and the log is told, where it does not answer.
  */
-async function stateIdOf({ client }: Deps): Promise<string | null> {
+async function askForState({ client, outages: { temporal } }: KeeperDependencies): Promise<{
+  unreached: boolean;
+  stateId: string | null;
+}> {
+  const { namespace } = client.options;
   try {
-    const { namespace } = client.options;
-    const { namespaceInfo } = await client.workflowService.describeNamespace({ namespace });
-    return namespaceInfo?.id ?? null;
-  } catch {
-    return null;
+    const { namespaceInfo } = await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
+      client.workflowService.describeNamespace({ namespace }),
+    );
+    temporal.answered();
+    return { unreached: false, stateId: namespaceInfo?.id ?? null };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (UNREACHED.includes(code)) {
+      temporal.failed(reasonOf(error));
+      return { unreached: true, stateId: null };
+    }
+    if (code === NO_NAMESPACE) temporal.failed(reasonOf(error));
+    else temporal.answered();
+    return { unreached: false, stateId: null };
   }
 }
 
@@ -125,9 +146,14 @@ export function startKeeper(deps: KeeperDependencies): () => void {
       const frozen = await endFrozenSessions(deps.db);
       if (frozen > 0) deps.log.warn({ frozen }, 'sessions of a frozen process held locks; they are ended');
       await lookAfter(deps, kept);
+      deps.outages.postgres.answered();
     } catch (error) {
-      const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
-      deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');
+      const fault = databaseFault(error);
+      if (fault?.unavailable === true) deps.outages.postgres.failed(fault.message);
+      else {
+        const message = fault?.message ?? (error instanceof Error ? error.message : 'unknown');
+        deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');
+      }
     }
     if (!stopped) timer = setTimeout(() => void round(), ROUND_MS);
   };
@@ -139,9 +165,13 @@ export function startKeeper(deps: KeeperDependencies): () => void {
 }
 
 async function lookAfter(deps: KeeperDependencies, kept: Kept): Promise<void> {
+  const { unreached, stateId } = await askForState(deps);
+  if (unreached) {
+    await destroyForgottenCandidates(deps.db);
+    return;
+  }
   // First of all: a workflow that uses one which is not there fails its task, and goes on at a retry once it is.
   await deps.registerAttributes();
-  const stateId = await stateIdOf(deps);
   const isLost = stateId !== null && kept.stateId !== null && stateId !== kept.stateId;
   if (isLost) kept.told.clear();
   await tellOfWork(deps, kept.told);

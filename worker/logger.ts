@@ -15,9 +15,9 @@ export function temporalLogger(log: Logger): {
 } & Record<'trace' | 'debug' | 'info' | 'warn' | 'error', (message: string, meta?: LogMetadata) => void> {
   const write = (level: TemporalLevel, message: string, meta?: LogMetadata): void => {
     const error: unknown = meta?.['error'];
-    const { workflowId, runId, activityType, attempt } = meta ?? {};
+    const { workflowId, runId, activityType, attempt, state } = meta ?? {};
     log[LEVELS[level]](
-      { workflowId, runId, activityType, attempt, ...(error instanceof Error ? { error: error.message } : {}) },
+      { workflowId, runId, activityType, attempt, state, ...(error instanceof Error ? { error: error.message } : {}) },
       message,
     );
   };

@@ -4,25 +4,33 @@ import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
+import type { Config } from '../config/config.ts';
 import { placesOf, warningsOf } from '../config/database-url.ts';
 import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../config/log.ts';
 import { warningOf } from '../domain/base-url.ts';
-import { announceReady, configuredSoon, onStop } from '../config/process.ts';
-import { databaseFault, openDatabase, type Db } from '../db/database.ts';
+import { announceReady, configuredSoon, exitWith, onStop } from '../config/process.ts';
+import { databaseFault, openDatabase, type DatabaseFault, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/schema-state.ts';
 import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
-import { startKeeper } from './keeper.ts';
+import { HealthPortError, healthOf, serveHealth, type Doing, type Health } from './health.ts';
+import { startKeeper, type KeeperDependencies } from './keeper.ts';
 import { temporalLogger } from './logger.ts';
+import { Outages, reasonOf } from './outages.ts';
 import { searchAttributeRegistry } from './search-attributes.ts';
 import { POOL_SIZE, createWorker } from './worker.ts';
 
 const RETRY_MS = 1_000;
 const RETRY_CAP_MS = 15_000;
+/** A server that says nothing for this long is told of. */
+const SILENCE_MS = 5_000;
 
 // A large page leaves as much garbage as the process has memory otherwise; it is collected before it has doubled that.
 setFlagsFromString('--heap-growing-percent=30');
+
+/** Core's warnings, but not of each call that it tries again: several a second, as long as Temporal is down. */
+const CORE_LOG = 'WARN,temporalio_client::retry=OFF';
 
 /** `npm run worker`: carries workflows and activities until it is asked to stop. */
 async function main(): Promise<void> {
@@ -33,7 +41,7 @@ async function main(): Promise<void> {
   const { log, flush } = openLog(config.logLevel, 'worker');
   Runtime.install({
     logger: temporalLogger(log),
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'WARN' }, forward: {} } },
+    telemetryOptions: { logging: { filter: CORE_LOG, forward: {} } },
     shutdownSignals: [],
   });
   const stop = new AbortController();
@@ -41,37 +49,40 @@ async function main(): Promise<void> {
     log.info('stopping');
     stop.abort();
   });
+  const outages = outagesOf(config, connectionOptions.address, log);
+  let doing: Doing = { waitsFor: 'Postgres' };
+  const health = await tellHealth(config, () => healthOf(doing), log);
 
   const databaseUrl = config.databaseUrl ?? '';
   for (const warning of warningsOf(databaseUrl)) log.warn(warning);
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline worker' });
   const ring = createKeyRing(config.encryptionKeys);
-  await untilItAnswers(`Postgres (${placesOf(databaseUrl)})`, stop.signal, log, async () => {
+  await untilItServes(outages.postgres, stop.signal, async () => {
     if ((await checkSchema(database.db)) === 'newer') log.warn(NEWER_SCHEMA);
     await tellOfStoredKeys(database.db, ring, log);
   });
-  const connection = await untilItAnswers('Temporal', stop.signal, log, () =>
+  doing = { waitsFor: 'Temporal' };
+  const connection = await untilItServes(outages.temporal, stop.signal, () =>
     NativeConnection.connect(connectionOptions),
   );
   const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
   const { taskQueue } = config.temporal;
   const attributes = searchAttributeRegistry(connection, namespace, log);
+  const { syncHourUtc, restatementDays } = config;
+  const dependencies = { db: database.db, ring, transport, syncHourUtc, restatementDays };
+  const worker = await untilItServes(outages.temporal, stop.signal, () =>
+    createWorker({
+      connection,
+      namespace,
+      taskQueue,
+      dependencies: { ...dependencies, registeredAttributes: attributes.registered },
+    }),
+  );
   await attributes.register();
-  const worker = await createWorker({
-    connection,
-    namespace,
-    taskQueue,
-    dependencies: {
-      db: database.db,
-      ring,
-      transport,
-      syncHourUtc: config.syncHourUtc,
-      restatementDays: config.restatementDays,
-      registeredAttributes: attributes.registered,
-    },
-  });
+  doing = { status: () => worker.getStatus() };
   const client = new Client({ connection, namespace });
-  const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log, registerAttributes: attributes.register });
+  const { register: registerAttributes } = attributes;
+  const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log, registerAttributes, outages });
   stop.signal.addEventListener('abort', () => {
     worker.shutdown();
   });
@@ -80,9 +91,14 @@ async function main(): Promise<void> {
   if (warning !== null) log.warn(warning);
   log.info({ namespace, taskQueue, anthropic: config.anthropicBaseUrl }, 'the worker serves');
   if (stop.signal.aborted) worker.shutdown();
-  await worker.run();
+  await worker.run().catch(async (error: unknown) => {
+    log.fatal({ error: error instanceof Error ? error.message : 'unknown' }, `the worker ends: ${reasonOf(error)}`);
+    await flush();
+    process.exit(1);
+  });
 
   stopKeeper();
+  health?.close();
   await transport.close();
   await connection.close();
   await database.close();
@@ -91,22 +107,70 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
+function outagesOf(config: Config, temporalAddress: string | undefined, log: Logger): KeeperDependencies['outages'] {
+  const { databaseUrl, temporal } = config;
+  // The address alone: the rest of DATABASE_URL is a secret.
+  const postgres = placesOf(databaseUrl ?? '');
+  const address = temporalAddress ?? temporal.address ?? 'TEMPORAL_ADDRESS';
+  return {
+    postgres: new Outages({ name: 'Postgres', address: postgres, advice: 'Start it, or check DATABASE_URL.' }, log),
+    temporal: new Outages(
+      { name: 'Temporal', address, advice: 'Start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.' },
+      log,
+    ),
+  };
+}
+
+async function tellHealth(
+  { host, workerHealthPort }: Config,
+  look: () => Health,
+  log: Logger,
+): Promise<{ close: () => void } | null> {
+  if (workerHealthPort === null) return null;
+  try {
+    const server = await serveHealth({ host, port: workerHealthPort }, look);
+    log.info({ host, port: server.port }, 'the health of this worker is told at /healthz');
+    return server;
+  } catch (error) {
+    if (error instanceof HealthPortError) exitWith(error.message);
+    throw error;
+  }
+}
+
 /** A key that does not open stops its own connection only: whoever lost an encryption key is told before all of them. */
 async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
   const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
   log[level](message);
 }
 
-/** A server that is down is waited for, with a line that says so: it is not for us to end because of it. */
-async function untilItAnswers<T>(what: string, stop: AbortSignal, log: Logger, ask: () => Promise<T>): Promise<T> {
+/** None where Postgres answered, or its certificate is refused: what is wrong then says itself what to do. */
+function adviceOn({ code }: DatabaseFault): string | undefined {
+  return /^(E(?!RR_)|CONNECT)/.test(code) ? undefined : '';
+}
+
+/** A server that is down is waited for, with lines that say so: it is not for us to end because of it. */
+async function untilItServes<T>(outages: Outages, stop: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  // Nothing is under way that would have to be finished, and a server that is silent keeps `ask` for half a minute.
+  const end = (): never => process.exit(0);
+  stop.addEventListener('abort', end);
+  if (stop.aborted) end();
   for (let waitMs = RETRY_MS; ; waitMs = Math.min(RETRY_CAP_MS, waitMs * 2)) {
+    const silence = setInterval(() => {
+      outages.failed('it does not answer');
+    }, SILENCE_MS);
     try {
-      return await ask();
+      const answer = await ask();
+      outages.answered();
+      stop.removeEventListener('abort', end);
+      return answer;
     } catch (error) {
-      const message = databaseFault(error)?.message ?? (error instanceof Error ? error.message : 'unknown');
-      log.warn({ error: message, retryInMs: waitMs }, `${what} is not to be worked with yet; trying again`);
-      await delay(waitMs, undefined, { signal: stop }).catch(() => process.exit(0));
+      const fault = databaseFault(error);
+      if (fault === null) outages.failed(reasonOf(error));
+      else outages.failed(fault.message, adviceOn(fault));
+    } finally {
+      clearInterval(silence);
     }
+    await delay(waitMs);
   }
 }
 

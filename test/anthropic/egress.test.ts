@@ -158,6 +158,17 @@ describe('the way to a far host', () => {
     expect(far.overheard()).not.toMatch(/Canary_|x-api-key|organizations/);
   });
 
+  it.each([
+    { HTTPS_PROXY: 'far', https_proxy: '' },
+    { HTTPS_PROXY: '', https_proxy: 'far' },
+  ])('is not changed by the other spelling where that is empty: %j', async (named) => {
+    const env = Object.entries(named).map(([name, value]) => [name, value === 'far' ? far.proxyUrl : '']);
+    expect(await far.read(base, Object.fromEntries(env) as Record<string, string>)).toMatchObject({
+      organization: 'far',
+    });
+    expect(far.asked).toEqual([`${FAR_NAME}:443`]);
+  });
+
   it('gives the proxy its own password, and the far host none of it', async () => {
     const url = far.proxyUrl.replace('//', '//user:secret@');
     expect(await far.read(base, { HTTPS_PROXY: url })).toMatchObject({ organization: 'far' });
@@ -182,6 +193,12 @@ describe('the way to a far host', () => {
     expect(await far.read(`https://${FAR_ADDRESS}:${far.port}`, env)).toMatchObject({ organization: 'far' });
     expect(far.asked).toEqual(asked.map((host) => `${host}${far.port}`));
     expect(far.requests).toHaveLength(1);
+  });
+
+  it('leads past the proxy to whom NO_PROXY names, also where no_proxy is empty', async () => {
+    const env = { HTTPS_PROXY: far.proxyUrl, NO_PROXY: FAR_ADDRESS, no_proxy: '' };
+    expect(await far.read(`https://${FAR_ADDRESS}:${far.port}`, env)).toMatchObject({ organization: 'far' });
+    expect(far.asked).toEqual([]);
   });
 
   it('never leads through a proxy to loopback', async () => {

@@ -19,6 +19,8 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'db/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.
   'api/temporal.ts': ['@temporalio/client'],
+  // Listens, where METERLINE_WORKER_HEALTH_PORT is set.
+  'worker/health.ts': ['node:http'],
   'worker/main.ts': ['@temporalio/client', '@temporalio/worker'],
   'worker/worker.ts': ['@temporalio/worker'],
 };

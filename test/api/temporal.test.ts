@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
 
@@ -64,6 +66,28 @@ it('wakes a workflow without a word, starting it where it does not run', async (
 
 it('answers a check', async () => {
   await expect(temporal.check()).resolves.toBeUndefined();
+});
+
+it('goes to Temporal directly, whatever proxies the environment names', async () => {
+  let asked = 0;
+  const proxy = createServer((socket) => {
+    asked += 1;
+    socket.destroy();
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  for (const name of ['grpc_proxy', 'http_proxy', 'https_proxy', 'all_proxy']) {
+    vi.stubEnv(name, url).stubEnv(name.toUpperCase(), url);
+  }
+  for (const name of ['no_proxy', 'NO_PROXY', 'no_grpc_proxy']) vi.stubEnv(name, '');
+  const env = { TEMPORAL_ADDRESS: inject('temporalAddress') };
+  const direct = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
+  await expect(direct.check()).resolves.toBeUndefined();
+  await direct.close();
+  vi.unstubAllEnvs();
+  expect(asked).toBe(0);
+  proxy.close();
 });
 
 it('says within seconds that nobody answers', async () => {

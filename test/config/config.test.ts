@@ -35,6 +35,7 @@ describe('an empty environment', () => {
     port: 8080,
     portWasAskedFor: false,
     trustProxy: 0,
+    workerHealthPort: null,
     dataDir: '.meterline',
     syncHourUtc: 6,
     restatementDays: 3,

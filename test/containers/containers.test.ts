@@ -1,195 +1,48 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { rootCertificates } from 'node:tls';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadConfig } from '../../config/config.ts';
+import { OPTIONAL_FILES, compose, filesOfEntrypoint, path, read, serviceOf, temporaryFolder } from './support.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const path = (name: string): string => join(root, name);
-const read = (name: string): string => readFileSync(path(name), 'utf8');
-
-const dependency = z.object({
-  condition: z.enum(['service_started', 'service_healthy', 'service_completed_successfully']),
-});
-const service = z.object({
-  image: z.string(),
-  build: z.string().optional(),
-  user: z.string().optional(),
-  command: z.array(z.string()).optional(),
-  environment: z.record(z.string(), z.string()).default({}),
-  secrets: z.array(z.string()).default([]),
-  volumes: z.array(z.string()).default([]),
-  ports: z.array(z.string()).default([]),
-  healthcheck: z.object({ test: z.array(z.string()) }).optional(),
-  depends_on: z.record(z.string(), dependency).default({}),
-  restart: z.string(),
-  init: z.boolean().optional(),
-  stop_grace_period: z.string().optional(),
-  read_only: z.boolean().optional(),
-  tmpfs: z.array(z.string()).default([]),
-  cap_drop: z.array(z.string()).default([]),
-  cap_add: z.array(z.string()).default([]),
-  security_opt: z.array(z.string()).default([]),
-  privileged: z.boolean().optional(),
-});
-const compose = z
-  .object({
-    services: z.record(z.string(), service),
-    secrets: z.record(z.string(), z.object({ file: z.string() })),
-    volumes: z.record(z.string(), z.unknown()),
-  })
-  .parse(parse(read('docker-compose.yml'), { merge: true }));
-const services = Object.entries(compose.services);
-const OURS = ['api', 'migrate', 'worker'];
-
-function serviceOf(name: string): z.output<typeof service> {
-  const found = compose.services[name];
-  if (found === undefined) throw new Error(`there is no service ${name}`);
-  return found;
-}
-
-const temporary: string[] = [];
-
-afterAll(() => {
-  for (const directory of temporary) rmSync(directory, { recursive: true });
-});
-
-function temporaryFolder(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'meterline-containers-'));
-  temporary.push(directory);
-  return directory;
-}
-
-describe('the compose file', () => {
-  test('has both servers, the migration, the API and a worker', () => {
-    expect(Object.keys(compose.services).sort()).toEqual([
-      'api',
-      'migrate',
-      'postgres',
-      'temporal',
-      'temporal-retention',
-      'worker',
-    ]);
-  });
-
-  test('publishes on loopback only, and of Temporal the UI alone', () => {
-    const ports = services.flatMap(([, { ports: published }]) => published);
-    expect(ports.length).toBe(3);
-    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
-    expect(serviceOf('temporal').ports.join()).toMatch(/:8233$/);
-  });
-
-  test('holds no secret: each comes from a file that is not under version control', () => {
-    for (const [, { environment }] of services) {
-      for (const [name, value] of Object.entries(environment)) {
-        if (/DATABASE_URL|PASSWORD|KEY|TOKEN/.test(name)) {
-          expect([name, value]).toEqual([expect.stringMatching(/_FILE$/), expect.stringMatching(/^\/run\/secrets\//)]);
-        }
-      }
-    }
-    for (const { file } of Object.values(compose.secrets)) expect(file).toMatch(/^\.\/secrets\//);
-    expect(read('.gitignore').split('\n')).toContain('secrets/');
-  });
-
-  test('gives a service only the secrets that it reads', () => {
-    for (const [name, { environment, secrets }] of services) {
-      const named = Object.values(environment).filter((value) => value.startsWith('/run/secrets/'));
-      expect([name, named.sort()]).toEqual([name, secrets.map((secret) => `/run/secrets/${secret}`).sort()]);
-      for (const secret of secrets) expect(Object.keys(compose.secrets)).toContain(secret);
-    }
-    expect(serviceOf('worker').secrets).not.toContain('api-token');
-    expect(serviceOf('migrate').secrets).toEqual(['database-url']);
-  });
-
-  test('sets only variables that the configuration or the entrypoint knows', () => {
-    const known = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
-    const proxies = ['HTTPS_PROXY', 'NO_PROXY'];
-    const fromFiles = filesOfEntrypoint();
-    for (const name of OURS) {
-      for (const variable of Object.keys(serviceOf(name).environment)) {
-        const plain = variable.replace(/_FILE$/, '');
-        expect(plain === variable ? [...known, ...proxies] : fromFiles).toContain(plain);
-      }
-    }
-  });
-
-  test('gives the API and the worker a configuration that is taken, whether or not the optional variables are set', () => {
-    for (const name of ['api', 'worker']) {
-      const { environment } = serviceOf(name);
-      const plain = Object.entries(environment).filter(([variable]) => !variable.endsWith('_FILE'));
-      const interpolated = plain.map(([variable, value]) => [variable, value.replace(/\$\{\w+:-(\w*)\}/g, '$1')]);
-      expect(loadConfig(z.record(z.string(), z.string()).parse(Object.fromEntries(interpolated)))).toMatchObject({
-        temporal: { address: 'temporal:7233', namespace: 'default' },
-        anthropicBaseUrl: 'https://api.anthropic.com',
-        port: 8080,
-      });
-    }
-  });
-
-  test('runs the API, the worker and the migration from one image that is built here', () => {
-    const builds = OURS.map((name) => [serviceOf(name).image, serviceOf(name).build]);
-    expect(new Set(builds.map((build) => build.join())).size).toBe(1);
-    expect(builds[0]).toEqual(['meterline:local', '.']);
-    for (const name of OURS) expect(serviceOf(name).init).toBe(true);
-  });
-
-  test('runs programs that the build makes', () => {
-    for (const name of OURS) {
-      const [program] = (serviceOf(name).command ?? ['dist/api/main.js']).filter((word) => word.startsWith('dist/'));
-      const source = program?.replace(/^dist\//, '').replace(/\.js$/, '.ts') ?? '';
-      expect([source, statSync(path(source)).isFile()]).toEqual([source, true]);
-    }
-  });
-
-  test('keeps the data of both servers in volumes', () => {
-    expect(Object.keys(compose.volumes).sort()).toEqual(['postgres-data', 'temporal-data']);
-    expect(serviceOf('postgres').volumes).toEqual(['postgres-data:/var/lib/postgresql']);
-    const { volumes, command = [] } = serviceOf('temporal');
-    expect(volumes).toEqual(['temporal-data:/home/temporal']);
-    expect(command).toContain('--db-filename=/home/temporal/temporal.db');
-  });
-
-  test.each(services)('gives %s no capability, no new privileges, and nothing to write to but its data', (_, each) => {
-    expect(each).toMatchObject({
-      read_only: true,
-      cap_drop: ['ALL'],
-      cap_add: [],
-      security_opt: ['no-new-privileges:true'],
-    });
-    expect(each.tmpfs).toContain('/tmp');
-    expect(each.privileged).toBeUndefined();
-  });
-
-  test('pins every image to a version', () => {
-    for (const [, { image }] of services) expect(image).toMatch(/:(?!latest)[\w.-]+$/);
-  });
-
-  test('starts what others need first, and starts again what is to stay up', () => {
-    expect(serviceOf('migrate').depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
-    const both = {
-      migrate: { condition: 'service_completed_successfully' },
-      temporal: { condition: 'service_healthy' },
+describe('the first set-up of Postgres', () => {
+  /** Runs the command of the container on a directory, with programs in the place of those of the image. */
+  function setUp(pgdata: string, programs: string, ensure: string): { status: number | null; stderr: string } {
+    mkdirSync(programs, { recursive: true });
+    const program = (name: string, text: string): void => {
+      writeFileSync(join(programs, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
     };
-    expect(serviceOf('api').depends_on).toEqual(both);
-    // `docker compose up --wait` takes the end of a service as its success only where another one waits for that.
-    expect(serviceOf('worker').depends_on).toEqual({
-      ...both,
-      'temporal-retention': { condition: 'service_completed_successfully' },
+    program('docker-ensure-initdb.sh', ensure);
+    program('docker-entrypoint.sh', 'test -e "$PGDATA/whole" && echo "serves $1" >&2');
+    const { entrypoint, command = [] } = serviceOf('postgres');
+    const [shell = '', ...rest] = [...entrypoint, ...command].map((word) => word.replaceAll('$$', '$'));
+    return spawnSync(shell, rest, {
+      env: { PATH: `${programs}:${process.env['PATH'] ?? ''}`, PGDATA: pgdata },
+      // As in a container. From a socket, Debian's shell would read its startup files.
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
     });
-    for (const [name, { restart, stop_grace_period: grace }] of services) {
-      const once = name === 'migrate' || name === 'temporal-retention';
-      expect([name, restart, grace === undefined]).toEqual([name, once ? 'no' : 'unless-stopped', once]);
-    }
-    for (const name of ['postgres', 'temporal', 'api']) expect(serviceOf(name).healthcheck).toBeDefined();
+  }
+  const WHOLE =
+    'mkdir -p "$PGDATA" && test -z "$(ls -A "$PGDATA")" && echo 18 > "$PGDATA/PG_VERSION" && touch "$PGDATA/whole"';
+  const KILLED = 'mkdir -p "$PGDATA" && echo 18 > "$PGDATA/PG_VERSION" && kill -KILL $PPID && sleep 1';
+
+  test('that is killed in the middle begins anew, and is made once', () => {
+    const [folder, programs] = [temporaryFolder(), temporaryFolder()];
+    const pgdata = join(folder, '18/docker');
+    expect(setUp(pgdata, programs, KILLED).status).toBeNull();
+    expect(setUp(pgdata, programs, WHOLE)).toMatchObject({ status: 0, stderr: 'serves postgres\n' });
+    writeFileSync(join(pgdata, 'data'), 'ours');
+    expect(setUp(pgdata, programs, 'exit 1')).toMatchObject({ status: 0, stderr: 'serves postgres\n' });
+    expect(readFileSync(join(pgdata, 'data'), 'utf8')).toBe('ours');
   });
 
-  const hasCompose = spawnSync('docker', ['compose', 'version']).status === 0;
-  test.skipIf(!hasCompose)('is one that docker compose takes (skipped where it is not installed)', () => {
-    execFileSync('docker', ['compose', '--file', path('docker-compose.yml'), 'config', '--quiet']);
+  test('that fails leaves no server behind, and says why', () => {
+    const [folder, programs] = [temporaryFolder(), temporaryFolder()];
+    const failed = setUp(join(folder, 'docker'), programs, 'echo "no room" >&2; exit 3');
+    expect(failed).toMatchObject({ status: 3, stderr: 'no room\n' });
   });
 });
 
@@ -197,8 +50,8 @@ describe('the Dockerfile', () => {
   const lines = read('Dockerfile').split('\n');
   const last = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));
 
-  test('runs the API, without root', () => {
-    expect(last).toContain('USER node');
+  test('runs the API, without root, which whoever reads no /etc/passwd can tell', () => {
+    expect(last).toContain('USER 1000:1000');
     expect(last.at(-2)).toBe('CMD ["node", "--enable-source-maps", "dist/api/main.js"]');
   });
 
@@ -210,7 +63,7 @@ describe('the Dockerfile', () => {
   });
 
   test('holds no development dependency, no source and no secret', () => {
-    expect(lines.some((line) => line.includes('npm ci --omit=dev --ignore-scripts'))).toBe(true);
+    expect(lines.some((line) => line.includes('npm prune --omit=dev --omit=optional --ignore-scripts'))).toBe(true);
     expect(last.filter((line) => line.startsWith('COPY '))).toEqual([
       'COPY --from=build /app/docker/entrypoint.sh /usr/local/bin/meterline-entrypoint',
       'COPY --from=build /app/package.json ./',
@@ -219,6 +72,24 @@ describe('the Dockerfile', () => {
     ]);
     expect(lines.filter((line) => /^(?:ARG|ENV) /.test(line))).toEqual([
       'ENV NODE_ENV=production MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=4',
+    ]);
+  });
+
+  test('holds the certificate authorities that Node brings, where the clients of other languages look', () => {
+    const [, script = '', path = ''] = /node --print "([^"]+)" > (\S+)/.exec(last.join('\n')) ?? [];
+    expect(path).toBe('/etc/ssl/certs/ca-certificates.crt');
+    const printed = execFileSync(process.execPath, ['--print', script], { encoding: 'utf8' });
+    expect(printed.match(/-----BEGIN CERTIFICATE-----/g)?.length).toBe(rootCertificates.length);
+  });
+
+  test('installs packages with every secret that compose hands to it, and keeps none of them', () => {
+    const installs = read('Dockerfile')
+      .split(/\n(?! )/)
+      .filter((step) => step.includes('npm ci'));
+    expect(installs).toHaveLength(1);
+    for (const id of serviceOf('migrate').build?.secrets ?? []) expect(installs[0]).toContain(`type=secret,id=${id}`);
+    expect(lines.filter((line) => /^COPY .*(?:secrets|npmrc)/.test(line))).toEqual([
+      'COPY package.json package-lock.json .npmrc ./',
     ]);
   });
 
@@ -241,10 +112,6 @@ describe('the Dockerfile', () => {
     expect(rest.join()).not.toMatch(/secrets|\.meterline|node_modules|\.git/);
   });
 });
-
-function filesOfEntrypoint(): string[] {
-  return /^for name in (.+); do$/m.exec(read('docker/entrypoint.sh'))?.[1]?.split(' ') ?? [];
-}
 
 describe('the entrypoint', () => {
   const run = (env: Record<string, string>): { status: number | null; stdout: string; stderr: string } =>
@@ -298,7 +165,9 @@ describe('the secrets', () => {
     make(directory);
     const secret = (name: string): string => readFileSync(join(directory, 'secrets', name), 'utf8').trim();
     const all = (): string[] =>
-      Object.values(compose.secrets).map(({ file }) => readFileSync(join(directory, file), 'utf8'));
+      Object.entries(compose.secrets)
+        .filter(([name]) => !(name in OPTIONAL_FILES))
+        .map(([, { file }]) => readFileSync(join(directory, file), 'utf8'));
     expect(statSync(join(directory, 'secrets')).mode & 0o777).toBe(0o700);
     const config = loadConfig({
       DATABASE_URL: secret('database-url'),

@@ -1,10 +1,13 @@
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
-import { describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { z } from 'zod';
 import { openDatabase, rows, type Database } from '../../db/database.ts';
 import { migrateDatabase } from '../../db/migrate.ts';
+import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { TODAY, commitUsage, connect, count, dayRow, usage } from './support.ts';
@@ -91,5 +94,42 @@ describe('the journal of migrations', () => {
       expect(tag.startsWith(String(idx).padStart(4, '0'))).toBe(true);
       expect(when).toBeGreaterThan(journal.entries[place - 1]?.when ?? 0);
     });
+  });
+});
+
+describe('npm run migrate', () => {
+  let built: CompiledRooms;
+  const run = (url: string): SpawnSyncReturns<string> =>
+    spawnSync(process.execPath, [join(built.directory, 'db/main.js')], {
+      env: { PATH: process.env['PATH'], DATABASE_URL: url },
+      encoding: 'utf8',
+    });
+
+  beforeAll(async () => {
+    built = await compileRooms(['config', 'db', 'domain']);
+    cpSync(new URL('../../db/migrations', import.meta.url), join(built.directory, 'db/migrations'), {
+      recursive: true,
+    });
+  });
+  afterAll(() => built.remove());
+
+  it('says what it did in a line of the same form as the log of the API and the workers', async () => {
+    const database = await testDatabase();
+    const { status, stdout, stderr } = run(database.url);
+    expect([status, stderr]).toEqual([0, '']);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line));
+    const iso: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(lines).toEqual([{ level: 30, time: iso, role: 'migrate', msg: 'the database has the present schema' }]);
+    await database.close();
+  });
+
+  it('ends with a sentence and status 2 where the database cannot be reached', () => {
+    const { status, stdout, stderr } = run('postgres://m:hidden@127.0.0.1:1/m');
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^The database could not be migrated\. Postgres does not answer: ECONNREFUSED\. Check /);
+    expect(stderr).not.toContain('hidden');
   });
 });

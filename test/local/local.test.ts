@@ -1,5 +1,14 @@
 import { createServer, type Server } from 'node:net';
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -99,6 +108,33 @@ describe('a log', () => {
 });
 
 describe('the embedded Temporal', () => {
+  test(
+    'makes files that only their owner can read, and closes those that others could',
+    { timeout: 60_000 },
+    async () => {
+      const dataDir = temporaryFolder();
+      const [cli, before] = [await findTemporalCli(), process.umask(0o022)];
+      const modes = (): string[] =>
+        readdirSync(dataDir)
+          .filter((name) => name.startsWith('temporal.db'))
+          .map((name) => `${name} ${(statSync(join(dataDir, name)).mode & 0o777).toString(8)}`)
+          .sort();
+      const closed = ['temporal.db 600', 'temporal.db-shm 600', 'temporal.db-wal 600'];
+      try {
+        const first = await startTemporal({ cli, dataDir });
+        expect(modes()).toEqual(closed);
+        process.kill(first.pid, 'SIGKILL');
+        await first.exited;
+        for (const name of readdirSync(dataDir)) chmodSync(join(dataDir, name), 0o644);
+        const second = await startTemporal({ cli, dataDir });
+        expect(modes()).toEqual(closed);
+        await second.stop();
+      } finally {
+        process.umask(before);
+      }
+    },
+  );
+
   test(
     'keeps its data over a SIGKILL, whatever its directory is called, and closed workflows for 90 days',
     { timeout: 60_000 },
