@@ -5,7 +5,7 @@ import { databaseFault, type Db } from '../db/database.ts';
 import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
 import { endFrozenSessions } from '../db/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
-import { reasonOf, type Outages } from './outages.ts';
+import { adviceOn, reasonOf, type Outages } from './outages.ts';
 
 const KEEP_INTERVAL_MS = 3_600_000;
 const ROUND_MS = 10_000;
@@ -149,7 +149,7 @@ export function startKeeper(deps: KeeperDependencies): () => void {
       deps.outages.postgres.answered();
     } catch (error) {
       const fault = databaseFault(error);
-      if (fault?.unavailable === true) deps.outages.postgres.failed(fault.message);
+      if (fault?.unavailable === true) deps.outages.postgres.failed(fault.message, adviceOn(fault));
       else {
         const message = fault?.message ?? (error instanceof Error ? error.message : 'unknown');
         deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');

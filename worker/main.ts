@@ -10,14 +10,14 @@ import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../config/log.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { announceReady, configuredSoon, exitWith, onStop } from '../config/process.ts';
-import { databaseFault, openDatabase, type DatabaseFault, type Db } from '../db/database.ts';
+import { databaseFault, openDatabase, type Db } from '../db/database.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/schema-state.ts';
 import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { HealthPortError, healthOf, serveHealth, type Doing, type Health } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper.ts';
 import { temporalLogger } from './logger.ts';
-import { Outages, reasonOf } from './outages.ts';
+import { Outages, adviceOn, reasonOf } from './outages.ts';
 import { searchAttributeRegistry } from './search-attributes.ts';
 import { POOL_SIZE, createWorker } from './worker.ts';
 
@@ -141,11 +141,6 @@ async function tellHealth(
 async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
   const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
   log[level](message);
-}
-
-/** None where Postgres answered, or its certificate is refused: what is wrong then says itself what to do. */
-function adviceOn({ code }: DatabaseFault): string | undefined {
-  return /^(E(?!RR_)|CONNECT)/.test(code) ? undefined : '';
 }
 
 /** A server that is down is waited for, with lines that say so: it is not for us to end because of it. */
