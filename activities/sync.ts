@@ -47,8 +47,6 @@ interface OfReport extends OfSync {
 
 /** What a sync may ask of the outside world. Each may run twice, or while an older attempt still does. */
 export interface SyncActivities {
-  /** Of an older release, which may be replayed. */
-  openSync(input: OfSync & { plan: SyncPlan }): Promise<void>;
   /**
    * Opens the sync, where its plan is given, and reads the list of workspaces anew: names change, and workspaces are
    * archived.
@@ -89,8 +87,6 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
   const { db, restatementDays } = deps;
   const runOf = ({ connectionId, n }: OfSync): syncs.SyncRun => ({ connectionId, n, runId: runIdOfThisActivity() });
   return {
-    openSync: ({ plan, ...sync }) => syncs.openSync(db, runOf(sync), plan),
-
     async refreshWorkspaces({ plan, ...sync }) {
       if (plan !== undefined) await syncs.openSync(db, runOf(sync), plan);
       await readForSync(deps, sync, (reader) => readWorkspaces(db, reader, sync.connectionId));
@@ -279,6 +275,9 @@ async function inTurn<T, R>(
       throw error;
     }
   };
+  const endAll = async (): Promise<void> => {
+    while (underWay.length > 0) await endFirst();
+  };
   try {
     for await (const item of items) {
       const begun = work(item);
@@ -287,9 +286,12 @@ async function inTurn<T, R>(
       underWay.push(begun);
       if (underWay.length >= PAGES_UNDER_WAY) await endFirst();
     }
-  } finally {
-    while (underWay.length > 0) await endFirst();
+  } catch (error) {
+    // What was begun is done first, but the first failure is the one that is told.
+    await endAll().catch(() => undefined);
+    throw error;
   }
+  await endAll();
 }
 
 type ContentOfDay = Pick<ledger.ReadDay, 'day' | 'content'>;

@@ -2,10 +2,11 @@ import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf, type Day } from '../domain/days.ts';
 import { failureKind, type Fault } from '../domain/failures.ts';
+import type { Waiting } from '../domain/waiting.ts';
 import { recordFailure } from './connections.ts';
 import { preparedRows, row, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { destroySuperseded } from './keys.ts';
+import { destroySuperseded } from './key-ends.ts';
 import { ConnectionGoneError, NO_FAILURE, lockLive, moveOn, shareLive, sharingLive } from './live.ts';
 import { connections, syncs } from './schema.ts';
 
@@ -101,6 +102,14 @@ export function addingDays({ connectionId, n, runId }: SyncRun, read: SQL, areCh
 /** How many days a set of days holds; none, where there is no set. */
 export function sizeOf(days: SQL | AnyColumn): SQL<number> {
   return sql<number>`(select coalesce(sum(upper(part) - lower(part)), 0)::int from unnest(${days}) part)`;
+}
+
+/** Keeps what a run waits for before its next attempt. It is over at its instant, or with the run. */
+export async function keepWaiting(db: Db, run: SyncRun, waiting: Waiting): Promise<void> {
+  await db
+    .update(syncs)
+    .set({ waiting })
+    .where(and(isRun(run), eq(syncs.state, 'running')));
 }
 
 /** A run that was reset is over, and could not say so. */

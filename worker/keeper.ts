@@ -2,7 +2,8 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
-import { destroyForgottenCandidates, listUntold } from '../db/keys.ts';
+import { destroyForgottenCandidates } from '../db/key-ends.ts';
+import { listUntold } from '../db/keys.ts';
 import { endFrozenSessions } from '../db/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { acceptKey, deferKey, openCandidate, refuseKey } from '../../db/keys.ts';
+import { refuseKey } from '../../db/key-ends.ts';
+import { acceptKey, deferKey, openCandidate } from '../../db/keys.ts';
 import { keys } from '../../db/schema.ts';
 import type { SignalName } from '../../domain/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';

@@ -4,19 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections.ts';
 import { row, rows, type Db } from '../../db/database.ts';
 import { KeyUnreadableError, createKeyRing } from '../../db/key-ring.ts';
-import {
-  acceptKey,
-  deferKey,
-  destroyForgottenCandidates,
-  destroySuperseded,
-  markKeyUsed,
-  noteRotation,
-  openActiveKey,
-  openCandidate,
-  refuseKey,
-  restoreKey,
-  stageKey,
-} from '../../db/keys.ts';
+import { destroyForgottenCandidates, destroySuperseded, noteRotation, refuseKey } from '../../db/key-ends.ts';
+import { acceptKey, deferKey, markKeyUsed, openActiveKey, openCandidate, restoreKey, stageKey } from '../../db/keys.ts';
 import { keys } from '../../db/schema.ts';
 import { takeSyncNumber } from '../../db/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
