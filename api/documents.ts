@@ -148,7 +148,8 @@ export function keyDocument(connectionId: string, key: ListedKey): z.input<typeo
     state,
     error: fault === null ? null : failureDocument(fault, metAtMs),
     end_reason: endReason,
-    next_try_at: state === 'candidate' && triedAtMs !== null ? iso(nextTryMs({ tries, triedAtMs, fault }, triedAtMs)) : null,
+    next_try_at:
+      state === 'candidate' && triedAtMs !== null ? iso(nextTryMs({ tries, triedAtMs, fault }, triedAtMs)) : null,
     expires_at: isStaged ? iso(addedAt.getTime() + CANDIDATE_LIFETIME_MS) : null,
     signal: isStaged ? rotationTo(connectionId, id) : null,
     added_at: addedAt.toISOString(),

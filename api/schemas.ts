@@ -277,7 +277,8 @@ export const connection = z
     next_sync_at: instant.nullable().meta({ description: 'When Anthropic is asked next without anybody asking.' }),
     error: failure.nullable().meta({ description: 'What went wrong and is not made good yet.' }),
     waiting: waiting.nullable().meta({
-      description: 'What it waits for at this moment: within a sync, between two of them, or for an answer about a key.',
+      description:
+        'What it waits for at this moment: within a sync, between two of them, or for an answer about a key.',
     }),
     note: z.string().nullable(),
     temporal: workflow,

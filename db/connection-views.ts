@@ -224,8 +224,7 @@ export async function loadVerdict(db: Db, connectionId: string, keyId: string): 
     .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
   if (verdict === undefined) return null;
   const { triedAt, later: found, ...rest } = verdict;
-  const overtakenBy =
-    found?.at == null ? null : { keyId: found.keyId, hint: found.hint, atMs: found.at.getTime() };
+  const overtakenBy = found?.at == null ? null : { keyId: found.keyId, hint: found.hint, atMs: found.at.getTime() };
   return { ...rest, overtakenBy, triedAtMs: triedAt?.getTime() ?? null };
 }
 

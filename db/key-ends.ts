@@ -134,7 +134,8 @@ export async function discardCandidate(
     if (found.state === 'active') return { outcome: 'serves' };
     if (found.state === 'superseded') return { outcome: 'replaced' };
     if (found.state !== 'candidate') return { outcome: 'discarded' };
-    if (live?.organizationId === null && !(await hasOtherCandidate(tx, connectionId, keyId))) return { outcome: 'first' };
+    if (live?.organizationId === null && !(await hasOtherCandidate(tx, connectionId, keyId)))
+      return { outcome: 'first' };
     await endKeys(tx, connectionId, { from: ['candidate'], which: eq(keys.id, keyId) }, { reason: 'discarded' });
     const message = `Key …${found.hint}, staged as ${keyId}, was discarded; it is destroyed.`;
     await addEvent(tx, connectionId, { type: 'key_destroyed', actor, message });

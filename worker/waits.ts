@@ -39,12 +39,7 @@ export function showWaits(db: Db): ActivityInboundCallsInterceptor {
   };
 }
 
-async function show(
-  db: Db,
-  sync: z.output<typeof ofSync>,
-  failure: ApplicationFailure,
-  info: Info,
-): Promise<void> {
+async function show(db: Db, sync: z.output<typeof ofSync>, failure: ApplicationFailure, info: Info): Promise<void> {
   const waitMs = waitMsAfter(failure, info);
   const fault = faultIn(failure);
   if (waitMs === null || fault === null || info.workflowExecution === undefined) return;

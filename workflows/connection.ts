@@ -32,7 +32,7 @@ import { stillWaiting } from '../domain/waiting.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
 import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
 import { detailsOf, failureWith } from './failures.ts';
-import { acceptReceived, openInbox, takeSignals, takeStraySignals, type Inbox } from './inbox.ts';
+import { acceptReceived, forget, openInbox, takeSignals, takeStraySignals, type Inbox } from './inbox.ts';
 import { statusQuery, syncWorkflowId, type ConnectionInput, type ConnectionStatus } from './messages.ts';
 import { sync } from './sync.ts';
 
@@ -106,7 +106,8 @@ export async function connection(input: ConnectionInput): Promise<void> {
 
 function loadConnection({ connectionId }: State, received: string[]): Promise<LoadedConnection> {
   const reads = 'reads in Postgres where it stands';
-  const summary = received.length === 0 ? reads : `signal ${received.join('; ')}: keeps an event, ${reads}`.slice(0, 190);
+  const summary =
+    received.length === 0 ? reads : `signal ${received.join('; ')}: keeps an event, ${reads}`.slice(0, 190);
   const told = received.length === 0 ? {} : { received };
   return postgres.loadConnection.executeWithOptions({ summary }, [{ connectionId, today: dayOf(Date.now()), ...told }]);
 }
@@ -130,7 +131,8 @@ function isTimeForNewRun(state: State): boolean {
 
 async function goOnAsNewRun({ connectionId, inbox }: State): Promise<never> {
   await condition(allHandlersFinished);
-  return continueAsNew<typeof connection>({ connectionId, inbox: inbox.waiting, received: inbox.received });
+  const { waiting, received, answered } = inbox;
+  return continueAsNew<typeof connection>({ connectionId, inbox: waiting, received, answered });
 }
 
 /** The messages that a step answers leave the inbox only now that the step is carried out. */
@@ -139,12 +141,8 @@ async function carryOut(state: State, { step, answers }: Decision, seenNudges: n
   state.untaken = null;
   if (step.do === 'probeKey') return probeKey(state, answers);
   await perform(state, step);
-  if (answers !== undefined) forget(state, (message) => isAnsweredWith(message, answers));
+  if (answers !== undefined) forget(state.inbox, (message) => isAnsweredWith(message, answers));
   if (step.do === 'startSync') await waitForSync(state, seenNudges);
-}
-
-function forget({ inbox }: State, isOver: (message: Message) => boolean): void {
-  inbox.waiting = inbox.waiting.filter((message) => !isOver(message));
 }
 
 /** A sync that was just started changed nothing that is decided by: what was read just before still holds. */
@@ -257,7 +255,7 @@ async function probeKey(state: State, asked: Message | undefined): Promise<void>
   }
   if (asked === undefined) return;
   const kept = afterFailedProbe(asked);
-  forget(state, (message) => message === asked || (kept !== null && isAnsweredWith(message, kept)));
+  forget(state.inbox, (message) => message === asked || (kept !== null && isAnsweredWith(message, kept)));
   if (kept !== null) state.inbox.waiting.push(kept);
 }
 

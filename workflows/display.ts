@@ -89,7 +89,9 @@ function failureOf({ failure, status }: Facts, fault: Fault | null): string[] {
   // Of what is tried again by itself, nothing is while it is paused.
   if (status === 'paused' && failure !== null) {
     const at = spellInstant(failure.atMs);
-    return [`**Before the pause:** ${failureKind(fault.code).message}${plain(spellDetail(fault))} \`${fault.code}\`, at ${at}`];
+    return [
+      `**Before the pause:** ${failureKind(fault.code).message}${plain(spellDetail(fault))} \`${fault.code}\`, at ${at}`,
+    ];
   }
   if (failure === null) return explain(fault);
   const { count, atMs } = failure;
@@ -186,7 +188,9 @@ export function nextOf(facts: Facts, step: Step, running: ShownSync | null, wait
     case 'wait': {
       const syncing = syncUnderWay(running, waiting);
       if (syncing === null) return waitOf(facts, step.untilMs);
-      return facts.status === 'paused' ? `${syncing}; then nothing until somebody resumes it (signal \`resume\`)` : syncing;
+      return facts.status === 'paused'
+        ? `${syncing}; then nothing until somebody resumes it (signal \`resume\`)`
+        : syncing;
     }
     case 'startSync':
       return `starts a sync, ${summaryOfPlan(step.plan)}`;

@@ -6,6 +6,8 @@ import { signalDescriptions, syncEnded, wake, type ConnectionInput } from './mes
 export interface Inbox {
   /** What came since Postgres was read last: it leaves an event as that is read again. */
   received: Message[];
+  /** What came then, too, and was answered together with another message that asked for the same. */
+  answered: Message[];
   /** What waits to be acted on, in its order. */
   waiting: Message[];
   /** How often it was told to look at Postgres again. */
@@ -13,8 +15,8 @@ export interface Inbox {
 }
 
 /** The inbox that a run begins with. */
-export function openInbox({ inbox = [], received = [] }: ConnectionInput): Inbox {
-  return { received: [...received], waiting: [...inbox], nudges: 0 };
+export function openInbox({ inbox = [], received = [], answered = [] }: ConnectionInput): Inbox {
+  return { received: [...received], answered: [...answered], waiting: [...inbox], nudges: 0 };
 }
 
 /**
@@ -64,7 +66,16 @@ export function takeStraySignals(inbox: Inbox): void {
 
 /** Moves what came to what waits, and returns in words what of it was understood: the rest leaves an event of its own. */
 export function acceptReceived(inbox: Inbox): string[] {
-  const received = inbox.received.splice(0);
+  const [answered, received] = [inbox.answered.splice(0), inbox.received.splice(0)];
   inbox.waiting.push(...received);
-  return received.flatMap((message) => (message.type === 'malformed' ? [] : [describeMessage(message)]));
+  return [...answered, ...received].flatMap((message) =>
+    message.type === 'malformed' ? [] : [describeMessage(message)],
+  );
+}
+
+/** Forgets what needs no more done. What of it came just now leaves its event all the same. */
+export function forget(inbox: Inbox, isOver: (message: Message) => boolean): void {
+  inbox.waiting = inbox.waiting.filter((message) => !isOver(message));
+  inbox.answered.push(...inbox.received.filter(isOver));
+  inbox.received = inbox.received.filter((message) => !isOver(message));
 }

@@ -16,13 +16,14 @@ export function syncWorkflowId(connectionId: string, n: number): string {
 }
 
 /**
- * What a connection's workflow starts with: its id, what it was told and has not acted on yet, and of that what has left
- * no event yet. Never a key.
+ * What a connection's workflow starts with: its id, and what it was told. What is in `inbox` has left its event; what it
+ * `received` has not yet, nor has what was `answered`, which needs nothing else. Never a key.
  */
 export interface ConnectionInput {
   readonly connectionId: string;
   readonly inbox?: readonly Message[];
   readonly received?: readonly Message[];
+  readonly answered?: readonly Message[];
 }
 
 /**
