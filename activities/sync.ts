@@ -19,6 +19,11 @@ import { readWorkspaces } from './workspaces.ts';
 
 export type SyncResult = syncs.SyncResult;
 
+/** Whether a sync had run before: it was reset, or started again by hand. */
+interface Again {
+  readonly ranBefore: boolean;
+}
+
 /** What reading days left to do. */
 export interface DaysDone {
   /** Lacking in what an older release answered, which may be replayed. */
@@ -75,11 +80,11 @@ export interface SyncActivities {
   /** Flags days whose lines and totals stably disagree. */
   flagDays(input: OfReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
   /** Ends a sync well, and says what it did; null when its connection has ended. */
-  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<SyncResult | null>;
+  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<(SyncResult & Again) | null>;
   /** With `keyIsProven`, all was read but for days that cannot be, so the key that replaced another is good. */
   failSync(
     input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
-  ): Promise<void>;
+  ): Promise<Again>;
 }
 
 /** Makes the activities of the `sync` workflow. */
@@ -113,8 +118,9 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     succeedSync: ({ plan, startedAtMs, ...sync }) => syncs.succeedSync(db, runOf(sync), plan, startedAtMs),
 
-    failSync: ({ plan, fault, keyId, nowMs, keyIsProven = false, ...sync }) =>
-      syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs, keyIsProven }),
+    failSync: async ({ plan, fault, keyId, nowMs, keyIsProven = false, ...sync }) => ({
+      ranBefore: await syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs, keyIsProven }),
+    }),
   };
 }
 

@@ -42,6 +42,7 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
   const { connectionId, n, plan } = input;
   const startedAtMs = Date.now();
   let allElseIsRead = false;
+  let ranBefore = true;
   try {
     await anthropic.refreshWorkspaces({ connectionId, n, plan });
     const unread: Unread[] = [];
@@ -54,26 +55,31 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
     const [first] = unread;
     allElseIsRead = first !== undefined;
     if (first !== undefined) throw first.error;
-    const result = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
+    const succeeded = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
     showSync(input, 'done');
+    if (succeeded === null) return null;
+    const { ranBefore: again, ...result } = succeeded;
+    ranBefore = again;
     return result;
   } catch (error) {
     // Also when cancelled: whoever looks at this connection next must see that its last sync did not end well.
-    await CancellationScope.nonCancellable(() => recordFailure(input, error, allElseIsRead));
+    ranBefore = await CancellationScope.nonCancellable(() => recordFailure(input, error, allElseIsRead));
     throw error instanceof ApplicationFailure || isCancellation(error) ? error : failureOf(error);
   } finally {
-    if (!isAwaited()) await CancellationScope.nonCancellable(() => tellConnection(input));
+    if (!isAwaited(ranBefore)) await CancellationScope.nonCancellable(() => tellConnection(input));
   }
 }
 
-async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<void> {
+/** Keeps the failure. Returns whether the sync had run before. */
+async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<boolean> {
   const { connectionId, n, plan } = input;
   const details: FailureDetails = isCancellation(error)
     ? { fault: { code: 'sync_interrupted' }, keyId: null }
     : detailsOf(error);
   showSync(input, 'failed', details.fault);
   const { fault, keyId } = details;
-  await postgres.failSync({ connectionId, n, plan, fault, keyId, nowMs: Date.now(), keyIsProven });
+  const failed = { connectionId, n, plan, fault, keyId, nowMs: Date.now(), keyIsProven };
+  return (await postgres.failSync(failed)).ranBefore;
 }
 
 /** An activity's failure as the sync's own. */
@@ -85,9 +91,8 @@ function failureOf(error: unknown): ApplicationFailure {
  * Whether the run of the connection that started this one awaits its end. It does not where it was ended meanwhile, which
  * cancels this one, nor where this run comes from a reset or was started by hand.
  */
-function isAwaited(): boolean {
-  const { parent, runId, firstExecutionRunId } = workflowInfo();
-  return parent !== undefined && runId === firstExecutionRunId && !CancellationScope.current().consideredCancelled;
+function isAwaited(ranBefore: boolean): boolean {
+  return workflowInfo().parent !== undefined && !ranBefore && !CancellationScope.current().consideredCancelled;
 }
 
 async function tellConnection({ connectionId, n }: SyncInput): Promise<void> {
