@@ -88,7 +88,8 @@ function waitingDocument(view: ConnectionView, settings: Settings): WaitingDocum
   if (!isLive(status)) return null;
   const ofSync = lastSync === null ? null : syncWaiting(lastSync, settings);
   if (ofSync !== null || status === 'paused') return ofSync;
-  if (failure !== null && lastSync?.state !== 'running') {
+  // While a key is awaited, it is a person that is waited for.
+  if (failure !== null && status !== 'awaiting_key' && lastSync?.state !== 'running') {
     const nextMs = nextReadMs(view, settings);
     if (nextMs !== null) {
       const error = failureDocument(doubted(failure), failure.atMs);

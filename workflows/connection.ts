@@ -271,7 +271,8 @@ async function discover({ connectionId }: State): Promise<void> {
 async function startSync(state: State, plan: SyncPlan): Promise<void> {
   const { connectionId } = state;
   for (;;) {
-    const n = await postgres.takeSyncNumber({ connectionId });
+    const summary = 'takes the number of the next sync';
+    const n = await postgres.takeSyncNumber.executeWithOptions({ summary }, [{ connectionId }]);
     const scope = new CancellationScope();
     const child = await scope.run(() => startSyncWorkflow(state, n, plan)).catch(onlyIfTaken);
     // A database that was restored from a backup hands out numbers again; the next one is taken then.

@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { connectionDocument } from '../../api/documents.ts';
@@ -129,6 +130,28 @@ describe('a sync that waits', () => {
     expect(candidate?.error?.code).toBe('rate_limited');
     const waitMs = Date.parse(candidate?.next_try_at ?? '') - Date.parse(candidate?.error?.at ?? '');
     expect(waitMs).toBe(50_000);
+  });
+});
+
+describe('a failure', () => {
+  it('is told as what it is, also where what is noted after it fails, too', async () => {
+    const { id, key } = await connected('Hidden');
+    const { db } = world.database;
+    await db.execute(sql`
+      create function refuse_traffic() returns trigger language plpgsql as $$ begin
+        raise exception 'no' using errcode = '54000';
+      end $$
+    `);
+    await db.execute(
+      sql`create trigger refuse_traffic before update of requests on syncs for each row execute function refuse_traffic()`,
+    );
+    world.simulator.control.fault({ kind: 'status', status: 503, key, times: 'always' });
+    await world.signal(id, 'syncNow');
+    await becomes(id, 'degraded');
+    expect((await stateOf(db, id)).failure).toBe('upstream_unavailable');
+    await db.execute(sql`drop trigger refuse_traffic on syncs`);
+    world.simulator.control.clearFaults();
+    await becomes(id, 'active');
   });
 });
 
