@@ -1,8 +1,9 @@
-import { Context } from '@temporalio/activity';
+import { Context, activityInfo } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
 import { readOrganization } from '../anthropic/organization.ts';
 import * as connections from '../db/connections.ts';
-import { addEvent } from '../db/events.ts';
+import { addEvent, keepSignals } from '../db/events.ts';
+import { noteRotation, refuseKey } from '../db/key-ends.ts';
 import * as keys from '../db/keys.ts';
 import { loadOutlook, type Outlook } from '../db/outlook.ts';
 import * as syncs from '../db/syncs.ts';
@@ -12,7 +13,8 @@ import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../doma
 import { keyHint } from '../domain/keys.ts';
 import type { Status } from '../domain/statuses.ts';
 import type { Dependencies } from './dependencies.ts';
-import { readWithActiveKey, whileHeartbeating } from './reading.ts';
+import { faultOf } from './failures.ts';
+import { readWithActiveKey, runIdOfThisActivity, whileHeartbeating } from './reading.ts';
 import { readWorkspaces } from './workspaces.ts';
 
 interface OfConnection {
@@ -30,8 +32,11 @@ export interface LoadedConnection {
 
 /** What a connection's workflow may ask of the outside world. Each may run twice; the second time changes nothing. */
 export interface ConnectionActivities {
-  /** Reads where the connection stands. `today` is the workflow's UTC day. */
-  loadConnection(input: OfConnection & { today: Day }): Promise<LoadedConnection>;
+  /**
+   * Reads where the connection stands, and keeps an event of each signal that it received since the last time, once.
+   * `today` is the workflow's UTC day.
+   */
+  loadConnection(input: OfConnection & { today: Day; received?: readonly string[] }): Promise<LoadedConnection>;
   /** Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Fails without an answer. */
   tryKey(input: OfConnection & { keyId: string }): Promise<'accepted' | 'refused' | 'gone'>;
   /** Keeps that a candidate got no answer. */
@@ -41,7 +46,8 @@ export interface ConnectionActivities {
   /** Reads the organization's workspaces for the first time. */
   discoverWorkspaces(input: OfConnection): Promise<number>;
   restoreKey(input: OfConnection & { rejectedKeyId: string; code: FailureCode }): Promise<void>;
-  setStatus(input: OfConnection & { to: Status }): Promise<void>;
+  /** Whether the status changed. One that may not follow the present one is not taken. */
+  setStatus(input: OfConnection & { to: Status }): Promise<boolean>;
   noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
   forgiveFailure(input: OfConnection): Promise<void>;
   /** Puts right what was kept while the clock was ahead of `nowMs`. */
@@ -58,7 +64,8 @@ export interface ConnectionActivities {
 export function createConnectionActivities(deps: Dependencies): ConnectionActivities {
   const { db } = deps;
   return {
-    async loadConnection({ connectionId, today }) {
+    async loadConnection({ connectionId, today, received = [] }) {
+      await keepSignals(db, connectionId, received, thisActivity());
       const { syncHourUtc, restatementDays } = deps;
       const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
       const outlook = facts === null ? null : await loadOutlook(db, connectionId, today);
@@ -92,8 +99,8 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     distrustClock: ({ connectionId, nowMs, today }) => connections.distrustClock(db, connectionId, nowMs, today),
     noteSignal: ({ connectionId, ...what }) =>
       'keyId' in what
-        ? keys.noteRotation(db, connectionId, what.keyId)
-        : addEvent(db, connectionId, { type: 'signal', message: what.text }),
+        ? noteRotation(db, connectionId, what.keyId, thisActivity())
+        : addEvent(db, connectionId, { type: 'signal', message: what.text, keptBy: thisActivity() }),
     takeSyncNumber: ({ connectionId }) => syncs.takeSyncNumber(db, connectionId),
 
     async noteInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
@@ -105,6 +112,11 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
   };
 }
 
+/** What this activity is known by, the same for each of its attempts. */
+function thisActivity(): string {
+  return `${runIdOfThisActivity()} ${activityInfo().activityId}`;
+}
+
 /** Those of the first release. Where they are not all there, none is shown. */
 const REQUIRED_ATTRIBUTES = ['MeterlineConnection', 'MeterlineOrganization', 'MeterlineStatus', 'MeterlineSyncKind'];
 
@@ -113,7 +125,7 @@ async function tryKey(
   key: { connectionId: string; keyId: string },
 ): Promise<'accepted' | 'refused' | 'gone'> {
   const refuse = async (fault: Fault): Promise<'refused'> => {
-    await keys.refuseKey(db, key, fault, failureKind(fault.code).message);
+    await refuseKey(db, key, fault, failureKind(fault.code).message);
     return 'refused';
   };
   try {
@@ -134,8 +146,7 @@ async function tryKey(
   } catch (error) {
     // A key that cannot be opened may be openable again once the right encryption key is set: it is no verdict on it.
     if (!(error instanceof AnthropicError) || !isKeyFailure(error.code)) throw error;
-    const { code, detail, requestId } = error;
-    return refuse({ code, detail, ...(requestId === null ? {} : { requestId }) });
+    return refuse(faultOf(error));
   }
 }
 

@@ -33,9 +33,14 @@ export const CONNECTION_GONE = 'connection_gone';
 export const KEY_REPLACED = 'key_replaced';
 
 /** An error of Anthropic as it is stored and shown, with the day whose reply is at fault. */
-export function faultOf({ code, detail, requestId }: AnthropicError, day?: Day): Fault {
+export function faultOf({ code, detail, requestId, retryAfterMs }: AnthropicError, day?: Day): Fault {
   const where = day === undefined ? '' : `${day}: `;
-  return { code, detail: where + detail, ...(requestId === null ? {} : { requestId }) };
+  return {
+    code,
+    detail: where + detail,
+    ...(requestId === null ? {} : { requestId }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+  };
 }
 
 /** An error of Anthropic as a failure that Temporal can retry, and that names the key it was met with. */
@@ -97,10 +102,12 @@ export function translate(error: unknown): unknown {
   }
   const database = databaseFault(error);
   const message = database?.message ?? `Unexpected: ${error instanceof Error ? describe(error) : 'a value was thrown'}`;
-  const fault: Fault = { code: 'unavailable', detail: message };
+  const code: FailureCode = database === null ? 'internal' : 'unavailable';
+  const fault: Fault = { code, detail: message };
+  // Also a fault of ours is tried again: a worker of a release without it goes on where this one could not.
   return ApplicationFailure.create({
     message,
-    type: 'unavailable',
+    type: code,
     details: [{ fault, keyId: null } satisfies FailureDetails],
   });
 }

@@ -39,12 +39,13 @@ export async function readForSync<T>(
   const progress = progressSoFar();
   await continueSync(deps.db, run);
   const counted = async (reader: AnthropicReader): Promise<T> => {
-    try {
-      return await read(reader, progress);
-    } finally {
-      // Also where it failed: an attempt that failed made its requests.
-      await addSyncTraffic(deps.db, run, reader.traffic);
-    }
+    const result = await read(reader, progress).catch(async (error: unknown) => {
+      // An attempt that failed made its requests, too. Should they not be counted, what failed is told all the same.
+      await addSyncTraffic(deps.db, run, reader.traffic).catch(() => undefined);
+      throw error;
+    });
+    await addSyncTraffic(deps.db, run, reader.traffic);
+    return result;
   };
   return readWithActiveKey(deps, sync.connectionId, counted, progress);
 }

@@ -19,6 +19,11 @@ import { readWorkspaces } from './workspaces.ts';
 
 export type SyncResult = syncs.SyncResult;
 
+/** Whether a sync had run before: it was reset, or started again by hand. */
+interface Again {
+  readonly ranBefore: boolean;
+}
+
 /** What reading days left to do. */
 export interface DaysDone {
   /** Lacking in what an older release answered, which may be replayed. */
@@ -47,8 +52,6 @@ interface OfReport extends OfSync {
 
 /** What a sync may ask of the outside world. Each may run twice, or while an older attempt still does. */
 export interface SyncActivities {
-  /** Of an older release, which may be replayed. */
-  openSync(input: OfSync & { plan: SyncPlan }): Promise<void>;
   /**
    * Opens the sync, where its plan is given, and reads the list of workspaces anew: names change, and workspaces are
    * archived.
@@ -77,11 +80,11 @@ export interface SyncActivities {
   /** Flags days whose lines and totals stably disagree. */
   flagDays(input: OfReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
   /** Ends a sync well, and says what it did; null when its connection has ended. */
-  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<SyncResult | null>;
+  succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<(SyncResult & Again) | null>;
   /** With `keyIsProven`, all was read but for days that cannot be, so the key that replaced another is good. */
   failSync(
     input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
-  ): Promise<void>;
+  ): Promise<Again>;
 }
 
 /** Makes the activities of the `sync` workflow. */
@@ -89,8 +92,6 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
   const { db, restatementDays } = deps;
   const runOf = ({ connectionId, n }: OfSync): syncs.SyncRun => ({ connectionId, n, runId: runIdOfThisActivity() });
   return {
-    openSync: ({ plan, ...sync }) => syncs.openSync(db, runOf(sync), plan),
-
     async refreshWorkspaces({ plan, ...sync }) {
       if (plan !== undefined) await syncs.openSync(db, runOf(sync), plan);
       await readForSync(deps, sync, (reader) => readWorkspaces(db, reader, sync.connectionId));
@@ -117,8 +118,9 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     succeedSync: ({ plan, startedAtMs, ...sync }) => syncs.succeedSync(db, runOf(sync), plan, startedAtMs),
 
-    failSync: ({ plan, fault, keyId, nowMs, keyIsProven = false, ...sync }) =>
-      syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs, keyIsProven }),
+    failSync: async ({ plan, fault, keyId, nowMs, keyIsProven = false, ...sync }) => ({
+      ranBefore: await syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs, keyIsProven }),
+    }),
   };
 }
 
@@ -279,6 +281,9 @@ async function inTurn<T, R>(
       throw error;
     }
   };
+  const endAll = async (): Promise<void> => {
+    while (underWay.length > 0) await endFirst();
+  };
   try {
     for await (const item of items) {
       const begun = work(item);
@@ -287,9 +292,12 @@ async function inTurn<T, R>(
       underWay.push(begun);
       if (underWay.length >= PAGES_UNDER_WAY) await endFirst();
     }
-  } finally {
-    while (underWay.length > 0) await endFirst();
+  } catch (error) {
+    // What was begun is done first, but the first failure is the one that is told.
+    await endAll().catch(() => undefined);
+    throw error;
   }
+  await endAll();
 }
 
 type ContentOfDay = Pick<ledger.ReadDay, 'day' | 'content'>;

@@ -1,16 +1,20 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../db/connection-views.ts';
+import type { ListedKey } from '../db/history.ts';
 import { lengthOf } from '../domain/days.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
+import { CANDIDATE_LIFETIME_MS } from '../domain/keys.ts';
 import { isDoubted, nextQuestionMs } from '../domain/decide.ts';
 import { nextDueMs, nextTryMs, retryAtMs } from '../domain/schedule.ts';
 import { isLive } from '../domain/statuses.ts';
+import { stillWaiting } from '../domain/waiting.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../workflows/messages.ts';
 import type { Settings } from './endpoint.ts';
-import type { connection, sync } from './schemas.ts';
+import type { connection, keyList, stagedKey, sync } from './schemas.ts';
 
 type ConnectionDocument = z.input<typeof connection>;
 type FailureDocument = NonNullable<ConnectionDocument['error']>;
+type WaitingDocument = NonNullable<ConnectionDocument['waiting']>;
 
 /** A connection as it is shown. */
 export function connectionDocument(view: ConnectionView, settings: Settings): ConnectionDocument {
@@ -39,6 +43,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
     last_sync: lastSync === null ? null : syncDocument(id, lastSync, settings),
     next_sync_at: isoOrNull(nextAskMs(view, settings)),
     error: errorOf(view),
+    waiting: waitingDocument(view, settings),
     note: view.status === 'active' && !coverage.hasLines ? 'no usage reported yet' : null,
     temporal: { workflow_id: workflowId, url: temporalUrl(settings, workflowId) },
     created_at: iso(view.createdAtMs),
@@ -59,6 +64,7 @@ export function syncDocument(connectionId: string, view: SyncView, settings: Set
     requests: view.requests,
     bytes: view.bytes,
     error: view.fault === null ? null : failureDocument(view.fault, view.endedAtMs ?? view.startedAtMs),
+    waiting: syncWaiting(view, settings),
     started_at: iso(view.startedAtMs),
     ended_at: isoOrNull(view.endedAtMs),
     duration_ms: view.endedAtMs === null ? null : Math.max(0, Math.round(view.endedAtMs - view.startedAtMs)),
@@ -66,6 +72,34 @@ export function syncDocument(connectionId: string, view: SyncView, settings: Set
     run_id: view.runId,
     url: temporalUrl(settings, workflowId, view.runId),
   };
+}
+
+/** What a sync under way waits for; null once the instant of its next attempt has come. */
+function syncWaiting({ waiting }: SyncView, settings: Settings): WaitingDocument | null {
+  const lasting = stillWaiting(waiting, settings.now());
+  if (lasting === null) return null;
+  const { fault, attempt, nextTryAtMs } = lasting;
+  return { error: failureDocument(fault, lasting.atMs), attempt, next_try_at: iso(nextTryAtMs) };
+}
+
+/** What a connection waits for: its sync, the next one after a failure, or an answer about a key. */
+function waitingDocument(view: ConnectionView, settings: Settings): WaitingDocument | null {
+  const { status, failure, lastSync } = view;
+  if (!isLive(status)) return null;
+  const ofSync = lastSync === null ? null : syncWaiting(lastSync, settings);
+  if (ofSync !== null || status === 'paused') return ofSync;
+  // While a key is awaited, it is a person that is waited for.
+  if (failure !== null && status !== 'awaiting_key' && lastSync?.state !== 'running') {
+    const nextMs = nextReadMs(view, settings);
+    if (nextMs !== null) {
+      const error = failureDocument(doubted(failure), failure.atMs);
+      return { error, attempt: failure.count, next_try_at: iso(nextMs) };
+    }
+  }
+  const candidate = nextCandidate(view, settings.now());
+  if (candidate?.fault == null || candidate.triedAtMs === null) return null;
+  const error = failureDocument(candidate.fault, candidate.triedAtMs);
+  return { error, attempt: candidate.tries, next_try_at: iso(nextTryMs(candidate, candidate.triedAtMs)) };
 }
 
 /** A failure as it is shown: what happened, and what to do. */
@@ -95,6 +129,35 @@ export function candidateDocument(
     state,
     error,
     next_try_at: state === 'candidate' && triedAtMs !== null && !isHeld ? iso(nextTryMs(key, triedAtMs)) : null,
+  };
+}
+
+/** The signal that puts a staged key to use. */
+export function rotationTo(connectionId: string, keyId: string): z.input<typeof stagedKey>['signal'] {
+  return { workflow_id: connectionWorkflowId(connectionId), name: 'rotateKey', input: { keyId } };
+}
+
+/** A key as it is listed: what it is for, what became of it, and what puts it to use while it is staged. */
+export function keyDocument(connectionId: string, key: ListedKey): z.input<typeof keyList>['data'][number] {
+  const { id, hint, state, fault, tries, endReason, addedAt, requestedAt, triedAt, endedAt } = key;
+  const triedAtMs = triedAt?.getTime() ?? null;
+  const isStaged = state === 'candidate' && requestedAt === null;
+  const metAtMs = (endedAt ?? triedAt ?? key.activatedAt ?? addedAt).getTime();
+  return {
+    id,
+    hint,
+    state,
+    error: fault === null ? null : failureDocument(fault, metAtMs),
+    end_reason: endReason,
+    next_try_at:
+      state === 'candidate' && triedAtMs !== null ? iso(nextTryMs({ tries, triedAtMs, fault }, triedAtMs)) : null,
+    expires_at: isStaged ? iso(addedAt.getTime() + CANDIDATE_LIFETIME_MS) : null,
+    signal: isStaged ? rotationTo(connectionId, id) : null,
+    added_at: addedAt.toISOString(),
+    requested_at: requestedAt?.toISOString() ?? null,
+    activated_at: key.activatedAt?.toISOString() ?? null,
+    last_used_at: key.lastUsedAt?.toISOString() ?? null,
+    ended_at: endedAt?.toISOString() ?? null,
   };
 }
 
@@ -158,7 +221,7 @@ function nextReadMs({ id, status, failure }: ConnectionView, settings: Settings)
         return nextQuestionMs({ ...failure, code: failure.fault.code });
       // While a rejected key is to be replaced by one that got no answer yet, it is that one that is tried.
       if (isKeyFailure(failure.fault.code) && failure.answeredAtMs === null) return null;
-      return retryAtMs({ code: failure.fault.code, atMs: failure.atMs, count: failure.count });
+      return retryAtMs({ ...failure.fault, atMs: failure.atMs, count: failure.count });
     case 'discovering':
     case 'backfilling':
     case 'active':

@@ -40,8 +40,9 @@ export interface Settings {
 
 /** A request whose parts are checked. */
 export interface Call<Query, Body> {
-  /** The `id` of the path, or the empty text where the path has none. */
+  /** The `id` of the path, and the `keyId`, or the empty text where the path has none. */
   readonly id: string;
+  readonly keyId: string;
   readonly query: Query;
   readonly body: Body;
   /** The name of the token, which is who did it in events. */
@@ -109,7 +110,7 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
       const { stopping, waitMs } = deps.settings;
       const caller = callerOf(request);
       if (definition.role === 'admin' && caller?.role !== 'admin') throw new Problem('forbidden');
-      const id = request.params['id'];
+      const { id, keyId } = request.params;
       const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
       try {
         // Nobody waits for the reply any more: a connection that was cut off says so a little later than its socket.
@@ -117,6 +118,7 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
         const reply = await definition.handle(
           {
             id: typeof id === 'string' ? id : '',
+            keyId: typeof keyId === 'string' ? keyId : '',
             query: readQuery(request, definition.query),
             body: readBody(request, definition.body),
             actor: caller?.name ?? '',
@@ -126,6 +128,10 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
           deps,
         );
         if (reply.location !== undefined) response.location(reply.location);
+        if (reply.status === 204) {
+          response.status(204).end();
+          return;
+        }
         response
           .status(reply.status)
           .type('json')

@@ -14,7 +14,9 @@ const USUAL_REFUSALS: readonly FailureCode[] = [
   'unavailable',
 ];
 
-const idPath = z.strictObject({ id: z.string().meta({ format: 'uuid', description: 'As the list gives it.' }) });
+const id = z.string().meta({ format: 'uuid', description: 'As the list gives it.' });
+const idPath = z.strictObject({ id });
+const keyPath = z.strictObject({ id, keyId: id });
 
 /** The OpenAPI 3.1 document of these routes, made of the schemas that check their requests and replies. */
 export function openApiDocument(routes: readonly Description[]): ReturnType<typeof createDocument> {
@@ -59,7 +61,7 @@ function operationOf(route: Description): ZodOpenApiOperationObject {
     summary,
     ...(isOpen ? { security: [] } : {}),
     requestParams: {
-      ...(path.includes(':id') ? { path: idPath } : {}),
+      ...(path.includes(':keyId') ? { path: keyPath } : path.includes(':id') ? { path: idPath } : {}),
       ...(query === nothing ? {} : { query }),
     },
     ...(body === nothing
@@ -82,7 +84,8 @@ function goodResponses(statuses: Description['statuses'], out: z.ZodType): ZodOp
   return Object.fromEntries(
     Object.entries(statuses).map(([status, description]) => [
       status,
-      { description, content: { 'application/json': { schema: out } } },
+      // 204 is a reply without a body.
+      status === '204' ? { description } : { description, content: { 'application/json': { schema: out } } },
     ]),
   );
 }

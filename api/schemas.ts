@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { COST_GROUPS, USAGE_GROUPS } from '../db/reports.ts';
 import { MAX_HISTORY_DAYS, isDay, toDay } from '../domain/days.ts';
-import { KEY_STATES } from '../domain/keys.ts';
+import { KEY_ENDS, KEY_STATES } from '../domain/keys.ts';
 import { REPORTS, type UsageCount } from '../domain/lines.ts';
 import { SYNC_KINDS } from '../domain/reading.ts';
 import { STATUSES } from '../domain/statuses.ts';
@@ -205,6 +205,14 @@ const failure = z
   })
   .meta({ id: 'Failure' });
 
+const waiting = z
+  .strictObject({
+    error: failure.meta({ description: 'What the last attempt met.' }),
+    attempt: wholeNumber.meta({ description: 'How many attempts there were in a row.' }),
+    next_try_at: instant.nullable(),
+  })
+  .meta({ id: 'Waiting', description: 'A wait before the next attempt of what failed and is tried again on its own.' });
+
 const workflow = z.strictObject({ workflow_id: z.string(), url: z.string().nullable() }).meta({ id: 'Workflow' });
 
 /** One run of a sync. */
@@ -220,6 +228,7 @@ export const sync = z
     requests: wholeNumber,
     bytes: wholeNumber,
     error: failure.nullable(),
+    waiting: waiting.nullable().meta({ description: 'What it waits for at this moment, while it runs.' }),
     started_at: instant,
     ended_at: instant.nullable(),
     duration_ms: wholeNumber.nullable(),
@@ -267,11 +276,51 @@ export const connection = z
     last_sync: sync.nullable(),
     next_sync_at: instant.nullable().meta({ description: 'When Anthropic is asked next without anybody asking.' }),
     error: failure.nullable().meta({ description: 'What went wrong and is not made good yet.' }),
+    waiting: waiting.nullable().meta({
+      description:
+        'What it waits for at this moment: within a sync, between two of them, or for an answer about a key.',
+    }),
     note: z.string().nullable(),
     temporal: workflow,
     created_at: instant,
   })
   .meta({ id: 'Connection' });
+
+const listOf = <Item extends z.ZodType>(item: Item) =>
+  z.strictObject({
+    data: z.array(item),
+    next: z.string().nullable().meta({ description: 'The "after" of the next page; null on the last one.' }),
+  });
+
+const rotation = z.strictObject({
+  workflow_id: z.string(),
+  name: z.literal('rotateKey'),
+  input: z.strictObject({ keyId: z.string() }),
+});
+
+/** The query of GET /v1/connections/{id}/keys. */
+export const keysQuery = z.strictObject({ state: z.enum(KEY_STATES).optional(), ...page });
+
+/** The keys of a connection: those that serve or may, and what became of the others. Never a key itself. */
+export const keyList = listOf(
+  z
+    .strictObject({
+      id: z.string(),
+      hint: z.string().meta({ description: 'The last four characters.' }),
+      state: z.enum(KEY_STATES),
+      error: failure.nullable().meta({ description: 'What it met when it was tried last, or why it was refused.' }),
+      end_reason: z.enum(KEY_ENDS).nullable().meta({ description: 'Why it was destroyed.' }),
+      next_try_at: instant.nullable(),
+      expires_at: instant.nullable().meta({ description: 'When a staged key is destroyed that nobody asked to use.' }),
+      signal: rotation.nullable().meta({ description: 'What puts a staged key to use, sent to its workflow.' }),
+      added_at: instant,
+      requested_at: instant.nullable().meta({ description: 'When somebody asked to use it.' }),
+      activated_at: instant.nullable(),
+      last_used_at: instant.nullable(),
+      ended_at: instant.nullable(),
+    })
+    .meta({ id: 'Key' }),
+).meta({ id: 'KeyList' });
 
 /** A staged key, and the signal that puts it to use. */
 export const stagedKey = z
@@ -279,11 +328,7 @@ export const stagedKey = z
     key_id: z.string(),
     hint: z.string(),
     state: z.enum(KEY_STATES),
-    signal: z.strictObject({
-      workflow_id: z.string(),
-      name: z.literal('rotateKey'),
-      input: z.strictObject({ keyId: z.string() }),
-    }),
+    signal: rotation,
   })
   .meta({ id: 'StagedKey' });
 
@@ -306,12 +351,6 @@ export const token = z.strictObject(tokenFields).meta({ id: 'Token' });
 export const madeToken = z
   .strictObject({ ...tokenFields, token: z.string().meta({ description: 'Shown this once.', format: 'password' }) })
   .meta({ id: 'MadeToken' });
-
-const listOf = <Item extends z.ZodType>(item: Item) =>
-  z.strictObject({
-    data: z.array(item),
-    next: z.string().nullable().meta({ description: 'The "after" of the next page; null on the last one.' }),
-  });
 
 /** Lists. */
 export const connectionList = listOf(connection).meta({ id: 'ConnectionList' });

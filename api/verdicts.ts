@@ -51,8 +51,27 @@ export function isAccepted(verdict: Verdict | null, connectionId: string): boole
     case 'refused':
       throw refusalOf(verdict.fault, connectionId);
     case 'destroyed':
-      throw new Problem('conflict', { detail: 'The connection was ended before there was a verdict on the key.' });
+      // One that a later key replaced had been accepted; that it serves no longer is told by the connection.
+      if (verdict.endReason === 'replaced') return true;
+      throw endOf(verdict, connectionId);
   }
+}
+
+/** Why a key has no verdict and will have none. */
+function endOf({ endReason, overtakenBy }: Verdict, connectionId: string): Problem {
+  const extra = { connection_id: connectionId };
+  if (endReason === 'overtaken') {
+    const later =
+      overtakenBy === null
+        ? 'A later key overtook this one.'
+        : `Key …${overtakenBy.hint} (${overtakenBy.keyId}), asked for later, overtook this one at ${new Date(overtakenBy.atMs).toISOString()}.`;
+    return new Problem('key_overtaken', { detail: `${later} This one was destroyed and never served.`, extra });
+  }
+  const detail =
+    endReason === 'discarded'
+      ? 'The key was discarded before there was a verdict on it.'
+      : 'The connection was ended before there was a verdict on the key.';
+  return new Problem('conflict', { detail, extra });
 }
 
 function refusalOf(fault: Fault | null, connectionId: string): Problem {

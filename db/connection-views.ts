@@ -1,12 +1,14 @@
 import { eq, and, sql, type SQL } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import type { Fault } from '../domain/failures.ts';
 import type { Day } from '../domain/days.ts';
-import type { KeyState } from '../domain/keys.ts';
+import type { KeyEnd, KeyState } from '../domain/keys.ts';
 import type { SyncKind } from '../domain/reading.ts';
 import type { Questions } from '../domain/schedule.ts';
 import type { Status } from '../domain/statuses.ts';
 import { epochMs, rows, type Db } from './database.ts';
 import { connections, keys } from './schema.ts';
+import type { Waiting } from '../domain/waiting.ts';
 import { sizeOf } from './syncs.ts';
 
 /** A connection as people see it. Instants are milliseconds since the epoch. */
@@ -67,6 +69,8 @@ export interface SyncView {
   readonly requests: number;
   readonly bytes: number;
   readonly fault: Fault | null;
+  /** What it waits for, while it runs; over once its instant has come. */
+  readonly waiting: Waiting | null;
   readonly startedAtMs: number;
   readonly endedAtMs: number | null;
 }
@@ -150,7 +154,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         select jsonb_build_object(
           'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
           'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)}, 'requests', s.requests, 'bytes', s.bytes,
-          'fault', s.fault, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
+          'fault', s.fault, 'waiting', case when s.state = 'running' then s.waiting end, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
         ) as view
         from syncs s
         where s.connection_id = c.id
@@ -192,6 +196,10 @@ function coverageOf(today: Day): SQL {
 export interface Verdict {
   readonly status: Status;
   readonly keyState: KeyState;
+  /** Why it is destroyed, if it is. */
+  readonly endReason: KeyEnd | null;
+  /** The key that overtook it, and when; null for any other end. */
+  readonly overtakenBy: { readonly keyId: string; readonly hint: string; readonly atMs: number } | null;
   readonly tries: number;
   readonly triedAtMs: number | null;
   readonly fault: Fault | null;
@@ -199,20 +207,25 @@ export interface Verdict {
 
 /** What has become of a key so far; null when there is no such key. Cheap enough to be asked many times a second. */
 export async function loadVerdict(db: Db, connectionId: string, keyId: string): Promise<Verdict | null> {
+  const later = alias(keys, 'later');
   const [verdict] = await db
     .select({
       status: connections.status,
       keyState: keys.state,
+      endReason: keys.endReason,
+      later: { keyId: later.id, hint: later.hint, at: later.activatedAt },
       tries: keys.tries,
       triedAt: keys.triedAt,
       fault: keys.fault,
     })
     .from(keys)
     .innerJoin(connections, eq(connections.id, keys.connectionId))
+    .leftJoin(later, and(eq(later.connectionId, keys.connectionId), eq(later.id, keys.overtakenBy)))
     .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
   if (verdict === undefined) return null;
-  const { triedAt, ...rest } = verdict;
-  return { ...rest, triedAtMs: triedAt?.getTime() ?? null };
+  const { triedAt, later: found, ...rest } = verdict;
+  const overtakenBy = found?.at == null ? null : { keyId: found.keyId, hint: found.hint, atMs: found.at.getTime() };
+  return { ...rest, overtakenBy, triedAtMs: triedAt?.getTime() ?? null };
 }
 
 /** Where a connection stands, and which days it keeps. */

@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, sql, type SQL } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../domain/days.ts';
 import type { Facts } from '../domain/decide.ts';
 import { daysToSettle } from '../domain/reading.ts';
@@ -9,7 +9,8 @@ import { METERLINE } from '../domain/tokens.ts';
 import { epochMs, list, rows, type Db } from './database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from './key-ring.ts';
-import { destroyAllKeys, hasRequestedCandidate, stageKey } from './keys.ts';
+import { destroyAllKeys } from './key-ends.ts';
+import { hasRequestedCandidate, stageKey } from './keys.ts';
 import { NO_FAILURE, UNASKED, lockLive, moveOn } from './live.ts';
 import { connections } from './schema.ts';
 
@@ -64,7 +65,7 @@ export async function loadFacts(
             'requested', k.requested_at is not null,
             'tries', k.tries,
             'triedAtMs', ${epochMs(sql`k.tried_at`)}
-          ) order by k.requested_no nulls last, k.added_at), '[]')
+          ) || jsonb_strip_nulls(jsonb_build_object('fault', k.fault)) order by k.requested_no nulls last, k.added_at), '[]')
           from (
             select * from keys k where k.connection_id = c.id and k.state = 'candidate'
             order by k.requested_no nulls last, k.added_at desc limit 100
@@ -97,6 +98,15 @@ export async function loadFacts(
           order by s.n
           limit 1
         ),
+        'owesRecent', exists (
+          select from syncs s
+          where s.connection_id = c.id and s.state = 'failed' and s.kind = 'manual' and not s.every_day
+            and s.started_at > now() - make_interval(days => ${OWED_FOR_DAYS})
+            and not exists (
+              select from syncs made where made.connection_id = c.id and made.state = 'succeeded' and not made.every_day
+                and made.n >= s.n and made.to_day >= s.to_day
+            )
+        ),
         'syncedAtMs', ${epochMs(sql`c.synced_at`)},
         'hasFutureDays', c.backfill_to > ${settings.today}::date + 1 or exists (
           select from days d
@@ -110,7 +120,7 @@ export async function loadFacts(
           'probedAtMs', ${epochMs(sql`c.probed_at`)},
           'answeredAtMs', ${epochMs(sql`c.answered_at`)},
           'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
-        ) end
+        ) || jsonb_strip_nulls(jsonb_build_object('retryAfterMs', c.failure -> 'retryAfterMs')) end
       ) || (
         select jsonb_build_object(
           'oldestMissing', min(asked.day::date),
@@ -193,13 +203,13 @@ export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
 
 const READING: readonly Status[] = ['discovering', 'backfilling', 'active', 'degraded', 'awaiting_key'];
 
-/** Moves a connection to another status, where its present one allows it; else nothing changes. */
-export async function setStatus(db: Db, connectionId: string, to: Status, actor = METERLINE): Promise<void> {
-  await db.transaction(async (tx) => {
+/** Moves a connection to another status, where its present one allows it; else nothing changes. Says whether it moved. */
+export async function setStatus(db: Db, connectionId: string, to: Status, actor = METERLINE): Promise<boolean> {
+  return db.transaction(async (tx) => {
     const found = await lockLive(tx, connectionId);
-    if (found === null || !mayFollow(found.status, to)) return;
+    if (found === null || !mayFollow(found.status, to)) return false;
     // Refused is for good, so a key that was asked for since this was decided is tried first.
-    if (to === 'refused' && (await hasRequestedCandidate(tx, connectionId))) return;
+    if (to === 'refused' && (await hasRequestedCandidate(tx, connectionId))) return false;
     const [moved] = await tx
       .update(connections)
       .set({ status: to, ...(isLive(to) ? {} : { endedAt: sql`now()` }) })
@@ -210,6 +220,7 @@ export async function setStatus(db: Db, connectionId: string, to: Status, actor 
     const isWhy = to === 'degraded' || to === 'awaiting_key';
     const why = moved?.failure == null || !isWhy ? '.' : `: ${failureKind(moved.failure.code).message}`;
     await addEvent(tx, connectionId, { type: 'status', actor, message: `The connection is ${to}${why}` });
+    return true;
   });
 }
 
@@ -415,10 +426,12 @@ export async function disconnect(db: Db, connectionId: string, purge: boolean): 
     for (const table of PURGED_TABLES) {
       await tx.execute(sql`delete from ${sql.identifier(table)} where connection_id = ${connectionId}`);
     }
-    await tx
+    const purged = await tx
       .update(connections)
       .set({ purgedAt: sql`now()` })
-      .where(eq(connections.id, connectionId));
+      .where(and(eq(connections.id, connectionId), isNull(connections.purgedAt)))
+      .returning({ id: connections.id });
+    if (purged.length === 0) return;
     await addEvent(tx, connectionId, {
       type: 'purged',
       message: 'All that was read for this connection is deleted.',

@@ -1,4 +1,5 @@
-import { METERLINE } from '../domain/tokens.ts';
+import { sql } from 'drizzle-orm';
+import { METERLINE, TEMPORAL } from '../domain/tokens.ts';
 import type { Db } from './database.ts';
 import { events } from './schema.ts';
 
@@ -20,20 +21,45 @@ export type EventType =
   | 'restatement'
   | 'workspaces_unread'
   | 'signal'
+  | 'signal_received'
   | 'request'
   | 'renamed'
   | 'purged';
 
-/** Keeps that something happened. `message` is a sentence for people and holds no secret. */
+/**
+ * Keeps that something happened. `message` is a sentence for people and holds no secret. With the same `keptBy`, twice is
+ * once.
+ */
 export async function addEvent(
   db: Db,
   connectionId: string,
-  event: { type: EventType; actor?: string; message: string },
+  event: { type: EventType; actor?: string; message: string; keptBy?: string | undefined },
 ): Promise<void> {
-  await db.insert(events).values({
-    connectionId,
-    type: event.type,
-    actor: event.actor ?? METERLINE,
-    message: event.message.slice(0, 500),
-  });
+  await db
+    .insert(events)
+    .values({
+      connectionId,
+      type: event.type,
+      actor: event.actor ?? METERLINE,
+      message: event.message.slice(0, 500),
+      keptBy: event.keptBy ?? null,
+    })
+    .onConflictDoNothing();
+}
+
+/** Keeps an event of each signal that a connection received, in their order, once. Nothing where there is no connection. */
+export async function keepSignals(
+  db: Db,
+  connectionId: string,
+  received: readonly string[],
+  keptBy: string,
+): Promise<void> {
+  for (const [index, what] of received.entries()) {
+    await db.execute(sql`
+      insert into events (connection_id, type, actor, message, kept_by)
+      select c.id, ${'signal_received' satisfies EventType}, ${TEMPORAL}, ${`Received the signal ${what}.`}, ${`${keptBy} ${index}`}
+      from connections c where c.id = ${connectionId}
+      on conflict do nothing
+    `);
+  }
 }

@@ -1,10 +1,12 @@
 import { and, asc, between, desc, eq, getTableColumns, gte, lt, lte, sql } from 'drizzle-orm';
 import type { Day, DayRange } from '../domain/days.ts';
+import type { Fault } from '../domain/failures.ts';
+import type { KeyEnd, KeyState } from '../domain/keys.ts';
 import type { Report } from '../domain/lines.ts';
 import type { DayState, SyncKind } from '../domain/reading.ts';
 import type { SyncView } from './connection-views.ts';
 import type { Db } from './database.ts';
-import { days, events, restatements, syncs, workspaces } from './schema.ts';
+import { days, events, keys, restatements, syncs, workspaces } from './schema.ts';
 import { sizeOf } from './syncs.ts';
 
 /** The workspaces of a connection by name, then id; `after` is the id of the last one seen. */
@@ -66,11 +68,64 @@ export async function listSyncs(
     )
     .orderBy(desc(syncs.n), desc(syncs.startedAt), desc(syncs.runId))
     .limit(page.limit);
-  return found.map(({ startedAt, endedAt, ...sync }) => ({
+  return found.map(({ startedAt, endedAt, waiting, ...sync }) => ({
     ...sync,
+    waiting: sync.state === 'running' ? waiting : null,
     startedAtMs: startedAt.getTime(),
     endedAtMs: endedAt?.getTime() ?? null,
   }));
+}
+
+/** A key of a connection as it is listed. */
+export interface ListedKey {
+  readonly id: string;
+  readonly state: KeyState;
+  readonly hint: string;
+  readonly fault: Fault | null;
+  readonly endReason: KeyEnd | null;
+  readonly tries: number;
+  readonly addedAt: Date;
+  readonly requestedAt: Date | null;
+  readonly triedAt: Date | null;
+  readonly activatedAt: Date | null;
+  readonly lastUsedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** The keys of a connection, newest first, those that are gone too; `after` is the id of the last one seen. */
+export async function listKeys(
+  db: Db,
+  connectionId: string,
+  page: { state: KeyState | null; after: string | null; limit: number },
+): Promise<ListedKey[]> {
+  const seen = sql`(
+    select seen.added_at, seen.id from keys seen where seen.connection_id = ${connectionId} and seen.id = ${page.after}
+  )`;
+  return db
+    .select({
+      id: keys.id,
+      state: keys.state,
+      hint: keys.hint,
+      fault: keys.fault,
+      endReason: keys.endReason,
+      tries: keys.tries,
+      addedAt: keys.addedAt,
+      requestedAt: keys.requestedAt,
+      triedAt: keys.triedAt,
+      activatedAt: keys.activatedAt,
+      lastUsedAt: keys.lastUsedAt,
+      endedAt: keys.endedAt,
+    })
+    .from(keys)
+    .where(
+      and(
+        eq(keys.connectionId, connectionId),
+        page.state === null ? undefined : eq(keys.state, page.state),
+        page.after === null ? undefined : sql`(${keys.addedAt}, ${keys.id}) < ${seen}`,
+      ),
+    )
+    .orderBy(desc(keys.addedAt), desc(keys.id))
+    .limit(page.limit);
 }
 
 /** What happened to a connection, newest first; `after` is the id of the last event seen. */

@@ -1,8 +1,9 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../domain/failures.ts';
-import { CANDIDATE_LIFETIME_MS, keyHint, type KeyState } from '../domain/keys.ts';
+import { keyHint, type KeyState } from '../domain/keys.ts';
 import { databaseFault, type Db } from './database.ts';
 import { addEvent } from './events.ts';
+import { destroyOvertaken, endKeys } from './key-ends.ts';
 import type { KeyRing } from './key-ring.ts';
 import { connections, keys } from './schema.ts';
 import { NO_FAILURE, lockLive, moveOn } from './live.ts';
@@ -191,38 +192,6 @@ export async function acceptKey(
   }
 }
 
-/** A candidate that was asked for before the accepted key, and got no answer yet, must not replace it when it does. */
-async function destroyOvertaken(
-  tx: Db,
-  connectionId: string,
-  accepted: { keyId: string; hint: string },
-): Promise<void> {
-  const since = sql`(select k.requested_no from keys k where k.connection_id = ${connectionId} and k.id = ${accepted.keyId})`;
-  const overtaken = await endKeys(tx, connectionId, ['candidate'], 'destroyed', { which: lt(keys.requestedNo, since) });
-  for (const { hint } of overtaken) {
-    const message = `Key …${hint} was overtaken by key …${accepted.hint} before there was a verdict on it; it is destroyed.`;
-    await addEvent(tx, connectionId, { type: 'key_destroyed', message });
-  }
-}
-
-/** Refuses a candidate for good and destroys its ciphertext. The active key goes on. */
-export async function refuseKey(
-  db: Db,
-  key: { connectionId: string; keyId: string },
-  fault: Fault,
-  message: string,
-): Promise<void> {
-  await db.transaction(async (tx) => {
-    const ended = await endKeys(tx, key.connectionId, ['candidate'], 'refused', {
-      which: eq(keys.id, key.keyId),
-      fault,
-    });
-    for (const { hint } of ended) {
-      await addEvent(tx, key.connectionId, { type: 'key_refused', message: `Key …${hint} is refused: ${message}` });
-    }
-  });
-}
-
 /** Notes that a candidate got no answer. It stays one, and is tried again; the first time leaves an event. */
 export async function deferKey(
   db: Db,
@@ -263,7 +232,7 @@ export async function restoreKey(
       .limit(1);
     if (previous === undefined) return;
     const fault: Fault = { code, detail: 'It was rejected before its first success.' };
-    const ended = await endKeys(tx, connectionId, ['active'], 'refused', { which: eq(keys.id, rejectedKeyId), fault });
+    const ended = await endKeys(tx, connectionId, { from: ['active'], which: eq(keys.id, rejectedKeyId) }, { fault });
     if (ended.length === 0) return;
     const message = `Key …${ended[0]?.hint ?? ''} was rejected before its first success; key …${previous.hint} serves again.`;
     await tx
@@ -273,24 +242,6 @@ export async function restoreKey(
     await tx.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
     await addEvent(tx, connectionId, { type: 'key_restored', message });
   });
-}
-
-/** Destroys the replaced keys, once sync `n` succeeded, if it ran wholly on the active key: it was numbered after that began. */
-export async function destroySuperseded(db: Db, connectionId: string, n: number): Promise<void> {
-  const [active] = await db
-    .select({ activatedSync: keys.activatedSync })
-    .from(keys)
-    .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
-  if (active?.activatedSync == null || active.activatedSync >= n) return;
-  const ended = await endKeys(db, connectionId, ['superseded'], 'destroyed');
-  for (const { hint } of ended) {
-    await addEvent(db, connectionId, { type: 'key_destroyed', message: `Key …${hint}, replaced, is destroyed.` });
-  }
-}
-
-/** Destroys every key of a connection that still has a ciphertext. */
-export async function destroyAllKeys(db: Db, connectionId: string): Promise<void> {
-  await endKeys(db, connectionId, ['candidate', 'active', 'superseded'], 'destroyed');
 }
 
 /** Candidates that somebody asked to use and that were not tried in the ten seconds since: nobody told the workflow. */
@@ -305,88 +256,4 @@ export async function listUntold(db: Db): Promise<{ connectionId: string; keyId:
         lt(keys.requestedAt, sql`now() - make_interval(secs => ${UNTOLD_AFTER_SECONDS})`),
       ),
     );
-}
-
-/** Destroys the candidates that nobody asked to use for a day. Returns how many. */
-export async function destroyForgottenCandidates(db: Db): Promise<number> {
-  const forgotten = await db
-    .select({ connectionId: keys.connectionId, id: keys.id })
-    .from(keys)
-    .where(
-      and(
-        eq(keys.state, 'candidate'),
-        isNull(keys.requestedAt),
-        lt(keys.addedAt, sql`now() - make_interval(secs => ${CANDIDATE_LIFETIME_MS / 1000})`),
-      ),
-    );
-  for (const { connectionId, id } of forgotten) {
-    await db.transaction(async (tx) => {
-      for (const { hint } of await endKeys(tx, connectionId, ['candidate'], 'destroyed', {
-        which: and(eq(keys.id, id), isNull(keys.requestedAt)),
-      })) {
-        const message = `Key …${hint} was staged and not used for 24 hours; it is destroyed.`;
-        await addEvent(tx, connectionId, { type: 'key_destroyed', message });
-      }
-    });
-  }
-  return forgotten.length;
-}
-
-/** Keeps why a rotation to a key changed nothing. */
-export async function noteRotation(db: Db, connectionId: string, keyId: string): Promise<void> {
-  const [key] = await db
-    .select({
-      hint: keys.hint,
-      state: keys.state,
-      fault: keys.fault,
-      activatedAt: keys.activatedAt,
-      requestedAt: keys.requestedAt,
-    })
-    .from(keys)
-    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
-  const why = key === undefined ? 'this connection has no key with this id' : `key …${key.hint} ${fateOf(key)}`;
-  await addEvent(db, connectionId, { type: 'signal', message: `rotateKey: ${why}, so nothing changed` });
-}
-
-function fateOf(key: {
-  state: KeyState;
-  fault: Fault | null;
-  activatedAt: Date | null;
-  requestedAt: Date | null;
-}): string {
-  switch (key.state) {
-    case 'candidate':
-      return 'waits behind many others';
-    case 'active':
-      return 'is in use already';
-    case 'superseded':
-      return 'was replaced by a later key';
-    case 'refused':
-      return `was refused${key.fault === null ? '' : ` with ${key.fault.code}`}`;
-    case 'destroyed':
-      if (key.activatedAt !== null) return 'was replaced by a later key and is destroyed';
-      return key.requestedAt !== null
-        ? 'was overtaken by a later key and is destroyed'
-        : 'was not used in time and is destroyed';
-  }
-}
-
-async function endKeys(
-  db: Db,
-  connectionId: string,
-  from: KeyState[],
-  to: 'refused' | 'destroyed',
-  { which, fault }: { which?: SQL | undefined; fault?: Fault } = {},
-): Promise<{ hint: string }[]> {
-  return db
-    .update(keys)
-    .set({
-      state: to,
-      sealed: null,
-      ringKeyId: null,
-      endedAt: sql`now()`,
-      ...(fault === undefined ? {} : { fault }),
-    })
-    .where(and(eq(keys.connectionId, connectionId), inArray(keys.state, from), which))
-    .returning({ hint: keys.hint });
 }

@@ -14,7 +14,7 @@ const MADE = sql.raw('drizzle.__drizzle_migrations');
 /**
  * Brings the database to the present schema. Several processes may do so at once: they take turns, and all but the
  * first find nothing left to do. Needs a role that may create tables; the service itself needs no such right. Throws
- * {@link SchemaError} where the database is ahead of this release, and changes nothing then.
+ * {@link SchemaError} where the database is ahead of this release, or of none, and changes nothing then.
  */
 export async function migrateDatabase(url: string): Promise<void> {
   const database = openDatabase(url, { max: 1, name: 'meterline migrate', limits: UNLIMITED });
@@ -36,8 +36,17 @@ async function runMigrations(tx: Db): Promise<void> {
   await tx.execute(
     sql`create table if not exists ${MADE} (id serial primary key, hash text not null, created_at bigint)`,
   );
-  const [last] = await rows<{ at: string | null }>(tx, sql`select max(created_at) as at from ${MADE}`);
-  const lastAt = Number(last?.at ?? -Infinity);
+  const [made] = await rows<{ first: string | null; last: string | null }>(
+    tx,
+    sql`select min(created_at) as first, max(created_at) as last from ${MADE}`,
+  );
+  if (made?.first != null && Number(made.first) !== migrations[0]?.folderMillis) {
+    throw new SchemaError(
+      'The database is of a Meterline that was never released, and is not carried over: name an empty one in ' +
+        'DATABASE_URL; "npm start" makes one in another METERLINE_DATA_DIR',
+    );
+  }
+  const lastAt = Number(made?.last ?? -Infinity);
   if (lastAt > (migrations.at(-1)?.folderMillis ?? Infinity)) {
     throw new SchemaError(
       'The database has the schema of a newer release than this one: run that release, or go back by a dump',

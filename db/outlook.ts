@@ -4,6 +4,7 @@ import type { Day } from '../domain/days.ts';
 import type { SyncKind } from '../domain/reading.ts';
 import { epochMs, rows, type Db } from './database.ts';
 import { sizeOf } from './syncs.ts';
+import type { Waiting } from '../domain/waiting.ts';
 
 /** What a person wants to see of a connection at a glance. Plain JSON, small. */
 export interface Outlook {
@@ -19,6 +20,8 @@ export interface Outlook {
   readonly through?: Day | null;
   /** The latest sync that is over. */
   readonly lastSync?: OutlookSync | null;
+  /** What a sync under way waits for; over once its instant has come. */
+  readonly waiting?: (Waiting & { readonly n: number }) | null;
   /** The failure that is not made good yet; while no key was accepted, what the key met; then why it had to come back. */
   readonly fault: Fault | null;
 }
@@ -57,6 +60,13 @@ export async function loadOutlook(db: Db, connectionId: string, today: Day): Pro
           from syncs s
           where s.connection_id = c.id and s.ended_at is not null
           order by s.ended_at desc
+          limit 1
+        ),
+        'waiting', (
+          select s.waiting || jsonb_build_object('n', s.n)
+          from syncs s
+          where s.connection_id = c.id and s.state = 'running' and s.waiting is not null
+          order by s.n desc, s.started_at desc
           limit 1
         ),
         'fault', coalesce(c.failure, (

@@ -20,12 +20,13 @@ import {
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 import type { Fault } from '../domain/failures.ts';
-import { KEY_STATES, type KeyState } from '../domain/keys.ts';
+import { KEY_ENDS, KEY_STATES, type KeyEnd, type KeyState } from '../domain/keys.ts';
 import type { Json, Report } from '../domain/lines.ts';
 import { SYNC_KINDS, type DayState, type SyncKind } from '../domain/reading.ts';
 import { STATUSES, type Status } from '../domain/statuses.ts';
 import { TOKEN_ROLES, type TokenRole } from '../domain/tokens.ts';
 import type { Day } from '../domain/days.ts';
+import type { Waiting } from '../domain/waiting.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const day = customType<{ data: Day; driverData: string }>({ dataType: () => 'date' });
@@ -103,10 +104,16 @@ export const keys = pgTable(
     activatedAt: instant('activated_at'),
     lastUsedAt: instant('last_used_at'),
     endedAt: instant('ended_at'),
+    /** Why a destroyed key is destroyed, and the key that overtook it. */
+    endReason: text('end_reason').$type<KeyEnd>(),
+    overtakenBy: uuid('overtaken_by'),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.id] }),
     check('keys_state', oneOf('state', KEY_STATES)),
+    check('keys_why_ended', sql`(${table.endReason} is not null) = (state = 'destroyed')`),
+    check('keys_end_reasons', oneOf('end_reason', KEY_ENDS)),
+    check('keys_overtaken', sql`(${table.overtakenBy} is null) or (end_reason = 'overtaken')`),
     // A key that is out of service leaves nothing that could be opened.
     check('keys_sealed', sql`(${table.sealed} is null) = (state in ('refused', 'destroyed'))`),
     check('keys_ring', sql`(${table.sealed} is null) = (${table.ringKeyId} is null)`),
@@ -315,6 +322,8 @@ export const syncs = pgTable(
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
     fault: jsonb().$type<Fault>(),
+    /** What it waits for before its next attempt, until that instant; what it says of a past one is over. */
+    waiting: jsonb().$type<Waiting>(),
     startedAt: instant('started_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
   },
@@ -344,8 +353,13 @@ export const events = pgTable(
     actor: text().notNull(),
     message: text().notNull(),
     at: instant('at').notNull().defaultNow(),
+    /** By what an activity that runs twice knows the event that it kept. */
+    keptBy: text('kept_by'),
   },
-  (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.id] }),
+    uniqueIndex('events_kept_once').on(table.connectionId, table.keptBy).where(isNotNull(table.keptBy)),
+  ],
 );
 
 /** Tokens of the HTTP API, hashed. A row is never deleted: it is the record of who made a token, and who revoked it. */

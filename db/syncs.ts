@@ -2,10 +2,11 @@ import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import type { SyncPlan } from '../domain/decide.ts';
 import { dayOf, type Day } from '../domain/days.ts';
 import { failureKind, type Fault } from '../domain/failures.ts';
+import type { Waiting } from '../domain/waiting.ts';
 import { recordFailure } from './connections.ts';
 import { preparedRows, row, type Db } from './database.ts';
 import { addEvent } from './events.ts';
-import { destroySuperseded } from './keys.ts';
+import { destroySuperseded } from './key-ends.ts';
 import { ConnectionGoneError, NO_FAILURE, lockLive, moveOn, shareLive, sharingLive } from './live.ts';
 import { connections, syncs } from './schema.ts';
 
@@ -103,6 +104,14 @@ export function sizeOf(days: SQL | AnyColumn): SQL<number> {
   return sql<number>`(select coalesce(sum(upper(part) - lower(part)), 0)::int from unnest(${days}) part)`;
 }
 
+/** Keeps what a run waits for before its next attempt. It is over at its instant, or with the run. */
+export async function keepWaiting(db: Db, run: SyncRun, waiting: Waiting): Promise<void> {
+  await db
+    .update(syncs)
+    .set({ waiting })
+    .where(and(isRun(run), eq(syncs.state, 'running')));
+}
+
 /** A run that was reset is over, and could not say so. */
 function closeOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
   return interruptRuns(tx, and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), ne(syncs.runId, runId)));
@@ -123,17 +132,24 @@ export interface SyncResult {
   readonly daysFlagged: number;
 }
 
+/** Whether the sync has other runs than this one: it was reset, or started again by hand. */
+function ranBefore({ connectionId, n, runId }: SyncRun): SQL<boolean> {
+  return sql<boolean>`exists (
+    select from syncs other where other.connection_id = ${connectionId} and other.n = ${n} and other.run_id <> ${runId}
+  )`;
+}
+
 /**
  * A run is done: failures are made good, replaced keys are destroyed where it ran wholly on the new one, and where it
  * covered the days up to the one it began on (`startedAtMs`), the recent days count as synced then.
- * Returns what the run did, or null when the connection has ended.
+ * Returns what the run did, and whether the sync had run before; or null when the connection has ended.
  */
 export async function succeedSync(
   db: Db,
   run: SyncRun,
   plan: SyncPlan,
   startedAtMs: number,
-): Promise<SyncResult | null> {
+): Promise<(SyncResult & { readonly ranBefore: boolean }) | null> {
   return db.transaction(async (tx) => {
     if ((await lockLive(tx, run.connectionId)) === null) return null;
     // A run that was reset to after its first step never opened a row of its own.
@@ -149,6 +165,7 @@ export async function succeedSync(
           select count(distinct d.day)::int from days d
           where d.connection_id = ${run.connectionId} and d.sync = ${run.n} and d.disagrees_with is not null
         )`,
+        ranBefore: ranBefore(run),
       });
     if (result === undefined) return null;
     await closeOtherRuns(tx, run);
@@ -177,28 +194,30 @@ function backfillIsDone(connectionId: string, today: Day): SQL {
 
 /**
  * A run failed, or was cancelled, terminated or timed out. Telling it twice counts once. With `keyIsProven`, replaced keys
- * are destroyed as after a success.
+ * are destroyed as after a success. Returns whether the sync had run before.
  */
 export async function failSync(
   db: Db,
   run: SyncRun,
   plan: SyncPlan,
   failure: { fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
-): Promise<void> {
-  await db.transaction(async (tx) => {
-    if ((await lockLive(tx, run.connectionId)) === null) return;
+): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    if ((await lockLive(tx, run.connectionId)) === null) return false;
     await openSync(tx, run, plan);
-    const failed = await tx
+    const [failed] = await tx
       .update(syncs)
       .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: failure.fault })
       .where(and(isRun(run), eq(syncs.state, 'running')))
-      .returning({ n: syncs.n });
-    if (failed.length === 0) return;
+      .returning({ ranBefore: ranBefore(run) });
+    // Told twice: whoever asks again may not have heard the first answer, and is sent to look rather than not.
+    if (failed === undefined) return true;
     await closeOtherRuns(tx, run);
     await recordFailure(tx, run.connectionId, failure);
     if (failure.keyIsProven === true) await destroySuperseded(tx, run.connectionId, run.n);
     const { code, detail } = failure.fault;
     const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? failureKind(code).message}`;
     await addEvent(tx, run.connectionId, { type: 'sync_failed', message });
+    return failed.ranBefore;
   });
 }

@@ -60,6 +60,12 @@ export function isWholeToken(text: string): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
+/** A new token of 192 random bits, with the prefix and the checksum that every token has. It is stored nowhere. */
+export function mintToken(): string {
+  const body = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
+  return body + checksum(body);
+}
+
 /**
  * Makes a token of 192 random bits and stores its hash. This is the only time that it can be seen. One that is made by
  * another token expires no later than that one, and without `expiresAt` when that one does. Throws {@link TokenError}.
@@ -69,8 +75,7 @@ export async function createToken(
   token: { name: string; role: TokenRole; expiresAt?: Date | undefined; maker: TokenMaker },
 ): Promise<TokenInfo & { readonly token: string }> {
   const { name, role, maker } = token;
-  const body = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
-  const secret = body + checksum(body);
+  const secret = mintToken();
   try {
     return await db.transaction(async (tx) => {
       const latest = maker.id === null ? null : await lockMaker(tx, maker.id);

@@ -1,5 +1,5 @@
 import { dayOf, earlierOf, type Day, type DayRange } from './days.ts';
-import { isKeyFailure, type FailureCode } from './failures.ts';
+import { isKeyFailure, type FailureCode, type Fault } from './failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from './reading.ts';
 import {
@@ -26,11 +26,15 @@ export interface CandidateFacts {
   /** How often it was tried without an answer, and when last (ms). */
   readonly tries: number;
   readonly triedAtMs: number | null;
+  /** What it met when it was tried last. */
+  readonly fault?: Pick<Fault, 'code' | 'retryAfterMs'> | null;
 }
 
 /** The last failure that is not made good yet. Of one that lies in the key, what was asked about that key since. */
 export interface FailureFacts extends Questions {
   readonly code: FailureCode;
+  /** How long Anthropic asked to wait (ms), where it did. */
+  readonly retryAfterMs?: number | null;
   /** The key that was used, where the failure lies in the key. */
   readonly keyId: string | null;
   readonly atMs: number;
@@ -66,6 +70,8 @@ export interface Facts {
   readonly lastSyncFailed: boolean;
   /** Days that somebody asked to have read, by a sync that failed. */
   readonly owed: DayRange | null;
+  /** Whether somebody asked to read without naming days, by a sync that failed, and the recent days were not read since. */
+  readonly owesRecent?: boolean;
   /** When the last complete sync of the recent days began (ms). */
   readonly syncedAtMs: number | null;
   readonly failure: FailureFacts | null;
@@ -111,7 +117,8 @@ export interface Decision {
  *
  * Messages come first, in their order, but for `syncNow`, which waits while a sync runs, and where {@link waits} says so,
  * without holding up the rest. `justSynced` is what a sync read that succeeded, until a pause after it is over: the same is
- * not read again without that pause, whatever the facts say.
+ * not read again without that pause, whatever the facts say. Nor is a status set again that Postgres just did not take
+ * (`untaken`).
  */
 export function decide(
   facts: Facts | null,
@@ -119,6 +126,7 @@ export function decide(
   syncRunning: boolean,
   nowMs: number,
   justSynced: SyncPlan | null = null,
+  untaken: Status | null = null,
 ): Decision {
   if (facts === null || !isLive(facts.status)) {
     if (syncRunning) return { step: { do: 'cancelSync' } };
@@ -129,8 +137,11 @@ export function decide(
   }
   if (clockWasAhead(facts, nowMs) && !syncRunning) return { step: { do: 'distrustClock' } };
   const message = inbox.find((waiting) => waiting.type !== 'syncNow' || (!syncRunning && !waits(facts, waiting)));
-  if (message !== undefined) return answer(facts, message, syncRunning, nowMs);
-  const step = paced(proceed(facts, syncRunning, nowMs), justSynced, nowMs);
+  if (message !== undefined) {
+    const decision = answer(facts, message, syncRunning, nowMs);
+    return decision.answers === undefined ? { step: paced(decision.step, null, untaken, nowMs) } : decision;
+  }
+  const step = paced(proceed(facts, syncRunning, nowMs), justSynced, untaken, nowMs);
   return {
     step: step.do === 'wait' && step.untilMs !== null ? { ...step, untilMs: capWaitMs(step.untilMs, nowMs) } : step,
   };
@@ -146,9 +157,12 @@ function clockWasAhead({ syncedAtMs, failure, candidates, hasFutureDays }: Facts
   return hasFutureDays || instants.some((instantMs) => isBeyondNow(instantMs, nowMs));
 }
 
-function paced(step: Step, justSynced: SyncPlan | null, nowMs: number): Step {
-  if (step.do !== 'startSync' || justSynced === null || !isSamePlan(step.plan, justSynced)) return step;
-  return { do: 'wait', untilMs: nowMs + PAUSE_MS };
+/** A step that just changed nothing, or would do the same once more, waits: the facts may never change by it. */
+function paced(step: Step, justSynced: SyncPlan | null, untaken: Status | null, nowMs: number): Step {
+  const isAgain =
+    (step.do === 'startSync' && justSynced !== null && isSamePlan(step.plan, justSynced)) ||
+    (step.do === 'setStatus' && step.to === untaken);
+  return isAgain ? { do: 'wait', untilMs: nowMs + PAUSE_MS } : step;
 }
 
 function isSamePlan(a: SyncPlan, b: SyncPlan): boolean {
@@ -302,7 +316,8 @@ function dueCandidate(facts: Facts, nowMs: number): { step: Step | null; nextMs:
   return { step: null, nextMs };
 }
 
-function earliest(a: number | null, b: number | null): number | null {
+/** The earlier of two instants, where either may lack. */
+export function earliest(a: number | null, b: number | null): number | null {
   if (a === null || b === null) return a ?? b;
   return Math.min(a, b);
 }
@@ -373,7 +388,8 @@ function goOn(facts: Facts, nowMs: number): Step {
   if (facts.status !== home) return { do: 'setStatus', to: home };
   // A new key is proven at once, so that the one it replaced can be destroyed.
   const behind = home !== 'active' || facts.oldestUnfinished !== null || facts.owed !== null || facts.lastSyncFailed;
-  if (isDue(facts, nowMs) || behind || facts.hasSupersededKey) return read(facts, nowMs);
+  const isAsked = facts.owesRecent === true || isDue(facts, nowMs);
+  if (isAsked || behind || facts.hasSupersededKey) return read(facts, nowMs);
   return { do: 'wait', untilMs: nextDueMs(facts.connectionId, facts.syncHourUtc, nowMs) };
 }
 
@@ -388,9 +404,12 @@ function isDue(facts: Facts, nowMs: number): boolean {
 function read(facts: Facts, nowMs: number): Step {
   if (!facts.discovered) return { do: 'discover' };
   const today = dayOf(nowMs);
-  const daily: SyncPlan = { ...dailyWindow(facts.began, today), kind: 'daily', everyDay: false };
+  // What somebody asked for stays theirs until it is read, also where the daily sync came due meanwhile.
+  const kind = facts.owesRecent === true ? 'manual' : 'daily';
+  const daily: SyncPlan = { ...dailyWindow(facts.began, today), kind, everyDay: false };
   const owed: SyncPlan | null = facts.owed === null ? null : { ...facts.owed, kind: 'manual', everyDay: true };
-  const plans = [missingPlan(facts, today), owed, isDue(facts, nowMs) ? daily : null].filter((plan) => plan !== null);
+  const isAsked = facts.owesRecent === true || isDue(facts, nowMs);
+  const plans = [missingPlan(facts, today), owed, isAsked ? daily : null].filter((plan) => plan !== null);
   const turn = facts.failure === null ? 0 : (facts.failure.count - 1) % Math.max(1, plans.length);
   return { do: 'startSync', plan: plans[turn] ?? daily };
 }

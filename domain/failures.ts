@@ -115,6 +115,12 @@ export const FAILURES = {
     action:
       'Nothing: the days it committed are kept, and the next try reads the rest, unless the connection has ended.',
   },
+  key_overtaken: {
+    status: 409,
+    retryable: false,
+    message: 'Somebody asked for a later key, and Anthropic accepted that one before there was a verdict on this one.',
+    action: 'Nothing, if the later key is to serve. If this one is, send it again.',
+  },
   invalid_request: {
     status: 400,
     retryable: false,
@@ -168,8 +174,9 @@ export const FAILURES = {
   internal: {
     status: 500,
     retryable: false,
-    message: 'Something went wrong that should not have. The request was not completed.',
-    action: 'Look for the request id in the log of the api, and report it.',
+    message: 'Something went wrong that should not have: a fault of this product. It was not completed.',
+    action:
+      'Report it, with its lines in the log: a request has its id there, in the log of the api; a sync has its workflow id, in the log of the worker.',
   },
 } as const satisfies Record<string, FailureKind>;
 
@@ -181,6 +188,8 @@ export interface Fault {
   readonly code: FailureCode;
   readonly detail?: string;
   readonly requestId?: string;
+  /** How long Anthropic asked to wait before the same request, in ms. */
+  readonly retryAfterMs?: number;
   /** The connection that holds the organization already, for `already_connected`. */
   readonly connectionId?: string;
 }

@@ -3,6 +3,14 @@ export const KEY_STATES = ['candidate', 'active', 'superseded', 'refused', 'dest
 /** One of {@link KEY_STATES}. In the last two the ciphertext is gone. */
 export type KeyState = (typeof KEY_STATES)[number];
 
+/**
+ * Why a ciphertext was destroyed: a later key proved itself or overtook it, nobody asked to use it in time, somebody
+ * discarded it, or its connection ended. A refused key carries its fault instead.
+ */
+export const KEY_ENDS = ['replaced', 'overtaken', 'unused', 'discarded', 'connection_ended'] as const;
+/** One of {@link KEY_ENDS}. */
+export type KeyEnd = (typeof KEY_ENDS)[number];
+
 /** A candidate that nobody signalled is destroyed after this long. */
 export const CANDIDATE_LIFETIME_MS = 24 * 3_600_000;
 

@@ -79,6 +79,21 @@ function parseSyncNow(fields: Record<string, unknown>): Message {
   return { type: 'syncNow', from, to };
 }
 
+/** A message in words that say what was asked for. */
+export function describeMessage(message: Exclude<Message, { type: 'malformed' }>): string {
+  switch (message.type) {
+    case 'pause':
+    case 'resume':
+      return message.type;
+    case 'rotateKey':
+      return `rotateKey to the key ${message.keyId}`;
+    case 'syncNow':
+      return message.from === undefined ? 'syncNow' : `syncNow for ${message.from} to ${message.to ?? message.from}`;
+    case 'disconnect':
+      return message.purge ? 'disconnect, and to delete what was read' : 'disconnect';
+  }
+}
+
 function malformed(signal: string, problem: string): Message {
   return { type: 'malformed', signal, problem };
 }

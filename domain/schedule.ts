@@ -45,14 +45,28 @@ export function backoffMs(count: number): number {
   return count <= STEADY_FAILURES ? Math.min(early, BACKOFF_STEADY_MS) : Math.min(late, BACKOFF_CAP_MS);
 }
 
+/** What a wait depends on: what went wrong, and how long Anthropic asked to wait (ms), where it did. */
+interface Rest {
+  readonly code: FailureCode;
+  readonly retryAfterMs?: number | null | undefined;
+}
+
+function restMs({ code, retryAfterMs = null }: Rest): number {
+  return retryDelayMs(code, retryAfterMs) ?? 0;
+}
+
 /** When a connection whose `count`th sync in a row failed (`atMs`) is read again (ms), without anybody asking. */
-export function retryAtMs(failure: { code: FailureCode; atMs: number; count: number }): number {
-  return failure.atMs + Math.max(backoffMs(failure.count), retryDelayMs(failure.code, null) ?? 0);
+export function retryAtMs(failure: Rest & { atMs: number; count: number }): number {
+  return failure.atMs + Math.max(backoffMs(failure.count), restMs(failure));
 }
 
 /** When a key that got no answer is tried again (ms): now, where it was not tried yet. */
-export function nextTryMs(key: { tries: number; triedAtMs: number | null }, nowMs: number): number {
-  return key.triedAtMs === null ? nowMs : key.triedAtMs + backoffMs(key.tries);
+export function nextTryMs(
+  key: { tries: number; triedAtMs: number | null; fault?: Rest | null | undefined },
+  nowMs: number,
+): number {
+  if (key.triedAtMs === null) return nowMs;
+  return key.triedAtMs + Math.max(backoffMs(key.tries), key.fault == null ? 0 : restMs(key.fault));
 }
 
 /** What was asked of Anthropic about the key that a failure lies in, since that failure. Instants in ms. */
@@ -103,7 +117,7 @@ export function isBeyondNow(instantMs: number | null, nowMs: number): boolean {
   return instantMs !== null && instantMs > nowMs + CLOCKS_DIFFER_MS;
 }
 
-/** How long to wait before the same sync as one that just succeeded. */
+/** How long to wait before the same sync as one that just succeeded, or the same change as one that changed nothing. */
 export const PAUSE_MS = 60_000;
 
 /** No wait is longer: everything comes again at least once a day, and a connection looks where it stands then. */

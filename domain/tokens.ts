@@ -9,9 +9,11 @@ export const BOOTSTRAP = 'bootstrap';
 export const COMMAND = 'command';
 /** Who did what happened on its own. */
 export const METERLINE = 'meterline';
+/** Who sent a signal: this API, whose requests are events of their own, or somebody in Temporal, which knows who. */
+export const TEMPORAL = 'temporal';
 
 const NAME_LENGTH = 100;
-const RESERVED: readonly string[] = [BOOTSTRAP, COMMAND, METERLINE];
+const RESERVED: readonly string[] = [BOOTSTRAP, COMMAND, METERLINE, TEMPORAL];
 
 /** What is wrong with a name for a token, which events show as who did something; null when it may be one. */
 export function faultOfTokenName(name: string): string | null {

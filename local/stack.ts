@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/config.ts';
 import { EMBEDDED_FILES } from '../config/embedded.ts';
 import { openDatabase, row, rows } from '../db/database.ts';
+import { mintToken } from '../db/tokens.ts';
 import { sql } from 'drizzle-orm';
 import type { Console } from './console.ts';
 import { capLogs, logFileOf } from './logs.ts';
@@ -240,7 +241,7 @@ class Starter {
     const { apiToken } = this.#options.config;
     if (apiToken !== null) return { value: apiToken, file: null, created: false };
     const file = join(this.#dataDir, 'api-token');
-    return { ...keptSecret(file, () => `mtl_${randomBytes(32).toString('base64url')}`), file };
+    return { ...keptSecret(file, mintToken), file };
   }
 
   /** In place of the user's own configuration file, whose TLS and API key are meant for another Temporal as well. */

@@ -4,6 +4,7 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
+import { showWaits } from './waits.ts';
 
 /** The converter that the workflow code is bundled with, and that a worker must be given, too. */
 export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/payload-converter.cjs', import.meta.url));
@@ -39,7 +40,9 @@ export async function createWorker(options: {
     ...(bundle === undefined ? workflowCode() : { workflowBundle: bundle }),
     dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     activities: createActivities(dependencies),
-    interceptors: { activity: [() => ({ inbound: translateFailures() })] },
+    interceptors: {
+      activity: [() => ({ inbound: showWaits(dependencies.db) }), () => ({ inbound: translateFailures() })],
+    },
     maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
     maxCachedWorkflows: CACHED_WORKFLOWS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,

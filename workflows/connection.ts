@@ -1,14 +1,13 @@
 import {
+  ApplicationFailure,
   CancellationScope,
+  ChildWorkflowFailure,
   ParentClosePolicy,
   allHandlersFinished,
   condition,
   continueAsNew,
-  defineSignal,
   isCancellation,
-  patched,
   proxyActivities,
-  setDefaultSignalHandler,
   setHandler,
   startChild,
   workflowInfo,
@@ -18,23 +17,27 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Activities } from '../activities/activities.ts';
 import type { LoadedConnection } from '../activities/connection.ts';
 import { dayOf } from '../domain/days.ts';
-import { afterFailedProbe, decide, isAnsweredWith, type Decision, type Step, type SyncPlan } from '../domain/decide.ts';
-import { isSignalName, parseSignal, unknownSignal, type Message } from '../domain/messages.ts';
+import {
+  afterFailedProbe,
+  decide,
+  earliest,
+  isAnsweredWith,
+  type Decision,
+  type Step,
+  type SyncPlan,
+} from '../domain/decide.ts';
+import type { Message } from '../domain/messages.ts';
+import type { Status } from '../domain/statuses.ts';
+import { stillWaiting } from '../domain/waiting.ts';
 import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
 import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
-import { detailsOf } from './failures.ts';
-import {
-  signalDescriptions,
-  statusQuery,
-  syncEnded,
-  syncWorkflowId,
-  wake,
-  type ConnectionInput,
-  type ConnectionStatus,
-} from './messages.ts';
+import { detailsOf, failureWith } from './failures.ts';
+import { acceptReceived, forget, openInbox, takeSignals, takeStraySignals, type Inbox } from './inbox.ts';
+import { statusQuery, syncWorkflowId, type ConnectionInput, type ConnectionStatus } from './messages.ts';
 import { sync } from './sync.ts';
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const postgres = proxyActivities<Activities>(POSTGRES);
 const deleting = proxyActivities<Activities>(DELETION);
@@ -47,122 +50,78 @@ interface RunningSync {
   readonly runId: string;
   readonly scope: CancellationScope;
   /** Set once it is over, in whatever way. */
-  outcome: 'succeeded' | 'failed' | null;
+  outcome: 'succeeded' | 'failed' | 'interrupted' | null;
 }
 
 interface State {
   readonly connectionId: string;
   readonly startedAtMs: number;
-  inbox: Message[];
+  readonly inbox: Inbox;
   sync: RunningSync | null;
-  /** How often it was told to look at Postgres again. */
-  nudges: number;
   loaded: LoadedConnection | null;
   doing: string;
   /** What a sync of this run read well, until the pause after it is over. */
   justSynced: SyncPlan | null;
-  /** False in a run that began under release 0.1, which forgot these messages: it must do so again when it is replayed. */
-  keepsStrays: boolean;
-  /** False in a run that began under an earlier release, which read Postgres again where there is no news. */
-  savesRounds: boolean;
-}
-
-/** What had come when Postgres was read. Whatever comes later is news, and waits for the next round. */
-interface Seen {
-  readonly inbox: readonly Message[];
-  readonly nudges: number;
+  /** A status that Postgres did not take, until the pause after it is over or something else is done. */
+  untaken: Status | null;
 }
 
 /**
  * A connection's life. Each round reads Postgres, decides the one next step by it, and carries it out; nothing else is
  * remembered, so start, continue-as-new, reset and restart are one path. Messages only wait in the inbox for the next
  * round: signals and not updates, since they must be taken while no worker runs, and their verdict is read in Postgres.
+ * One whose first key is refused fails, so that nobody takes it for one that went well.
  */
 export async function connection(input: ConnectionInput): Promise<void> {
   const state: State = {
     connectionId: input.connectionId,
     startedAtMs: Date.now(),
-    inbox: [...(input.inbox ?? [])],
+    inbox: openInbox(input),
     sync: null,
-    nudges: 0,
     loaded: null,
     doing: 'reading where it stands',
     justSynced: null,
-    keepsStrays: patched('stray signals and owed days are kept'),
-    savesRounds: patched('Postgres is read again for news only'),
+    untaken: null,
   };
   takeMessages(state);
   for (;;) {
     if (state.sync?.outcome) await closeSync(state, state.sync);
-    takeStraySignals(state);
+    takeStraySignals(state.inbox);
     if (isTimeForNewRun(state)) return goOnAsNewRun(state);
     // Postgres is read after the messages that it is held against: what a message is about was stored before it was sent.
-    const seen: Seen = { inbox: [...state.inbox], nudges: state.nudges };
-    state.loaded = await loadConnection(state);
-    const decision = decide(state.loaded.facts, seen.inbox, state.sync !== null, Date.now(), state.justSynced);
+    const seenNudges = state.inbox.nudges;
+    state.loaded = await loadConnection(state, acceptReceived(state.inbox));
+    const { facts, outlook } = state.loaded;
+    const { waiting } = state.inbox;
+    const decision = decide(facts, waiting, state.sync !== null, Date.now(), state.justSynced, state.untaken);
     showConnection(state.loaded, decision.step, state.sync);
-    if (decision.step.do === 'end') return;
+    if (decision.step.do === 'end') {
+      if (facts?.status !== 'refused') return;
+      throw failureWith({ fault: outlook?.fault ?? { code: 'key_invalid' }, keyId: null });
+    }
     state.doing = decision.step.do;
-    await carryOut(state, decision, seen);
+    await carryOut(state, decision, seenNudges);
   }
 }
 
-function loadConnection({ connectionId }: State): Promise<LoadedConnection> {
-  const summary = 'reads in Postgres where it stands';
-  return postgres.loadConnection.executeWithOptions({ summary }, [{ connectionId, today: dayOf(Date.now()) }]);
+function loadConnection({ connectionId }: State, received: string[]): Promise<LoadedConnection> {
+  const reads = 'reads in Postgres where it stands';
+  const summary =
+    received.length === 0 ? reads : `signal ${received.join('; ')}: keeps an event, ${reads}`.slice(0, 190);
+  const told = received.length === 0 ? {} : { received };
+  return postgres.loadConnection.executeWithOptions({ summary }, [{ connectionId, today: dayOf(Date.now()), ...told }]);
 }
 
-/** All handlers are set before anything is awaited: a signal without a handler is lost at continue-as-new. */
 function takeMessages(state: State): void {
-  takeStraySignals(state);
-  for (const [name, description] of Object.entries(signalDescriptions)) {
-    const handler = (carried: unknown): void => {
-      takeSignal(state, name, carried);
-    };
-    setHandler(defineSignal<[unknown?]>(name), handler, { description });
-  }
+  // Of a sync that this run started, the end itself is news. The signal is for those that an earlier run started.
+  takeSignals(state.inbox, (n) => state.sync !== null && state.sync.n === n);
   const answer = (): ConnectionStatus => ({
     connectionId: state.connectionId,
     status: state.loaded?.facts?.status ?? 'unknown',
     doing: state.doing,
-    inbox: state.inbox.length,
+    inbox: state.inbox.waiting.length + state.inbox.received.length,
   });
   setHandler(statusQuery, answer, { description: 'Where it stands, what it does, and how many signals wait' });
-}
-
-function takeSignal(state: State, name: string, carried?: unknown): void {
-  if (isSignalName(name)) state.inbox.push(parseSignal(name, carried));
-  else if (name === syncEnded.name && isOfRunningSync(state, carried)) return;
-  else if (name === syncEnded.name || name === wake.name) state.nudges += 1;
-  else state.inbox.push(unknownSignal(name));
-}
-
-/** Of a sync that this run started, the end itself is news. The signal is for those that an earlier run started. */
-function isOfRunningSync({ savesRounds, sync: running }: State, carried: unknown): boolean {
-  const n = typeof carried === 'object' && carried !== null && 'n' in carried ? carried.n : undefined;
-  return savesRounds && running !== null && running.n === n;
-}
-
-/**
- * Takes the signals that no handler took, in their order: those by an unknown name, and all that came before this run
- * began, since a handler of one name takes those of that name alone, and a resume that was followed by a pause would
- * come after it. The handler of all names does not stay: while it is set, a signal by a name that the SDK keeps to itself
- * fails the workflow task over and over.
- */
-function takeStraySignals(state: State): void {
-  if (!state.keepsStrays) return;
-  for (;;) {
-    try {
-      setDefaultSignalHandler((name, carried) => {
-        takeSignal(state, name, carried);
-      });
-      break;
-    } catch {
-      // Such a name was among them, and is gone from them now.
-      takeSignal(state, '');
-    }
-  }
-  setDefaultSignalHandler(undefined);
 }
 
 function isTimeForNewRun(state: State): boolean {
@@ -170,33 +129,31 @@ function isTimeForNewRun(state: State): boolean {
   return state.sync === null && (continueAsNewSuggested || Date.now() - state.startedAtMs >= DAY_MS);
 }
 
-async function goOnAsNewRun(state: State): Promise<never> {
+async function goOnAsNewRun({ connectionId, inbox }: State): Promise<never> {
   await condition(allHandlersFinished);
-  return continueAsNew<typeof connection>({ connectionId: state.connectionId, inbox: state.inbox });
+  const { waiting, received, answered } = inbox;
+  return continueAsNew<typeof connection>({ connectionId, inbox: waiting, received, answered });
 }
 
 /** The messages that a step answers leave the inbox only now that the step is carried out. */
-async function carryOut(state: State, { step, answers }: Decision, seen: Seen): Promise<void> {
-  if (step.do === 'wait') return waitForNews(state, step, seen);
+async function carryOut(state: State, { step, answers }: Decision, seenNudges: number): Promise<void> {
+  if (step.do === 'wait') return waitForNews(state, step, seenNudges);
+  state.untaken = null;
   if (step.do === 'probeKey') return probeKey(state, answers);
   await perform(state, step);
-  const left = (messages: readonly Message[]): Message[] =>
-    answers === undefined ? [...messages] : messages.filter((message) => !isAnsweredWith(message, answers));
-  state.inbox = left(state.inbox);
-  if (step.do === 'startSync' && state.savesRounds) {
-    await waitForSync(state, { ...seen, inbox: left(seen.inbox) });
-  }
+  if (answers !== undefined) forget(state.inbox, (message) => isAnsweredWith(message, answers));
+  if (step.do === 'startSync') await waitForSync(state, seenNudges);
 }
 
 /** A sync that was just started changed nothing that is decided by: what was read just before still holds. */
-async function waitForSync(state: State, seen: Seen): Promise<void> {
+async function waitForSync(state: State, seenNudges: number): Promise<void> {
   const { loaded } = state;
   if (loaded === null || state.sync === null) return;
-  const { step } = decide(loaded.facts, seen.inbox, true, Date.now());
+  const { step } = decide(loaded.facts, state.inbox.waiting, true, Date.now());
   if (step.do !== 'wait') return;
   showConnection(loaded, step, state.sync);
   state.doing = step.do;
-  await waitForNews(state, step, seen);
+  await waitForNews(state, step, seenNudges);
 }
 
 async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKey' }>): Promise<void> {
@@ -213,7 +170,7 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
     case 'discover':
       return discover(state);
     case 'setStatus':
-      return postgres.setStatus.executeWithOptions({ summary: `becomes ${step.to}` }, [{ connectionId, to: step.to }]);
+      return setStatus(state, step.to);
     case 'restoreKey':
       return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId, code: step.code });
     case 'forgiveFailure':
@@ -229,26 +186,49 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
   }
 }
 
-async function waitForNews(state: State, step: Step & { do: 'wait' }, seen: Seen): Promise<void> {
-  const { untilMs } = step;
+async function setStatus(state: State, to: Status): Promise<void> {
+  const { connectionId } = state;
+  const isTaken = await postgres.setStatus.executeWithOptions({ summary: `becomes ${to}` }, [{ connectionId, to }]);
+  if (!isTaken) state.untaken = to;
+}
+
+async function waitForNews(state: State, step: Step & { do: 'wait' }, seenNudges: number): Promise<void> {
+  const { inbox } = state;
   const news = (): boolean => {
     // Looked at whenever anything comes, also a signal that nobody takes.
-    takeStraySignals(state);
-    return state.inbox.length > seen.inbox.length || state.nudges > seen.nudges || state.sync?.outcome != null;
+    takeStraySignals(inbox);
+    return inbox.received.length > 0 || inbox.nudges > seenNudges || state.sync?.outcome != null;
   };
+  const untilMs = alarmOf(state, step);
   if (untilMs === null) {
     await condition(news);
     return;
   }
   const waitMs = Math.max(1, untilMs - Date.now());
   const isNews = await condition(news, waitMs, { summary: summaryOfWait(state, step) });
-  if (!isNews) state.justSynced = null;
+  if (isNews) return;
+  state.justSynced = null;
+  state.untaken = null;
+}
+
+/**
+ * When to look again (ms), or null: while a sync runs, its end is news, and its line in the timeline is the last one.
+ * Where there is nothing to wait for, there is a timer all the same, since its label is what says so in the timeline.
+ */
+function alarmOf({ loaded, sync: running, startedAtMs }: State, { untilMs }: Step & { do: 'wait' }): number | null {
+  const nowMs = Date.now();
+  const retried = stillWaiting(loaded?.outlook?.waiting, nowMs)?.nextTryAtMs ?? null;
+  const isSilent = running === null || loaded?.facts?.status === 'paused';
+  const own = untilMs ?? (isSilent ? Math.max(startedAtMs + DAY_MS, nowMs + HOUR_MS) : null);
+  return earliest(own, retried);
 }
 
 /** The first line of a connection's timeline, so it says where the connection stands too. */
 function summaryOfWait({ loaded, sync: running }: State, step: Step): string {
   const facts = loaded?.facts ?? null;
-  return facts === null ? '' : `${facts.status}: ${nextOf(facts, step, running)}`;
+  if (facts === null) return '';
+  const waiting = stillWaiting(loaded?.outlook?.waiting, Date.now());
+  return `${facts.status}: ${nextOf(facts, step, running, waiting)}`.slice(0, 190);
 }
 
 async function tryKey(state: State, keyId: string): Promise<void> {
@@ -273,11 +253,10 @@ async function probeKey(state: State, asked: Message | undefined): Promise<void>
     if (isCancellation(error)) throw error;
     // No answer is no verdict. The activity kept that it asked, so the next question is not due at once.
   }
-  const kept = state.keepsStrays && asked !== undefined ? afterFailedProbe(asked) : null;
-  const others = state.inbox.filter(
-    (message) => message !== asked && (kept === null || !isAnsweredWith(message, kept)),
-  );
-  state.inbox = kept === null ? others : [...others, kept];
+  if (asked === undefined) return;
+  const kept = afterFailedProbe(asked);
+  forget(state.inbox, (message) => message === asked || (kept !== null && isAnsweredWith(message, kept)));
+  if (kept !== null) state.inbox.waiting.push(kept);
 }
 
 async function discover({ connectionId }: State): Promise<void> {
@@ -292,7 +271,8 @@ async function discover({ connectionId }: State): Promise<void> {
 async function startSync(state: State, plan: SyncPlan): Promise<void> {
   const { connectionId } = state;
   for (;;) {
-    const n = await postgres.takeSyncNumber({ connectionId });
+    const summary = 'takes the number of the next sync';
+    const n = await postgres.takeSyncNumber.executeWithOptions({ summary }, [{ connectionId }]);
     const scope = new CancellationScope();
     const child = await scope.run(() => startSyncWorkflow(state, n, plan)).catch(onlyIfTaken);
     // A database that was restored from a backup hands out numbers again; the next one is taken then.
@@ -301,10 +281,15 @@ async function startSync(state: State, plan: SyncPlan): Promise<void> {
     state.sync = running;
     void child.result().then(
       () => (running.outcome = 'succeeded'),
-      () => (running.outcome = 'failed'),
+      (error: unknown) => (running.outcome = saysItself(error) ? 'failed' : 'interrupted'),
     );
     return;
   }
+}
+
+/** Whether a sync that ended badly kept its failure: it did unless it was cancelled, terminated or timed out. */
+function saysItself(error: unknown): boolean {
+  return error instanceof ChildWorkflowFailure && error.cause instanceof ApplicationFailure;
 }
 
 function onlyIfTaken(error: unknown): null {
@@ -335,10 +320,10 @@ async function cancelSync({ sync: running }: State): Promise<void> {
   await condition(() => running.outcome !== null);
 }
 
-/** A sync that failed has said so itself, unless it was terminated or timed out: then it is said here. */
+/** A sync that could not say how it ended: it is said here. */
 async function closeSync(state: State, { n, runId, plan, outcome }: RunningSync): Promise<void> {
   const { connectionId } = state;
-  if (outcome === 'failed') {
+  if (outcome === 'interrupted') {
     const summary = `makes sure that the failure of sync ${n} is kept`;
     await postgres.noteInterruptedSync.executeWithOptions({ summary }, [
       { connectionId, n, runId, plan, nowMs: Date.now() },

@@ -4,10 +4,14 @@ import type { LoadedConnection } from '../activities/connection.ts';
 import type { DayRange } from '../domain/days.ts';
 import { isDoubted, type Facts, type Step, type SyncPlan } from '../domain/decide.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
+import { stillWaiting, type Waiting } from '../domain/waiting.ts';
 import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
 
 type Outlook = NonNullable<LoadedConnection['outlook']>;
+
+/** What a sync waits for, and the number of the sync. */
+type ShownWait = Waiting & { readonly n: number };
 
 /** A sync under way, as it is shown. */
 export interface ShownSync {
@@ -19,9 +23,11 @@ export interface ShownSync {
 export function showConnection(loaded: LoadedConnection, step: Step, running: ShownSync | null): void {
   const { facts, outlook } = loaded;
   if (facts === null || outlook === null) return;
+  const waiting = stillWaiting(outlook.waiting, Date.now());
   const parts = [
     `### ${plain(outlook.name)}: ${facts.status}`,
-    `**Next:** ${nextOf(facts, step, running)}.`,
+    `**Next:** ${nextOf(facts, step, running, waiting)}.`,
+    ...waitingOf(waiting),
     ...failureOf(facts, outlook.fault),
     ...stepsToNewKey(facts),
     tableOf(facts, outlook, running),
@@ -68,8 +74,25 @@ function explain(fault: Fault, when = ''): string[] {
   ];
 }
 
-function failureOf({ failure }: Facts, fault: Fault | null): string[] {
+/** What a sync under way waits for: why, how often it was tried, and when it is tried again. */
+function waitingOf(waiting: ShownWait | null): string[] {
+  if (waiting === null) return [];
+  const { n, fault, attempt, attempts, nextTryAtMs } = waiting;
+  const of = attempts === null ? '' : ` of ${attempts}`;
+  return [
+    `**Sync ${n} waits:** ${failureKind(fault.code).message}${plain(spellDetail(fault))} \`${fault.code}\`. Attempt ${attempt}${of} met this; the next one begins at ${spellInstant(nextTryAtMs)}.`,
+  ];
+}
+
+function failureOf({ failure, status }: Facts, fault: Fault | null): string[] {
   if (fault === null) return [];
+  // Of what is tried again by itself, nothing is while it is paused.
+  if (status === 'paused' && failure !== null) {
+    const at = spellInstant(failure.atMs);
+    return [
+      `**Before the pause:** ${failureKind(fault.code).message}${plain(spellDetail(fault))} \`${fault.code}\`, at ${at}`,
+    ];
+  }
   if (failure === null) return explain(fault);
   const { count, atMs } = failure;
   return explain(fault, `, ${count === 1 ? '' : `${count} times in a row, last `}at ${spellInstant(atMs)}`);
@@ -158,12 +181,17 @@ function summaryOfPlan(plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
 }
 
 /** What comes next, and when; also the label of the timer that is waited on. */
-export function nextOf(facts: Facts, step: Step, running: ShownSync | null): string {
+export function nextOf(facts: Facts, step: Step, running: ShownSync | null, waiting: ShownWait | null = null): string {
   switch (step.do) {
     case 'end':
       return 'nothing, it has ended';
-    case 'wait':
-      return running === null ? waitOf(facts, step.untilMs) : 'waits for the sync under way';
+    case 'wait': {
+      const syncing = syncUnderWay(running, waiting);
+      if (syncing === null) return waitOf(facts, step.untilMs);
+      return facts.status === 'paused'
+        ? `${syncing}; then nothing until somebody resumes it (signal \`resume\`)`
+        : syncing;
+    }
     case 'startSync':
       return `starts a sync, ${summaryOfPlan(step.plan)}`;
     case 'cancelSync':
@@ -190,8 +218,21 @@ export function nextOf(facts: Facts, step: Step, running: ShownSync | null): str
   }
 }
 
+/** What a sync does that runs, whichever run of its connection started it. */
+function syncUnderWay(running: ShownSync | null, waiting: ShownWait | null): string | null {
+  if (waiting !== null) {
+    const { n, fault, attempt, nextTryAtMs } = waiting;
+    return `sync ${n} met ${fault.code} (attempt ${attempt}) and goes on at ${spellInstant(nextTryAtMs)}`;
+  }
+  return running === null ? null : `waits for sync ${running.n}, which is under way`;
+}
+
 function waitOf({ status, candidates, failure }: Facts, untilMs: number | null): string {
-  if (status === 'paused') return 'nothing until somebody resumes it (signal `resume`)';
+  if (status === 'paused') {
+    const resuming = 'until somebody resumes it (signal `resume`)';
+    if (untilMs === null) return `nothing ${resuming}`;
+    return `asks Anthropic about the new key again at ${spellInstant(untilMs)}, and reads nothing ${resuming}`;
+  }
   if (untilMs === null) return status === 'awaiting_key' ? 'waits for another key' : 'waits for a message';
   const at = `at ${spellInstant(untilMs)}`;
   // A new key that got no answer yet is tried at its own times.

@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { FailureDetails } from '../activities/failures.ts';
-import { isFailureCode } from '../domain/failures.ts';
+import { failureKind, isFailureCode } from '../domain/failures.ts';
+import { spellDetail } from './display.ts';
 
 /**
  * What an activity that gave up says of why: the typed failure at the bottom of what the workflow catches. A timeout
@@ -15,6 +16,16 @@ export function detailsOf(error: unknown): FailureDetails {
   }
   const detail = 'a part of the work ran out of its time';
   return { fault: { code: 'upstream_unavailable', detail }, keyId: null };
+}
+
+/** The sentence and the action, so that a failed workflow's page says why in words. It is not retried as a workflow. */
+export function failureWith({ fault, keyId }: FailureDetails, type: string | null = null): ApplicationFailure {
+  const { message, action } = failureKind(fault.code);
+  const text = `${message}${spellDetail(fault)} What to do: ${action}`;
+  const failure = ApplicationFailure.nonRetryable(text, type ?? fault.code, { fault, keyId });
+  // It would say again what the message says, and that this function was called.
+  failure.stack = '';
+  return failure;
 }
 
 /** The type of the failure at the bottom, or null when it has none. */

@@ -15,10 +15,15 @@ export function syncWorkflowId(connectionId: string, n: number): string {
   return `sync-${connectionId}-${n}`;
 }
 
-/** What a connection's workflow starts with: its id, and what it was told and has not acted on yet. Never a key. */
+/**
+ * What a connection's workflow starts with: its id, and what it was told. What is in `inbox` has left its event; what it
+ * `received` has not yet, nor has what was `answered`, which needs nothing else. Never a key.
+ */
 export interface ConnectionInput {
   readonly connectionId: string;
   readonly inbox?: readonly Message[];
+  readonly received?: readonly Message[];
+  readonly answered?: readonly Message[];
 }
 
 /**
@@ -39,7 +44,7 @@ export const syncEnded = defineSignal<[{ n: number }]>('syncEnded');
 /** Look at Postgres again: somebody stored what could not be signalled then. */
 export const wake = defineSignal('wake');
 
-const BY_ITSELF = 'Sent by Meterline itself: looks at Postgres again';
+const BY_ITSELF = 'Sent by Meterline itself: looks at Postgres again. Nothing to send by hand';
 
 /** What each signal takes and does, as the Temporal UI lists it where one is sent. */
 export const signalDescriptions: Readonly<Record<SignalName | 'syncEnded' | 'wake', string>> = {
@@ -47,7 +52,8 @@ export const signalDescriptions: Readonly<Record<SignalName | 'syncEnded' | 'wak
   syncNow: 'No input, or {"from": "YYYY-MM-DD", "to": "YYYY-MM-DD"}: reads now',
   pause: 'No input: starts no sync until it is resumed',
   resume: 'No input: goes on after a pause',
-  disconnect: 'No input, or {"purge": true}: ends it for good, destroys its keys, and deletes its data',
+  disconnect:
+    'No input: ends it for good, destroys its keys, and KEEPS its data. {"purge": true}: the same, and DELETES its data',
   syncEnded: BY_ITSELF,
   wake: BY_ITSELF,
 };

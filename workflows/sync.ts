@@ -3,20 +3,20 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
-  patched,
   proxyActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { FailureDetails } from '../activities/failures.ts';
 import type { DaysDone, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/decide.ts';
-import { failureKind, isOfContent } from '../domain/failures.ts';
+import { isOfContent } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
-import { showSync, spellDetail, spellRange } from './display.ts';
-import { detailsOf, typeOf } from './failures.ts';
+import { showSync, spellRange } from './display.ts';
+import { detailsOf, failureWith, typeOf } from './failures.ts';
 import { connectionWorkflowId, syncEnded } from './messages.ts';
 
 /** What a sync starts with: whose it is, its number, and the days to read and why. */
@@ -42,13 +42,9 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
   const { connectionId, n, plan } = input;
   const startedAtMs = Date.now();
   let allElseIsRead = false;
+  let ranBefore = true;
   try {
-    if (patched('workspaces are read as a sync is opened')) {
-      await anthropic.refreshWorkspaces({ connectionId, n, plan });
-    } else {
-      await postgres.openSync({ connectionId, n, plan });
-      await anthropic.refreshWorkspaces({ connectionId, n });
-    }
+    await anthropic.refreshWorkspaces({ connectionId, n, plan });
     const unread: Unread[] = [];
     for (const window of splitRange(plan)) {
       for (const report of REPORTS) {
@@ -59,40 +55,44 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
     const [first] = unread;
     allElseIsRead = first !== undefined;
     if (first !== undefined) throw first.error;
-    const result = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
+    const succeeded = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
     showSync(input, 'done');
+    if (succeeded === null) return null;
+    const { ranBefore: again, ...result } = succeeded;
+    ranBefore = again;
     return result;
   } catch (error) {
     // Also when cancelled: whoever looks at this connection next must see that its last sync did not end well.
-    await CancellationScope.nonCancellable(() => recordFailure(input, error, allElseIsRead));
+    ranBefore = await CancellationScope.nonCancellable(() => recordFailure(input, error, allElseIsRead));
     throw error instanceof ApplicationFailure || isCancellation(error) ? error : failureOf(error);
   } finally {
-    await CancellationScope.nonCancellable(() => tellConnection(input));
+    if (!isAwaited(ranBefore)) await CancellationScope.nonCancellable(() => tellConnection(input));
   }
 }
 
-async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<void> {
+/** Keeps the failure. Returns whether the sync had run before. */
+async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<boolean> {
   const { connectionId, n, plan } = input;
   const details: FailureDetails = isCancellation(error)
     ? { fault: { code: 'sync_interrupted' }, keyId: null }
     : detailsOf(error);
   showSync(input, 'failed', details.fault);
   const { fault, keyId } = details;
-  await postgres.failSync({ connectionId, n, plan, fault, keyId, nowMs: Date.now(), keyIsProven });
+  const failed = { connectionId, n, plan, fault, keyId, nowMs: Date.now(), keyIsProven };
+  return (await postgres.failSync(failed)).ranBefore;
 }
 
-/** The sentence and the action, so that a failed workflow's page says why in words. */
+/** An activity's failure as the sync's own. */
 function failureOf(error: unknown): ApplicationFailure {
   return failureWith(detailsOf(error), typeOf(error));
 }
 
-function failureWith({ fault, keyId }: FailureDetails, type: string | null = null): ApplicationFailure {
-  const { message, action } = failureKind(fault.code);
-  const text = `${message}${spellDetail(fault)} What to do: ${action}`;
-  const failure = ApplicationFailure.nonRetryable(text, type ?? fault.code, { fault, keyId });
-  // It would say again what the message says, and that this function was called.
-  failure.stack = '';
-  return failure;
+/**
+ * Whether the run of the connection that started this one awaits its end. It does not where it was ended meanwhile, which
+ * cancels this one, nor where this run comes from a reset or was started by hand.
+ */
+function isAwaited(ranBefore: boolean): boolean {
+  return workflowInfo().parent !== undefined && !ranBefore && !CancellationScope.current().consideredCancelled;
 }
 
 async function tellConnection({ connectionId, n }: SyncInput): Promise<void> {

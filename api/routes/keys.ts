@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import type { Verdict } from '../../db/connection-views.ts';
+import { listKeys } from '../../db/history.ts';
+import { discardCandidate } from '../../db/key-ends.ts';
 import { stageKey } from '../../db/keys.ts';
 import { lockLive } from '../../db/live.ts';
 import type { KeyState } from '../../domain/keys.ts';
-import { connectionWorkflowId } from '../../workflows/messages.ts';
-import { candidateDocument } from '../documents.ts';
+import { decodeCursor, pageOf } from '../cursor.ts';
+import { candidateDocument, keyDocument, rotationTo } from '../documents.ts';
 import { endpoint, type Deps } from '../endpoint.ts';
-import { liveStandingOf, shownConnection } from '../lookups.ts';
+import { knownForm, liveStandingOf, shownConnection, standingOf } from '../lookups.ts';
 import { Problem } from '../problems.ts';
-import { connection, newKey, nothing, stagedKey } from '../schemas.ts';
+import { connection, keyList, keysQuery, newKey, nothing, stagedKey } from '../schemas.ts';
 import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
 
 const tag = 'Keys';
@@ -27,8 +30,7 @@ const stage = endpoint({
     const secret = checkedKey(body.admin_api_key);
     const { id } = await liveStandingOf(deps, asked);
     const { keyId, hint, state } = await stageLive(deps, { id, secret, requested: false, actor });
-    const signal = { workflow_id: connectionWorkflowId(id), name: 'rotateKey' as const, input: { keyId } };
-    return { status: 201, body: { key_id: keyId, hint, state, signal } };
+    return { status: 201, body: { key_id: keyId, hint, state, signal: rotationTo(id, keyId) } };
   },
 });
 
@@ -51,6 +53,7 @@ const rotate = endpoint({
     'individual_account',
     'organization_mismatch',
     'already_connected',
+    'key_overtaken',
     'conflict',
     'too_large',
   ],
@@ -66,6 +69,61 @@ const rotate = endpoint({
     return { status: 202, body: { ...(await shownConnection(deps, id)), candidate } };
   },
 });
+
+const list = endpoint({
+  method: 'get',
+  path: '/v1/connections/:id/keys',
+  tag,
+  summary: 'Lists the keys of a connection, newest first: staged ones, the one that serves, and what became of others',
+  query: keysQuery,
+  body: nothing,
+  out: keyList,
+  statuses: { 200: 'A page of keys. No key is shown but its last four characters.' },
+  refusals: [],
+  handle: async ({ id: asked, query: { state, limit, after } }, deps) => {
+    const { id } = await standingOf(deps, asked);
+    const found = await listKeys(deps.db, id, {
+      state: state ?? null,
+      after: after === undefined ? null : decodeCursor(after, z.guid()),
+      limit: limit + 1,
+    });
+    const { page, next } = pageOf(found, limit, (key) => key.id);
+    return { status: 200, body: { data: page.map((key) => keyDocument(id, key)), next } };
+  },
+});
+
+const discard = endpoint({
+  method: 'delete',
+  path: '/v1/connections/:id/keys/:keyId',
+  tag,
+  summary: 'Discards a staged key, and destroys it; one that is destroyed already stays so',
+  query: nothing,
+  body: nothing,
+  out: nothing,
+  statuses: { 204: 'It is destroyed, and will never serve.' },
+  refusals: ['conflict'],
+  handle: async ({ id: asked, keyId: askedKey, actor }, deps) => {
+    const { id } = await standingOf(deps, asked);
+    const { outcome } = await discardCandidate(deps.db, { connectionId: id, keyId: knownForm(askedKey) }, actor);
+    switch (outcome) {
+      case 'discarded':
+        return { status: 204, body: {} };
+      case 'unknown':
+        throw new Problem('not_found');
+      case 'serves':
+      case 'replaced':
+      case 'first':
+        throw new Problem('conflict', { detail: WHY_KEPT[outcome] });
+    }
+  },
+});
+
+const WHY_KEPT = {
+  serves: 'This key serves. Rotate to another one, or disconnect the connection, to have it destroyed.',
+  replaced:
+    'This key was replaced, and is kept until a sync has succeeded with the one that replaced it. It is destroyed then.',
+  first: 'The connection has no other key to begin with. Disconnect it instead, or rotate to another key.',
+} as const;
 
 function hasAnswer(verdict: Verdict): boolean {
   return verdict.keyState !== 'candidate' || verdict.tries > 0;
@@ -88,4 +146,4 @@ async function stageLive(
 }
 
 /** Keys of a connection. */
-export const keyRoutes = [stage, rotate];
+export const keyRoutes = [stage, list, discard, rotate];

@@ -37,6 +37,13 @@ it('a failure of Postgres leaves an activity as a sentence, without statement, v
   expect(text).not.toMatch(/SECRETsecret|insert into/);
 });
 
+it('a fault of our own is internal, and is not laid on Postgres', async () => {
+  const broken = Promise.resolve(null as unknown as { name: string }).then(({ name }) => name);
+  const { failure } = await kept(broken);
+  expect(failure).toMatchObject({ type: 'internal', nonRetryable: false });
+  expect(failure).toMatchObject({ details: [{ fault: { code: 'internal' }, keyId: null }] });
+});
+
 it('a failure that nobody foresaw leaves an activity without what looks like a key', async () => {
   const { failure, text } = await kept(Promise.reject(new Error(`no such key: ${KEY}`, { cause: KEY })));
   expect(failure).toMatchObject({ message: 'Unexpected: Error: no such key: …' });

@@ -64,7 +64,7 @@ describe('/openapi.json', () => {
       Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
     );
     expect(described.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
-      endpoints.map(({ method, path }) => `${method} ${path.replace(':id', '{id}')}`).sort(),
+      endpoints.map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`).sort(),
     );
     expect(new Set(described.map(({ operation }) => operation.operationId)).size).toBe(described.length);
     for (const { path, operation } of described) {

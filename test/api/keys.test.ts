@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { acceptKey, deferKey, openCandidate, refuseKey } from '../../db/keys.ts';
+import { refuseKey } from '../../db/key-ends.ts';
+import { acceptKey, deferKey, openCandidate } from '../../db/keys.ts';
 import { keys } from '../../db/schema.ts';
 import type { SignalName } from '../../domain/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';
@@ -123,5 +124,83 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     expect(waiting.body.candidate).toMatchObject({ state: 'candidate', error: null });
     const key = await stateOf(id, waiting.body.candidate.id);
     expect(key?.requestedAt).not.toBeNull();
+  });
+
+  it('answers 409 that says which later key overtook it, and when', async () => {
+    const id = await seedConnection(api.db, { withKey: true, organization: 'org-2' });
+    api.temporal.onSignal = async (connectionId) => {
+      const later = await api.send('POST', `/v1/connections/${connectionId}/keys`, {
+        admin_api_key: CANARY.replace('wxyz', 'late'),
+      });
+      const keyId = later.body.key_id;
+      await openCandidate(api.db, ring, connectionId, keyId);
+      await acceptKey(api.db, { connectionId, keyId }, { id: 'org-2', name: 'Acme Inc.' });
+    };
+    const overtaken = await api.send('POST', `/v1/connections/${id}/rotate-key`, NEW_KEY);
+    expect(overtaken.status).toBe(409);
+    expect(overtaken.body).toMatchObject({ code: 'key_overtaken', connection_id: id });
+    expect(overtaken.body.detail).toMatch(
+      /^Key …late \([\w-]{36}\), asked for later, overtook this one at \d{4}-.*Z\./,
+    );
+  });
+
+  it('answers 409 that says that the key was discarded, where it was', async () => {
+    const id = await seedConnection(api.db, { withKey: true });
+    api.temporal.onSignal = async (connectionId, _signal, input) => {
+      const gone = await api.send('DELETE', `/v1/connections/${connectionId}/keys/${keyIdOf(input)}`);
+      expect(gone.status).toBe(204);
+    };
+    const discarded = await api.send('POST', `/v1/connections/${id}/rotate-key`, NEW_KEY);
+    expect(discarded.status).toBe(409);
+    expect(discarded.body).toMatchObject({ code: 'conflict', detail: expect.stringContaining('discarded') as string });
+  });
+});
+
+describe('the keys of a connection', () => {
+  it('are listed, newest first, each staged one with the signal that puts it to use and when it is destroyed', async () => {
+    const id = await seedConnection(api.db, { withKey: true });
+    const { key_id: keyId } = (await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY)).body as {
+      key_id: string;
+    };
+    const listed = await api.get(`/v1/connections/${id}/keys`);
+    expect(listed.body.next).toBeNull();
+    expect(listed.body.data).toMatchObject([
+      {
+        id: keyId,
+        hint: 'next',
+        state: 'candidate',
+        signal: { workflow_id: `connection-${id}`, name: 'rotateKey', input: { keyId } },
+        requested_at: null,
+        end_reason: null,
+      },
+      { hint: 'wxyz', state: 'active', signal: null, expires_at: null },
+    ]);
+    const instantOf = (name: string): number => Date.parse(String(listed.body.data[0]?.[name]));
+    expect(instantOf('expires_at') - instantOf('added_at')).toBe(24 * 3_600_000);
+    expect(listed.text).not.toContain('CANARY');
+    const first = await api.get(`/v1/connections/${id}/keys?limit=1`);
+    const second = await api.get(`/v1/connections/${id}/keys?limit=1&after=${first.body.next}`);
+    expect([first, second].map(({ body }) => body.data[0]?.['hint'])).toEqual(['next', 'wxyz']);
+    expect((await api.get(`/v1/connections/${id}/keys?state=candidate`)).body.data).toHaveLength(1);
+  });
+
+  it('are discarded while they are staged: 204, also again; 409 in words for one that serves, 404 for an unknown one', async () => {
+    const id = await seedConnection(api.db, { withKey: true });
+    const { key_id: keyId } = (await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY)).body as {
+      key_id: string;
+    };
+    const discard = (key: string) => api.send('DELETE', `/v1/connections/${id}/keys/${key}`);
+    for (let time = 0; time < 2; time += 1) {
+      const discarded = await discard(keyId);
+      expect([discarded.status, discarded.text]).toEqual([204, '']);
+    }
+    expect(await stateOf(id, keyId)).toMatchObject({ state: 'destroyed', endReason: 'discarded', sealed: null });
+    const [serving] = (await api.get(`/v1/connections/${id}/keys?state=active`)).body.data;
+    const kept = await discard(String(serving?.['id']));
+    expect([kept.status, kept.body.code]).toEqual([409, 'conflict']);
+    expect(kept.body.detail).toContain('This key serves');
+    for (const unknown of [randomUUID(), 'x']) expect((await discard(unknown)).status).toBe(404);
+    const { body } = await api.get(`/v1/connections/${id}/events?type=key_destroyed`);
+    expect(body.data).toMatchObject([{ actor: 'bootstrap', message: expect.stringContaining('discarded') as string }]);
   });
 });

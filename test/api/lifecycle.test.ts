@@ -156,8 +156,9 @@ describe('POST /v1/connections/{id}/backfill', () => {
 describe('pause and resume', () => {
   it('answer 200 once it is so, and an event says who asked', async () => {
     const id = await seedConnection(api.db, {});
-    api.temporal.onSignal = (connectionId, signal) =>
-      setStatus(api.db, connectionId, signal === 'pause' ? 'paused' : 'active');
+    api.temporal.onSignal = async (connectionId, signal) => {
+      await setStatus(api.db, connectionId, signal === 'pause' ? 'paused' : 'active');
+    };
     const paused = await api.send('POST', `/v1/connections/${id}/pause`);
     expect(paused.status).toBe(200);
     expect(paused.body).toMatchObject({ status: 'paused', next_sync_at: null });

@@ -17,7 +17,8 @@ import {
   setStatus,
 } from '../../db/connections.ts';
 import { row } from '../../db/database.ts';
-import { deferKey, stageKey, refuseKey } from '../../db/keys.ts';
+import { refuseKey } from '../../db/key-ends.ts';
+import { deferKey, stageKey } from '../../db/keys.ts';
 import { reconcileDays, storedDays } from '../../db/ledger.ts';
 import { saveWorkspaces } from '../../db/workspaces.ts';
 import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
@@ -263,7 +264,7 @@ describe('the facts of a connection', () => {
     const { candidates } = await factsOf(id);
     expect(candidates.slice(0, 2)).toEqual([
       { keyId, requested: true, tries: 0, triedAtMs: null },
-      { keyId: asked, requested: true, tries: 1, triedAtMs: 7_000 },
+      { keyId: asked, requested: true, tries: 1, triedAtMs: 7_000, fault: { code: 'rate_limited' } },
     ]);
     expect(candidates.slice(2).map((candidate) => candidate.keyId)).toEqual(unasked);
   });

@@ -3,20 +3,17 @@ import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections.ts';
 import { row, rows, type Db } from '../../db/database.ts';
+import { addEvent, keepSignals } from '../../db/events.ts';
+import { loadVerdict } from '../../db/connection-views.ts';
 import { KeyUnreadableError, createKeyRing } from '../../db/key-ring.ts';
 import {
-  acceptKey,
-  deferKey,
   destroyForgottenCandidates,
   destroySuperseded,
-  markKeyUsed,
+  discardCandidate,
   noteRotation,
-  openActiveKey,
-  openCandidate,
   refuseKey,
-  restoreKey,
-  stageKey,
-} from '../../db/keys.ts';
+} from '../../db/key-ends.ts';
+import { acceptKey, deferKey, markKeyUsed, openActiveKey, openCandidate, restoreKey, stageKey } from '../../db/keys.ts';
 import { keys } from '../../db/schema.ts';
 import { takeSyncNumber } from '../../db/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -411,5 +408,99 @@ describe('a stored key', () => {
     await refusedBy(sql`update keys set sealed = null, ring_key_id = null where id = ${first}`, 'keys_sealed');
     await refusedBy(sql`update keys set ring_key_id = null where id = ${first}`, 'keys_ring');
     await refusedBy(sql`update keys set state = 'lost' where id = ${first}`, 'keys_state');
+  });
+});
+
+describe('a discarded candidate', () => {
+  const discard = (connectionId: string, keyId: string) =>
+    discardCandidate(database.db, { connectionId, keyId }, 'ops');
+
+  it('leaves no ciphertext and one event of who did it, however often it is discarded', async () => {
+    const { id } = await started();
+    const keyId = await stage(id, 'b', false);
+    expect(await Promise.all([1, 2, 3].map(() => discard(id, keyId)))).toEqual(
+      Array.from({ length: 3 }, () => ({ outcome: 'discarded' })),
+    );
+    expect(await states(id)).toEqual(['aaaa active', 'bbbb destroyed']);
+    const told = await rows<{ actor: string; message: string }>(
+      database.db,
+      sql`select actor, message from events where connection_id = ${id} and type = 'key_destroyed'`,
+    );
+    expect(told).toEqual([{ actor: 'ops', message: `Key …bbbb, staged as ${keyId}, was discarded; it is destroyed.` }]);
+    await noteRotation(database.db, id, keyId);
+    expect(await eventsOf(database.db, id, 'signal')).toEqual([
+      'rotateKey: key …bbbb was discarded and is destroyed, so nothing changed',
+    ]);
+  });
+
+  it('is none that serves, was replaced, is the first one or is unknown; one that is gone stays gone', async () => {
+    const { id, first } = await started();
+    const serving = await rotate(id, 'b');
+    const refused = await stage(id, 'c');
+    await refuseKey(database.db, { connectionId: id, keyId: refused }, { code: 'key_invalid' }, 'no');
+    expect(await discard(id, first)).toEqual({ outcome: 'replaced' });
+    expect(await discard(id, serving)).toEqual({ outcome: 'serves' });
+    expect(await discard(id, refused)).toEqual({ outcome: 'discarded' });
+    expect(await discard(id, randomUUID())).toEqual({ outcome: 'unknown' });
+    expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active', 'cccc refused']);
+    const { id: young, keyId } = await connect(database.db, { secret: secretOf('f') });
+    expect(await discard(young, keyId)).toEqual({ outcome: 'first' });
+    const another = await stage(young, 'g');
+    expect(await discard(young, keyId)).toEqual({ outcome: 'discarded' });
+    expect(await discard(young, another)).toEqual({ outcome: 'first' });
+  });
+
+  it('and accepted at the same moment is one of the two, and the connection has a key in either case', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        const own = { id: randomUUID(), name: 'Org' };
+        const { id, keyId } = await connect(database.db, { secret: secretOf('a') });
+        await acceptKey(database.db, { connectionId: id, keyId }, own);
+        const next = await stage(id, 'b');
+        const [accepted, discarded] = await Promise.all([
+          acceptKey(database.db, { connectionId: id, keyId: next }, own),
+          discard(id, next),
+        ]);
+        return [accepted.outcome, discarded.outcome, ...(await states(id))].join(', ');
+      }),
+    );
+    for (const outcome of outcomes) {
+      expect([
+        'accepted, serves, aaaa superseded, bbbb active',
+        'gone, discarded, aaaa active, bbbb destroyed',
+      ]).toContain(outcome);
+    }
+  });
+});
+
+describe('a verdict', () => {
+  it('on a key that was overtaken names the later one, and when it began to serve', async () => {
+    const { id } = await started();
+    const overtaken = await stage(id, 'b');
+    const later = await rotate(id, 'c');
+    expect(await loadVerdict(database.db, id, overtaken)).toMatchObject({
+      keyState: 'destroyed',
+      endReason: 'overtaken',
+      overtakenBy: { keyId: later, hint: 'cccc', atMs: expect.any(Number) as number },
+    });
+    await disconnect(database.db, id, false);
+    expect(await loadVerdict(database.db, id, later)).toMatchObject({
+      endReason: 'connection_ended',
+      overtakenBy: null,
+    });
+  });
+});
+
+describe('the event of a signal', () => {
+  it('is kept once, however often the activity runs that keeps it, and for a connection that there is', async () => {
+    const { id } = await started();
+    for (const keptBy of ['run 1', 'run 1', 'run 2']) {
+      await keepSignals(database.db, id, ['pause', 'pause', 'resume'], keptBy);
+      await keepSignals(database.db, randomUUID(), ['pause'], keptBy);
+      await addEvent(database.db, id, { type: 'signal', message: 'pause: it is paused already', keptBy });
+    }
+    const once = ['pause', 'pause', 'resume'].map((name) => `Received the signal ${name}.`);
+    expect(await eventsOf(database.db, id, 'signal_received')).toEqual([...once, ...once]);
+    expect(await eventsOf(database.db, id, 'signal')).toHaveLength(2);
   });
 });

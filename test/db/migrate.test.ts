@@ -10,7 +10,7 @@ import { migrateDatabase } from '../../db/migrate.ts';
 import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { testDatabase } from '../support/postgres.ts';
-import { TODAY, commitUsage, connect, count, dayRow, usage } from './support.ts';
+import { connect, count } from './support.ts';
 
 const journal = z
   .object({ entries: z.array(z.object({ idx: z.number(), when: z.number(), tag: z.string() })) })
@@ -60,29 +60,20 @@ describe('migrating', () => {
     await database.close();
   });
 
+  it('of a database that no release made is refused with words, and changes nothing', async () => {
+    const database = await testDatabase();
+    await database.db.execute(sql`update drizzle.__drizzle_migrations set created_at = created_at - 1`);
+    await expect(migrateDatabase(database.url)).rejects.toThrow('never released');
+    expect(await count(database.db, sql`drizzle.__drizzle_migrations`)).toBe(journal.entries.length);
+    await database.close();
+  });
+
   it('of a database that is not there fails, and says nothing of a password', async () => {
     const url = new URL(databaseUrl(inject('postgresUrl'), 'no_such_database'));
     url.password = 'hunter2';
     const error: unknown = await migrateDatabase(url.href).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Error);
     expect(String(error)).not.toContain('hunter2');
-  });
-});
-
-describe('the migration to tokens of other names', () => {
-  it('adds them to the totals of days that were stored without them, and to no others', async () => {
-    const own = await testDatabase();
-    const { db } = own;
-    const { id } = await connect(db);
-    const other = { 'cache_creation.ephemeral_24h_input_tokens': 500, x_requests: 9 };
-    await commitUsage(db, id, [usage({ output_tokens: 50 }, {}, other), usage({}, { model: 'b' }, other)]);
-    await commitUsage(db, id, [usage({ output_tokens: 7 }, {}, { x_requests: 9 })], { day: TODAY });
-    await db.execute(sql`update days set total = 50 where total = 1050`);
-    const migration = readFileSync(new URL('../../db/migrations/0006_other_tokens.sql', import.meta.url), 'utf8');
-    await db.execute(sql.raw(migration.split('--> statement-breakpoint').at(-1) ?? ''));
-    expect(await dayRow(db, id, 'usage')).toMatchObject({ total: '1050' });
-    expect(await dayRow(db, id, 'usage', TODAY)).toMatchObject({ total: '7' });
-    await own.close();
   });
 });
 

@@ -423,6 +423,7 @@ describe('a message', () => {
 const anyDay = fc.integer({ min: -200, max: 0 }).map((offset): Day => addDays(TODAY, offset));
 const anyInstant = fc.option(fc.integer({ min: NOW - 10 * 86_400_000, max: NOW }), { nil: null });
 const anyFacts: fc.Arbitrary<Facts> = fc.record({
+  owesRecent: fc.boolean(),
   connectionId: fc.constant(ID),
   status: fc.constantFrom(...STATUSES),
   syncHourUtc: fc.integer({ min: 0, max: 23 }),
@@ -536,6 +537,17 @@ describe('whatever Postgres says and whoever writes', () => {
     expect(decide(active, [asked], false, NOW, plan).step).toEqual({ do: 'startSync', plan });
   });
 
+  it('a status that Postgres just did not take is not set again at once', () => {
+    fc.assert(
+      fc.property(anyFacts, fc.array(anyMessage, { maxLength: 2 }), (facts, inbox) => {
+        const { step, answers } = decide(facts, inbox, false, NOW);
+        if (step.do !== 'setStatus' || answers !== undefined) return;
+        expect(decide(facts, inbox, false, NOW, null, step.to).step).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('it ends exactly when the connection has ended', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
@@ -555,5 +567,44 @@ describe('whatever Postgres says and whoever writes', () => {
         expect(facts.oldestMissing === null || facts.oldestMissing > facts.backfillTo).toBe(true);
       }),
     );
+  });
+});
+
+describe('what somebody asked for', () => {
+  const owed: Facts = { ...failed('upstream_unavailable'), status: 'degraded', lastSyncFailed: true, owesRecent: true };
+  const recent = { from: BEGAN, to: TODAY, everyDay: false };
+
+  it('and failed is asked for still when it is tried again, also where the daily sync is due by then', () => {
+    const later = NOW + 60_000;
+    expect(next(owed, [], false, later)).toEqual({ do: 'startSync', plan: { kind: 'manual', ...recent } });
+    expect(next({ ...owed, syncedAtMs: null }, [], false, later)).toMatchObject({ plan: { kind: 'manual' } });
+    expect(next({ ...owed, owesRecent: false }, [], false, later)).toMatchObject({ plan: { kind: 'daily' } });
+  });
+
+  it('is read still after another sync made its failure good', () => {
+    expect(next({ ...active, owesRecent: true })).toEqual({ do: 'startSync', plan: { kind: 'manual', ...recent } });
+  });
+});
+
+describe('a wait that Anthropic asked for', () => {
+  it('is kept to, where it is longer than the own one and no longer than a minute', () => {
+    const after = (retryAfterMs: number): unknown => {
+      const facts = failed('upstream_unavailable', { status: 'degraded' });
+      const failure = facts.failure === null ? null : { ...facts.failure, retryAfterMs };
+      return next({ ...facts, failure });
+    };
+    expect(after(50_000)).toEqual({ do: 'wait', untilMs: NOW + 50_000 });
+    expect(after(1_000)).toEqual({ do: 'wait', untilMs: NOW + backoffMs(1) });
+    expect(after(86_400_000)).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
+  });
+
+  it('is kept to for a key without a verdict, too', () => {
+    const waits = {
+      ...candidate,
+      tries: 1,
+      triedAtMs: NOW,
+      fault: { code: 'rate_limited', retryAfterMs: 40_000 },
+    } as const;
+    expect(next({ ...fresh, candidates: [waits] })).toEqual({ do: 'wait', untilMs: NOW + 40_000 });
   });
 });

@@ -16,6 +16,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { capLog, capLogs } from '../../local/logs.ts';
 import { anyFreePort, isFree, nextFreePort } from '../../local/ports.ts';
 import { eventually } from '../../local/processes.ts';
+import { isWholeToken, mintToken } from '../../db/tokens.ts';
 import { keptSecret } from '../../local/secrets.ts';
 import { findTemporalCli, startTemporal } from '../../local/temporal.ts';
 import { temporaryFolder } from './fakes.ts';
@@ -56,6 +57,14 @@ describe('a secret of the embedded stack', () => {
     expect(first).toEqual({ value: 'one', created: true });
     expect(second).toEqual({ value: 'one', created: false });
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test('that is the token of the API has the prefix and the checksum of every token', () => {
+    const { value } = keptSecret(join(temporaryFolder(), 'api-token'), mintToken);
+    expect(value).toMatch(/^meterline_/);
+    expect(isWholeToken(value)).toBe(true);
+    expect(isWholeToken(`${value.slice(0, -1)}!`)).toBe(false);
+    expect(mintToken()).not.toBe(value);
   });
 
   test('that is empty is an error, and is not replaced', () => {

@@ -86,3 +86,38 @@ it('a key that is staged and signalled while Postgres is being read is not judge
   });
   expect(done).toEqual(['staged', `tried ${keyId}`]);
 });
+
+it('a status that Postgres does not take is not set over and over', async () => {
+  const client = new Client({ connection });
+  const [connectionId, taskQueue] = [randomUUID(), randomUUID()];
+  const workflowId = connectionWorkflowId(connectionId);
+  let [loaded, set] = [0, 0];
+  const activities: Pick<Activities, 'loadConnection' | 'setStatus'> = {
+    loadConnection() {
+      loaded += 1;
+      const facts: Facts = { ...factsOf(connectionId, []), status: 'backfilling' };
+      return Promise.resolve({ facts, outlook: null, searchAttributesExist: false });
+    },
+    setStatus() {
+      set += 1;
+      return Promise.resolve(false);
+    },
+  };
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue,
+    activities,
+    workflowBundle: { codePath: inject('workflowBundlePath') },
+    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
+  });
+  const handle = client.workflow.getHandle(workflowId);
+  await worker.runUntil(async () => {
+    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId }] });
+    await until('it to wait', async () => {
+      const { events } = await handle.fetchHistory();
+      return events?.some((event) => event.timerStartedEventAttributes != null);
+    });
+    await handle.terminate();
+  });
+  expect([loaded, set]).toEqual([2, 1]);
+});

@@ -121,9 +121,10 @@ describe('a first key', () => {
     const id = await world.connect({ key });
     await becomes(id, 'refused');
     expect(await keys(id)).toEqual([{ hint: key.slice(-4), state: 'refused', sealed: false, fault: code }]);
-    await until('the workflow to end', async () => {
+    // In the list of workflows it must not look like one that went well.
+    await until('the workflow to fail', async () => {
       const { status } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
-      return status.name === 'COMPLETED';
+      return status.name === 'FAILED';
     });
     await record(world.client, 'connection-refused', connectionWorkflowId(id));
   });

@@ -78,7 +78,7 @@ class Subject {
       db,
       sql`
         select message from events
-        where connection_id = ${this.id} and type not in ('created', 'organization', 'key_staged')
+        where connection_id = ${this.id} and type not in ('created', 'organization', 'key_staged', 'signal_received')
         order by id
       `,
     );

@@ -8,6 +8,8 @@ export interface Known {
   readonly ids: readonly string[];
   /** Of tokens that nobody uses. */
   readonly tokenIds: readonly string[];
+  /** Of staged keys, the same in every connection that has not ended. */
+  readonly keyIds: readonly string[];
   readonly viewerToken: string;
   /** What lists gave as `next`, by the paths of their routes. */
   readonly cursors: ReadonlyMap<string, string>;
@@ -116,7 +118,10 @@ function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
     { arbitrary: spoiltText.map((text) => encoded(text)), weight: 2 },
     { arbitrary: fc.constantFrom('%', '%c0%80', '%zz', '..', '.', '%2e%2e', '', 'x/y', '%2f', ';', '\0'), weight: 1 },
   );
-  const path = route.path.includes('{id}') ? id.map((one) => route.path.replace('{id}', one)) : fc.constant(route.path);
+  const keyId = fc.oneof({ arbitrary: fc.constantFrom(...known.keyIds), weight: 6 }, { arbitrary: id, weight: 1 });
+  const path = fc
+    .tuple(id, keyId)
+    .map(([one, key]) => route.path.replace('{id}', () => one).replace('{keyId}', () => key));
   const shapes = (plain: string): fc.Arbitrary<string> =>
     rarely(
       plain,

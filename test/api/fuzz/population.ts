@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import { stageKey } from '../../../db/keys.ts';
 import { createToken } from '../../../db/tokens.ts';
 import { restatements, syncs } from '../../../db/schema.ts';
 import { addDays } from '../../../domain/days.ts';
 import {
+  CANARY,
   NOW,
   TODAY,
+  ring,
   seedConnection,
   seedCostDay,
   seedCovered,
@@ -29,7 +33,14 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker });
   const others = ['a', 'b', 'c'].map((name) => createToken(api.db, { name, role: 'viewer', maker }));
   const tokenIds = (await Promise.all(others)).map((token) => token.id);
-  return { ids, tokenIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
+  const keyIds = [randomUUID(), randomUUID()];
+  for (const connectionId of ids.slice(0, 2)) {
+    for (const keyId of keyIds) {
+      const key = { connectionId, keyId, secret: CANARY, requested: false, actor: 'test' };
+      await stageKey(api.db, ring, key);
+    }
+  }
+  return { ids, tokenIds, keyIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
 }
 
 async function seedReports({ db }: Api, id: string): Promise<void> {

@@ -143,7 +143,7 @@ async function signal(world: World, life: Life, name: keyof typeof signals, inpu
     const isOver = await until('the next run, or the end', async () => {
       const { status } = await world.client.workflow.getHandle(connectionWorkflowId(life.id)).describe();
       if (status.name === 'RUNNING') return { ended: false };
-      return status.name === 'COMPLETED' ? { ended: true } : null;
+      return status.name === 'COMPLETED' || status.name === 'FAILED' ? { ended: true } : null;
     });
     if (isOver.ended) {
       // Before its first key is accepted, a connection may be refused at any moment, and then it has ended.
