@@ -90,6 +90,11 @@ export function isRefusal({ code, unavailable: isUnavailable }: DatabaseFault): 
   return isUnavailable && /^(28|3D|42|0A|UnfitServerError)/.test(code);
 }
 
+/** What to do about a fault that does not say so itself, as a sentence: where Postgres answers, or shows a certificate, it does. */
+export function adviceOn({ code }: DatabaseFault): string {
+  return /^(E(?!RR_)|CONNECT)/.test(code) ? 'Start it, or check DATABASE_URL.' : '';
+}
+
 /** What a caught error says of the database, or null when it is of another kind. */
 export function databaseFault(error: unknown): DatabaseFault | null {
   const cause = causeOf(error);

@@ -2,11 +2,12 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections.ts';
 import { databaseFault, type Db } from '../db/database.ts';
+import { adviceOn } from '../db/faults.ts';
 import { destroyForgottenCandidates } from '../db/key-ends.ts';
 import { listUntold } from '../db/keys.ts';
 import { endFrozenSessions } from '../db/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
-import { adviceOn, reasonOf, type Outages } from './outages.ts';
+import { reasonOf, type Outages } from './outages.ts';
 
 const KEEP_INTERVAL_MS = 3_600_000;
 const ROUND_MS = 10_000;

@@ -11,13 +11,14 @@ import { openLog } from '../config/log.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { announceReady, configuredSoon, exitWith, onStop } from '../config/process.ts';
 import { databaseFault, openDatabase, type Db } from '../db/database.ts';
+import { adviceOn } from '../db/faults.ts';
 import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/schema-state.ts';
 import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { HealthPortError, healthOf, serveHealth, type Doing, type Health } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper.ts';
 import { temporalLogger } from './logger.ts';
-import { Outages, adviceOn, reasonOf } from './outages.ts';
+import { Outages, reasonOf } from './outages.ts';
 import { searchAttributeRegistry } from './search-attributes.ts';
 import { POOL_SIZE, createWorker } from './worker.ts';
 

@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { DatabaseFault } from '../db/database.ts';
 
 const AGAIN_MS = 30_000;
 const AGAIN_CAP_MS = 600_000;
@@ -71,9 +70,4 @@ export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : 'unknown';
   const known = REASONS.find(([pattern]) => pattern.test(text));
   return known?.[1] ?? text.replace(/\s+/g, ' ').slice(0, 200);
-}
-
-/** What to do about a fault of Postgres beside what it says itself: nothing, where Postgres answered or its certificate is refused. */
-export function adviceOn({ code }: DatabaseFault): string | undefined {
-  return /^(E(?!RR_)|CONNECT)/.test(code) ? undefined : '';
 }
