@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { authenticate } from './auth.ts';
 import type { Deps, Endpoint } from './endpoint.ts';
 import { openApiDocument } from './openapi.ts';
-import { answerProblems, notFound } from './problems.ts';
+import { answerProblems, notFound, onlyMethods } from './problems.ts';
 import { logRequests } from './request-log.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { costRoutes } from './routes/costs.ts';
@@ -101,8 +101,15 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
+  for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));
   app.use(notFound, answerProblems(log));
   return app;
+}
+
+function methodsByPath(routes: readonly Endpoint[]): Map<string, string[]> {
+  const byPath = new Map<string, string[]>();
+  for (const { method, path } of routes) byPath.set(path, [...(byPath.get(path) ?? []), method]);
+  return byPath;
 }
 
 const securityHeaders: RequestHandler = helmet({

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { setTimeout as delay } from 'node:timers/promises';
 import { endpoint } from '../endpoint.ts';
+import { nothing } from '../inputs.ts';
 import { Problem } from '../problems.ts';
-import { health, nothing, readiness } from '../schemas.ts';
+import { health, readiness } from '../schemas.ts';
 
 const tag = 'Health';
 const CHECK_MS = 2_000;
@@ -11,6 +12,7 @@ const healthz = endpoint({
   method: 'get',
   path: '/healthz',
   tag,
+  operation: 'getHealth',
   summary: 'Whether this process serves',
   query: nothing,
   body: nothing,
@@ -28,6 +30,7 @@ const readyz = endpoint({
   method: 'get',
   path: '/readyz',
   tag,
+  operation: 'getReadiness',
   summary: 'Whether Postgres and Temporal answer',
   query: nothing,
   body: nothing,

@@ -6,9 +6,10 @@ import type { KeyState } from '../../domain/keys.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { candidateDocument } from '../documents.ts';
 import { endpoint, type Deps } from '../endpoint.ts';
+import { newKey, nothing } from '../inputs.ts';
 import { liveStandingOf, shownConnection } from '../lookups.ts';
 import { Problem } from '../problems.ts';
-import { connection, newKey, nothing, stagedKey } from '../schemas.ts';
+import { connection, stagedKey } from '../schemas.ts';
 import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
 
 const tag = 'Keys';
@@ -17,12 +18,15 @@ const stage = endpoint({
   method: 'post',
   path: '/v1/connections/:id/keys',
   tag,
+  operation: 'stageKey',
   summary: 'Stores a key to rotate to, and gives the Temporal signal that puts it to use',
+  description:
+    'For a rotation with a Temporal signal instead of HTTP: no secret is in the signal. Nothing is asked of Anthropic before.',
   query: nothing,
   body: newKey,
   out: stagedKey,
   statuses: { 201: 'It is stored. Unless it is asked for by the signal, it is destroyed after 24 hours.' },
-  refusals: ['key_format', 'conflict', 'too_large'],
+  refusals: ['key_format', 'conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
     const { id } = await liveStandingOf(deps, asked);
@@ -36,7 +40,9 @@ const rotate = endpoint({
   method: 'post',
   path: '/v1/connections/:id/rotate-key',
   tag,
+  operation: 'rotateKey',
   summary: 'Replaces the key; the old one serves until the new one is accepted',
+  description: "Waits up to 8 seconds for Anthropic's verdict on the key. A refused key changes nothing.",
   query: nothing,
   body: newKey,
   out: connection,
@@ -52,7 +58,6 @@ const rotate = endpoint({
     'organization_mismatch',
     'already_connected',
     'conflict',
-    'too_large',
   ],
   handle: async ({ id: asked, body, actor, waitFor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
