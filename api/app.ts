@@ -12,6 +12,7 @@ import { costRoutes } from './routes/costs.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { historyRoutes } from './routes/history.ts';
+import { homeRoutes } from './routes/home.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -87,7 +88,7 @@ export function createApp(options: AppOptions): Express {
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', config.trustProxy ?? 0);
   app.use(logRequests(log), securityHeaders);
-  app.use(docsRoutes(openApiDocument(endpoints)));
+  app.use(homeRoutes(config.temporalUiUrl), docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
   app.use(
     '/v1',
