@@ -33,7 +33,8 @@ export function invalid(path: string, message: string): Problem {
  * What the document does not allow is {@link invalid}.
  */
 export function contradiction(path: string, message: string): Problem {
-  return new Problem('conflict', { detail: `${path} ${message}.`, errors: [{ path, message }] });
+  const name = path.split('.').at(-1) ?? path;
+  return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
 }
 
 /** The faults that zod found, by where they are. Nothing of the input is in them but the names of its fields. */

@@ -45,7 +45,7 @@ const security = helmet.contentSecurityPolicy({
 
 /** `/`: a page that says what this is and where to go. It wants no token, so it says nothing that is anybody's. */
 export function homeRoutes(temporalUiUrl: string | null): Router {
-  const router = Router();
+  const router = Router({ strict: true });
   const page = Buffer.from(pageOf(temporalUiUrl));
   router.get('/', security, (_request, response) => {
     response.type('html').send(page);
