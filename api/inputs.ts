@@ -126,7 +126,14 @@ export const newConnection = z
       .min(1, 'must be at least 1')
       .max(MAX_HISTORY_DAYS, `must be at most ${MAX_HISTORY_DAYS}`)
       .default(31)
-      .meta({ description: 'How many days to read at first, today included.', examples: [31] }),
+      .meta({
+        description: 'How many days to read at first, today included. Without it, 31.',
+        examples: [31],
+        // Generators take a field with a default for one that is always there, and would demand it of their callers.
+        override: ({ jsonSchema }: { jsonSchema: { default?: unknown } }) => {
+          delete jsonSchema.default;
+        },
+      }),
   })
   .meta({ id: 'NewConnection' });
 

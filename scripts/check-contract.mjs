@@ -62,7 +62,7 @@ async function check() {
   const reading = Object.entries(document.paths)
     .filter(([, methods]) => methods.get !== undefined)
     .map(([path, methods]) => ({ path, ...methods.get }));
-  await checkTypeScript(reading, api);
+  await checkTypeScript(document, reading, api);
   await checkPython(reading, api);
   // With the connection of the demo first: the second run ends it.
   await schemathesis('connection', api, ['--phases', 'examples,coverage,fuzzing']);
@@ -91,7 +91,7 @@ async function startDemo() {
   return { ...env, URL, TOKEN, CONNECTION: connection.id, ADMIN_API_KEY: key };
 }
 
-async function checkTypeScript(reading, api) {
+async function checkTypeScript(document, reading, api) {
   const here = join(directory, 'client');
   const [typescript, tsc] = ['openapi-typescript/bin/cli.js', 'typescript/bin/tsc'].map((file) =>
     join('node_modules', file),
@@ -103,7 +103,7 @@ async function checkTypeScript(reading, api) {
     '-o',
     join(here, 'api.ts'),
   ]);
-  writeFileSync(join(here, 'main.ts'), callsOf(reading));
+  writeFileSync(join(here, 'main.ts'), callsOf(document));
   writeFileSync(join(here, 'package.json'), '{"type":"module"}');
   const compilerOptions = {
     ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noUnusedLocals: true },
@@ -114,23 +114,28 @@ async function checkTypeScript(reading, api) {
   await step(`It calls ${reading.length} GETs`, [process.execPath, join(here, 'out', 'main.js')], api);
 }
 
-/** A program that calls each GET twice, without and with what the document has examples of, and is compiled with its types. */
-function callsOf(reading) {
-  const calls = reading.flatMap(({ path, parameters = [] }) => {
-    const ids = parameters.filter((one) => one.in === 'path').map(({ name }) => `${name}: CONNECTION`);
-    const query = parameters
-      .filter((one) => one.in === 'query')
-      .flatMap(({ name, schema }) => {
-        const [value] = [...(schema.examples ?? []), ...(schema.enum ?? []), schema.default].filter(
-          (one) => one !== undefined,
-        );
-        return value === undefined ? [] : [`${name}: ${JSON.stringify(value)}`];
-      });
-    const pathOf = ids.length === 0 ? '' : `path: { ${ids.join(', ')} }, `;
-    return ['', `query: { ${query.join(', ')} }`]
-      .slice(0, query.length === 0 ? 1 : 2)
-      .map((asked) => `told('${path}', await client.GET('${path}', { params: { ${pathOf}${asked} } }));`);
-  });
+/**
+ * A program that calls each GET twice, without and with what the document has examples of. The rest it could call with
+ * what is required, which its compiler checks.
+ */
+function callsOf({ paths, components }) {
+  const calls = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { operationId, parameters = [], requestBody }]) => {
+      const [ids, query] = ['path', 'query'].map((place) => parameters.filter((one) => one.in === place));
+      const given = ids.map(({ name }) => `path: { ${name}: CONNECTION }`);
+      const call = (params, body = '') =>
+        `client.${method.toUpperCase()}('${path}', { ${params.length === 0 ? '' : `params: { ${params} }, `}${body} })`;
+      if (method === 'get') {
+        const more = query.length === 0 ? [] : [[...given, `query: { ${query.flatMap(exampleOf)} }`]];
+        return [given, ...more].map((params) => `told('${path}', await ${call(params)});`);
+      }
+      const schema = requestBody?.content['application/json'].schema.$ref.split('/').at(-1);
+      const { required = [], properties = {} } = components.schemas[schema] ?? {};
+      const fields = required.flatMap((name) => exampleOf({ name, schema: properties[name] }));
+      const body = schema === undefined ? '' : `body: { ${fields} }`;
+      return [`export const ${operationId} = () => ${call(given, body)};`];
+    }),
+  );
   return `import createClient from 'openapi-fetch';
 import type { paths } from './api.js';
 declare const process: { env: Record<string, string | undefined> };
@@ -141,6 +146,11 @@ function told(path: string, { data, response }: { data?: object; response: Respo
 }
 ${calls.join('\n')}
 `;
+}
+
+function exampleOf({ name, schema: { examples = [], enum: known = [], default: fallback } }) {
+  const value = [...examples, ...known, fallback].find((one) => one !== undefined);
+  return value === undefined ? [] : [`${name}: ${JSON.stringify(value)}`];
 }
 
 async function checkPython(reading, api) {
