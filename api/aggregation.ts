@@ -3,10 +3,11 @@ import type { CostGroup, GroupKey, ReportQuery } from '../db/reports.ts';
 import type { Day, DayRange } from '../domain/days.ts';
 import { decodeCursor, encodeCursor, positionText } from './cursor.ts';
 import type { Deps } from './endpoint.ts';
+import { day } from './inputs.ts';
 import { standingOf, todayOf } from './lookups.ts';
-import { invalid } from './problems.ts';
+import { contradiction } from './problems.ts';
 import { rangeOf } from './range.ts';
-import { day, type groupFields as groupSchemas } from './schemas.ts';
+import type { groupFields as groupSchemas } from './report-schemas.ts';
 
 const MAX_DAYS = 1100;
 const DEFAULT_WORKSPACE = 'Default workspace';
@@ -48,7 +49,7 @@ export async function reportQueryOf<Group extends CostGroup>(
       seen.to !== range.to ||
       seen.group_by !== asked.group_by.join() ||
       seen.key.length !== asked.group_by.length);
-  if (isOfAnother) throw invalid('query.after', 'belongs to a query with another range or group_by');
+  if (isOfAnother) throw contradiction('query.after', 'belongs to a query with another range or group_by');
   return { connectionId, ...range, today, groupBy: asked.group_by, after: seen?.key ?? null, limit: asked.limit + 1 };
 }
 

@@ -5,13 +5,14 @@ import type { Config } from '../config/config.ts';
 import { authenticate } from './auth.ts';
 import type { Deps, Endpoint } from './endpoint.ts';
 import { openApiDocument } from './openapi.ts';
-import { answerProblems, notFound } from './problems.ts';
+import { answerProblems, notFound, onlyMethods } from './problems.ts';
 import { logRequests } from './request-log.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { costRoutes } from './routes/costs.ts';
 import { docsRoutes } from './routes/docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { historyRoutes } from './routes/history.ts';
+import { homeRoutes } from './routes/home.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -87,7 +88,7 @@ export function createApp(options: AppOptions): Express {
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', config.trustProxy ?? 0);
   app.use(logRequests(log), securityHeaders);
-  app.use(docsRoutes(openApiDocument(endpoints)));
+  app.use(homeRoutes(config.temporalUiUrl), docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
   app.use(
     '/v1',
@@ -101,8 +102,15 @@ export function createApp(options: AppOptions): Express {
   );
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
+  for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));
   app.use(notFound, answerProblems(log, db));
   return app;
+}
+
+function methodsByPath(routes: readonly Endpoint[]): Map<string, string[]> {
+  const byPath = new Map<string, string[]>();
+  for (const { method, path } of routes) byPath.set(path, [...(byPath.get(path) ?? []), method]);
+  return byPath;
 }
 
 const securityHeaders: RequestHandler = helmet({

@@ -73,7 +73,11 @@ export interface Description<
   /** As Express spells it: /v1/connections/:id */
   readonly path: string;
   readonly tag: string;
+  /** What generated clients call it: a verb and a noun, which stay. */
+  readonly operation: string;
   readonly summary: string;
+  /** More than fits into a line, in Markdown. */
+  readonly description?: string;
   /** The role that it needs where reading is not for everybody; what changes something is for admins anyway. */
   readonly role?: TokenRole;
   readonly query: Query;
@@ -81,7 +85,7 @@ export interface Description<
   readonly out: Out;
   /** The good statuses, and what each means. */
   readonly statuses: Readonly<Record<number, string>>;
-  /** What it is refused with, beside what any request under /v1 may be. */
+  /** What it is refused with, beside what any request may be, any under /v1, and any with an id in its path. */
   readonly refusals: readonly FailureCode[];
 }
 

@@ -1,22 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
-import { FAILURES, failureKind, type FailureCode } from '../domain/failures.ts';
 import type { Description } from './endpoint.ts';
-import { nothing, problem } from './schemas.ts';
-
-/** Why any request under /v1 may be refused. */
-const USUAL_REFUSALS: readonly FailureCode[] = [
-  'invalid_request',
-  'unauthorized',
-  'forbidden',
-  'not_found',
-  'too_many_requests',
-  'unavailable',
-];
-
-const id = z.string().meta({ format: 'uuid', description: 'As the list gives it.' });
-const idPath = z.strictObject({ id });
-const keyPath = z.strictObject({ id, keyId: id });
+import { nothing } from './inputs.ts';
+import { refusalsOf } from './refusals.ts';
 
 /** The OpenAPI 3.1 document of these routes, made of the schemas that check their requests and replies. */
 export function openApiDocument(routes: readonly Description[]): ReturnType<typeof createDocument> {
@@ -27,54 +13,66 @@ export function openApiDocument(routes: readonly Description[]): ReturnType<type
   }
   return createDocument({
     openapi: '3.1.1',
-    info: { title: 'Meterline', version: '1', description: introduction() },
-    servers: [{ url: '/' }],
+    info: { title: 'Meterline', version: '1', description: INTRODUCTION },
+    servers: [{ url: '/', description: 'Where this document comes from.' }],
     security: [{ token: [] }],
-    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
+    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, ...describedTag(name) })),
     paths,
-    components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'A token of this API.' } },
-    },
+    components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: TOKEN } } },
   });
 }
 
-function introduction(): string {
-  const codes = Object.entries(FAILURES).map(
-    ([code, { status, message, action }]) => `| \`${code}\` | ${status} | ${message} | ${action} |`,
-  );
-  return [
-    "Keeps an Anthropic organization's daily cost and usage in your own Postgres, exact to the last decimal.",
-    'Days are UTC. Amounts are exact decimal strings in major units (USD unless said otherwise).',
-    'A list gives a page and `next`; give that as `after` to get the next page, until it is null.',
-    'Refusals are `application/problem+json` (RFC 9457) with one of these codes:',
-    ['| code | status | what happened | what to do |', '|---|---|---|---|', ...codes].join('\n'),
-  ].join('\n\n');
+/** Where a token lies. Tests hold the files and variables against the programs that write and read them. */
+const TOKEN = [
+  'A token of this API, alone, without the word "Bearer".',
+  '`npm start` prints the first admin token once and keeps it in `.meterline/api-token`, the demo in `.meterline/demo/api-token` (in `METERLINE_DATA_DIR`, where that is set).',
+  'In production it is what `METERLINE_API_TOKEN` sets.',
+  'Make more with `npm run tokens -- create --name <name> --role viewer` on the server, or with `POST /v1/tokens`.',
+].join(' ');
+
+const INTRODUCTION = [
+  "Keeps an Anthropic organization's daily cost and usage in your own Postgres, exact to the last decimal.",
+  'Every route under `/v1` wants the header `Authorization: Bearer <token>`. Press **Authorize** to try routes out here: it says where the token lies.',
+  'Days are UTC. Lists give a page and `next`: send that as `after` for the next page, until it is null. HEAD answers as GET does, without a body. Unknown parameters and fields are refused. Each refusal has a `code`: [all codes](/docs#problems).',
+].join('\n\n');
+
+const TAGS: Readonly<Record<string, string>> = {
+  Connections: 'One connection is one Anthropic organization.',
+  Keys: 'Admin API keys go in and never come out.',
+  Lifecycle: 'What a connection is told to do.',
+  History: 'What was read for a connection, and what happened to it.',
+  'Costs and usage': 'Sums over connections, days, workspaces, models and more.',
+  Tokens: 'Who may use this API.',
+  Health: 'For whatever watches this process. Needs no token.',
+};
+
+function describedTag(name: string): { description?: string } {
+  const description = TAGS[name];
+  return description === undefined ? {} : { description };
 }
 
 function operationOf(route: Description): ZodOpenApiOperationObject {
-  const { method, path, tag, summary, query, body, out, statuses } = route;
-  const isOpen = !path.startsWith('/v1/');
-  const refusals = isOpen ? route.refusals : [...USUAL_REFUSALS, ...route.refusals];
+  const { path, tag, operation, summary, description, query, body, out, statuses } = route;
+  const names = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
   return {
-    operationId: operationIdOf(method, path),
+    operationId: operation,
     tags: [tag],
     summary,
-    ...(isOpen ? { security: [] } : {}),
+    ...(description === undefined ? {} : { description }),
+    ...(path.startsWith('/v1/') ? {} : { security: [] }),
     requestParams: {
-      ...(path.includes(':keyId') ? { path: keyPath } : path.includes(':id') ? { path: idPath } : {}),
+      ...(names.length === 0 ? {} : { path: z.strictObject(Object.fromEntries(names.map((name) => [name, id]))) }),
       ...(query === nothing ? {} : { query }),
     },
     ...(body === nothing
       ? {}
       : { requestBody: { required: needsBody(body), content: { 'application/json': { schema: body } } } }),
-    responses: { ...goodResponses(statuses, out), ...refusalResponses(refusals) },
+    responses: { ...goodResponses(statuses, out), ...refusalsOf(route) },
   };
 }
 
-/** POST /v1/connections/:id/rotate-key is post_connections_id_rotate_key. */
-function operationIdOf(method: string, path: string): string {
-  return [method, ...(path.replace('/v1', '').match(/\w+/g) ?? [])].join('_');
-}
+// Without an example: tools would ask for that one, which is not there.
+const id = z.string().meta({ format: 'uuid', description: 'As a list gives it.' });
 
 function needsBody(body: z.ZodObject): boolean {
   return !body.safeParse({}).success;
@@ -86,23 +84,6 @@ function goodResponses(statuses: Description['statuses'], out: z.ZodType): ZodOp
       status,
       // 204 is a reply without a body.
       status === '204' ? { description } : { description, content: { 'application/json': { schema: out } } },
-    ]),
-  );
-}
-
-function refusalResponses(codes: readonly FailureCode[]): ZodOpenApiResponsesObject {
-  const byStatus = new Map<number, FailureCode[]>();
-  for (const code of new Set(codes)) {
-    const { status } = failureKind(code);
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
-  }
-  return Object.fromEntries(
-    [...byStatus].map(([status, same]) => [
-      status,
-      {
-        description: same.map((code) => `\`${code}\`: ${failureKind(code).message}`).join('\n\n'),
-        content: { 'application/problem+json': { schema: problem } },
-      },
     ]),
   );
 }

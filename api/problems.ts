@@ -30,6 +30,15 @@ export function invalid(path: string, message: string): Problem {
   return new Problem('invalid_request', { errors: [{ path, message }] });
 }
 
+/**
+ * A request that the OpenAPI document allows, one part of which contradicts another, the calendar or what is there.
+ * What the document does not allow is {@link invalid}.
+ */
+export function contradiction(path: string, message: string): Problem {
+  const name = path.split('.').at(-1) ?? path;
+  return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
+}
+
 /** The faults that zod found, by where they are. Nothing of the input is in them but the names of its fields. */
 export function faultsOf(error: z.ZodError, part: 'body' | 'query'): RequestFault[] {
   return error.issues.flatMap((issue): RequestFault[] => {
@@ -41,6 +50,15 @@ export function faultsOf(error: z.ZodError, part: 'body' | 'query'): RequestFaul
       message: 'is not taken here',
     }));
   });
+}
+
+/** Answers a request with another method than those that its path takes. */
+export function onlyMethods(allowed: readonly string[]): RequestHandler {
+  const names = allowed.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
+  return (_request, response) => {
+    response.set('Allow', names.join(', '));
+    throw new Problem('method_not_allowed', { detail: `This path takes ${names.join(' and ')}.` });
+  };
 }
 
 /** Answers a request for which there is no route. */

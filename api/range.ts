@@ -1,5 +1,5 @@
 import { addDays, earlierOf, lengthOf, type Day, type DayRange } from '../domain/days.ts';
-import { invalid } from './problems.ts';
+import { contradiction } from './problems.ts';
 
 const DEFAULT_DAYS = 31;
 
@@ -11,8 +11,8 @@ export function rangeOf(
 ): DayRange {
   const to = query.to ?? today;
   const from = query.from ?? addDays(earlierOf(to, today), 1 - DEFAULT_DAYS);
-  if (from > to) throw invalid('query.from', `must not be after ${query.to === undefined ? 'today' : '"to"'}`);
+  if (from > to) throw contradiction('query.from', `must not be after ${query.to === undefined ? 'today' : '"to"'}`);
   if (lengthOf({ from, to }) > maxDays)
-    throw invalid('query.from', `must not be more than ${maxDays} days before "to"`);
+    throw contradiction('query.from', `must not be more than ${maxDays} days before "to"`);
   return { from, to };
 }

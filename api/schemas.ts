@@ -1,204 +1,41 @@
 import { z } from 'zod';
-import { COST_GROUPS, USAGE_GROUPS } from '../db/reports.ts';
-import { MAX_HISTORY_DAYS, isDay, toDay } from '../domain/days.ts';
+import { FAILURE_CODES } from '../domain/failures.ts';
 import { KEY_ENDS, KEY_STATES } from '../domain/keys.ts';
-import { REPORTS, type UsageCount } from '../domain/lines.ts';
+import { REPORTS } from '../domain/lines.ts';
 import { SYNC_KINDS } from '../domain/reading.ts';
 import { STATUSES } from '../domain/statuses.ts';
-import { TOKEN_ROLES, faultOfTokenName } from '../domain/tokens.ts';
+import { TOKEN_ROLES } from '../domain/tokens.ts';
 
-// What comes in.
+// What goes out. What comes in is in inputs.ts, and what reports give in report-schemas.ts.
 
-const FIRST_DAY = '2000-01-01';
-const LAST_DAY = '2199-12-31';
-
-/** A day as a parameter. Postgres and the calendar agree on all days from the first to the last one taken. */
-export const day = z
-  .string()
-  .refine((text) => isDay(text) && text >= FIRST_DAY && text <= LAST_DAY, 'must be a day in the form YYYY-MM-DD')
-  .transform(toDay)
-  .meta({
-    override: { type: 'string', format: 'date' },
-    description: 'A UTC day, inclusive.',
-    examples: ['2026-01-31'],
-  });
-
-const limit = (fallback: number, max: number): z.ZodType<number> =>
-  z
-    .string()
-    .refine((text) => /^\d{1,6}$/.test(text), `must be a whole number from 1 to ${max}`)
-    .transform(Number)
-    .refine((value) => value >= 1 && value <= max, `must be a whole number from 1 to ${max}`)
-    .default(fallback)
-    .meta({ override: { type: 'integer', minimum: 1, maximum: max, default: fallback } });
-
-const after = z.string().optional().meta({ description: 'The "next" of the page before. Opaque.' });
-
-const page = { limit: limit(50, 500), after };
-
-const name = z
-  .string()
-  .trim()
-  .min(1, 'must not be empty')
-  .max(100, 'must be at most 100 characters')
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not hold control characters')
-  // It is shown and kept in the clear, and somebody will paste the key into the wrong field one day.
-  .refine((text) => !text.includes('sk-ant-'), 'must not hold a key')
-  .meta({ description: 'What people call the connection.', examples: ['Acme production'] });
-
-// Its shape is checked apart, so that a wrong one is a `key_format` and not a fault of the request.
-const adminApiKey = z
-  .string()
-  .meta({ description: 'An Anthropic Admin API key (`sk-ant-admin…`). It is never shown again.', format: 'password' });
-
-const groups = <Group extends string>(known: readonly [Group, ...Group[]]) =>
-  z
-    .string()
-    .default('day')
-    .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(known)))
-    .refine((list) => new Set(list).size === list.length, 'names something twice')
-    .meta({
-      override: { type: 'string', default: 'day' },
-      description: `Any of ${known.map((group) => `\`${group}\``).join(', ')}, with commas between.`,
-      examples: ['day,workspace,model'],
-    });
-
-/** No query parameters, or no fields. */
-export const nothing = z.strictObject({});
-
-/** The body of POST /v1/connections. */
-export const newConnection = z
-  .strictObject({
-    name,
-    admin_api_key: adminApiKey,
-    backfill_days: z
-      .int('must be a whole number')
-      .min(1, 'must be at least 1')
-      .max(MAX_HISTORY_DAYS, `must be at most ${MAX_HISTORY_DAYS}`)
-      .default(31)
-      .meta({ description: 'How many days to read at first, today included.' }),
-  })
-  .meta({ id: 'NewConnection' });
-
-/** The body of PATCH /v1/connections/{id}. */
-export const renaming = z.strictObject({ name }).meta({ id: 'Renaming' });
-
-/** The body of the routes that take a key. */
-export const newKey = z.strictObject({ admin_api_key: adminApiKey }).meta({ id: 'NewKey' });
-
-/** The body of POST /v1/connections/{id}/sync. */
-export const syncRequest = z
-  .strictObject({ from: day.optional(), to: day.optional() })
-  .meta({ id: 'SyncRequest', description: 'Both days, or none: then it reads what is missing and the last 31 days.' });
-
-/** The body of POST /v1/connections/{id}/backfill. */
-export const backfillRequest = z
-  .strictObject({
-    from: day.meta({
-      description: `The first day to keep, at most ${MAX_HISTORY_DAYS} days before today.`,
-    }),
-  })
-  .meta({ id: 'BackfillRequest' });
-
-/** The body of POST /v1/tokens. */
-export const newToken = z
-  .strictObject({
-    name: z
-      .string()
-      .superRefine((text, context) => {
-        const fault = faultOfTokenName(text);
-        if (fault !== null) context.addIssue(fault);
-      })
-      .meta({ description: 'Who events say did it. Unique among tokens that are not revoked.', examples: ['grafana'] }),
-    role: z.enum(TOKEN_ROLES).meta({ description: 'An admin does everything, a viewer only reads.' }),
-    expires_at: z.iso
-      .datetime({ offset: true, error: 'must be an instant, as 2026-01-31T06:12:00Z' })
-      .transform((text) => new Date(text))
-      .optional()
-      .meta({
-        override: { type: 'string', format: 'date-time' },
-        description: 'Without it, when the token expires that makes this one, or never.',
-      }),
-  })
-  .meta({ id: 'NewToken' });
-
-/** The query of GET /v1/tokens. */
-export const tokensQuery = z.strictObject(page);
-
-/** The query of GET /v1/connections. */
-export const connectionsQuery = z.strictObject({ status: z.enum(STATUSES).optional(), ...page });
-
-/** The query of DELETE /v1/connections/{id}. */
-export const disconnectQuery = z.strictObject({
-  purge: z
-    .enum(['true', 'false'])
-    .default('false')
-    .transform((value) => value === 'true')
-    .meta({ override: { type: 'boolean', default: false }, description: 'Delete all that was read, too.' }),
-});
-
-/** The queries of a connection's lists. */
-export const workspacesQuery = z.strictObject(page);
-export const syncsQuery = z.strictObject({
-  kind: z.enum(SYNC_KINDS).optional(),
-  state: z.enum(['running', 'succeeded', 'failed']).optional(),
-  ...page,
-});
-export const eventsQuery = z.strictObject({
-  type: z
-    .string()
-    .regex(/^[a-z_]{1,40}$/, 'must be the type of an event')
-    .optional(),
-  ...page,
-});
-export const restatementsQuery = z.strictObject({
-  report: z.enum(REPORTS).optional(),
-  from: day.optional(),
-  to: day.optional(),
-  ...page,
-});
-export const coverageQuery = z.strictObject({
-  from: day.optional(),
-  to: day.optional(),
-  state: z
-    .enum(['missing', 'provisional', 'final', 'disagreeing'])
-    .optional()
-    .meta({ description: 'Only days that are so in cost or in usage.' }),
-});
-
-const reportQuery = {
-  connection_id: z.string().optional().meta({ description: 'Without it, all connections together.' }),
-  from: day.optional(),
-  to: day.optional(),
-  limit: limit(1_000, 10_000),
-  after,
-};
-/** The query of GET /v1/costs. */
-export const costsQuery = z.strictObject({ ...reportQuery, group_by: groups(COST_GROUPS) });
-/** The query of GET /v1/usage. */
-export const usageQuery = z.strictObject({ ...reportQuery, group_by: groups(USAGE_GROUPS) });
-
-// What goes out.
-
-const dayOut = z.string().meta({ format: 'date', description: 'A UTC day.', examples: ['2026-01-31'] });
+/** Single values. */
+export const dayOut = z.string().meta({ format: 'date', description: 'A UTC day.', examples: ['2026-01-31'] });
 const instant = z.string().meta({ format: 'date-time', examples: ['2026-01-31T06:12:00.000Z'] });
-const amount = z
+export const amount = z
   .string()
-  .regex(/^-?\d+(\.\d+)?$/)
+  .regex(/^-?[0-9]+(?:\.[0-9]+)?$/)
   .meta({ description: 'An exact decimal in major units.', examples: ['12.3456789'] });
-const wholeNumber = z.int().nonnegative();
-const text = z.string().nullable();
+export const wholeNumber = z.int().nonnegative();
+export const text = z.string().nullable();
+export const uuid = z.string().meta({ format: 'uuid', examples: ['0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b'] });
+const hint = z.string().meta({ description: 'The last four characters of the key.', examples: ['wxyz'] });
+const workflowId = z.string().meta({
+  description: "The workflow's id in Temporal.",
+  examples: ['connection-0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b'],
+});
+const url = text.meta({ description: "Where Temporal's UI shows it; null where no UI is known." });
+const failureCode = z
+  .enum(FAILURE_CODES)
+  .meta({ description: 'The stable name of the failure. /docs says of each what to do.', examples: ['key_invalid'] });
 
 const failure = z
   .strictObject({
-    code: z.string(),
-    message: z.string(),
-    action: z.string(),
-    detail: z.string().optional(),
+    code: failureCode,
+    message: z.string().meta({ description: 'What happened, as a sentence.' }),
+    action: z.string().meta({ description: 'What to do about it, as a sentence.' }),
+    detail: z.string().optional().meta({ description: 'What is known of this one.' }),
     request_id: z.string().optional().meta({ description: "Anthropic's id of the request that failed." }),
-    connection_id: z
-      .string()
+    connection_id: uuid
       .optional()
       .meta({ description: 'The connection that holds the organization already, for `already_connected`.' }),
     at: instant,
@@ -213,52 +50,58 @@ const waiting = z
   })
   .meta({ id: 'Waiting', description: 'A wait before the next attempt of what failed and is tried again on its own.' });
 
-const workflow = z.strictObject({ workflow_id: z.string(), url: z.string().nullable() }).meta({ id: 'Workflow' });
+const workflow = z.strictObject({ workflow_id: workflowId, url }).meta({ id: 'Workflow' });
 
 /** One run of a sync. */
 export const sync = z
   .strictObject({
-    n: wholeNumber,
-    kind: z.enum(SYNC_KINDS),
+    n: wholeNumber.meta({ description: 'The number of the sync, counted per connection.' }),
+    kind: z.enum(SYNC_KINDS).meta({ description: 'Why it runs.' }),
     state: z.enum(['running', 'succeeded', 'failed']),
     from: dayOut,
     to: dayOut,
-    days_read: wholeNumber,
-    days_changed: wholeNumber,
-    requests: wholeNumber,
-    bytes: wholeNumber,
-    error: failure.nullable(),
+    days_read: wholeNumber.meta({ description: 'Days of both reports that were read.' }),
+    days_changed: wholeNumber.meta({ description: 'Of these, the ones whose lines differ from what was stored.' }),
+    requests: wholeNumber.meta({ description: 'Requests sent to Anthropic.' }),
+    bytes: wholeNumber.meta({ description: 'Bytes of the replies, as they were sent.' }),
+    error: failure.nullable().meta({ description: 'Why it failed; null unless it did.' }),
     waiting: waiting.nullable().meta({ description: 'What it waits for at this moment, while it runs.' }),
     started_at: instant,
-    ended_at: instant.nullable(),
+    ended_at: instant.nullable().meta({ description: 'Null while it runs.' }),
     duration_ms: wholeNumber.nullable(),
-    workflow_id: z.string(),
-    run_id: z.string(),
-    url: z.string().nullable(),
+    workflow_id: workflowId,
+    run_id: z.string().meta({ description: "The run's id in Temporal." }),
+    url,
   })
   .meta({ id: 'Sync' });
 
 const candidate = z
   .strictObject({
-    id: z.string(),
-    hint: z.string(),
+    id: uuid,
+    hint,
     state: z.enum(KEY_STATES),
     error: failure.nullable().meta({ description: 'What it met when it was tried last.' }),
-    next_try_at: instant.nullable(),
+    next_try_at: instant.nullable().meta({ description: 'When it is tried again; null when that is open.' }),
   })
   .meta({ id: 'Candidate', description: 'A new key, while there is no verdict on it.' });
 
 /** A connection. */
 export const connection = z
   .strictObject({
-    id: z.string(),
-    name: z.string(),
-    status: z.enum(STATUSES),
-    organization: z.strictObject({ id: z.string(), name: z.string() }).nullable(),
+    id: uuid,
+    name: z.string().meta({ description: 'What people call it.', examples: ['Acme production'] }),
+    status: z.enum(STATUSES).meta({
+      description:
+        'In `degraded` the last sync failed and is tried again; in `awaiting_key` a new key is needed; `refused` and `disconnected` are ends.',
+    }),
+    organization: z
+      .strictObject({ id: z.string(), name: z.string() })
+      .nullable()
+      .meta({ description: 'As Anthropic names it; null until it is known.' }),
     key: z
       .strictObject({
-        id: z.string(),
-        hint: z.string().meta({ description: 'The last four characters.' }),
+        id: uuid,
+        hint,
         added_at: instant,
         last_used_at: instant.nullable(),
       })
@@ -267,20 +110,22 @@ export const connection = z
     candidate: candidate
       .nullable()
       .meta({ description: 'The key that is to serve next: asked for, and not answered yet by Anthropic.' }),
-    backfill: z.strictObject({ from: dayOut, to: dayOut, days_done: wholeNumber, days_total: wholeNumber }),
-    covered_from: dayOut.nullable(),
+    backfill: z
+      .strictObject({ from: dayOut, to: dayOut, days_done: wholeNumber, days_total: wholeNumber })
+      .meta({ description: 'How far the first days are read.' }),
+    covered_from: dayOut.nullable().meta({ description: 'The first day that is stored; null when none is.' }),
     covered_through: dayOut
       .nullable()
       .meta({ description: 'The last day of the unbroken run of stored days from the start on.' }),
-    missing_days: wholeNumber,
-    last_sync: sync.nullable(),
+    missing_days: wholeNumber.meta({ description: 'Days up to today that are to be read and are not yet.' }),
+    last_sync: sync.nullable().meta({ description: 'The newest sync; null before the first.' }),
     next_sync_at: instant.nullable().meta({ description: 'When Anthropic is asked next without anybody asking.' }),
     error: failure.nullable().meta({ description: 'What went wrong and is not made good yet.' }),
     waiting: waiting.nullable().meta({
       description:
         'What it waits for at this moment: within a sync, between two of them, or for an answer about a key.',
     }),
-    note: z.string().nullable(),
+    note: text.meta({ description: 'What is worth knowing and is no error.', examples: ['no usage reported yet'] }),
     temporal: workflow,
     created_at: instant,
   })
@@ -289,24 +134,23 @@ export const connection = z
 const listOf = <Item extends z.ZodType>(item: Item) =>
   z.strictObject({
     data: z.array(item),
-    next: z.string().nullable().meta({ description: 'The "after" of the next page; null on the last one.' }),
+    next: z.string().nullable().meta({ description: 'The `after` of the next page; null on the last one.' }),
   });
 
-const rotation = z.strictObject({
-  workflow_id: z.string(),
-  name: z.literal('rotateKey'),
-  input: z.strictObject({ keyId: z.string() }),
-});
-
-/** The query of GET /v1/connections/{id}/keys. */
-export const keysQuery = z.strictObject({ state: z.enum(KEY_STATES).optional(), ...page });
+const rotation = z
+  .strictObject({
+    workflow_id: workflowId,
+    name: z.literal('rotateKey'),
+    input: z.strictObject({ keyId: uuid }),
+  })
+  .meta({ description: "The signal to send in Temporal's UI or command line. No secret is in it." });
 
 /** The keys of a connection: those that serve or may, and what became of the others. Never a key itself. */
 export const keyList = listOf(
   z
     .strictObject({
-      id: z.string(),
-      hint: z.string().meta({ description: 'The last four characters.' }),
+      id: uuid,
+      hint,
       state: z.enum(KEY_STATES),
       error: failure.nullable().meta({ description: 'What it met when it was tried last, or why it was refused.' }),
       end_reason: z.enum(KEY_ENDS).nullable().meta({ description: 'Why it was destroyed.' }),
@@ -325,22 +169,22 @@ export const keyList = listOf(
 /** A staged key, and the signal that puts it to use. */
 export const stagedKey = z
   .strictObject({
-    key_id: z.string(),
-    hint: z.string(),
+    key_id: uuid,
+    hint,
     state: z.enum(KEY_STATES),
     signal: rotation,
   })
   .meta({ id: 'StagedKey' });
 
 const tokenFields = {
-  id: z.string(),
-  name: z.string(),
+  id: uuid,
+  name: z.string().meta({ examples: ['grafana'] }),
   role: z.enum(TOKEN_ROLES),
   created_at: instant,
   created_by: z.string().meta({ description: 'The name of the token that made it; `command` for the command line.' }),
-  expires_at: instant.nullable(),
-  revoked_at: instant.nullable(),
-  revoked_by: text,
+  expires_at: instant.nullable().meta({ description: 'Null: it never expires.' }),
+  revoked_at: instant.nullable().meta({ description: 'Null: it is not revoked.' }),
+  revoked_by: text.meta({ description: 'The name of the token that revoked it.' }),
   last_used_at: instant.nullable().meta({ description: 'To the minute.' }),
 };
 
@@ -358,15 +202,23 @@ export const tokenList = listOf(token).meta({ id: 'TokenList' });
 export const syncList = listOf(sync).meta({ id: 'SyncList' });
 export const workspaceList = listOf(
   z.strictObject({
-    id: z.string(),
-    name: z.string(),
-    created_at: instant.nullable(),
-    archived_at: instant.nullable(),
-    read_at: instant,
+    id: z.string().meta({ examples: ['wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ'] }),
+    name: z.string().meta({ examples: ['Production'] }),
+    created_at: instant.nullable().meta({ description: 'As Anthropic reports it.' }),
+    archived_at: instant.nullable().meta({ description: 'Null: it is not archived.' }),
+    read_at: instant.meta({ description: 'When it was read last.' }),
   }),
 ).meta({ id: 'WorkspaceList' });
 export const eventList = listOf(
-  z.strictObject({ id: wholeNumber, type: z.string(), actor: z.string(), message: z.string(), at: instant }),
+  z.strictObject({
+    id: wholeNumber,
+    type: z.string().meta({ description: 'What kind of event it is, in small letters.', examples: ['status'] }),
+    actor: z.string().meta({
+      description: 'The name of the token that asked for it; `meterline` for what happened on its own.',
+    }),
+    message: z.string().meta({ description: 'What happened, as a sentence.' }),
+    at: instant,
+  }),
 ).meta({ id: 'EventList' });
 export const restatementList = listOf(
   z.strictObject({
@@ -408,97 +260,6 @@ export const coverageList = listOf(
   })
   .meta({ id: 'CoverageList', description: 'Oldest first; a day without usage has zero lines and is not missing.' });
 
-/** The fields that rows of costs and of usage may be grouped by. */
-export const groupFields = {
-  day: dayOut.optional(),
-  month: z
-    .string()
-    .optional()
-    .meta({ examples: ['2026-01'] }),
-  connection: z.strictObject({ id: z.string(), name: z.string() }).optional(),
-  workspace: z
-    .strictObject({ id: text, name: z.string() })
-    .optional()
-    .meta({ description: 'The default workspace has no id.' }),
-  model: text.optional(),
-  context_window: text.optional(),
-  service_tier: text.optional(),
-  inference_geo: text.optional(),
-};
-const costRow = z
-  .strictObject({
-    ...groupFields,
-    token_type: text.optional(),
-    cost_type: text.optional(),
-    description: text.optional(),
-    currency: z.string().optional(),
-    amount,
-  })
-  .meta({
-    id: 'CostRow',
-    description: 'Has the fields that it is grouped by, in which null is what was not reported.',
-  });
-
-const reportFields = {
-  from: dayOut,
-  to: dayOut,
-  provisional_days: wholeNumber.meta({ description: 'Days of the range that were read and may still change.' }),
-  missing_days: wholeNumber.meta({ description: 'Days of the range that are to be read and are not yet.' }),
-  uncovered_days: wholeNumber.meta({
-    description:
-      'Days of the range of which the sums know nothing, or not all: those after today, those before a connection asked for began, and those that no connection covers. An ended connection covers its days up to its end, a purged one none. Nothing there is not zero.',
-  }),
-  next: z.string().nullable().meta({ description: 'The "after" of the next page; null on the last one.' }),
-};
-
-/** The reply of GET /v1/costs. */
-export const costs = z
-  .strictObject({
-    ...reportFields,
-    group_by: z.array(z.enum(COST_GROUPS)),
-    data: z.array(costRow),
-    total: amount.meta({ description: 'USD, of the whole range, whatever the page.' }),
-    other_currencies: z
-      .array(z.strictObject({ currency: z.string(), amount }))
-      .meta({ description: 'What was charged in another currency; it is in no sum of USD.' }),
-  })
-  .meta({ id: 'Costs' });
-
-const sum = z.union([wholeNumber, z.bigint().nonnegative()]).meta({
-  override: { type: 'integer', minimum: 0 },
-  description: 'Exact. Beyond 2^53, where JavaScript rounds, it needs a parser that keeps large whole numbers.',
-});
-
-const counts = {
-  uncached_input_tokens: sum,
-  output_tokens: sum,
-  cache_read_input_tokens: sum,
-  cache_creation_5m: sum,
-  cache_creation_1h: sum,
-  web_search_requests: sum,
-} satisfies Record<UsageCount, z.ZodType>;
-
-/** Sums of usage. */
-export const usageSums = {
-  ...counts,
-  other_counts: z.record(z.string(), z.union([z.number(), z.bigint(), z.string()])).meta({
-    override: { type: 'object', additionalProperties: { type: ['number', 'string'] } },
-    description:
-      'Counts that this release does not know by name, by their dotted path in the report, but for those that are 0; `{}` where there are none. Those whose name ends in `tokens` are tokens, and count in the total of their day. Exact, as the others; a decimal that JavaScript would round is text.',
-    examples: [{ 'cache_creation.ephemeral_24h_input_tokens': 500 }],
-  }),
-};
-
-/** The reply of GET /v1/usage. */
-export const usage = z
-  .strictObject({
-    ...reportFields,
-    group_by: z.array(z.enum(USAGE_GROUPS)),
-    data: z.array(z.strictObject({ ...groupFields, ...usageSums }).meta({ id: 'UsageRow' })),
-    totals: z.strictObject(usageSums).meta({ id: 'UsageCounts' }),
-  })
-  .meta({ id: 'Usage' });
-
 /** The replies of /healthz and /readyz. */
 export const health = z
   .strictObject({
@@ -513,23 +274,37 @@ export const readiness = z
   .strictObject({ status: z.literal('ready'), postgres: z.literal('ok'), temporal: z.literal('ok') })
   .meta({ id: 'Readiness' });
 
-const fault = z.strictObject({ path: z.string(), message: z.string() });
+const fault = z
+  .strictObject({
+    path: z.string().meta({ description: 'Where in the request.', examples: ['body.name'] }),
+    message: z.string().meta({ description: 'What is wrong there.', examples: ['must not be empty'] }),
+  })
+  .meta({ id: 'RequestFault' });
 /** One fault of a request. */
 export type RequestFault = z.output<typeof fault>;
 
 /** Every refusal (RFC 9457). */
 export const problem = z
   .looseObject({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.string(),
+    type: z.string().meta({
+      format: 'uri-reference',
+      description: 'Where this kind of problem is explained, beside this API.',
+      examples: ['/docs#invalid_request'],
+    }),
+    title: z.string().meta({ description: 'What happened, as a sentence.' }),
+    status: z.int().min(400).max(599),
+    detail: z.string().meta({ description: 'What is known of this one.' }),
+    code: failureCode,
     action: z.string().meta({ description: 'What to do about it.' }),
-    errors: z.array(fault).optional(),
-    connection_id: z.string().optional(),
-    refused_connection_id: z.string().optional(),
-    request_id: z.string().optional(),
+    errors: z.array(fault).optional().meta({ description: 'Each fault of the request, and where it is.' }),
+    connection_id: uuid.optional().meta({
+      description: 'The connection that this is about, or that is in the way.',
+    }),
+    refused_connection_id: uuid.optional().meta({
+      description: 'The connection that was not made, whose events can be read.',
+    }),
+    request_id: uuid.optional().meta({ description: 'By which the log of the API names this request.' }),
+    anthropic_request_id: z.string().optional().meta({ description: "Anthropic's id of its refusal." }),
   })
   .meta({ id: 'Problem' });
 /** The body of every refusal. */

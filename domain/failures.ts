@@ -145,10 +145,16 @@ export const FAILURES = {
     message: 'There is no such thing here.',
     action: 'Check the path and the id.',
   },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    message: 'This path does not take this method.',
+    action: 'Use one of the methods that the header Allow names.',
+  },
   conflict: {
     status: 409,
     retryable: false,
-    message: 'What is there already is not in a state in which this is possible.',
+    message: 'The request is well formed, but it contradicts itself or what is there.',
     action:
       'The detail of this reply says what is in the way. Resume a connection that is paused; connect the organization again where it was disconnected; choose another name for a token, or revoke the one that has it.',
   },
@@ -182,6 +188,9 @@ export const FAILURES = {
 
 /** The stable name of a kind of failure. */
 export type FailureCode = keyof typeof FAILURES;
+
+/** Every {@link FailureCode}, in the order of the table. */
+export const FAILURE_CODES = Object.keys(FAILURES).filter(isFailureCode);
 
 /** What went wrong, as it is stored and shown. Never holds a key, a header or an upstream body. */
 export interface Fault {

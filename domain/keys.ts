@@ -21,7 +21,11 @@ const MAX_LENGTH = 256;
 export type KeyShape = { readonly ok: true } | { readonly ok: false; readonly why: string };
 
 /** Keys have letters, digits, `-` and `_`; other credentials of Anthropic may have what tokens have. */
-const KEY = /^[A-Za-z0-9_.~+/=:|-]+$/;
+const CHARACTERS = 'A-Za-z0-9_.~+/=:|-';
+const KEY = new RegExp(`^[${CHARACTERS}]+$`);
+
+/** What {@link checkKeyShape} takes, as a regular expression that JavaScript and Python read alike. */
+export const KEY_PATTERN = `^(?!sk-ant-api)[${CHARACTERS}]{${MIN_LENGTH},${MAX_LENGTH}}$`;
 
 /**
  * Checks the shape of an Admin API key before anything is sent anywhere. The reason never quotes the text.

@@ -8,17 +8,10 @@ import { isLive } from '../../domain/statuses.ts';
 import { connectionDocument } from '../documents.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { endpoint } from '../endpoint.ts';
+import { connectionsQuery, disconnectQuery, newConnection, nothing, renaming } from '../inputs.ts';
 import { knownForm, standingOf, shownConnection, todayOf } from '../lookups.ts';
 import { Problem } from '../problems.ts';
-import {
-  connection,
-  connectionList,
-  connectionsQuery,
-  disconnectQuery,
-  newConnection,
-  nothing,
-  renaming,
-} from '../schemas.ts';
+import { connection, connectionList } from '../schemas.ts';
 import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
 
 const tag = 'Connections';
@@ -27,7 +20,10 @@ const create = endpoint({
   method: 'post',
   path: '/v1/connections',
   tag,
+  operation: 'connectOrganization',
   summary: 'Connects an organization with an Admin API key',
+  description:
+    "Waits up to 8 seconds for Anthropic's verdict on the key. A wrong key is a 422 at once: its connection is `refused`, absent from lists, and readable by the `connection_id` of the problem. The key is sealed before it is stored, and never shown again.",
   query: nothing,
   body: newConnection,
   out: connection,
@@ -35,7 +31,7 @@ const create = endpoint({
     201: 'Anthropic accepted the key; reading begins.',
     202: 'It is stored, and there is no verdict on the key yet: it is tried again on its own.',
   },
-  refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'too_large'],
+  refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'conflict'],
   handle: async ({ body, actor, waitFor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
     const [id, keyId, today] = [randomUUID(), randomUUID(), todayOf(deps)];
@@ -64,12 +60,13 @@ const list = endpoint({
   method: 'get',
   path: '/v1/connections',
   tag,
+  operation: 'listConnections',
   summary: 'Lists connections, newest first; refused ones only when asked for by their status',
   query: connectionsQuery,
   body: nothing,
   out: connectionList,
   statuses: { 200: 'A page of connections.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ query }, deps) => {
     const found = await listConnectionViews(
       deps.db,
@@ -89,7 +86,9 @@ const show = endpoint({
   method: 'get',
   path: '/v1/connections/:id',
   tag,
+  operation: 'getConnection',
   summary: 'Shows a connection, refused ones too',
+  description: 'Its status, days done and missing, last sync, and the last error with what to do about it.',
   query: nothing,
   body: nothing,
   out: connection,
@@ -102,12 +101,13 @@ const rename = endpoint({
   method: 'patch',
   path: '/v1/connections/:id',
   tag,
+  operation: 'renameConnection',
   summary: 'Gives a connection another name',
   query: nothing,
   body: renaming,
   out: connection,
   statuses: { 200: 'The connection.' },
-  refusals: ['too_large'],
+  refusals: [],
   handle: async ({ id, body, actor }, deps) => {
     if (!(await renameConnection(deps.db, knownForm(id), body.name, actor))) throw new Problem('not_found');
     return { status: 200, body: await shownConnection(deps, id) };
@@ -118,7 +118,10 @@ const disconnect = endpoint({
   method: 'delete',
   path: '/v1/connections/:id',
   tag,
+  operation: 'disconnectOrganization',
   summary: 'Ends a connection and destroys its keys; what was read is kept, unless it is purged',
+  description:
+    'Waits up to 8 seconds until it is done. An ended connection can still be purged. The key itself stays valid at Anthropic until it is deleted in the Console.',
   query: disconnectQuery,
   body: nothing,
   out: connection,

@@ -1,18 +1,22 @@
 import { reportCosts } from '../../db/reports.ts';
 import { groupFields, nextOf, reportQueryOf, valueOf } from '../aggregation.ts';
 import { endpoint } from '../endpoint.ts';
-import { costs as costsOut, costsQuery, nothing } from '../schemas.ts';
+import { costsQuery, nothing } from '../inputs.ts';
+import { costs as costsOut } from '../report-schemas.ts';
 
 const costs = endpoint({
   method: 'get',
   path: '/v1/costs',
   tag: 'Costs and usage',
+  operation: 'getCosts',
   summary: 'Adds up costs of a range of days: the last 31, or up to 1100',
+  description:
+    'Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range, whatever the page. `provisional_days`, `missing_days` and `uncovered_days` say how much of the range the sums do not know for certain.',
   query: costsQuery,
   body: nothing,
   out: costsOut,
   statuses: { 200: 'A page of rows, with the total of the whole range.' },
-  refusals: [],
+  refusals: ['not_found', 'conflict'],
   inTurn: true,
   handle: async ({ query: asked }, deps) => {
     const query = await reportQueryOf(deps, asked);

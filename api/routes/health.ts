@@ -3,8 +3,9 @@ import { databaseFault, type Db } from '../../db/database.ts';
 import { READ_ONLY, isOfSchema } from '../../db/faults.ts';
 import { checkSchema, checkWritable } from '../../db/schema-state.ts';
 import { endpoint } from '../endpoint.ts';
+import { nothing } from '../inputs.ts';
 import { Problem, whyUnavailable } from '../problems.ts';
-import { health, nothing, readiness } from '../schemas.ts';
+import { health, readiness } from '../schemas.ts';
 
 const tag = 'Health';
 const CHECK_MS = 2_000;
@@ -13,6 +14,7 @@ const healthz = endpoint({
   method: 'get',
   path: '/healthz',
   tag,
+  operation: 'getHealth',
   summary: 'Whether this process serves',
   query: nothing,
   body: nothing,
@@ -30,6 +32,7 @@ const readyz = endpoint({
   method: 'get',
   path: '/readyz',
   tag,
+  operation: 'getReadiness',
   summary: 'Whether Postgres and Temporal serve',
   query: nothing,
   body: nothing,

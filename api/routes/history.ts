@@ -11,21 +11,11 @@ import { daysIn, earlierOf, laterOf, lengthOf, type Day } from '../../domain/day
 import { decodeCursor, pageOf, positionText } from '../cursor.ts';
 import { syncDocument } from '../documents.ts';
 import { endpoint } from '../endpoint.ts';
+import { coverageQuery, eventsQuery, nothing, restatementsQuery, syncsQuery, workspacesQuery } from '../inputs.ts';
 import { standingOf, todayOf } from '../lookups.ts';
+import { contradiction } from '../problems.ts';
 import { rangeOf } from '../range.ts';
-import {
-  coverageList,
-  coverageQuery,
-  eventList,
-  eventsQuery,
-  nothing,
-  restatementList,
-  restatementsQuery,
-  syncList,
-  syncsQuery,
-  workspaceList,
-  workspacesQuery,
-} from '../schemas.ts';
+import { coverageList, eventList, restatementList, syncList, workspaceList } from '../schemas.ts';
 
 const tag = 'History';
 const MAX_COVERAGE_DAYS = 400;
@@ -36,12 +26,13 @@ const workspaces = endpoint({
   method: 'get',
   path: '/v1/connections/:id/workspaces',
   tag,
+  operation: 'listWorkspaces',
   summary: 'Lists the workspaces of the organization by name, archived ones too',
   query: workspacesQuery,
   body: nothing,
   out: workspaceList,
   statuses: { 200: 'A page of workspaces. The default workspace is not among them: it has no id.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ id: asked, query: { limit, after } }, deps) => {
     const { id } = await standingOf(deps, asked);
     const found = await listWorkspaces(deps.db, id, {
@@ -64,12 +55,13 @@ const syncs = endpoint({
   method: 'get',
   path: '/v1/connections/:id/syncs',
   tag,
+  operation: 'listSyncs',
   summary: 'Lists the syncs, newest first; one that was reset in Temporal has several runs',
   query: syncsQuery,
   body: nothing,
   out: syncList,
   statuses: { 200: 'A page of syncs.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ id: asked, query: { kind, state, limit, after } }, deps) => {
     const { id } = await standingOf(deps, asked);
     const found = await listSyncs(deps.db, id, {
@@ -87,12 +79,13 @@ const events = endpoint({
   method: 'get',
   path: '/v1/connections/:id/events',
   tag,
+  operation: 'listEvents',
   summary: 'Lists what happened, newest first, and who asked for it',
   query: eventsQuery,
   body: nothing,
   out: eventList,
   statuses: { 200: 'A page of events.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ id: asked, query: { type, limit, after } }, deps) => {
     const { id } = await standingOf(deps, asked);
     const found = await listEvents(deps.db, id, {
@@ -109,14 +102,17 @@ const restatements = endpoint({
   method: 'get',
   path: '/v1/connections/:id/restatements',
   tag,
+  operation: 'listRestatements',
   summary: 'Lists changes to days that had been read complete, newest first',
   query: restatementsQuery,
   body: nothing,
   out: restatementList,
   statuses: { 200: 'A page of restatements.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ id: asked, query: { report, from, to, limit, after } }, deps) => {
     const { id } = await standingOf(deps, asked);
+    if (from !== undefined && to !== undefined && from > to)
+      throw contradiction('query.from', 'must not be after "to"');
     const found = await listRestatements(deps.db, id, {
       report: report ?? null,
       from: from ?? null,
@@ -140,12 +136,14 @@ const coverage = endpoint({
   method: 'get',
   path: '/v1/connections/:id/coverage',
   tag,
+  operation: 'getCoverage',
   summary: 'Shows day by day what is stored, oldest first: the last 31 days, or those of a range of up to 400',
+  description: 'A day without usage has zero lines and is not `missing`.',
   query: coverageQuery,
   body: nothing,
   out: coverageList,
   statuses: { 200: 'The days of the range that the connection keeps, and how many of the range it does not.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ id: asked, query }, deps) => {
     const { id, status, began, endedOn, isPurged } = await standingOf(deps, asked);
     const today = todayOf(deps);

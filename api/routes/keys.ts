@@ -9,9 +9,10 @@ import type { KeyState } from '../../domain/keys.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { candidateDocument, keyDocument, rotationTo } from '../documents.ts';
 import { endpoint, type Deps } from '../endpoint.ts';
+import { keysQuery, newKey, nothing } from '../inputs.ts';
 import { knownForm, liveStandingOf, shownConnection, standingOf } from '../lookups.ts';
 import { Problem } from '../problems.ts';
-import { connection, keyList, keysQuery, newKey, nothing, stagedKey } from '../schemas.ts';
+import { connection, keyList, stagedKey } from '../schemas.ts';
 import { checkedKey, isAccepted, isTold, verdictOn } from '../verdicts.ts';
 
 const tag = 'Keys';
@@ -20,12 +21,15 @@ const stage = endpoint({
   method: 'post',
   path: '/v1/connections/:id/keys',
   tag,
+  operation: 'stageKey',
   summary: 'Stores a key to rotate to, and gives the Temporal signal that puts it to use',
+  description:
+    'For a rotation with a Temporal signal instead of HTTP: no secret is in the signal. Nothing is asked of Anthropic before.',
   query: nothing,
   body: newKey,
   out: stagedKey,
   statuses: { 201: 'It is stored. Unless it is asked for by the signal, it is destroyed after 24 hours.' },
-  refusals: ['key_format', 'conflict', 'too_large'],
+  refusals: ['key_format', 'conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
     const { id } = await liveStandingOf(deps, asked);
@@ -38,7 +42,9 @@ const rotate = endpoint({
   method: 'post',
   path: '/v1/connections/:id/rotate-key',
   tag,
+  operation: 'rotateKey',
   summary: 'Replaces the key; the old one serves until the new one is accepted',
+  description: "Waits up to 8 seconds for Anthropic's verdict on the key. A refused key changes nothing.",
   query: nothing,
   body: newKey,
   out: connection,
@@ -55,7 +61,6 @@ const rotate = endpoint({
     'already_connected',
     'key_overtaken',
     'conflict',
-    'too_large',
   ],
   handle: async ({ id: asked, body, actor, waitFor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
@@ -74,6 +79,7 @@ const list = endpoint({
   method: 'get',
   path: '/v1/connections/:id/keys',
   tag,
+  operation: 'listKeys',
   summary: 'Lists the keys of a connection, newest first: staged ones, the one that serves, and what became of others',
   query: keysQuery,
   body: nothing,
@@ -96,6 +102,7 @@ const discard = endpoint({
   method: 'delete',
   path: '/v1/connections/:id/keys/:keyId',
   tag,
+  operation: 'discardKey',
   summary: 'Discards a staged key, and destroys it; one that is destroyed already stays so',
   query: nothing,
   body: nothing,

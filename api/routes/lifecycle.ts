@@ -4,9 +4,10 @@ import { addEvent } from '../../db/events.ts';
 import { MAX_HISTORY_DAYS, addDays, type Day } from '../../domain/days.ts';
 import type { Status } from '../../domain/statuses.ts';
 import { endpoint, type Deps, type WaitFor } from '../endpoint.ts';
+import { backfillRequest, nothing, syncRequest } from '../inputs.ts';
 import { liveStandingOf, shownConnection, todayOf } from '../lookups.ts';
-import { Problem, invalid } from '../problems.ts';
-import { backfillRequest, connection, nothing, syncRequest } from '../schemas.ts';
+import { Problem, contradiction } from '../problems.ts';
+import { connection } from '../schemas.ts';
 import { isTold } from '../verdicts.ts';
 
 const tag = 'Lifecycle';
@@ -15,12 +16,15 @@ const sync = endpoint({
   method: 'post',
   path: '/v1/connections/:id/sync',
   tag,
+  operation: 'syncConnection',
   summary: 'Reads now: the days named, or what is missing and the last 31 days',
+  description:
+    'Days that are named are read again, whatever is stored. They lie between the first day of the connection and today.',
   query: nothing,
   body: syncRequest,
   out: connection,
   statuses: { 202: 'It is asked for.' },
-  refusals: ['conflict', 'too_large'],
+  refusals: ['conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
     const { id, status, began } = await liveStandingOf(deps, asked);
     if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused; resume it first.' });
@@ -37,11 +41,10 @@ function rangeOf(
   began: Day,
   today: Day,
 ): { from: Day; to: Day } | null {
-  if (from === undefined && to === undefined) return null;
-  if (from === undefined || to === undefined) throw invalid('body', 'takes both "from" and "to", or neither');
-  if (from > to) throw invalid('body.from', 'must not be after "to"');
-  if (from < began) throw invalid('body.from', `must not be before ${began}, where this connection begins`);
-  if (to > today) throw invalid('body.to', `must not be after today, ${today} in UTC`);
+  if (from === undefined || to === undefined) return null;
+  if (from > to) throw contradiction('body.from', 'must not be after "to"');
+  if (from < began) throw contradiction('body.from', `must not be before ${began}, where this connection begins`);
+  if (to > today) throw contradiction('body.to', `must not be after today, ${today} in UTC`);
   return { from, to };
 }
 
@@ -49,12 +52,13 @@ const backfill = endpoint({
   method: 'post',
   path: '/v1/connections/:id/backfill',
   tag,
+  operation: 'extendHistory',
   summary: `Extends history back to a day, at most ${MAX_HISTORY_DAYS} days before today; the days are read as missing ones are`,
   query: nothing,
   body: backfillRequest,
   out: connection,
   statuses: { 202: 'It is asked for. Where the connection begins no later already, nothing changes.' },
-  refusals: ['conflict', 'too_large'],
+  refusals: ['conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
     const { id } = await liveStandingOf(deps, asked);
     const from = firstDayOf(body.from, todayOf(deps));
@@ -68,9 +72,9 @@ const backfill = endpoint({
 
 function firstDayOf(from: Day, today: Day): Day {
   const earliest = addDays(today, -MAX_HISTORY_DAYS);
-  if (from > today) throw invalid('body.from', `must not be after today, ${today} in UTC`);
+  if (from > today) throw contradiction('body.from', `must not be after today, ${today} in UTC`);
   if (from < earliest) {
-    throw invalid('body.from', `must not be before ${earliest}, which is ${MAX_HISTORY_DAYS} days before today`);
+    throw contradiction('body.from', `must not be before ${earliest}, which is ${MAX_HISTORY_DAYS} days before today`);
   }
   return from;
 }
@@ -79,6 +83,7 @@ const pause = endpoint({
   method: 'post',
   path: '/v1/connections/:id/pause',
   tag,
+  operation: 'pauseConnection',
   summary: 'Stops reading until it is resumed; days that are missed are read then',
   query: nothing,
   body: nothing,
@@ -99,6 +104,7 @@ const resume = endpoint({
   method: 'post',
   path: '/v1/connections/:id/resume',
   tag,
+  operation: 'resumeConnection',
   summary: 'Goes on reading after a pause',
   query: nothing,
   body: nothing,

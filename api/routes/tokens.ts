@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../../db/tokens.ts';
 import { decodeCursor, pageOf } from '../cursor.ts';
 import { endpoint } from '../endpoint.ts';
+import { newToken, nothing, tokensQuery } from '../inputs.ts';
 import { knownForm } from '../lookups.ts';
-import { Problem, invalid } from '../problems.ts';
-import { madeToken, newToken, nothing, token, tokenList, tokensQuery } from '../schemas.ts';
+import { Problem, contradiction } from '../problems.ts';
+import { madeToken, token, tokenList } from '../schemas.ts';
 
 const tag = 'Tokens';
 
@@ -12,13 +13,14 @@ const create = endpoint({
   method: 'post',
   path: '/v1/tokens',
   tag,
+  operation: 'createToken',
   summary: 'Makes a token of this API',
   role: 'admin',
   query: nothing,
   body: newToken,
   out: madeToken,
   statuses: { 201: 'The token. It is shown this once.' },
-  refusals: ['conflict', 'too_large'],
+  refusals: ['conflict'],
   handle: async ({ body, actor, actorId }, deps) => {
     const { name, role, expires_at: expiresAt } = body;
     const maker = { id: actorId, name: actor };
@@ -34,9 +36,9 @@ function refuse(error: unknown): never {
     case 'name_taken':
       throw new Problem('conflict', { detail: error.message });
     case 'expired':
-      throw invalid('body.expires_at', 'must be in the future');
+      throw contradiction('body.expires_at', 'must be in the future');
     case 'outlives_maker':
-      throw invalid('body.expires_at', 'must not be after the token expires that makes this one');
+      throw contradiction('body.expires_at', 'must not be after the token expires that makes this one');
     case 'maker_invalid':
       // It was valid when this request began.
       throw new Problem('unauthorized');
@@ -47,13 +49,14 @@ const list = endpoint({
   method: 'get',
   path: '/v1/tokens',
   tag,
+  operation: 'listTokens',
   summary: 'Lists the tokens of this API, newest first, revoked and expired ones too',
   role: 'admin',
   query: tokensQuery,
   body: nothing,
   out: tokenList,
   statuses: { 200: 'A page of tokens. The one that `METERLINE_API_TOKEN` sets is not among them.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ query: { limit, after } }, deps) => {
     const found = await listTokens(deps.db, {
       after: after === undefined ? null : decodeCursor(after, z.guid()),
@@ -68,6 +71,7 @@ const revoke = endpoint({
   method: 'delete',
   path: '/v1/tokens/:id',
   tag,
+  operation: 'revokeToken',
   summary: 'Revokes a token for good, and with it every token that was made with it',
   role: 'admin',
   query: nothing,

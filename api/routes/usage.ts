@@ -2,18 +2,21 @@ import type { z } from 'zod';
 import { reportUsage, type UsageSums } from '../../db/reports.ts';
 import { groupFields, nextOf, reportQueryOf } from '../aggregation.ts';
 import { endpoint } from '../endpoint.ts';
-import { nothing, usage as usageOut, usageQuery, type usageSums } from '../schemas.ts';
+import { nothing, usageQuery } from '../inputs.ts';
+import { usage as usageOut, type usageSums } from '../report-schemas.ts';
 
 const usage = endpoint({
   method: 'get',
   path: '/v1/usage',
   tag: 'Costs and usage',
+  operation: 'getUsage',
   summary: 'Adds up tokens and requests of a range of days: the last 31, or up to 1100',
+  description: 'Counts are exact whole numbers. Totals are those of the whole range, whatever the page.',
   query: usageQuery,
   body: nothing,
   out: usageOut,
   statuses: { 200: 'A page of rows, with the totals of the whole range.' },
-  refusals: [],
+  refusals: ['not_found', 'conflict'],
   inTurn: true,
   handle: async ({ query: asked }, deps) => {
     const query = await reportQueryOf(deps, asked);

@@ -353,7 +353,7 @@ describe('GET /v1/connections', () => {
     expect(new Set(body.data.map(({ status }) => status))).toEqual(new Set(['paused']));
   });
 
-  it.each(['status=sleepy', 'limit=0', 'limit=501', 'limit=x', 'after=x', 'after=bnVsbA', 'page=2', 'limit=1&limit=2'])(
+  it.each(['status=sleepy', 'limit=0', 'limit=501', 'limit=x', 'after=', 'after=a.b', 'page=2', 'limit=1&limit=2'])(
     'refuses ?%s',
     async (query) => {
       const refused = await api.get(`/v1/connections?${query}`);
@@ -361,6 +361,12 @@ describe('GET /v1/connections', () => {
       expect(refused.body.errors).toHaveLength(1);
     },
   );
+
+  it.each(['x', 'bnVsbA', 'e30'])('refuses ?after=%s, which no list gave', async (after) => {
+    const refused = await api.get(`/v1/connections?after=${after}`);
+    expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
+    expect(refused.body.errors).toMatchObject([{ path: 'query.after' }]);
+  });
 });
 
 describe('PATCH /v1/connections/{id}', () => {

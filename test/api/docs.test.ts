@@ -1,7 +1,11 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/openapi.ts';
-import { startApi, type Api } from './support.ts';
+import { loadConfig } from '../../config/config.ts';
+import { FAILURES, FAILURE_CODES, failureKind } from '../../domain/failures.ts';
+import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -15,14 +19,27 @@ interface Document {
   readonly openapi: string;
   readonly info: Node;
   readonly paths: Record<string, Record<string, Operation>>;
-  readonly components: { readonly schemas: Record<string, Node>; readonly securitySchemes: Record<string, Node> };
+  readonly tags: Node[];
+  readonly components: {
+    readonly schemas: Record<string, Node>;
+    readonly responses: Record<string, Node>;
+    readonly securitySchemes: Record<string, Node>;
+  };
 }
 
 interface Operation {
   readonly operationId: string;
+  readonly summary: string;
   readonly parameters?: Node[];
   readonly responses: Node;
 }
+
+const OPERATIONS = [
+  ...['connectOrganization', 'createToken', 'disconnectOrganization', 'extendHistory', 'getConnection', 'getCosts'],
+  ...['getCoverage', 'getHealth', 'getReadiness', 'getUsage', 'listConnections', 'listEvents', 'listRestatements'],
+  ...['listSyncs', 'listTokens', 'listWorkspaces', 'pauseConnection', 'renameConnection', 'resumeConnection'],
+  ...['revokeToken', 'rotateKey', 'stageKey', 'syncConnection'],
+];
 
 async function readDocument(): Promise<Document> {
   return JSON.parse((await api.get('/openapi.json', null)).text) as Document;
@@ -32,10 +49,14 @@ function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null;
 }
 
+function childrenOf(value: unknown): unknown[] {
+  return isNode(value) ? Object.values(value) : [];
+}
+
 function* nodesOf(value: unknown): Generator<Node> {
   if (!isNode(value)) return;
   yield value;
-  for (const child of Object.values(value)) yield* nodesOf(child);
+  for (const child of childrenOf(value)) yield* nodesOf(child);
 }
 
 function at(document: unknown, pointer: string): unknown {
@@ -96,12 +117,106 @@ describe('/openapi.json', () => {
     });
   });
 
+  it('names operations as functions are named, and the names stay', async () => {
+    const { paths } = await readDocument();
+    const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(OPERATIONS);
+    for (const { operationId } of operations) expect(operationId).toMatch(/^[a-z]+(?:[A-Z][a-z]+)+$/);
+  });
+
+  it('describes every route, tag, parameter, field of a body and refusal', async () => {
+    const document = await readDocument();
+    const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    const parameters = operations.flatMap((operation) => operation.parameters ?? []);
+    const bodies = ['NewConnection', 'NewKey', 'NewToken', 'Renaming', 'SyncRequest', 'BackfillRequest'];
+    const fields = bodies.flatMap((name) => childrenOf(document.components.schemas[name]?.['properties']));
+    const described = [...operations.map(({ summary: description }) => ({ description })), ...parameters, ...fields];
+    expect(described.length).toBeGreaterThan(60);
+    for (const node of [...described, ...document.tags, ...Object.values(document.components.responses)]) {
+      expect(node).toMatchObject({ description: expect.stringMatching(/^[A-Z`].{9,}/) as string });
+    }
+  });
+
+  it('says of each route why it may be refused, and which headers come with that', async () => {
+    const { paths, components } = await readDocument();
+    const always = ['400', '405', '408', '431', '500'];
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const { responses } of Object.values(methods)) {
+        const under = path.startsWith('/v1/') ? ['401', '403', '413', '429', '503'] : [];
+        const thing = path.includes('{') ? ['404'] : [];
+        expect(Object.keys(responses)).toEqual(expect.arrayContaining([...always, ...under, ...thing]));
+      }
+    }
+    expect(components.responses).toMatchObject({
+      MethodNotAllowed: { headers: { Allow: { required: true } } },
+      Unauthorized: { headers: { 'WWW-Authenticate': { required: true } } },
+      TooManyRequests: { headers: { 'Retry-After': { required: true } } },
+    });
+  });
+
+  it('has no pattern that JavaScript and Python read differently', async () => {
+    const patterns = [...nodesOf(await readDocument())].flatMap(({ pattern }) =>
+      typeof pattern === 'string' ? [pattern] : [],
+    );
+    expect(patterns.length).toBeGreaterThan(20);
+    for (const pattern of patterns) {
+      expect(() => new RegExp(pattern, 'u')).not.toThrow();
+      expect(pattern).not.toMatch(/\\[dDwWsSbBpPkzZA]|\\u\{|\(\?[^:!=]/);
+    }
+  });
+
+  it('has no word in it that a reader of Markdown takes for HTML', async () => {
+    const texts = [...nodesOf(await readDocument())].flatMap(({ description, summary }) => [description, summary]);
+    const sentences = texts.filter((text) => typeof text === 'string');
+    expect(sentences.join()).toContain('`Authorization: Bearer <token>`');
+    for (const sentence of sentences) expect(sentence.replaceAll(/`[^`]*`/g, '')).not.toMatch(/<|"[^"]*&lt;/);
+  });
+
   it('is the same document each time', () => {
     expect(JSON.stringify(openApiDocument(endpoints))).toBe(JSON.stringify(openApiDocument(endpoints)));
   });
 });
 
 describe('/docs', () => {
+  it('shows routes first, in a page of which the rest is short', async () => {
+    const { text } = await api.get('/docs/', null);
+    const [routes, problems] = [text.indexOf('<div id="swagger-ui">'), text.indexOf('<section id="problems">')];
+    expect([routes > 0, problems > routes]).toEqual([true, true]);
+    const { description } = (await readDocument()).info;
+    expect(String(description).length).toBeLessThan(800);
+    expect(description).not.toContain('|');
+  });
+
+  it('says where the token lies: in the file that the local stack writes, in the variable that is read, and how to make more', async () => {
+    const { description } = (await readDocument()).components.securitySchemes['token'] ?? {};
+    const stack = readFileSync(new URL('../../local/stack.ts', import.meta.url), 'utf8');
+    const file = /join\(this\.#dataDir, '(api-token)'\)/.exec(stack)?.[1] ?? '';
+    expect(description).toContain(`\`${loadConfig({}).dataDir}/${file}\``);
+    expect(loadConfig({ METERLINE_API_TOKEN: 'a'.repeat(32) }).apiToken).toBe('a'.repeat(32));
+    expect(description).toContain('`METERLINE_API_TOKEN`');
+    expect(description).toContain('`npm run tokens -- create --name <name> --role viewer`');
+  });
+
+  it.each(FAILURE_CODES)('has a place for the problem %s, to which the type of its document leads', async (code) => {
+    const { text } = await api.get('/docs/', null);
+    expect(text.split(`id="${code}"`)).toHaveLength(2);
+    const place = text.slice(text.indexOf(`id="${code}"`)).split('</article>')[0];
+    const { status, message } = failureKind(code);
+    expect(place).toContain(`${status}`);
+    expect(place).toContain(message.replaceAll('"', '&quot;').replaceAll("'", '&#39;'));
+  });
+
+  it.each([
+    ['/v1/nothing', 'not_found'],
+    ['/v1/connections?limit=x', 'invalid_request'],
+    ['/v1/costs?from=2026-07-02&to=2026-07-01', 'conflict'],
+  ])('is where the type of a problem document leads: %s', async (path, code) => {
+    const { type } = (await api.get(path)).body as unknown as { type: string };
+    const { pathname, hash } = new URL(type, api.url);
+    expect([pathname, hash]).toEqual(['/docs', `#${code}`]);
+    expect(Object.keys(FAILURES)).toContain(code);
+  });
+
   it('leads to a page of which every asset comes from here and exists', async () => {
     const redirect = await api.get('/docs', null);
     expect(redirect.status).toBe(308);
@@ -143,5 +258,53 @@ describe('/docs', () => {
     '../package.json',
   ])('does not serve the rest of the package: %s', async (file) => {
     expect((await api.get(`/docs/${file}`, null)).status).toBe(404);
+  });
+});
+
+describe('/', () => {
+  it('is a page that says what this is, where to go and how to connect', async () => {
+    const page = await api.get('/', null);
+    expect(page.status).toBe(200);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    const links = [...page.text.matchAll(/<a href="([^"]+)"/g)].map(([, href = '']) => href);
+    expect(links).toEqual(['/docs', '/openapi.json', '/healthz', '/readyz', 'http://127.0.0.1:8233']);
+    for (const link of links.filter((one) => one.startsWith('/'))) {
+      expect([link, (await api.get(link, null)).status < 400]).toEqual([link, true]);
+    }
+    expect(page.text).toContain('admin_api_key');
+    expect(page.text).not.toContain(ADMIN_TOKEN);
+  });
+
+  it('has no link to a Temporal UI that is not known, and escapes one that is', async () => {
+    const ui = 'https://temporal.example/?a=1&b="><script>';
+    const pages = [null, ui].map(async (temporalUiUrl) => {
+      const own = await startApi({
+        config: { apiToken: ADMIN_TOKEN, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl },
+      });
+      const { text } = await own.get('/', null);
+      await own.close();
+      return text;
+    });
+    const [without = '', withOne = ''] = await Promise.all(pages);
+    expect(without).not.toContain('Temporal UI');
+    expect(withOne).toContain('href="https://temporal.example/?a=1&amp;b=&quot;&gt;&lt;script&gt;"');
+  });
+
+  it('loads nothing and runs nothing: its policy lets its own style alone through', async () => {
+    const { headers, text } = await api.get('/', null);
+    const style = /<style>([^]*)<\/style>/.exec(text)?.[1] ?? '';
+    const hash = createHash('sha256').update(style).digest('base64');
+    const policy = headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain(`style-src 'sha256-${hash}'`);
+    expect(policy).not.toMatch(/script-src|unsafe|https?:/);
+    expect(text).not.toMatch(/<script|style="|\son\w+=/);
+  });
+
+  it('answers HEAD, and JSON is not what it has', async () => {
+    const head = await api.send('HEAD', '/', undefined, null);
+    expect([head.status, head.text]).toEqual([200, '']);
+    const asked = await api.raw('/', { headers: { accept: 'application/json' } });
+    expect(asked.headers.get('content-type')).toBe('text/html; charset=utf-8');
   });
 });

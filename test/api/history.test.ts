@@ -68,7 +68,7 @@ describe('the lists of a connection', () => {
   it.each(['events', 'restatements', 'syncs', 'workspaces'])('refuse a place that is not theirs: %s', async (list) => {
     for (const after of ['x', '!', 'e30', 'bnVsbA', Buffer.from('"\\u0000"').toString('base64url')]) {
       const refused = await api.get(`/v1/connections/${id}/${list}?after=${after}`);
-      expect(refused.status).toBe(400);
+      expect(refused.status).toBe(after === '!' ? 400 : 409);
       expect(refused.body.errors).toMatchObject([{ path: 'query.after' }]);
     }
   });
@@ -215,7 +215,10 @@ describe('GET /v1/connections/{id}/coverage', () => {
   it('refuses more than 400 days, and a reversed range', async () => {
     const path = `/v1/connections/${id}/coverage`;
     expect((await api.get(`${path}?from=2025-06-27&to=2026-07-31`)).status).toBe(200);
-    expect((await api.get(`${path}?from=2025-06-26&to=2026-07-31`)).status).toBe(400);
-    expect((await api.get(`${path}?from=2026-07-02&to=2026-07-01`)).status).toBe(400);
+    expect((await api.get(`${path}?from=2025-06-26&to=2026-07-31`)).status).toBe(409);
+    const reversed = await api.get(`${path}?from=2026-07-02&to=2026-07-01`);
+    expect([reversed.status, reversed.body.detail]).toEqual([409, '"from" must not be after "to".']);
+    const restated = await api.get(`/v1/connections/${id}/restatements?from=2026-07-02&to=2026-07-01`);
+    expect([restated.status, restated.body.detail]).toEqual([409, '"from" must not be after "to".']);
   });
 });

@@ -35,19 +35,19 @@ describe('POST /v1/connections/{id}/sync', () => {
   });
 
   it.each([
-    [{ from: '2026-07-02' }, 'body'],
-    [{ to: '2026-07-02' }, 'body'],
-    [{ from: '2026-07-03', to: '2026-07-02' }, 'body.from'],
-    [{ from: addDays(TODAY, -31), to: TODAY }, 'body.from'],
-    [{ from: TODAY, to: addDays(TODAY, 1) }, 'body.to'],
-    [{ from: '2026-7-3', to: TODAY }, 'body.from'],
-    [{ from: null, to: TODAY }, 'body.from'],
-    [{ everything: true }, 'body.everything'],
-  ])('refuses %j and signals nothing', async (body, path) => {
+    [{ from: '2026-07-02' }, 400, 'body'],
+    [{ to: '2026-07-02' }, 400, 'body'],
+    [{ from: '2026-07-03', to: '2026-07-02' }, 409, 'body.from'],
+    [{ from: addDays(TODAY, -31), to: TODAY }, 409, 'body.from'],
+    [{ from: TODAY, to: addDays(TODAY, 1) }, 409, 'body.to'],
+    [{ from: '2026-7-3', to: TODAY }, 400, 'body.from'],
+    [{ from: null, to: TODAY }, 400, 'body.from'],
+    [{ everything: true }, 400, 'body.everything'],
+  ])('refuses %j with a %i and signals nothing', async (body, status, path) => {
     const id = await seedConnection(api.db, {});
     const sent = api.temporal.signals.length;
     const refused = await api.send('POST', `/v1/connections/${id}/sync`, body);
-    expect(refused.status).toBe(400);
+    expect(refused.status).toBe(status);
     expect(refused.body.errors).toMatchObject([{ path }]);
     expect(api.temporal.signals).toHaveLength(sent);
     expect(await requests(id)).toEqual([]);
@@ -106,17 +106,17 @@ describe('POST /v1/connections/{id}/backfill', () => {
   });
 
   it.each([
-    [{ from: addDays(TODAY, 1) }, 'body.from', TODAY],
-    [{ from: addDays(TODAY, -366) }, 'body.from', addDays(TODAY, -365)],
-    [{ from: '2026-02-30' }, 'body.from', 'YYYY-MM-DD'],
-    [{ from: null }, 'body.from', ''],
-    [{}, 'body.from', ''],
-    [undefined, 'body.from', ''],
-    [{ from: addDays(TODAY, -40), to: TODAY }, 'body.to', ''],
-  ])('refuses %j, names the field and the limit, and changes nothing', async (body, path, limit) => {
+    [{ from: addDays(TODAY, 1) }, 409, 'body.from', TODAY],
+    [{ from: addDays(TODAY, -366) }, 409, 'body.from', addDays(TODAY, -365)],
+    [{ from: '2026-02-30' }, 400, 'body.from', 'YYYY-MM-DD'],
+    [{ from: null }, 400, 'body.from', ''],
+    [{}, 400, 'body.from', ''],
+    [undefined, 400, 'body.from', ''],
+    [{ from: addDays(TODAY, -40), to: TODAY }, 400, 'body.to', ''],
+  ])('refuses %j with a %i, names the field and the limit, and changes nothing', async (body, status, path, limit) => {
     const id = await seedConnection(api.db, {});
     const refused = await api.send('POST', `/v1/connections/${id}/backfill`, body);
-    expect(refused.status).toBe(400);
+    expect(refused.status).toBe(status);
     expect(refused.body.errors).toMatchObject([{ path, message: expect.stringContaining(limit) as string }]);
     expect((await api.get(`/v1/connections/${id}`)).body).toMatchObject({ backfill: { from: addDays(TODAY, -30) } });
     expect(await requests(id)).toEqual([]);

@@ -49,13 +49,50 @@ describe('a refusal', () => {
   it.each([
     ['/v1/nothing', 'GET'],
     ['/nothing', 'GET'],
-    ['/', 'GET'],
-    ['/v1/connections', 'PUT'],
-    ['/v1/costs', 'POST'],
+    ['//', 'GET'],
+    ['//v1/connections', 'GET'],
+    ['/v1//connections', 'GET'],
+    ['/v1/connections%2fx', 'GET'],
+    ['/v1/connections/x%2fevents', 'GET'],
+    ['/nothing', 'PUT'],
+    ['/v1', 'GET'],
   ])('is a 404 where there is no route: %s', async (path, method) => {
     const missing = await api.send(method, path);
     expect(missing.status).toBe(404);
     expect(missing.body.code).toBe('not_found');
+  });
+});
+
+describe('a method that a path does not take', () => {
+  it.each([
+    ['/', 'POST', 'GET, HEAD'],
+    ['/docs', 'DELETE', 'GET, HEAD'],
+    ['/docs/', 'POST', 'GET, HEAD'],
+    ['/docs/swagger-ui.css', 'PUT', 'GET, HEAD'],
+    ['/openapi.json', 'PATCH', 'GET, HEAD'],
+    ['/healthz', 'POST', 'GET, HEAD'],
+    ['/v1/connections', 'PUT', 'POST, GET, HEAD'],
+    ['/v1/connections', 'OPTIONS', 'POST, GET, HEAD'],
+    ['/v1/connections/x', 'POST', 'GET, HEAD, PATCH, DELETE'],
+    ['/v1/connections/x/pause', 'GET', 'POST'],
+    ['/v1/costs', 'PROPFIND', 'GET, HEAD'],
+  ])('is a 405 that names the ones it does: %s %s', async (path, method, allowed) => {
+    const refused = await api.send(method, path);
+    expect([refused.status, refused.body.code]).toEqual([405, 'method_not_allowed']);
+    expect(refused.headers.get('allow')).toBe(allowed);
+    expect(refused.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+  });
+
+  it('is a 405 for TRACE, too, and repeats nothing of the request', async () => {
+    const head = `TRACE /v1/costs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\nConnection: close\r\n\r\n`;
+    const heard = await dialogue(head);
+    expect(heard).toMatch(/^HTTP\/1\.1 405 /);
+    expect(heard).toMatch(/\r\nAllow: GET, HEAD\r\n/);
+    expect(heard).not.toContain(ADMIN_TOKEN);
+  });
+
+  it('is told to nobody without a token', async () => {
+    expect((await api.send('PUT', '/v1/connections', undefined, null)).status).toBe(401);
   });
 });
 

@@ -51,11 +51,20 @@ describe('POST /v1/tokens', () => {
     [{ name: 'bootstrap', role: 'admin' }, 'body.name'],
     [{ name: ' ', role: 'admin' }, 'body.name'],
     [{ name: 'a', role: 'admin', expires_at: '2026-01-01' }, 'body.expires_at'],
-    [{ name: 'a', role: 'admin', expires_at: '2020-01-01T00:00:00Z' }, 'body.expires_at'],
+    [{ name: 'a', role: 'admin', expires_at: '2026-02-30T00:00:00Z' }, 'body.expires_at'],
+    [{ name: 'a', role: 'admin', expires_at: '9999-12-31T23:59:59Z' }, 'body.expires_at'],
+    [{ name: 'a\u200bb', role: 'admin' }, 'body.name'],
+    [{ name: 'Meterline', role: 'admin' }, 'body.name'],
     [{ name: 'a', role: 'admin', id: 'x' }, 'body.id'],
   ])('refuses %j', async (body, path) => {
     const { status, body: problem } = await api.send('POST', '/v1/tokens', body);
     expect([status, problem.code, problem.errors.map((fault) => fault.path)]).toEqual([400, 'invalid_request', [path]]);
+  });
+
+  it('makes none that has expired already', async () => {
+    const past = { name: 'a', role: 'admin', expires_at: '2020-01-01T00:00:00Z' };
+    const { status, body } = await api.send('POST', '/v1/tokens', past);
+    expect([status, body.code, body.errors.map(({ path }) => path)]).toEqual([409, 'conflict', ['body.expires_at']]);
   });
 
   it('refuses a name that is taken, until its token is revoked', async () => {
@@ -74,7 +83,7 @@ describe('POST /v1/tokens', () => {
       { name: 'late', role: 'viewer', expires_at: soon(2) },
       short.token,
     );
-    expect([late.status, late.body.errors.map(({ path }) => path)]).toEqual([400, ['body.expires_at']]);
+    expect([late.status, late.body.errors.map(({ path }) => path)]).toEqual([409, ['body.expires_at']]);
     const inherited = await api.send('POST', '/v1/tokens', { name: 'inherited', role: 'viewer' }, short.token);
     expect(JSON.parse(inherited.text)).toMatchObject({
       expires_at: (short as Made & { expires_at: string }).expires_at,
@@ -125,7 +134,7 @@ describe('GET /v1/tokens', () => {
         .sort()
         .reverse(),
     );
-    expect((await api.get('/v1/tokens?after=x')).status).toBe(400);
+    expect((await api.get('/v1/tokens?after=x')).status).toBe(409);
   });
 
   it('says when a token was used last', async () => {

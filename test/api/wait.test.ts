@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { endpoint, type Deps } from '../../api/endpoint.ts';
-import { health, nothing } from '../../api/schemas.ts';
+import { nothing } from '../../api/inputs.ts';
+import { health } from '../../api/schemas.ts';
 import { Turns } from '../../api/turns.ts';
 import { waitFor } from '../../api/wait.ts';
 import { FakeTemporal, NOW, ring } from './support.ts';
@@ -55,6 +56,7 @@ it('ends for a handler when its client has gone', async () => {
   const slow = endpoint({
     method: 'get',
     path: '/slow',
+    operation: 'test',
     tag: 'Test',
     summary: 'Waits until its client goes away',
     query: nothing,

@@ -9,7 +9,12 @@ const schema = z.looseObject({
   examples: z.array(z.unknown()).optional(),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
+  minLength: z.number().optional(),
+  maxLength: z.number().optional(),
   properties: z.record(z.string(), z.unknown()).optional(),
+  required: z.array(z.string()).optional(),
+  additionalProperties: z.unknown().optional(),
+  dependentRequired: z.record(z.string(), z.array(z.string())).optional(),
 });
 /** What a document says of one value. */
 export type Schema = z.output<typeof schema>;
@@ -36,6 +41,12 @@ export interface Route {
   readonly query: Readonly<Record<string, Schema>>;
   /** The fields of its body; null where it takes none. */
   readonly body: Readonly<Record<string, Schema>> | null;
+  /** The fields that its body must have. */
+  readonly required: readonly string[];
+  /** The fields that its body must have where it has another. */
+  readonly dependentRequired: Readonly<Record<string, readonly string[]>>;
+  /** Whether its body may have no other fields. */
+  readonly isClosed: boolean;
 }
 
 /** Every route of an OpenAPI document: what is new in it is thrown at without anybody thinking of it. */
@@ -46,12 +57,16 @@ export function routesOf(json: unknown): Route[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters, requestBody }]) => {
       const body = requestBody?.content['application/json']?.schema;
-      const fields = body === undefined ? null : Object.entries(resolved(body).properties ?? {});
+      const whole: Schema = body === undefined ? {} : resolved(body);
+      const fields = body === undefined ? null : Object.entries(whole.properties ?? {});
       return {
         method: method.toUpperCase(),
         path,
         query: Object.fromEntries(parameters.filter((one) => one.in === 'query').map((one) => [one.name, one.schema])),
         body: fields === null ? null : Object.fromEntries(fields.map(([name, one]) => [name, schema.parse(one)])),
+        required: whole.required ?? [],
+        dependentRequired: whole.dependentRequired ?? {},
+        isClosed: whole.additionalProperties === false,
       };
     }),
   );
