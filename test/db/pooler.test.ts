@@ -223,6 +223,15 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     await own.close();
   });
 
+  it('is reached through its Unix socket, whatever sslmode says', async () => {
+    const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'session' });
+    const database = openDatabase(`${running.socketUrl(name)}&sslmode=require`, { max: 1, name: 'meterline test' });
+    expect(await row(database.db, sql`select 1 as one`)).toEqual({ one: 1 });
+    expect(running.log()).toContain('@unix');
+    await database.close();
+    await running.stop();
+  });
+
   it('in statement mode is refused in words, since it has no transactions', async () => {
     const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'statement' });
     const database = openDatabase(running.url(name), { max: 1, name: 'meterline test' });
