@@ -142,7 +142,7 @@ function faultOfPostgres(cause: postgres.PostgresError): DatabaseFault {
   const { code, constraint_name: constraint = null } = cause;
   const told = code === READ_ONLY ? IS_READ_ONLY : isFatal(cause) ? whyNoSession(cause) : null;
   // Somebody is about to set it right, and nothing that was sent is to blame.
-  const isUnavailable = UNAVAILABLE.test(code) || told !== null;
+  const isUnavailable = UNAVAILABLE.test(code) || isFatal(cause) || told !== null;
   const isOfContent = !isUnavailable && !NOT_AS_SET_UP.test(code);
   const where = constraint === null ? '' : ` (${constraint})`;
   const what = isUnavailable ? 'Postgres is unavailable, busy or out of room' : 'Postgres refused a statement';
@@ -173,6 +173,8 @@ function whyNoSession({ code, message }: postgres.PostgresError): string | null 
       return `Postgres does not know ${settingIn(message) ?? 'a setting'}, which options in DATABASE_URL asks for: remove it there`;
     case '42501':
       return 'The user in DATABASE_URL may not connect to this database: grant it CONNECT';
+    // Supavisor has no code of its own.
+    case 'XX000':
     case '0A000':
     case '08P01':
       return whyRefusedByPooler(message);

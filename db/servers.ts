@@ -29,6 +29,8 @@ export interface Found {
 }
 
 const CONNECT_TIMEOUT_SECONDS = 10;
+/** Of several servers, one that is silent must not hold up the others for long. */
+const CONNECT_TIMEOUT_OF_SEVERAL_SECONDS = 3;
 /** What a pooler, or a server that does not know a setting, answers to one at the start of a connection. */
 const NOT_AT_START = new Set(['08P01', '0A000', '42704', '22023', '55P02']);
 
@@ -141,7 +143,7 @@ interface Client {
 }
 
 export function connectTo(address: DatabaseAddress, server: Server, client: Client): postgres.Sql {
-  const { user, password, database, connectTimeoutSeconds } = address;
+  const { user, password, database, connectTimeoutSeconds, servers } = address;
   // The driver takes lists, which its types do not tell; of a text it would split an IPv6 address at its colons.
   const place = { host: [server.host], port: [server.port] } as unknown as { host: string; port: number };
   return postgres({
@@ -149,7 +151,8 @@ export function connectTo(address: DatabaseAddress, server: Server, client: Clie
     ...client,
     ...place,
     ssl: server.ssl,
-    connect_timeout: connectTimeoutSeconds ?? CONNECT_TIMEOUT_SECONDS,
+    connect_timeout:
+      connectTimeoutSeconds ?? (servers.length > 1 ? CONNECT_TIMEOUT_OF_SEVERAL_SECONDS : CONNECT_TIMEOUT_SECONDS),
     connection: { ...client.connection, ...(address.options === null ? {} : { options: address.options }) },
     ...(server.path === undefined ? {} : { path: server.path }),
     ...(user === null ? {} : { user }),

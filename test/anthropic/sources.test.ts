@@ -13,8 +13,12 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'anthropic/transport.ts': ['undici'],
   // Listens.
   'api/server.ts': ['node:http'],
+  // Listens for an instant, to see whether one can at HOST.
+  'config/environment.ts': ['node:net'],
   // To Postgres, at DATABASE_URL.
-  'db/database.ts': ['postgres'],
+  'db/servers.ts': ['postgres'],
+  // Only the class of its errors is taken from it.
+  'db/faults.ts': ['postgres'],
   // Only the check of a certificate is taken from it.
   'db/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { databaseFault, openDatabase, type DatabaseFault } from '../../db/database.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
@@ -91,5 +92,28 @@ describe('Postgres, where it lets nobody in,', () => {
 
   it('takes options of the address that it knows', async () => {
     expect(await faultOf((url) => (url.search = '?options=-c%20work_mem%3D8MB'))).toBeNull();
+  });
+});
+
+describe('a server that lets in nobody like us', () => {
+  const refusal = (code: string, message: string): unknown =>
+    Object.assign(new postgres.PostgresError(''), { message, code, severity_local: 'FATAL' });
+
+  it.each([
+    ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", no encryption', 'without TLS'],
+    ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", SSL encryption', 'pg_hba.conf'],
+    ['28000', 'connection requires a valid client certificate', 'client certificate'],
+    ['28000', 'role "hunter2" does not exist', 'does not know the user'],
+    ['08P01', 'unsupported startup parameter: search_path', 'ignore_startup_parameters'],
+    ['08P01', 'server login has been failing, try again later (server_login_retry)', 'does not reach Postgres'],
+    ['08P01', 'no such database: hunter2', 'does not know the database'],
+    ['08P01', 'SSL required', 'wants TLS'],
+    ['XX000', 'Tenant or user not found', 'refuses user or password'],
+    ['XX000', 'something else', 'Postgres is unavailable'],
+  ])('is told by %s, "%s", in words about the cause', (code, message, words) => {
+    const fault = databaseFault(refusal(code, message));
+    expect(fault?.message).toContain(words);
+    expect(fault?.message).not.toContain('hunter2');
+    expect(fault?.message).toContain(code);
   });
 });

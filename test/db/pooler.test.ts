@@ -223,6 +223,44 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     await own.close();
   });
 
+  it('is known by more than its limits, which the database may have for everybody', async () => {
+    const own = await testDatabase();
+    const called = new URL(own.url).pathname.slice(1);
+    for (const [limit, value] of [
+      ['idle_in_transaction_session_timeout', '20s'],
+      ['lock_timeout', '10s'],
+      ['statement_timeout', '25s'],
+    ] as const)
+      await own.db.execute(sql.raw(`alter database ${called} set ${limit} = '${value}'`));
+    const settings = { pool_mode: 'transaction', default_pool_size: 2, ignore_startup_parameters: PASSED_OVER };
+    const running = await startBouncer(bouncer, inject('postgresUrl'), settings);
+    const pools = Array.from({ length: 3 }, () =>
+      openDatabase(running.url(called), { max: 3, name: 'meterline worker' }),
+    );
+    await Promise.all(
+      pools.flatMap(({ db }) =>
+        Array.from({ length: 3 }, async (_, index) => {
+          const { id } = await connect(db);
+          await commitCost(db, id, [cost(String(index))]);
+        }),
+      ),
+    );
+    expect(await count(own.db, sql`pg_prepared_statements`)).toBe(0);
+    expect(await count(pools[0]?.db ?? own.db, sql`pg_prepared_statements where name <> ''`)).toBe(0);
+    await Promise.all(pools.map((pool) => pool.close()));
+    await running.stop();
+    await own.close();
+  });
+
+  it('is reached through its Unix socket, whatever sslmode says', async () => {
+    const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'session' });
+    const database = openDatabase(`${running.socketUrl(name)}&sslmode=require`, { max: 1, name: 'meterline test' });
+    expect(await row(database.db, sql`select 1 as one`)).toEqual({ one: 1 });
+    expect(running.log()).toContain('@unix');
+    await database.close();
+    await running.stop();
+  });
+
   it('in statement mode is refused in words, since it has no transactions', async () => {
     const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'statement' });
     const database = openDatabase(running.url(name), { max: 1, name: 'meterline test' });

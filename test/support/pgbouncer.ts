@@ -17,6 +17,8 @@ export interface Bouncer {
 export interface RunningBouncer {
   /** The address of a database through it. */
   url(database: string): string;
+  /** The same through its Unix socket. */
+  socketUrl(database: string): string;
   /** What it wrote since its start. */
   log(): string;
   /** Ends it as SIGKILL does. */
@@ -71,7 +73,7 @@ export async function startBouncer(
   const all = {
     listen_addr: '127.0.0.1',
     listen_port: port,
-    unix_socket_dir: '',
+    unix_socket_dir: folder,
     auth_type: 'plain',
     auth_file: users,
     logfile: log,
@@ -107,6 +109,7 @@ export async function startBouncer(
       url.pathname = `/${database}`;
       return url.href;
     },
+    socketUrl: (database) => `postgres://${username}:${password}@/${database}?host=${folder}&port=${port}`,
     log: () => readFileSync(log, 'utf8'),
     kill,
     start,
