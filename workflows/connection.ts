@@ -228,7 +228,8 @@ function summaryOfWait({ loaded, sync: running }: State, step: Step): string {
   const facts = loaded?.facts ?? null;
   if (facts === null) return '';
   const waiting = stillWaiting(loaded?.outlook?.waiting, Date.now());
-  return `${facts.status}: ${nextOf(facts, step, running, waiting)}`.slice(0, 190);
+  // A label is no Markdown.
+  return `${facts.status}: ${nextOf(facts, step, running, waiting)}`.replaceAll('`', '').slice(0, 190);
 }
 
 async function tryKey(state: State, keyId: string): Promise<void> {

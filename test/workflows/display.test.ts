@@ -164,7 +164,7 @@ describe('a paused connection', () => {
       const timer = (await timersOf(id)).at(-1);
       return timer?.startsWith('paused: ') === true ? timer : null;
     });
-    expect(last).toBe('paused: nothing until somebody resumes it (signal `resume`)');
+    expect(last).toBe('paused: nothing until somebody resumes it (signal resume)');
     expect(await detailsOf(id)).toContain('**Next:** nothing until somebody resumes it');
     expect((await detailsOf(id)).split('**Next:**')[1]?.split('\n')[0]).not.toMatch(INSTANT);
   });
