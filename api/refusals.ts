@@ -1,7 +1,7 @@
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { failureKind, type FailureCode } from '../domain/failures.ts';
 import type { Description } from './endpoint.ts';
-import { problem } from './schemas.ts';
+import { problem, type ProblemDocument } from './schemas.ts';
 
 /** A sentence in Markdown, where a bare `<` begins HTML and quoted text that has one is code. */
 export function markdownOf(sentence: string): string {
@@ -18,14 +18,21 @@ const header = (description: string, schema: { type: 'string' | 'integer'; minim
 function shared(
   id: string,
   code: FailureCode,
-  more: { why?: string; headers?: Record<string, ReturnType<typeof header>> } = {},
+  more: { status?: number; why?: string; headers?: Record<string, ReturnType<typeof header>> } = {},
 ): ZodOpenApiResponseObject {
   const why = more.why === undefined ? line(code) : `\`${code}\`: ${more.why}`;
-  return { id, ...refusal(why), ...(more.headers === undefined ? {} : { headers: more.headers }) };
+  const headers = more.headers === undefined ? {} : { headers: more.headers };
+  return { id, ...refusal(why, exampleOf(code, more.status)), ...headers };
 }
 
-function refusal(description: string): ZodOpenApiResponseObject {
-  return { description, content: { 'application/problem+json': { schema: problem } } };
+function refusal(description: string, example: ProblemDocument): ZodOpenApiResponseObject {
+  return { description, content: { 'application/problem+json': { schema: problem, example } } };
+}
+
+function exampleOf(code: FailureCode, status: number = failureKind(code).status): ProblemDocument {
+  const { message, action } = failureKind(code);
+  const errors = status === 400 ? { errors: [{ path: 'body.name', message: 'must not be empty' }] } : {};
+  return { type: `/docs#${code}`, title: message, status, detail: message, code, action, ...errors };
 }
 
 /** Why any request may be refused, by the status. */
@@ -36,8 +43,8 @@ const ANY: ZodOpenApiResponsesObject = {
   405: shared('MethodNotAllowed', 'method_not_allowed', {
     headers: { Allow: header('The methods that this path takes.', { type: 'string' }) },
   }),
-  408: shared('RequestTimeout', 'invalid_request', { why: 'The request took too long to arrive.' }),
-  431: shared('HeadersTooLarge', 'too_large', { why: 'Address and headers are larger than 8 kB.' }),
+  408: shared('RequestTimeout', 'invalid_request', { status: 408, why: 'The request took too long to arrive.' }),
+  431: shared('HeadersTooLarge', 'too_large', { status: 431, why: 'Address and headers are larger than 8 kB.' }),
   500: shared('InternalError', 'internal'),
 };
 
@@ -70,7 +77,12 @@ export function refusalsOf({ path, refusals }: Description): ZodOpenApiResponses
     own.set(status, [...(own.get(status) ?? []), code]);
   }
   return {
-    ...Object.fromEntries([...own].map(([status, codes]) => [status, refusal(codes.map(line).join('\n\n'))])),
+    ...Object.fromEntries(
+      [...own].map(([status, codes]) => {
+        const [first = 'internal'] = codes;
+        return [status, refusal(codes.map(line).join('\n\n'), exampleOf(first))];
+      }),
+    ),
     ...ANY,
     ...(isUnderV1 || refusals.includes('unavailable') ? { 503: UNAVAILABLE } : {}),
     ...(isUnderV1 ? UNDER_V1 : {}),

@@ -31,9 +31,9 @@ function inClass(hex: string): string {
 
 /**
  * The names that a token may have, as a regular expression that JavaScript (with the flag `u`) and Python read alike: no
- * space at either end, no character that nobody sees, none of the reserved names in any case.
+ * space at either end, no character that nobody sees, no key of Anthropic, none of the reserved names in any case.
  */
-export const TOKEN_NAME_PATTERN = `^(?!(?:${RESERVED.map(inAnyCase).join('|')})$)[^${HIDDEN}${SPACES}](?:[^${HIDDEN}]*[^${HIDDEN}${SPACES}])?$`;
+export const TOKEN_NAME_PATTERN = `^(?![^${HIDDEN}]*sk-ant-)(?!(?:${RESERVED.map(inAnyCase).join('|')})$)[^${HIDDEN}${SPACES}](?:[^${HIDDEN}]*[^${HIDDEN}${SPACES}])?$`;
 
 function inAnyCase(word: string): string {
   return Array.from(word, (letter) => `[${letter.toUpperCase()}${letter}]`).join('');
@@ -47,6 +47,8 @@ export function faultOfTokenName(name: string): string | null {
   if (name === '' || name !== name.trim()) return 'must not be empty, nor begin or end with a space';
   if (Array.from(name).length > TOKEN_NAME_LENGTH) return `must be at most ${TOKEN_NAME_LENGTH} characters`;
   if (UNFIT.test(name)) return 'must not hold control characters';
+  // It is shown and logged in the clear, and somebody will paste the key into the wrong field one day.
+  if (name.includes('sk-ant-')) return 'must not hold a key';
   if (!NAME.test(name)) return `must not be any of ${RESERVED.join(', ')}`;
   return null;
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/openapi.ts';
+import { problem } from '../../api/schemas.ts';
 import { loadConfig } from '../../config/config.ts';
 import { FAILURES, FAILURE_CODES, failureKind } from '../../domain/failures.ts';
 import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
@@ -32,6 +33,11 @@ interface Operation {
   readonly summary: string;
   readonly parameters?: Node[];
   readonly responses: Node;
+}
+
+interface Refusal {
+  readonly description: string;
+  readonly content: { readonly 'application/problem+json': { readonly example: unknown } };
 }
 
 const OPERATIONS = [
@@ -152,6 +158,23 @@ describe('/openapi.json', () => {
       Unauthorized: { headers: { 'WWW-Authenticate': { required: true } } },
       TooManyRequests: { headers: { 'Retry-After': { required: true } } },
     });
+  });
+
+  it('shows of each refusal a problem document of that status and of a code that it may have', async () => {
+    const document = await readDocument();
+    let examples = 0;
+    for (const methods of Object.values(document.paths)) {
+      for (const { responses } of Object.values(methods)) {
+        for (const [status, given] of Object.entries(responses).filter(([one]) => one >= '400')) {
+          const reference = isNode(given) && typeof given['$ref'] === 'string' ? given['$ref'] : null;
+          const { description, content } = (reference === null ? given : at(document, reference)) as Refusal;
+          const example = problem.parse(content['application/problem+json'].example);
+          expect([status, description.includes(`\`${example.code}\``)]).toEqual([String(example.status), true]);
+          examples += 1;
+        }
+      }
+    }
+    expect(examples).toBeGreaterThan(200);
   });
 
   it('has no pattern that JavaScript and Python read differently', async () => {

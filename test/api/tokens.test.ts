@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isWholeToken } from '../../db/tokens.ts';
-import { ADMIN_TOKEN, seedConnection, startApi, type Answer, type Api } from './support.ts';
+import { CANARY, ADMIN_TOKEN, seedConnection, startApi, type Answer, type Api } from './support.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -55,6 +55,7 @@ describe('POST /v1/tokens', () => {
     [{ name: 'a', role: 'admin', expires_at: '9999-12-31T23:59:59Z' }, 'body.expires_at'],
     [{ name: 'a\u200bb', role: 'admin' }, 'body.name'],
     [{ name: 'Meterline', role: 'admin' }, 'body.name'],
+    [{ name: `my ${CANARY}`, role: 'admin' }, 'body.name'],
     [{ name: 'a', role: 'admin', id: 'x' }, 'body.id'],
   ])('refuses %j', async (body, path) => {
     const { status, body: problem } = await api.send('POST', '/v1/tokens', body);
