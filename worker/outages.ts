@@ -60,7 +60,11 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/dns error|failed to lookup/i, 'its host name cannot be looked up'],
   [/refused|tcp connect error/i, 'the connection is refused'],
   [/timeout expired|deadline|timed out/i, 'it does not answer'],
-  [/UnknownIssuer|UnknownCA|not trusted/i, 'no authority signed its certificate that is trusted here'],
+  [/NativeCertsNotFound/, 'this system has no certificate authorities to trust it by'],
+  [
+    /UnknownIssuer|UnknownCA|not trusted/i,
+    'its certificate is signed by nobody who is trusted here (TEMPORAL_TLS_SERVER_CA_CERT_PATH)',
+  ],
   [/certificate|handshake|tls/i, 'no TLS connection can be made'],
   [/unauthenticated|permission ?denied|not authorized/i, 'it refuses these credentials'],
 ];

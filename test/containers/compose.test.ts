@@ -23,12 +23,13 @@ describe('the compose file', () => {
       'migrate',
       'postgres',
       'temporal',
+      'temporal-data',
       'temporal-retention',
       'worker',
     ]);
   });
 
-  test('publishes the API and the UI of Temporal, on loopback only; Postgres where its own file is asked for', () => {
+  test('publishes on loopback only, of Temporal the UI alone, and Postgres where it is asked for', () => {
     const published = services.filter(([, { ports }]) => ports.length > 0).map(([name, { ports }]) => [name, ports]);
     expect(published).toEqual([
       ['temporal', ['127.0.0.1:${METERLINE_TEMPORAL_UI_PORT:-8233}:8233']],
@@ -160,6 +161,12 @@ describe('the compose file', () => {
     const { volumes, command = [] } = serviceOf('temporal');
     expect(volumes).toEqual(['temporal-data:/home/temporal']);
     expect(command).toContain('--db-filename=/home/temporal/temporal.db');
+    // A new volume belongs to root, unless a directory of user 1000 is the first that it is mounted over.
+    expect(serviceOf('temporal').user).toBe('1000:1000');
+    expect(serviceOf('temporal-data').volumes).toEqual(['temporal-data:/home/node']);
+    expect(serviceOf('temporal').depends_on).toEqual({
+      'temporal-data': { condition: 'service_completed_successfully' },
+    });
   });
 
   test.each(services)('gives %s no capability, no new privileges, and nothing to write to but its data', (_, each) => {
@@ -190,7 +197,7 @@ describe('the compose file', () => {
       'temporal-retention': { condition: 'service_completed_successfully' },
     });
     for (const [name, { restart, stop_grace_period: grace }] of services) {
-      const once = name === 'migrate' || name === 'temporal-retention';
+      const once = ['migrate', 'temporal-data', 'temporal-retention'].includes(name);
       expect([name, restart, grace === undefined]).toEqual([name, once ? 'no' : 'unless-stopped', once]);
     }
     for (const [name, { healthcheck, restart }] of services) {

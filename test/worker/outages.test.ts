@@ -56,7 +56,11 @@ it.each([
   ['ConnectError("tcp connect error", 127.0.0.1:1, Os { kind: ConnectionRefused })', 'the connection is refused'],
   ['ConnectError("dns error", failed to lookup address information)', 'its host name cannot be looked up'],
   ['code: cancelled, message: "Timeout expired"', 'it does not answer'],
-  ['invalid peer certificate: UnknownIssuer', 'no authority signed its certificate that is trusted here'],
+  [
+    'invalid peer certificate: UnknownIssuer',
+    'its certificate is signed by nobody who is trusted here (TEMPORAL_TLS_SERVER_CA_CERT_PATH)',
+  ],
+  ['Error(Transport, NativeCertsNotFound)', 'this system has no certificate authorities to trust it by'],
   ['Namespace nope is not found.', 'it has no such namespace'],
   ['something\nelse', 'something else'],
 ])('what a client says is told in plain words: %s', (said, reason) => {
