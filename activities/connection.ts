@@ -26,8 +26,8 @@ export interface LoadedConnection {
   readonly facts: Facts | null;
   readonly outlook: Outlook | null;
   readonly searchAttributesExist: boolean;
-  /** Lacking in what an older release answered, which may be replayed. */
-  readonly nameAttributeExists?: boolean;
+  /** Apart from the others: it is a word that somebody else may have registered for something else. */
+  readonly nameAttributeExists: boolean;
 }
 
 /** What a connection's workflow may ask of the outside world. Each may run twice; the second time changes nothing. */
@@ -117,7 +117,7 @@ function thisActivity(): string {
   return `${runIdOfThisActivity()} ${activityInfo().activityId}`;
 }
 
-/** Those of the first release. Where they are not all there, none is shown. */
+/** Where these are not all there, none is shown. */
 const REQUIRED_ATTRIBUTES = ['MeterlineConnection', 'MeterlineOrganization', 'MeterlineStatus', 'MeterlineSyncKind'];
 
 async function tryKey(

@@ -26,8 +26,8 @@ interface Again {
 
 /** What reading days left to do. */
 export interface DaysDone {
-  /** Lacking in what an older release answered, which may be replayed. */
-  readonly doubtful?: readonly Day[];
+  /** The days whose lines contradict the total that was reported, and were not taken. */
+  readonly doubtful: readonly Day[];
   /** The days of the window whose stored lines contradict the totals, where a window was given. */
   readonly disagreeing?: readonly Day[];
 }
@@ -36,8 +36,8 @@ export interface DaysDone {
 export interface Survey {
   readonly totals: Totals;
   readonly toRead: DayRange[];
-  /** The days whose total cannot be read, and why. Lacking in what an older release answered, which may be replayed. */
-  readonly unread?: readonly FailureDetails[];
+  /** The days whose total cannot be read, and why. */
+  readonly unread: readonly FailureDetails[];
 }
 
 /** The sync that an activity belongs to. Its run is the one that asked. */
@@ -68,8 +68,7 @@ export interface SyncActivities {
     input: OfReport & {
       ranges: readonly DayRange[];
       totals: Totals | null;
-      /** Lacking in what an older release asked. */
-      window?: DayRange | null;
+      window: DayRange | null;
       today: Day;
     },
   ): Promise<DaysDone>;
@@ -188,7 +187,7 @@ async function readDays(
   const byRange = !isLastTry() && reading.linesPerDay <= LARGE_LINES;
   const isDone = byRange && (await readByRange(deps, reader, reading, progress));
   if (!isDone) await readByDay(deps, reader, reading, progress);
-  const { window = null, totals } = input;
+  const { window, totals } = input;
   if (window === null || totals === null) return { doubtful: progress.doubtful };
   const { restatementDays } = deps;
   const { attempt } = reading;

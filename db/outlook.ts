@@ -14,14 +14,13 @@ export interface Outlook {
   readonly daysDone: number;
   readonly daysTotal: number;
   readonly flaggedDays: number;
-  /** This and what follows is lacking in what an older release answered, which is replayed. */
-  readonly provisionalDays?: number;
+  readonly provisionalDays: number;
   /** The last day of the unbroken run of days that starts where the connection began. */
-  readonly through?: Day | null;
+  readonly through: Day | null;
   /** The latest sync that is over. */
-  readonly lastSync?: OutlookSync | null;
+  readonly lastSync: OutlookSync | null;
   /** What a sync under way waits for; over once its instant has come. */
-  readonly waiting?: (Waiting & { readonly n: number }) | null;
+  readonly waiting: (Waiting & { readonly n: number }) | null;
   /** The failure that is not made good yet; while no key was accepted, what the key met; then why it had to come back. */
   readonly fault: Fault | null;
 }

@@ -3,7 +3,7 @@ import { row, type Db } from './database.ts';
 import { SchemaError } from './faults.ts';
 
 /** When the last migration of this release was made, as the journal of migrations says. */
-export const LAST_MIGRATION_MS = 1_795_923_612_571;
+export const LAST_MIGRATION_MS = 1_795_924_780_790;
 
 /** What a process says that works on with a schema which is ahead of it. */
 export const NEWER_SCHEMA =

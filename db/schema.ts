@@ -316,9 +316,6 @@ export const syncs = pgTable(
     /** As sets, since a day has two reports, and a retry may read it again: it counts once. */
     readDays: daySet('read_days'),
     changedDays: daySet('changed_days'),
-    /** Workers of release 0.1 add to these. They hold a day once for each report and try. */
-    daysRead: integer('days_read').notNull().default(0),
-    daysChanged: integer('days_changed').notNull().default(0),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
     fault: jsonb().$type<Fault>(),

@@ -127,12 +127,12 @@ function tableOf(facts: Facts, outlook: Outlook, running: ShownSync | null): str
       : `${plain(outlook.organizationName)} (\`${outlook.organizationId ?? ''}\`)`;
   const rows: [string, string][] = [['Organization', organization]];
   if (running !== null) rows.push(['Sync under way', spellSync(facts, running.n, running.plan)]);
-  if (lastSync != null) rows.push(['Last sync', spellEndedSync(facts, lastSync)]);
-  const unbroken = through == null ? '' : `, unbroken through ${through}`;
+  if (lastSync !== null) rows.push(['Last sync', spellEndedSync(facts, lastSync)]);
+  const unbroken = through === null ? '' : `, unbroken through ${through}`;
   rows.push(['Days kept', `${daysDone} of ${daysTotal}, from ${facts.began}${unbroken}`]);
   const oldest = facts.oldestMissing === null ? '' : `, the oldest ${facts.oldestMissing}`;
   rows.push(['Days missing', `${daysTotal - daysDone}${oldest}`]);
-  if (provisionalDays !== undefined) rows.push(['Days provisional', `${provisionalDays}, which may still change`]);
+  rows.push(['Days provisional', `${provisionalDays}, which may still change`]);
   if (flaggedDays > 0) rows.push(['Days flagged', `${flaggedDays}, whose lines and total disagree`]);
   return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }

@@ -127,7 +127,7 @@ async function readWindow(
   const {
     totals,
     toRead,
-    unread: totalless = [],
+    unread: totalless,
   } = await anthropic.surveyDays.executeWithOptions({ summary: `${report}: totals of ${spellRange(window)}` }, [
     { ...of, window, everyDay, today: today() },
   ]);
@@ -153,7 +153,7 @@ async function readAround(of: OfReport, ranges: DayRange[], totals: Totals, wind
   let inRow = 0;
   while (left.length > 0) {
     try {
-      const { doubtful = [], disagreeing } = await readDays(of, left, totals, window);
+      const { doubtful, disagreeing } = await readDays(of, left, totals, window);
       failings.doubtful.push(...doubtful);
       if (disagreeing !== undefined) failings.disagreeing = disagreeing;
       break;

@@ -147,8 +147,6 @@ CREATE TABLE "syncs" (
 	"every_day" boolean DEFAULT false NOT NULL,
 	"read_days" datemultirange,
 	"changed_days" datemultirange,
-	"days_read" integer DEFAULT 0 NOT NULL,
-	"days_changed" integer DEFAULT 0 NOT NULL,
 	"requests" integer DEFAULT 0 NOT NULL,
 	"bytes" bigint DEFAULT 0 NOT NULL,
 	"fault" jsonb,

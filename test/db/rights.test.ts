@@ -1,13 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { pino } from 'pino';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { z } from 'zod';
 import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
@@ -26,9 +20,6 @@ import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const PAGE = 'docs/operating.md';
-const MIGRATIONS = join(import.meta.dirname, '../../db/migrations');
-/** The migrations of the first release, after which the rights of readers were given. */
-const OF_FIRST_RELEASE = 2;
 
 // Roles belong to the server, which other tests use meanwhile.
 const suffix = randomBytes(6).toString('hex');
@@ -61,9 +52,8 @@ beforeAll(async () => {
   await onServer(maintenance, documented('roles'));
   await onServer(maintenance, `create database ${name} owner ${own('owner')}`);
   await run(owner, documented('rights'));
-  await migrateAsFirstReleased();
-  await run(owner, documented('rights after the first migration'));
   await migrateDatabase(owner);
+  await run(owner, documented('rights after the first migration'));
 
   const database = { ...openDatabase(service, { max: 10, name: 'meterline test' }), url: service };
   world = await createWorld({ timeSkipping: false, database });
@@ -99,18 +89,6 @@ async function run(url: string, statements: string): Promise<postgres.Row[]> {
   } finally {
     await client.end({ timeout: 5 });
   }
-}
-
-async function migrateAsFirstReleased(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'meterline-migrations-'));
-  cpSync(MIGRATIONS, folder, { recursive: true });
-  const file = join(folder, 'meta/_journal.json');
-  const journal = z.looseObject({ entries: z.array(z.unknown()) }).parse(JSON.parse(readFileSync(file, 'utf8')));
-  writeFileSync(file, JSON.stringify({ ...journal, entries: journal.entries.slice(0, OF_FIRST_RELEASE) }));
-  const client = postgres(owner, { max: 1, onnotice: () => undefined });
-  await migrate(drizzle(client), { migrationsFolder: folder });
-  await client.end({ timeout: 5 });
-  rmSync(folder, { recursive: true });
 }
 
 async function call(method: string, path: string, body?: object): Promise<{ status: number; body: Body }> {

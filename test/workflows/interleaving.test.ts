@@ -60,7 +60,7 @@ it('a key that is staged and signalled while Postgres is being read is not judge
         candidates = [{ keyId, requested: false, tries: 0, triedAtMs: null }];
         await handle.signal(signals.rotateKey, { keyId });
       }
-      return { facts, outlook: null, searchAttributesExist: false };
+      return { facts, outlook: null, searchAttributesExist: false, nameAttributeExists: false };
     },
     tryKey(input) {
       done.push(`tried ${input.keyId}`);
@@ -96,7 +96,7 @@ it('a status that Postgres does not take is not set over and over', async () => 
     loadConnection() {
       loaded += 1;
       const facts: Facts = { ...factsOf(connectionId, []), status: 'backfilling' };
-      return Promise.resolve({ facts, outlook: null, searchAttributesExist: false });
+      return Promise.resolve({ facts, outlook: null, searchAttributesExist: false, nameAttributeExists: false });
     },
     setStatus() {
       set += 1;
