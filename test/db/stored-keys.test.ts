@@ -179,7 +179,8 @@ describe('sealing stored keys anew', () => {
 
   it('passes by a key that is locked for long, and says that it is left', async () => {
     const [held] = [await connected(old, 'Held'), await connected(old, 'Free')];
-    const impatient = openDatabase(`${database.url}?lock_timeout=50`, { max: 1, name: 'meterline test' });
+    const limits = { idle_in_transaction_session_timeout: 0, lock_timeout: 50, statement_timeout: 0 };
+    const impatient = openDatabase(database.url, { max: 1, name: 'meterline test', limits });
     await db.transaction(async (tx) => {
       await tx.execute(sql`update keys set tries = 1 where id = ${held.keyId}`);
       const { rewrapped, left } = await rewrapStoredKeys(impatient.db, moving);
