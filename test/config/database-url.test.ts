@@ -105,6 +105,12 @@ describe('an address as consoles give it', () => {
       {},
       ['application_name', 'statement_timeout', 'keepalives_idle'],
     ],
+    [
+      'limits of time',
+      'postgres://u:p@h/d?statement_timeout=5s&lock_timeout=50&idle_in_transaction_session_timeout=1min',
+      { limitsMs: { statement_timeout: 5_000, lock_timeout: 50, idle_in_transaction_session_timeout: 60_000 } },
+      [],
+    ],
   ])('is understood, or dropped by name: %s', (_, text, expected, dropped) => {
     expect(read(text)).toMatchObject(expected);
     expect(warningsOf(text).map((warning) => warning.split(' ')[0])).toEqual(dropped);
