@@ -141,6 +141,8 @@ describe('an address that cannot be carried out', () => {
     ['u:p@h,/d', 'must be a postgres:// address'],
     ['u:p@/d', 'names no host'],
     ['u:p@h/d?search_path=hunter2', 'has the parameter search_path, which Meterline does not know'],
+    ['u:p@h/d?constructor=x', 'has the parameter constructor, which Meterline does not know'],
+    ['u:p@h/d?__proto__=x', 'has the parameter __proto__, which Meterline does not know'],
     ['u:p@h/d?replication=true', 'has the parameter replication, which Meterline does not know'],
     ['u:p@h/d?schema=hunter2', 'has another schema than public'],
     ['u:p@h/d?target_session_attrs=standby', 'must have as target_session_attrs read-write, primary or any'],
