@@ -23,6 +23,8 @@ export interface DatabaseUrl {
   readonly connectTimeoutSeconds: number | null;
   /** Whether the address itself says that a pooler is between. */
   readonly isPooled: boolean;
+  /** Limits of time that it asks for, by the names that Postgres has for them, in milliseconds. */
+  readonly limitsMs: Readonly<Record<string, number>>;
   /** What is asked for and not carried out, each with the reason. */
   readonly dropped: readonly { readonly name: string; readonly why: string }[];
 }
@@ -39,26 +41,31 @@ const PLACES = ['host', 'port', 'user', 'password', 'dbname'];
 const OTHERS = ['options', 'connect_timeout', 'target_session_attrs', 'pgbouncer'];
 const TAKEN = [...TLS_PARAMETERS, ...PLACES, ...OTHERS];
 
+const LIMITS = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+const UNITS_MS: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1_000, min: 60_000 };
+const OWN_LIMIT = 'Meterline sets its own, and takes only a shorter time, such as 5s';
 const OWN_VALUE = 'Meterline sets its own';
 const OWN_POOL = 'each process has a pool of its own size';
 const OF_ANOTHER_CLIENT = 'it is meant for another client';
-/** What consoles and other clients put into an address, and what becomes of it. */
-const DROPPED: Readonly<Record<string, string>> = {
-  channel_binding: 'the driver cannot bind a channel; sslmode=verify-full keeps others out of the way',
+/** What consoles and other clients put into an address, and why it is not carried out. */
+const DROPPED: ReadonlyMap<string, string> = new Map([
+  ['channel_binding', 'the driver cannot bind a channel; sslmode=verify-full keeps others out of the way'],
   ...ofEach(OWN_VALUE, 'application_name fallback_application_name client_encoding timezone TimeZone'),
-  ...ofEach(OWN_VALUE, 'statement_timeout lock_timeout idle_in_transaction_session_timeout'),
   ...ofEach(OWN_VALUE, 'keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout'),
+  ...ofEach(OWN_LIMIT, LIMITS.join(' ')),
   ...ofEach(OWN_POOL, 'connection_limit pool_timeout pool_size pool_mode max_pool_size statement_cache_size'),
   ...ofEach(OF_ANOTHER_CLIENT, 'supa workaround uselibpqcompat gssencmode krbsrvname prepareThreshold schema'),
-};
+]);
 
-function ofEach(why: string, names: string): Record<string, string> {
-  return Object.fromEntries(names.split(' ').map((name) => [name, why]));
+function ofEach(why: string, names: string): [name: string, why: string][] {
+  return names.split(' ').map((name) => [name, why]);
 }
 
 /** Wishes that are fulfilled by not looking at them. */
-const FULFILLED = ['channel_binding=disable', 'channel_binding=prefer', 'gssencmode=disable', 'gssencmode=prefer'];
-const FULFILLED_TOO = ['schema=public', 'uselibpqcompat=true'];
+const FULFILLED = [
+  ...['channel_binding=disable', 'channel_binding=prefer', 'gssencmode=disable', 'gssencmode=prefer'],
+  ...['schema=public', 'uselibpqcompat=true'],
+];
 
 const FORM = 'must be a postgres:// address, such as postgres://user:password@host:5432/name';
 const NOT_A_PARAMETER = 'must have behind its question mark nothing but name=value, with & between them';
@@ -92,6 +99,7 @@ export function parseDatabaseUrl(text: string): DatabaseUrl | { readonly faults:
       options: given.get('options') ?? null,
       connectTimeoutSeconds: Number(given.get('connect_timeout') ?? 0) || null,
       isPooled: given.get('pgbouncer') === 'true',
+      limitsMs: limitsOf(given),
       dropped: droppedOf(given),
     };
   } catch (error) {
@@ -150,7 +158,7 @@ function faultsOfTls(given: ReadonlyMap<string, string>): string[] {
 function faultsOfOthers(given: ReadonlyMap<string, string>): string[] {
   const faults: string[] = [];
   const unknown = [...given.keys()].filter(
-    (name) => !TAKEN.includes(name) && !name.startsWith('ssl') && DROPPED[name] === undefined,
+    (name) => !TAKEN.includes(name) && !name.startsWith('ssl') && !DROPPED.has(name),
   );
   for (const name of unknown) faults.push(`has the parameter ${name}, which Meterline does not know: remove it`);
   if ((given.get('schema') ?? 'public') !== 'public')
@@ -164,10 +172,20 @@ function faultsOfOthers(given: ReadonlyMap<string, string>): string[] {
   return faults;
 }
 
+/** The limits that are times. None at all is no limit that could be shorter than another. */
+function limitsOf(given: ReadonlyMap<string, string>): Record<string, number> {
+  const times = LIMITS.flatMap((name): [string, number][] => {
+    const [, digits, unit = ''] = /^(\d{1,9})(ms|s|min)?$/.exec(given.get(name) ?? '') ?? [];
+    const ms = Number(digits) * (UNITS_MS[unit] ?? 1);
+    return ms > 0 ? [[name, ms]] : [];
+  });
+  return Object.fromEntries(times);
+}
+
 function droppedOf(given: ReadonlyMap<string, string>): DatabaseUrl['dropped'] {
   return [...given].flatMap(([name, value]) => {
-    const why = DROPPED[name];
-    return why === undefined || [...FULFILLED, ...FULFILLED_TOO].includes(`${name}=${value}`) ? [] : [{ name, why }];
+    const why = limitsOf(given)[name] === undefined ? DROPPED.get(name) : undefined;
+    return why === undefined || FULFILLED.includes(`${name}=${value}`) ? [] : [{ name, why }];
   });
 }
 

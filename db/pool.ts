@@ -1,6 +1,6 @@
 import type postgres from 'postgres';
 import { READ_ONLY, codeOf, lossOf } from './faults.ts';
-import { connectTo, findServer, limited, sessionOf, type Found, type PoolOptions } from './servers.ts';
+import { connectTo, findServer, limited, sessionOf, type Found, type Limits, type PoolOptions } from './servers.ts';
 import { readAddress, type DatabaseAddress } from './tls.ts';
 import { survivingLoss, type Session } from './transaction.ts';
 
@@ -39,7 +39,7 @@ export class Pool {
 
   constructor(address: string, settings: PoolOptions) {
     this.#address = readAddress(address);
-    this.#settings = settings;
+    this.#settings = { ...settings, limits: shorterOf(settings.limits, this.#address.limitsMs) };
   }
 
   /** A statement outside of any transaction. It is sent once somebody waits for it. */
@@ -146,6 +146,16 @@ export class Pool {
     void left.client.end({ timeout: 0 });
     if (this.#left.size === 0) this.#onEnd();
   }
+}
+
+/** Limits, with those of the address where these are shorter. What has no limit, a migration, gets none. */
+function shorterOf(limits: Limits, ofAddressMs: DatabaseAddress['limitsMs']): Limits {
+  const shorter = (name: keyof Limits): number => Math.min(limits[name], ofAddressMs[name] ?? limits[name]);
+  return {
+    idle_in_transaction_session_timeout: shorter('idle_in_transaction_session_timeout'),
+    lock_timeout: shorter('lock_timeout'),
+    statement_timeout: shorter('statement_timeout'),
+  };
 }
 
 /** What Drizzle makes of a statement: it waits for objects, or for arrays of values. */

@@ -14,7 +14,7 @@ export interface Server {
 /** An address as the driver takes it. */
 export interface DatabaseAddress extends Pick<
   DatabaseUrl,
-  'user' | 'password' | 'database' | 'options' | 'isTlsDirect' | 'connectTimeoutSeconds' | 'isPooled'
+  'user' | 'password' | 'database' | 'options' | 'isTlsDirect' | 'connectTimeoutSeconds' | 'isPooled' | 'limitsMs'
 > {
   readonly servers: readonly Server[];
 }

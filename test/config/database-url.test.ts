@@ -105,6 +105,12 @@ describe('an address as consoles give it', () => {
       {},
       ['application_name', 'statement_timeout', 'keepalives_idle'],
     ],
+    [
+      'limits of time',
+      'postgres://u:p@h/d?statement_timeout=5s&lock_timeout=50&idle_in_transaction_session_timeout=1min',
+      { limitsMs: { statement_timeout: 5_000, lock_timeout: 50, idle_in_transaction_session_timeout: 60_000 } },
+      [],
+    ],
   ])('is understood, or dropped by name: %s', (_, text, expected, dropped) => {
     expect(read(text)).toMatchObject(expected);
     expect(warningsOf(text).map((warning) => warning.split(' ')[0])).toEqual(dropped);
@@ -135,6 +141,8 @@ describe('an address that cannot be carried out', () => {
     ['u:p@h,/d', 'must be a postgres:// address'],
     ['u:p@/d', 'names no host'],
     ['u:p@h/d?search_path=hunter2', 'has the parameter search_path, which Meterline does not know'],
+    ['u:p@h/d?constructor=x', 'has the parameter constructor, which Meterline does not know'],
+    ['u:p@h/d?__proto__=x', 'has the parameter __proto__, which Meterline does not know'],
     ['u:p@h/d?replication=true', 'has the parameter replication, which Meterline does not know'],
     ['u:p@h/d?schema=hunter2', 'has another schema than public'],
     ['u:p@h/d?target_session_attrs=standby', 'must have as target_session_attrs read-write, primary or any'],

@@ -155,6 +155,15 @@ describe('a pool', () => {
     }
   });
 
+  it('takes of its address a shorter time, and no longer one', async () => {
+    const url = `${database.url}?lock_timeout=50&statement_timeout=10min&idle_in_transaction_session_timeout=0`;
+    const other = openDatabase(url, { max: 1, name: 'meterline test' });
+    const names = ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'];
+    const held = names.map(async (name) => (await row(other.db, sql`select current_setting(${name}) as is`))['is']);
+    expect(await Promise.all(held)).toEqual(['50ms', '25s', '20s']);
+    await other.close();
+  });
+
   it('of a process that is frozen in the middle of a transaction is ended by another, and its locks are free', async () => {
     const frozen = openDatabase(database.url, { max: 1, name: 'meterline worker' });
     const lock = sql`select pg_advisory_xact_lock(77)`;
