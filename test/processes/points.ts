@@ -145,7 +145,7 @@ export const TRANSACTIONS: readonly Point[] = [
   living('replaces a day of cost', rewritten('cost'), syncRestated, { syncs: [BACKFILL, 'manual succeeded'] }),
   living('replaces a day of usage', rewritten('usage'), syncRestated, { syncs: [BACKFILL, 'manual succeeded'] }),
   living('notes that a sync failed', syncIs('failed'), failOnce, {
-    syncs: [BACKFILL, 'manual failed', 'daily succeeded'],
+    syncs: [BACKFILL, 'manual failed', 'manual succeeded'],
   }),
   living('disconnects', becomes('disconnected'), (place, { id }) => tell(place, id, 'disconnect'), {
     status: 'disconnected',
