@@ -69,13 +69,13 @@ async function main(): Promise<void> {
   const attributes = searchAttributeRegistry(connection, namespace, log);
   const { syncHourUtc, restatementDays } = config;
   const dependencies = { db: database.db, ring, transport, syncHourUtc, restatementDays };
-  const worker = await untilItServes(outages.temporal, stop.signal, () =>
-    createWorker({
-      connection,
-      namespace,
-      taskQueue,
-      dependencies: { ...dependencies, registeredAttributes: attributes.registered },
-    }),
+  const made = { ...dependencies, registeredAttributes: attributes.registered };
+  const worker = await untilItServes(
+    outages.temporal,
+    stop.signal,
+    () => createWorker({ connection, namespace, taskQueue, dependencies: made }),
+    // Whatever else fails here would fail again.
+    (error) => error instanceof Error && error.name === 'TransportError',
   );
   await attributes.register();
   doing = { status: () => worker.getStatus() };
@@ -153,7 +153,12 @@ async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<voi
 }
 
 /** A server that is down is waited for, with lines that say so: it is not for us to end because of it. */
-async function untilItServes<T>(outages: Outages, stop: AbortSignal, ask: () => Promise<T>): Promise<T> {
+async function untilItServes<T>(
+  outages: Outages,
+  stop: AbortSignal,
+  ask: () => Promise<T>,
+  isOutage: (error: unknown) => boolean = () => true,
+): Promise<T> {
   // Nothing is under way that would have to be finished, and a server that is silent keeps `ask` for half a minute.
   const end = (): never => process.exit(0);
   stop.addEventListener('abort', end);
@@ -168,6 +173,7 @@ async function untilItServes<T>(outages: Outages, stop: AbortSignal, ask: () => 
       stop.removeEventListener('abort', end);
       return answer;
     } catch (error) {
+      if (!isOutage(error)) throw error;
       if (error instanceof SchemaError) outages.failed(error.message, 'Run "npm run migrate".');
       else outages.failed(databaseFault(error)?.message ?? reasonOf(error));
     } finally {
