@@ -43,9 +43,10 @@ async function looksAtImage() {
 }
 
 async function connects() {
-  const line = (await logsOf('anthropic')).find((text) => text.startsWith('{"event"')) ?? '{}';
-  const { admin_api_key } = JSON.parse(line);
-  ({ id } = await api('POST', 'connections', { name: 'Check', admin_api_key }));
+  let line;
+  const isListening = async () => (line = (await logsOf('anthropic')).find((text) => text.startsWith('{"event"')));
+  await until('the simulated Anthropic to listen', isListening);
+  ({ id } = await api('POST', 'connections', { name: 'Check', admin_api_key: JSON.parse(line).admin_api_key }));
   await until('the connection to have all its days', async () => {
     const { status, missing_days } = await api('GET', `connections/${id}`);
     return status === 'active' && missing_days === 0;

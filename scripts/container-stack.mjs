@@ -67,8 +67,11 @@ export const compose = (args, options) =>
   docker(['compose', '--file', 'docker-compose.yml', '--file', overrides, ...args], options);
 export const build = () => compose(['build'], { env: building });
 export const up = (...services) => compose(['up', '--detach', '--wait', ...services]);
-export const logsOf = async (...services) =>
-  (await compose(['logs', '--no-color', '--no-log-prefix', ...services])).output.split('\n');
+/** What services logged. Some releases of compose begin with an escape sequence, even where nobody looks. */
+export async function logsOf(...services) {
+  const { output } = await compose(['logs', '--no-color', '--no-log-prefix', ...services]);
+  return output.split('\n').map((line) => line.slice(Math.max(0, line.indexOf('{'))));
+}
 
 /** Asks the API of the stack, as its administrator. */
 export async function api(method, path, body) {

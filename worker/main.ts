@@ -58,10 +58,12 @@ async function main(): Promise<void> {
   for (const warning of warningsOf(databaseUrl)) log.warn(warning);
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline worker' });
   const ring = createKeyRing(config.encryptionKeys);
-  await untilItServes(outages.postgres, stop.signal, async () => {
+  const prepare = async (): Promise<void> => {
     if ((await checkSchema(database.db)) === 'newer') log.warn(NEWER_SCHEMA);
     await tellOfStoredKeys(database.db, ring, log);
-  });
+  };
+  // What is no fault of the database is one of ours.
+  await untilItServes(outages.postgres, stop.signal, prepare, () => false);
   doing = { waitsFor: 'Temporal' };
   const connection = await untilItServes(outages.temporal, stop.signal, () =>
     NativeConnection.connect(connectionOptions),
@@ -71,13 +73,13 @@ async function main(): Promise<void> {
   const attributes = searchAttributeRegistry(connection, namespace, log);
   const { syncHourUtc, restatementDays } = config;
   const dependencies = { db: database.db, ring, transport, syncHourUtc, restatementDays };
-  const worker = await untilItServes(outages.temporal, stop.signal, () =>
-    createWorker({
-      connection,
-      namespace,
-      taskQueue,
-      dependencies: { ...dependencies, registeredAttributes: attributes.registered },
-    }),
+  const made = { ...dependencies, registeredAttributes: attributes.registered };
+  const worker = await untilItServes(
+    outages.temporal,
+    stop.signal,
+    () => createWorker({ connection, namespace, taskQueue, dependencies: made }),
+    // Whatever else fails here would fail again.
+    (error) => error instanceof Error && error.name === 'TransportError',
   );
   await attributes.register();
   doing = { status: () => worker.getStatus() };
@@ -145,7 +147,12 @@ async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<voi
 }
 
 /** A server that is down is waited for, with lines that say so: it is not for us to end because of it. */
-async function untilItServes<T>(outages: Outages, stop: AbortSignal, ask: () => Promise<T>): Promise<T> {
+async function untilItServes<T>(
+  outages: Outages,
+  stop: AbortSignal,
+  ask: () => Promise<T>,
+  isOutage: (error: unknown) => boolean = () => true,
+): Promise<T> {
   // Nothing is under way that would have to be finished, and a server that is silent keeps `ask` for half a minute.
   const end = (): never => process.exit(0);
   stop.addEventListener('abort', end);
@@ -161,8 +168,9 @@ async function untilItServes<T>(outages: Outages, stop: AbortSignal, ask: () => 
       return answer;
     } catch (error) {
       const fault = databaseFault(error);
-      if (fault === null) outages.failed(reasonOf(error));
-      else outages.failed(fault.message, adviceOn(fault));
+      if (fault !== null) outages.failed(fault.message, adviceOn(fault));
+      else if (isOutage(error)) outages.failed(reasonOf(error));
+      else throw error;
     } finally {
       clearInterval(silence);
     }
