@@ -7,7 +7,7 @@ import { migrateDatabase } from '../../db/migrate.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
-import { bouncers, startBouncer, type RunningBouncer } from '../support/pgbouncer.ts';
+import { bouncers, startBouncer, stopBouncers, type RunningBouncer } from '../support/pgbouncer.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
@@ -38,7 +38,10 @@ beforeAll(async () => {
   direct = await testDatabase();
   name = new URL(direct.url).pathname.slice(1);
 });
-afterAll(() => direct.close());
+afterAll(async () => {
+  await stopBouncers();
+  await direct.close();
+});
 
 async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
   const error: unknown = await work.then(

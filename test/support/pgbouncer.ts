@@ -56,6 +56,13 @@ function versionOf(program: string): string | null {
   return /PgBouncer (\S+)/.exec(stdout)?.[1] ?? null;
 }
 
+const started = new Set<RunningBouncer>();
+
+/** Stops those that a test which failed left behind. For `afterAll`. */
+export async function stopBouncers(): Promise<void> {
+  for (const bouncer of started) await bouncer.stop();
+}
+
 /** Starts a PgBouncer before a server, with these settings beside those that it needs. */
 export async function startBouncer(
   { program }: Bouncer,
@@ -102,7 +109,7 @@ export async function startBouncer(
     await until('PgBouncer to listen', () => isListening(port));
   };
   await start();
-  return {
+  const running: RunningBouncer = {
     url: (database) => {
       const url = new URL(server);
       url.host = `127.0.0.1:${port}`;
@@ -114,8 +121,11 @@ export async function startBouncer(
     kill,
     start,
     stop: async () => {
+      started.delete(running);
       await kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  started.add(running);
+  return running;
 }
