@@ -183,14 +183,20 @@ async function fail(id: string): Promise<void> {
     { kind: 'unauthorized', report: 'workspaces' },
   ] as const) {
     await simulator.clearFaults();
-    await simulator.fault({ ...fault, key });
+    // One of these alone would be made good by the next try, and never be shown.
+    await simulator.fault({ ...fault, key, times: 'always' });
     await expectReply(202, 'POST', `/v1/connections/${id}/sync`, {});
     await becomes(id, `${fault.kind} to be shown`, ({ error }) => error != null);
     await until(`${fault.kind} to strike`, async () =>
       Object.values(await simulator.fired()).every((count) => count > 0),
     );
+    await simulator.clearFaults();
     await expectReply(202, 'POST', `/v1/connections/${id}/sync`, {});
-    await becomes(id, `it to be active after ${fault.kind}`, ({ status }) => status === 'active');
+    await becomes(
+      id,
+      `it to be active after ${fault.kind}`,
+      ({ status, error }) => status === 'active' && error === null,
+    );
   }
 }
 
