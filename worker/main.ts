@@ -35,8 +35,9 @@ const CORE_LOG = 'WARN,temporalio_client::retry=OFF';
 
 /** `npm run worker`: carries workflows and activities until it is asked to stop. */
 async function main(): Promise<void> {
+  const listens = (process.env['METERLINE_WORKER_HEALTH_PORT'] ?? '') !== '';
   const { config, temporal } = await configuredSoon(
-    loadEnvironment(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS'], { listens: false }),
+    loadEnvironment(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS'], { listens }),
   );
   const { connectionOptions, namespace } = temporal;
   const { log, flush } = openLog(config.logLevel, 'worker');

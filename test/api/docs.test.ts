@@ -41,10 +41,10 @@ interface Refusal {
 }
 
 const OPERATIONS = [
-  ...['connectOrganization', 'createToken', 'disconnectOrganization', 'extendHistory', 'getConnection', 'getCosts'],
-  ...['getCoverage', 'getHealth', 'getReadiness', 'getUsage', 'listConnections', 'listEvents', 'listRestatements'],
-  ...['listSyncs', 'listTokens', 'listWorkspaces', 'pauseConnection', 'renameConnection', 'resumeConnection'],
-  ...['revokeToken', 'rotateKey', 'stageKey', 'syncConnection'],
+  ...['connectOrganization', 'createToken', 'discardKey', 'disconnectOrganization', 'extendHistory', 'getConnection'],
+  ...['getCosts', 'getCoverage', 'getHealth', 'getReadiness', 'getUsage', 'listConnections', 'listEvents', 'listKeys'],
+  ...['listRestatements', 'listSyncs', 'listTokens', 'listWorkspaces', 'pauseConnection', 'renameConnection'],
+  ...['resumeConnection', 'revokeToken', 'rotateKey', 'stageKey', 'syncConnection'],
 ];
 
 async function readDocument(): Promise<Document> {
