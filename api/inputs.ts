@@ -15,7 +15,10 @@ const DAY = /^(?:20|21)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$/;
 /** A day as a parameter. Postgres and the calendar agree on all days of these two centuries. */
 export const day = z
   .string()
-  .refine((text) => DAY.test(text) && isDay(text), 'must be a day in the form YYYY-MM-DD')
+  .refine(
+    (text) => DAY.test(text) && isDay(text),
+    'must be a day from 2000-01-01 to 2199-12-31, in the form YYYY-MM-DD',
+  )
   .transform(toDay)
   .meta({
     override: { type: 'string', format: 'date', pattern: DAY.source, examples: ['2026-01-31'] },

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { warningsOf } from '../config/database-url.ts';
+import { placesOf, warningsOf } from '../config/database-url.ts';
 import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../config/log.ts';
 import { announceReady, configuredSoon, exitWith, onStop } from '../config/process.ts';
@@ -10,7 +10,7 @@ import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
 import { createApp } from './app.ts';
 import { scrubbed } from './problems.ts';
 import { ListenError, closeServer, createHttpServer, listen } from './server.ts';
-import { openTemporal } from './temporal.ts';
+import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from './temporal.ts';
 
 const POOL_SIZE = 10;
 
@@ -69,10 +69,11 @@ async function main(): Promise<void> {
     );
   });
   const url = await listen(server, config.host, config.port).catch(explain);
-  log.info({ url, docs: `${url}/docs` }, 'listening');
+  const place = { postgres: placesOf(databaseUrl), temporal: reach.connectionOptions.address };
+  log.info({ url, docs: `${url}/docs`, ...place }, 'listening');
   for (const warning of warningsOf(databaseUrl)) log.warn(warning);
   announceReady(url);
-  await tellOfDatabase(database.db, ring, log);
+  await Promise.all([tellOfDatabase(database.db, ring, log), tellOfTemporal(temporal, log)]);
 }
 
 /**
@@ -87,6 +88,16 @@ async function tellOfDatabase(db: Db, ring: KeyRing, log: Logger): Promise<void>
   } catch (error) {
     // It serves all the same, and says of every request what is the matter.
     log.warn(scrubbed(error), databaseFault(error)?.message ?? 'whether the stored keys open could not be checked');
+  }
+}
+
+/** Whether Temporal serves. The API goes on without it, with all that needs no signal. */
+async function tellOfTemporal(temporal: OpenedTemporal, log: Logger): Promise<void> {
+  try {
+    await temporal.check();
+  } catch (error) {
+    const reason = error instanceof TemporalUnavailableError ? error.reason : 'unknown';
+    log.warn({ reason }, 'Temporal does not answer: start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE');
   }
 }
 

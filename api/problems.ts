@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { databaseFault, type DatabaseFault, type Db } from '../db/database.ts';
-import { READ_ONLY, SchemaError, isOfSchema, isRefusal } from '../db/faults.ts';
+import { NO_RIGHT, READ_ONLY, SchemaError, isOfSchema, isRefusal } from '../db/faults.ts';
 import { checkSchema } from '../db/schema-state.ts';
 import { failureKind, type FailureCode } from '../domain/failures.ts';
 import type { ProblemDocument, RequestFault } from './schemas.ts';
@@ -102,7 +102,9 @@ export async function whyUnavailable(fault: DatabaseFault, db: Db): Promise<stri
   if (fault.code === READ_ONLY) {
     return 'Postgres is read-only, be it a standby or for a failover, so nothing was changed.';
   }
-  if (isRefusal(fault)) return 'Postgres lets the API not in. The log of the API says why.';
+  if (fault.code === NO_RIGHT)
+    return 'The role that the API uses in Postgres lacks a right. The log of the API says more.';
+  if (isRefusal(fault)) return 'Postgres does not let the API in. The log of the API says why.';
   return 'Postgres does not answer.';
 }
 

@@ -50,6 +50,8 @@ const UNAVAILABLE = /^(08|53|57|58|55P03|25P03|25006|40)/;
 const NOT_AS_SET_UP = /^(0A|25|28|3D|3F|42|55|F0|XX00[12])/;
 /** A statement was sent to a server that is a standby now, or is not to be written to. */
 export const READ_ONLY = '25006';
+/** The role may not do this. */
+export const NO_RIGHT = '42501';
 /** A table, column, function or type is missing that this release has. */
 const SCHEMA_CODE = /^(42P01|42703|42883|42704|3F000)$/;
 
@@ -140,7 +142,7 @@ function whyLost(code: string, cause: unknown): string {
 
 function faultOfPostgres(cause: postgres.PostgresError): DatabaseFault {
   const { code, constraint_name: constraint = null } = cause;
-  const told = code === READ_ONLY ? IS_READ_ONLY : isFatal(cause) ? whyNoSession(cause) : null;
+  const told = isFatal(cause) ? whyNoSession(cause) : (SAYINGS[code] ?? null);
   // Somebody is about to set it right, and nothing that was sent is to blame.
   const isUnavailable = UNAVAILABLE.test(code) || isFatal(cause) || told !== null;
   const isOfContent = !isUnavailable && !NOT_AS_SET_UP.test(code);
@@ -150,9 +152,14 @@ function faultOfPostgres(cause: postgres.PostgresError): DatabaseFault {
   return { code, constraint, unavailable: isUnavailable, isOfContent, message };
 }
 
-const IS_READ_ONLY =
-  'Postgres is read-only: it is a standby, or its default_transaction_read_only is on. ' +
-  'What waits to be written is, once DATABASE_URL leads to a server that takes it';
+/** What of a refused statement is not its own fault, and is told in words. */
+const SAYINGS: Readonly<Record<string, string>> = {
+  [READ_ONLY]:
+    'Postgres is read-only: it is a standby, or its default_transaction_read_only is on. ' +
+    'What waits to be written is, once DATABASE_URL leads to a server that takes it',
+  [NO_RIGHT]:
+    "The user in DATABASE_URL lacks a right in the database: grant it what the documents call the service's rights",
+};
 
 /**
  * Why Postgres, or a pooler before it, lets nobody in; null where the code alone says enough. Their own texts quote names
@@ -171,7 +178,7 @@ function whyNoSession({ code, message }: postgres.PostgresError): string | null 
       return 'The database that DATABASE_URL names does not exist: create it, or correct the name';
     case '42704':
       return `Postgres does not know ${settingIn(message) ?? 'a setting'}, which options in DATABASE_URL asks for: remove it there`;
-    case '42501':
+    case NO_RIGHT:
       return 'The user in DATABASE_URL may not connect to this database: grant it CONNECT';
     // Supavisor has no code of its own.
     case 'XX000':

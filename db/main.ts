@@ -2,10 +2,9 @@ import { loadConfig } from '../config/config.ts';
 import { openLog } from '../config/log.ts';
 import { configured, exitWith } from '../config/process.ts';
 import { databaseFault } from './database.ts';
-import { adviceOn } from './faults.ts';
+import { NO_RIGHT, adviceOn } from './faults.ts';
 import { migrateDatabase } from './migrate.ts';
 
-const NO_RIGHT = '42501';
 const OWNER = 'The user in DATABASE_URL must own the database, or may at least create schemas and tables in it.';
 
 /** `npm run migrate`: brings the database at DATABASE_URL to the present schema, and ends. */
@@ -17,7 +16,7 @@ try {
 } catch (error) {
   const fault = databaseFault(error);
   if (fault === null) throw error;
-  const advice = fault.code === NO_RIGHT ? OWNER : adviceOn(fault);
-  exitWith(`The database could not be migrated. ${fault.message}. ${advice}`.trim());
+  const said = fault.code === NO_RIGHT ? OWNER : `${fault.message}. ${adviceOn(fault)}`;
+  exitWith(`The database could not be migrated. ${said}`.trim());
 }
 await flush();

@@ -27,7 +27,7 @@ export const FAILURES = {
     retryable: false,
     message: 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.',
     action:
-      'Create a new Admin API key in the Claude Console under Settings, Admin keys. Send it to the rotate-key route of the connection, or connect with it where no connection was made yet.',
+      'Create a new Admin API key in the Claude Console under Settings, Admin keys. Send it to the rotate-key route of the connection; where this was its first key and is refused, connect again with the new one.',
   },
   key_forbidden: {
     status: 422,
@@ -156,7 +156,7 @@ export const FAILURES = {
     retryable: false,
     message: 'The request is well formed, but it contradicts itself or what is there.',
     action:
-      'The detail of this reply says what is in the way. Resume a connection that is paused; connect the organization again where it was disconnected; choose another name for a token, or revoke the one that has it.',
+      'The detail of this reply says what is in the way: mend that in the request, or change what is there, and send it again.',
   },
   too_large: {
     status: 413,
@@ -174,8 +174,9 @@ export const FAILURES = {
   unavailable: {
     status: 503,
     retryable: true,
-    message: 'A part that this needs (Postgres or Temporal) does not answer.',
-    action: 'Try again in a moment. If it lasts, see which part /readyz names, and start it.',
+    message: 'A part that this needs (Postgres or Temporal) does not serve it.',
+    action:
+      'The detail, or else /readyz, names the part. Start it or set it right, and try again: this goes on by itself then.',
   },
   internal: {
     status: 500,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Runtime } from '@temporalio/worker';
+import { NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
 import type { Config } from '../config/config.ts';
@@ -66,22 +66,27 @@ async function main(): Promise<void> {
   // What is no fault of the database is one of ours.
   await untilItServes(outages.postgres, stop.signal, prepare, () => false);
   doing = { waitsFor: 'Temporal' };
-  const connection = await untilItServes(outages.temporal, stop.signal, () =>
-    NativeConnection.connect(connectionOptions),
-  );
   const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
   const { taskQueue } = config.temporal;
-  const attributes = searchAttributeRegistry(connection, namespace, log);
   const { syncHourUtc, restatementDays } = config;
-  const dependencies = { db: database.db, ring, transport, syncHourUtc, restatementDays };
-  const made = { ...dependencies, registeredAttributes: attributes.registered };
-  const worker = await untilItServes(
-    outages.temporal,
-    stop.signal,
-    () => createWorker({ connection, namespace, taskQueue, dependencies: made }),
-    // Whatever else fails here would fail again.
-    (error) => error instanceof Error && error.name === 'TransportError',
-  );
+  const open = async (): Promise<Served> => {
+    const connection = await reach(connectionOptions, namespace);
+    const attributes = searchAttributeRegistry(connection, namespace, log);
+    const { registered: registeredAttributes } = attributes;
+    const dependencies = { db: database.db, ring, transport, syncHourUtc, restatementDays, registeredAttributes };
+    try {
+      const worker = await createWorker({ connection, namespace, taskQueue, dependencies });
+      return { connection, attributes, worker };
+    } catch (error) {
+      // Whatever else fails here would fail again. A connection has room for one worker, also for one that failed.
+      if (!(error instanceof Error && error.name === 'TransportError'))
+        throw new OwnFault('no worker', { cause: error });
+      await connection.close();
+      throw error;
+    }
+  };
+  const isOutage = (error: unknown): boolean => !(error instanceof OwnFault);
+  const { connection, attributes, worker } = await untilItServes(outages.temporal, stop.signal, open, isOutage);
   await attributes.register();
   doing = { status: () => worker.getStatus() };
   const client = new Client({ connection, namespace });
@@ -109,6 +114,33 @@ async function main(): Promise<void> {
   await flush();
   // A line that nobody takes would keep the process alive.
   process.exit(0);
+}
+
+/** What a worker is, once Temporal serves it. */
+interface Served {
+  readonly connection: NativeConnection;
+  readonly attributes: ReturnType<typeof searchAttributeRegistry>;
+  readonly worker: Worker;
+}
+
+/** What no waiting mends. */
+class OwnFault extends Error {
+  override readonly name = 'OwnFault';
+}
+
+/** Connects to Temporal, and asks whether it has the namespace. */
+async function reach(
+  options: Parameters<typeof NativeConnection.connect>[0],
+  namespace: string,
+): Promise<NativeConnection> {
+  const connection = await NativeConnection.connect(options);
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
 }
 
 function outagesOf(config: Config, temporalAddress: string | undefined, log: Logger): KeeperDependencies['outages'] {

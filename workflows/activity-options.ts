@@ -29,6 +29,16 @@ export const QUESTION: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },
 };
 
+/**
+ * The question whose a key is: one small reply. Meanwhile nothing else is decided, so that a server which says nothing
+ * holds up a pause or a disconnect for this long at most.
+ */
+export const KEY_QUESTION: ActivityOptions = {
+  ...QUESTION,
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '25 seconds',
+};
+
 /** Reading many days. It may be long, and commits as it goes, so only silence is a fault. */
 export const LONG_READ: ActivityOptions = {
   ...QUESTION,

@@ -29,7 +29,7 @@ import {
 import type { Message } from '../domain/messages.ts';
 import type { Status } from '../domain/statuses.ts';
 import { stillWaiting } from '../domain/waiting.ts';
-import { DELETION, POSTGRES, QUESTION } from './activity-options.ts';
+import { DELETION, POSTGRES, KEY_QUESTION, QUESTION } from './activity-options.ts';
 import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
 import { detailsOf, failureWith } from './failures.ts';
 import { acceptReceived, forget, openInbox, takeSignals, takeStraySignals, type Inbox } from './inbox.ts';
@@ -42,6 +42,7 @@ const DAY_MS = 24 * HOUR_MS;
 const postgres = proxyActivities<Activities>(POSTGRES);
 const deleting = proxyActivities<Activities>(DELETION);
 const anthropic = proxyActivities<Activities>(QUESTION);
+const asking = proxyActivities<Activities>(KEY_QUESTION);
 
 /** A sync under way, started by this run. */
 interface RunningSync {
@@ -235,9 +236,7 @@ function summaryOfWait({ loaded, sync: running }: State, step: Step): string {
 async function tryKey(state: State, keyId: string): Promise<void> {
   const { connectionId } = state;
   try {
-    await anthropic.tryKey.executeWithOptions({ summary: `asks Anthropic about key ${keyId}` }, [
-      { connectionId, keyId },
-    ]);
+    await asking.tryKey.executeWithOptions({ summary: `asks Anthropic about key ${keyId}` }, [{ connectionId, keyId }]);
   } catch (error) {
     if (isCancellation(error)) throw error;
     await postgres.deferKey({ connectionId, keyId, fault: detailsOf(error).fault, nowMs: Date.now() });
@@ -249,7 +248,7 @@ async function probeKey(state: State, asked: Message | undefined): Promise<void>
   const { connectionId } = state;
   try {
     const summary = 'asks Anthropic about the key that was rejected';
-    if (await anthropic.probeKey.executeWithOptions({ summary }, [{ connectionId, nowMs: Date.now() }])) return;
+    if (await asking.probeKey.executeWithOptions({ summary }, [{ connectionId, nowMs: Date.now() }])) return;
   } catch (error) {
     if (isCancellation(error)) throw error;
     // No answer is no verdict. The activity kept that it asked, so the next question is not due at once.

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Verdict } from '../../db/connection-views.ts';
+import { addEvent } from '../../db/events.ts';
 import { listKeys } from '../../db/history.ts';
 import { discardCandidate } from '../../db/key-ends.ts';
 import { stageKey } from '../../db/keys.ts';
@@ -67,6 +68,7 @@ const rotate = endpoint({
     const { id } = await liveStandingOf(deps, asked);
     // Asked for from the start, so that the workflow tries it even if the signal never reaches it.
     const { keyId, hint, state } = await stageLive(deps, { id, secret, requested: true, actor });
+    await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to rotate to key …${hint}.` });
     const told = await isTold(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
     const verdict = told ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
     if (isAccepted(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };

@@ -275,8 +275,8 @@ describe('TLS to Postgres', () => {
     ['ssl=true', 'takes of TLS no other parameters than sslmode, sslrootcert, sslnegotiation: not ssl'],
     ['sslcert=/x', 'takes of TLS no other parameters than sslmode, sslrootcert, sslnegotiation: not sslcert'],
     ['sslmode=verify-full&sslrootcert=/no/such', 'names as sslrootcert no file of certificates'],
-    ['sslmode=prefer&sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full'],
-    ['sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full'],
+    ['sslmode=prefer&sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
+    ['sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
   ])('that would not be what %s says stops the start', (query, fault) => {
     expect(faultsOf({ DATABASE_URL: `postgres://u:secret@h/d?${query}` })).toEqual([`DATABASE_URL ${fault}`]);
   });

@@ -3,6 +3,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { anyFreePort } from '../../local/ports.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -151,14 +153,26 @@ it('a worker tells of a Postgres that is not there, by its address and without i
   expect(JSON.stringify(worker.lines())).not.toContain('hidden');
 });
 
-it('a worker waits for a namespace that is not there, and says so instead of ending', async () => {
-  const worker = startWorker({ TEMPORAL_NAMESPACE: 'nowhere' });
-  await until('a line', () => worker.outages().length > 0, PATIENCE_MS);
-  expect(worker.outages()[0]).toMatch(
-    /: it has no such namespace\. Start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE\.$/,
-  );
-  expect(worker.child.exitCode).toBeNull();
-});
+it(
+  'a worker waits for a namespace that is not there, says so, and serves once it is',
+  { timeout: 2 * PATIENCE_MS },
+  async () => {
+    const namespace = `later-${randomUUID()}`;
+    const worker = startWorker({ TEMPORAL_NAMESPACE: namespace });
+    await until('a line', () => worker.outages().length > 0, PATIENCE_MS);
+    expect(worker.outages()[0]).toMatch(
+      /: it has no such namespace\. Start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE\.$/,
+    );
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    ends.push(() => void connection.close());
+    await connection.workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs('1 day'),
+    });
+    await until('the worker to serve', serves(worker), PATIENCE_MS);
+    expect([worker.child.exitCode, worker.err()]).toEqual([null, '']);
+  },
+);
 
 it('a worker goes to Temporal directly, whatever proxies the environment names', async () => {
   let asked = 0;
