@@ -89,6 +89,8 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     expect(rotated.status).toBe(200);
     expect(rotated.body).toMatchObject({ id, key: { hint: 'next' } });
     expect(rotated.body.candidate).toBeNull();
+    const events = await api.get(`/v1/connections/${id}/events?type=request`);
+    expect(events.body.data).toMatchObject([{ actor: 'bootstrap', message: 'Asked to rotate to key …next.' }]);
   });
 
   it.each(['key_invalid', 'key_forbidden', 'organization_mismatch', 'individual_account'] as const)(

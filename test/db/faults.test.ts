@@ -44,6 +44,19 @@ const as =
     url.pathname = `/${name}`;
   };
 
+it('a statement that the role may not make is told as that, and not as a fault of ours', async () => {
+  const database = openDatabase(databaseUrl(inject('postgresUrl'), 'postgres'), { max: 1, name: 'meterline test' });
+  const refused: unknown = await database.db
+    .transaction(async (tx) => {
+      await tx.execute(sql.raw(`set local role ${NO_LOGIN}`));
+      await tx.execute(sql`select from pg_authid`);
+    })
+    .catch((error: unknown) => error);
+  await database.close();
+  expect(databaseFault(refused)).toMatchObject({ code: '42501', unavailable: true, isOfContent: false });
+  expect(databaseFault(refused)?.message).toMatch(/^The user in DATABASE_URL lacks a right in the database: grant it/);
+});
+
 describe('Postgres, where it lets nobody in,', () => {
   it.each<[string, string, (url: URL) => void, RegExp]>([
     [

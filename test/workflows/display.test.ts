@@ -155,6 +155,24 @@ describe('a failure', () => {
   });
 });
 
+describe('a key about which Anthropic says nothing', () => {
+  it('holds up a pause for seconds, and is asked about again later', { timeout: 90_000 }, async () => {
+    const { id } = await connected('Silent');
+    const { control } = world.simulator;
+    const { key } = control.addKey({ organization: control.keys().at(-1)?.organization ?? '' });
+    control.fault({ kind: 'stall_headers', key, times: 'always' });
+    const keyId = await world.stage(id, key);
+    await world.signal(id, 'rotateKey', { keyId });
+    await until('it to be asked', () => control.faults().some(({ fired }) => fired > 0));
+    await world.signal(id, 'pause');
+    await until('paused', async () => (await stateOf(world.database.db, id)).status === 'paused', 45_000);
+    const [candidate] = (await keysOf(world.database.db, id)).filter(({ state }) => state === 'candidate');
+    expect(candidate?.fault).toBe('upstream_unavailable');
+    expect((await shown(id)).candidate?.error).toMatchObject({ code: 'upstream_unavailable' });
+    control.clearFaults();
+  });
+});
+
 describe('a paused connection', () => {
   it('says so in its last timer, and names no instant', async () => {
     const { id } = await connected('Paused');
