@@ -22,4 +22,9 @@ keep() {
 openssl rand -hex 32 | keep postgres-password
 printf 'postgres://meterline:%s@postgres:5432/meterline\n' "$(cat secrets/postgres-password)" | keep database-url
 printf 'first:%s\n' "$(openssl rand -base64 32)" | keep encryption-keys
-printf 'mtl_%s\n' "$(openssl rand -hex 32)" | keep api-token
+
+# In the form that every token has: a prefix, 192 random bits, and a checksum by which scanners know one.
+url_safe() { openssl base64 -A | tr '+/' '-_'; }
+token="meterline_$(openssl rand 24 | url_safe)"
+checksum=$(printf '%s' "$token" | openssl dgst -sha256 -binary | url_safe | cut -c 1-6)
+printf '%s%s\n' "$token" "$checksum" | keep api-token

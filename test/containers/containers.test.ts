@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { isWholeToken } from '../../db/tokens.ts';
 import { loadConfig } from '../../config/config.ts';
 import { OPTIONAL_FILES, compose, filesOfEntrypoint, path, read, serviceOf, temporaryFolder } from './support.ts';
 
@@ -176,6 +177,7 @@ describe('the secrets', () => {
     });
     expect(new URL(config.databaseUrl ?? '').password).toBe(secret('postgres-password'));
     expect(config.encryptionKeys[0]?.key.length).toBe(32);
+    expect(isWholeToken(secret('api-token'))).toBe(true);
     const first = all();
     expect(make(directory)).not.toContain('is made');
     expect(all()).toEqual(first);
