@@ -147,7 +147,8 @@ function faultsOfTls(given: ReadonlyMap<string, string>): string[] {
     faults.push(`takes of TLS no other parameters than ${TLS_PARAMETERS.join(', ')}: not ${unknown.join(', ')}`);
   if (mode !== undefined && !SSL_MODES.some((known) => known === mode))
     faults.push(`must have as sslmode one of ${SSL_MODES.join(', ')}`);
-  if (rootCert !== undefined && !verifies(mode)) faults.push('has sslrootcert, which needs sslmode=verify-full, verify-ca or require');
+  if (rootCert !== undefined && !verifies(mode))
+    faults.push('has sslrootcert, which needs sslmode=verify-full, verify-ca or require');
   if (rootCert !== undefined && !holdsCertificates(rootCert))
     faults.push('names as sslrootcert no file of certificates');
   if (negotiation !== undefined && !(negotiation === 'postgres' || (negotiation === 'direct' && verifies(mode))))

@@ -43,7 +43,9 @@ describe('workflow code', () => {
     await Worker.runReplayHistory({ ...code, dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER } }, history);
   });
 
-  it.each(fixtures)('left no key in %s', (name) => {
-    expect(readFileSync(HISTORIES + name, 'utf8')).not.toMatch(/sk-ant|c2stYW50/);
+  it.each(fixtures)('left no key and no place of a machine in %s', (name) => {
+    const text = readFileSync(HISTORIES + name, 'utf8');
+    expect(text).not.toMatch(/sk-ant|c2stYW50/);
+    expect(text).not.toMatch(/[( ](?:file:\/\/)?\/[^" ]+\.[jt]s:\d/);
   });
 });
