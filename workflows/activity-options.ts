@@ -31,12 +31,11 @@ export const QUESTION: ActivityOptions = {
 
 /**
  * The question whose a key is: one small reply. Meanwhile nothing else is decided, so that a server which says nothing
- * holds up a pause or a disconnect for this long at most.
+ * holds up a pause or a disconnect for about half a minute.
  */
 export const KEY_QUESTION: ActivityOptions = {
   ...QUESTION,
-  startToCloseTimeout: '20 seconds',
-  scheduleToCloseTimeout: '25 seconds',
+  startToCloseTimeout: '10 seconds',
 };
 
 /** Reading many days. It may be long, and commits as it goes, so only silence is a fault. */
