@@ -236,7 +236,10 @@ function summaryOfWait({ loaded, sync: running }: State, step: Step): string {
 async function tryKey(state: State, keyId: string): Promise<void> {
   const { connectionId } = state;
   try {
-    await asking.tryKey.executeWithOptions({ summary: `asks Anthropic about key ${keyId}` }, [{ connectionId, keyId }]);
+    const summary = `asks Anthropic about key ${keyId}`;
+    const verdict = await asking.tryKey.executeWithOptions({ summary }, [{ connectionId, keyId }]);
+    // What was read just before was read with another key: a sync with the new one is no repetition.
+    if (verdict === 'accepted') state.justSynced = null;
   } catch (error) {
     if (isCancellation(error)) throw error;
     await postgres.deferKey({ connectionId, keyId, fault: detailsOf(error).fault, nowMs: Date.now() });
