@@ -122,7 +122,7 @@ function callsOf({ paths, components }) {
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, { operationId, parameters = [], requestBody }]) => {
       const [ids, query] = ['path', 'query'].map((place) => parameters.filter((one) => one.in === place));
-      const given = ids.map(({ name }) => `path: { ${name}: CONNECTION }`);
+      const given = ids.length === 0 ? [] : [`path: { ${ids.map(({ name }) => `${name}: CONNECTION`).join(', ')} }`];
       const call = (params, body = '') =>
         `client.${method.toUpperCase()}('${path}', { ${params.length === 0 ? '' : `params: { ${params} }, `}${body} })`;
       if (method === 'get') {

@@ -87,7 +87,7 @@ const list = endpoint({
   body: nothing,
   out: keyList,
   statuses: { 200: 'A page of keys. No key is shown but its last four characters.' },
-  refusals: [],
+  refusals: ['conflict'],
   handle: async ({ id: asked, query: { state, limit, after } }, deps) => {
     const { id } = await standingOf(deps, asked);
     const found = await listKeys(deps.db, id, {

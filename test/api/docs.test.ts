@@ -123,6 +123,15 @@ describe('/openapi.json', () => {
     });
   });
 
+  it('documents the 409 of each list that goes on with "after"', async () => {
+    const { paths } = await readDocument();
+    const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
+    const lists = operations.filter(({ parameters = [] }) => parameters.some((one) => one['name'] === 'after'));
+    expect(lists.length).toBeGreaterThan(5);
+    for (const { operationId, responses } of lists)
+      expect([operationId, '409' in responses]).toEqual([operationId, true]);
+  });
+
   it('names operations as functions are named, and the names stay', async () => {
     const { paths } = await readDocument();
     const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
