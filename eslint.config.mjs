@@ -5,15 +5,16 @@ import prettier from 'eslint-config-prettier';
 const ROOMS = {
   domain: [],
   config: ['domain'],
-  anthropic: ['domain'],
-  db: ['domain', 'config'],
+  runtime: ['domain', 'config'],
+  anthropic: ['domain', 'runtime'],
+  db: ['domain', 'config', 'runtime'],
   workflows: ['domain'],
-  activities: ['domain', 'anthropic', 'db'],
-  worker: ['domain', 'config', 'anthropic', 'db', 'activities', 'workflows'],
-  api: ['domain', 'config', 'db', 'workflows'],
-  commands: ['domain', 'config', 'db'],
+  activities: ['domain', 'runtime', 'anthropic', 'db'],
+  worker: ['domain', 'config', 'runtime', 'anthropic', 'db', 'activities', 'workflows'],
+  api: ['domain', 'config', 'runtime', 'db', 'workflows'],
+  commands: ['domain', 'config', 'runtime', 'db'],
   simulator: [],
-  local: ['domain', 'config', 'db'],
+  local: ['domain', 'config', 'runtime', 'db'],
   bench: ['domain', 'db', 'local'],
 };
 
@@ -70,7 +71,7 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: '^\\.\\./(?:anthropic|db|api|worker|commands|config|simulator|local|test)/',
+              regex: '^\\.\\./(?:anthropic|db|api|worker|commands|config|runtime|simulator|local|test)/',
               message: 'workflows/ may import only from domain/, and types from activities/.',
             },
             {

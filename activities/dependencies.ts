@@ -1,6 +1,6 @@
 import type { Transport } from '../anthropic/transport.ts';
-import type { Db } from '../db/database.ts';
-import type { KeyRing } from '../db/key-ring.ts';
+import type { Db } from '../db/core/database.ts';
+import type { KeyRing } from '../db/keys/key-ring.ts';
 
 /** What activities work with. Made once by the worker. */
 export interface Dependencies {

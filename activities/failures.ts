@@ -2,10 +2,10 @@ import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporal
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { AnthropicError, invalidReply } from '../anthropic/failure.ts';
 import { LargeDay } from '../anthropic/report.ts';
-import { databaseFault } from '../db/database.ts';
-import { KeyUnreadableError } from '../db/key-ring.ts';
-import { ConnectionGoneError } from '../db/live.ts';
-import { SumTooLargeError } from '../db/series.ts';
+import { databaseFault } from '../db/core/database.ts';
+import { KeyUnreadableError } from '../db/keys/key-ring.ts';
+import { ConnectionGoneError } from '../db/connections/live.ts';
+import { SumTooLargeError } from '../db/ledger/series.ts';
 import type { Day } from '../domain/days.ts';
 import {
   failureKind,

@@ -1,9 +1,9 @@
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
-import type { Db } from '../db/database.ts';
-import { addEvent } from '../db/events.ts';
-import { saveWorkspaces } from '../db/workspaces.ts';
+import type { Db } from '../db/core/database.ts';
+import { addEvent } from '../db/connections/events.ts';
+import { saveWorkspaces } from '../db/connections/workspaces.ts';
 import { isOfContent } from '../domain/failures.ts';
 import { faultOfContent } from './failures.ts';
 import { isLastTry } from './reading.ts';

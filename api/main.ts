@@ -1,15 +1,15 @@
 import type { Logger } from 'pino';
 import { placesOf, warningsOf } from '../config/database-url.ts';
 import { loadEnvironment } from '../config/environment.ts';
-import { openLog } from '../config/log.ts';
-import { announceReady, configuredSoon, exitWith, onStop } from '../config/process.ts';
-import { databaseFault, openDatabase, type Db } from '../db/database.ts';
-import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
-import { NEWER_SCHEMA, checkSchema } from '../db/schema-state.ts';
-import { checkStoredKeys, saidOfStoredKeys } from '../db/stored-keys.ts';
-import { createApp } from './app.ts';
-import { scrubbed } from './problems.ts';
-import { ListenError, closeServer, createHttpServer, listen } from './server.ts';
+import { openLog } from '../runtime/log.ts';
+import { announceReady, configuredSoon, exitWith, onStop } from '../runtime/process.ts';
+import { databaseFault, openDatabase, type Db } from '../db/core/database.ts';
+import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
+import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
+import { checkStoredKeys, saidOfStoredKeys } from '../db/keys/stored-keys.ts';
+import { createApp } from './http/app.ts';
+import { scrubbed } from './http/problems.ts';
+import { ListenError, closeServer, createHttpServer, listen } from './http/server.ts';
 import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from './temporal.ts';
 
 const POOL_SIZE = 10;

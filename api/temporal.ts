@@ -8,7 +8,7 @@ import {
 } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
 import type { TemporalSettings } from '../config/temporal.ts';
-import type { SignalName } from '../domain/messages.ts';
+import type { SignalName } from '../domain/connection/messages.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
 /** What the API asks of Temporal: to start a connection's workflow, and to signal it. Nothing else. */

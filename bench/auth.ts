@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
-import { openDatabase, type Db } from '../db/database.ts';
-import { createToken, findToken, hashToken, revokeToken } from '../db/tokens.ts';
+import { openDatabase, type Db } from '../db/core/database.ts';
+import { createToken, findToken, hashToken, revokeToken } from '../db/tokens/tokens.ts';
 
 /** What authentication costs. Times are medians in microseconds, of one request after another. */
 export interface AuthCost {

@@ -1,7 +1,7 @@
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
 import { withEmbedded } from '../config/embedded.ts';
-import { exitWith } from '../config/process.ts';
-import { databaseFault, openDatabase, type Db } from '../db/database.ts';
+import { exitWith } from '../runtime/process.ts';
+import { databaseFault, openDatabase, type Db } from '../db/core/database.ts';
 
 /** The words of a command line are not ones that the command takes. */
 export class UsageError extends Error {

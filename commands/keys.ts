@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createKeyRing, type KeyRing } from '../db/key-ring.ts';
+import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import {
   checkStoredKeys,
   nameOf,
@@ -7,7 +7,7 @@ import {
   saidOfStoredKeys,
   type StoredKey,
   type StoredKeysReport,
-} from '../db/stored-keys.ts';
+} from '../db/keys/stored-keys.ts';
 import { UsageError, runCommand, table, withDatabase, type Surroundings } from './command.ts';
 
 /** `npm run keys`: the life of the encryption keys, from a new one to the end of the old one. */

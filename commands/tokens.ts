@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens.ts';
+import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens/tokens.ts';
 import { COMMAND, TOKEN_ROLES, faultOfTokenName, type TokenRole } from '../domain/tokens.ts';
 import { UsageError, runCommand, table, withDatabase } from './command.ts';
 

@@ -1,9 +1,9 @@
 import { loadConfig } from '../config/config.ts';
-import { openLog } from '../config/log.ts';
-import { configured, exitWith } from '../config/process.ts';
-import { databaseFault } from './database.ts';
-import { NO_RIGHT, adviceOn } from './faults.ts';
-import { migrateDatabase } from './migrate.ts';
+import { openLog } from '../runtime/log.ts';
+import { configured, exitWith } from '../runtime/process.ts';
+import { databaseFault } from './core/database.ts';
+import { NO_RIGHT, adviceOn } from './core/failures.ts';
+import { migrateDatabase } from './core/migrate.ts';
 
 const OWNER = 'The user in DATABASE_URL must own the database, or may at least create schemas and tables in it.';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError, loadConfig } from '../config/config.ts';
-import { exitWith } from '../config/process.ts';
+import { exitWith } from '../runtime/process.ts';
 import { messageOf } from './processes.ts';
 import { runningOn } from './run-file.ts';
 import { findTemporalCli } from './temporal-binaries.ts';

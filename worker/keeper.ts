@@ -1,11 +1,11 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections.ts';
-import { databaseFault, type Db } from '../db/database.ts';
-import { adviceOn } from '../db/faults.ts';
-import { destroyForgottenCandidates } from '../db/key-ends.ts';
-import { listUntold } from '../db/keys.ts';
-import { endFrozenSessions } from '../db/sessions.ts';
+import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections/connections.ts';
+import { databaseFault, type Db } from '../db/core/database.ts';
+import { adviceOn } from '../db/core/failures.ts';
+import { destroyForgottenCandidates } from '../db/keys/ends.ts';
+import { listUntold } from '../db/keys/keys.ts';
+import { endFrozenSessions } from '../db/core/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
 import { reasonOf, type Outages } from './outages.ts';
 

@@ -4,9 +4,9 @@ import { msToNumber } from '@temporalio/common/lib/time.js';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { z } from 'zod';
 import type { FailureDetails } from '../activities/failures.ts';
-import type { Db } from '../db/database.ts';
-import { keepWaiting } from '../db/syncs.ts';
-import type { Waiting } from '../domain/waiting.ts';
+import type { Db } from '../db/core/database.ts';
+import { keepWaiting } from '../db/ledger/syncs.ts';
+import type { Waiting } from '../domain/connection/waiting.ts';
 import { CONNECTION_WORKFLOW, SYNC_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
 /** A shorter wait is over before anybody reads of it, and is not worth a line in the connection's timeline. */

@@ -25,10 +25,10 @@ import {
   type Decision,
   type Step,
   type SyncPlan,
-} from '../domain/decide.ts';
-import type { Message } from '../domain/messages.ts';
-import type { Status } from '../domain/statuses.ts';
-import { stillWaiting } from '../domain/waiting.ts';
+} from '../domain/connection/decide.ts';
+import type { Message } from '../domain/connection/messages.ts';
+import type { Status } from '../domain/connection/statuses.ts';
+import { stillWaiting } from '../domain/connection/waiting.ts';
 import { DELETION, POSTGRES, KEY_QUESTION, QUESTION } from './activity-options.ts';
 import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
 import { detailsOf, failureWith } from './failures.ts';

@@ -2,9 +2,9 @@ import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@tempor
 import type { SearchAttributePair } from '@temporalio/common';
 import type { LoadedConnection } from '../activities/connection.ts';
 import type { DayRange } from '../domain/days.ts';
-import { isDoubted, type Facts, type Step, type SyncPlan } from '../domain/decide.ts';
+import { isDoubted, type Facts, type Step, type SyncPlan } from '../domain/connection/decide.ts';
 import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
-import { stillWaiting, type Waiting } from '../domain/waiting.ts';
+import { stillWaiting, type Waiting } from '../domain/connection/waiting.ts';
 import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
 

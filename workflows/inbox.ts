@@ -1,5 +1,11 @@
 import { defineSignal, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
-import { describeMessage, isSignalName, parseSignal, unknownSignal, type Message } from '../domain/messages.ts';
+import {
+  describeMessage,
+  isSignalName,
+  parseSignal,
+  unknownSignal,
+  type Message,
+} from '../domain/connection/messages.ts';
 import { signalDescriptions, syncEnded, wake, type ConnectionInput } from './messages.ts';
 
 /** What a connection was told and has not acted on yet. */

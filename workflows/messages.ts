@@ -1,5 +1,5 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
-import type { Message, SignalName } from '../domain/messages.ts';
+import type { Message, SignalName } from '../domain/connection/messages.ts';
 
 /** The type of the workflow that is a connection's life, and of the one that reads a window of days for it. */
 export const CONNECTION_WORKFLOW = 'connection';

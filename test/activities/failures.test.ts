@@ -6,8 +6,8 @@ import { faultOfContent, translate } from '../../activities/failures.ts';
 import { AnthropicError } from '../../anthropic/failure.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import { createTransport } from '../../anthropic/transport.ts';
-import { openDatabase } from '../../db/database.ts';
-import { ConnectionGoneError } from '../../db/live.ts';
+import { openDatabase } from '../../db/core/database.ts';
+import { ConnectionGoneError } from '../../db/connections/live.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 
 const KEY = 'sk-ant-admin01-SECRETsecretSECRETsecret-wxyz';

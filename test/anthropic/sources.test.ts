@@ -5,22 +5,33 @@ import { expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** What an image holds. The embedded stack, the simulator and the benchmarks are not in it. */
-const ROOMS = ['activities', 'anthropic', 'api', 'commands', 'config', 'db', 'domain', 'worker', 'workflows'];
+const ROOMS = [
+  'activities',
+  'anthropic',
+  'api',
+  'commands',
+  'config',
+  'db',
+  'domain',
+  'runtime',
+  'worker',
+  'workflows',
+];
 
 /** Every file that can open a connection or a port, and by what. Nothing else of the product can. */
 const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   // To Anthropic.
   'anthropic/transport.ts': ['undici'],
   // Listens.
-  'api/server.ts': ['node:http'],
+  'api/http/server.ts': ['node:http'],
   // Listens for an instant, to see whether one can at HOST.
   'config/environment.ts': ['node:net'],
   // To Postgres, at DATABASE_URL.
-  'db/servers.ts': ['postgres'],
+  'db/core/servers.ts': ['postgres'],
   // Only the class of its errors is taken from it.
-  'db/faults.ts': ['postgres'],
+  'db/core/failures.ts': ['postgres'],
   // Only the check of a certificate is taken from it.
-  'db/tls.ts': ['node:tls'],
+  'db/core/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.
   'api/temporal.ts': ['@temporalio/client'],
   // Listens, where METERLINE_WORKER_HEALTH_PORT is set.

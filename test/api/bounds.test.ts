@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { BOUNDS, type Bounds } from '../../api/bounds.ts';
-import { createHttpServer, listen, type Patience } from '../../api/server.ts';
-import { Turns } from '../../api/turns.ts';
+import { BOUNDS, type Bounds } from '../../api/http/bounds.ts';
+import { createHttpServer, listen, type Patience } from '../../api/http/server.ts';
+import { Turns } from '../../api/http/turns.ts';
 import { until } from '../support/wait.ts';
 
 const MB = 1024 * 1024;

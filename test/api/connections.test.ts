@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Fault } from '../../domain/failures.ts';
-import { disconnect, keepRejection, recordFailure, setStatus } from '../../db/connections.ts';
-import { refuseKey } from '../../db/key-ends.ts';
-import { acceptKey, deferKey, openCandidate, stageKey } from '../../db/keys.ts';
-import { keys, syncs } from '../../db/schema.ts';
+import { disconnect, keepRejection, recordFailure, setStatus } from '../../db/connections/connections.ts';
+import { refuseKey } from '../../db/keys/ends.ts';
+import { acceptKey, deferKey, openCandidate, stageKey } from '../../db/keys/keys.ts';
+import { keys, syncs } from '../../db/core/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/app.ts';
-import { openApiDocument } from '../../api/openapi.ts';
-import { problem } from '../../api/schemas.ts';
+import { endpoints } from '../../api/http/app.ts';
+import { openApiDocument } from '../../api/http/openapi.ts';
+import { problem } from '../../api/http/schemas.ts';
 import { loadConfig } from '../../config/config.ts';
 import { FAILURES, FAILURE_CODES, failureKind } from '../../domain/failures.ts';
 import { ADMIN_TOKEN, startApi, type Api } from './support.ts';

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/app.ts';
-import { openApiDocument } from '../../api/openapi.ts';
+import { endpoints } from '../../api/http/app.ts';
+import { openApiDocument } from '../../api/http/openapi.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { frames } from './fuzz/frames.ts';
 import { bytesOf, requestsAnywhere, requestsTo, type Known } from './fuzz/hostile.ts';

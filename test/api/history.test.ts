@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect } from '../../db/connections.ts';
-import { addEvent } from '../../db/events.ts';
-import { restatements, syncs } from '../../db/schema.ts';
+import { disconnect } from '../../db/connections/connections.ts';
+import { addEvent } from '../../db/connections/events.ts';
+import { restatements, syncs } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { NOW, TODAY, seedConnection, seedCovered, seedDay, seedWorkspace, startApi, type Api } from './support.ts';
 

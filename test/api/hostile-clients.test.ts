@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { createToken } from '../../db/tokens.ts';
+import { createToken } from '../../db/tokens/tokens.ts';
 import { MAKER } from '../db/support.ts';
 import { until } from '../support/wait.ts';
 import { apiProcesses, type ApiProcess, type ApiProcesses } from './process.ts';

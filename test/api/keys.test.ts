@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { refuseKey } from '../../db/key-ends.ts';
-import { acceptKey, deferKey, openCandidate } from '../../db/keys.ts';
-import { keys } from '../../db/schema.ts';
-import type { SignalName } from '../../domain/messages.ts';
+import { refuseKey } from '../../db/keys/ends.ts';
+import { acceptKey, deferKey, openCandidate } from '../../db/keys/keys.ts';
+import { keys } from '../../db/core/schema.ts';
+import type { SignalName } from '../../domain/connection/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';
 
 let api: Api;

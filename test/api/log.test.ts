@@ -186,7 +186,7 @@ describe('the log of the API', () => {
     const script = join(processes.directory, 'says-a-key.js');
     writeFileSync(
       script,
-      `import { openLog } from './config/log.js';
+      `import { openLog } from './runtime/log.js';
        const { log } = openLog('info', 'test');
        log.info({ deep: { key: 'sk-ant-admin01-CANARY' } }, 'a key: sk-ant-api03-CANARY');
        log.warn('the last line');

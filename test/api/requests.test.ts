@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../db/database.ts';
+import { openDatabase } from '../../db/core/database.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { ADMIN_TOKEN, CANARY, seedConnection, startApi, type Answer, type Api } from './support.ts';
 

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { createApp, type AppOptions } from '../../api/app.ts';
-import type { Bounds } from '../../api/bounds.ts';
-import { closeServer, createHttpServer, listen, type Patience } from '../../api/server.ts';
+import { createApp, type AppOptions } from '../../api/http/app.ts';
+import type { Bounds } from '../../api/http/bounds.ts';
+import { closeServer, createHttpServer, listen, type Patience } from '../../api/http/server.ts';
 import { TemporalUnavailableError, type Temporal } from '../../api/temporal.ts';
 import type { Config } from '../../config/config.ts';
-import type { Db } from '../../db/database.ts';
-import { createKeyRing } from '../../db/key-ring.ts';
+import type { Db } from '../../db/core/database.ts';
+import { createKeyRing } from '../../db/keys/key-ring.ts';
 import {
   connections,
   costLines,
@@ -16,13 +16,13 @@ import {
   usageLines,
   usageSeries,
   workspaces,
-} from '../../db/schema.ts';
+} from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import type { Fault } from '../../domain/failures.ts';
 import type { Report } from '../../domain/lines.ts';
-import type { SignalName } from '../../domain/messages.ts';
+import type { SignalName } from '../../domain/connection/messages.ts';
 import type { DayState } from '../../domain/reading.ts';
-import { isLive, type Status } from '../../domain/statuses.ts';
+import { isLive, type Status } from '../../domain/connection/statuses.ts';
 import { testDatabase } from '../support/postgres.ts';
 
 /** The instant at which the API of a test believes to be. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { disconnect } from '../../db/connections.ts';
-import { rows } from '../../db/database.ts';
-import { connections, workspaces } from '../../db/schema.ts';
+import { disconnect } from '../../db/connections/connections.ts';
+import { rows } from '../../db/core/database.ts';
+import { connections, workspaces } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import {
   NOW,

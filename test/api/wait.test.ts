@@ -4,11 +4,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { endpoint, type Deps } from '../../api/endpoint.ts';
-import { nothing } from '../../api/inputs.ts';
-import { health } from '../../api/schemas.ts';
-import { Turns } from '../../api/turns.ts';
-import { waitFor } from '../../api/wait.ts';
+import { endpoint, type Deps } from '../../api/http/endpoint.ts';
+import { nothing } from '../../api/http/inputs.ts';
+import { health } from '../../api/http/schemas.ts';
+import { Turns } from '../../api/http/turns.ts';
+import { waitFor } from '../../api/http/wait.ts';
 import { FakeTemporal, NOW, ring } from './support.ts';
 
 it('gives what is found, at once when it is there already', async () => {

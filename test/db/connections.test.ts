@@ -15,17 +15,17 @@ import {
   recordFailure,
   renameConnection,
   setStatus,
-} from '../../db/connections.ts';
-import { row } from '../../db/database.ts';
-import { refuseKey } from '../../db/key-ends.ts';
-import { deferKey, stageKey } from '../../db/keys.ts';
-import { reconcileDays, storedDays } from '../../db/ledger.ts';
-import { saveWorkspaces } from '../../db/workspaces.ts';
+} from '../../db/connections/connections.ts';
+import { row } from '../../db/core/database.ts';
+import { refuseKey } from '../../db/keys/ends.ts';
+import { deferKey, stageKey } from '../../db/keys/keys.ts';
+import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
+import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
-import type { Facts } from '../../domain/decide.ts';
+import type { Facts } from '../../domain/connection/decide.ts';
 import { REPORTS } from '../../domain/lines.ts';
 import { daysToRead } from '../../domain/reading.ts';
-import { STATUSES, isLive, mayFollow, type Status } from '../../domain/statuses.ts';
+import { STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, commitCost, commitUsage, connect } from './support.ts';

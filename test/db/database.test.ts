@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createConnection } from '../../db/connections.ts';
-import { databaseFault, openDatabase, row, rows, textArray, type DatabaseFault, type Db } from '../../db/database.ts';
-import { endFrozenSessions } from '../../db/sessions.ts';
+import { createConnection } from '../../db/connections/connections.ts';
+import {
+  databaseFault,
+  openDatabase,
+  row,
+  rows,
+  textArray,
+  type DatabaseFault,
+  type Db,
+} from '../../db/core/database.ts';
+import { endFrozenSessions } from '../../db/core/sessions.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseFault, openDatabase, type DatabaseFault } from '../../db/database.ts';
+import { databaseFault, openDatabase, type DatabaseFault } from '../../db/core/database.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 
 const suffix = randomBytes(6).toString('hex');

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createKeyRing, type Sealed } from '../../db/key-ring.ts';
+import { createKeyRing, type Sealed } from '../../db/keys/key-ring.ts';
 import { SECRET } from './support.ts';
 
 const key = randomBytes(32);

@@ -1,21 +1,29 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections.ts';
-import { row, rows, type Db } from '../../db/database.ts';
-import { addEvent, keepSignals } from '../../db/events.ts';
-import { loadVerdict } from '../../db/connection-views.ts';
-import { KeyUnreadableError, createKeyRing } from '../../db/key-ring.ts';
+import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections/connections.ts';
+import { row, rows, type Db } from '../../db/core/database.ts';
+import { addEvent, keepSignals } from '../../db/connections/events.ts';
+import { loadVerdict } from '../../db/connections/views.ts';
+import { KeyUnreadableError, createKeyRing } from '../../db/keys/key-ring.ts';
 import {
   destroyForgottenCandidates,
   destroySuperseded,
   discardCandidate,
   noteRotation,
   refuseKey,
-} from '../../db/key-ends.ts';
-import { acceptKey, deferKey, markKeyUsed, openActiveKey, openCandidate, restoreKey, stageKey } from '../../db/keys.ts';
-import { keys } from '../../db/schema.ts';
-import { takeSyncNumber } from '../../db/syncs.ts';
+} from '../../db/keys/ends.ts';
+import {
+  acceptKey,
+  deferKey,
+  markKeyUsed,
+  openActiveKey,
+  openCandidate,
+  restoreKey,
+  stageKey,
+} from '../../db/keys/keys.ts';
+import { keys } from '../../db/core/schema.ts';
+import { takeSyncNumber } from '../../db/ledger/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, connect } from './support.ts';

@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect, setStatus } from '../../db/connections.ts';
-import { row, rows, type Db } from '../../db/database.ts';
-import { beginReading, commitDays, flagDays, reconcileDays, storedDays, type DayOutcome } from '../../db/ledger.ts';
-import { ConnectionGoneError } from '../../db/live.ts';
-import { shareLive } from '../../db/live.ts';
-import { costContent, seriesIdOf } from '../../db/series.ts';
-import { saveWorkspaces } from '../../db/workspaces.ts';
+import { disconnect, setStatus } from '../../db/connections/connections.ts';
+import { row, rows, type Db } from '../../db/core/database.ts';
+import {
+  beginReading,
+  commitDays,
+  flagDays,
+  reconcileDays,
+  storedDays,
+  type DayOutcome,
+} from '../../db/ledger/ledger.ts';
+import { ConnectionGoneError } from '../../db/connections/live.ts';
+import { shareLive } from '../../db/connections/live.ts';
+import { costContent, seriesIdOf } from '../../db/ledger/series.ts';
+import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';
 import { addDecimals } from '../../domain/money.ts';

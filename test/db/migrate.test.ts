@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { z } from 'zod';
-import { openDatabase, rows, type Database } from '../../db/database.ts';
-import { migrateDatabase } from '../../db/migrate.ts';
+import { openDatabase, rows, type Database } from '../../db/core/database.ts';
+import { migrateDatabase } from '../../db/core/migrate.ts';
 import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { testDatabase } from '../support/postgres.ts';
@@ -97,7 +97,7 @@ describe('npm run migrate', () => {
     });
 
   beforeAll(async () => {
-    built = await compileRooms(['config', 'db', 'domain']);
+    built = await compileRooms(['config', 'db', 'domain', 'runtime']);
     cpSync(new URL('../../db/migrations', import.meta.url), join(built.directory, 'db/migrations'), {
       recursive: true,
     });

@@ -1,12 +1,12 @@
 import { sql, type Query } from 'drizzle-orm';
 import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Db } from '../../db/database.ts';
-import { listOverdue } from '../../db/connections.ts';
-import { listEvents, listRestatements, listSyncs } from '../../db/history.ts';
-import { numberSeries } from '../../db/lines.ts';
-import { reportCosts } from '../../db/reports.ts';
-import { costContent } from '../../db/series.ts';
+import type { Db } from '../../db/core/database.ts';
+import { listOverdue } from '../../db/connections/connections.ts';
+import { listEvents, listRestatements, listSyncs } from '../../db/connections/history.ts';
+import { numberSeries } from '../../db/ledger/lines.ts';
+import { reportCosts } from '../../db/spend/spend.ts';
+import { costContent } from '../../db/ledger/series.ts';
 import { addDays } from '../../domain/days.ts';
 import type { CostLine } from '../../domain/lines.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

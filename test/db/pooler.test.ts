@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseFault, openDatabase, row, type Database } from '../../db/database.ts';
-import { endFrozenSessions } from '../../db/sessions.ts';
-import { migrateDatabase } from '../../db/migrate.ts';
+import { databaseFault, openDatabase, row, type Database } from '../../db/core/database.ts';
+import { endFrozenSessions } from '../../db/core/sessions.ts';
+import { migrateDatabase } from '../../db/core/migrate.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { z } from 'zod';
-import { databaseFault, openDatabase, type Database } from '../../db/database.ts';
-import { migrateDatabase } from '../../db/migrate.ts';
-import { LAST_MIGRATION_MS, checkSchema } from '../../db/schema-state.ts';
+import { databaseFault, openDatabase, type Database } from '../../db/core/database.ts';
+import { migrateDatabase } from '../../db/core/migrate.ts';
+import { LAST_MIGRATION_MS, checkSchema } from '../../db/core/schema-state.ts';
 import { startApi } from '../api/support.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 

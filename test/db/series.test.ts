@@ -8,7 +8,7 @@ import {
   identifyCost,
   identifyUsage,
   seriesIdOf,
-} from '../../db/series.ts';
+} from '../../db/ledger/series.ts';
 import { COST_DIMENSIONS, type CostLine, type Json } from '../../domain/lines.ts';
 import { canonicalDecimal } from '../../domain/money.ts';
 import { cost, usage } from './support.ts';

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { createConnection } from '../../db/connections.ts';
-import { row, rows, type Db } from '../../db/database.ts';
-import { createKeyRing } from '../../db/key-ring.ts';
-import { acceptKey } from '../../db/keys.ts';
-import { costContent, usageContent } from '../../db/series.ts';
-import { beginReading, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger.ts';
+import { createConnection } from '../../db/connections/connections.ts';
+import { row, rows, type Db } from '../../db/core/database.ts';
+import { createKeyRing } from '../../db/keys/key-ring.ts';
+import { acceptKey } from '../../db/keys/keys.ts';
+import { costContent, usageContent } from '../../db/ledger/series.ts';
+import { beginReading, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 

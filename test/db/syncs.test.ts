@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect, loadFacts } from '../../db/connections.ts';
-import { row } from '../../db/database.ts';
-import { acceptKey, stageKey } from '../../db/keys.ts';
+import { disconnect, loadFacts } from '../../db/connections/connections.ts';
+import { row } from '../../db/core/database.ts';
+import { acceptKey, stageKey } from '../../db/keys/keys.ts';
 import {
   addingDays,
   addSyncTraffic,
@@ -13,9 +13,9 @@ import {
   succeedSync,
   takeSyncNumber,
   type SyncRun,
-} from '../../db/syncs.ts';
+} from '../../db/ledger/syncs.ts';
 import { addDays } from '../../domain/days.ts';
-import type { Facts, SyncPlan } from '../../domain/decide.ts';
+import type { Facts, SyncPlan } from '../../domain/connection/decide.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf, syncsOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';

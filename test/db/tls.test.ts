@@ -14,9 +14,9 @@ import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseFault, openDatabase, row } from '../../db/database.ts';
-import { migrateDatabase } from '../../db/migrate.ts';
-import { readAddress } from '../../db/tls.ts';
+import { databaseFault, openDatabase, row } from '../../db/core/database.ts';
+import { migrateDatabase } from '../../db/core/migrate.ts';
+import { readAddress } from '../../db/core/tls.ts';
 import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'meterline-tls-'));

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Db } from '../../db/database.ts';
-import { tokens } from '../../db/schema.ts';
+import type { Db } from '../../db/core/database.ts';
+import { tokens } from '../../db/core/schema.ts';
 import {
   createToken,
   findToken,
@@ -11,7 +11,7 @@ import {
   revokeToken,
   type TokenInfo,
   type TokenMaker,
-} from '../../db/tokens.ts';
+} from '../../db/tokens/tokens.ts';
 import { COMMAND, faultOfTokenName } from '../../domain/tokens.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';

@@ -8,11 +8,11 @@ import {
   type CandidateFacts,
   type FailureFacts,
   type Facts,
-} from '../../domain/decide.ts';
-import type { Message } from '../../domain/messages.ts';
-import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
+} from '../../domain/connection/decide.ts';
+import type { Message } from '../../domain/connection/messages.ts';
+import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
 import { z } from 'zod';
-import { STATUSES, isLive, mayFollow } from '../../domain/statuses.ts';
+import { STATUSES, isLive, mayFollow } from '../../domain/connection/statuses.ts';
 
 const ID = '00000000-0000-4000-8000-000000000001';
 const KEY = '00000000-0000-4000-8000-00000000000a';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseSignal, unknownSignal, type SignalName } from '../../domain/messages.ts';
+import { parseSignal, unknownSignal, type SignalName } from '../../domain/connection/messages.ts';
 
 const names: SignalName[] = ['rotateKey', 'syncNow', 'pause', 'resume', 'disconnect'];
 

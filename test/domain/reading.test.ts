@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { canonicalDimensions, type Dimensions, type Json } from '../../domain/lines.ts';
 import { daysToRead, judge, type StoredDay } from '../../domain/reading.ts';
-import { backoffMs, lastDueMs, nextDueMs } from '../../domain/schedule.ts';
+import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
 
 const TODAY: Day = '2026-11-20';
 const window = { from: addDays(TODAY, -30), to: TODAY };

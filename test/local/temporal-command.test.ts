@@ -8,7 +8,7 @@ import { temporaryFolder, writeProgram } from './fakes.ts';
 
 let rooms: CompiledRooms;
 beforeAll(async () => {
-  rooms = await compileRooms(['domain', 'config', 'db', 'local']);
+  rooms = await compileRooms(['domain', 'config', 'runtime', 'db', 'local']);
 });
 afterAll(async () => {
   await rooms.remove();

@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { row } from '../../db/database.ts';
+import { row } from '../../db/core/database.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { keysOf, stateOf, syncsOf } from '../support/state.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { addDays } from '../../domain/days.ts';
-import type { Status } from '../../domain/statuses.ts';
+import type { Status } from '../../domain/connection/statuses.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
 import { connectionWorkflowId, wake } from '../../workflows/messages.ts';
 import { stateOf } from '../support/state.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
-import { databaseFault, rows, type Db } from '../../db/database.ts';
+import { databaseFault, rows, type Db } from '../../db/core/database.ts';
 
 const EVERY_MS = 100;
 

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { rows, type Db } from '../../db/database.ts';
+import { rows, type Db } from '../../db/core/database.ts';
 import type { Day } from '../../domain/days.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
 

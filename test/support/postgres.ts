@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
-import { openDatabase, type Database } from '../../db/database.ts';
+import { openDatabase, type Database } from '../../db/core/database.ts';
 import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
 
 /** A database of its own, with the present schema. */

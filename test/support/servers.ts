@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 import type { TestProject } from 'vitest/node';
-import { migrateDatabase } from '../../db/migrate.ts';
+import { migrateDatabase } from '../../db/core/migrate.ts';
 import { startPostgres } from '../../local/postgres.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { TEMPLATE, databaseUrl, onServer } from './databases.ts';

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import type { z } from 'zod';
-import { connectionDocument } from '../../api/documents.ts';
-import type { connection } from '../../api/schemas.ts';
-import { loadConnectionView } from '../../db/connection-views.ts';
-import { row } from '../../db/database.ts';
+import { connectionDocument } from '../../api/connections/documents.ts';
+import type { connection } from '../../api/http/schemas.ts';
+import { loadConnectionView } from '../../db/connections/views.ts';
+import { row } from '../../db/core/database.ts';
 import { dayOf, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
-import { isLive } from '../../domain/statuses.ts';
+import { isLive } from '../../domain/connection/statuses.ts';
 import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from './ledger.ts';
 import { isSyncing, keysOf, stateOf, syncsOf } from './state.ts';

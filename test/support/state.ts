@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
-import { rows, type Db } from '../../db/database.ts';
-import { sizeOf } from '../../db/syncs.ts';
-import type { Status } from '../../domain/statuses.ts';
+import { rows, type Db } from '../../db/core/database.ts';
+import { sizeOf } from '../../db/ledger/syncs.ts';
+import type { Status } from '../../domain/connection/statuses.ts';
 
 /** What a test asks of a connection. */
 export interface ConnectionState extends Record<string, unknown> {

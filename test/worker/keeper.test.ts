@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createConnection, extendHistory, listOverdue, listUntoldHistories } from '../../db/connections.ts';
-import { stageKey } from '../../db/keys.ts';
+import { createConnection, extendHistory, listOverdue, listUntoldHistories } from '../../db/connections/connections.ts';
+import { stageKey } from '../../db/keys/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
 import { keepConnections, someStandStill, tellOfWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, it } from 'vitest';
-import { extendHistory } from '../../db/connections.ts';
-import { rows } from '../../db/database.ts';
+import { extendHistory } from '../../db/connections/connections.ts';
+import { rows } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { connectionWorkflowId, wake } from '../../workflows/messages.ts';
 import { skippingWorld } from '../support/skipping.ts';

@@ -4,7 +4,7 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Activities } from '../../activities/activities.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
-import type { CandidateFacts, Facts } from '../../domain/decide.ts';
+import type { CandidateFacts, Facts } from '../../domain/connection/decide.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, signals } from '../../workflows/messages.ts';
 import { until } from '../support/wait.ts';

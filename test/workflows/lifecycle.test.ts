@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { row, rows } from '../../db/database.ts';
+import { row, rows } from '../../db/core/database.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { record } from '../support/histories.ts';

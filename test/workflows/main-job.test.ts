@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rows } from '../../db/database.ts';
+import { rows } from '../../db/core/database.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
 import { until } from '../support/wait.ts';

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { epochMs, row, rows } from '../../db/database.ts';
+import { epochMs, row, rows } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
-import { backoffMs } from '../../domain/schedule.ts';
+import { backoffMs } from '../../domain/connection/schedule.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
 import { keepConnections } from '../../worker/keeper.ts';
 import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';

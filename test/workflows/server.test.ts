@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { extendHistory } from '../../db/connections.ts';
+import { extendHistory } from '../../db/connections/connections.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { keepConnections } from '../../worker/keeper.ts';
 import {

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
-import { row } from '../../db/database.ts';
+import { row } from '../../db/core/database.ts';
 import { addDays } from '../../domain/days.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { skippingWorld } from '../support/skipping.ts';

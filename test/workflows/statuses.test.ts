@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { row, rows } from '../../db/database.ts';
+import { row, rows } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { failureKind } from '../../domain/failures.ts';
-import { backoffMs, nextDueMs } from '../../domain/schedule.ts';
-import { LIVE_STATUSES, TRANSITIONS, type Status } from '../../domain/statuses.ts';
+import { backoffMs, nextDueMs } from '../../domain/connection/schedule.ts';
+import { LIVE_STATUSES, TRANSITIONS, type Status } from '../../domain/connection/statuses.ts';
 import { SYNC_WORKFLOW, connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
 import type { SyncInput } from '../../workflows/sync.ts';
 import { skippingWorld } from '../support/skipping.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { row } from '../../db/database.ts';
+import { row } from '../../db/core/database.ts';
 import { addDays } from '../../domain/days.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
 import { connectionWorkflowId, wake } from '../../workflows/messages.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { stageKey } from '../../../db/keys.ts';
-import { createToken } from '../../../db/tokens.ts';
-import { restatements, syncs } from '../../../db/schema.ts';
+import { stageKey } from '../../../db/keys/keys.ts';
+import { createToken } from '../../../db/tokens/tokens.ts';
+import { restatements, syncs } from '../../../db/core/schema.ts';
 import { addDays } from '../../../domain/days.ts';
 import {
   CANARY,

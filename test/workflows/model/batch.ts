@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { addDays, dayOf, daysIn, startOfDayMs, type Day } from '../../../domain/days.ts';
-import { nextDueMs } from '../../../domain/schedule.ts';
+import { nextDueMs } from '../../../domain/connection/schedule.ts';
 import { keepConnections } from '../../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../../workflows/messages.ts';
 import { until } from '../../support/wait.ts';

@@ -1,7 +1,7 @@
 import { addDays, daysIn, type Day } from '../../../domain/days.ts';
 import { REPORTS } from '../../../domain/lines.ts';
 import { sameDecimal } from '../../../domain/money.ts';
-import type { Status } from '../../../domain/statuses.ts';
+import type { Status } from '../../../domain/connection/statuses.ts';
 import type { Life, Round } from './life.ts';
 import type { Seen, SeenDay } from './observe.ts';
 import { placeOf } from './revisions.ts';

@@ -1,5 +1,5 @@
 import type { Day } from '../../../domain/days.ts';
-import type { Status } from '../../../domain/statuses.ts';
+import type { Status } from '../../../domain/connection/statuses.ts';
 import type { Sequence } from './commands.ts';
 import type { Seen } from './observe.ts';
 import { placeOf, type Revisions } from './revisions.ts';

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { rows } from '../../../db/database.ts';
+import { rows } from '../../../db/core/database.ts';
 import type { World } from '../../support/world.ts';
 import type { ModelError } from './batch.ts';
 import type { RoundPlan } from './commands.ts';

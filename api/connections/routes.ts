@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { listConnectionViews, loadStanding, type Verdict } from '../../db/connections/views.ts';
+import { createConnection, isPurged, renameConnection } from '../../db/connections/connections.ts';
+import { addEvent } from '../../db/connections/events.ts';
+import { addDays } from '../../domain/days.ts';
+import { isLive } from '../../domain/connection/statuses.ts';
+import { connectionDocument } from './documents.ts';
+import { decodeCursor, pageOf } from '../http/cursor.ts';
+import { endpoint } from '../http/endpoint.ts';
+import { connectionsQuery, disconnectQuery, newConnection, nothing, renaming } from '../http/inputs.ts';
+import { knownForm, standingOf, shownConnection, todayOf } from './lookups.ts';
+import { Problem } from '../http/problems.ts';
+import { connection, connectionList } from '../http/schemas.ts';
+import { checkedKey, isAccepted, isTold, verdictOn } from '../keys/verdicts.ts';
+
+const tag = 'Connections';
+
+const create = endpoint({
+  method: 'post',
+  path: '/v1/connections',
+  tag,
+  operation: 'connectOrganization',
+  summary: 'Connects an organization with an Admin API key',
+  description:
+    "Waits up to 8 seconds for Anthropic's verdict on the key. A wrong key is a 422 at once: its connection is `refused`, absent from lists, and readable by the `connection_id` of the problem. The key is sealed before it is stored, and never shown again.",
+  query: nothing,
+  body: newConnection,
+  out: connection,
+  statuses: {
+    201: 'Anthropic accepted the key; reading begins.',
+    202: 'It is stored, and there is no verdict on the key yet: it is tried again on its own.',
+  },
+  refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'conflict'],
+  handle: async ({ body, actor, waitFor }, deps) => {
+    const secret = checkedKey(body.admin_api_key);
+    const [id, keyId, today] = [randomUUID(), randomUUID(), todayOf(deps)];
+    await createConnection(deps.db, deps.ring, {
+      id,
+      name: body.name,
+      began: addDays(today, 1 - body.backfill_days),
+      backfillTo: today,
+      keyId,
+      secret,
+      actor,
+    });
+    const started = await isTold(deps, id, () => deps.temporal.startConnection(id, body.name));
+    const verdict = started ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    const status = isAccepted(verdict, id) ? 201 : 202;
+    return { status, body: await shownConnection(deps, id), location: `/v1/connections/${id}` };
+  },
+});
+
+/** That Anthropic did not answer is an answer, too: it may be long until it does. */
+function hasAnswer(verdict: Verdict): boolean {
+  return verdict.status !== 'validating' || verdict.tries > 0;
+}
+
+const list = endpoint({
+  method: 'get',
+  path: '/v1/connections',
+  tag,
+  operation: 'listConnections',
+  summary: 'Lists connections, newest first; refused ones only when asked for by their status',
+  query: connectionsQuery,
+  body: nothing,
+  out: connectionList,
+  statuses: { 200: 'A page of connections.' },
+  refusals: ['conflict'],
+  handle: async ({ query }, deps) => {
+    const found = await listConnectionViews(
+      deps.db,
+      {
+        status: query.status ?? null,
+        after: query.after === undefined ? null : decodeCursor(query.after, z.guid()),
+        limit: query.limit + 1,
+      },
+      todayOf(deps),
+    );
+    const { page, next } = pageOf(found, query.limit, ({ id }) => id);
+    return { status: 200, body: { data: page.map((view) => connectionDocument(view, deps.settings)), next } };
+  },
+});
+
+const show = endpoint({
+  method: 'get',
+  path: '/v1/connections/:id',
+  tag,
+  operation: 'getConnection',
+  summary: 'Shows a connection, refused ones too',
+  description: 'Its status, days done and missing, last sync, and the last error with what to do about it.',
+  query: nothing,
+  body: nothing,
+  out: connection,
+  statuses: { 200: 'The connection.' },
+  refusals: [],
+  handle: async ({ id }, deps) => ({ status: 200, body: await shownConnection(deps, id) }),
+});
+
+const rename = endpoint({
+  method: 'patch',
+  path: '/v1/connections/:id',
+  tag,
+  operation: 'renameConnection',
+  summary: 'Gives a connection another name',
+  query: nothing,
+  body: renaming,
+  out: connection,
+  statuses: { 200: 'The connection.' },
+  refusals: [],
+  handle: async ({ id, body, actor }, deps) => {
+    if (!(await renameConnection(deps.db, knownForm(id), body.name, actor))) throw new Problem('not_found');
+    return { status: 200, body: await shownConnection(deps, id) };
+  },
+});
+
+const disconnect = endpoint({
+  method: 'delete',
+  path: '/v1/connections/:id',
+  tag,
+  operation: 'disconnectOrganization',
+  summary: 'Ends a connection and destroys its keys; what was read is kept, unless it is purged',
+  description:
+    'Waits up to 8 seconds until it is done. An ended connection can still be purged. The key itself stays valid at Anthropic until it is deleted in the Console.',
+  query: disconnectQuery,
+  body: nothing,
+  out: connection,
+  statuses: { 200: 'It is disconnected.', 202: 'It is asked for, and done once the worker runs.' },
+  refusals: ['conflict'],
+  handle: async ({ id: asked, query, actor, waitFor }, deps) => {
+    const { id, status } = await standingOf(deps, asked);
+    const isEnded = !isLive(status);
+    if (isEnded && !query.purge) throw new Problem('conflict', { detail: `The connection is ${status}.` });
+    const message = query.purge ? 'Asked to disconnect and to delete what was read.' : 'Asked to disconnect.';
+    await addEvent(deps.db, id, { type: 'request', actor, message });
+    await deps.temporal.signalConnection(id, 'disconnect', { purge: query.purge });
+    const done = await waitFor(async () => {
+      const ended = isEnded || (await loadStanding(deps.db, id))?.status === 'disconnected';
+      return ended && (!query.purge || (await isPurged(deps.db, id))) ? true : null;
+    });
+    return { status: done === true ? 200 : 202, body: await shownConnection(deps, id) };
+  },
+});
+
+/** Connections as a whole. */
+export const connectionRoutes = [create, list, show, rename, disconnect];

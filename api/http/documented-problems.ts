@@ -1,0 +1,95 @@
+import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
+import { failureKind, type FailureCode } from '../../domain/failures.ts';
+import type { Description } from './endpoint.ts';
+import { problem, type ProblemDocument } from './schemas.ts';
+
+/** A sentence in Markdown, where a bare `<` begins HTML and quoted text that has one is code. */
+export function markdownOf(sentence: string): string {
+  return sentence.replaceAll(/"([^"]*<[^"]*)"/g, '`$1`').replaceAll(/<(?![^`]*`)/g, '&lt;');
+}
+
+const header = (description: string, schema: { type: 'string' | 'integer'; minimum?: number }) => ({
+  description,
+  required: true,
+  schema,
+});
+
+/** A refusal that many routes share, under the name that it has in the document. */
+function shared(
+  id: string,
+  code: FailureCode,
+  more: { status?: number; why?: string; headers?: Record<string, ReturnType<typeof header>> } = {},
+): ZodOpenApiResponseObject {
+  const why = more.why === undefined ? line(code) : `\`${code}\`: ${more.why}`;
+  const headers = more.headers === undefined ? {} : { headers: more.headers };
+  return { id, ...refusal(why, exampleOf(code, more.status)), ...headers };
+}
+
+function refusal(description: string, example: ProblemDocument): ZodOpenApiResponseObject {
+  return { description, content: { 'application/problem+json': { schema: problem, example } } };
+}
+
+function exampleOf(code: FailureCode, status: number = failureKind(code).status): ProblemDocument {
+  const { message, action } = failureKind(code);
+  const errors = status === 400 ? { errors: [{ path: 'body.name', message: 'must not be empty' }] } : {};
+  return { type: `/docs#${code}`, title: message, status, detail: message, code, action, ...errors };
+}
+
+/** Why any request may be refused, by the status. */
+const ANY: ZodOpenApiResponsesObject = {
+  400: shared('InvalidRequest', 'invalid_request', {
+    why: 'The request does not fit this document. `errors` names each fault and where it is.',
+  }),
+  405: shared('MethodNotAllowed', 'method_not_allowed', {
+    headers: { Allow: header('The methods that this path takes.', { type: 'string' }) },
+  }),
+  408: shared('RequestTimeout', 'invalid_request', { status: 408, why: 'The request took too long to arrive.' }),
+  431: shared('HeadersTooLarge', 'too_large', { status: 431, why: 'Address and headers are larger than 8 kB.' }),
+  500: shared('InternalError', 'internal'),
+};
+
+const UNAVAILABLE = shared('Unavailable', 'unavailable');
+
+/** And one under /v1. */
+const UNDER_V1: ZodOpenApiResponsesObject = {
+  401: shared('Unauthorized', 'unauthorized', {
+    headers: { 'WWW-Authenticate': header('`Bearer`.', { type: 'string' }) },
+  }),
+  403: shared('Forbidden', 'forbidden'),
+  413: shared('TooLarge', 'too_large', { why: 'The body is larger than 16 kB.' }),
+  429: shared('TooManyRequests', 'too_many_requests', {
+    headers: { 'Retry-After': header('Seconds to wait.', { type: 'integer', minimum: 1 }) },
+  }),
+};
+
+const NOT_FOUND = shared('NotFound', 'not_found');
+
+/**
+ * What a route may be refused with, by the status: what any request may be, what any under /v1 or with an id in its path
+ * may be, and its own.
+ */
+export function refusalsOf({ path, refusals }: Description): ZodOpenApiResponsesObject {
+  const isUnderV1 = path.startsWith('/v1/');
+  const needsThing = path.includes(':') || refusals.includes('not_found');
+  const own = new Map<number, FailureCode[]>();
+  for (const code of refusals) {
+    const { status } = failureKind(code);
+    own.set(status, [...(own.get(status) ?? []), code]);
+  }
+  return {
+    ...Object.fromEntries(
+      [...own].map(([status, codes]) => {
+        const [first = 'internal'] = codes;
+        return [status, refusal(codes.map(line).join('\n\n'), exampleOf(first))];
+      }),
+    ),
+    ...ANY,
+    ...(isUnderV1 || refusals.includes('unavailable') ? { 503: UNAVAILABLE } : {}),
+    ...(isUnderV1 ? UNDER_V1 : {}),
+    ...(needsThing ? { 404: NOT_FOUND } : {}),
+  };
+}
+
+function line(code: FailureCode): string {
+  return `\`${code}\`: ${markdownOf(failureKind(code).message)}`;
+}

@@ -1,0 +1,168 @@
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import { databaseFault, type DatabaseFault, type Db } from '../../db/core/database.ts';
+import { NO_RIGHT, READ_ONLY, SchemaError, isOfSchema, isRefusal } from '../../db/core/failures.ts';
+import { checkSchema } from '../../db/core/schema-state.ts';
+import { failureKind, type FailureCode } from '../../domain/failures.ts';
+import type { ProblemDocument, RequestFault } from './schemas.ts';
+import { TemporalUnavailableError } from '../temporal.ts';
+
+/** A request that is answered with a problem document (RFC 9457) instead of what it asked for. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly detail: string | undefined;
+  readonly errors: readonly RequestFault[] | undefined;
+  readonly extra: Readonly<Record<string, unknown>>;
+  constructor(
+    readonly code: FailureCode,
+    options: { detail?: string; errors?: readonly RequestFault[]; extra?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(code);
+    this.detail = options.detail;
+    this.errors = options.errors;
+    this.extra = options.extra ?? {};
+  }
+}
+
+/** A fault of a request at one place in it. */
+export function invalid(path: string, message: string): Problem {
+  return new Problem('invalid_request', { errors: [{ path, message }] });
+}
+
+/**
+ * A request that the OpenAPI document allows, one part of which contradicts another, the calendar or what is there.
+ * What the document does not allow is {@link invalid}.
+ */
+export function contradiction(path: string, message: string): Problem {
+  const name = path.split('.').at(-1) ?? path;
+  return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
+}
+
+/** The faults that zod found, by where they are. Nothing of the input is in them but the names of its fields. */
+export function faultsOf(error: z.ZodError, part: 'body' | 'query'): RequestFault[] {
+  return error.issues.flatMap((issue): RequestFault[] => {
+    const path = [part, ...issue.path.map(String)].join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    // Somebody may have put a secret where a name belongs.
+    return issue.keys.map((key) => ({
+      path: /^[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
+      message: 'is not taken here',
+    }));
+  });
+}
+
+/** Answers a request with another method than those that its path takes. */
+export function onlyMethods(allowed: readonly string[]): RequestHandler {
+  const names = allowed.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
+  return (_request, response) => {
+    response.set('Allow', names.join(', '));
+    throw new Problem('method_not_allowed', { detail: `This path takes ${names.join(' and ')}.` });
+  };
+}
+
+/** Answers a request for which there is no route. */
+export const notFound: RequestHandler = () => {
+  throw new Problem('not_found');
+};
+
+/** Turns whatever a handler threw into a problem document. What is not meant for the caller goes to the log only. */
+export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
+  return async (error: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const problem = problemOf(error);
+    if (problem !== null) {
+      if (error instanceof TemporalUnavailableError) {
+        log.warn({ reqId: request.id, reason: error.reason }, 'Temporal does not answer');
+      }
+      sendProblem(response, problem);
+      return;
+    }
+    const fault = databaseFault(error);
+    const detail = fault === null ? null : await whyUnavailable(fault, db);
+    log.error({ reqId: request.id, ...scrubbed(error), ...(detail === null ? {} : { detail }) }, 'A request failed');
+    const extra = idOf(request);
+    sendProblem(
+      response,
+      detail === null ? new Problem('internal', { extra }) : new Problem('unavailable', { detail, extra }),
+    );
+  };
+}
+
+/** What of a fault of the database may be told to anybody; null where it is available, and the fault is our own. */
+export async function whyUnavailable(fault: DatabaseFault, db: Db): Promise<string | null> {
+  if (isOfSchema(fault)) {
+    const state: unknown = await checkSchema(db).catch((error: unknown) => error);
+    return state instanceof SchemaError ? `${state.message}.` : null;
+  }
+  if (!fault.unavailable) return null;
+  if (fault.code === READ_ONLY) {
+    return 'Postgres is read-only, be it a standby or for a failover, so nothing was changed.';
+  }
+  if (fault.code === NO_RIGHT)
+    return 'The role that the API uses in Postgres lacks a right. The log of the API says more.';
+  if (isRefusal(fault)) return 'Postgres does not let the API in. The log of the API says why.';
+  return 'Postgres does not answer.';
+}
+
+function idOf(request: { id: unknown }): { request_id: string } {
+  return { request_id: String(request.id) };
+}
+
+function problemOf(error: unknown): Problem | null {
+  if (error instanceof Problem) return error;
+  if (error instanceof TemporalUnavailableError) {
+    return new Problem('unavailable', { detail: 'Temporal does not answer, so nothing was changed.' });
+  }
+  // An id that is not even text is no more known than any other.
+  if (error instanceof URIError) return new Problem('not_found');
+  return bodyProblemOf(error) ?? fileProblemOf(error);
+}
+
+/** What Express' body parser refuses. Its own messages quote the body. */
+function bodyProblemOf(error: unknown): Problem | null {
+  if (!(error instanceof Error) || !('type' in error) || !('status' in error)) return null;
+  if (error.status === 413) return new Problem('too_large');
+  if (error.type === 'entity.parse.failed') return invalid('body', 'is not a JSON object');
+  if (error.status === 400 || error.status === 415) return invalid('body', 'cannot be read as plain JSON in UTF-8');
+  return null;
+}
+
+/** What Express' file server refuses: a condition that does not hold, or a part that the file has not. */
+function fileProblemOf(error: unknown): Problem | null {
+  if (!(error instanceof Error) || !('status' in error)) return null;
+  const isRefused = error.status === 412 || error.status === 416;
+  return isRefused ? invalid('headers', 'ask for a file, or a part of one, that is not there') : null;
+}
+
+function sendProblem(response: Response, problem: Problem): void {
+  const { status, message, action } = failureKind(problem.code);
+  const document: ProblemDocument = {
+    type: `/docs#${problem.code}`,
+    title: message,
+    status,
+    detail: problem.detail ?? message,
+    code: problem.code,
+    action,
+    ...(problem.errors === undefined ? {} : { errors: [...problem.errors] }),
+    ...problem.extra,
+  };
+  send(response, document);
+}
+
+function send(response: Response, document: ProblemDocument): void {
+  response.status(document.status).type('application/problem+json').send(JSON.stringify(document));
+}
+
+const KEY = /sk-ant-[\w-]*/g;
+
+/** An error as it may be logged: no bind values, no secrets, but where it came from. */
+export function scrubbed(error: unknown): { error: string; message: string; stack: string[] } {
+  if (!(error instanceof Error)) return { error: typeof error, message: '', stack: [] };
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const message = databaseFault(error)?.message ?? error.message.replace(KEY, 'sk-ant-…').slice(0, 500);
+  return { error: error.name, message, stack: frames.slice(0, 12).map((line) => line.trim()) };
+}

@@ -1,0 +1,53 @@
+import { reportCosts } from '../../db/spend/spend.ts';
+import { groupFields, nextOf, reportQueryOf, valueOf } from './aggregation.ts';
+import { endpoint } from '../http/endpoint.ts';
+import { costsQuery, nothing } from '../http/inputs.ts';
+import { costs as costsOut } from './schemas.ts';
+
+const costs = endpoint({
+  method: 'get',
+  path: '/v1/costs',
+  tag: 'Costs and usage',
+  operation: 'getCosts',
+  summary: 'Adds up costs of a range of days: the last 31, or up to 1100',
+  description:
+    'Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range, whatever the page. `provisional_days`, `missing_days` and `uncovered_days` say how much of the range the sums do not know for certain.',
+  query: costsQuery,
+  body: nothing,
+  out: costsOut,
+  statuses: { 200: 'A page of rows, with the total of the whole range.' },
+  refusals: ['not_found', 'conflict'],
+  inTurn: true,
+  handle: async ({ query: asked }, deps) => {
+    const query = await reportQueryOf(deps, asked);
+    const report = await reportCosts(deps.db, query);
+    const page = report.data.slice(0, asked.limit);
+    const last = report.data.length > asked.limit ? page.at(-1) : undefined;
+    const { groupBy, from, to } = query;
+    return {
+      status: 200,
+      body: {
+        from,
+        to,
+        group_by: [...groupBy],
+        data: page.map((row) => ({
+          ...groupFields(groupBy, row),
+          token_type: valueOf(groupBy, row.key, 'token_type'),
+          cost_type: valueOf(groupBy, row.key, 'cost_type'),
+          description: valueOf(groupBy, row.key, 'description'),
+          currency: valueOf(groupBy, row.key, 'currency') ?? undefined,
+          amount: row.amount,
+        })),
+        total: report.total,
+        other_currencies: [...report.otherCurrencies],
+        provisional_days: report.provisionalDays,
+        missing_days: report.missingDays,
+        uncovered_days: report.uncoveredDays,
+        next: last === undefined ? null : nextOf(query, last.key),
+      },
+    };
+  },
+});
+
+/** Costs. */
+export const costRoutes = [costs];

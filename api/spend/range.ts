@@ -1,0 +1,18 @@
+import { addDays, earlierOf, lengthOf, type Day, type DayRange } from '../../domain/days.ts';
+import { contradiction } from '../http/problems.ts';
+
+const DEFAULT_DAYS = 31;
+
+/** The range that a query asks for: by default the last 31 days, up to `maxDays` days. */
+export function rangeOf(
+  query: { readonly from?: Day | undefined; readonly to?: Day | undefined },
+  today: Day,
+  maxDays: number,
+): DayRange {
+  const to = query.to ?? today;
+  const from = query.from ?? addDays(earlierOf(to, today), 1 - DEFAULT_DAYS);
+  if (from > to) throw contradiction('query.from', `must not be after ${query.to === undefined ? 'today' : '"to"'}`);
+  if (lengthOf({ from, to }) > maxDays)
+    throw contradiction('query.from', `must not be more than ${maxDays} days before "to"`);
+  return { from, to };
+}

@@ -1,0 +1,71 @@
+import type { z } from 'zod';
+import { reportUsage, type UsageSums } from '../../db/spend/spend.ts';
+import { groupFields, nextOf, reportQueryOf } from './aggregation.ts';
+import { endpoint } from '../http/endpoint.ts';
+import { nothing, usageQuery } from '../http/inputs.ts';
+import { usage as usageOut, type usageSums } from './schemas.ts';
+
+const usage = endpoint({
+  method: 'get',
+  path: '/v1/usage',
+  tag: 'Costs and usage',
+  operation: 'getUsage',
+  summary: 'Adds up tokens and requests of a range of days: the last 31, or up to 1100',
+  description: 'Counts are exact whole numbers. Totals are those of the whole range, whatever the page.',
+  query: usageQuery,
+  body: nothing,
+  out: usageOut,
+  statuses: { 200: 'A page of rows, with the totals of the whole range.' },
+  refusals: ['not_found', 'conflict'],
+  inTurn: true,
+  handle: async ({ query: asked }, deps) => {
+    const query = await reportQueryOf(deps, asked);
+    const report = await reportUsage(deps.db, query);
+    const page = report.data.slice(0, asked.limit);
+    const last = report.data.length > asked.limit ? page.at(-1) : undefined;
+    const { groupBy, from, to } = query;
+    return {
+      status: 200,
+      body: {
+        from,
+        to,
+        group_by: [...groupBy],
+        data: page.map((row) => ({ ...groupFields(groupBy, row), ...sumsOf(row) })),
+        totals: sumsOf(report.totals),
+        provisional_days: report.provisionalDays,
+        missing_days: report.missingDays,
+        uncovered_days: report.uncoveredDays,
+        next: last === undefined ? null : nextOf(query, last.key),
+      },
+    };
+  },
+});
+
+function sumsOf({ counts, otherCounts }: UsageSums): SumsOut {
+  return {
+    uncached_input_tokens: numberOf(counts.uncached_input_tokens),
+    output_tokens: numberOf(counts.output_tokens),
+    cache_read_input_tokens: numberOf(counts.cache_read_input_tokens),
+    cache_creation_5m: numberOf(counts.cache_creation_5m),
+    cache_creation_1h: numberOf(counts.cache_creation_1h),
+    web_search_requests: numberOf(counts.web_search_requests),
+    other_counts: Object.fromEntries(Object.entries(otherCounts).map(([path, sum]) => [path, exactNumber(sum)])),
+  };
+}
+
+type SumsOut = z.input<z.ZodObject<typeof usageSums>>;
+
+/** Rather another type within here than a rounded sum: JSON's whole numbers have no bounds, and a float's have. */
+function numberOf(sum: string): number | bigint {
+  const value = Number(sum);
+  return Number.isSafeInteger(value) ? value : BigInt(sum);
+}
+
+/** A whole number as one; a decimal as a number where that is exact, and else as text. */
+function exactNumber(sum: string): number | bigint | string {
+  if (!sum.includes('.')) return numberOf(sum);
+  return String(Number(sum)) === sum ? Number(sum) : sum;
+}
+
+/** Usage. */
+export const usageRoutes = [usage];

@@ -1,0 +1,100 @@
+import { sql, type Name, type SQL } from 'drizzle-orm';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
+import type postgres from 'postgres';
+import { Pool } from './pool.ts';
+import * as schema from './schema.ts';
+import type { Limits } from './servers.ts';
+
+export { databaseFault, type DatabaseFault } from './failures.ts';
+
+/** A connection pool, or a transaction in it. Every query takes one as its first argument. */
+export type Db = Pick<
+  PostgresJsDatabase<typeof schema>,
+  'select' | 'insert' | 'update' | 'delete' | 'execute' | 'transaction'
+>;
+
+/** An open pool of connections to Postgres. */
+export interface Database {
+  readonly db: Db;
+  /** Ends the pool; queries under way have up to five seconds. */
+  close(): Promise<void>;
+}
+
+/**
+ * A process that is frozen or cut off in the middle of a transaction must not hold up the others for ever. All lie below the
+ * half minute that an activity has, so that a statement never outlives the try that asked for it.
+ */
+const LIMITS: Limits = {
+  idle_in_transaction_session_timeout: 20_000,
+  lock_timeout: 10_000,
+  statement_timeout: 25_000,
+};
+
+/**
+ * Opens a pool on a `postgres://` address; nothing is sent before the first query, and a lost server is connected to
+ * again by the next one. `max` is the number of connections, `name` what Postgres shows for them. Throws where the address
+ * has a fault.
+ */
+export function openDatabase(url: string, options: { max: number; name: string; limits?: Limits }): Database {
+  const pool = new Pool(url, { limits: LIMITS, ...options });
+  // It has of the driver's client what Drizzle uses.
+  const db = drizzle(pool as unknown as postgres.Sql, { schema });
+  return { db, close: () => pool.close() };
+}
+
+/**
+ * The rows of a query, typed by the caller: the one place where a type is believed and not checked, since what a
+ * statement gives is known only beside its text.
+ */
+export async function rows<Row extends Record<string, unknown>>(db: Db, query: SQL): Promise<Row[]> {
+  const result: unknown[] = [...(await db.execute(query))];
+  return result as Row[];
+}
+
+/**
+ * As {@link rows}, for statements that are made for every day: Postgres parses and plans them once for each session, and
+ * each takes one message instead of two. Only for statements whose text and plan are always the same.
+ */
+export async function preparedRows<Row extends Record<string, unknown>>(db: Db, query: SQL): Promise<Row[]> {
+  // Drizzle prepares what its builders make, and has no other way to prepare a statement of one's own.
+  const { session, dialect } = db as unknown as { session: PgSession; dialect: PgDialect };
+  const statement = session.prepareQuery(dialect.sqlToQuery(query), undefined, 'prepared', false);
+  const result = await statement.execute();
+  return [...(result as Row[])];
+}
+
+/** The one row of a query that always gives one. */
+export async function row<Row extends Record<string, unknown>>(db: Db, query: SQL): Promise<Row> {
+  const [first] = await rows<Row>(db, query);
+  if (first === undefined) throw new Error('a query that always gives a row gave none');
+  return first;
+}
+
+/** An array as one parameter (Drizzle would spread it into a list), sent as `text[]`. */
+export function textArray(values: readonly (string | null)[]): SQL {
+  return sql`${`{${values.map(elementOf).join(',')}}`}::text[]`;
+}
+
+function elementOf(value: string | null): string {
+  if (value === null) return 'NULL';
+  return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
+}
+
+/** An array of values whose text needs no quoting, such as numbers and UUIDs, as one parameter. */
+export function numberArray(
+  type: 'integer' | 'bigint' | 'numeric' | 'uuid',
+  values: readonly (string | number | bigint)[],
+): SQL {
+  return sql`${`{${values.join(',')}}`}::${sql.raw(type)}[]`;
+}
+
+/** An instant as milliseconds since the epoch. */
+export function epochMs(instant: SQL): SQL {
+  return sql`(extract(epoch from ${instant}) * 1000)::bigint`;
+}
+
+/** Parts of a statement with commas between them. */
+export function list(parts: readonly (SQL | Name)[]): SQL {
+  return sql.join([...parts], sql`, `);
+}

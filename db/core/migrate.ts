@@ -1,0 +1,60 @@
+import { fileURLToPath } from 'node:url';
+import { sql } from 'drizzle-orm';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { openDatabase, rows, type Db } from './database.ts';
+import { SchemaError } from './failures.ts';
+
+/** Any number that nothing else in the same database locks by. */
+const MIGRATION_LOCK = 7_303_014;
+/** Where data is moved, a statement may take its time; each migration says how long it waits for a lock. */
+const UNLIMITED = { idle_in_transaction_session_timeout: 0, lock_timeout: 0, statement_timeout: 0 };
+/** Where Drizzle keeps which migrations ran, and when each was made. */
+const MADE = sql.raw('drizzle.__drizzle_migrations');
+
+/**
+ * Brings the database to the present schema. Several processes may do so at once: they take turns, and all but the
+ * first find nothing left to do. Needs a role that may create tables; the service itself needs no such right. Throws
+ * {@link SchemaError} where the database is ahead of this release, or of none, and changes nothing then.
+ */
+export async function migrateDatabase(url: string): Promise<void> {
+  const database = openDatabase(url, { max: 1, name: 'meterline migrate', limits: UNLIMITED });
+  try {
+    // All in one: Drizzle's own migrator takes no lock, and that of a session would not hold behind a pooler.
+    await database.db.transaction(async (tx) => {
+      await tx.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+      await runMigrations(tx);
+    });
+  } finally {
+    await database.close();
+  }
+}
+
+async function runMigrations(tx: Db): Promise<void> {
+  const folder = fileURLToPath(new URL('../migrations', import.meta.url));
+  const migrations = readMigrationFiles({ migrationsFolder: folder });
+  await tx.execute(sql`create schema if not exists drizzle`);
+  await tx.execute(
+    sql`create table if not exists ${MADE} (id serial primary key, hash text not null, created_at bigint)`,
+  );
+  const [made] = await rows<{ first: string | null; last: string | null }>(
+    tx,
+    sql`select min(created_at) as first, max(created_at) as last from ${MADE}`,
+  );
+  if (made?.first != null && Number(made.first) !== migrations[0]?.folderMillis) {
+    throw new SchemaError(
+      'The database is of a Meterline that was never released, and is not carried over: name an empty one in ' +
+        'DATABASE_URL; "npm start" makes one in another METERLINE_DATA_DIR',
+    );
+  }
+  const lastAt = Number(made?.last ?? -Infinity);
+  if (lastAt > (migrations.at(-1)?.folderMillis ?? Infinity)) {
+    throw new SchemaError(
+      'The database has the schema of a newer release than this one: run that release, or go back by a dump',
+    );
+  }
+  for (const { folderMillis, hash, sql: statements } of migrations) {
+    if (folderMillis <= lastAt) continue;
+    for (const statement of statements) await tx.execute(sql.raw(statement));
+    await tx.execute(sql`insert into ${MADE} (hash, created_at) values (${hash}, ${folderMillis})`);
+  }
+}

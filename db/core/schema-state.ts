@@ -1,0 +1,38 @@
+import { sql } from 'drizzle-orm';
+import { row, type Db } from './database.ts';
+import { SchemaError } from './failures.ts';
+
+/** When the last migration of this release was made, as the journal of migrations says. */
+export const LAST_MIGRATION_MS = 1_795_924_780_790;
+
+/** What a process says that works on with a schema which is ahead of it. */
+export const NEWER_SCHEMA =
+  'the database has the schema of a newer release than this process; restart it with that release';
+
+/**
+ * Whether the database has the schema of this release, or a newer one: then processes of this release run on until they
+ * are restarted. Throws {@link SchemaError} where it is to be migrated. Needs no right but to read.
+ */
+export async function checkSchema(db: Db): Promise<'present' | 'newer'> {
+  const found = await row<{ begun: boolean; told: boolean }>(
+    db,
+    sql`select to_regclass('connections') is not null as begun, to_regclass('applied_migrations') is not null as told`,
+  );
+  if (!found.begun) throw new SchemaError('The database has no tables of Meterline yet: run "npm run migrate" on it');
+  const lastMs = found.told ? await lastMigrationMs(db) : -Infinity;
+  if (lastMs < LAST_MIGRATION_MS) {
+    throw new SchemaError('The database has the schema of an older release: run "npm run migrate" on it');
+  }
+  return lastMs === LAST_MIGRATION_MS ? 'present' : 'newer';
+}
+
+async function lastMigrationMs(db: Db): Promise<number> {
+  const { last } = await row<{ last: string | null }>(db, sql`select max(made_at_ms) as last from applied_migrations`);
+  return last === null ? -Infinity : Number(last);
+}
+
+/** Throws where the server is read-only, be it a standby or by its settings. Writes nothing. */
+export async function checkWritable(db: Db): Promise<void> {
+  // Locking rows counts as writing, though there are none.
+  await db.execute(sql`select from connections where false for key share`);
+}

@@ -1,0 +1,198 @@
+import postgres from 'postgres';
+import { UnfitServerError, codeOf } from './failures.ts';
+import type { DatabaseAddress, Server } from './tls.ts';
+import { survivingLoss, type Session } from './transaction.ts';
+
+/** How long, in milliseconds, Postgres lets a session of ours do what would hold up the others. 0 is for ever. */
+export interface Limits {
+  readonly idle_in_transaction_session_timeout: number;
+  readonly lock_timeout: number;
+  readonly statement_timeout: number;
+}
+
+/** What a pool of connections is like. `name` is what Postgres shows for them. */
+export interface PoolOptions {
+  readonly max: number;
+  readonly name: string;
+  readonly limits: Limits;
+}
+
+/** A server as it was found, and how its sessions are to be used. */
+export interface Found {
+  readonly server: Server;
+  /**
+   * Whether a pooler is between, or anything else that does not hand on what a session is set up with: then nothing of
+   * ours may outlast a transaction, neither settings nor prepared statements.
+   */
+  readonly isShared: boolean;
+  readonly isReadOnly: boolean;
+}
+
+const CONNECT_TIMEOUT_SECONDS = 10;
+/** Of several servers, one that is silent must not hold up the others for long. */
+const CONNECT_TIMEOUT_OF_SEVERAL_SECONDS = 3;
+/** What a pooler, or a server that does not know a setting, answers to one at the start of a connection. */
+const NOT_AT_START = new Set(['08P01', '0A000', '42704', '22023', '55P02']);
+
+/** The server to work with: the first that can be written to, or else the first that can be read from. */
+export async function findServer(address: DatabaseAddress, settings: PoolOptions): Promise<Found> {
+  const failures: unknown[] = [];
+  let readable: Found | null = null;
+  for (const server of address.servers) {
+    try {
+      const found = await inspect(address, server, settings);
+      if (!found.isReadOnly) return found;
+      readable ??= found;
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (readable !== null) return readable;
+  throw failures[0];
+}
+
+/** Asks a server how its sessions can be used. Throws where it does not answer, or its sessions cannot be used. */
+async function inspect(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Found> {
+  if (!address.isPooled) {
+    try {
+      const session = await sessionAt(address, server, settings, 'session');
+      if (session.isWhole) return { server, isShared: false, isReadOnly: session.isReadOnly };
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === null || !NOT_AT_START.has(code)) throw error;
+    }
+  }
+  const session = await sharedSessionAt(address, server, settings);
+  if (!session.isLimited) throw unfit('does not keep the time limits that a transaction sets');
+  return { server, isShared: true, isReadOnly: session.isReadOnly };
+}
+
+/** Whoever serves statements one by one hangs up at the first transaction, and is known by that. */
+async function sharedSessionAt(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Inspected> {
+  try {
+    return await sessionAt(address, server, settings, 'transaction');
+  } catch (error) {
+    if (codeOf(error) !== 'CONNECTION_CLOSED') throw error;
+    await sessionAt(address, server, settings, 'statement');
+    throw unfit('hangs up at a transaction, as poolers in statement mode do');
+  }
+}
+
+function unfit(why: string): UnfitServerError {
+  return new UnfitServerError(
+    `The pooler before Postgres ${why}: set its pool_mode to transaction or session, or connect to Postgres directly`,
+  );
+}
+
+/** What one session is like. */
+interface Inspected {
+  /** Whether the limits hold in it. */
+  readonly isLimited: boolean;
+  /** Whether they do from its start, and it is a session with Postgres itself: poolers hand out process ids of their own. */
+  readonly isWhole: boolean;
+  readonly isReadOnly: boolean;
+}
+
+/** Asks in a session for which the limits are set from its start, in its one transaction, or not at all. */
+async function sessionAt(
+  address: DatabaseAddress,
+  server: Server,
+  settings: PoolOptions,
+  limitedFor: 'session' | 'transaction' | 'statement',
+): Promise<Inspected> {
+  const { name, limits } = settings;
+  const client = connectTo(address, server, {
+    max: 1,
+    fetch_types: false,
+    prepare: false,
+    connection: limitedFor === 'session' ? sessionOf(name, limits) : { application_name: name },
+  });
+  const hold = Object.entries(limits).map(
+    ([setting, ms]) => `current_setting('${setting}')::interval = interval '${ms} ms'`,
+  );
+  const question = `
+    select pg_backend_pid() as pid,
+      ${hold.join(' and ')} and current_setting('TimeZone') = 'UTC' as limited,
+      pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`;
+  try {
+    const ask = async (sql: Session): Promise<Inspected> => {
+      const found = await sql.unsafe(question);
+      const [row] = found;
+      const isLimited = row?.['limited'] === true;
+      return {
+        isLimited,
+        isWhole: isLimited && row['pid'] === found.state.pid,
+        isReadOnly: row?.['read_only'] === true,
+      };
+    };
+    if (limitedFor === 'transaction') return await survivingLoss(client, limited(settings, ask));
+    return await ask(client as unknown as Session);
+  } finally {
+    await client.end({ timeout: 0 });
+  }
+}
+
+/** What differs between the clients that are made here. */
+interface Client {
+  readonly max: number;
+  readonly prepare: boolean;
+  readonly fetch_types?: boolean;
+  readonly idle_timeout?: number;
+  readonly max_lifetime?: number;
+  readonly connection: Readonly<Record<string, string>>;
+}
+
+export function connectTo(address: DatabaseAddress, server: Server, client: Client): postgres.Sql {
+  const { user, password, database, connectTimeoutSeconds, servers } = address;
+  // The driver takes lists, which its types do not tell; of a text it would split an IPv6 address at its colons.
+  const place = { host: [server.host], port: [server.port] } as unknown as { host: string; port: number };
+  return postgres({
+    onnotice: () => undefined,
+    ...client,
+    ...place,
+    ssl: server.ssl,
+    connect_timeout:
+      connectTimeoutSeconds ?? (servers.length > 1 ? CONNECT_TIMEOUT_OF_SEVERAL_SECONDS : CONNECT_TIMEOUT_SECONDS),
+    connection: { ...client.connection, ...(address.options === null ? {} : { options: address.options }) },
+    ...(server.path === undefined ? {} : { path: server.path }),
+    ...(user === null ? {} : { user }),
+    ...(password === null ? {} : { password }),
+    ...(database === null ? {} : { database }),
+    ...(address.isTlsDirect ? { sslnegotiation: 'direct' as const } : {}),
+  });
+}
+
+/**
+ * What is done in a transaction, with the limits set before it. That is sent along with what comes first, and so takes no
+ * round trip of its own.
+ */
+export function limited<T>(
+  settings: PoolOptions,
+  work: (sql: Session) => PromiseLike<T>,
+): (sql: Session) => Promise<T> {
+  return async (sql) => {
+    let refusal: unknown = null;
+    const setting = sql.unsafe(settingLocally(settings)).execute();
+    setting.catch((error: unknown) => {
+      refusal = error;
+    });
+    try {
+      return await work(sql);
+    } catch (error) {
+      throw refusal ?? error;
+    }
+  };
+}
+
+/** What a session is set up with as it begins. As texts: the driver leaves a zero out. */
+export function sessionOf(name: string, limits: Limits): Record<string, string> {
+  const texts = Object.entries(limits).map(([setting, ms]): [string, string] => [setting, String(ms)]);
+  return { application_name: name, TimeZone: 'UTC', ...Object.fromEntries(texts) };
+}
+
+/** The same for the length of a transaction, after which the session may be somebody else's. */
+function settingLocally({ name, limits }: PoolOptions): string {
+  return Object.entries(sessionOf(name, limits))
+    .map(([setting, value]) => `set local ${setting} = '${value.replaceAll("'", "''")}'`)
+    .join('; ');
+}
