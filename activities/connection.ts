@@ -2,18 +2,18 @@ import { Context, activityInfo } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
 import { readOrganization } from '../anthropic/organization.ts';
 import * as connections from '../db/connections/connections.ts';
-import { addEvent, keepSignals } from '../db/connections/events.ts';
-import { noteRotation, refuseKey } from '../db/keys/ends.ts';
+import { addEvent, recordSignals } from '../db/connections/events.ts';
+import { recordRotation, refuseKey } from '../db/keys/ends.ts';
 import * as keys from '../db/keys/keys.ts';
 import { loadOutlook, type Outlook } from '../db/connections/outlook.ts';
 import * as syncs from '../db/ledger/syncs.ts';
 import type { Day } from '../domain/days.ts';
 import type { Facts, SyncPlan } from '../domain/connection/decide.ts';
-import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../domain/failures.ts';
+import { FAILURES, isKeyFailure, type FailureCode, type Failure } from '../domain/failures.ts';
 import { keyHint } from '../domain/keys.ts';
 import type { Status } from '../domain/connection/statuses.ts';
 import type { Dependencies } from './dependencies.ts';
-import { faultOf } from './failures.ts';
+import { failureFrom } from './failures.ts';
 import { readWithActiveKey, runIdOfThisActivity, whileHeartbeating } from './reading.ts';
 import { readWorkspaces } from './workspaces.ts';
 
@@ -40,7 +40,7 @@ export interface ConnectionActivities {
   /** Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Fails without an answer. */
   tryKey(input: OfConnection & { keyId: string }): Promise<'accepted' | 'refused' | 'gone'>;
   /** Keeps that a candidate got no answer. */
-  deferKey(input: OfConnection & { keyId: string; fault: Fault; nowMs: number }): Promise<void>;
+  deferKey(input: OfConnection & { keyId: string; failure: Failure; nowMs: number }): Promise<void>;
   /** Asks Anthropic about the key that was rejected. True if it is taken. Fails without an answer. */
   probeKey(input: OfConnection & { nowMs: number }): Promise<boolean>;
   /** Reads the organization's workspaces for the first time. */
@@ -48,15 +48,17 @@ export interface ConnectionActivities {
   restoreKey(input: OfConnection & { rejectedKeyId: string; code: FailureCode }): Promise<void>;
   /** Whether the status changed. One that may not follow the present one is not taken. */
   setStatus(input: OfConnection & { to: Status }): Promise<boolean>;
-  noteFailure(input: OfConnection & { fault: Fault; keyId: string | null; nowMs: number }): Promise<void>;
-  forgiveFailure(input: OfConnection): Promise<void>;
+  recordFailure(input: OfConnection & { failure: Failure; keyId: string | null; nowMs: number }): Promise<void>;
+  clearFailure(input: OfConnection): Promise<void>;
   /** Puts right what was kept while the clock was ahead of `nowMs`. */
   distrustClock(input: OfConnection & { nowMs: number; today: Day }): Promise<void>;
   /** Keeps what came of a signal; of a rotation that changed nothing, what became of the key that it named. */
-  noteSignal(input: OfConnection & ({ text: string } | { keyId: string })): Promise<void>;
+  recordSignal(input: OfConnection & ({ text: string } | { keyId: string })): Promise<void>;
   takeSyncNumber(input: OfConnection): Promise<number>;
   /** Keeps that a sync ended without being able to say so itself. */
-  noteInterruptedSync(input: OfConnection & { n: number; runId: string; plan: SyncPlan; nowMs: number }): Promise<void>;
+  recordInterruptedSync(
+    input: OfConnection & { n: number; runId: string; plan: SyncPlan; nowMs: number },
+  ): Promise<void>;
   disconnect(input: OfConnection & { purge: boolean }): Promise<void>;
 }
 
@@ -65,7 +67,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
   const { db } = deps;
   return {
     async loadConnection({ connectionId, today, received = [] }) {
-      await keepSignals(db, connectionId, received, thisActivity());
+      await recordSignals(db, connectionId, received, thisActivity());
       const { syncHourUtc, restatementDays } = deps;
       const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
       const outlook = facts === null ? null : await loadOutlook(db, connectionId, today);
@@ -80,32 +82,32 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
 
     tryKey: (input) => tryKey(deps, input),
 
-    async deferKey({ fault, nowMs, ...key }) {
-      await keys.deferKey(db, key, fault, nowMs);
+    async deferKey({ failure, nowMs, ...key }) {
+      await keys.deferKey(db, key, failure, nowMs);
     },
 
     probeKey: (input) => probeKey(deps, input),
 
     async discoverWorkspaces({ connectionId }) {
       const count = await readWithActiveKey(deps, connectionId, (reader) => readWorkspaces(db, reader, connectionId));
-      await connections.markDiscovered(db, connectionId);
+      await connections.recordDiscovery(db, connectionId);
       return count;
     },
 
     restoreKey: ({ connectionId, rejectedKeyId, code }) => keys.restoreKey(db, connectionId, rejectedKeyId, code),
     setStatus: ({ connectionId, to }) => connections.setStatus(db, connectionId, to),
-    noteFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
-    forgiveFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
+    recordFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
+    clearFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
     distrustClock: ({ connectionId, nowMs, today }) => connections.distrustClock(db, connectionId, nowMs, today),
-    noteSignal: ({ connectionId, ...what }) =>
+    recordSignal: ({ connectionId, ...what }) =>
       'keyId' in what
-        ? noteRotation(db, connectionId, what.keyId, thisActivity())
+        ? recordRotation(db, connectionId, what.keyId, thisActivity())
         : addEvent(db, connectionId, { type: 'signal', message: what.text, keptBy: thisActivity() }),
     takeSyncNumber: ({ connectionId }) => syncs.takeSyncNumber(db, connectionId),
 
-    async noteInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
-      const fault: Fault = { code: 'sync_interrupted' };
-      await syncs.failSync(db, { connectionId, n, runId }, plan, { fault, keyId: null, nowMs });
+    async recordInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
+      const failure: Failure = { code: 'sync_interrupted' };
+      await syncs.failSync(db, { connectionId, n, runId }, plan, { failure, keyId: null, nowMs });
     },
 
     disconnect: ({ connectionId, purge }) => whileHeartbeating(() => connections.disconnect(db, connectionId, purge)),
@@ -124,8 +126,8 @@ async function tryKey(
   { db, ring, transport }: Dependencies,
   key: { connectionId: string; keyId: string },
 ): Promise<'accepted' | 'refused' | 'gone'> {
-  const refuse = async (fault: Fault): Promise<'refused'> => {
-    await refuseKey(db, key, fault, failureKind(fault.code).message);
+  const refuse = async (failure: Failure): Promise<'refused'> => {
+    await refuseKey(db, key, failure, FAILURES[failure.code].message);
     return 'refused';
   };
   try {
@@ -146,7 +148,7 @@ async function tryKey(
   } catch (error) {
     // A key that cannot be opened may be openable again once the right encryption key is set: it is no verdict on it.
     if (!(error instanceof AnthropicError) || !isKeyFailure(error.code)) throw error;
-    return refuse(faultOf(error));
+    return refuse(failureFrom(error));
   }
 }
 
@@ -154,7 +156,7 @@ async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: numbe
   const { db, ring, transport } = deps;
   const { connectionId, nowMs } = input;
   // First, whatever comes of it: a probe that fails in any way must not be due again at once.
-  await connections.markProbed(db, connectionId, nowMs);
+  await connections.recordProbe(db, connectionId, nowMs);
   const key = await keys.openActiveKey(db, ring, connectionId);
   if (key === null) return false;
   const probed = { connectionId, keyId: key.keyId, hint: keyHint(key.secret) };
@@ -165,9 +167,9 @@ async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: numbe
     // An individual account has no reports, so its key cannot have worked: whatever answered that, it is no verdict.
     if (!(error instanceof AnthropicError) || !isKeyFailure(error.code) || error.code === 'individual_account')
       throw error;
-    await connections.keepRejection(db, probed, error.code, nowMs);
+    await connections.recordRejection(db, probed, error.code, nowMs);
     return false;
   }
-  await connections.keepAcceptance(db, probed, nowMs);
+  await connections.recordAcceptance(db, probed, nowMs);
   return true;
 }

@@ -2,29 +2,29 @@ import { ApplicationFailure, CancelledFailure, TemporalFailure } from '@temporal
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { AnthropicError, invalidReply } from '../anthropic/failure.ts';
 import { LargeDay } from '../anthropic/report.ts';
-import { databaseFault } from '../db/core/database.ts';
+import { databaseFailure } from '../db/core/database.ts';
 import { KeyUnreadableError } from '../db/keys/key-ring.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
 import { SumTooLargeError } from '../db/ledger/series.ts';
 import type { Day } from '../domain/days.ts';
 import {
-  failureKind,
+  FAILURES,
   isKeyFailure,
   retryDelayMs,
   isOfContent,
   type FailureCode,
-  type Fault,
+  type Failure,
 } from '../domain/failures.ts';
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
-export interface FailureDetails {
-  readonly fault: Fault;
+export interface AttemptFailure {
+  readonly failure: Failure;
   /** The key that was used, where one was. */
   readonly keyId: string | null;
   /** The day that was being read, where it was one day alone. */
   readonly day?: Day;
   /** Days that were read before it, and are to be read once more. */
-  readonly doubtful?: readonly Day[];
+  readonly suspect?: readonly Day[];
 }
 
 /** The type of the failure of an activity whose connection has ended meanwhile. */
@@ -33,7 +33,7 @@ export const CONNECTION_GONE = 'connection_gone';
 export const KEY_REPLACED = 'key_replaced';
 
 /** An error of Anthropic as it is stored and shown, with the day whose reply is at fault. */
-export function faultOf({ code, detail, requestId, retryAfterMs }: AnthropicError, day?: Day): Fault {
+export function failureFrom({ code, detail, requestId, retryAfterMs }: AnthropicError, day?: Day): Failure {
   const where = day === undefined ? '' : `${day}: `;
   return {
     code,
@@ -44,20 +44,20 @@ export function faultOf({ code, detail, requestId, retryAfterMs }: AnthropicErro
 }
 
 /** An error of Anthropic as a failure that Temporal can retry, and that names the key it was met with. */
-export function failureOf(
+export function toActivityFailure(
   error: AnthropicError,
   keyId: string | null,
-  reading: Pick<FailureDetails, 'day' | 'doubtful'> = {},
+  reading: Pick<AttemptFailure, 'day' | 'suspect'> = {},
 ): ApplicationFailure {
   const { code, retryAfterMs } = error;
-  const fault = faultOf(error, isOfContent(code) ? reading.day : undefined);
+  const failure = failureFrom(error, isOfContent(code) ? reading.day : undefined);
   const delayMs = retryDelayMs(code, retryAfterMs);
   return ApplicationFailure.create({
     message: error.message,
     type: code,
     // One rejection is no verdict on a key that serves: public reports tell of single ones for good keys.
-    nonRetryable: !failureKind(code).retryable && !(keyId !== null && isKeyFailure(code)),
-    details: [{ fault, keyId, ...reading } satisfies FailureDetails],
+    nonRetryable: !FAILURES[code].retryable && !(keyId !== null && isKeyFailure(code)),
+    details: [{ failure, keyId, ...reading } satisfies AttemptFailure],
     ...(delayMs === null ? {} : { nextRetryDelay: delayMs }),
   });
 }
@@ -67,10 +67,10 @@ export function failureOf(
  * the reply, so that the day it is of fails, and no other; where it is not known to come from elsewhere, the content
  * causes it. What it says is our own sentence: errors quote what they stumbled over.
  */
-export function faultOfContent(error: unknown): unknown {
+export function asReplyFailure(error: unknown): unknown {
   if (isOfSurroundings(error)) return error;
   if (error instanceof SumTooLargeError) return invalidReply(error.message);
-  const database = databaseFault(error);
+  const database = databaseFailure(error);
   if (database !== null)
     return database.isOfContent ? invalidReply(`it cannot be stored (${database.message})`) : error;
   return invalidReply(`it cannot be worked with (${error instanceof Error ? error.name : 'a value was thrown'})`);
@@ -87,28 +87,28 @@ function isOfSurroundings(error: unknown): boolean {
  */
 export function translate(error: unknown): unknown {
   if (error instanceof TemporalFailure || error instanceof CancelledFailure) return error;
-  if (error instanceof AnthropicError) return failureOf(error, null);
+  if (error instanceof AnthropicError) return toActivityFailure(error, null);
   if (error instanceof KeyUnreadableError) {
-    const fault: Fault = { code: 'key_unreadable' };
+    const failure: Failure = { code: 'key_unreadable' };
     return ApplicationFailure.create({
       message: error.message,
       type: 'key_unreadable' satisfies FailureCode,
       nonRetryable: true,
-      details: [{ fault, keyId: error.keyId } satisfies FailureDetails],
+      details: [{ failure, keyId: error.keyId } satisfies AttemptFailure],
     });
   }
   if (error instanceof ConnectionGoneError) {
     return ApplicationFailure.create({ message: error.message, type: CONNECTION_GONE, nonRetryable: true });
   }
-  const database = databaseFault(error);
+  const database = databaseFailure(error);
   const message = database?.message ?? `Unexpected: ${error instanceof Error ? describe(error) : 'a value was thrown'}`;
   const code: FailureCode = database === null ? 'internal' : 'unavailable';
-  const fault: Fault = { code, detail: message };
+  const failure: Failure = { code, detail: message };
   // Also a fault of ours is tried again: a worker of a release without it goes on where this one could not.
   return ApplicationFailure.create({
     message,
     type: code,
-    details: [{ fault, keyId: null } satisfies FailureDetails],
+    details: [{ failure, keyId: null } satisfies AttemptFailure],
   });
 }
 

@@ -3,16 +3,16 @@ import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
-import { markKeyUsed, openActiveKey } from '../db/keys/keys.ts';
+import { recordKeyUse, openActiveKey } from '../db/keys/keys.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
 import { addSyncTraffic, continueSync, type SyncRun } from '../db/ledger/syncs.ts';
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';
 import type { Dependencies } from './dependencies.ts';
-import { KEY_REPLACED, failureOf } from './failures.ts';
+import { KEY_REPLACED, toActivityFailure } from './failures.ts';
 
 const day = z.string().refine(isDay);
-const progressKept = z.object({ through: day.nullable(), doubtful: z.array(day) });
+const progressKept = z.object({ through: day.nullable(), suspect: z.array(day) });
 
 const HEARTBEAT_INTERVAL_MS = 2_000;
 
@@ -21,7 +21,7 @@ export interface Progress {
   /** The last day that is done; a retry goes on after it. */
   through: Day | null;
   /** Days that are done but for a second read, since their lines contradict their totals. */
-  doubtful: Day[];
+  suspect: Day[];
   /** The day that is being read, where it is one day alone. */
   day?: Day;
 }
@@ -67,14 +67,14 @@ export async function readWithActiveKey<T>(
   deps: Dependencies,
   connectionId: string,
   read: (reader: AnthropicReader) => Promise<T>,
-  progress: Progress = { through: null, doubtful: [] },
+  progress: Progress = { through: null, suspect: [] },
 ): Promise<T> {
   const key = await openActiveKey(deps.db, deps.ring, connectionId);
   if (key === null) throw new ConnectionGoneError(connectionId);
   try {
     const reader = deps.transport.readerFor(key.secret, Context.current().cancellationSignal);
     const result = await whileHeartbeating(() => read(reader), progress);
-    await markKeyUsed(deps.db, connectionId, key.keyId);
+    await recordKeyUse(deps.db, connectionId, key.keyId);
     return result;
   } catch (error) {
     if (!(error instanceof AnthropicError)) throw error;
@@ -85,8 +85,8 @@ export async function readWithActiveKey<T>(
         nextRetryDelay: '100ms',
       });
     }
-    const { day, doubtful } = progress;
-    throw failureOf(error, key.keyId, { ...(day === undefined ? {} : { day }), doubtful });
+    const { day, suspect } = progress;
+    throw toActivityFailure(error, key.keyId, { ...(day === undefined ? {} : { day }), suspect });
   }
 }
 
@@ -115,5 +115,5 @@ export async function whileHeartbeating<T>(work: () => Promise<T>, progress?: Pr
 /** How far an earlier attempt of this activity came. Days are read oldest first, so one day says it. */
 function progressSoFar(): Progress {
   const kept = progressKept.safeParse(activityInfo().heartbeatDetails);
-  return kept.success ? kept.data : { through: null, doubtful: [] };
+  return kept.success ? kept.data : { through: null, suspect: [] };
 }

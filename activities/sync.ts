@@ -1,6 +1,6 @@
 import { heartbeat } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
-import { isOfContent, type Fault } from '../domain/failures.ts';
+import { isOfContent, type Failure } from '../domain/failures.ts';
 import { LARGE_LINES, LargeDay } from '../anthropic/report.ts';
 import { readCostDays, readCostTotals } from '../anthropic/cost-report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
@@ -13,7 +13,7 @@ import type { SyncPlan } from '../domain/connection/decide.ts';
 import type { Report } from '../domain/lines.ts';
 import { daysToRead, totalOf, type Totals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
-import { faultOf, faultOfContent, type FailureDetails } from './failures.ts';
+import { failureFrom, asReplyFailure, type AttemptFailure } from './failures.ts';
 import { isLastTry, readForSync, runIdOfThisActivity, type Progress } from './reading.ts';
 import { readWorkspaces } from './workspaces.ts';
 
@@ -27,7 +27,7 @@ interface Again {
 /** What reading days left to do. */
 export interface DaysDone {
   /** The days whose lines contradict the total that was reported, and were not taken. */
-  readonly doubtful: readonly Day[];
+  readonly suspect: readonly Day[];
   /** The days of the window whose stored lines contradict the totals, where a window was given. */
   readonly disagreeing?: readonly Day[];
 }
@@ -37,7 +37,7 @@ export interface Survey {
   readonly totals: Totals;
   readonly toRead: DayRange[];
   /** The days whose total cannot be read, and why. */
-  readonly unread: readonly FailureDetails[];
+  readonly unread: readonly AttemptFailure[];
 }
 
 /** The sync that an activity belongs to. Its run is the one that asked. */
@@ -82,7 +82,7 @@ export interface SyncActivities {
   succeedSync(input: OfSync & { plan: SyncPlan; startedAtMs: number }): Promise<(SyncResult & Again) | null>;
   /** With `keyIsProven`, all was read but for days that cannot be, so the key that replaced another is good. */
   failSync(
-    input: OfSync & { plan: SyncPlan; fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
+    input: OfSync & { plan: SyncPlan; failure: Failure; keyId: string | null; nowMs: number; keyIsProven?: boolean },
   ): Promise<Again>;
 }
 
@@ -117,8 +117,8 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     succeedSync: ({ plan, startedAtMs, ...sync }) => syncs.succeedSync(db, runOf(sync), plan, startedAtMs),
 
-    failSync: async ({ plan, fault, keyId, nowMs, keyIsProven = false, ...sync }) => ({
-      ranBefore: await syncs.failSync(db, runOf(sync), plan, { fault, keyId, nowMs, keyIsProven }),
+    failSync: async ({ plan, failure, keyId, nowMs, keyIsProven = false, ...sync }) => ({
+      ranBefore: await syncs.failSync(db, runOf(sync), plan, { failure, keyId, nowMs, keyIsProven }),
     }),
   };
 }
@@ -132,7 +132,7 @@ async function totalsOf(reader: AnthropicReader, report: Report, window: DayRang
         return await readUsageTotals(reader, window);
     }
   } catch (error) {
-    throw faultOfContent(error);
+    throw asReplyFailure(error);
   }
 }
 
@@ -144,14 +144,14 @@ async function readTotals(
   reader: AnthropicReader,
   report: Report,
   window: DayRange,
-): Promise<{ totals: Totals; unread: FailureDetails[] }> {
+): Promise<{ totals: Totals; unread: AttemptFailure[] }> {
   try {
     return { totals: await totalsOf(reader, report, window), unread: [] };
   } catch (error) {
     if (!isLastTry() || !isReplyAtFault(error)) throw error;
   }
   const totals: Partial<Record<Day, string | null>> = {};
-  const unread: FailureDetails[] = [];
+  const unread: AttemptFailure[] = [];
   let inRow = 0;
   for (const day of daysIn(window)) {
     try {
@@ -161,7 +161,7 @@ async function readTotals(
       inRow += 1;
       if (!isReplyAtFault(error) || inRow > MAX_UNREADABLE_TOTALS) throw error;
       totals[day] = null;
-      unread.push({ fault: faultOf(error, day), keyId: null, day });
+      unread.push({ failure: failureFrom(error, day), keyId: null, day });
     }
   }
   return { totals, unread };
@@ -181,18 +181,18 @@ async function readDays(
   const { connectionId, report, ranges } = input;
   const [first] = ranges;
   const last = ranges.at(-1);
-  if (first === undefined || last === undefined) return { doubtful: [] };
+  if (first === undefined || last === undefined) return { suspect: [] };
   const whole = { from: first.from, to: last.to };
-  const reading = { ...input, ...(await ledger.beginReading(deps.db, connectionId, report, whole)) };
+  const reading = { ...input, ...(await ledger.startReadAttempt(deps.db, connectionId, report, whole)) };
   const byRange = !isLastTry() && reading.linesPerDay <= LARGE_LINES;
   const isDone = byRange && (await readByRange(deps, reader, reading, progress));
   if (!isDone) await readByDay(deps, reader, reading, progress);
   const { window, totals } = input;
-  if (window === null || totals === null) return { doubtful: progress.doubtful };
+  if (window === null || totals === null) return { suspect: progress.suspect };
   const { restatementDays } = deps;
   const { attempt } = reading;
   const comparison = { connectionId, report, window, totals, restatementDays, attempt };
-  return { doubtful: progress.doubtful, disagreeing: await ledger.reconcileDays(deps.db, comparison) };
+  return { suspect: progress.suspect, disagreeing: await ledger.reconcileDays(deps.db, comparison) };
 }
 
 /** False where a day is too large, or too large for others beside it. That is not tried again: it stays so. */
@@ -207,7 +207,7 @@ async function readByRange(...reading: Parameters<typeof readRanges>): Promise<b
   }
 }
 
-type Reading = Parameters<SyncActivities['readDays']>[0] & ledger.Beginning;
+type Reading = Parameters<SyncActivities['readDays']>[0] & ledger.ReadAttempt;
 
 async function readByDay(
   deps: Dependencies,
@@ -247,13 +247,13 @@ async function readRanges(
     try {
       await inTurn(contents, commit, (committed) => {
         for (const [day, outcome] of committed) {
-          if (outcome === 'doubtful') progress.doubtful.push(day);
+          if (outcome === 'suspect') progress.suspect.push(day);
           progress.through = day;
         }
         heartbeat(progress);
       });
     } catch (error) {
-      throw faultOfContent(error);
+      throw asReplyFailure(error);
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Db } from '../db/core/database.ts';
 import { addEvent } from '../db/connections/events.ts';
 import { saveWorkspaces } from '../db/connections/workspaces.ts';
 import { isOfContent } from '../domain/failures.ts';
-import { faultOfContent } from './failures.ts';
+import { asReplyFailure } from './failures.ts';
 import { isLastTry } from './reading.ts';
 
 /**
@@ -21,9 +21,9 @@ export async function readWorkspaces(db: Db, reader: AnthropicReader, connection
       listed += page.length;
     }
   } catch (error) {
-    const fault = faultOfContent(error);
-    if (!(fault instanceof AnthropicError) || !isOfContent(fault.code) || !isLastTry()) throw fault;
-    const message = `The list of workspaces cannot be used: ${fault.detail}. Workspaces keep the names they have here, and costs are read all the same.`;
+    const failure = asReplyFailure(error);
+    if (!(failure instanceof AnthropicError) || !isOfContent(failure.code) || !isLastTry()) throw failure;
+    const message = `The list of workspaces cannot be used: ${failure.detail}. Workspaces keep the names they have here, and costs are read all the same.`;
     await addEvent(db, connectionId, { type: 'workspaces_unread', message });
   }
   return listed;

@@ -4,7 +4,7 @@ import { centsToDollars, isDecimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { dollarsAt } from './amount.ts';
 import { invalidReply } from './failure.ts';
-import { readDays, type ReportDay, type ReportQuery } from './report.ts';
+import { readReport, type ReportDay, type ReportRequest } from './report.ts';
 import { RowMemory } from './row-memory.ts';
 import { parseRow, scanRow, setField, type ReportRow, type RowSpan } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
@@ -15,7 +15,7 @@ const PATH = '/v1/organizations/cost_report';
 const AMOUNT = /^-?\d{1,40}(\.\d{1,60})?$/;
 
 /**
- * The lines of each day of a window of at most 31 days, oldest first, amounts in dollars; see {@link readDays}. Rows that
+ * The lines of each day of a window of at most 31 days, oldest first, amounts in dollars; see {@link readReport}. Rows that
  * are equal but for their amount share one object of dimensions, as far as they are of pages next to each other.
  * Throws AnthropicError.
  */
@@ -24,19 +24,19 @@ export function readCostDays(
   window: DayRange,
   linesPerDay?: number,
 ): AsyncGenerator<ReportDay<CostLine>[]> {
-  return readDays(reader, queryOf(['workspace_id', 'description']), window, linesPerDay);
+  return readReport(reader, queryOf(['workspace_id', 'description']), window, linesPerDay);
 }
 
 /** The ungrouped USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const read of readDays(reader, queryOf([]), window)) {
+  for await (const read of readReport(reader, queryOf([]), window)) {
     for (const { day, lines } of read) totals[day] = dollarsOf(lines);
   }
   return totals;
 }
 
-function queryOf(groupBy: readonly string[]): ReportQuery<CostLine> {
+function queryOf(groupBy: readonly string[]): ReportRequest<CostLine> {
   const memory = new RowMemory<Dimensions>('amount');
   const texts = new Map<string, string>();
   const read = (body: Buffer, from: number, span: RowSpan): CostLine => {

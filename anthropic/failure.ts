@@ -1,7 +1,7 @@
-import { failureKind, type FailureCode } from '../domain/failures.ts';
+import { FAILURES, type FailureCode } from '../domain/failures.ts';
 
 /** What is known of a failed request beside its code. */
-export interface FailureDetail {
+export interface AnthropicErrorDetail {
   /** What Anthropic or the network said, without any secret. */
   readonly detail: string;
   readonly requestId?: string | null;
@@ -21,9 +21,9 @@ export class AnthropicError extends Error {
 
   constructor(
     readonly code: FailureCode,
-    { detail, requestId = null, status = null, retryAfterMs = null }: FailureDetail,
+    { detail, requestId = null, status = null, retryAfterMs = null }: AnthropicErrorDetail,
   ) {
-    super(`${failureKind(code).message} (${detail}${requestId === null ? '' : `; request ${requestId}`})`);
+    super(`${FAILURES[code].message} (${detail}${requestId === null ? '' : `; request ${requestId}`})`);
     this.detail = detail;
     this.requestId = requestId;
     this.status = status;

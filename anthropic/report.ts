@@ -11,7 +11,7 @@ export interface ReportDay<Line> {
 }
 
 /** Which report, how its rows are grouped, and what becomes of a row. */
-export interface ReportQuery<Line> {
+export interface ReportRequest<Line> {
   readonly path: ReadablePath;
   readonly groupBy: readonly string[];
   readonly rows: RowReader<Line>;
@@ -48,9 +48,9 @@ const pageReply = z.looseObject({
  * the first day that was not given out yet. Page tokens are bound to their query, so the window and the page size change
  * only together with a new query.
  */
-export async function* readDays<Line>(
+export async function* readReport<Line>(
   reader: AnthropicReader,
-  query: ReportQuery<Line>,
+  query: ReportRequest<Line>,
   window: DayRange,
   linesPerDay = 0,
 ): AsyncGenerator<ReportDay<Line>[]> {
@@ -90,7 +90,7 @@ const BUCKET = '"starting_at"';
 
 async function* readQuery<Line>(
   reader: AnthropicReader,
-  query: ReportQuery<Line>,
+  query: ReportRequest<Line>,
   window: DayRange,
   pageDays: number,
 ): AsyncGenerator<ReportDay<Line>[]> {
@@ -121,7 +121,7 @@ async function* readQuery<Line>(
 
 async function* readPages<Line>(
   reader: AnthropicReader,
-  query: ReportQuery<Line>,
+  query: ReportRequest<Line>,
   window: DayRange,
   pageDays: number,
 ): AsyncGenerator<ReportPage<Line>> {
@@ -163,7 +163,7 @@ interface ReportPage<Line> {
   readonly token: string | null;
 }
 
-function toPage<Line>(body: Buffer, { rows }: ReportQuery<Line>, seen: Set<string>): ReportPage<Line> {
+function toPage<Line>(body: Buffer, { rows }: ReportRequest<Line>, seen: Set<string>): ReportPage<Line> {
   const { around, groups } = takeRows(body, rows);
   const page = pageReply.safeParse(around);
   if (!page.success) throw invalidReply(`the report has not the documented form (${faultOf(page.error)})`);

@@ -13,7 +13,7 @@ import {
 import { canonicalDecimal, isDecimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
-import { readDays, type ReportDay, type ReportQuery } from './report.ts';
+import { readReport, type ReportDay, type ReportRequest } from './report.ts';
 import { parseRow, scanRow, setField, type ReportRow, type RowSpan } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
@@ -29,25 +29,25 @@ const COUNT_BY_PATH = new Map<string, UsageCount>([
   ['server_tool_use.web_search_requests', 'web_search_requests'],
 ]);
 
-/** The lines of each day of a window of at most 31 days, oldest first; see {@link readDays}. Throws AnthropicError. */
+/** The lines of each day of a window of at most 31 days, oldest first; see {@link readReport}. Throws AnthropicError. */
 export function readUsageDays(
   reader: AnthropicReader,
   window: DayRange,
   linesPerDay?: number,
 ): AsyncGenerator<ReportDay<UsageLine>[]> {
-  return readDays(reader, queryOf(USAGE_DIMENSIONS), window, linesPerDay);
+  return readReport(reader, queryOf(USAGE_DIMENSIONS), window, linesPerDay);
 }
 
 /** The ungrouped tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, string>> = {};
-  for await (const read of readDays(reader, queryOf([]), window)) {
+  for await (const read of readReport(reader, queryOf([]), window)) {
     for (const { day, lines } of read) totals[day] = tokensIn(lines);
   }
   return totals;
 }
 
-function queryOf(groupBy: readonly string[]): ReportQuery<UsageLine> {
+function queryOf(groupBy: readonly string[]): ReportRequest<UsageLine> {
   const known = new Map<string, Dimensions>();
   const read = (body: Buffer, from: number, span: RowSpan): UsageLine => {
     scanRow(body, from, NOTHING_APART, span);

@@ -50,7 +50,7 @@ export async function* listWorkspaces(reader: AnthropicReader): AsyncGenerator<W
       toPage(parseJson(body.toString())),
     );
     yield page.workspaces;
-    after = nextOf(page, seen);
+    after = nextCursor(page, seen);
   } while (after !== null);
 }
 
@@ -68,7 +68,7 @@ function toPage(json: unknown): WorkspacePage {
 }
 
 /** What the next page comes after; null on the last one. `last_id` is set on that too: only `has_more` ends the list. */
-function nextOf({ hasMore, lastId }: WorkspacePage, seen: Set<string>): string | null {
+function nextCursor({ hasMore, lastId }: WorkspacePage, seen: Set<string>): string | null {
   if (hasMore === false) return null;
   if (hasMore !== true) throw invalidReply('the list of workspaces does not say whether there is more');
   if (typeof lastId !== 'string' || lastId === '' || seen.has(lastId))

@@ -3,10 +3,10 @@ import { placesOf, warningsOf } from '../config/database-url.ts';
 import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configuredSoon, exitWith, onStop } from '../runtime/process.ts';
-import { databaseFault, openDatabase, type Db } from '../db/core/database.ts';
+import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
-import { checkStoredKeys, saidOfStoredKeys } from '../db/keys/stored-keys.ts';
+import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
 import { createApp } from './http/app.ts';
 import { scrubbed } from './http/problems.ts';
 import { ListenError, closeServer, createHttpServer, listen } from './http/server.ts';
@@ -83,11 +83,11 @@ async function main(): Promise<void> {
 async function tellOfDatabase(db: Db, ring: KeyRing, log: Logger): Promise<void> {
   try {
     if ((await checkSchema(db)) === 'newer') log.warn(NEWER_SCHEMA);
-    const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
+    const { level, message } = describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
     log[level](message);
   } catch (error) {
     // It serves all the same, and says of every request what is the matter.
-    log.warn(scrubbed(error), databaseFault(error)?.message ?? 'whether the stored keys open could not be checked');
+    log.warn(scrubbed(error), databaseFailure(error)?.message ?? 'whether the stored keys open could not be checked');
   }
 }
 

@@ -1,7 +1,7 @@
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
 import { withEmbedded } from '../config/embedded.ts';
 import { exitWith } from '../runtime/process.ts';
-import { databaseFault, openDatabase, type Db } from '../db/core/database.ts';
+import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 
 /** The words of a command line are not ones that the command takes. */
 export class UsageError extends Error {
@@ -9,7 +9,7 @@ export class UsageError extends Error {
 }
 
 /** What a command works with. */
-export interface Surroundings {
+export interface CommandContext {
   readonly db: Db;
   readonly config: Config;
 }
@@ -24,16 +24,16 @@ export async function runCommand(usage: string, command: (args: string[]) => Pro
   } catch (error) {
     if (error instanceof UsageError) exitWith(`${error.message}\n\n${usage}`);
     if (error instanceof ConfigError) exitWith(error.message);
-    const fault = databaseFault(error);
-    if (fault === null) throw error;
-    exitWith(`${fault.message}. What was done until then is done; the command can be run again.`);
+    const failure = databaseFailure(error);
+    if (failure === null) throw error;
+    exitWith(`${failure.message}. What was done until then is done; the command can be run again.`);
   }
 }
 
 /** Gives a command the database of the environment, or that of the stack which runs on the data directory. */
 export async function withDatabase(
   required: Parameters<typeof loadConfig>[1],
-  work: (surroundings: Surroundings) => Promise<number>,
+  work: (surroundings: CommandContext) => Promise<number>,
 ): Promise<number> {
   const { dataDir } = loadConfig(process.env);
   const env = withEmbedded(process.env, dataDir);

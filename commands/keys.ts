@@ -4,11 +4,11 @@ import {
   checkStoredKeys,
   nameOf,
   rewrapStoredKeys,
-  saidOfStoredKeys,
+  describeStoredKeysCheck,
   type StoredKey,
-  type StoredKeysReport,
+  type StoredKeysCheck,
 } from '../db/keys/stored-keys.ts';
-import { UsageError, runCommand, table, withDatabase, type Surroundings } from './command.ts';
+import { UsageError, runCommand, table, withDatabase, type CommandContext } from './command.ts';
 
 /** `npm run keys`: the life of the encryption keys, from a new one to the end of the old one. */
 const USAGE = `Usage: npm run keys -- <command>
@@ -52,14 +52,14 @@ function printNew(): number {
   return 0;
 }
 
-async function status({ db, config }: Surroundings): Promise<number> {
+async function status({ db, config }: CommandContext): Promise<number> {
   const ring = createKeyRing(config.encryptionKeys);
   const report = await checkStoredKeys(db, ring);
   printReport(report, ring);
   return report.unreadable.length === 0 ? 0 : 1;
 }
 
-async function rewrap({ db, config }: Surroundings): Promise<number> {
+async function rewrap({ db, config }: CommandContext): Promise<number> {
   const ring = createKeyRing(config.encryptionKeys);
   const { rewrapped, left } = await rewrapStoredKeys(db, ring, (done) => {
     console.log(`${done} done`);
@@ -81,20 +81,24 @@ async function rewrap({ db, config }: Surroundings): Promise<number> {
   return left.length === 0 && report.unreadable.length === 0 ? 0 : 1;
 }
 
-function printReport(report: StoredKeysReport, ring: KeyRing): void {
+function printReport(report: StoredKeysCheck, ring: KeyRing): void {
   const known = ring.ids.map((id, place) => [id, countOf(report, id), place === 0 ? 'seals and opens' : 'opens']);
   const unknown = report.uses
-    .filter(({ ringKeyId }) => !ring.ids.includes(ringKeyId))
-    .map(({ ringKeyId }) => [ringKeyId, countOf(report, ringKeyId), 'is not in METERLINE_ENCRYPTION_KEYS']);
+    .filter(({ encryptionKeyId }) => !ring.ids.includes(encryptionKeyId))
+    .map(({ encryptionKeyId }) => [
+      encryptionKeyId,
+      countOf(report, encryptionKeyId),
+      'is not in METERLINE_ENCRYPTION_KEYS',
+    ]);
   console.log(table([['encryption key', 'stored keys', ''], ...known, ...unknown]));
   for (const key of report.unreadable) console.log(`\nDoes not open: ${lineOf(key)}`);
-  console.log(`\n${saidOfStoredKeys(report, ring).message}`);
+  console.log(`\n${describeStoredKeysCheck(report, ring).message}`);
 }
 
-function countOf({ uses }: StoredKeysReport, id: string): string {
-  return String(uses.find(({ ringKeyId }) => ringKeyId === id)?.keys ?? 0);
+function countOf({ uses }: StoredKeysCheck, id: string): string {
+  return String(uses.find(({ encryptionKeyId }) => encryptionKeyId === id)?.keys ?? 0);
 }
 
 function lineOf(key: StoredKey): string {
-  return `${nameOf(key)}, its ${key.state} key …${key.hint}, under "${key.ringKeyId}"`;
+  return `${nameOf(key)}, its ${key.state} key …${key.hint}, under "${key.encryptionKeyId}"`;
 }

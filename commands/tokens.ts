@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens/tokens.ts';
-import { COMMAND, TOKEN_ROLES, faultOfTokenName, type TokenRole } from '../domain/tokens.ts';
+import { COMMAND, TOKEN_ROLES, problemWithTokenName, type TokenRole } from '../domain/tokens.ts';
 import { UsageError, runCommand, table, withDatabase } from './command.ts';
 
 /** `npm run tokens`: the tokens of the HTTP API, made and revoked by whoever may reach the database. */
@@ -51,8 +51,8 @@ async function create(args: string[]): Promise<number> {
 
 function tokenOf(args: string[]): { name: string; role: TokenRole; expiresAt?: Date } {
   const { name = '', role, expires } = optionsOf(args);
-  const fault = faultOfTokenName(name);
-  if (fault !== null) throw new UsageError(`--name ${fault}.`);
+  const failure = problemWithTokenName(name);
+  if (failure !== null) throw new UsageError(`--name ${failure}.`);
   const known = TOKEN_ROLES.find((each) => each === role);
   if (known === undefined) throw new UsageError(`--role must be one of ${TOKEN_ROLES.join(', ')}.`);
   if (expires === undefined) return { name, role: known };

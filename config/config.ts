@@ -15,7 +15,7 @@ export interface Config {
   readonly anthropicBaseUrl: string;
   /** The largest reply of Anthropic that is taken, in bytes. */
   readonly maxReplyBytes: number;
-  readonly encryptionKeys: readonly RingKey[];
+  readonly encryptionKeys: readonly EncryptionKey[];
   readonly apiToken: string | null;
   readonly host: string;
   readonly port: number;
@@ -35,7 +35,7 @@ export interface Config {
 }
 
 /** A key that encrypts the data keys of stored Admin API keys. */
-export interface RingKey {
+export interface EncryptionKey {
   readonly id: string;
   /** 32 bytes. */
   readonly key: Buffer;
@@ -73,7 +73,7 @@ const baseUrl = z.string().transform((text, context): string => {
 /** Without a scheme it would be taken for one: `proxy:3128` is an address of the scheme "proxy". */
 const proxyUrl = z.url({ protocol: /^https?$/, hostname: /./, error: 'must be an http:// or https:// address' });
 
-const ring = z.string().transform((text, context): RingKey[] => {
+const ring = z.string().transform((text, context): EncryptionKey[] => {
   const keys = text.split(',').map((entry) => {
     const [, id = '', base64 = ''] = /^([A-Za-z0-9_.-]{1,32}):([A-Za-z0-9+/]+={0,2})$/.exec(entry.trim()) ?? [];
     return { id, key: Buffer.from(base64, 'base64') };

@@ -1,7 +1,7 @@
 import { loadConfig } from '../config/config.ts';
 import { openLog } from '../runtime/log.ts';
 import { configured, exitWith } from '../runtime/process.ts';
-import { databaseFault } from './core/database.ts';
+import { databaseFailure } from './core/database.ts';
 import { NO_RIGHT, adviceOn } from './core/failures.ts';
 import { migrateDatabase } from './core/migrate.ts';
 
@@ -14,9 +14,9 @@ try {
   await migrateDatabase(databaseUrl ?? '');
   log.info('the database has the present schema');
 } catch (error) {
-  const fault = databaseFault(error);
-  if (fault === null) throw error;
-  const said = fault.code === NO_RIGHT ? OWNER : `${fault.message}. ${adviceOn(fault)}`;
+  const failure = databaseFailure(error);
+  if (failure === null) throw error;
+  const said = failure.code === NO_RIGHT ? OWNER : `${failure.message}. ${adviceOn(failure)}`;
   exitWith(`The database could not be migrated. ${said}`.trim());
 }
 await flush();

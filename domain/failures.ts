@@ -1,5 +1,5 @@
-/** What one kind of failure means, to a person and to a machine. */
-export interface FailureKind {
+/** What a failure code means, to a person and to a machine. */
+export interface FailureEntry {
   /** The HTTP status when this failure is the direct answer to a request. */
   readonly status: number;
   /** Whether the same attempt may succeed later without anybody doing anything. */
@@ -10,11 +10,7 @@ export interface FailureKind {
   readonly action: string;
 }
 
-/**
- * Every failure a user can meet, by its stable code: status, sentence, action and retryability in one place. Codes are
- * part of the HTTP contract; sentences may improve.
- */
-export const FAILURES = {
+const TABLE = {
   key_format: {
     status: 422,
     retryable: false,
@@ -125,7 +121,7 @@ export const FAILURES = {
     status: 400,
     retryable: false,
     message: 'The request is not one that this API takes.',
-    action: 'See errors for each fault, and /docs for what is taken.',
+    action: 'See errors for each failure, and /docs for what is taken.',
   },
   unauthorized: {
     status: 401,
@@ -181,20 +177,26 @@ export const FAILURES = {
   internal: {
     status: 500,
     retryable: false,
-    message: 'Something went wrong that should not have: a fault of this product. It was not completed.',
+    message: 'Something went wrong that should not have: a failure of this product. It was not completed.',
     action:
       'Report it, with its lines in the log: a request has its id there, in the log of the api; a sync has its workflow id, in the log of the worker.',
   },
-} as const satisfies Record<string, FailureKind>;
+} as const satisfies Record<string, FailureEntry>;
 
-/** The stable name of a kind of failure. */
-export type FailureCode = keyof typeof FAILURES;
+/** The stable name of a failure. */
+export type FailureCode = keyof typeof TABLE;
+
+/**
+ * Every failure that a user can meet, by its stable code: status, sentence, action and retryability in one place. The
+ * codes are part of the HTTP contract; the sentences may improve.
+ */
+export const FAILURES: Readonly<Record<FailureCode, FailureEntry>> = TABLE;
 
 /** Every {@link FailureCode}, in the order of the table. */
-export const FAILURE_CODES = Object.keys(FAILURES).filter(isFailureCode);
+export const FAILURE_CODES = Object.keys(TABLE).filter(isFailureCode);
 
 /** What went wrong, as it is stored and shown. Never holds a key, a header or an upstream body. */
-export interface Fault {
+export interface Failure {
   readonly code: FailureCode;
   readonly detail?: string;
   readonly requestId?: string;
@@ -206,12 +208,7 @@ export interface Fault {
 
 /** Whether `code` is one of the stable codes. */
 export function isFailureCode(code: string): code is FailureCode {
-  return Object.hasOwn(FAILURES, code);
-}
-
-/** The kind behind a code. */
-export function failureKind(code: FailureCode): FailureKind {
-  return FAILURES[code];
+  return Object.hasOwn(TABLE, code);
 }
 
 const KEY_FAILURES: readonly FailureCode[] = ['key_invalid', 'key_forbidden', 'key_unreadable', 'individual_account'];

@@ -43,7 +43,7 @@ const NAME = new RegExp(TOKEN_NAME_PATTERN, 'u');
 const UNFIT = new RegExp(`[${HIDDEN}]|\\p{Cs}`, 'u');
 
 /** What is wrong with a name for a token, which events show as who did something; null when it may be one. */
-export function faultOfTokenName(name: string): string | null {
+export function problemWithTokenName(name: string): string | null {
   if (name === '' || name !== name.trim()) return 'must not be empty, nor begin or end with a space';
   if (Array.from(name).length > TOKEN_NAME_LENGTH) return `must be at most ${TOKEN_NAME_LENGTH} characters`;
   if (UNFIT.test(name)) return 'must not hold control characters';

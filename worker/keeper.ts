@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections/connections.ts';
-import { databaseFault, type Db } from '../db/core/database.ts';
+import { databaseFailure, type Db } from '../db/core/database.ts';
 import { adviceOn } from '../db/core/failures.ts';
 import { destroyForgottenCandidates } from '../db/keys/ends.ts';
-import { listUntold } from '../db/keys/keys.ts';
+import { listUntoldKeys } from '../db/keys/keys.ts';
 import { endFrozenSessions } from '../db/core/sessions.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, wake, type ConnectionInput } from '../workflows/messages.ts';
 import { reasonOf, type Outages } from './outages.ts';
@@ -59,7 +59,7 @@ export async function someStandStill({ db, client, taskQueue }: Deps): Promise<b
     const [{ count }, live] = await Promise.all([client.workflow.count(query), listLiveConnections(db)]);
     return count < live.length;
   } catch (error) {
-    if (databaseFault(error) !== null) throw error;
+    if (databaseFailure(error) !== null) throw error;
     return false;
   }
 }
@@ -70,7 +70,7 @@ export async function someStandStill({ db, client, taskQueue }: Deps): Promise<b
  * be done is in Postgres, so this only makes the workflow look; `told` keeps what it was woken for, since a key may take minutes to be tried.
  */
 export async function tellOfWork({ db, client, taskQueue }: Deps, told: Map<string, number>): Promise<void> {
-  const [keys, histories, overdue] = await Promise.all([listUntold(db), listUntoldHistories(db), listOverdue(db)]);
+  const [keys, histories, overdue] = await Promise.all([listUntoldKeys(db), listUntoldHistories(db), listOverdue(db)]);
   const untold = [
     ...keys.map(({ connectionId, keyId }) => ({ connectionId, work: keyId })),
     ...histories.map(({ connectionId, began }) => ({ connectionId, work: `${connectionId} from ${began}` })),
@@ -150,10 +150,10 @@ export function startKeeper(deps: KeeperDependencies): () => void {
       await lookAfter(deps, kept);
       deps.outages.postgres.answered();
     } catch (error) {
-      const fault = databaseFault(error);
-      if (fault?.unavailable === true) deps.outages.postgres.failed(fault.message, adviceOn(fault));
+      const failure = databaseFailure(error);
+      if (failure?.unavailable === true) deps.outages.postgres.failed(failure.message, adviceOn(failure));
       else {
-        const message = fault?.message ?? (error instanceof Error ? error.message : 'unknown');
+        const message = failure?.message ?? (error instanceof Error ? error.message : 'unknown');
         deps.log.warn({ error: message }, 'connections could not be looked after; it is tried again');
       }
     }

@@ -10,11 +10,11 @@ import { loadEnvironment } from '../config/environment.ts';
 import { openLog } from '../runtime/log.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { announceReady, configuredSoon, exitWith, onStop } from '../runtime/process.ts';
-import { databaseFault, openDatabase, type Db } from '../db/core/database.ts';
+import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 import { adviceOn } from '../db/core/failures.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
-import { checkStoredKeys, saidOfStoredKeys } from '../db/keys/stored-keys.ts';
+import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
 import { HealthPortError, healthOf, serveHealth, type Doing, type Health } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper.ts';
 import { temporalLogger } from './logger.ts';
@@ -175,7 +175,7 @@ async function tellHealth(
 
 /** A key that does not open stops its own connection only: whoever lost an encryption key is told before all of them. */
 async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
-  const { level, message } = saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
+  const { level, message } = describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
   log[level](message);
 }
 
@@ -200,8 +200,8 @@ async function untilItServes<T>(
       stop.removeEventListener('abort', end);
       return answer;
     } catch (error) {
-      const fault = databaseFault(error);
-      if (fault !== null) outages.failed(fault.message, adviceOn(fault));
+      const failure = databaseFailure(error);
+      if (failure !== null) outages.failed(failure.message, adviceOn(failure));
       else if (isOutage(error)) outages.failed(reasonOf(error));
       else throw error;
     } finally {

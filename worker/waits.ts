@@ -3,9 +3,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import { msToNumber } from '@temporalio/common/lib/time.js';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { z } from 'zod';
-import type { FailureDetails } from '../activities/failures.ts';
+import type { AttemptFailure } from '../activities/failures.ts';
 import type { Db } from '../db/core/database.ts';
-import { keepWaiting } from '../db/ledger/syncs.ts';
+import { recordWaiting } from '../db/ledger/syncs.ts';
 import type { Waiting } from '../domain/connection/waiting.ts';
 import { CONNECTION_WORKFLOW, SYNC_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
@@ -39,15 +39,15 @@ export function showWaits(db: Db): ActivityInboundCallsInterceptor {
   };
 }
 
-async function show(db: Db, sync: z.output<typeof ofSync>, failure: ApplicationFailure, info: Info): Promise<void> {
-  const waitMs = waitMsAfter(failure, info);
-  const fault = faultIn(failure);
-  if (waitMs === null || fault === null || info.workflowExecution === undefined) return;
+async function show(db: Db, sync: z.output<typeof ofSync>, error: ApplicationFailure, info: Info): Promise<void> {
+  const waitMs = waitMsAfter(error, info);
+  const failure = failureIn(error);
+  if (waitMs === null || failure === null || info.workflowExecution === undefined) return;
   const attempts = info.retryPolicy?.maximumAttempts ?? null;
   const atMs = Date.now();
-  const waiting: Waiting = { fault, attempt: info.attempt, attempts, atMs, nextTryAtMs: atMs + waitMs };
+  const waiting: Waiting = { failure, attempt: info.attempt, attempts, atMs, nextTryAtMs: atMs + waitMs };
   try {
-    await keepWaiting(db, { ...sync, runId: info.workflowExecution.runId }, waiting);
+    await recordWaiting(db, { ...sync, runId: info.workflowExecution.runId }, waiting);
     if (waitMs < SHOWN_FROM_MS) return;
     await Context.current().client.workflow.getHandle(connectionWorkflowId(sync.connectionId)).signal(wake);
   } catch {
@@ -55,9 +55,9 @@ async function show(db: Db, sync: z.output<typeof ofSync>, failure: ApplicationF
   }
 }
 
-function faultIn({ details }: ApplicationFailure): FailureDetails['fault'] | null {
-  const [first] = (details ?? []) as Partial<FailureDetails>[];
-  return first?.fault ?? null;
+function failureIn({ details }: ApplicationFailure): AttemptFailure['failure'] | null {
+  const [first] = (details ?? []) as Partial<AttemptFailure>[];
+  return first?.failure ?? null;
 }
 
 function delayMsOf({ nextRetryDelay }: ApplicationFailure): number {

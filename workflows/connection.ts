@@ -30,8 +30,8 @@ import type { Message } from '../domain/connection/messages.ts';
 import type { Status } from '../domain/connection/statuses.ts';
 import { stillWaiting } from '../domain/connection/waiting.ts';
 import { DELETION, POSTGRES, KEY_QUESTION, QUESTION } from './activity-options.ts';
-import { attributesOf, nextOf, showConnection, summaryOfSync } from './display.ts';
-import { detailsOf, failureWith } from './failures.ts';
+import { attributesOf, describeNext, showConnection, summaryOfSync } from './display.ts';
+import { attemptFailureOf, workflowFailure } from './failures.ts';
 import { acceptReceived, forget, openInbox, takeSignals, takeStraySignals, type Inbox } from './inbox.ts';
 import { statusQuery, syncWorkflowId, type ConnectionInput, type ConnectionStatus } from './messages.ts';
 import { sync } from './sync.ts';
@@ -98,7 +98,7 @@ export async function connection(input: ConnectionInput): Promise<void> {
     showConnection(state.loaded, decision.step, state.sync);
     if (decision.step.do === 'end') {
       if (facts?.status !== 'refused') return;
-      throw failureWith({ fault: outlook?.fault ?? { code: 'key_invalid' }, keyId: null });
+      throw workflowFailure({ failure: outlook?.failure ?? { code: 'key_invalid' }, keyId: null });
     }
     state.doing = decision.step.do;
     await carryOut(state, decision, seenNudges);
@@ -168,20 +168,20 @@ async function perform(state: State, step: Exclude<Step, { do: 'wait' | 'probeKe
       return cancelSync(state);
     case 'tryKey':
       return tryKey(state, step.keyId);
-    case 'discover':
+    case 'discoverWorkspaces':
       return discover(state);
     case 'setStatus':
       return setStatus(state, step.to);
     case 'restoreKey':
       return postgres.restoreKey({ connectionId, rejectedKeyId: step.rejectedKeyId, code: step.code });
-    case 'forgiveFailure':
-      return postgres.forgiveFailure({ connectionId });
+    case 'clearFailure':
+      return postgres.clearFailure({ connectionId });
     case 'distrustClock':
       return postgres.distrustClock({ connectionId, nowMs: Date.now(), today: dayOf(Date.now()) });
     case 'note':
-      return postgres.noteSignal.executeWithOptions({ summary: step.text }, [{ connectionId, text: step.text }]);
+      return postgres.recordSignal.executeWithOptions({ summary: step.text }, [{ connectionId, text: step.text }]);
     case 'noteRotation':
-      return postgres.noteSignal({ connectionId, keyId: step.keyId });
+      return postgres.recordSignal({ connectionId, keyId: step.keyId });
     case 'disconnect':
       return deleting.disconnect({ connectionId, purge: step.purge });
   }
@@ -230,7 +230,7 @@ function summaryOfWait({ loaded, sync: running }: State, step: Step): string {
   if (facts === null) return '';
   const waiting = stillWaiting(loaded?.outlook?.waiting, Date.now());
   // A label is no Markdown.
-  return `${facts.status}: ${nextOf(facts, step, running, waiting)}`.replaceAll('`', '').slice(0, 190);
+  return `${facts.status}: ${describeNext(facts, step, running, waiting)}`.replaceAll('`', '').slice(0, 190);
 }
 
 async function tryKey(state: State, keyId: string): Promise<void> {
@@ -242,7 +242,7 @@ async function tryKey(state: State, keyId: string): Promise<void> {
     if (verdict === 'accepted') state.justSynced = null;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    await postgres.deferKey({ connectionId, keyId, fault: detailsOf(error).fault, nowMs: Date.now() });
+    await postgres.deferKey({ connectionId, keyId, failure: attemptFailureOf(error).failure, nowMs: Date.now() });
   }
 }
 
@@ -267,7 +267,7 @@ async function discover({ connectionId }: State): Promise<void> {
     await anthropic.discoverWorkspaces({ connectionId });
   } catch (error) {
     if (isCancellation(error)) throw error;
-    await postgres.noteFailure({ connectionId, ...detailsOf(error), nowMs: Date.now() });
+    await postgres.recordFailure({ connectionId, ...attemptFailureOf(error), nowMs: Date.now() });
   }
 }
 
@@ -328,7 +328,7 @@ async function closeSync(state: State, { n, runId, plan, outcome }: RunningSync)
   const { connectionId } = state;
   if (outcome === 'interrupted') {
     const summary = `makes sure that the failure of sync ${n} is kept`;
-    await postgres.noteInterruptedSync.executeWithOptions({ summary }, [
+    await postgres.recordInterruptedSync.executeWithOptions({ summary }, [
       { connectionId, n, runId, plan, nowMs: Date.now() },
     ]);
   }

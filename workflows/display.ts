@@ -2,8 +2,8 @@ import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@tempor
 import type { SearchAttributePair } from '@temporalio/common';
 import type { LoadedConnection } from '../activities/connection.ts';
 import type { DayRange } from '../domain/days.ts';
-import { isDoubted, type Facts, type Step, type SyncPlan } from '../domain/connection/decide.ts';
-import { failureKind, isKeyFailure, type Fault } from '../domain/failures.ts';
+import { isUnconfirmed, type Facts, type Step, type SyncPlan } from '../domain/connection/decide.ts';
+import { FAILURES, isKeyFailure, type Failure } from '../domain/failures.ts';
 import { stillWaiting, type Waiting } from '../domain/connection/waiting.ts';
 import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
@@ -26,9 +26,9 @@ export function showConnection(loaded: LoadedConnection, step: Step, running: Sh
   const waiting = stillWaiting(outlook.waiting, Date.now());
   const parts = [
     `### ${plain(outlook.name)}: ${facts.status}`,
-    `**Next:** ${nextOf(facts, step, running, waiting)}.`,
+    `**Next:** ${describeNext(facts, step, running, waiting)}.`,
     ...waitingOf(waiting),
-    ...failureOf(facts, outlook.fault),
+    ...failureLines(facts, outlook.failure),
     ...stepsToNewKey(facts),
     tableOf(facts, outlook, running),
   ];
@@ -40,7 +40,7 @@ export function showConnection(loaded: LoadedConnection, step: Step, running: Sh
 export function showSync(
   { connectionId, n, plan }: ShownSync & { readonly connectionId: string },
   state: string,
-  fault: Fault | null = null,
+  failure: Failure | null = null,
 ): void {
   const lines = [
     `- **Connection:** ${linkTo(connectionWorkflowId(connectionId), connectionWorkflowId(connectionId))}`,
@@ -48,7 +48,7 @@ export function showSync(
   ];
   const parts = [
     `### Sync ${n}, ${summaryOfPlan(plan)}: ${state}`,
-    ...(fault === null ? [] : explain(fault)),
+    ...(failure === null ? [] : explain(failure)),
     lines.join('\n'),
   ];
   setCurrentDetails(parts.join('\n\n'));
@@ -66,10 +66,10 @@ function linkTo(workflowId: string, text: string): string {
   return `[${text}](/namespaces/${workflowInfo().namespace}/workflows/${workflowId})`;
 }
 
-function explain(fault: Fault, when = ''): string[] {
-  const { message, action } = failureKind(fault.code);
+function explain(failure: Failure, when = ''): string[] {
+  const { message, action } = FAILURES[failure.code];
   return [
-    `**What happened:** ${message}${plain(spellDetail(fault))} \`${fault.code}\`${when}`,
+    `**What happened:** ${message}${plain(spellDetail(failure))} \`${failure.code}\`${when}`,
     `**What to do:** ${action}`,
   ];
 }
@@ -77,29 +77,29 @@ function explain(fault: Fault, when = ''): string[] {
 /** What a sync under way waits for: why, how often it was tried, and when it is tried again. */
 function waitingOf(waiting: ShownWait | null): string[] {
   if (waiting === null) return [];
-  const { n, fault, attempt, attempts, nextTryAtMs } = waiting;
+  const { n, failure, attempt, attempts, nextTryAtMs } = waiting;
   const of = attempts === null ? '' : ` of ${attempts}`;
   return [
-    `**Sync ${n} waits:** ${failureKind(fault.code).message}${plain(spellDetail(fault))} \`${fault.code}\`. Attempt ${attempt}${of} met this; the next one begins at ${spellInstant(nextTryAtMs)}.`,
+    `**Sync ${n} waits:** ${FAILURES[failure.code].message}${plain(spellDetail(failure))} \`${failure.code}\`. Attempt ${attempt}${of} met this; the next one begins at ${spellInstant(nextTryAtMs)}.`,
   ];
 }
 
-function failureOf({ failure, status }: Facts, fault: Fault | null): string[] {
-  if (fault === null) return [];
-  // Of what is tried again by itself, nothing is while it is paused.
-  if (status === 'paused' && failure !== null) {
-    const at = spellInstant(failure.atMs);
+function failureLines({ failure: standing, status }: Facts, failure: Failure | null): string[] {
+  if (failure === null) return [];
+  // While the connection is paused, nothing is tried again.
+  if (status === 'paused' && standing !== null) {
+    const at = spellInstant(standing.atMs);
     return [
-      `**Before the pause:** ${failureKind(fault.code).message}${plain(spellDetail(fault))} \`${fault.code}\`, at ${at}`,
+      `**Before the pause:** ${FAILURES[failure.code].message}${plain(spellDetail(failure))} \`${failure.code}\`, at ${at}`,
     ];
   }
-  if (failure === null) return explain(fault);
-  const { count, atMs } = failure;
-  return explain(fault, `, ${count === 1 ? '' : `${count} times in a row, last `}at ${spellInstant(atMs)}`);
+  if (standing === null) return explain(failure);
+  const { count, atMs } = standing;
+  return explain(failure, `, ${count === 1 ? '' : `${count} times in a row, last `}at ${spellInstant(atMs)}`);
 }
 
 /** What went wrong in particular, in parentheses and with a space before. */
-export function spellDetail({ detail, requestId }: Fault): string {
+export function spellDetail({ detail, requestId }: Failure): string {
   const parts = [detail, requestId === undefined ? undefined : `request ${requestId}`].filter((part) => part);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
@@ -181,7 +181,12 @@ function summaryOfPlan(plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
 }
 
 /** What comes next, and when; also the label of the timer that is waited on. */
-export function nextOf(facts: Facts, step: Step, running: ShownSync | null, waiting: ShownWait | null = null): string {
+export function describeNext(
+  facts: Facts,
+  step: Step,
+  running: ShownSync | null,
+  waiting: ShownWait | null = null,
+): string {
   switch (step.do) {
     case 'end':
       return 'nothing, it has ended';
@@ -202,13 +207,13 @@ export function nextOf(facts: Facts, step: Step, running: ShownSync | null, wait
       return 'asks Anthropic about the key that was rejected';
     case 'distrustClock':
       return 'puts right what was kept while the clock was ahead';
-    case 'discover':
+    case 'discoverWorkspaces':
       return "reads the organization's workspaces";
     case 'setStatus':
       return `becomes ${step.to}`;
     case 'restoreKey':
       return 'goes back to the key before';
-    case 'forgiveFailure':
+    case 'clearFailure':
       return 'goes on with the key that serves now';
     case 'note':
     case 'noteRotation':
@@ -221,8 +226,8 @@ export function nextOf(facts: Facts, step: Step, running: ShownSync | null, wait
 /** What a sync does that runs, whichever run of its connection started it. */
 function syncUnderWay(running: ShownSync | null, waiting: ShownWait | null): string | null {
   if (waiting !== null) {
-    const { n, fault, attempt, nextTryAtMs } = waiting;
-    return `sync ${n} met ${fault.code} (attempt ${attempt}) and goes on at ${spellInstant(nextTryAtMs)}`;
+    const { n, failure, attempt, nextTryAtMs } = waiting;
+    return `sync ${n} met ${failure.code} (attempt ${attempt}) and goes on at ${spellInstant(nextTryAtMs)}`;
   }
   return running === null ? null : `waits for sync ${running.n}, which is under way`;
 }
@@ -241,7 +246,7 @@ function waitOf({ status, candidates, failure }: Facts, untilMs: number | null):
     case 'awaiting_key':
       return `asks Anthropic whether the rejected key is taken again ${at}`;
     case 'degraded':
-      return failure !== null && isDoubted(failure)
+      return failure !== null && isUnconfirmed(failure)
         ? `asks Anthropic about the key again before its rejection counts, ${at}`
         : `tries again ${at}`;
     case 'validating':

@@ -7,7 +7,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
-import type { FailureDetails } from '../activities/failures.ts';
+import type { AttemptFailure } from '../activities/failures.ts';
 import type { DaysDone, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/connection/decide.ts';
@@ -16,7 +16,7 @@ import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
 import { showSync, spellRange } from './display.ts';
-import { detailsOf, failureWith, typeOf } from './failures.ts';
+import { attemptFailureOf, workflowFailure, typeOf } from './failures.ts';
 import { connectionWorkflowId, syncEnded } from './messages.ts';
 
 /** What a sync starts with: whose it is, its number, and the days to read and why. */
@@ -64,7 +64,7 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
   } catch (error) {
     // Also when cancelled: whoever looks at this connection next must see that its last sync did not end well.
     ranBefore = await CancellationScope.nonCancellable(() => recordFailure(input, error, allElseIsRead));
-    throw error instanceof ApplicationFailure || isCancellation(error) ? error : failureOf(error);
+    throw error instanceof ApplicationFailure || isCancellation(error) ? error : asSyncFailure(error);
   } finally {
     if (!isAwaited(ranBefore)) await CancellationScope.nonCancellable(() => tellConnection(input));
   }
@@ -73,18 +73,18 @@ export async function sync(input: SyncInput): Promise<SyncResult | null> {
 /** Keeps the failure. Returns whether the sync had run before. */
 async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<boolean> {
   const { connectionId, n, plan } = input;
-  const details: FailureDetails = isCancellation(error)
-    ? { fault: { code: 'sync_interrupted' }, keyId: null }
-    : detailsOf(error);
-  showSync(input, 'failed', details.fault);
-  const { fault, keyId } = details;
-  const failed = { connectionId, n, plan, fault, keyId, nowMs: Date.now(), keyIsProven };
+  const details: AttemptFailure = isCancellation(error)
+    ? { failure: { code: 'sync_interrupted' }, keyId: null }
+    : attemptFailureOf(error);
+  showSync(input, 'failed', details.failure);
+  const { failure, keyId } = details;
+  const failed = { connectionId, n, plan, failure, keyId, nowMs: Date.now(), keyIsProven };
   return (await postgres.failSync(failed)).ranBefore;
 }
 
 /** An activity's failure as the sync's own. */
-function failureOf(error: unknown): ApplicationFailure {
-  return failureWith(detailsOf(error), typeOf(error));
+function asSyncFailure(error: unknown): ApplicationFailure {
+  return workflowFailure(attemptFailureOf(error), typeOf(error));
 }
 
 /**
@@ -112,7 +112,7 @@ interface Unread {
 /** The days that could not be read, and those whose lines contradicted their totals and were not taken. */
 interface Failings {
   readonly unread: Unread[];
-  readonly doubtful: Day[];
+  readonly suspect: Day[];
   /** What is stored and contradicts the totals; unknown where the days were not held against them yet. */
   disagreeing?: readonly Day[];
 }
@@ -132,40 +132,40 @@ async function readWindow(
     { ...of, window, everyDay, today: today() },
   ]);
   const read = await readAround(of, toRead, totals, window);
-  const { doubtful } = read;
+  const { suspect } = read;
   const unread = [...totalless.flatMap(unreadOf), ...read.unread];
   const disagreeing = read.disagreeing ?? (await postgres.reconcileDays({ ...of, window, totals }));
   const readable = disagreeing.filter((day) => !unread.some((bad) => bad.day === day));
-  if (readable.length > 0 || doubtful.length > 0) await settle(of, readable, doubtful, totals);
+  if (readable.length > 0 || suspect.length > 0) await settle(of, readable, suspect, totals);
   return unread;
 }
 
-function unreadOf(details: FailureDetails): Unread[] {
-  return details.day === undefined ? [] : [{ day: details.day, error: failureWith(details) }];
+function unreadOf(details: AttemptFailure): Unread[] {
+  return details.day === undefined ? [] : [{ day: details.day, error: workflowFailure(details) }];
 }
 
 type OfReport = Readonly<{ connectionId: string; n: number; report: Report }>;
 
 /** Reads days, and goes on after each one whose reply cannot be read. */
 async function readAround(of: OfReport, ranges: DayRange[], totals: Totals, window: DayRange): Promise<Failings> {
-  const failings: Failings = { unread: [], doubtful: [] };
+  const failings: Failings = { unread: [], suspect: [] };
   let left = ranges;
   let inRow = 0;
   while (left.length > 0) {
     try {
-      const { doubtful, disagreeing } = await readDays(of, left, totals, window);
-      failings.doubtful.push(...doubtful);
+      const { suspect, disagreeing } = await readDays(of, left, totals, window);
+      failings.suspect.push(...suspect);
       if (disagreeing !== undefined) failings.disagreeing = disagreeing;
       break;
     } catch (error) {
       if (isCancellation(error)) throw error;
-      const { fault, day: bad, doubtful = [] } = detailsOf(error);
-      if (!isOfContent(fault.code) || bad === undefined) throw error;
+      const { failure, day: bad, suspect = [] } = attemptFailureOf(error);
+      if (!isOfContent(failure.code) || bad === undefined) throw error;
       const before = failings.unread.at(-1)?.day;
       inRow = before !== undefined && bad === addDays(before, 1) ? inRow + 1 : 1;
       if (inRow > MAX_UNREADABLE_DAYS) throw error;
       failings.unread.push({ day: bad, error });
-      failings.doubtful.push(...doubtful);
+      failings.suspect.push(...suspect);
       left = toRanges(left.flatMap(daysIn).filter((day) => day > bad));
     }
   }
@@ -181,19 +181,19 @@ function readDays(of: OfReport, ranges: DayRange[], totals: Totals | null, windo
 /**
  * Days whose lines do not add up to the total read before them. Either they moved meanwhile, then the total read now
  * says so and they stay provisional; or lines are missing, then a second read mends it or the day is flagged. The lines
- * of doubtful days were not taken, so they are read again in any case, and are taken then as they come.
+ * of suspect days were not taken, so they are read again in any case, and are taken then as they come.
  */
 async function settle(
   of: OfReport,
   disagreeing: readonly Day[],
-  doubtful: readonly Day[],
+  suspect: readonly Day[],
   before: Totals,
 ): Promise<void> {
-  const days = [...new Set([...disagreeing, ...doubtful])].sort();
+  const days = [...new Set([...disagreeing, ...suspect])].sort();
   const after = await totalsOf(of, days);
   const unsettled = await disagreeingOf(of, days, after);
   const again = days.filter(
-    (day) => doubtful.includes(day) || (unsettled.includes(day) && judge(before, after, day) === 'disagrees'),
+    (day) => suspect.includes(day) || (unsettled.includes(day) && judge(before, after, day) === 'disagrees'),
   );
   if (again.length === 0) return;
   await readDays(of, toRanges(again), null, null);

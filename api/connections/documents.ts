@@ -2,15 +2,15 @@ import type { z } from 'zod';
 import type { ConnectionView, KeyView, SyncView } from '../../db/connections/views.ts';
 import type { ListedKey } from '../../db/connections/history.ts';
 import { lengthOf } from '../../domain/days.ts';
-import { failureKind, isKeyFailure, type Fault } from '../../domain/failures.ts';
+import { FAILURES, isKeyFailure, type Failure } from '../../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS } from '../../domain/keys.ts';
-import { isDoubted, nextQuestionMs } from '../../domain/connection/decide.ts';
+import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/decide.ts';
 import { nextDueMs, nextTryMs, retryAtMs } from '../../domain/connection/schedule.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { stillWaiting } from '../../domain/connection/waiting.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
 import type { Settings } from '../http/endpoint.ts';
-import type { connection, keyList, stagedKey, sync } from '../http/schemas.ts';
+import type { connection, keyList, addedCandidate, sync } from '../http/schemas.ts';
 
 type ConnectionDocument = z.input<typeof connection>;
 type FailureDocument = NonNullable<ConnectionDocument['error']>;
@@ -63,7 +63,7 @@ export function syncDocument(connectionId: string, view: SyncView, settings: Set
     days_changed: view.daysChanged,
     requests: view.requests,
     bytes: view.bytes,
-    error: view.fault === null ? null : failureDocument(view.fault, view.endedAtMs ?? view.startedAtMs),
+    error: view.failure === null ? null : failureDocument(view.failure, view.endedAtMs ?? view.startedAtMs),
     waiting: syncWaiting(view, settings),
     started_at: iso(view.startedAtMs),
     ended_at: isoOrNull(view.endedAtMs),
@@ -78,8 +78,8 @@ export function syncDocument(connectionId: string, view: SyncView, settings: Set
 function syncWaiting({ waiting }: SyncView, settings: Settings): WaitingDocument | null {
   const lasting = stillWaiting(waiting, settings.now());
   if (lasting === null) return null;
-  const { fault, attempt, nextTryAtMs } = lasting;
-  return { error: failureDocument(fault, lasting.atMs), attempt, next_try_at: iso(nextTryAtMs) };
+  const { failure, attempt, nextTryAtMs } = lasting;
+  return { error: failureDocument(failure, lasting.atMs), attempt, next_try_at: iso(nextTryAtMs) };
 }
 
 /** What a connection waits for: its sync, the next one after a failure, or an answer about a key. */
@@ -97,32 +97,32 @@ function waitingDocument(view: ConnectionView, settings: Settings): WaitingDocum
     }
   }
   const candidate = nextCandidate(view, settings.now());
-  if (candidate?.fault == null || candidate.triedAtMs === null) return null;
-  const error = failureDocument(candidate.fault, candidate.triedAtMs);
+  if (candidate?.failure == null || candidate.triedAtMs === null) return null;
+  const error = failureDocument(candidate.failure, candidate.triedAtMs);
   return { error, attempt: candidate.tries, next_try_at: iso(nextTryMs(candidate, candidate.triedAtMs)) };
 }
 
 /** A failure as it is shown: what happened, and what to do. */
-export function failureDocument(fault: Fault, atMs: number): FailureDocument {
-  const { message, action } = failureKind(fault.code);
+export function failureDocument(failure: Failure, atMs: number): FailureDocument {
+  const { message, action } = FAILURES[failure.code];
   return {
-    code: fault.code,
+    code: failure.code,
     message,
     action,
-    ...(fault.detail === undefined ? {} : { detail: fault.detail }),
-    ...(fault.requestId === undefined ? {} : { request_id: fault.requestId }),
-    ...(fault.connectionId === undefined ? {} : { connection_id: fault.connectionId }),
+    ...(failure.detail === undefined ? {} : { detail: failure.detail }),
+    ...(failure.requestId === undefined ? {} : { request_id: failure.requestId }),
+    ...(failure.connectionId === undefined ? {} : { connection_id: failure.connectionId }),
     at: iso(atMs),
   };
 }
 
 /** A key without a verdict, as it is shown: what it met last, and when it is tried again. */
 export function candidateDocument(
-  key: Pick<KeyView, 'id' | 'hint' | 'state' | 'tries' | 'triedAtMs' | 'fault'>,
+  key: Pick<KeyView, 'id' | 'hint' | 'state' | 'tries' | 'triedAtMs' | 'failure'>,
   isHeld = false,
 ): NonNullable<ConnectionDocument['candidate']> {
-  const { id, hint, state, fault, triedAtMs } = key;
-  const error = fault === null || triedAtMs === null ? null : failureDocument(fault, triedAtMs);
+  const { id, hint, state, failure, triedAtMs } = key;
+  const error = failure === null || triedAtMs === null ? null : failureDocument(failure, triedAtMs);
   return {
     id,
     hint,
@@ -133,13 +133,13 @@ export function candidateDocument(
 }
 
 /** The signal that puts a staged key to use. */
-export function rotationTo(connectionId: string, keyId: string): z.input<typeof stagedKey>['signal'] {
+export function rotationTo(connectionId: string, keyId: string): z.input<typeof addedCandidate>['signal'] {
   return { workflow_id: connectionWorkflowId(connectionId), name: 'rotateKey', input: { keyId } };
 }
 
 /** A key as it is listed: what it is for, what became of it, and what puts it to use while it is staged. */
 export function keyDocument(connectionId: string, key: ListedKey): z.input<typeof keyList>['data'][number] {
-  const { id, hint, state, fault, tries, endReason, addedAt, requestedAt, triedAt, endedAt } = key;
+  const { id, hint, state, failure, tries, endReason, addedAt, requestedAt, triedAt, endedAt } = key;
   const triedAtMs = triedAt?.getTime() ?? null;
   const isStaged = state === 'candidate' && requestedAt === null;
   const metAtMs = (endedAt ?? triedAt ?? key.activatedAt ?? addedAt).getTime();
@@ -147,10 +147,10 @@ export function keyDocument(connectionId: string, key: ListedKey): z.input<typeo
     id,
     hint,
     state,
-    error: fault === null ? null : failureDocument(fault, metAtMs),
+    error: failure === null ? null : failureDocument(failure, metAtMs),
     end_reason: endReason,
     next_try_at:
-      state === 'candidate' && triedAtMs !== null ? iso(nextTryMs({ tries, triedAtMs, fault }, triedAtMs)) : null,
+      state === 'candidate' && triedAtMs !== null ? iso(nextTryMs({ tries, triedAtMs, failure }, triedAtMs)) : null,
     expires_at: isStaged ? iso(addedAt.getTime() + CANDIDATE_LIFETIME_MS) : null,
     signal: isStaged ? rotationTo(connectionId, id) : null,
     added_at: addedAt.toISOString(),
@@ -169,24 +169,24 @@ function nextCandidate({ candidates }: ConnectionView, nowMs: number): KeyView |
 function errorOf({ status, failure, key, candidates, refusal }: ConnectionView): FailureDocument | null {
   if (failure !== null) return failureDocument(doubted(failure), failure.atMs);
   // Why a key serves that had been replaced, until it is replaced again.
-  if (key?.state === 'active' && key.fault !== null && isLive(status)) {
-    return failureDocument(key.fault, key.activatedAtMs ?? key.addedAtMs);
+  if (key?.state === 'active' && key.failure !== null && isLive(status)) {
+    return failureDocument(key.failure, key.activatedAtMs ?? key.addedAtMs);
   }
-  if (status === 'refused' && refusal !== null) return failureDocument(refusal.fault, refusal.atMs);
+  if (status === 'refused' && refusal !== null) return failureDocument(refusal.failure, refusal.atMs);
   const [candidate] = candidates;
-  if (status !== 'validating' || candidate?.fault == null || candidate.triedAtMs === null) return null;
-  return failureDocument(candidate.fault, candidate.triedAtMs);
+  if (status !== 'validating' || candidate?.failure == null || candidate.triedAtMs === null) return null;
+  return failureDocument(candidate.failure, candidate.triedAtMs);
 }
 
 /** One rejection is no verdict on a key that worked, and whoever reads of it is told so. */
-function doubted({ fault, answeredAtMs, rejectedAtMs }: NonNullable<ConnectionView['failure']>): Fault {
-  const { code, detail } = fault;
+function doubted({ failure, answeredAtMs, rejectedAtMs }: NonNullable<ConnectionView['failure']>): Failure {
+  const { code, detail } = failure;
   const said = detail === undefined ? '' : `${detail}; `;
-  if (isDoubted({ code, answeredAtMs, rejectedAtMs })) {
-    return { ...fault, detail: `${said}Anthropic is asked about the key once more before this counts` };
+  if (isUnconfirmed({ code, answeredAtMs, rejectedAtMs })) {
+    return { ...failure, detail: `${said}Anthropic is asked about the key once more before this counts` };
   }
   const isRefuted = isKeyFailure(code) && answeredAtMs !== null && rejectedAtMs === null;
-  return isRefuted ? { ...fault, detail: `${said}asked about again, Anthropic takes the key` } : fault;
+  return isRefuted ? { ...failure, detail: `${said}asked about again, Anthropic takes the key` } : failure;
 }
 
 /** When something is asked of Anthropic next without anybody asking; null when never, or when it happens now. */
@@ -214,14 +214,14 @@ function nextReadMs({ id, status, failure }: ConnectionView, settings: Settings)
     case 'validating':
       return null;
     case 'awaiting_key':
-      return failure === null ? null : nextQuestionMs({ ...failure, code: failure.fault.code });
+      return failure === null ? null : nextQuestionMs({ ...failure, code: failure.failure.code });
     case 'degraded':
       if (failure === null) return null;
-      if (isDoubted({ ...failure, code: failure.fault.code }))
-        return nextQuestionMs({ ...failure, code: failure.fault.code });
+      if (isUnconfirmed({ ...failure, code: failure.failure.code }))
+        return nextQuestionMs({ ...failure, code: failure.failure.code });
       // While a rejected key is to be replaced by one that got no answer yet, it is that one that is tried.
-      if (isKeyFailure(failure.fault.code) && failure.answeredAtMs === null) return null;
-      return retryAtMs({ ...failure.fault, atMs: failure.atMs, count: failure.count });
+      if (isKeyFailure(failure.failure.code) && failure.answeredAtMs === null) return null;
+      return retryAtMs({ ...failure.failure, atMs: failure.atMs, count: failure.count });
     case 'discovering':
     case 'backfilling':
     case 'active':

@@ -12,9 +12,9 @@ import { decodeCursor, pageOf, positionText } from '../http/cursor.ts';
 import { syncDocument } from './documents.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { coverageQuery, eventsQuery, nothing, restatementsQuery, syncsQuery, workspacesQuery } from '../http/inputs.ts';
-import { standingOf, todayOf } from './lookups.ts';
+import { findConnection, todayOf } from './lookups.ts';
 import { contradiction } from '../http/problems.ts';
-import { rangeOf } from '../spend/range.ts';
+import { checkedRange } from '../spend/range.ts';
 import { coverageList, eventList, restatementList, syncList, workspaceList } from '../http/schemas.ts';
 
 const tag = 'History';
@@ -34,7 +34,7 @@ const workspaces = endpoint({
   statuses: { 200: 'A page of workspaces. The default workspace is not among them: it has no id.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query: { limit, after } }, deps) => {
-    const { id } = await standingOf(deps, asked);
+    const { id } = await findConnection(deps, asked);
     const found = await listWorkspaces(deps.db, id, {
       after: after === undefined ? null : decodeCursor(after, positionText),
       limit: limit + 1,
@@ -63,7 +63,7 @@ const syncs = endpoint({
   statuses: { 200: 'A page of syncs.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query: { kind, state, limit, after } }, deps) => {
-    const { id } = await standingOf(deps, asked);
+    const { id } = await findConnection(deps, asked);
     const found = await listSyncs(deps.db, id, {
       kind: kind ?? null,
       state: state ?? null,
@@ -87,7 +87,7 @@ const events = endpoint({
   statuses: { 200: 'A page of events.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query: { type, limit, after } }, deps) => {
-    const { id } = await standingOf(deps, asked);
+    const { id } = await findConnection(deps, asked);
     const found = await listEvents(deps.db, id, {
       type: type ?? null,
       after: after === undefined ? null : decodeCursor(after, rowId),
@@ -110,7 +110,7 @@ const restatements = endpoint({
   statuses: { 200: 'A page of restatements.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query: { report, from, to, limit, after } }, deps) => {
-    const { id } = await standingOf(deps, asked);
+    const { id } = await findConnection(deps, asked);
     if (from !== undefined && to !== undefined && from > to)
       throw contradiction('query.from', 'must not be after "to"');
     const found = await listRestatements(deps.db, id, {
@@ -145,9 +145,9 @@ const coverage = endpoint({
   statuses: { 200: 'The days of the range that the connection keeps, and how many of the range it does not.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query }, deps) => {
-    const { id, status, began, endedOn, isPurged } = await standingOf(deps, asked);
+    const { id, status, began, endedOn, isPurged } = await findConnection(deps, asked);
     const today = todayOf(deps);
-    const { from, to } = rangeOf(query, today, MAX_COVERAGE_DAYS);
+    const { from, to } = checkedRange(query, today, MAX_COVERAGE_DAYS);
     const kept = { from: laterOf(from, began), to: earlierOf(to, earlierOf(endedOn ?? today, today)) };
     const stored = await listStoredDays(deps.db, id, kept);
     const byDay = new Map(stored.map((view) => [`${view.report} ${view.day}`, view]));

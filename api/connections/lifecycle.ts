@@ -1,14 +1,14 @@
-import { loadStanding } from '../../db/connections/views.ts';
+import { loadConnectionState } from '../../db/connections/views.ts';
 import { extendHistory } from '../../db/connections/connections.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { MAX_HISTORY_DAYS, addDays, type Day } from '../../domain/days.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { endpoint, type Deps, type WaitFor } from '../http/endpoint.ts';
 import { backfillRequest, nothing, syncRequest } from '../http/inputs.ts';
-import { liveStandingOf, shownConnection, todayOf } from './lookups.ts';
+import { findLiveConnection, shownConnection, todayOf } from './lookups.ts';
 import { Problem, contradiction } from '../http/problems.ts';
 import { connection } from '../http/schemas.ts';
-import { isTold } from '../keys/verdicts.ts';
+import { tellOrDefer } from '../keys/verdicts.ts';
 
 const tag = 'Lifecycle';
 
@@ -26,9 +26,9 @@ const sync = endpoint({
   statuses: { 202: 'It is asked for.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
-    const { id, status, began } = await liveStandingOf(deps, asked);
+    const { id, status, began } = await findLiveConnection(deps, asked);
     if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused; resume it first.' });
-    const range = rangeOf(body, began, todayOf(deps));
+    const range = syncRange(body, began, todayOf(deps));
     const what = range === null ? 'what is missing' : `${range.from} to ${range.to}`;
     await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to read ${what} now.` });
     await deps.temporal.signalConnection(id, 'syncNow', range ?? {});
@@ -36,7 +36,7 @@ const sync = endpoint({
   },
 });
 
-function rangeOf(
+function syncRange(
   { from, to }: { from?: Day | undefined; to?: Day | undefined },
   began: Day,
   today: Day,
@@ -60,12 +60,12 @@ const backfill = endpoint({
   statuses: { 202: 'It is asked for. Where the connection begins no later already, nothing changes.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
-    const { id } = await liveStandingOf(deps, asked);
+    const { id } = await findLiveConnection(deps, asked);
     const from = firstDayOf(body.from, todayOf(deps));
     const extended = await extendHistory(deps.db, id, from, actor);
     if (extended === 'ended') throw new Problem('conflict', { detail: 'The connection has ended.' });
     // Should Temporal not answer, a worker sees by itself what is missing.
-    if (extended === 'extended') await isTold(deps, id, () => deps.temporal.wakeConnection(id));
+    if (extended === 'extended') await tellOrDefer(deps, id, () => deps.temporal.wakeConnection(id));
     return { status: 202, body: await shownConnection(deps, id) };
   },
 });
@@ -91,7 +91,7 @@ const pause = endpoint({
   statuses: { 200: 'It is paused.', 202: 'It is asked for, and done once the worker runs.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, actor, waitFor }, deps) => {
-    const { id, status } = await liveStandingOf(deps, asked);
+    const { id, status } = await findLiveConnection(deps, asked);
     if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused already.' });
     await addEvent(deps.db, id, { type: 'request', actor, message: 'Asked to pause.' });
     await deps.temporal.signalConnection(id, 'pause');
@@ -112,7 +112,7 @@ const resume = endpoint({
   statuses: { 200: 'It goes on.', 202: 'It is asked for, and done once the worker runs.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, actor, waitFor }, deps) => {
-    const { id, status } = await liveStandingOf(deps, asked);
+    const { id, status } = await findLiveConnection(deps, asked);
     if (status !== 'paused') throw new Problem('conflict', { detail: 'The connection is not paused.' });
     await addEvent(deps.db, id, { type: 'request', actor, message: 'Asked to resume.' });
     await deps.temporal.signalConnection(id, 'resume');
@@ -128,7 +128,7 @@ async function becomes(
   waitFor: WaitFor,
 ): Promise<boolean> {
   const found = await waitFor(async () => {
-    const standing = await loadStanding(db, id);
+    const standing = await loadConnectionState(db, id);
     return standing !== null && isWanted(standing.status) ? standing : null;
   });
   return found !== null;

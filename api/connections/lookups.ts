@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { connection } from '../http/schemas.ts';
-import { loadConnectionView, loadStanding, type Standing } from '../../db/connections/views.ts';
+import { loadConnectionView, loadConnectionState, type ConnectionState } from '../../db/connections/views.ts';
 import { dayOf, type Day } from '../../domain/days.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { connectionDocument } from './documents.ts';
@@ -28,16 +28,16 @@ export async function shownConnection(deps: Deps, id: string): Promise<z.input<t
 }
 
 /** Where a connection stands. */
-export async function standingOf(deps: Deps, id: string): Promise<Standing & { id: string }> {
+export async function findConnection(deps: Deps, id: string): Promise<ConnectionState & { id: string }> {
   const known = knownForm(id);
-  const standing = await loadStanding(deps.db, known);
+  const standing = await loadConnectionState(deps.db, known);
   if (standing === null) throw new Problem('not_found');
   return { id: known, ...standing };
 }
 
 /** Where a connection stands that has not ended. */
-export async function liveStandingOf(deps: Deps, id: string): Promise<Standing & { id: string }> {
-  const standing = await standingOf(deps, id);
+export async function findLiveConnection(deps: Deps, id: string): Promise<ConnectionState & { id: string }> {
+  const standing = await findConnection(deps, id);
   if (!isLive(standing.status)) {
     throw new Problem('conflict', { detail: `The connection is ${standing.status}, which is an end.` });
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { listConnectionViews, loadStanding, type Verdict } from '../../db/connections/views.ts';
+import { listConnectionViews, loadConnectionState, type Verdict } from '../../db/connections/views.ts';
 import { createConnection, isPurged, renameConnection } from '../../db/connections/connections.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { addDays } from '../../domain/days.ts';
@@ -9,10 +9,10 @@ import { connectionDocument } from './documents.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { connectionsQuery, disconnectQuery, newConnection, nothing, renaming } from '../http/inputs.ts';
-import { knownForm, standingOf, shownConnection, todayOf } from './lookups.ts';
+import { knownForm, findConnection, shownConnection, todayOf } from './lookups.ts';
 import { Problem } from '../http/problems.ts';
 import { connection, connectionList } from '../http/schemas.ts';
-import { checkedKey, isAccepted, isTold, verdictOn } from '../keys/verdicts.ts';
+import { checkedKey, acceptedOrThrow, tellOrDefer, verdictOn } from '../keys/verdicts.ts';
 
 const tag = 'Connections';
 
@@ -44,9 +44,9 @@ const create = endpoint({
       secret,
       actor,
     });
-    const started = await isTold(deps, id, () => deps.temporal.startConnection(id, body.name));
+    const started = await tellOrDefer(deps, id, () => deps.temporal.startConnection(id, body.name));
     const verdict = started ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
-    const status = isAccepted(verdict, id) ? 201 : 202;
+    const status = acceptedOrThrow(verdict, id) ? 201 : 202;
     return { status, body: await shownConnection(deps, id), location: `/v1/connections/${id}` };
   },
 });
@@ -128,14 +128,14 @@ const disconnect = endpoint({
   statuses: { 200: 'It is disconnected.', 202: 'It is asked for, and done once the worker runs.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query, actor, waitFor }, deps) => {
-    const { id, status } = await standingOf(deps, asked);
+    const { id, status } = await findConnection(deps, asked);
     const isEnded = !isLive(status);
     if (isEnded && !query.purge) throw new Problem('conflict', { detail: `The connection is ${status}.` });
     const message = query.purge ? 'Asked to disconnect and to delete what was read.' : 'Asked to disconnect.';
     await addEvent(deps.db, id, { type: 'request', actor, message });
     await deps.temporal.signalConnection(id, 'disconnect', { purge: query.purge });
     const done = await waitFor(async () => {
-      const ended = isEnded || (await loadStanding(deps.db, id))?.status === 'disconnected';
+      const ended = isEnded || (await loadConnectionState(deps.db, id))?.status === 'disconnected';
       return ended && (!query.purge || (await isPurged(deps.db, id))) ? true : null;
     });
     return { status: done === true ? 200 : 202, body: await shownConnection(deps, id) };

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { databaseFault, type Db } from '../../db/core/database.ts';
+import { databaseFailure, type Db } from '../../db/core/database.ts';
 import { READ_ONLY, isOfSchema } from '../../db/core/failures.ts';
 import { checkSchema, checkWritable } from '../../db/core/schema-state.ts';
 import { endpoint } from '../http/endpoint.ts';
@@ -78,11 +78,14 @@ async function stateOfPostgres(db: Db): Promise<State> {
     await checkWritable(db);
     return OK;
   } catch (error) {
-    const fault = databaseFault(error);
-    const said = fault === null ? null : await whyUnavailable(fault, db).catch(() => null);
-    if (fault === null || said === null) return SILENT_POSTGRES;
+    const failure = databaseFailure(error);
+    const said = failure === null ? null : await whyUnavailable(failure, db).catch(() => null);
+    if (failure === null || said === null) return SILENT_POSTGRES;
     if (said === SILENT_POSTGRES.said) return SILENT_POSTGRES;
-    return { state: isOfSchema(fault) ? 'not_migrated' : fault.code === READ_ONLY ? 'read_only' : 'unavailable', said };
+    return {
+      state: isOfSchema(failure) ? 'not_migrated' : failure.code === READ_ONLY ? 'read_only' : 'unavailable',
+      said,
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
-import { failureKind, type FailureCode } from '../../domain/failures.ts';
+import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import type { Description } from './endpoint.ts';
 import { problem, type ProblemDocument } from './schemas.ts';
 
@@ -29,8 +29,8 @@ function refusal(description: string, example: ProblemDocument): ZodOpenApiRespo
   return { description, content: { 'application/problem+json': { schema: problem, example } } };
 }
 
-function exampleOf(code: FailureCode, status: number = failureKind(code).status): ProblemDocument {
-  const { message, action } = failureKind(code);
+function exampleOf(code: FailureCode, status: number = FAILURES[code].status): ProblemDocument {
+  const { message, action } = FAILURES[code];
   const errors = status === 400 ? { errors: [{ path: 'body.name', message: 'must not be empty' }] } : {};
   return { type: `/docs#${code}`, title: message, status, detail: message, code, action, ...errors };
 }
@@ -38,7 +38,7 @@ function exampleOf(code: FailureCode, status: number = failureKind(code).status)
 /** Why any request may be refused, by the status. */
 const ANY: ZodOpenApiResponsesObject = {
   400: shared('InvalidRequest', 'invalid_request', {
-    why: 'The request does not fit this document. `errors` names each fault and where it is.',
+    why: 'The request does not fit this document. `errors` names each failure and where it is.',
   }),
   405: shared('MethodNotAllowed', 'method_not_allowed', {
     headers: { Allow: header('The methods that this path takes.', { type: 'string' }) },
@@ -73,7 +73,7 @@ export function refusalsOf({ path, refusals }: Description): ZodOpenApiResponses
   const needsThing = path.includes(':') || refusals.includes('not_found');
   const own = new Map<number, FailureCode[]>();
   for (const code of refusals) {
-    const { status } = failureKind(code);
+    const { status } = FAILURES[code];
     own.set(status, [...(own.get(status) ?? []), code]);
   }
   return {
@@ -91,5 +91,5 @@ export function refusalsOf({ path, refusals }: Description): ZodOpenApiResponses
 }
 
 function line(code: FailureCode): string {
-  return `\`${code}\`: ${markdownOf(failureKind(code).message)}`;
+  return `\`${code}\`: ${markdownOf(FAILURES[code].message)}`;
 }

@@ -7,7 +7,7 @@ import type { KeyRing } from '../../db/keys/key-ring.ts';
 import type { FailureCode } from '../../domain/failures.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
 import { callerOf } from './auth.ts';
-import { Problem, faultsOf, invalid } from './problems.ts';
+import { Problem, requestErrorsOf, invalid } from './problems.ts';
 import type { Temporal } from '../temporal.ts';
 import type { Turns } from './turns.ts';
 import { waitFor } from './wait.ts';
@@ -160,7 +160,7 @@ function jsonOf(body: unknown): string {
 function readQuery<Query extends z.ZodObject>(request: Request, schema: Query): z.output<Query> {
   const given = [...new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))];
   const parsed = schema.safeParse(Object.fromEntries(given));
-  if (!parsed.success) throw new Problem('invalid_request', { errors: faultsOf(parsed.error, 'query') });
+  if (!parsed.success) throw new Problem('invalid_request', { errors: requestErrorsOf(parsed.error, 'query') });
   const twice = given.find(([name], index) => given.findIndex(([other]) => other === name) !== index);
   if (twice !== undefined) throw invalid(`query.${twice[0]}`, 'is given more than once');
   return parsed.data;
@@ -170,7 +170,7 @@ function readBody<Body extends z.ZodObject>(request: Request, schema: Body): z.o
   const body: unknown = request.body;
   if (body === undefined && hasBody(request)) throw invalid('headers.content-type', 'must be application/json');
   const parsed = schema.safeParse(body ?? {});
-  if (!parsed.success) throw new Problem('invalid_request', { errors: faultsOf(parsed.error, 'body') });
+  if (!parsed.success) throw new Problem('invalid_request', { errors: requestErrorsOf(parsed.error, 'body') });
   return parsed.data;
 }
 

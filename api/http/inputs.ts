@@ -5,7 +5,7 @@ import { KEY_PATTERN, KEY_STATES } from '../../domain/keys.ts';
 import { REPORTS } from '../../domain/lines.ts';
 import { SYNC_KINDS } from '../../domain/reading.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
-import { TOKEN_NAME_LENGTH, TOKEN_NAME_PATTERN, TOKEN_ROLES, faultOfTokenName } from '../../domain/tokens.ts';
+import { TOKEN_NAME_LENGTH, TOKEN_NAME_PATTERN, TOKEN_ROLES, problemWithTokenName } from '../../domain/tokens.ts';
 
 // What comes in. Each pattern stands in the OpenAPI document as it is checked here, so it says the same in JavaScript and
 // in Python: no \d and no \w, of which Python takes more, no \p and no flag, which only one of them has.
@@ -60,8 +60,8 @@ const NAME_PATTERN = `^(?![^${CONTROLS}]*sk-ant-)[^${CONTROLS}]*[^${CONTROLS}${S
 const name = z
   .string()
   .superRefine((text, context) => {
-    const fault = faultOfName(text);
-    if (fault !== null) context.addIssue(fault);
+    const failure = faultOfName(text);
+    if (failure !== null) context.addIssue(failure);
   })
   .transform((text) => text.trim())
   .meta({
@@ -177,8 +177,8 @@ export const newToken = z
     name: z
       .string()
       .superRefine((text, context) => {
-        const fault = faultOfTokenName(text);
-        if (fault !== null) context.addIssue(fault);
+        const failure = problemWithTokenName(text);
+        if (failure !== null) context.addIssue(failure);
       })
       .meta({
         override: { minLength: 1, maxLength: TOKEN_NAME_LENGTH, pattern: TOKEN_NAME_PATTERN },

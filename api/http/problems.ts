@@ -1,22 +1,22 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
-import { databaseFault, type DatabaseFault, type Db } from '../../db/core/database.ts';
+import { databaseFailure, type DatabaseFailure, type Db } from '../../db/core/database.ts';
 import { NO_RIGHT, READ_ONLY, SchemaError, isOfSchema, isRefusal } from '../../db/core/failures.ts';
 import { checkSchema } from '../../db/core/schema-state.ts';
-import { failureKind, type FailureCode } from '../../domain/failures.ts';
-import type { ProblemDocument, RequestFault } from './schemas.ts';
+import { FAILURES, type FailureCode } from '../../domain/failures.ts';
+import type { ProblemDocument, RequestError } from './schemas.ts';
 import { TemporalUnavailableError } from '../temporal.ts';
 
 /** A request that is answered with a problem document (RFC 9457) instead of what it asked for. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly detail: string | undefined;
-  readonly errors: readonly RequestFault[] | undefined;
+  readonly errors: readonly RequestError[] | undefined;
   readonly extra: Readonly<Record<string, unknown>>;
   constructor(
     readonly code: FailureCode,
-    options: { detail?: string; errors?: readonly RequestFault[]; extra?: Readonly<Record<string, unknown>> } = {},
+    options: { detail?: string; errors?: readonly RequestError[]; extra?: Readonly<Record<string, unknown>> } = {},
   ) {
     super(code);
     this.detail = options.detail;
@@ -40,8 +40,8 @@ export function contradiction(path: string, message: string): Problem {
 }
 
 /** The faults that zod found, by where they are. Nothing of the input is in them but the names of its fields. */
-export function faultsOf(error: z.ZodError, part: 'body' | 'query'): RequestFault[] {
-  return error.issues.flatMap((issue): RequestFault[] => {
+export function requestErrorsOf(error: z.ZodError, part: 'body' | 'query'): RequestError[] {
+  return error.issues.flatMap((issue): RequestError[] => {
     const path = [part, ...issue.path.map(String)].join('.');
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
     // Somebody may have put a secret where a name belongs.
@@ -81,8 +81,8 @@ export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
       sendProblem(response, problem);
       return;
     }
-    const fault = databaseFault(error);
-    const detail = fault === null ? null : await whyUnavailable(fault, db);
+    const failure = databaseFailure(error);
+    const detail = failure === null ? null : await whyUnavailable(failure, db);
     log.error({ reqId: request.id, ...scrubbed(error), ...(detail === null ? {} : { detail }) }, 'A request failed');
     const extra = idOf(request);
     sendProblem(
@@ -93,18 +93,18 @@ export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
 }
 
 /** What of a fault of the database may be told to anybody; null where it is available, and the fault is our own. */
-export async function whyUnavailable(fault: DatabaseFault, db: Db): Promise<string | null> {
-  if (isOfSchema(fault)) {
+export async function whyUnavailable(failure: DatabaseFailure, db: Db): Promise<string | null> {
+  if (isOfSchema(failure)) {
     const state: unknown = await checkSchema(db).catch((error: unknown) => error);
     return state instanceof SchemaError ? `${state.message}.` : null;
   }
-  if (!fault.unavailable) return null;
-  if (fault.code === READ_ONLY) {
+  if (!failure.unavailable) return null;
+  if (failure.code === READ_ONLY) {
     return 'Postgres is read-only, be it a standby or for a failover, so nothing was changed.';
   }
-  if (fault.code === NO_RIGHT)
+  if (failure.code === NO_RIGHT)
     return 'The role that the API uses in Postgres lacks a right. The log of the API says more.';
-  if (isRefusal(fault)) return 'Postgres does not let the API in. The log of the API says why.';
+  if (isRefusal(failure)) return 'Postgres does not let the API in. The log of the API says why.';
   return 'Postgres does not answer.';
 }
 
@@ -139,7 +139,7 @@ function fileProblemOf(error: unknown): Problem | null {
 }
 
 function sendProblem(response: Response, problem: Problem): void {
-  const { status, message, action } = failureKind(problem.code);
+  const { status, message, action } = FAILURES[problem.code];
   const document: ProblemDocument = {
     type: `/docs#${problem.code}`,
     title: message,
@@ -163,6 +163,6 @@ const KEY = /sk-ant-[\w-]*/g;
 export function scrubbed(error: unknown): { error: string; message: string; stack: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, message: '', stack: [] };
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  const message = databaseFault(error)?.message ?? error.message.replace(KEY, 'sk-ant-…').slice(0, 500);
+  const message = databaseFailure(error)?.message ?? error.message.replace(KEY, 'sk-ant-…').slice(0, 500);
   return { error: error.name, message, stack: frames.slice(0, 12).map((line) => line.trim()) };
 }

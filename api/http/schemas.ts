@@ -167,7 +167,7 @@ export const keyList = listOf(
 ).meta({ id: 'KeyList' });
 
 /** A staged key, and the signal that puts it to use. */
-export const stagedKey = z
+export const addedCandidate = z
   .strictObject({
     key_id: uuid,
     hint,
@@ -274,14 +274,14 @@ export const readiness = z
   .strictObject({ status: z.literal('ready'), postgres: z.literal('ok'), temporal: z.literal('ok') })
   .meta({ id: 'Readiness' });
 
-const fault = z
+const requestError = z
   .strictObject({
     path: z.string().meta({ description: 'Where in the request.', examples: ['body.name'] }),
     message: z.string().meta({ description: 'What is wrong there.', examples: ['must not be empty'] }),
   })
-  .meta({ id: 'RequestFault' });
-/** One fault of a request. */
-export type RequestFault = z.output<typeof fault>;
+  .meta({ id: 'RequestError' });
+/** One thing that is wrong with a request. */
+export type RequestError = z.output<typeof requestError>;
 
 /** Every refusal (RFC 9457). */
 export const problem = z
@@ -296,7 +296,7 @@ export const problem = z
     detail: z.string().meta({ description: 'What is known of this one.' }),
     code: failureCode,
     action: z.string().meta({ description: 'What to do about it.' }),
-    errors: z.array(fault).optional().meta({ description: 'Each fault of the request, and where it is.' }),
+    errors: z.array(requestError).optional().meta({ description: 'Each failure of the request, and where it is.' }),
     connection_id: uuid.optional().meta({
       description: 'The connection that this is about, or that is in the way.',
     }),

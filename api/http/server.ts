@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { failureKind, type FailureCode } from '../../domain/failures.ts';
+import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import { BOUNDS, ClientBounds, type Bounds } from './bounds.ts';
 
 /** How long a client may take, in milliseconds. */
@@ -84,7 +84,7 @@ function refuse(error: Error & { code?: string }, socket: Duplex): void {
 }
 
 function documentOf(status: number, reason: string, code: FailureCode): string {
-  const { message, action } = failureKind(code);
+  const { message, action } = FAILURES[code];
   return JSON.stringify({ type: `/docs#${code}`, title: message, status, detail: reason, code, action });
 }
 

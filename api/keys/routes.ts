@@ -4,21 +4,21 @@ import type { Verdict } from '../../db/connections/views.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { listKeys } from '../../db/connections/history.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
-import { stageKey } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/keys.ts';
 import { lockLive } from '../../db/connections/live.ts';
 import type { KeyState } from '../../domain/keys.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { candidateDocument, keyDocument, rotationTo } from '../connections/documents.ts';
 import { endpoint, type Deps } from '../http/endpoint.ts';
 import { keysQuery, newKey, nothing } from '../http/inputs.ts';
-import { knownForm, liveStandingOf, shownConnection, standingOf } from '../connections/lookups.ts';
+import { knownForm, findLiveConnection, shownConnection, findConnection } from '../connections/lookups.ts';
 import { Problem } from '../http/problems.ts';
-import { connection, keyList, stagedKey } from '../http/schemas.ts';
-import { checkedKey, isAccepted, isTold, verdictOn } from './verdicts.ts';
+import { connection, keyList, addedCandidate } from '../http/schemas.ts';
+import { checkedKey, acceptedOrThrow, tellOrDefer, verdictOn } from './verdicts.ts';
 
 const tag = 'Keys';
 
-const stage = endpoint({
+const addKey = endpoint({
   method: 'post',
   path: '/v1/connections/:id/keys',
   tag,
@@ -28,13 +28,13 @@ const stage = endpoint({
     'For a rotation with a Temporal signal instead of HTTP: no secret is in the signal. Nothing is asked of Anthropic before.',
   query: nothing,
   body: newKey,
-  out: stagedKey,
+  out: addedCandidate,
   statuses: { 201: 'It is stored. Unless it is asked for by the signal, it is destroyed after 24 hours.' },
   refusals: ['key_format', 'conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
-    const { id } = await liveStandingOf(deps, asked);
-    const { keyId, hint, state } = await stageLive(deps, { id, secret, requested: false, actor });
+    const { id } = await findLiveConnection(deps, asked);
+    const { keyId, hint, state } = await addLiveCandidate(deps, { id, secret, requested: false, actor });
     return { status: 201, body: { key_id: keyId, hint, state, signal: rotationTo(id, keyId) } };
   },
 });
@@ -65,13 +65,13 @@ const rotate = endpoint({
   ],
   handle: async ({ id: asked, body, actor, waitFor }, deps) => {
     const secret = checkedKey(body.admin_api_key);
-    const { id } = await liveStandingOf(deps, asked);
+    const { id } = await findLiveConnection(deps, asked);
     // Asked for from the start, so that the workflow tries it even if the signal never reaches it.
-    const { keyId, hint, state } = await stageLive(deps, { id, secret, requested: true, actor });
+    const { keyId, hint, state } = await addLiveCandidate(deps, { id, secret, requested: true, actor });
     await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to rotate to key …${hint}.` });
-    const told = await isTold(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
+    const told = await tellOrDefer(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
     const verdict = told ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
-    if (isAccepted(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };
+    if (acceptedOrThrow(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };
     const candidate = candidateDocument({ id: keyId, hint, state, ...(verdict ?? UNTRIED) });
     return { status: 202, body: { ...(await shownConnection(deps, id)), candidate } };
   },
@@ -89,7 +89,7 @@ const list = endpoint({
   statuses: { 200: 'A page of keys. No key is shown but its last four characters.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, query: { state, limit, after } }, deps) => {
-    const { id } = await standingOf(deps, asked);
+    const { id } = await findConnection(deps, asked);
     const found = await listKeys(deps.db, id, {
       state: state ?? null,
       after: after === undefined ? null : decodeCursor(after, z.guid()),
@@ -112,7 +112,7 @@ const discard = endpoint({
   statuses: { 204: 'It is destroyed, and will never serve.' },
   refusals: ['conflict'],
   handle: async ({ id: asked, keyId: askedKey, actor }, deps) => {
-    const { id } = await standingOf(deps, asked);
+    const { id } = await findConnection(deps, asked);
     const { outcome } = await discardCandidate(deps.db, { connectionId: id, keyId: knownForm(askedKey) }, actor);
     switch (outcome) {
       case 'discarded':
@@ -138,10 +138,10 @@ function hasAnswer(verdict: Verdict): boolean {
   return verdict.keyState !== 'candidate' || verdict.tries > 0;
 }
 
-const UNTRIED = { tries: 0, triedAtMs: null, fault: null } as const;
+const UNTRIED = { tries: 0, triedAtMs: null, failure: null } as const;
 
 /** Stages a key while nothing can end the connection, since the end destroys the keys that it finds. */
-async function stageLive(
+async function addLiveCandidate(
   { db, ring }: Deps,
   key: { id: string; secret: string; requested: boolean; actor: string },
 ): Promise<{ keyId: string; hint: string; state: KeyState }> {
@@ -150,9 +150,9 @@ async function stageLive(
     if ((await lockLive(tx, connectionId)) === null)
       throw new Problem('conflict', { detail: 'The connection has ended.' });
     const keyId = randomUUID();
-    return { keyId, ...(await stageKey(tx, ring, { connectionId, keyId, ...rest })) };
+    return { keyId, ...(await addCandidate(tx, ring, { connectionId, keyId, ...rest })) };
   });
 }
 
 /** Keys of a connection. */
-export const keyRoutes = [stage, list, discard, rotate];
+export const keyRoutes = [addKey, list, discard, rotate];

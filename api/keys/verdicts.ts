@@ -1,4 +1,4 @@
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import { loadVerdict, type Verdict } from '../../db/connections/views.ts';
 import { checkKeyShape } from '../../domain/keys.ts';
 import type { Deps, WaitFor } from '../http/endpoint.ts';
@@ -13,7 +13,7 @@ export function checkedKey(key: string): string {
 }
 
 /** Whether Temporal took what it was told. Where it does not answer, Postgres says the same to the worker later. */
-export async function isTold(deps: Deps, connectionId: string, tell: () => Promise<void>): Promise<boolean> {
+export async function tellOrDefer(deps: Deps, connectionId: string, tell: () => Promise<void>): Promise<boolean> {
   try {
     await tell();
     return true;
@@ -40,7 +40,7 @@ export async function verdictOn(
 }
 
 /** Whether a key is accepted; false while that is open. A key that is refused throws its problem. */
-export function isAccepted(verdict: Verdict | null, connectionId: string): boolean {
+export function acceptedOrThrow(verdict: Verdict | null, connectionId: string): boolean {
   if (verdict === null) return false;
   switch (verdict.keyState) {
     case 'candidate':
@@ -49,7 +49,7 @@ export function isAccepted(verdict: Verdict | null, connectionId: string): boole
     case 'superseded':
       return true;
     case 'refused':
-      throw refusalOf(verdict.fault, connectionId);
+      throw refusalOf(verdict.failure, connectionId);
     case 'destroyed':
       // One that a later key replaced had been accepted; that it serves no longer is told by the connection.
       if (verdict.endReason === 'replaced') return true;
@@ -74,14 +74,14 @@ function endOf({ endReason, overtakenBy }: Verdict, connectionId: string): Probl
   return new Problem('conflict', { detail, extra });
 }
 
-function refusalOf(fault: Fault | null, connectionId: string): Problem {
-  if (fault === null) return new Problem('key_invalid', { extra: { connection_id: connectionId } });
+function refusalOf(failure: Failure | null, connectionId: string): Problem {
+  if (failure === null) return new Problem('key_invalid', { extra: { connection_id: connectionId } });
   const ids =
-    fault.connectionId === undefined
+    failure.connectionId === undefined
       ? { connection_id: connectionId }
-      : { connection_id: fault.connectionId, refused_connection_id: connectionId };
-  return new Problem(fault.code, {
-    ...(fault.detail === undefined ? {} : { detail: fault.detail }),
-    extra: { ...ids, ...(fault.requestId === undefined ? {} : { anthropic_request_id: fault.requestId }) },
+      : { connection_id: failure.connectionId, refused_connection_id: connectionId };
+  return new Problem(failure.code, {
+    ...(failure.detail === undefined ? {} : { detail: failure.detail }),
+    extra: { ...ids, ...(failure.requestId === undefined ? {} : { anthropic_request_id: failure.requestId }) },
   });
 }

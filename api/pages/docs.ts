@@ -1,7 +1,7 @@
 import { Router, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import swaggerUi from 'swagger-ui-express';
-import { FAILURE_CODES, failureKind, type FailureCode } from '../../domain/failures.ts';
+import { FAILURE_CODES, FAILURES, type FailureCode } from '../../domain/failures.ts';
 import { escaped } from './html.ts';
 import { notFound, onlyMethods } from '../http/problems.ts';
 
@@ -98,6 +98,6 @@ ${FAILURE_CODES.map(problem).join('\n')}
 }
 
 function problem(code: FailureCode): string {
-  const { status, message, action } = failureKind(code);
+  const { status, message, action } = FAILURES[code];
   return `<article id="${code}"><h3><code>${code}</code> · ${status}</h3><p>${escaped(message)} ${escaped(action)}</p></article>`;
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { CostGroup, GroupKey, ReportQuery } from '../../db/spend/spend.ts';
+import type { CostGroup, GroupKey, SpendQuery } from '../../db/spend/spend.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
 import type { Deps } from '../http/endpoint.ts';
 import { day } from '../http/inputs.ts';
-import { standingOf, todayOf } from '../connections/lookups.ts';
+import { findConnection, todayOf } from '../connections/lookups.ts';
 import { contradiction } from '../http/problems.ts';
-import { rangeOf } from './range.ts';
+import { checkedRange } from './range.ts';
 import type { groupFields as groupSchemas } from './schemas.ts';
 
 const MAX_DAYS = 1100;
@@ -15,7 +15,7 @@ const DEFAULT_WORKSPACE = 'Default workspace';
 type GroupFields = z.input<z.ZodObject<typeof groupSchemas>>;
 
 /** What a request for costs or usage asks for. */
-export interface Asked<Group extends CostGroup> {
+export interface SpendRequest<Group extends CostGroup> {
   readonly connection_id?: string | undefined;
   readonly from?: Day | undefined;
   readonly to?: Day | undefined;
@@ -35,14 +35,14 @@ const position = z.strictObject({
  * The query that a request stands for, with one row more than its page. A cursor carries the range that its first page
  * had, so that paging over midnight goes on in the same days.
  */
-export async function reportQueryOf<Group extends CostGroup>(
+export async function spendQueryOf<Group extends CostGroup>(
   deps: Deps,
-  asked: Asked<Group>,
-): Promise<ReportQuery<Group> & DayRange> {
-  const connectionId = asked.connection_id === undefined ? null : (await standingOf(deps, asked.connection_id)).id;
+  asked: SpendRequest<Group>,
+): Promise<SpendQuery<Group> & DayRange> {
+  const connectionId = asked.connection_id === undefined ? null : (await findConnection(deps, asked.connection_id)).id;
   const today = todayOf(deps);
   const seen = asked.after === undefined ? null : decodeCursor(asked.after, position);
-  const range = rangeOf({ from: asked.from ?? seen?.from, to: asked.to ?? seen?.to }, today, MAX_DAYS);
+  const range = checkedRange({ from: asked.from ?? seen?.from, to: asked.to ?? seen?.to }, today, MAX_DAYS);
   const isOfAnother =
     seen !== null &&
     (seen.from !== range.from ||
@@ -54,7 +54,7 @@ export async function reportQueryOf<Group extends CostGroup>(
 }
 
 /** Where the page after the row with this key starts. */
-export function nextOf(query: ReportQuery<CostGroup>, key: GroupKey): string {
+export function nextCursor(query: SpendQuery<CostGroup>, key: GroupKey): string {
   return encodeCursor({ from: query.from, to: query.to, group_by: query.groupBy.join(), key });
 }
 

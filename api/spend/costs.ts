@@ -1,5 +1,5 @@
-import { reportCosts } from '../../db/spend/spend.ts';
-import { groupFields, nextOf, reportQueryOf, valueOf } from './aggregation.ts';
+import { sumCosts } from '../../db/spend/spend.ts';
+import { groupFields, nextCursor, spendQueryOf, valueOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { costsQuery, nothing } from '../http/inputs.ts';
 import { costs as costsOut } from './schemas.ts';
@@ -19,8 +19,8 @@ const costs = endpoint({
   refusals: ['not_found', 'conflict'],
   inTurn: true,
   handle: async ({ query: asked }, deps) => {
-    const query = await reportQueryOf(deps, asked);
-    const report = await reportCosts(deps.db, query);
+    const query = await spendQueryOf(deps, asked);
+    const report = await sumCosts(deps.db, query);
     const page = report.data.slice(0, asked.limit);
     const last = report.data.length > asked.limit ? page.at(-1) : undefined;
     const { groupBy, from, to } = query;
@@ -43,7 +43,7 @@ const costs = endpoint({
         provisional_days: report.provisionalDays,
         missing_days: report.missingDays,
         uncovered_days: report.uncoveredDays,
-        next: last === undefined ? null : nextOf(query, last.key),
+        next: last === undefined ? null : nextCursor(query, last.key),
       },
     };
   },

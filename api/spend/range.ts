@@ -4,7 +4,7 @@ import { contradiction } from '../http/problems.ts';
 const DEFAULT_DAYS = 31;
 
 /** The range that a query asks for: by default the last 31 days, up to `maxDays` days. */
-export function rangeOf(
+export function checkedRange(
   query: { readonly from?: Day | undefined; readonly to?: Day | undefined },
   today: Day,
   maxDays: number,

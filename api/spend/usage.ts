@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { reportUsage, type UsageSums } from '../../db/spend/spend.ts';
-import { groupFields, nextOf, reportQueryOf } from './aggregation.ts';
+import { sumUsage, type UsageCounts } from '../../db/spend/spend.ts';
+import { groupFields, nextCursor, spendQueryOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { nothing, usageQuery } from '../http/inputs.ts';
 import { usage as usageOut, type usageSums } from './schemas.ts';
@@ -19,8 +19,8 @@ const usage = endpoint({
   refusals: ['not_found', 'conflict'],
   inTurn: true,
   handle: async ({ query: asked }, deps) => {
-    const query = await reportQueryOf(deps, asked);
-    const report = await reportUsage(deps.db, query);
+    const query = await spendQueryOf(deps, asked);
+    const report = await sumUsage(deps.db, query);
     const page = report.data.slice(0, asked.limit);
     const last = report.data.length > asked.limit ? page.at(-1) : undefined;
     const { groupBy, from, to } = query;
@@ -35,13 +35,13 @@ const usage = endpoint({
         provisional_days: report.provisionalDays,
         missing_days: report.missingDays,
         uncovered_days: report.uncoveredDays,
-        next: last === undefined ? null : nextOf(query, last.key),
+        next: last === undefined ? null : nextCursor(query, last.key),
       },
     };
   },
 });
 
-function sumsOf({ counts, otherCounts }: UsageSums): SumsOut {
+function sumsOf({ counts, otherCounts }: UsageCounts): SumsOut {
   return {
     uncached_input_tokens: numberOf(counts.uncached_input_tokens),
     output_tokens: numberOf(counts.output_tokens),

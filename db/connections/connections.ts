@@ -3,14 +3,14 @@ import type { Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/connection/decide.ts';
 import { daysToSettle } from '../../domain/reading.ts';
 import { lastDayBeforeDaily } from '../../domain/connection/schedule.ts';
-import { failureKind, type FailureCode, type Fault } from '../../domain/failures.ts';
+import { FAILURES, type FailureCode, type Failure } from '../../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
 import { METERLINE } from '../../domain/tokens.ts';
 import { epochMs, list, rows, type Db } from '../core/database.ts';
 import { addEvent } from './events.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
-import { hasRequestedCandidate, stageKey } from '../keys/keys.ts';
+import { hasRequestedCandidate, addCandidate } from '../keys/keys.ts';
 import { NO_FAILURE, UNASKED, lockLive, moveOn } from './live.ts';
 import { connections } from '../core/schema.ts';
 
@@ -38,7 +38,7 @@ export async function createConnection(db: Db, ring: KeyRing, connection: NewCon
       actor,
       message: `Connection "${name}" is made; it keeps days from ${began} on.`,
     });
-    await stageKey(tx, ring, { connectionId: id, keyId, secret, requested: true, actor });
+    await addCandidate(tx, ring, { connectionId: id, keyId, secret, requested: true, actor });
   });
 }
 
@@ -65,7 +65,7 @@ export async function loadFacts(
             'requested', k.requested_at is not null,
             'tries', k.tries,
             'triedAtMs', ${epochMs(sql`k.tried_at`)}
-          ) || jsonb_strip_nulls(jsonb_build_object('fault', k.fault)) order by k.requested_no nulls last, k.added_at), '[]')
+          ) || jsonb_strip_nulls(jsonb_build_object('failure', k.failure)) order by k.requested_no nulls last, k.added_at), '[]')
           from (
             select * from keys k where k.connection_id = c.id and k.state = 'candidate'
             order by k.requested_no nulls last, k.added_at desc limit 100
@@ -218,14 +218,14 @@ export async function setStatus(db: Db, connectionId: string, to: Status, actor 
     if (!isLive(to)) await destroyAllKeys(tx, connectionId);
     // Of the other statuses, a failure that is there still is not the reason.
     const isWhy = to === 'degraded' || to === 'awaiting_key';
-    const why = moved?.failure == null || !isWhy ? '.' : `: ${failureKind(moved.failure.code).message}`;
+    const why = moved?.failure == null || !isWhy ? '.' : `: ${FAILURES[moved.failure.code].message}`;
     await addEvent(tx, connectionId, { type: 'status', actor, message: `The connection is ${to}${why}` });
     return true;
   });
 }
 
 /** Notes that the organization's workspaces were read. */
-export async function markDiscovered(db: Db, connectionId: string): Promise<void> {
+export async function recordDiscovery(db: Db, connectionId: string): Promise<void> {
   await db.transaction(async (tx) => {
     await tx
       .update(connections)
@@ -240,12 +240,12 @@ export async function markDiscovered(db: Db, connectionId: string): Promise<void
 export async function recordFailure(
   db: Db,
   connectionId: string,
-  failure: { fault: Fault; keyId: string | null; nowMs: number },
+  failure: { failure: Failure; keyId: string | null; nowMs: number },
 ): Promise<void> {
   await db
     .update(connections)
     .set({
-      failure: failure.fault,
+      failure: failure.failure,
       failureKeyId: failure.keyId,
       failedAt: new Date(failure.nowMs),
       failureCount: sql`${connections.failureCount} + 1`,
@@ -260,7 +260,7 @@ export async function clearFailure(db: Db, connectionId: string): Promise<void> 
 }
 
 /** Notes that Anthropic is asked about the key that its failure lies in. */
-export async function markProbed(db: Db, connectionId: string, nowMs: number): Promise<void> {
+export async function recordProbe(db: Db, connectionId: string, nowMs: number): Promise<void> {
   await db
     .update(connections)
     .set({ probedAt: new Date(nowMs) })
@@ -278,7 +278,7 @@ export interface ProbedKey {
  * Anthropic takes the key that failed. After a rejection that was confirmed, its failure is forgotten; before, one
  * rejection was no verdict, and the failure stays as one that does not lie in the key.
  */
-export async function keepAcceptance(db: Db, { connectionId, keyId, hint }: ProbedKey, nowMs: number): Promise<void> {
+export async function recordAcceptance(db: Db, { connectionId, keyId, hint }: ProbedKey, nowMs: number): Promise<void> {
   await db.transaction(async (tx) => {
     const failed = await lockFailureOf(tx, connectionId, keyId);
     if (failed === null) return;
@@ -297,7 +297,7 @@ export async function keepAcceptance(db: Db, { connectionId, keyId, hint }: Prob
 }
 
 /** Anthropic rejects the key that failed when asked about it: from the first time on, the rejection counts. */
-export async function keepRejection(
+export async function recordRejection(
   db: Db,
   { connectionId, keyId, hint }: ProbedKey,
   code: FailureCode,

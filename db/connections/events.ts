@@ -8,7 +8,7 @@ export type EventType =
   | 'created'
   | 'status'
   | 'organization'
-  | 'key_staged'
+  | 'key_added'
   | 'key_active'
   | 'key_refused'
   | 'key_restored'
@@ -48,7 +48,7 @@ export async function addEvent(
 }
 
 /** Keeps an event of each signal that a connection received, in their order, once. Nothing where there is no connection. */
-export async function keepSignals(
+export async function recordSignals(
   db: Db,
   connectionId: string,
   received: readonly string[],

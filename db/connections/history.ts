@@ -1,6 +1,6 @@
 import { and, asc, between, desc, eq, getTableColumns, gte, lt, lte, sql } from 'drizzle-orm';
 import type { Day, DayRange } from '../../domain/days.ts';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import type { KeyEnd, KeyState } from '../../domain/keys.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { DayState, SyncKind } from '../../domain/reading.ts';
@@ -81,7 +81,7 @@ export interface ListedKey {
   readonly id: string;
   readonly state: KeyState;
   readonly hint: string;
-  readonly fault: Fault | null;
+  readonly failure: Failure | null;
   readonly endReason: KeyEnd | null;
   readonly tries: number;
   readonly addedAt: Date;
@@ -106,7 +106,7 @@ export async function listKeys(
       id: keys.id,
       state: keys.state,
       hint: keys.hint,
-      fault: keys.fault,
+      failure: keys.failure,
       endReason: keys.endReason,
       tries: keys.tries,
       addedAt: keys.addedAt,

@@ -1,6 +1,6 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { LIVE_STATUSES, isLive, type Status } from '../../domain/connection/statuses.ts';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import { textArray, type Db } from '../core/database.ts';
 import { addEvent } from './events.ts';
 import { connections } from '../core/schema.ts';
@@ -58,7 +58,7 @@ export async function lockLive(
   tx: Db,
   connectionId: string,
   strength: 'no key update' | 'update' = 'no key update',
-): Promise<{ status: Status; organizationId: string | null; name: string; failure: Fault | null } | null> {
+): Promise<{ status: Status; organizationId: string | null; name: string; failure: Failure | null } | null> {
   const [found] = await tx
     .select({
       status: connections.status,

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import type { Day } from '../../domain/days.ts';
 import type { SyncKind } from '../../domain/reading.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
@@ -22,7 +22,7 @@ export interface Outlook {
   /** What a sync under way waits for; over once its instant has come. */
   readonly waiting: (Waiting & { readonly n: number }) | null;
   /** The failure that is not made good yet; while no key was accepted, what the key met; then why it had to come back. */
-  readonly fault: Fault | null;
+  readonly failure: Failure | null;
 }
 
 /** A sync that is over. */
@@ -68,9 +68,9 @@ export async function loadOutlook(db: Db, connectionId: string, today: Day): Pro
           order by s.n desc, s.started_at desc
           limit 1
         ),
-        'fault', coalesce(c.failure, (
-          select k.fault from keys k
-          where k.connection_id = c.id and k.fault is not null and (c.organization_id is null or k.state = 'active')
+        'failure', coalesce(c.failure, (
+          select k.failure from keys k
+          where k.connection_id = c.id and k.failure is not null and (c.organization_id is null or k.state = 'active')
           order by k.added_at desc limit 1
         ))
       ) as outlook

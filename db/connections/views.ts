@@ -1,10 +1,10 @@
 import { eq, and, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import type { Day } from '../../domain/days.ts';
 import type { KeyEnd, KeyState } from '../../domain/keys.ts';
 import type { SyncKind } from '../../domain/reading.ts';
-import type { Questions } from '../../domain/connection/schedule.ts';
+import type { KeyProbes } from '../../domain/connection/schedule.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
 import { connections, keys } from '../core/schema.ts';
@@ -21,13 +21,13 @@ export interface ConnectionView {
   readonly began: Day;
   readonly backfillTo: Day;
   readonly createdAtMs: number;
-  readonly failure: (Questions & { readonly fault: Fault; readonly atMs: number; readonly count: number }) | null;
+  readonly failure: (KeyProbes & { readonly failure: Failure; readonly atMs: number; readonly count: number }) | null;
   /** The key that serves; without one the candidate that is tried next. */
   readonly key: KeyView | null;
   /** The keys that somebody asked to use and that have no verdict yet, in the order in which they were asked for. */
   readonly candidates: readonly KeyView[];
   /** Why the last refused key was refused. */
-  readonly refusal: { readonly fault: Fault; readonly atMs: number } | null;
+  readonly refusal: { readonly failure: Failure; readonly atMs: number } | null;
   readonly coverage: CoverageView;
   readonly lastSync: SyncView | null;
 }
@@ -42,7 +42,7 @@ export interface KeyView {
   readonly lastUsedAtMs: number | null;
   readonly tries: number;
   readonly triedAtMs: number | null;
-  readonly fault: Fault | null;
+  readonly failure: Failure | null;
 }
 
 /** The days for which both reports are stored. */
@@ -68,7 +68,7 @@ export interface SyncView {
   readonly daysChanged: number;
   readonly requests: number;
   readonly bytes: number;
-  readonly fault: Fault | null;
+  readonly failure: Failure | null;
   /** What it waits for, while it runs; over once its instant has come. */
   readonly waiting: Waiting | null;
   readonly startedAtMs: number;
@@ -107,7 +107,7 @@ export async function listConnectionViews(db: Db, filter: ConnectionFilter, toda
 const KEY_VIEW = sql`jsonb_build_object(
   'id', k.id, 'state', k.state, 'hint', k.hint,
   'addedAtMs', ${epochMs(sql`k.added_at`)}, 'activatedAtMs', ${epochMs(sql`k.activated_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
-  'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'fault', k.fault
+  'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'failure', k.failure
 )`;
 
 async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[]> {
@@ -124,7 +124,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         'backfillTo', c.backfill_to,
         'createdAtMs', ${epochMs(sql`c.created_at`)},
         'failure', case when c.failure is not null then jsonb_build_object(
-          'fault', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count,
+          'failure', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count,
           'probedAtMs', ${epochMs(sql`c.probed_at`)}, 'answeredAtMs', ${epochMs(sql`c.answered_at`)},
           'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
         ) end,
@@ -144,9 +144,9 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         where k.connection_id = c.id and k.state = 'candidate' and k.requested_at is not null
       ) candidates on true
       left join lateral (
-        select jsonb_build_object('fault', k.fault, 'atMs', ${epochMs(sql`k.ended_at`)}) as view
+        select jsonb_build_object('failure', k.failure, 'atMs', ${epochMs(sql`k.ended_at`)}) as view
         from keys k
-        where k.connection_id = c.id and k.state = 'refused' and k.fault is not null
+        where k.connection_id = c.id and k.state = 'refused' and k.failure is not null
         order by k.ended_at desc
         limit 1
       ) refusal on true
@@ -154,7 +154,7 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         select jsonb_build_object(
           'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
           'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)}, 'requests', s.requests, 'bytes', s.bytes,
-          'fault', s.fault, 'waiting', case when s.state = 'running' then s.waiting end, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
+          'failure', s.failure, 'waiting', case when s.state = 'running' then s.waiting end, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
         ) as view
         from syncs s
         where s.connection_id = c.id
@@ -202,7 +202,7 @@ export interface Verdict {
   readonly overtakenBy: { readonly keyId: string; readonly hint: string; readonly atMs: number } | null;
   readonly tries: number;
   readonly triedAtMs: number | null;
-  readonly fault: Fault | null;
+  readonly failure: Failure | null;
 }
 
 /** What has become of a key so far; null when there is no such key. Cheap enough to be asked many times a second. */
@@ -216,7 +216,7 @@ export async function loadVerdict(db: Db, connectionId: string, keyId: string): 
       later: { keyId: later.id, hint: later.hint, at: later.activatedAt },
       tries: keys.tries,
       triedAt: keys.triedAt,
-      fault: keys.fault,
+      failure: keys.failure,
     })
     .from(keys)
     .innerJoin(connections, eq(connections.id, keys.connectionId))
@@ -229,7 +229,7 @@ export async function loadVerdict(db: Db, connectionId: string, keyId: string): 
 }
 
 /** Where a connection stands, and which days it keeps. */
-export interface Standing {
+export interface ConnectionState {
   readonly name: string;
   readonly status: Status;
   readonly began: Day;
@@ -239,7 +239,7 @@ export interface Standing {
 }
 
 /** What every change to a connection is judged by; null when there is no such connection. */
-export async function loadStanding(db: Db, connectionId: string): Promise<Standing | null> {
+export async function loadConnectionState(db: Db, connectionId: string): Promise<ConnectionState | null> {
   const [standing] = await db
     .select({
       name: connections.name,

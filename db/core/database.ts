@@ -6,7 +6,7 @@ import { Pool } from './pool.ts';
 import * as schema from './schema.ts';
 import type { Limits } from './servers.ts';
 
-export { databaseFault, type DatabaseFault } from './failures.ts';
+export { databaseFailure, type DatabaseFailure } from './failures.ts';
 
 /** A connection pool, or a transaction in it. Every query takes one as its first argument. */
 export type Db = Pick<

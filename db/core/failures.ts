@@ -2,7 +2,7 @@ import { DrizzleQueryError } from 'drizzle-orm';
 import postgres from 'postgres';
 
 /** A database error, told without the values that were sent: those may be keys or somebody's figures. */
-export interface DatabaseFault {
+export interface DatabaseFailure {
   /** The SQLSTATE, or the name of a network failure. */
   readonly code: string;
   readonly constraint: string | null;
@@ -83,24 +83,24 @@ export function isFatal(cause: unknown): boolean {
 }
 
 /** Whether the database may lack what this release has in its schema. */
-export function isOfSchema({ code }: DatabaseFault): boolean {
+export function isOfSchema({ code }: DatabaseFailure): boolean {
   return SCHEMA_CODE.test(code) || code === SCHEMA_ERROR;
 }
 
 /** Whether Postgres lets nobody in with this address, until somebody corrects one of them. */
-export function isRefusal({ code, unavailable: isUnavailable }: DatabaseFault): boolean {
+export function isRefusal({ code, unavailable: isUnavailable }: DatabaseFailure): boolean {
   return isUnavailable && /^(28|3D|42|0A|UnfitServerError)/.test(code);
 }
 
 /** What to do about a fault that does not say so itself, as a sentence: where Postgres answers, or shows a certificate, it does. */
-export function adviceOn({ code }: DatabaseFault): string {
+export function adviceOn({ code }: DatabaseFailure): string {
   return /^(E(?!RR_)|CONNECT)/.test(code) ? 'Start it, or check DATABASE_URL.' : '';
 }
 
 /** What a caught error says of the database, or null when it is of another kind. */
-export function databaseFault(error: unknown): DatabaseFault | null {
+export function databaseFailure(error: unknown): DatabaseFailure | null {
   const cause = causeOf(error);
-  if (cause instanceof postgres.PostgresError) return faultOfPostgres(cause);
+  if (cause instanceof postgres.PostgresError) return failureOfPostgres(cause);
   if (cause instanceof UnfitServerError || cause instanceof SchemaError) return unavailable(cause.name, cause.message);
   const lost = lossOf(cause);
   if (lost !== null) return unavailable(lost, `Postgres ${whyLost(lost, cause)}`);
@@ -119,7 +119,7 @@ export function databaseFault(error: unknown): DatabaseFault | null {
   return null;
 }
 
-function unavailable(code: string, message: string): DatabaseFault {
+function unavailable(code: string, message: string): DatabaseFailure {
   return { code, constraint: null, unavailable: true, isOfContent: false, message };
 }
 
@@ -140,7 +140,7 @@ function whyLost(code: string, cause: unknown): string {
   }
 }
 
-function faultOfPostgres(cause: postgres.PostgresError): DatabaseFault {
+function failureOfPostgres(cause: postgres.PostgresError): DatabaseFailure {
   const { code, constraint_name: constraint = null } = cause;
   const told = isFatal(cause) ? whyNoSession(cause) : (SAYINGS[code] ?? null);
   // Somebody is about to set it right, and nothing that was sent is to blame.

@@ -19,7 +19,7 @@ import {
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import { KEY_ENDS, KEY_STATES, type KeyEnd, type KeyState } from '../../domain/keys.ts';
 import type { Json, Report } from '../../domain/lines.ts';
 import { SYNC_KINDS, type DayState, type SyncKind } from '../../domain/reading.ts';
@@ -48,7 +48,7 @@ export const connections = pgTable(
     backfillTo: day('backfill_to').notNull(),
     discoveredAt: instant('discovered_at'),
     syncedAt: instant('synced_at'),
-    failure: jsonb().$type<Fault>(),
+    failure: jsonb().$type<Failure>(),
     failureKeyId: uuid('failure_key_id'),
     failedAt: instant('failed_at'),
     failureCount: integer('failure_count').notNull().default(0),
@@ -90,7 +90,7 @@ export const keys = pgTable(
     state: text().$type<KeyState>().notNull(),
     hint: text().notNull(),
     sealed: bytea(),
-    ringKeyId: text('ring_key_id'),
+    encryptionKeyId: text('encryption_key_id'),
     addedAt: instant('added_at').notNull().defaultNow(),
     requestedAt: instant('requested_at'),
     /** The order in which keys were asked for, and in which they began to serve: clocks may step back. */
@@ -100,7 +100,7 @@ export const keys = pgTable(
     activatedSync: integer('activated_sync'),
     tries: integer().notNull().default(0),
     triedAt: instant('tried_at'),
-    fault: jsonb().$type<Fault>(),
+    failure: jsonb().$type<Failure>(),
     activatedAt: instant('activated_at'),
     lastUsedAt: instant('last_used_at'),
     endedAt: instant('ended_at'),
@@ -116,7 +116,7 @@ export const keys = pgTable(
     check('keys_overtaken', sql`(${table.overtakenBy} is null) or (end_reason = 'overtaken')`),
     // A key that is out of service leaves nothing that could be opened.
     check('keys_sealed', sql`(${table.sealed} is null) = (state in ('refused', 'destroyed'))`),
-    check('keys_ring', sql`(${table.sealed} is null) = (${table.ringKeyId} is null)`),
+    check('keys_ring', sql`(${table.sealed} is null) = (${table.encryptionKeyId} is null)`),
     check('keys_requested', sql`(${table.requestedAt} is null) = (${table.requestedNo} is null)`),
     check(
       'keys_activated',
@@ -125,7 +125,7 @@ export const keys = pgTable(
     uniqueIndex('keys_one_active')
       .on(table.connectionId)
       .where(sql`state = 'active'`),
-    index('keys_by_ring_key').on(table.ringKeyId).where(isNotNull(table.sealed)),
+    index('keys_by_encryption_key').on(table.encryptionKeyId).where(isNotNull(table.sealed)),
   ],
 );
 
@@ -318,7 +318,7 @@ export const syncs = pgTable(
     changedDays: daySet('changed_days'),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
-    fault: jsonb().$type<Fault>(),
+    failure: jsonb().$type<Failure>(),
     /** What it waits for before its next attempt, until that instant; what it says of a past one is over. */
     waiting: jsonb().$type<Waiting>(),
     startedAt: instant('started_at').notNull().defaultNow(),
@@ -333,7 +333,7 @@ export const syncs = pgTable(
     check('syncs_kind', oneOf('kind', SYNC_KINDS)),
     check('syncs_state', oneOf('state', ['running', 'succeeded', 'failed'])),
     check('syncs_ended', sql`(state = 'running') = (${table.endedAt} is null)`),
-    check('syncs_fault', sql`(state = 'failed') = (${table.fault} is not null)`),
+    check('syncs_failure', sql`(state = 'failed') = (${table.failure} is not null)`),
   ],
 );
 

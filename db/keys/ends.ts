@@ -1,5 +1,5 @@
 import { and, eq, inArray, isNull, lt, sql, type SQL } from 'drizzle-orm';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS, type KeyEnd, type KeyState } from '../../domain/keys.ts';
 import type { Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
@@ -12,7 +12,7 @@ interface Ending {
   readonly which?: SQL | undefined;
 }
 
-type End = { readonly fault: Fault } | { readonly reason: KeyEnd; readonly overtakenBy?: string };
+type End = { readonly failure: Failure } | { readonly reason: KeyEnd; readonly overtakenBy?: string };
 
 /** Ends keys and destroys their ciphertexts. A key with a fault is refused, another one destroyed. */
 export async function endKeys(
@@ -22,12 +22,12 @@ export async function endKeys(
   end: End,
 ): Promise<{ hint: string }[]> {
   const columns =
-    'fault' in end
-      ? { state: 'refused' as const, fault: end.fault }
+    'failure' in end
+      ? { state: 'refused' as const, failure: end.failure }
       : { state: 'destroyed' as const, endReason: end.reason, overtakenBy: end.overtakenBy ?? null };
   return db
     .update(keys)
-    .set({ ...columns, sealed: null, ringKeyId: null, endedAt: sql`now()` })
+    .set({ ...columns, sealed: null, encryptionKeyId: null, endedAt: sql`now()` })
     .where(and(eq(keys.connectionId, connectionId), inArray(keys.state, [...from]), which))
     .returning({ hint: keys.hint });
 }
@@ -55,12 +55,12 @@ export async function destroyOvertaken(
 export async function refuseKey(
   db: Db,
   key: { connectionId: string; keyId: string },
-  fault: Fault,
+  failure: Failure,
   message: string,
 ): Promise<void> {
   await db.transaction(async (tx) => {
     const which = eq(keys.id, key.keyId);
-    for (const { hint } of await endKeys(tx, key.connectionId, { from: ['candidate'], which }, { fault })) {
+    for (const { hint } of await endKeys(tx, key.connectionId, { from: ['candidate'], which }, { failure })) {
       await addEvent(tx, key.connectionId, { type: 'key_refused', message: `Key …${hint} is refused: ${message}` });
     }
   });
@@ -153,16 +153,16 @@ async function hasOtherCandidate(tx: Db, connectionId: string, keyId: string): P
 }
 
 /** Keeps why a rotation to a key changed nothing. `keptBy` makes twice once. */
-export async function noteRotation(db: Db, connectionId: string, keyId: string, keptBy?: string): Promise<void> {
+export async function recordRotation(db: Db, connectionId: string, keyId: string, keptBy?: string): Promise<void> {
   const [key] = await db
-    .select({ hint: keys.hint, state: keys.state, fault: keys.fault, endReason: keys.endReason })
+    .select({ hint: keys.hint, state: keys.state, failure: keys.failure, endReason: keys.endReason })
     .from(keys)
     .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
   const why = key === undefined ? 'this connection has no key with this id' : `key …${key.hint} ${fateOf(key)}`;
   await addEvent(db, connectionId, { type: 'signal', message: `rotateKey: ${why}, so nothing changed`, keptBy });
 }
 
-function fateOf(key: { state: KeyState; fault: Fault | null; endReason: KeyEnd | null }): string {
+function fateOf(key: { state: KeyState; failure: Failure | null; endReason: KeyEnd | null }): string {
   switch (key.state) {
     case 'candidate':
       return 'waits behind many others';
@@ -171,7 +171,7 @@ function fateOf(key: { state: KeyState; fault: Fault | null; endReason: KeyEnd |
     case 'superseded':
       return 'was replaced by a later key';
     case 'refused':
-      return `was refused${key.fault === null ? '' : ` with ${key.fault.code}`}`;
+      return `was refused${key.failure === null ? '' : ` with ${key.failure.code}`}`;
     case 'destroyed':
       return key.endReason === null ? 'is destroyed' : ENDS[key.endReason];
   }

@@ -6,7 +6,7 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 const BOX_OVERHEAD = NONCE_BYTES + TAG_BYTES;
 
-/** A stored key cannot be opened: its ring key is gone, or the row was tampered with or belongs elsewhere. */
+/** A stored key cannot be opened: its encryption key is gone, or the row was tampered with or belongs elsewhere. */
 export class KeyUnreadableError extends Error {
   override readonly name = 'KeyUnreadableError';
   constructor(readonly keyId: string) {
@@ -20,10 +20,10 @@ export interface SealedPlace {
   readonly keyId: string;
 }
 
-/** A sealed key, and the id of the ring key that its data key is wrapped under. */
+/** A sealed key, and the id of the encryption key that its data key is wrapped under. */
 export interface Sealed {
   readonly sealed: Buffer;
-  readonly ringKeyId: string;
+  readonly encryptionKeyId: string;
 }
 
 /** Seals and opens Admin API keys. */
@@ -38,8 +38,8 @@ export interface KeyRing {
 /**
  * Makes a key ring of keys of 32 bytes each; the first seals, all open.
  *
- * A blob is `version(1) | box(data key under the ring key) | box(secret under the data key)`, a box is
- * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. Table, connection, key and ring key are its associated data, so
+ * A blob is `version(1) | box(data key under the encryption key) | box(secret under the data key)`, a box is
+ * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. Table, connection, key and encryption key are its associated data, so
  * that a row copied to another place does not open.
  */
 export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): KeyRing {
@@ -56,12 +56,12 @@ export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): Key
         box(first.key, dataKey, aad),
         box(dataKey, Buffer.from(secret), aad),
       ]);
-      return { sealed, ringKeyId: first.id };
+      return { sealed, encryptionKeyId: first.id };
     },
-    open({ sealed, ringKeyId }, place) {
-      const ringKey = keys.find(({ id }) => id === ringKeyId);
+    open({ sealed, encryptionKeyId }, place) {
+      const ringKey = keys.find(({ id }) => id === encryptionKeyId);
       if (ringKey === undefined || sealed[0] !== VERSION) throw new KeyUnreadableError(place.keyId);
-      const aad = associatedData(place, ringKeyId);
+      const aad = associatedData(place, encryptionKeyId);
       const split = 1 + BOX_OVERHEAD + KEY_BYTES;
       try {
         const dataKey = unbox(ringKey.key, sealed.subarray(1, split), aad);
@@ -73,8 +73,8 @@ export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): Key
   };
 }
 
-function associatedData({ connectionId, keyId }: SealedPlace, ringKeyId: string): Buffer {
-  return Buffer.from(JSON.stringify(['meterline', 'keys', connectionId, keyId, ringKeyId]));
+function associatedData({ connectionId, keyId }: SealedPlace, encryptionKeyId: string): Buffer {
+  return Buffer.from(JSON.stringify(['meterline', 'keys', connectionId, keyId, encryptionKeyId]));
 }
 
 function box(key: Buffer, plain: Buffer, aad: Buffer): Buffer {

@@ -1,7 +1,7 @@
 import { and, desc, eq, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
-import { failureKind, isKeyFailure, type FailureCode, type Fault } from '../../domain/failures.ts';
+import { FAILURES, isKeyFailure, type FailureCode, type Failure } from '../../domain/failures.ts';
 import { keyHint, type KeyState } from '../../domain/keys.ts';
-import { databaseFault, type Db } from '../core/database.ts';
+import { databaseFailure, type Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
 import { destroyOvertaken, endKeys } from './ends.ts';
 import type { KeyRing } from './key-ring.ts';
@@ -32,7 +32,7 @@ function activated(connectionId: string): {
 }
 
 /** Stores a candidate, sealed. It serves nothing until it is tried and accepted. */
-export async function stageKey(
+export async function addCandidate(
   db: Db,
   ring: KeyRing,
   key: { connectionId: string; keyId: string; secret: string; requested: boolean; actor: string },
@@ -49,7 +49,7 @@ export async function stageKey(
     ...(key.requested ? REQUESTED : {}),
   });
   await addEvent(db, connectionId, {
-    type: 'key_staged',
+    type: 'key_added',
     actor: key.actor,
     message: `Key …${hint} is staged as ${keyId}.`,
   });
@@ -90,7 +90,7 @@ async function openKey(
   keyId?: string,
 ): Promise<OpenedKey | null> {
   const [key] = await db
-    .select({ id: keys.id, sealed: keys.sealed, ringKeyId: keys.ringKeyId })
+    .select({ id: keys.id, sealed: keys.sealed, encryptionKeyId: keys.encryptionKeyId })
     .from(keys)
     .where(
       and(
@@ -99,13 +99,16 @@ async function openKey(
         keyId === undefined ? undefined : eq(keys.id, keyId),
       ),
     );
-  if (key?.sealed == null || key.ringKeyId === null) return null;
-  const secret = ring.open({ sealed: key.sealed, ringKeyId: key.ringKeyId }, { connectionId, keyId: key.id });
+  if (key?.sealed == null || key.encryptionKeyId === null) return null;
+  const secret = ring.open(
+    { sealed: key.sealed, encryptionKeyId: key.encryptionKeyId },
+    { connectionId, keyId: key.id },
+  );
   return { keyId: key.id, secret };
 }
 
 /** Notes that Anthropic accepted a request with this key. */
-export async function markKeyUsed(db: Db, connectionId: string, keyId: string): Promise<void> {
+export async function recordKeyUse(db: Db, connectionId: string, keyId: string): Promise<void> {
   await db
     .update(keys)
     .set({ lastUsedAt: sql`now()` })
@@ -161,7 +164,7 @@ export async function acceptKey(
         .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
       await tx
         .update(keys)
-        .set({ ...activated(connectionId), fault: null, lastUsedAt: sql`now()` })
+        .set({ ...activated(connectionId), failure: null, lastUsedAt: sql`now()` })
         .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
       await tx
         .update(connections)
@@ -181,7 +184,7 @@ export async function acceptKey(
       return { outcome: 'accepted' };
     });
   } catch (error) {
-    if (databaseFault(error)?.constraint !== 'connections_one_live_per_organization') throw error;
+    if (databaseFailure(error)?.constraint !== 'connections_one_live_per_organization') throw error;
     const [holder] = await db
       .select({ id: connections.id })
       .from(connections)
@@ -196,18 +199,18 @@ export async function acceptKey(
 export async function deferKey(
   db: Db,
   key: { connectionId: string; keyId: string },
-  fault: Fault,
+  failure: Failure,
   nowMs: number,
 ): Promise<void> {
   await db.transaction(async (tx) => {
     const [deferred] = await tx
       .update(keys)
-      .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), fault })
+      .set({ tries: sql`${keys.tries} + 1`, triedAt: new Date(nowMs), failure })
       .where(and(eq(keys.connectionId, key.connectionId), eq(keys.id, key.keyId), eq(keys.state, 'candidate')))
       .returning({ hint: keys.hint, tries: keys.tries });
     // Once is enough to know; how often it was tried since is shown with the key.
     if (deferred?.tries !== 1) return;
-    const message = `There is no verdict on key …${deferred.hint} yet; it is tried again on its own: ${failureKind(fault.code).message}`;
+    const message = `There is no verdict on key …${deferred.hint} yet; it is tried again on its own: ${FAILURES[failure.code].message}`;
     await addEvent(tx, key.connectionId, { type: 'key_unanswered', message });
   });
 }
@@ -231,13 +234,13 @@ export async function restoreKey(
       .orderBy(desc(keys.activatedNo))
       .limit(1);
     if (previous === undefined) return;
-    const fault: Fault = { code, detail: 'It was rejected before its first success.' };
-    const ended = await endKeys(tx, connectionId, { from: ['active'], which: eq(keys.id, rejectedKeyId) }, { fault });
+    const failure: Failure = { code, detail: 'It was rejected before its first success.' };
+    const ended = await endKeys(tx, connectionId, { from: ['active'], which: eq(keys.id, rejectedKeyId) }, { failure });
     if (ended.length === 0) return;
     const message = `Key …${ended[0]?.hint ?? ''} was rejected before its first success; key …${previous.hint} serves again.`;
     await tx
       .update(keys)
-      .set({ ...activated(connectionId), fault: { code, detail: message } })
+      .set({ ...activated(connectionId), failure: { code, detail: message } })
       .where(and(eq(keys.connectionId, connectionId), eq(keys.id, previous.id)));
     await tx.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
     await addEvent(tx, connectionId, { type: 'key_restored', message });
@@ -245,7 +248,7 @@ export async function restoreKey(
 }
 
 /** Candidates that somebody asked to use and that were not tried in the ten seconds since: nobody told the workflow. */
-export async function listUntold(db: Db): Promise<{ connectionId: string; keyId: string }[]> {
+export async function listUntoldKeys(db: Db): Promise<{ connectionId: string; keyId: string }[]> {
   return db
     .select({ connectionId: keys.connectionId, keyId: keys.id })
     .from(keys)

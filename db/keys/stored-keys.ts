@@ -1,6 +1,6 @@
 import { and, asc, eq, isNotNull, ne, sql, type SQL } from 'drizzle-orm';
 import type { KeyState } from '../../domain/keys.ts';
-import { databaseFault, type Db } from '../core/database.ts';
+import { databaseFailure, type Db } from '../core/database.ts';
 import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
 import { connections, keys } from '../core/schema.ts';
 
@@ -14,35 +14,35 @@ export interface StoredKey {
   readonly keyId: string;
   readonly hint: string;
   readonly state: KeyState;
-  readonly ringKeyId: string;
+  readonly encryptionKeyId: string;
 }
 
-/** How many stored keys are sealed under a ring key. */
-export interface RingKeyUse {
-  readonly ringKeyId: string;
+/** How many stored keys are sealed under a encryption key. */
+export interface EncryptionKeyUse {
+  readonly encryptionKeyId: string;
   readonly keys: number;
 }
 
-/** Which ring keys the stored keys are sealed under, and which of those do not open. */
-export interface StoredKeysReport {
-  readonly uses: readonly RingKeyUse[];
+/** Which encryption keys the stored keys are sealed under, and which of those do not open. */
+export interface StoredKeysCheck {
+  readonly uses: readonly EncryptionKeyUse[];
   readonly unreadable: readonly StoredKey[];
 }
 
-/** Counts the stored keys by their ring key, and tries each of them. Changes nothing. */
-export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeysReport> {
+/** Counts the stored keys by their encryption key, and tries each of them. Changes nothing. */
+export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeysCheck> {
   const unreadable: StoredKey[] = [];
   for await (const { key, sealed } of storedKeys(db)) {
     if (open(ring, key, sealed) === null) unreadable.push(key);
   }
-  return { uses: await countByRingKey(db), unreadable };
+  return { uses: await countByEncryptionKey(db), unreadable };
 }
 
 const NAMED_AT_MOST = 20;
 
 /** What a check of the stored keys comes to, in a sentence that says what to do, for the log and for the command. */
-export function saidOfStoredKeys(
-  { uses, unreadable }: StoredKeysReport,
+export function describeStoredKeysCheck(
+  { uses, unreadable }: StoredKeysCheck,
   ring: KeyRing,
 ): { level: 'info' | 'error'; message: string } {
   const [first, ...others] = ring.ids;
@@ -52,14 +52,14 @@ export function saidOfStoredKeys(
     const message =
       `The present encryption keys do not open the stored keys of ${names.length} connection(s): ` +
       `${names.slice(0, NAMED_AT_MOST).join(', ')}${more}. Put the encryption keys that they were stored under ` +
-      `(${quoted(unreadable.map(({ ringKeyId }) => ringKeyId))}) back into METERLINE_ENCRYPTION_KEYS and restart, or send ` +
+      `(${quoted(unreadable.map(({ encryptionKeyId }) => encryptionKeyId))}) back into METERLINE_ENCRYPTION_KEYS and restart, or send ` +
       'each of them a new Admin key (POST /v1/connections/{id}/rotate-key). All others go on.';
     return { level: 'error', message };
   }
-  const behind = uses.filter(({ ringKeyId }) => ringKeyId !== first);
+  const behind = uses.filter(({ encryptionKeyId }) => encryptionKeyId !== first);
   if (behind.length > 0) {
     const count = behind.reduce((sum, { keys: some }) => sum + some, 0);
-    const where = quoted(behind.map(({ ringKeyId }) => ringKeyId));
+    const where = quoted(behind.map(({ encryptionKeyId }) => encryptionKeyId));
     const message = `Every stored key opens; ${count} of them under ${where}, which "npm run keys -- rewrap" seals under "${first}".`;
     return { level: 'info', message };
   }
@@ -80,14 +80,14 @@ function quoted(ids: readonly string[]): string {
 /**
  * Seals every stored key anew under the first key of the ring, one by one, so that it may be cut off anywhere and run
  * again, and holds up nobody. A key that is destroyed meanwhile stays so. What does not open is passed by. `onProgress`
- * is told how many are done. Returns what is left under another ring key, as Postgres says afterwards.
+ * is told how many are done. Returns what is left under another encryption key, as Postgres says afterwards.
  */
 export async function rewrapStoredKeys(
   db: Db,
   ring: KeyRing,
   onProgress: (done: number) => void = () => undefined,
 ): Promise<{ rewrapped: number; left: StoredKey[] }> {
-  const isElsewhere = ne(keys.ringKeyId, ring.ids[0]);
+  const isElsewhere = ne(keys.encryptionKeyId, ring.ids[0]);
   let rewrapped = 0;
   // Again until a round finds nothing to do: keys may be stored behind it by a process that has not the new ring yet.
   for (let before = -1; before < rewrapped;) {
@@ -121,34 +121,36 @@ async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<b
           eq(keys.id, key.keyId),
           // Whoever destroyed or sealed it since it was read is right.
           eq(keys.sealed, sealed),
-          eq(keys.ringKeyId, key.ringKeyId),
+          eq(keys.encryptionKeyId, key.encryptionKeyId),
         ),
       )
       .returning({ id: keys.id });
     return replaced.length > 0;
   } catch (error) {
-    if (databaseFault(error)?.code === LOCK_NOT_AVAILABLE) return false;
+    if (databaseFailure(error)?.code === LOCK_NOT_AVAILABLE) return false;
     throw error;
   }
 }
 
 function open(ring: KeyRing, key: StoredKey, sealed: Sealed['sealed']): string | null {
   try {
-    return ring.open({ sealed, ringKeyId: key.ringKeyId }, key);
+    return ring.open({ sealed, encryptionKeyId: key.encryptionKeyId }, key);
   } catch (error) {
     if (error instanceof KeyUnreadableError) return null;
     throw error;
   }
 }
 
-async function countByRingKey(db: Db): Promise<RingKeyUse[]> {
+async function countByEncryptionKey(db: Db): Promise<EncryptionKeyUse[]> {
   const found = await db
-    .select({ ringKeyId: keys.ringKeyId, keys: sql<number>`count(*)::int` })
+    .select({ encryptionKeyId: keys.encryptionKeyId, keys: sql<number>`count(*)::int` })
     .from(keys)
     .where(isNotNull(keys.sealed))
-    .groupBy(keys.ringKeyId)
-    .orderBy(keys.ringKeyId);
-  return found.flatMap(({ ringKeyId, keys: count }) => (ringKeyId === null ? [] : [{ ringKeyId, keys: count }]));
+    .groupBy(keys.encryptionKeyId)
+    .orderBy(keys.encryptionKeyId);
+  return found.flatMap(({ encryptionKeyId, keys: count }) =>
+    encryptionKeyId === null ? [] : [{ encryptionKeyId, keys: count }],
+  );
 }
 
 interface Stored {
@@ -167,7 +169,7 @@ async function* storedKeys(db: Db, which?: SQL): AsyncGenerator<Stored> {
         keyId: keys.id,
         hint: keys.hint,
         state: keys.state,
-        ringKeyId: keys.ringKeyId,
+        encryptionKeyId: keys.encryptionKeyId,
         sealed: keys.sealed,
       })
       .from(keys)
@@ -175,8 +177,8 @@ async function* storedKeys(db: Db, which?: SQL): AsyncGenerator<Stored> {
       .where(and(isNotNull(keys.sealed), which, after))
       .orderBy(asc(keys.connectionId), asc(keys.id))
       .limit(BATCH);
-    for (const { sealed, ringKeyId, ...key } of batch) {
-      if (sealed !== null && ringKeyId !== null) yield { key: { ...key, ringKeyId }, sealed };
+    for (const { sealed, encryptionKeyId, ...key } of batch) {
+      if (sealed !== null && encryptionKeyId !== null) yield { key: { ...key, encryptionKeyId }, sealed };
     }
     const last = batch.at(-1);
     if (last === undefined || batch.length < BATCH) return;

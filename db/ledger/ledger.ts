@@ -6,7 +6,7 @@ import { isLive } from '../../domain/connection/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
-import { addDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
+import { insertDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
 import { connections, days, restatements } from '../core/schema.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
@@ -18,7 +18,7 @@ export interface ReadDay {
   readonly report: Report;
   readonly day: Day;
   readonly content: DayContent;
-  /** From {@link beginReading}: of the attempt that read it, and the digest that was stored then, if any: only a hint. */
+  /** From {@link startReadAttempt}: of the attempt that read it, and the digest that was stored then, if any: only a hint. */
   readonly attempt: number;
   readonly digestBefore?: Buffer | undefined;
   readonly sync: { readonly n: number; readonly runId: string };
@@ -28,11 +28,11 @@ export interface ReadDay {
 }
 
 /**
- * What became of a day: `stale` when a newer read of it is stored already, `doubtful` when the lines do not add up to
+ * What became of a day: `stale` when a newer read of it is stored already, `suspect` when the lines do not add up to
  * the total that was reported, and would replace a day that was read complete. It must be read once more. A day is
  * `unchanged`, too, where only fields changed that are not known by name.
  */
-export type DayOutcome = 'stale' | 'doubtful' | 'unchanged' | 'changed';
+export type DayOutcome = 'stale' | 'suspect' | 'unchanged' | 'changed';
 
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
@@ -51,7 +51,7 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
 }
 
 /** What an attempt at reading days begins with. */
-export interface Beginning {
+export interface ReadAttempt {
   /** Its number: a day is only ever replaced by an attempt with a higher one. */
   readonly attempt: number;
   /** The most lines that one of the last few stored days of the report has; 0 where none is stored. */
@@ -61,7 +61,12 @@ export interface Beginning {
 }
 
 /** Begins an attempt at reading the days of a report in a range. Belongs before its first request. */
-export async function beginReading(db: Db, connectionId: string, report: Report, range: DayRange): Promise<Beginning> {
+export async function startReadAttempt(
+  db: Db,
+  connectionId: string,
+  report: Report,
+  range: DayRange,
+): Promise<ReadAttempt> {
   const { attempt, lines, digests } = await row<{
     attempt: string;
     lines: number;
@@ -125,7 +130,7 @@ async function addAll(db: Db, read: readonly ReadDay[]): Promise<Day[]> {
   const [first] = read;
   if (first === undefined) return [];
   const fresh = read.map(({ day, content: { lines, digest } }) => ({ day, lines, digest }));
-  return addDays(db, first.report, runOf(first), fresh, (of) => columnsOf(first, of));
+  return insertDays(db, first.report, runOf(first), fresh, (of) => columnsOf(first, of));
 }
 
 /** Commits a day that may be stored, and tries anew while it is not as it is thought to be. */
@@ -182,7 +187,7 @@ function replace(db: Db, read: ReadDay): Tried {
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
     // What was read on a day that is not there yet was read by a clock that was ahead.
     const wasComplete = stored.readOn > day && stored.readOn <= read.today;
-    if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'doubtful';
+    if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'suspect';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,
       lines: sql`${lines.length}::int`,
@@ -193,7 +198,7 @@ function replace(db: Db, read: ReadDay): Tried {
     const written = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
-    if (wasComplete && !isSame && !isMend) await keepRestatement(tx, read, stored.total, written);
+    if (wasComplete && !isSame && !isMend) await recordRestatement(tx, read, stored.total, written);
     const itself = sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`;
     await tx.execute(addingDays(runOf(read), itself, !isSame));
     return isSame ? 'unchanged' : 'changed';
@@ -272,7 +277,7 @@ async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<
   return stored ?? null;
 }
 
-async function keepRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {
+async function recordRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {
   const { connectionId, report, day } = read;
   await tx.insert(restatements).values({
     connectionId,

@@ -8,7 +8,7 @@ import { columnOf, extraCountsOf, extraOf, type Identified, type Series } from '
 import { addingDays, type SyncRun } from './syncs.ts';
 
 /** How the lines of a report are stored. */
-interface Sheet {
+interface LineTable {
   readonly series: 'cost_series' | 'usage_series';
   readonly lines: 'cost_lines' | 'usage_lines';
   /** The dimensions with a column of their own. */
@@ -21,7 +21,7 @@ interface Sheet {
   readonly known: readonly SQL[];
 }
 
-const SHEETS: Readonly<Record<Report, Sheet>> = {
+const LINE_TABLES: Readonly<Record<Report, LineTable>> = {
   cost: {
     series: 'cost_series',
     lines: 'cost_lines',
@@ -86,7 +86,7 @@ export async function numberSeries(
 ): Promise<void> {
   const unnumbered = [...new Set(lines.map(({ series }) => series).filter(({ no }) => no === null))];
   for (let from = 0; from < unnumbered.length; from += AT_ONCE) {
-    await numberSome(db, SHEETS[report], connectionId, unnumbered.slice(from, from + AT_ONCE), areNew);
+    await numberSome(db, LINE_TABLES[report], connectionId, unnumbered.slice(from, from + AT_ONCE), areNew);
   }
 }
 
@@ -95,7 +95,7 @@ const AT_ONCE = 20_000;
 
 async function numberSome(
   db: Db,
-  sheet: Sheet,
+  sheet: LineTable,
   connectionId: string,
   series: readonly Series[],
   areNew: boolean,
@@ -107,7 +107,7 @@ async function numberSome(
   await findNumbers(db, sheet, connectionId, unnumbered());
 }
 
-async function findNumbers(db: Db, sheet: Sheet, connectionId: string, series: readonly Series[]): Promise<void> {
+async function findNumbers(db: Db, sheet: LineTable, connectionId: string, series: readonly Series[]): Promise<void> {
   if (series.length === 0) return;
   // One text, since tens of thousands of rows would take longer to read than to find.
   const [found] = await preparedRows<{ numbers: string }>(
@@ -136,7 +136,7 @@ function setNumbers(series: readonly Series[], numbers: string): void {
  * Only series that were not there: others would burn a number of the identity each at an `on conflict do nothing`.
  * Throws {@link ConnectionGoneError}.
  */
-async function addSeries(db: Db, sheet: Sheet, connectionId: string, missing: readonly Series[]): Promise<void> {
+async function addSeries(db: Db, sheet: LineTable, connectionId: string, missing: readonly Series[]): Promise<void> {
   if (missing.length === 0) return;
   // In one order, so that two days with the same new series do not wait for each other in a circle.
   const added = [...missing].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -196,14 +196,14 @@ export interface DayOfLines {
  * that nothing reads from the last to the first; so the lines come last, and the row of the sync, for which other days
  * wait, is locked after they are written.
  */
-export async function addDays(
+export async function insertDays(
   db: Db,
   report: Report,
   run: SyncRun,
   days: readonly DayOfLines[],
   columnsOf: (of: { day: SQL; lines: SQL; digest: SQL }) => DayColumns,
 ): Promise<Day[]> {
-  const sheet = SHEETS[report];
+  const sheet = LINE_TABLES[report];
   const columns = columnsOf({
     day: sql`asked.day`,
     lines: sql`asked.last - asked.first + 1`,
@@ -263,7 +263,7 @@ export function replaceDay(
   columns: DayColumns,
   lines: readonly Identified<Line>[],
 ): Promise<Written> {
-  const sheet = SHEETS[report];
+  const sheet = LINE_TABLES[report];
   const table = sql.identifier(sheet.lines);
   const { names, sent, read, apart } = valuesOf(sheet, inOrderOf(lines, numberOf));
   return row<Written>(
@@ -303,7 +303,7 @@ export async function isSameByName(
   dayNo: number,
   lines: readonly Identified<Line>[],
 ): Promise<boolean> {
-  const sheet = SHEETS[report];
+  const sheet = LINE_TABLES[report];
   const { sent, read } = valuesOf(sheet, inOrderOf(lines, numberOf));
   const numbers = sheet.known.map((_, index) => sql.identifier(`known_${index}`));
   const dimensions = list(sheet.dimensions.map((name) => sql`s.${sql.identifier(name)}`));
@@ -349,7 +349,7 @@ interface Values {
 }
 
 /** The lines of a day are to be in the order of the index, which then grows at its end and stays small. */
-function valuesOf(sheet: Sheet, lines: readonly Identified<Line>[]): Values {
+function valuesOf(sheet: LineTable, lines: readonly Identified<Line>[]): Values {
   const columns = sheet.values.map(({ name }) => sql.identifier(name));
   const names = list(columns);
   const arrays = sheet.values.map(({ name, array }) => sql`${array(lines)} as ${sql.identifier(name)}`);
@@ -379,7 +379,7 @@ function deleteOthers(table: ReturnType<typeof sql.identifier>): SQL {
   `;
 }
 
-function replacing(sheet: Sheet): SQL {
+function replacing(sheet: LineTable): SQL {
   const table = sql.identifier(sheet.lines);
   const names = sheet.values.map(({ name }) => sql.identifier(name));
   return sql`

@@ -1,7 +1,7 @@
 import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import type { SyncPlan } from '../../domain/connection/decide.ts';
 import { dayOf, type Day } from '../../domain/days.ts';
-import { failureKind, type Fault } from '../../domain/failures.ts';
+import { FAILURES, type Failure } from '../../domain/failures.ts';
 import type { Waiting } from '../../domain/connection/waiting.ts';
 import { recordFailure } from '../connections/connections.ts';
 import { preparedRows, row, type Db } from '../core/database.ts';
@@ -105,7 +105,7 @@ export function sizeOf(days: SQL | AnyColumn): SQL<number> {
 }
 
 /** Keeps what a run waits for before its next attempt. It is over at its instant, or with the run. */
-export async function keepWaiting(db: Db, run: SyncRun, waiting: Waiting): Promise<void> {
+export async function recordWaiting(db: Db, run: SyncRun, waiting: Waiting): Promise<void> {
   await db
     .update(syncs)
     .set({ waiting })
@@ -120,7 +120,7 @@ function closeOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<vo
 async function interruptRuns(tx: Db, which: ReturnType<typeof and>): Promise<void> {
   await tx
     .update(syncs)
-    .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: { code: 'sync_interrupted' } })
+    .set({ state: 'failed', endedAt: sql`clock_timestamp()`, failure: { code: 'sync_interrupted' } })
     .where(and(which, eq(syncs.state, 'running')));
 }
 
@@ -156,7 +156,7 @@ export async function succeedSync(
     await openSync(tx, run, plan, startedAtMs);
     const [result] = await tx
       .update(syncs)
-      .set({ state: 'succeeded', endedAt: sql`clock_timestamp()`, fault: null })
+      .set({ state: 'succeeded', endedAt: sql`clock_timestamp()`, failure: null })
       .where(isRun(run))
       .returning({
         daysRead: sizeOf(syncs.readDays),
@@ -200,14 +200,14 @@ export async function failSync(
   db: Db,
   run: SyncRun,
   plan: SyncPlan,
-  failure: { fault: Fault; keyId: string | null; nowMs: number; keyIsProven?: boolean },
+  failure: { failure: Failure; keyId: string | null; nowMs: number; keyIsProven?: boolean },
 ): Promise<boolean> {
   return db.transaction(async (tx) => {
     if ((await lockLive(tx, run.connectionId)) === null) return false;
     await openSync(tx, run, plan);
     const [failed] = await tx
       .update(syncs)
-      .set({ state: 'failed', endedAt: sql`clock_timestamp()`, fault: failure.fault })
+      .set({ state: 'failed', endedAt: sql`clock_timestamp()`, failure: failure.failure })
       .where(and(isRun(run), eq(syncs.state, 'running')))
       .returning({ ranBefore: ranBefore(run) });
     // Told twice: whoever asks again may not have heard the first answer, and is sent to look rather than not.
@@ -215,8 +215,8 @@ export async function failSync(
     await closeOtherRuns(tx, run);
     await recordFailure(tx, run.connectionId, failure);
     if (failure.keyIsProven === true) await destroySuperseded(tx, run.connectionId, run.n);
-    const { code, detail } = failure.fault;
-    const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? failureKind(code).message}`;
+    const { code, detail } = failure.failure;
+    const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? FAILURES[code].message}`;
     await addEvent(tx, run.connectionId, { type: 'sync_failed', message });
     return failed.ranBefore;
   });

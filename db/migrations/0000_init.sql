@@ -96,7 +96,7 @@ CREATE TABLE "keys" (
 	"state" text NOT NULL,
 	"hint" text NOT NULL,
 	"sealed" "bytea",
-	"ring_key_id" text,
+	"encryption_key_id" text,
 	"added_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"requested_at" timestamp with time zone,
 	"requested_no" bigint,
@@ -104,7 +104,7 @@ CREATE TABLE "keys" (
 	"activated_sync" integer,
 	"tries" integer DEFAULT 0 NOT NULL,
 	"tried_at" timestamp with time zone,
-	"fault" jsonb,
+	"failure" jsonb,
 	"activated_at" timestamp with time zone,
 	"last_used_at" timestamp with time zone,
 	"ended_at" timestamp with time zone,
@@ -116,7 +116,7 @@ CREATE TABLE "keys" (
 	CONSTRAINT "keys_end_reasons" CHECK (end_reason in ('replaced', 'overtaken', 'unused', 'discarded', 'connection_ended')),
 	CONSTRAINT "keys_overtaken" CHECK (("keys"."overtaken_by" is null) or (end_reason = 'overtaken')),
 	CONSTRAINT "keys_sealed" CHECK (("keys"."sealed" is null) = (state in ('refused', 'destroyed'))),
-	CONSTRAINT "keys_ring" CHECK (("keys"."sealed" is null) = ("keys"."ring_key_id" is null)),
+	CONSTRAINT "keys_ring" CHECK (("keys"."sealed" is null) = ("keys"."encryption_key_id" is null)),
 	CONSTRAINT "keys_requested" CHECK (("keys"."requested_at" is null) = ("keys"."requested_no" is null)),
 	CONSTRAINT "keys_activated" CHECK (num_nulls("keys"."activated_at", "keys"."activated_no", "keys"."activated_sync") in (0, 3))
 );
@@ -149,7 +149,7 @@ CREATE TABLE "syncs" (
 	"changed_days" datemultirange,
 	"requests" integer DEFAULT 0 NOT NULL,
 	"bytes" bigint DEFAULT 0 NOT NULL,
-	"fault" jsonb,
+	"failure" jsonb,
 	"waiting" jsonb,
 	"started_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp with time zone,
@@ -157,7 +157,7 @@ CREATE TABLE "syncs" (
 	CONSTRAINT "syncs_kind" CHECK (kind in ('backfill', 'daily', 'catch_up', 'manual')),
 	CONSTRAINT "syncs_state" CHECK (state in ('running', 'succeeded', 'failed')),
 	CONSTRAINT "syncs_ended" CHECK ((state = 'running') = ("syncs"."ended_at" is null)),
-	CONSTRAINT "syncs_fault" CHECK ((state = 'failed') = ("syncs"."fault" is not null))
+	CONSTRAINT "syncs_failure" CHECK ((state = 'failed') = ("syncs"."failure" is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "tokens" (
@@ -227,7 +227,7 @@ CREATE UNIQUE INDEX "connections_one_live_per_organization" ON "connections" USI
 CREATE INDEX "connections_by_creation" ON "connections" USING btree ("created_at","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_kept_once" ON "events" USING btree ("connection_id","kept_by") WHERE "events"."kept_by" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WHERE state = 'active';--> statement-breakpoint
-CREATE INDEX "keys_by_ring_key" ON "keys" USING btree ("ring_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
+CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;

@@ -40,7 +40,7 @@ export type UsageGroup = (typeof USAGE_GROUPS)[number];
 export type GroupKey = readonly (string | null)[];
 
 /** What is added up, and which page of it is wanted. */
-export interface ReportQuery<Group extends CostGroup> {
+export interface SpendQuery<Group extends CostGroup> {
   /** Null: all connections together, each day of an organization once. Refused ones never count. */
   readonly connectionId: string | null;
   readonly from: Day;
@@ -72,7 +72,7 @@ interface Completeness {
 }
 
 /** Costs of a range. Amounts are exact decimals in major units. */
-export interface CostReport extends Completeness {
+export interface CostSums extends Completeness {
   /** USD, unless grouped by currency. */
   readonly data: readonly (GroupRow & { readonly amount: string })[];
   /** Of the whole range, whatever the page: USD. */
@@ -82,22 +82,22 @@ export interface CostReport extends Completeness {
 }
 
 /** Sums of counts, as text, since they may be larger than a float holds exactly. Those known by name are whole numbers. */
-export interface UsageSums {
+export interface UsageCounts {
   readonly counts: Readonly<Record<UsageCount, string>>;
   /** Of counts that are not known by name, by their dotted path: decimals, those that are not zero. */
   readonly otherCounts: Readonly<Record<string, string>>;
 }
 
 /** Usage of a range. */
-export interface UsageReport extends Completeness {
-  readonly data: readonly (GroupRow & UsageSums)[];
-  readonly totals: UsageSums;
+export interface UsageSums extends Completeness {
+  readonly data: readonly (GroupRow & UsageCounts)[];
+  readonly totals: UsageCounts;
 }
 
 /** Adds up costs, in one statement, so that page, total and completeness speak of the same instant. */
-export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promise<CostReport> {
+export async function sumCosts(db: Db, query: SpendQuery<CostGroup>): Promise<CostSums> {
   const counted = query.groupBy.includes('currency') ? sql`true` : sql`currency = 'USD'`;
-  const { report } = await row<{ report: CostReport }>(
+  const { report } = await row<{ report: CostSums }>(
     db,
     sql`
       with ${asked(query, 'cost')},
@@ -138,7 +138,7 @@ export async function reportCosts(db: Db, query: ReportQuery<CostGroup>): Promis
 }
 
 /** Adds up usage, in one statement. Counts that are not known by name are few, and are added up beside the others. */
-export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promise<UsageReport> {
+export async function sumUsage(db: Db, query: SpendQuery<UsageGroup>): Promise<UsageSums> {
   const sums = list(USAGE_COUNTS.map((count) => sql`sum(l.${sql.identifier(count)}) as ${sql.identifier(count)}`));
   const counts = list(USAGE_COUNTS.map((count) => sql`${text(count)}, p.${sql.identifier(count)}::text`));
   const totals = list(
@@ -146,7 +146,7 @@ export async function reportUsage(db: Db, query: ReportQuery<UsageGroup>): Promi
       (count) => sql`${text(count)}, (select coalesce(sum(${sql.identifier(count)}), 0)::text from grouped)`,
     ),
   );
-  const { report } = await row<{ report: UsageReport }>(
+  const { report } = await row<{ report: UsageSums }>(
     db,
     sql`
       with ${asked(query, 'usage')},
@@ -198,7 +198,7 @@ function otherCounts(sums: SQL): SQL {
   )`;
 }
 
-type Query = ReportQuery<CostGroup>;
+type Query = SpendQuery<CostGroup>;
 
 /** A dimension: its column beside a line or its day, and its text in a key, of which the order of text is the order of rows. */
 const GROUPS: Readonly<Record<CostGroup, { column: string; text: (column: SQL) => SQL }>> = {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, desc, eq, gt, inArray, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
 import type { TokenRole } from '../../domain/tokens.ts';
-import { databaseFault, rows, type Db } from '../core/database.ts';
+import { databaseFailure, rows, type Db } from '../core/database.ts';
 import { tokens } from '../core/schema.ts';
 
 /** A token as it may be shown: never the token itself. */
@@ -89,7 +89,7 @@ export async function createToken(
       return { ...made, token: secret };
     });
   } catch (error) {
-    const constraint = databaseFault(error)?.constraint;
+    const constraint = databaseFailure(error)?.constraint;
     if (constraint === 'tokens_one_by_name') throw new TokenError('name_taken');
     if (constraint === 'tokens_expiry') throw new TokenError('expired');
     throw error;

@@ -1,5 +1,5 @@
 import { dayOf, earlierOf, type Day, type DayRange } from '../days.ts';
-import { isKeyFailure, type FailureCode, type Fault } from '../failures.ts';
+import { isKeyFailure, type FailureCode, type Failure } from '../failures.ts';
 import type { Message } from './messages.ts';
 import type { SyncKind } from '../reading.ts';
 import {
@@ -14,7 +14,7 @@ import {
   nextProbeMs,
   nextTryMs,
   retryAtMs,
-  type Questions,
+  type KeyProbes,
 } from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
 
@@ -27,11 +27,11 @@ export interface CandidateFacts {
   readonly tries: number;
   readonly triedAtMs: number | null;
   /** What it met when it was tried last. */
-  readonly fault?: Pick<Fault, 'code' | 'retryAfterMs'> | null;
+  readonly failure?: Pick<Failure, 'code' | 'retryAfterMs'> | null;
 }
 
 /** The last failure that is not made good yet. Of one that lies in the key, what was asked about that key since. */
-export interface FailureFacts extends Questions {
+export interface FailureFacts extends KeyProbes {
   readonly code: FailureCode;
   /** How long Anthropic asked to wait (ms), where it did. */
   readonly retryAfterMs?: number | null;
@@ -89,11 +89,11 @@ export interface SyncPlan extends DayRange {
 export type Step =
   | { readonly do: 'end' }
   | { readonly do: 'tryKey'; readonly keyId: string }
-  | { readonly do: 'discover' }
+  | { readonly do: 'discoverWorkspaces' }
   | { readonly do: 'startSync'; readonly plan: SyncPlan }
   | { readonly do: 'cancelSync' }
   | { readonly do: 'setStatus'; readonly to: Status }
-  | { readonly do: 'forgiveFailure' }
+  | { readonly do: 'clearFailure' }
   | { readonly do: 'restoreKey'; readonly rejectedKeyId: string; readonly code: FailureCode }
   | { readonly do: 'probeKey' }
   /** What is kept was written by a clock that was ahead: it is put right. */
@@ -139,9 +139,9 @@ export function decide(
   const message = inbox.find((waiting) => waiting.type !== 'syncNow' || (!syncRunning && !waits(facts, waiting)));
   if (message !== undefined) {
     const decision = answer(facts, message, syncRunning, nowMs);
-    return decision.answers === undefined ? { step: paced(decision.step, null, untaken, nowMs) } : decision;
+    return decision.answers === undefined ? { step: withoutRepeating(decision.step, null, untaken, nowMs) } : decision;
   }
-  const step = paced(proceed(facts, syncRunning, nowMs), justSynced, untaken, nowMs);
+  const step = withoutRepeating(proceed(facts, syncRunning, nowMs), justSynced, untaken, nowMs);
   return {
     step: step.do === 'wait' && step.untilMs !== null ? { ...step, untilMs: capWaitMs(step.untilMs, nowMs) } : step,
   };
@@ -158,7 +158,7 @@ function clockWasAhead({ syncedAtMs, failure, candidates, hasFutureDays }: Facts
 }
 
 /** A step that just changed nothing, or would do the same once more, waits: the facts may never change by it. */
-function paced(step: Step, justSynced: SyncPlan | null, untaken: Status | null, nowMs: number): Step {
+function withoutRepeating(step: Step, justSynced: SyncPlan | null, untaken: Status | null, nowMs: number): Step {
   const isAgain =
     (step.do === 'startSync' && justSynced !== null && isSamePlan(step.plan, justSynced)) ||
     (step.do === 'setStatus' && step.to === untaken);
@@ -185,7 +185,7 @@ function answer(facts: Facts, message: Message, syncRunning: boolean, nowMs: num
       return { step: { do: 'setStatus', to: 'paused' }, answers: message };
     case 'resume':
       if (facts.status !== 'paused') return note(message, 'resume: it is not paused, so nothing changed');
-      return { step: { do: 'setStatus', to: standingOf(facts) }, answers: message };
+      return { step: { do: 'setStatus', to: statusAfterPause(facts) }, answers: message };
     case 'syncNow':
       return answerSyncNow(facts, message, nowMs);
     case 'malformed':
@@ -236,13 +236,13 @@ function answerSyncNow(facts: Facts, message: Message & { type: 'syncNow' }, now
       return { step: { do: 'tryKey', keyId: waiting.keyId }, answers: message };
     case 'awaiting_key':
       // Once the key is taken again, the connection goes on and the message is answered by a sync.
-      if (!keyIsRejected(facts)) return { step: { do: 'setStatus', to: homeOf(facts) } };
+      if (!keyIsRejected(facts)) return { step: { do: 'setStatus', to: statusByProgress(facts) } };
       return { step: { do: 'probeKey' }, answers: message };
     case 'discovering':
     case 'backfilling':
     case 'degraded':
     case 'active': {
-      if (!facts.discovered) return { step: { do: 'discover' }, answers: message };
+      if (!facts.discovered) return { step: { do: 'discoverWorkspaces' }, answers: message };
       if (from === undefined || to === undefined) {
         const plan = missingPlan(facts, today) ?? {
           ...dailyWindow(facts.began, today),
@@ -263,18 +263,18 @@ function answerSyncNow(facts: Facts, message: Message & { type: 'syncNow' }, now
 }
 
 /** Where a connection stands by what it has: after a pause, a repaired failure or a new key. */
-export function homeOf(facts: Facts): Status {
+export function statusByProgress(facts: Facts): Status {
   if (facts.activeKeyId === null) return 'validating';
   if (!facts.discovered) return 'discovering';
   return backfillIsDone(facts) ? 'active' : 'backfilling';
 }
 
 /** Where a connection goes on after a pause: a failure that still holds is where it stands. */
-function standingOf(facts: Facts): Status {
+function statusAfterPause(facts: Facts): Status {
   const { failure, activeKeyId } = facts;
-  if (failure === null || activeKeyId === null) return homeOf(facts);
+  if (failure === null || activeKeyId === null) return statusByProgress(facts);
   if (!isKeyFailure(failure.code)) return 'degraded';
-  if (failure.keyId !== activeKeyId || facts.hasSupersededKey) return homeOf(facts);
+  if (failure.keyId !== activeKeyId || facts.hasSupersededKey) return statusByProgress(facts);
   if (!isConfirmed(failure)) return 'degraded';
   return facts.candidates.some((candidate) => candidate.requested) ? 'degraded' : 'awaiting_key';
 }
@@ -331,7 +331,7 @@ export function isConfirmed({ code, rejectedAtMs }: Pick<FailureFacts, 'code' | 
 }
 
 /** Whether a failure of the key was not asked about yet, so that it may be none. */
-export function isDoubted(failure: Pick<FailureFacts, 'code' | 'rejectedAtMs' | 'answeredAtMs'>): boolean {
+export function isUnconfirmed(failure: Pick<FailureFacts, 'code' | 'rejectedAtMs' | 'answeredAtMs'>): boolean {
   return isKeyFailure(failure.code) && !isConfirmed(failure) && !isRefuted(failure);
 }
 
@@ -343,7 +343,7 @@ function isRefuted({ answeredAtMs, rejectedAtMs }: Pick<FailureFacts, 'rejectedA
 function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step {
   if (isKeyFailure(failure.code)) {
     // The key that failed was replaced meanwhile: its failure says nothing of the one that serves now.
-    if (failure.keyId === null || failure.keyId !== facts.activeKeyId) return { do: 'forgiveFailure' };
+    if (failure.keyId === null || failure.keyId !== facts.activeKeyId) return { do: 'clearFailure' };
     if (!isConfirmed(failure)) {
       return isRefuted(failure) ? retry(facts, failure, nowMs) : confirm(facts, failure, nowMs);
     }
@@ -363,7 +363,7 @@ function afterFailure(facts: Facts, failure: FailureFacts, nowMs: number): Step 
 }
 
 /** When Anthropic is asked about a key that failed (ms), without anybody asking for it. */
-export function nextQuestionMs(failure: Pick<FailureFacts, 'code' | 'atMs' | keyof Questions>): number {
+export function nextQuestionMs(failure: Pick<FailureFacts, 'code' | 'atMs' | keyof KeyProbes>): number {
   const { code, atMs, probedAtMs } = failure;
   // Where the key cannot be opened, nobody is asked, and there is nobody who could be silent.
   if (code === 'key_unreadable') return nextProbeMs(atMs, { probedAtMs, answeredAtMs: probedAtMs, rejectedAtMs: atMs });
@@ -384,7 +384,7 @@ function retry(facts: Facts, failure: FailureFacts, nowMs: number): Step {
 }
 
 function goOn(facts: Facts, nowMs: number): Step {
-  const home = homeOf(facts);
+  const home = statusByProgress(facts);
   if (facts.status !== home) return { do: 'setStatus', to: home };
   // A new key is proven at once, so that the one it replaced can be destroyed.
   const behind = home !== 'active' || facts.oldestUnfinished !== null || facts.owed !== null || facts.lastSyncFailed;
@@ -402,7 +402,7 @@ function isDue(facts: Facts, nowMs: number): boolean {
  * then the daily window. After failures these take turns: what cannot be read must not hold up the rest.
  */
 function read(facts: Facts, nowMs: number): Step {
-  if (!facts.discovered) return { do: 'discover' };
+  if (!facts.discovered) return { do: 'discoverWorkspaces' };
   const today = dayOf(nowMs);
   // What somebody asked for stays theirs until it is read, also where the daily sync came due meanwhile.
   const kind = facts.owesRecent === true ? 'manual' : 'daily';

@@ -62,15 +62,15 @@ export function retryAtMs(failure: Rest & { atMs: number; count: number }): numb
 
 /** When a key that got no answer is tried again (ms): now, where it was not tried yet. */
 export function nextTryMs(
-  key: { tries: number; triedAtMs: number | null; fault?: Rest | null | undefined },
+  key: { tries: number; triedAtMs: number | null; failure?: Rest | null | undefined },
   nowMs: number,
 ): number {
   if (key.triedAtMs === null) return nowMs;
-  return key.triedAtMs + Math.max(backoffMs(key.tries), key.fault == null ? 0 : restMs(key.fault));
+  return key.triedAtMs + Math.max(backoffMs(key.tries), key.failure == null ? 0 : restMs(key.failure));
 }
 
 /** What was asked of Anthropic about the key that a failure lies in, since that failure. Instants in ms. */
-export interface Questions {
+export interface KeyProbes {
   /** When it was asked last, whatever came of it. */
   readonly probedAtMs: number | null;
   /** When it answered last, for or against the key. */
@@ -84,7 +84,7 @@ const CONFIRM_AFTER_MS = 30_000;
 const LONGEST_SILENCE_MS = HOUR_MS;
 
 /** When a rejection (at `failedAtMs`) that was not confirmed yet is asked about (ms); later and later without an answer. */
-export function confirmAtMs(failedAtMs: number, { probedAtMs }: Questions): number {
+export function confirmAtMs(failedAtMs: number, { probedAtMs }: KeyProbes): number {
   return probedAtMs === null ? failedAtMs + CONFIRM_AFTER_MS : afterSilence(failedAtMs, probedAtMs, CONFIRM_AFTER_MS);
 }
 
@@ -96,7 +96,7 @@ const SILENCE_MS = 60_000;
  * When a key that is rejected since `failedAtMs` is tried again (ms). A question that got no answer is asked again soon: it
  * is no rejection, which alone makes the next one come later.
  */
-export function nextProbeMs(failedAtMs: number, { probedAtMs, answeredAtMs, rejectedAtMs }: Questions): number {
+export function nextProbeMs(failedAtMs: number, { probedAtMs, answeredAtMs, rejectedAtMs }: KeyProbes): number {
   const rejected = rejectedAtMs ?? failedAtMs;
   const answered = answeredAtMs ?? rejected;
   if (probedAtMs !== null && probedAtMs > answered) return afterSilence(answered, probedAtMs, SILENCE_MS);

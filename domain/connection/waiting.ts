@@ -1,9 +1,9 @@
-import type { Fault } from '../failures.ts';
+import type { Failure } from '../failures.ts';
 
 /** A wait before the next attempt of something that failed and is tried again on its own. Plain JSON. */
 export interface Waiting {
   /** What the last attempt met. */
-  readonly fault: Fault;
+  readonly failure: Failure;
   /** How many attempts there were. */
   readonly attempt: number;
   /** How many there are at most; null where it is tried until it succeeds. */

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { faultOfContent, translate } from '../../activities/failures.ts';
+import { asReplyFailure, translate } from '../../activities/failures.ts';
 import { AnthropicError } from '../../anthropic/failure.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import { createTransport } from '../../anthropic/transport.ts';
@@ -37,11 +37,11 @@ it('a failure of Postgres leaves an activity as a sentence, without statement, v
   expect(text).not.toMatch(/SECRETsecret|insert into/);
 });
 
-it('a fault of our own is internal, and is not laid on Postgres', async () => {
+it('a failure of our own is internal, and is not laid on Postgres', async () => {
   const broken = Promise.resolve(null as unknown as { name: string }).then(({ name }) => name);
   const { failure } = await kept(broken);
   expect(failure).toMatchObject({ type: 'internal', nonRetryable: false });
-  expect(failure).toMatchObject({ details: [{ fault: { code: 'internal' }, keyId: null }] });
+  expect(failure).toMatchObject({ details: [{ failure: { code: 'internal' }, keyId: null }] });
 });
 
 it('a failure that nobody foresaw leaves an activity without what looks like a key', async () => {
@@ -77,9 +77,9 @@ async function raised(state: string): Promise<unknown> {
 it.each(['22003', '22P02', '22021', '23505', '23514', '54000', '54001', 'XX000'])(
   'SQLSTATE %s is a failure of the content that was to be stored, told without it',
   async (state) => {
-    const fault = faultOfContent(await raised(state));
-    expect(fault).toMatchObject({ code: 'upstream_invalid' });
-    expect(inspect(fault, { depth: null, showHidden: true })).not.toMatch(/SECRETsecret/);
+    const failure = asReplyFailure(await raised(state));
+    expect(failure).toMatchObject({ code: 'upstream_invalid' });
+    expect(inspect(failure, { depth: null, showHidden: true })).not.toMatch(/SECRETsecret/);
   },
 );
 
@@ -100,16 +100,16 @@ it.each([
   'XX001',
 ])('SQLSTATE %s is no failure of any content', async (state) => {
   const error = await raised(state);
-  expect(faultOfContent(error)).toBe(error);
+  expect(asReplyFailure(error)).toBe(error);
   expect(translate(error)).toMatchObject({ type: 'unavailable' });
 });
 
 it.each([new RangeError(KEY), new TypeError(KEY), new SyntaxError(KEY), new Error(KEY), KEY])(
   'whatever else content causes is told without what it quotes: %#',
   (error) => {
-    const fault = faultOfContent(error);
-    expect(fault).toMatchObject({ code: 'upstream_invalid' });
-    expect(inspect(translate(fault), { depth: null, showHidden: true })).not.toMatch(/SECRETsecret/);
+    const failure = asReplyFailure(error);
+    expect(failure).toMatchObject({ code: 'upstream_invalid' });
+    expect(inspect(translate(failure), { depth: null, showHidden: true })).not.toMatch(/SECRETsecret/);
   },
 );
 
@@ -125,5 +125,5 @@ it('what is no matter of content stays what it is', async () => {
     new AnthropicError('key_invalid', { detail: 'HTTP 401' }),
     ApplicationFailure.create({ message: 'key replaced' }),
   ];
-  for (const error of others) expect(faultOfContent(error)).toBe(error);
+  for (const error of others) expect(asReplyFailure(error)).toBe(error);
 });

@@ -22,8 +22,8 @@ beforeEach(async () => {
 afterEach(() => up.close());
 
 /** What reading the organization fails with under a fault. */
-async function met(fault: FaultInput): Promise<AnthropicError> {
-  up.simulator.control.fault(fault);
+async function met(failure: FaultInput): Promise<AnthropicError> {
+  up.simulator.control.fault(failure);
   return failureOf(readOrganization(up.reader()));
 }
 
@@ -51,8 +51,8 @@ describe('a refusal', () => {
     ['network_refused', { kind: 'html_error', status: 404 }, 'HTTP 404 (not in the form'],
     ['rate_limited', { kind: 'html_error', status: 429 }, 'HTTP 429'],
     ['network_refused', { kind: 'redirect' }, 'HTTP 302 (a redirect to 127.0.0.1:9'],
-  ] as const)('is %s for %o', async (code, fault, detail) => {
-    const error = await met(fault);
+  ] as const)('is %s for %o', async (code, failure, detail) => {
+    const error = await met(failure);
     expect(error).toMatchObject({ code, requestId: REQUEST_ID });
     expect(error.detail).toContain(detail);
     expect(error.message).toContain(error.requestId);
@@ -80,8 +80,8 @@ describe('a refusal', () => {
     ['soon', null],
     ['Wed, 21 Oct 2020 07:28:00 GMT', 0],
   ])('of a rate limit with retry-after %s asks for %s ms', async (retryAfter, retryAfterMs) => {
-    const fault = { kind: 'rate_limited', retryAfter, rateLimitReset: '2020-01-01T00:00:00Z' } as const;
-    expect(await met(fault)).toMatchObject({ code: 'rate_limited', retryAfterMs });
+    const failure = { kind: 'rate_limited', retryAfter, rateLimitReset: '2020-01-01T00:00:00Z' } as const;
+    expect(await met(failure)).toMatchObject({ code: 'rate_limited', retryAfterMs });
   });
 
   it('of a rate limit may name the instant to try again at', async () => {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Fault } from '../../domain/failures.ts';
-import { disconnect, keepRejection, recordFailure, setStatus } from '../../db/connections/connections.ts';
+import type { Failure } from '../../domain/failures.ts';
+import { disconnect, recordRejection, recordFailure, setStatus } from '../../db/connections/connections.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
-import { acceptKey, deferKey, openCandidate, stageKey } from '../../db/keys/keys.ts';
+import { acceptKey, deferKey, openCandidate, addCandidate } from '../../db/keys/keys.ts';
 import { keys, syncs } from '../../db/core/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
@@ -35,8 +35,8 @@ async function accept(connectionId: string, organizationId = `org-${randomUUID()
   await setStatus(api.db, connectionId, 'discovering');
 }
 
-async function refuse(connectionId: string, fault: Fault): Promise<void> {
-  await refuseKey(api.db, { connectionId, keyId: await firstKey(connectionId) }, fault, 'no');
+async function refuse(connectionId: string, failure: Failure): Promise<void> {
+  await refuseKey(api.db, { connectionId, keyId: await firstKey(connectionId) }, failure, 'no');
   await setStatus(api.db, connectionId, 'refused');
 }
 
@@ -75,7 +75,9 @@ describe('POST /v1/connections', () => {
     const [key] = await api.db.select().from(keys).where(eq(keys.connectionId, body.id));
     expect(key?.sealed?.includes(CANARY)).toBe(false);
     const place = { connectionId: body.id, keyId: key?.id ?? '' };
-    expect(ring.open({ sealed: key?.sealed ?? Buffer.of(), ringKeyId: key?.ringKeyId ?? '' }, place)).toBe(CANARY);
+    expect(ring.open({ sealed: key?.sealed ?? Buffer.of(), encryptionKeyId: key?.encryptionKeyId ?? '' }, place)).toBe(
+      CANARY,
+    );
   });
 
   it.each([
@@ -179,7 +181,7 @@ describe('POST /v1/connections', () => {
     [{ ...NEW, backfill_days: '31' }, 'body.backfill_days'],
     [{ ...NEW, admin_api_key: 7 }, 'body.admin_api_key'],
     [{ ...NEW, extra: 1 }, 'body.extra'],
-  ])('names each fault by where it is (%#)', async (body, path) => {
+  ])('names each failure by where it is (%#)', async (body, path) => {
     const refused = await api.send('POST', '/v1/connections', body);
     expect(refused.status).toBe(400);
     expect(refused.body.code).toBe('invalid_request');
@@ -224,10 +226,10 @@ describe('a connection', () => {
   });
 
   it('shows its failure with what to do, and when it is tried again', async () => {
-    const fault: Fault = { code: 'rate_limited', detail: 'slow down', requestId: 'req_9' };
+    const failure: Failure = { code: 'rate_limited', detail: 'slow down', requestId: 'req_9' };
     const id = await seedConnection(api.db, {
       status: 'degraded',
-      failure: { fault, at: new Date(NOW), count: 3 },
+      failure: { failure, at: new Date(NOW), count: 3 },
     });
     const { body } = await api.get(`/v1/connections/${id}`);
     expect(body.error).toMatchObject({
@@ -245,20 +247,20 @@ describe('a connection', () => {
     const id = await seedConnection(api.db, { status: 'awaiting_key', withKey: true });
     const shown = async () => (await api.get(`/v1/connections/${id}`)).body;
     const keyId = (await shown()).key.id;
-    await recordFailure(api.db, id, { fault: { code: 'key_invalid' }, keyId, nowMs: NOW });
+    await recordFailure(api.db, id, { failure: { code: 'key_invalid' }, keyId, nowMs: NOW });
     expect((await shown()).next_sync_at).toBe('2026-07-31T12:00:30.000Z');
-    await keepRejection(api.db, { connectionId: id, keyId, hint: 'wxyz' }, 'key_invalid', NOW + 30_000);
+    await recordRejection(api.db, { connectionId: id, keyId, hint: 'wxyz' }, 'key_invalid', NOW + 30_000);
     expect((await shown()).next_sync_at).toBe('2026-07-31T12:01:30.000Z');
   });
 
   it('shows the key that waits for an answer beside the one that serves, and when it is tried again', async () => {
     const id = await seedConnection(api.db, { status: 'degraded', withKey: true });
     const keyId = randomUUID();
-    await stageKey(api.db, ring, { connectionId: id, keyId, secret: CANARY, requested: true, actor: 'test' });
+    await addCandidate(api.db, ring, { connectionId: id, keyId, secret: CANARY, requested: true, actor: 'test' });
     const shown = async (): Promise<unknown> => (await api.get(`/v1/connections/${id}`)).body;
     expect(await shown()).toMatchObject({ key: { hint: 'wxyz' }, candidate: { id: keyId, error: null } });
     await deferKey(api.db, { connectionId: id, keyId }, { code: 'upstream_unavailable' }, NOW);
-    await recordFailure(api.db, id, { fault: { code: 'key_invalid' }, keyId: null, nowMs: NOW - 1_000 });
+    await recordFailure(api.db, id, { failure: { code: 'key_invalid' }, keyId: null, nowMs: NOW - 1_000 });
     // With the rejected key nothing is read, so what comes next is the other one's try.
     expect(await shown()).toMatchObject({
       candidate: { error: { code: 'upstream_unavailable' }, next_try_at: '2026-07-31T12:00:05.000Z' },
@@ -276,7 +278,7 @@ describe('a connection', () => {
         n: 2,
         runId: 'run-b',
         state: 'failed',
-        fault: { code: 'upstream_invalid' },
+        failure: { code: 'upstream_invalid' },
         readDays: '{[2026-07-01,2026-07-04)}',
         requests: 5,
         bytes: 5_000_000_000,

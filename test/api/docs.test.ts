@@ -5,7 +5,7 @@ import { endpoints } from '../../api/http/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { problem } from '../../api/http/schemas.ts';
 import { loadConfig } from '../../config/config.ts';
-import { FAILURES, FAILURE_CODES, failureKind } from '../../domain/failures.ts';
+import { FAILURE_CODES, FAILURES } from '../../domain/failures.ts';
 import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
 
 let api: Api;
@@ -233,7 +233,7 @@ describe('/docs', () => {
     const { text } = await api.get('/docs/', null);
     expect(text.split(`id="${code}"`)).toHaveLength(2);
     const place = text.slice(text.indexOf(`id="${code}"`)).split('</article>')[0];
-    const { status, message } = failureKind(code);
+    const { status, message } = FAILURES[code];
     expect(place).toContain(`${status}`);
     expect(place).toContain(message.replaceAll('"', '&quot;').replaceAll("'", '&#39;'));
   });

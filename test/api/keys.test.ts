@@ -47,7 +47,7 @@ describe('POST /v1/connections/{id}/keys', () => {
     expect(api.temporal.signals).toHaveLength(sent);
     expect(await stateOf(id, keyId)).toMatchObject({ state: 'candidate', requestedAt: null });
     expect(await openCandidate(api.db, ring, id, keyId)).toEqual({ keyId, secret: NEW_KEY.admin_api_key });
-    const events = await api.get(`/v1/connections/${id}/events?type=key_staged`);
+    const events = await api.get(`/v1/connections/${id}/events?type=key_added`);
     expect(events.body.data).toMatchObject([{ actor: 'bootstrap' }]);
   });
 

@@ -18,7 +18,7 @@ import {
   workspaces,
 } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
-import type { Fault } from '../../domain/failures.ts';
+import type { Failure } from '../../domain/failures.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import type { DayState } from '../../domain/reading.ts';
@@ -206,7 +206,7 @@ export async function seedConnection(
     organization?: string | null;
     began?: Day;
     backfillTo?: Day;
-    failure?: { fault: Fault; at: Date; count: number };
+    failure?: { failure: Failure; at: Date; count: number };
     withKey?: boolean;
     endedAt?: Date;
     createdAt?: Date;
@@ -224,7 +224,7 @@ export async function seedConnection(
     backfillTo,
     ...(options.failure === undefined
       ? {}
-      : { failure: options.failure.fault, failedAt: options.failure.at, failureCount: options.failure.count }),
+      : { failure: options.failure.failure, failedAt: options.failure.at, failureCount: options.failure.count }),
     ...(options.createdAt === undefined ? {} : { createdAt: options.createdAt }),
     endedAt: isLive(status) ? null : (options.endedAt ?? new Date(NOW)),
   });

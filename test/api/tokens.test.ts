@@ -59,7 +59,11 @@ describe('POST /v1/tokens', () => {
     [{ name: 'a', role: 'admin', id: 'x' }, 'body.id'],
   ])('refuses %j', async (body, path) => {
     const { status, body: problem } = await api.send('POST', '/v1/tokens', body);
-    expect([status, problem.code, problem.errors.map((fault) => fault.path)]).toEqual([400, 'invalid_request', [path]]);
+    expect([status, problem.code, problem.errors.map((failure) => failure.path)]).toEqual([
+      400,
+      'invalid_request',
+      [path],
+    ]);
   });
 
   it('makes none that has expired already', async () => {

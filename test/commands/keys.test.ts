@@ -46,7 +46,7 @@ function run(args: string[], ring = present(), killAt?: string): Promise<Outcome
 }
 
 describe('npm run keys', () => {
-  it('new prints a ring key alone on standard output, another one each time, and the steps beside it', async () => {
+  it('new prints a encryption key alone on standard output, another one each time, and the steps beside it', async () => {
     const made = [await run(['new']), await run(['new'])];
     const entries = made.map(({ out }) => loadConfig({ METERLINE_ENCRYPTION_KEYS: out.trim() }).encryptionKeys);
     expect(entries.flat()).toHaveLength(2);
@@ -164,7 +164,7 @@ it(
 async function ringKeys(): Promise<string[]> {
   const found = await rows<{ id: string }>(
     database.db,
-    sql`select distinct ring_key_id as id from keys where sealed is not null`,
+    sql`select distinct encryption_key_id as id from keys where sealed is not null`,
   );
   return found.map(({ id }) => id);
 }

@@ -5,20 +5,20 @@ import {
   clearFailure,
   disconnect,
   distrustClock,
-  keepAcceptance,
-  keepRejection,
+  recordAcceptance,
+  recordRejection,
   extendHistory,
   listLiveConnections,
   loadFacts,
-  markDiscovered,
-  markProbed,
+  recordDiscovery,
+  recordProbe,
   recordFailure,
   renameConnection,
   setStatus,
 } from '../../db/connections/connections.ts';
 import { row } from '../../db/core/database.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
-import { deferKey, stageKey } from '../../db/keys/keys.ts';
+import { deferKey, addCandidate } from '../../db/keys/keys.ts';
 import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
@@ -172,18 +172,18 @@ describe('the facts of a connection', () => {
   it('tell a failure with its key, its instant and how many there were, until it is forgiven', async () => {
     const { id, keyId } = await connect(database.db, { organization: randomUUID() });
     for (const nowMs of [1_700_000_000_123, 1_700_000_100_456]) {
-      await recordFailure(database.db, id, { fault: { code: 'key_invalid', detail: 'x' }, keyId, nowMs });
+      await recordFailure(database.db, id, { failure: { code: 'key_invalid', detail: 'x' }, keyId, nowMs });
     }
     const failure = { code: 'key_invalid', keyId, atMs: 1_700_000_100_456, count: 2 };
     const unasked = { probedAtMs: null, answeredAtMs: null, rejectedAtMs: null };
     expect((await factsOf(id)).failure).toEqual({ ...failure, ...unasked });
-    await markProbed(database.db, id, 1_700_000_200_789);
+    await recordProbe(database.db, id, 1_700_000_200_789);
     expect((await factsOf(id)).failure).toEqual({ ...failure, ...unasked, probedAtMs: 1_700_000_200_789 });
     await clearFailure(database.db, id);
     expect((await factsOf(id)).failure).toBeNull();
-    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 5 });
+    await recordFailure(database.db, id, { failure: { code: 'rate_limited' }, keyId: null, nowMs: 5 });
     expect((await factsOf(id)).failure).toMatchObject({ count: 1, keyId: null });
-    await markDiscovered(database.db, id);
+    await recordDiscovery(database.db, id);
     expect(await factsOf(id)).toMatchObject({ discovered: true, failure: null });
   });
 
@@ -191,19 +191,19 @@ describe('the facts of a connection', () => {
     const { id, keyId } = await connect(database.db, { organization: randomUUID() });
     const probed = { connectionId: id, keyId, hint: 'aaaa' };
     const fail = (): Promise<void> =>
-      recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId, nowMs: 1_000 });
+      recordFailure(database.db, id, { failure: { code: 'key_invalid' }, keyId, nowMs: 1_000 });
     await fail();
-    await keepAcceptance(database.db, probed, 2_000);
+    await recordAcceptance(database.db, probed, 2_000);
     expect((await factsOf(id)).failure).toMatchObject({ answeredAtMs: 2_000, rejectedAtMs: null });
     await fail();
     expect((await factsOf(id)).failure).toMatchObject({ count: 2, answeredAtMs: null, rejectedAtMs: null });
-    await keepRejection(database.db, probed, 'key_invalid', 3_000);
-    await keepRejection(database.db, probed, 'key_invalid', 4_000);
+    await recordRejection(database.db, probed, 'key_invalid', 3_000);
+    await recordRejection(database.db, probed, 'key_invalid', 4_000);
     expect((await factsOf(id)).failure).toMatchObject({ answeredAtMs: 4_000, rejectedAtMs: 3_000 });
     // Of another key than the one that failed, nothing is kept.
-    await keepAcceptance(database.db, { ...probed, keyId: randomUUID() }, 5_000);
+    await recordAcceptance(database.db, { ...probed, keyId: randomUUID() }, 5_000);
     expect((await factsOf(id)).failure).toMatchObject({ answeredAtMs: 4_000 });
-    await keepAcceptance(database.db, probed, 6_000);
+    await recordAcceptance(database.db, probed, 6_000);
     expect((await factsOf(id)).failure).toBeNull();
     expect(await eventsOf(database.db, id, 'key_probed')).toEqual([
       'Key …aaaa was rejected with key_invalid and is taken when asked about again: it goes on serving.',
@@ -221,7 +221,11 @@ describe('the facts of a connection', () => {
     await fill(id, began, addDays(TODAY, -4));
     await fill(id, addDays(TODAY, -3), ahead, {}, ahead);
     const beyond = new Date(startOfDayMs(ahead)).toISOString();
-    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: startOfDayMs(ahead) });
+    await recordFailure(database.db, id, {
+      failure: { code: 'rate_limited' },
+      keyId: null,
+      nowMs: startOfDayMs(ahead),
+    });
     await deferKey(database.db, { connectionId: id, keyId }, { code: 'rate_limited' }, startOfDayMs(ahead));
     await database.db.execute(sql`update connections set synced_at = ${beyond} where id = ${id}`);
     expect((await factsOf(id)).hasFutureDays).toBe(true);
@@ -254,7 +258,7 @@ describe('the facts of a connection', () => {
     const { id, keyId } = await connect(database.db);
     const stage = async (requested: boolean): Promise<string> => {
       const staged = randomUUID();
-      await stageKey(database.db, RING, { connectionId: id, keyId: staged, secret: SECRET, requested, actor: 'x' });
+      await addCandidate(database.db, RING, { connectionId: id, keyId: staged, secret: SECRET, requested, actor: 'x' });
       return staged;
     };
     const unasked: string[] = [];
@@ -264,7 +268,7 @@ describe('the facts of a connection', () => {
     const { candidates } = await factsOf(id);
     expect(candidates.slice(0, 2)).toEqual([
       { keyId, requested: true, tries: 0, triedAtMs: null },
-      { keyId: asked, requested: true, tries: 1, triedAtMs: 7_000, fault: { code: 'rate_limited' } },
+      { keyId: asked, requested: true, tries: 1, triedAtMs: 7_000, failure: { code: 'rate_limited' } },
     ]);
     expect(candidates.slice(2).map((candidate) => candidate.keyId)).toEqual(unasked);
   });
@@ -286,7 +290,7 @@ describe('a status', () => {
   it('that changed is told once, with the failure behind it', async () => {
     const { id } = await connect(database.db, { organization: randomUUID() });
     for (const to of ['discovering', 'discovering', 'validating'] as const) await setStatus(database.db, id, to);
-    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
+    await recordFailure(database.db, id, { failure: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
     await setStatus(database.db, id, 'degraded');
     expect(await eventsOf(database.db, id, 'status')).toEqual([
       'The connection is discovering.',
@@ -304,7 +308,7 @@ describe('a status', () => {
     await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
     await setStatus(database.db, id, 'refused');
     expect(await listed()).not.toContain(id);
-    await recordFailure(database.db, id, { fault: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
+    await recordFailure(database.db, id, { failure: { code: 'rate_limited' }, keyId: null, nowMs: 0 });
     expect((await factsOf(id)).failure).toBeNull();
     expect((await keysOf(database.db, id)).every(({ sealed }) => !sealed)).toBe(true);
     const ends: readonly Status[] = STATUSES.filter((status) => !isLive(status));

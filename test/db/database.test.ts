@@ -3,12 +3,12 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../db/connections/connections.ts';
 import {
-  databaseFault,
+  databaseFailure,
   openDatabase,
   row,
   rows,
   textArray,
-  type DatabaseFault,
+  type DatabaseFailure,
   type Db,
 } from '../../db/core/database.ts';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
@@ -23,15 +23,15 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 /** What is told of a failure, which never holds what was sent. */
-async function faultOf(work: Promise<unknown>): Promise<DatabaseFault | null> {
+async function faultOf(work: Promise<unknown>): Promise<DatabaseFailure | null> {
   const error: unknown = await work.then(
     () => 'nothing failed',
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(Error);
-  const fault = databaseFault(error);
-  expect(JSON.stringify(fault)).not.toContain(SECRET.slice(0, 20));
-  return fault;
+  const failure = databaseFailure(error);
+  expect(JSON.stringify(failure)).not.toContain(SECRET.slice(0, 20));
+  return failure;
 }
 
 describe('a failure of the database', () => {
@@ -120,10 +120,10 @@ describe('a failure of the database', () => {
   );
 
   it('is not what another error is', () => {
-    expect(databaseFault(new Error('x'))).toBeNull();
-    expect(databaseFault(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBeNull();
-    expect(databaseFault('x')).toBeNull();
-    expect(databaseFault(null)).toBeNull();
+    expect(databaseFailure(new Error('x'))).toBeNull();
+    expect(databaseFailure(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBeNull();
+    expect(databaseFailure('x')).toBeNull();
+    expect(databaseFailure(null)).toBeNull();
   });
 });
 

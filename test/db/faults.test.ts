@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseFault, openDatabase, type DatabaseFault } from '../../db/core/database.ts';
+import { databaseFailure, openDatabase, type DatabaseFailure } from '../../db/core/database.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 
 const suffix = randomBytes(6).toString('hex');
@@ -22,7 +22,7 @@ afterAll(async () => {
   for (const role of [NO_LOGIN, NO_CONNECT]) await onServer(server, `drop role ${role}`);
 });
 
-async function faultOf(change: (url: URL) => void): Promise<DatabaseFault | null> {
+async function faultOf(change: (url: URL) => void): Promise<DatabaseFailure | null> {
   const url = new URL(databaseUrl(inject('postgresUrl'), 'postgres'));
   change(url);
   const database = openDatabase(url.href, { max: 1, name: 'meterline test' });
@@ -30,7 +30,7 @@ async function faultOf(change: (url: URL) => void): Promise<DatabaseFault | null
     await database.db.execute(sql`select 1`);
     return null;
   } catch (error) {
-    return databaseFault(error);
+    return databaseFailure(error);
   } finally {
     await database.close();
   }
@@ -44,7 +44,7 @@ const as =
     url.pathname = `/${name}`;
   };
 
-it('a statement that the role may not make is told as that, and not as a fault of ours', async () => {
+it('a statement that the role may not make is told as that, and not as a failure of ours', async () => {
   const database = openDatabase(databaseUrl(inject('postgresUrl'), 'postgres'), { max: 1, name: 'meterline test' });
   const refused: unknown = await database.db
     .transaction(async (tx) => {
@@ -53,8 +53,10 @@ it('a statement that the role may not make is told as that, and not as a fault o
     })
     .catch((error: unknown) => error);
   await database.close();
-  expect(databaseFault(refused)).toMatchObject({ code: '42501', unavailable: true, isOfContent: false });
-  expect(databaseFault(refused)?.message).toMatch(/^The user in DATABASE_URL lacks a right in the database: grant it/);
+  expect(databaseFailure(refused)).toMatchObject({ code: '42501', unavailable: true, isOfContent: false });
+  expect(databaseFailure(refused)?.message).toMatch(
+    /^The user in DATABASE_URL lacks a right in the database: grant it/,
+  );
 });
 
 describe('Postgres, where it lets nobody in,', () => {
@@ -93,14 +95,14 @@ describe('Postgres, where it lets nobody in,', () => {
       /the Unix socket that DATABASE_URL names is not there/,
     ],
   ])('is told in words that name the cause: %s', async (_, code, change, words) => {
-    const fault = await faultOf(change);
-    expect(fault).toMatchObject({
+    const failure = await faultOf(change);
+    expect(failure).toMatchObject({
       unavailable: true,
       isOfContent: false,
       message: expect.stringMatching(words) as unknown,
     });
-    expect([code, 'EAI_AGAIN']).toContain(fault?.code);
-    if (code !== '42704') expect(fault?.message).not.toContain('hunter');
+    expect([code, 'EAI_AGAIN']).toContain(failure?.code);
+    if (code !== '42704') expect(failure?.message).not.toContain('hunter');
   });
 
   it('takes options of the address that it knows', async () => {
@@ -124,9 +126,9 @@ describe('a server that lets in nobody like us', () => {
     ['XX000', 'Tenant or user not found', 'refuses user or password'],
     ['XX000', 'something else', 'Postgres is unavailable'],
   ])('is told by %s, "%s", in words about the cause', (code, message, words) => {
-    const fault = databaseFault(refusal(code, message));
-    expect(fault?.message).toContain(words);
-    expect(fault?.message).not.toContain('hunter2');
-    expect(fault?.message).toContain(code);
+    const failure = databaseFailure(refusal(code, message));
+    expect(failure?.message).toContain(words);
+    expect(failure?.message).not.toContain('hunter2');
+    expect(failure?.message).toContain(code);
   });
 });

@@ -43,23 +43,23 @@ describe('a sealed key', () => {
   });
 
   it('opens no more once any byte of it is another, is missing, or is too many', () => {
-    const { sealed, ringKeyId } = ring.seal(SECRET, place);
+    const { sealed, encryptionKeyId } = ring.seal(SECRET, place);
     for (let index = 0; index < sealed.length; index += 1) {
       const tampered = Buffer.from(sealed);
       tampered.writeUInt8(sealed.readUInt8(index) ^ 1, index);
-      opensNot({ sealed: tampered, ringKeyId });
+      opensNot({ sealed: tampered, encryptionKeyId });
     }
     for (let length = 0; length < sealed.length; length += 1)
-      opensNot({ sealed: sealed.subarray(0, length), ringKeyId });
-    opensNot({ sealed: Buffer.concat([sealed, Buffer.of(0)]), ringKeyId });
+      opensNot({ sealed: sealed.subarray(0, length), encryptionKeyId });
+    opensNot({ sealed: Buffer.concat([sealed, Buffer.of(0)]), encryptionKeyId });
   });
 
-  it('opens under no other ring, and under no other name of the same ring key', () => {
+  it('opens under no other ring, and under no other name of the same encryption key', () => {
     const sealed = ring.seal(SECRET, place);
     opensNot(sealed, place, createKeyRing([{ id: 'now', key: randomBytes(32) }]));
     opensNot(sealed, place, createKeyRing([{ id: 'other', key }]));
     opensNot(
-      { ...sealed, ringKeyId: 'other' },
+      { ...sealed, encryptionKeyId: 'other' },
       place,
       createKeyRing([
         { id: 'now', key },
@@ -84,7 +84,7 @@ describe('a ring of several keys', () => {
     ]);
     expect(next.open(ring.seal(SECRET, place), place)).toBe(SECRET);
     const sealed = next.seal(SECRET, place);
-    expect(sealed.ringKeyId).toBe('next');
+    expect(sealed.encryptionKeyId).toBe('next');
     opensNot(sealed);
   });
 

@@ -3,24 +3,24 @@ import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections/connections.ts';
 import { row, rows, type Db } from '../../db/core/database.ts';
-import { addEvent, keepSignals } from '../../db/connections/events.ts';
+import { addEvent, recordSignals } from '../../db/connections/events.ts';
 import { loadVerdict } from '../../db/connections/views.ts';
 import { KeyUnreadableError, createKeyRing } from '../../db/keys/key-ring.ts';
 import {
   destroyForgottenCandidates,
   destroySuperseded,
   discardCandidate,
-  noteRotation,
+  recordRotation,
   refuseKey,
 } from '../../db/keys/ends.ts';
 import {
   acceptKey,
   deferKey,
-  markKeyUsed,
+  recordKeyUse,
   openActiveKey,
   openCandidate,
   restoreKey,
-  stageKey,
+  addCandidate,
 } from '../../db/keys/keys.ts';
 import { keys } from '../../db/core/schema.ts';
 import { takeSyncNumber } from '../../db/ledger/syncs.ts';
@@ -44,9 +44,9 @@ beforeEach(() => {
 function listKeys(
   db: Db,
   connectionId: string,
-): Promise<{ id: string; state: string; hint: string; fault: unknown }[]> {
+): Promise<{ id: string; state: string; hint: string; failure: unknown }[]> {
   return db
-    .select({ id: keys.id, state: keys.state, hint: keys.hint, fault: keys.fault })
+    .select({ id: keys.id, state: keys.state, hint: keys.hint, failure: keys.failure })
     .from(keys)
     .where(eq(keys.connectionId, connectionId))
     .orderBy(keys.addedAt, keys.id);
@@ -57,7 +57,7 @@ const secretOf = (letter: string): string => `sk-ant-admin01-${'x'.repeat(30)}${
 /** Stores a candidate whose last four characters are all `letter`. */
 async function stage(connectionId: string, letter: string, requested = true): Promise<string> {
   const keyId = randomUUID();
-  await stageKey(database.db, RING, { connectionId, keyId, secret: secretOf(letter), requested, actor: 'ann' });
+  await addCandidate(database.db, RING, { connectionId, keyId, secret: secretOf(letter), requested, actor: 'ann' });
   return keyId;
 }
 
@@ -95,8 +95,8 @@ describe('a staged key', () => {
     expect(await openCandidate(database.db, RING, id, first)).toBeNull();
     expect(await openCandidate(database.db, RING, id, keyId)).toEqual({ keyId, secret: secretOf('b') });
     expect(await listKeys(database.db, id)).toEqual([
-      { id: first, state: 'active', hint: 'aaaa', fault: null },
-      { id: keyId, state: 'candidate', hint: 'bbbb', fault: null },
+      { id: first, state: 'active', hint: 'aaaa', failure: null },
+      { id: keyId, state: 'candidate', hint: 'bbbb', failure: null },
     ]);
   });
 
@@ -122,27 +122,27 @@ describe('a staged key', () => {
   it('that met no answer stays one, and counts its tries', async () => {
     const { id, first } = await started();
     const keyId = await stage(id, 'b');
-    const fault = { code: 'upstream_unavailable', detail: 'HTTP 503' } as const;
-    for (const at of [1_000, 2_000]) await deferKey(database.db, { connectionId: id, keyId }, fault, at);
+    const failure = { code: 'upstream_unavailable', detail: 'HTTP 503' } as const;
+    for (const at of [1_000, 2_000]) await deferKey(database.db, { connectionId: id, keyId }, failure, at);
     const found = await row(
       database.db,
-      sql`select state, tries, tried_at = to_timestamp(2) as at, fault from keys where id = ${keyId}`,
+      sql`select state, tries, tried_at = to_timestamp(2) as at, failure from keys where id = ${keyId}`,
     );
-    expect(found).toEqual({ state: 'candidate', tries: 2, at: true, fault });
-    await deferKey(database.db, { connectionId: id, keyId: first }, fault, 1_000);
-    expect((await listKeys(database.db, id))[0]).toMatchObject({ state: 'active', fault: null });
+    expect(found).toEqual({ state: 'candidate', tries: 2, at: true, failure });
+    await deferKey(database.db, { connectionId: id, keyId: first }, failure, 1_000);
+    expect((await listKeys(database.db, id))[0]).toMatchObject({ state: 'active', failure: null });
   });
 
   it('that is refused is destroyed, and the active one goes on', async () => {
     const { id, first } = await started();
     const keyId = await stage(id, 'b');
-    const fault = { code: 'key_invalid', requestId: 'req_1' } as const;
-    await refuseKey(database.db, { connectionId: id, keyId }, fault, 'It is wrong.');
+    const failure = { code: 'key_invalid', requestId: 'req_1' } as const;
+    await refuseKey(database.db, { connectionId: id, keyId }, failure, 'It is wrong.');
     expect(await states(id)).toEqual(['aaaa active', 'bbbb refused']);
-    expect((await listKeys(database.db, id))[1]).toMatchObject({ fault });
+    expect((await listKeys(database.db, id))[1]).toMatchObject({ failure });
     expect(await acceptKey(database.db, { connectionId: id, keyId }, organization)).toEqual({ outcome: 'gone' });
-    await refuseKey(database.db, { connectionId: id, keyId: first }, fault, 'It is wrong.');
-    await refuseKey(database.db, { connectionId: id, keyId }, fault, 'It is wrong.');
+    await refuseKey(database.db, { connectionId: id, keyId: first }, failure, 'It is wrong.');
+    await refuseKey(database.db, { connectionId: id, keyId }, failure, 'It is wrong.');
     expect((await openActiveKey(database.db, RING, id))?.keyId).toBe(first);
     expect(await eventsOf(database.db, id, 'key_refused')).toEqual(['Key …bbbb is refused: It is wrong.']);
   });
@@ -248,7 +248,7 @@ describe('an accepted key', () => {
     const { id, first } = await started();
     const second = await rotate(id, 'b');
     const third = await rotate(id, 'c');
-    await recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId: third, nowMs: 0 });
+    await recordFailure(database.db, id, { failure: { code: 'key_invalid' }, keyId: third, nowMs: 0 });
     await restoreKey(database.db, id, second, 'key_invalid');
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb superseded', 'cccc active']);
     await restoreKey(database.db, id, third, 'key_invalid');
@@ -270,12 +270,12 @@ describe('an accepted key', () => {
     const { id, first } = await started();
     const failure = async (): Promise<unknown> =>
       row(database.db, sql`select failure ->> 'code' as code from connections where id = ${id}`);
-    await recordFailure(database.db, id, { fault: { code: 'upstream_unavailable' }, keyId: null, nowMs: 0 });
+    await recordFailure(database.db, id, { failure: { code: 'upstream_unavailable' }, keyId: null, nowMs: 0 });
     await rotate(id, 'b');
     expect(await failure()).toEqual({ code: 'upstream_unavailable' });
     await setStatus(database.db, id, 'discovering');
     await setStatus(database.db, id, 'awaiting_key');
-    await recordFailure(database.db, id, { fault: { code: 'key_invalid' }, keyId: first, nowMs: 0 });
+    await recordFailure(database.db, id, { failure: { code: 'key_invalid' }, keyId: first, nowMs: 0 });
     await rotate(id, 'c');
     expect(await failure()).toEqual({ code: null });
     await clearFailure(database.db, id);
@@ -293,7 +293,7 @@ describe('an accepted key', () => {
     const refused = await stage(id, 'F');
     await refuseKey(database.db, { connectionId: id, keyId: refused }, { code: 'key_invalid' }, 'no');
     for (const keyId of [first, replaced, forgotten, overtaken, serving, refused, randomUUID()]) {
-      await noteRotation(database.db, id, keyId);
+      await recordRotation(database.db, id, keyId);
     }
     expect(await eventsOf(database.db, id, 'signal')).toEqual([
       'rotateKey: key …aaaa was replaced by a later key and is destroyed, so nothing changed',
@@ -319,7 +319,7 @@ describe('an accepted key', () => {
   it('is noted as used when it was', async () => {
     const { id, first } = await started();
     await database.db.execute(sql`update keys set last_used_at = null where id = ${first}`);
-    await markKeyUsed(database.db, id, first);
+    await recordKeyUse(database.db, id, first);
     expect(await row(database.db, sql`select last_used_at is not null as used from keys where id = ${first}`)).toEqual({
       used: true,
     });
@@ -390,7 +390,7 @@ describe('a stored key', () => {
   it('that was moved to another row does not open there', async () => {
     const [one, two] = [await started(), await connect(database.db, { organization: randomUUID() })];
     await database.db.execute(sql`
-      update keys set (sealed, ring_key_id) = (select sealed, ring_key_id from keys where id = ${one.first}) where id = ${two.keyId}
+      update keys set (sealed, encryption_key_id) = (select sealed, encryption_key_id from keys where id = ${one.first}) where id = ${two.keyId}
     `);
     await expect(openActiveKey(database.db, RING, two.id)).rejects.toThrow(KeyUnreadableError);
     expect((await openActiveKey(database.db, RING, one.id))?.secret).toBe(secretOf('a'));
@@ -413,8 +413,8 @@ describe('a stored key', () => {
     };
     await refusedBy(sql`update keys set state = 'active' where id = ${keyId}`, 'keys_one_active');
     await refusedBy(sql`update keys set state = 'destroyed' where id = ${first}`, 'keys_sealed');
-    await refusedBy(sql`update keys set sealed = null, ring_key_id = null where id = ${first}`, 'keys_sealed');
-    await refusedBy(sql`update keys set ring_key_id = null where id = ${first}`, 'keys_ring');
+    await refusedBy(sql`update keys set sealed = null, encryption_key_id = null where id = ${first}`, 'keys_sealed');
+    await refusedBy(sql`update keys set encryption_key_id = null where id = ${first}`, 'keys_ring');
     await refusedBy(sql`update keys set state = 'lost' where id = ${first}`, 'keys_state');
   });
 });
@@ -435,7 +435,7 @@ describe('a discarded candidate', () => {
       sql`select actor, message from events where connection_id = ${id} and type = 'key_destroyed'`,
     );
     expect(told).toEqual([{ actor: 'ops', message: `Key …bbbb, staged as ${keyId}, was discarded; it is destroyed.` }]);
-    await noteRotation(database.db, id, keyId);
+    await recordRotation(database.db, id, keyId);
     expect(await eventsOf(database.db, id, 'signal')).toEqual([
       'rotateKey: key …bbbb was discarded and is destroyed, so nothing changed',
     ]);
@@ -503,8 +503,8 @@ describe('the event of a signal', () => {
   it('is kept once, however often the activity runs that keeps it, and for a connection that there is', async () => {
     const { id } = await started();
     for (const keptBy of ['run 1', 'run 1', 'run 2']) {
-      await keepSignals(database.db, id, ['pause', 'pause', 'resume'], keptBy);
-      await keepSignals(database.db, randomUUID(), ['pause'], keptBy);
+      await recordSignals(database.db, id, ['pause', 'pause', 'resume'], keptBy);
+      await recordSignals(database.db, randomUUID(), ['pause'], keptBy);
       await addEvent(database.db, id, { type: 'signal', message: 'pause: it is paused already', keptBy });
     }
     const once = ['pause', 'pause', 'resume'].map((name) => `Received the signal ${name}.`);

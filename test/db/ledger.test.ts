@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections/connections.ts';
 import { row, rows, type Db } from '../../db/core/database.ts';
 import {
-  beginReading,
+  startReadAttempt,
   commitDays,
   flagDays,
   reconcileDays,
@@ -416,7 +416,7 @@ describe('days that are read together', () => {
         for (const [index, { before }] of some.entries()) {
           if (before !== null) await commitCost(db, id, linesFrom(before), { day: dayAt(index) });
         }
-        const { attempt, digests } = await beginReading(db, id, 'cost', { from, to: dayAt(some.length) });
+        const { attempt, digests } = await startReadAttempt(db, id, 'cost', { from, to: dayAt(some.length) });
         expect(digests.size).toBe(some.filter(({ before }) => before !== null).length);
         const hints = { right: (day: Day) => digests.get(day), none: () => undefined, wrong: () => Buffer.alloc(32) };
         const read = some.map(({ now, hint }, index) => ({
@@ -446,7 +446,7 @@ describe('days that are read together', () => {
 
   it('are stored all or none, and none of a connection that has ended', async () => {
     const { id } = await connect(database.db);
-    const { attempt } = await beginReading(database.db, id, 'cost', { from: DAY, to: TODAY });
+    const { attempt } = await startReadAttempt(database.db, id, 'cost', { from: DAY, to: TODAY });
     const [good, bad] = [costContent([cost('1')]), costContent([cost('2')])];
     const spoilt = bad.lines.map(({ series, line }) => ({ series, line: { ...line, amount: 'NaN' } }));
     const read = [good, { ...bad, lines: spoilt }].map((content, index) => ({
@@ -927,13 +927,13 @@ describe('the tables', () => {
     const window = { from: DAY, to: DAY };
     await commitCost(database.db, id, [cost('1'), cost('2', { model: 'm' })], { reported: '3' });
     await reconcileDays(database.db, { connectionId: id, report: 'cost', window, totals, restatementDays: 3 });
-    expect(await commitCost(database.db, id, [cost('1')], { reported: '3' })).toBe('doubtful');
-    expect(await commitCost(database.db, id, [], { reported: '3.5' })).toBe('doubtful');
+    expect(await commitCost(database.db, id, [cost('1')], { reported: '3' })).toBe('suspect');
+    expect(await commitCost(database.db, id, [], { reported: '3.5' })).toBe('suspect');
     expect(await dayRow(database.db, id, 'cost')).toMatchObject({ total: '3', lines: 2, reconciled: true });
     // What adds up is taken, also with the same total; and whatever was read twice.
     expect(await commitCost(database.db, id, [cost('3.0')], { reported: '3' })).toBe('changed');
     expect(await commitCost(database.db, id, [cost('1')])).toBe('changed');
-    expect(await commitCost(database.db, id, [cost('9')], { reported: '3' })).toBe('doubtful');
+    expect(await commitCost(database.db, id, [cost('9')], { reported: '3' })).toBe('suspect');
     expect(await count(database.db, sql`restatements where connection_id = ${id}`)).toBe(2);
   });
 

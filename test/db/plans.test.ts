@@ -5,7 +5,7 @@ import type { Db } from '../../db/core/database.ts';
 import { listOverdue } from '../../db/connections/connections.ts';
 import { listEvents, listRestatements, listSyncs } from '../../db/connections/history.ts';
 import { numberSeries } from '../../db/ledger/lines.ts';
-import { reportCosts } from '../../db/spend/spend.ts';
+import { sumCosts } from '../../db/spend/spend.ts';
 import { costContent } from '../../db/ledger/series.ts';
 import { addDays } from '../../domain/days.ts';
 import type { CostLine } from '../../domain/lines.ts';
@@ -87,7 +87,7 @@ describe('right after a backfill, before anything was analyzed,', () => {
       after: null,
       limit: 100,
     };
-    const [plan = ''] = await plansOf((db) => reportCosts(db, query));
+    const [plan = ''] = await plansOf((db) => sumCosts(db, query));
     expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) cost_lines_day_no_series_no_pk/);
     expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) days_connection_id_report_day_pk/);
     expect(plan).not.toMatch(/Seq Scan on (cost_lines|days)/);
@@ -105,7 +105,7 @@ describe('right after a backfill, before anything was analyzed,', () => {
       after: null,
       limit: 100,
     };
-    const [plan = ''] = await plansOf((db) => reportCosts(db, query));
+    const [plan = ''] = await plansOf((db) => sumCosts(db, query));
     expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) cost_lines_day_no_series_no_pk/);
     expect(plan).not.toMatch(/Seq Scan on cost_lines/);
     expect(plan).not.toMatch(/Join Filter: .*series_no/);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseFault, openDatabase, row, type Database } from '../../db/core/database.ts';
+import { databaseFailure, openDatabase, row, type Database } from '../../db/core/database.ts';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
@@ -48,7 +48,7 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
     () => null,
     (reason: unknown) => reason,
   );
-  return databaseFault(error)?.code;
+  return databaseFailure(error)?.code;
 }
 
 describe.each(KINDS)('behind a $called', ({ bouncer, settings }) => {
@@ -104,7 +104,7 @@ describe.each(KINDS)('behind a $called', ({ bouncer, settings }) => {
       await until('Postgres to end it', async () => (await count(direct.db, held)) === 0);
       await tx.execute(sql`select 1`);
     });
-    expect(databaseFault(await frozen.catch((error: unknown) => error))).toMatchObject({ unavailable: true });
+    expect(databaseFailure(await frozen.catch((error: unknown) => error))).toMatchObject({ unavailable: true });
     expect(await until('a new session', () => row(short.db, sql`select 1 as one`).catch(() => null))).toEqual({
       one: 1,
     });
@@ -183,9 +183,9 @@ describe.each(KINDS)('behind a $called', ({ bouncer, settings }) => {
     );
     await running.kill();
     expect(await outcome).toMatch(/^(CONNECTION_CLOSED|ECONNRESET|ECONNREFUSED)$/);
-    expect(databaseFault(await row(first.db, sql`select 1 as one`).catch((error: unknown) => error))?.unavailable).toBe(
-      true,
-    );
+    expect(
+      databaseFailure(await row(first.db, sql`select 1 as one`).catch((error: unknown) => error))?.unavailable,
+    ).toBe(true);
     await running.start();
     expect(await row(first.db, sql`select 1 as one`)).toEqual({ one: 1 });
   });
@@ -267,7 +267,7 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'statement' });
     const database = openDatabase(running.url(name), { max: 1, name: 'meterline test' });
     const error: unknown = await row(database.db, sql`select 1 as one`).catch((reason: unknown) => reason);
-    expect(databaseFault(error)?.message).toMatch(/statement mode.*set its pool_mode to transaction or session/);
+    expect(databaseFailure(error)?.message).toMatch(/statement mode.*set its pool_mode to transaction or session/);
     await database.close();
     await running.stop();
   });
@@ -296,9 +296,9 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     const url = new URL(running.url(name));
     spoil(url);
     const database = openDatabase(url.href, { max: 1, name: 'meterline test' });
-    const fault = databaseFault(await row(database.db, sql`select 1`).catch((reason: unknown) => reason));
-    expect(fault).toMatchObject({ unavailable: true, message: expect.stringMatching(words) as unknown });
-    expect(fault?.message).not.toContain('hunter2');
+    const failure = databaseFailure(await row(database.db, sql`select 1`).catch((reason: unknown) => reason));
+    expect(failure).toMatchObject({ unavailable: true, message: expect.stringMatching(words) as unknown });
+    expect(failure?.message).not.toContain('hunter2');
     await database.close();
     await running.stop();
   });
@@ -308,8 +308,8 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     const taken = await bare(running.url(name));
     await until('the one place', () => taken.client('1').catch(() => null));
     const database = openDatabase(running.url(name), { max: 1, name: 'meterline test' });
-    const fault = databaseFault(await row(database.db, sql`select 1`).catch((reason: unknown) => reason));
-    expect(fault?.message).toContain('raise its max_client_conn');
+    const failure = databaseFailure(await row(database.db, sql`select 1`).catch((reason: unknown) => reason));
+    expect(failure?.message).toContain('raise its max_client_conn');
     await Promise.all([taken.end(), database.close()]);
     await running.stop();
   });

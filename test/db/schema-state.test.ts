@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { z } from 'zod';
-import { databaseFault, openDatabase, type Database } from '../../db/core/database.ts';
+import { databaseFailure, openDatabase, type Database } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { LAST_MIGRATION_MS, checkSchema } from '../../db/core/schema-state.ts';
 import { startApi } from '../api/support.ts';
@@ -36,7 +36,7 @@ async function shiftMigrations(byMs: number): Promise<void> {
 
 async function whatIsSaid(): Promise<string | undefined> {
   const said: unknown = await checkSchema(database.db).catch((error: unknown) => error);
-  return typeof said === 'string' ? said : databaseFault(said)?.message;
+  return typeof said === 'string' ? said : databaseFailure(said)?.message;
 }
 
 it('the last migration of the code is that of the journal', () => {
@@ -64,7 +64,7 @@ describe('a database', () => {
     );
     expect(await whatIsSaid()).toBe('newer');
     const error: unknown = await migrateDatabase(url).catch((reason: unknown) => reason);
-    expect(databaseFault(error)?.message).toContain('the schema of a newer release than this one');
+    expect(databaseFailure(error)?.message).toContain('the schema of a newer release than this one');
   });
 
   it('that is not migrated is told so by the API in each reply and by /readyz, and served once it is', async () => {

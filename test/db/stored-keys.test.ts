@@ -5,9 +5,14 @@ import { createConnection } from '../../db/connections/connections.ts';
 import { openDatabase, rows, type Db } from '../../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { destroyAllKeys } from '../../db/keys/ends.ts';
-import { acceptKey, openActiveKey, openCandidate, stageKey } from '../../db/keys/keys.ts';
+import { acceptKey, openActiveKey, openCandidate, addCandidate } from '../../db/keys/keys.ts';
 import { keys } from '../../db/core/schema.ts';
-import { checkStoredKeys, rewrapStoredKeys, saidOfStoredKeys, type StoredKey } from '../../db/keys/stored-keys.ts';
+import {
+  checkStoredKeys,
+  rewrapStoredKeys,
+  describeStoredKeysCheck,
+  type StoredKey,
+} from '../../db/keys/stored-keys.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { TODAY, count, promised, waiting } from './support.ts';
@@ -56,15 +61,21 @@ async function crowd(id: string, many: number): Promise<void> {
 
 async function usesOf(ring: KeyRing): Promise<Record<string, number>> {
   const { uses } = await checkStoredKeys(db, ring);
-  return Object.fromEntries(uses.map(({ ringKeyId, keys: some }) => [ringKeyId, some]));
+  return Object.fromEntries(uses.map(({ encryptionKeyId, keys: some }) => [encryptionKeyId, some]));
 }
 
 describe('sealing stored keys anew', () => {
-  it('puts every key that is left, whatever its state, under the first ring key, and needs the old one no more', async () => {
+  it('puts every key that is left, whatever its state, under the first encryption key, and needs the old one no more', async () => {
     const first = await connected(old);
     await acceptKey(db, { connectionId: first.id, keyId: first.keyId }, { id: 'org', name: 'Org' });
     const second = randomUUID();
-    await stageKey(db, old, { connectionId: first.id, keyId: second, secret: SECRET, requested: true, actor: 'test' });
+    await addCandidate(db, old, {
+      connectionId: first.id,
+      keyId: second,
+      secret: SECRET,
+      requested: true,
+      actor: 'test',
+    });
     await acceptKey(db, { connectionId: first.id, keyId: second }, { id: 'org', name: 'Org' });
     const waits = await connected(old, 'Waits');
     await connected(moving, 'Newer');
@@ -128,8 +139,8 @@ describe('sealing stored keys anew', () => {
   it('does not bring back a key that is destroyed meanwhile', async () => {
     const { id, keyId } = await connected(old);
     expect(await during((tx) => destroyAllKeys(tx, id))).toEqual({ rewrapped: 0, left: [] });
-    expect(await rows(db, sql`select state, sealed, ring_key_id from keys where id = ${keyId}`)).toEqual([
-      { state: 'destroyed', sealed: null, ring_key_id: null },
+    expect(await rows(db, sql`select state, sealed, encryption_key_id from keys where id = ${keyId}`)).toEqual([
+      { state: 'destroyed', sealed: null, encryption_key_id: null },
     ]);
   });
 
@@ -137,7 +148,7 @@ describe('sealing stored keys anew', () => {
     const { id, keyId } = await connected(old);
     await acceptKey(db, { connectionId: id, keyId }, { id: 'org', name: 'Org' });
     const next = randomUUID();
-    await stageKey(db, old, { connectionId: id, keyId: next, secret: SECRET, requested: true, actor: 'test' });
+    await addCandidate(db, old, { connectionId: id, keyId: next, secret: SECRET, requested: true, actor: 'test' });
     const outcome = await during((tx) => acceptKey(tx, { connectionId: id, keyId: next }, { id: 'org', name: 'Org' }));
     expect(outcome).toEqual({ rewrapped: 2, left: [] });
     expect(await openActiveKey(db, moved, id)).toEqual({ keyId: next, secret: SECRET });
@@ -161,20 +172,20 @@ describe('sealing stored keys anew', () => {
     // The same name, and another key behind it: what a new file of keys beside a restored database is.
     const impostor = await connected(ringOf({ id: 'old', key: randomBytes(32) }), 'Impostor');
     await db.execute(sql`
-      update keys k set (sealed, ring_key_id) = (select sealed, ring_key_id from keys where id = ${other.keyId})
+      update keys k set (sealed, encryption_key_id) = (select sealed, encryption_key_id from keys where id = ${other.keyId})
       where id = ${moved1.keyId}
     `);
     const { rewrapped, left } = await rewrapStoredKeys(db, moving);
     expect(rewrapped).toBe(1);
     const shown = (found: readonly StoredKey[]): string[][] =>
-      found.map((key) => [key.connectionName, key.connectionId, key.ringKeyId]).sort();
+      found.map((key) => [key.connectionName, key.connectionId, key.encryptionKeyId]).sort();
     expect(shown(left)).toEqual([
       ['Gone', gone.id, 'lost'],
       ['Impostor', impostor.id, 'old'],
       ['Moved', moved1.id, 'old'],
     ]);
     expect(shown((await checkStoredKeys(db, moving)).unreadable)).toEqual(shown(left));
-    expect(await count(db, sql`keys where ring_key_id <> 'new'`)).toBe(3);
+    expect(await count(db, sql`keys where encryption_key_id <> 'new'`)).toBe(3);
   });
 
   it('passes by a key that is locked for long, and says that it is left', async () => {
@@ -193,12 +204,12 @@ describe('sealing stored keys anew', () => {
 
 describe('what is said of stored keys', () => {
   const said = async (ring: KeyRing): Promise<{ level: string; message: string }> =>
-    saidOfStoredKeys(await checkStoredKeys(db, ring), ring);
+    describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
 
   it('is one line that names the connections whose keys do not open, and what to do', async () => {
     await connected(old, 'Fine');
     const { id } = await connected(lost, 'Acme');
-    await stageKey(db, lost, {
+    await addCandidate(db, lost, {
       connectionId: id,
       keyId: randomUUID(),
       secret: SECRET,
@@ -221,7 +232,7 @@ describe('what is said of stored keys', () => {
     expect(message).toContain(' and 5 more.');
   });
 
-  it('is that nothing is to do, that there is something to seal anew, or which ring keys may go', async () => {
+  it('is that nothing is to do, that there is something to seal anew, or which encryption keys may go', async () => {
     await connected(old);
     expect(await said(old)).toEqual({ level: 'info', message: 'Every stored key opens.' });
     expect((await said(moving)).message).toBe(

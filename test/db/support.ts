@@ -5,7 +5,7 @@ import { row, rows, type Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { acceptKey } from '../../db/keys/keys.ts';
 import { costContent, usageContent } from '../../db/ledger/series.ts';
-import { beginReading, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
+import { startReadAttempt, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 
@@ -66,7 +66,7 @@ interface Commit {
 
 /** The number of the next attempt. */
 export async function takeAttempt(db: Db): Promise<number> {
-  const { attempt } = await beginReading(db, randomUUID(), 'cost', { from: DAY, to: DAY });
+  const { attempt } = await startReadAttempt(db, randomUUID(), 'cost', { from: DAY, to: DAY });
   return attempt;
 }
 

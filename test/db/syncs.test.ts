@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, loadFacts } from '../../db/connections/connections.ts';
 import { row } from '../../db/core/database.ts';
-import { acceptKey, stageKey } from '../../db/keys/keys.ts';
+import { acceptKey, addCandidate } from '../../db/keys/keys.ts';
 import {
   addingDays,
   addSyncTraffic,
@@ -28,7 +28,7 @@ afterAll(() => database.close());
 
 const NOW_MS = Date.parse(`${TODAY}T12:00:00Z`);
 const DAILY: SyncPlan = { kind: 'daily', from: addDays(TODAY, -30), to: TODAY, everyDay: false };
-const FAILURE = { fault: { code: 'upstream_unavailable', detail: 'HTTP 503' }, keyId: null, nowMs: NOW_MS } as const;
+const FAILURE = { failure: { code: 'upstream_unavailable', detail: 'HTTP 503' }, keyId: null, nowMs: NOW_MS } as const;
 
 async function begun(): Promise<{ id: string; organization: { id: string; name: string }; run: SyncRun }> {
   const organization = { id: randomUUID(), name: 'Org' };
@@ -44,7 +44,7 @@ async function factsOf(id: string): Promise<Facts | null> {
 
 async function rotate(id: string, organization: { id: string; name: string }): Promise<void> {
   const keyId = randomUUID();
-  await stageKey(database.db, RING, { connectionId: id, keyId, secret: SECRET, requested: true, actor: 'x' });
+  await addCandidate(database.db, RING, { connectionId: id, keyId, secret: SECRET, requested: true, actor: 'x' });
   await acceptKey(database.db, { connectionId: id, keyId }, organization);
 }
 
@@ -74,7 +74,7 @@ describe('a run', () => {
     await read(`{[${TODAY},${TODAY}]}`, false);
     await database.db.execute(addingDays(run, sql`null::datemultirange`, true));
     expect(await syncsOf(database.db, id)).toEqual([
-      { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 2, days_changed: 1, fault: null },
+      { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 2, days_changed: 1, failure: null },
     ]);
     const { bytes } = await row<{ bytes: string }>(
       database.db,
@@ -87,14 +87,14 @@ describe('a run', () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     await Promise.all([failSync(database.db, run, DAILY, FAILURE), failSync(database.db, run, DAILY, FAILURE)]);
-    await failSync(database.db, run, DAILY, { ...FAILURE, fault: { code: 'sync_interrupted' } });
+    await failSync(database.db, run, DAILY, { ...FAILURE, failure: { code: 'sync_interrupted' } });
     expect((await factsOf(id))?.failure).toMatchObject({
       code: 'upstream_unavailable',
       keyId: null,
       atMs: NOW_MS,
       count: 1,
     });
-    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'failed', fault: 'upstream_unavailable' }]);
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'failed', failure: 'upstream_unavailable' }]);
     expect(await eventsOf(database.db, id, 'sync_failed')).toEqual([
       'Sync 1 (daily) failed with upstream_unavailable: HTTP 503',
     ]);
@@ -126,7 +126,7 @@ describe('a run', () => {
     await failSync(database.db, run, DAILY, FAILURE);
     await succeedSync(database.db, run, DAILY, NOW_MS);
     expect((await factsOf(id))?.failure).toBeNull();
-    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', fault: null }]);
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', failure: null }]);
   });
 
   it('that was reset to after its first step goes on under a row of its own', async () => {

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseFault, openDatabase, row } from '../../db/core/database.ts';
+import { databaseFailure, openDatabase, row } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { readAddress } from '../../db/core/tls.ts';
 import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
@@ -100,9 +100,9 @@ async function outcome(url: string): Promise<string> {
     const { encrypted } = await row<{ encrypted: string }>(database.db, query);
     return encrypted === 'true' ? 'encrypted' : 'plain';
   } catch (error) {
-    const fault = databaseFault(error);
-    expect(fault).toMatchObject({ unavailable: true });
-    return fault?.message ?? '';
+    const failure = databaseFailure(error);
+    expect(failure).toMatchObject({ unavailable: true });
+    return failure?.message ?? '';
   } finally {
     await database.close();
   }

@@ -12,7 +12,7 @@ import {
   type TokenInfo,
   type TokenMaker,
 } from '../../db/tokens/tokens.ts';
-import { COMMAND, faultOfTokenName } from '../../domain/tokens.ts';
+import { COMMAND, problemWithTokenName } from '../../domain/tokens.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { MAKER, promised, waiting } from './support.ts';
@@ -75,10 +75,10 @@ describe('the name of a token', () => {
       '\ud800',
       'x'.repeat(101),
     ]) {
-      expect([name, faultOfTokenName(name)]).toEqual([name, expect.stringContaining('must')]);
+      expect([name, problemWithTokenName(name)]).toEqual([name, expect.stringContaining('must')]);
     }
     for (const name of ['a', 'Ada Lovelace', 'grafana (eu)', 'é😀', 'x'.repeat(100)])
-      expect(faultOfTokenName(name)).toBeNull();
+      expect(problemWithTokenName(name)).toBeNull();
   });
 });
 

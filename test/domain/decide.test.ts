@@ -4,7 +4,7 @@ import { addDays, dayOf, type Day } from '../../domain/days.ts';
 import {
   afterFailedProbe,
   decide,
-  homeOf,
+  statusByProgress,
   type CandidateFacts,
   type FailureFacts,
   type Facts,
@@ -77,7 +77,7 @@ describe('a new connection', () => {
     expect(next(fresh)).toEqual({ do: 'tryKey', keyId: KEY });
     const accepted: Facts = { ...fresh, activeKeyId: KEY, candidates: [] };
     expect(next(accepted)).toEqual({ do: 'setStatus', to: 'discovering' });
-    expect(next({ ...accepted, status: 'discovering' })).toEqual({ do: 'discover' });
+    expect(next({ ...accepted, status: 'discovering' })).toEqual({ do: 'discoverWorkspaces' });
     const discovered: Facts = { ...accepted, status: 'discovering', discovered: true };
     expect(next(discovered)).toEqual({ do: 'setStatus', to: 'backfilling' });
     expect(next({ ...discovered, status: 'backfilling' })).toEqual({
@@ -133,7 +133,7 @@ describe('history that was extended', () => {
       failure: failed('key_invalid').failure,
     });
     expect(next(awaiting)).toMatchObject({ do: 'wait' });
-    expect(homeOf(extended)).toBe('backfilling');
+    expect(statusByProgress(extended)).toBe('backfilling');
   });
 });
 
@@ -281,7 +281,7 @@ describe('after a failure', () => {
   });
 
   it('forgives the rejection of a key that was replaced meanwhile', () => {
-    expect(next(failed('key_invalid', { activeKeyId: OTHER_KEY }))).toEqual({ do: 'forgiveFailure' });
+    expect(next(failed('key_invalid', { activeKeyId: OTHER_KEY }))).toEqual({ do: 'clearFailure' });
   });
 
   it('goes back to the replaced key when the new one is rejected before its first success', () => {
@@ -306,7 +306,7 @@ describe('days asked for before the connection is made', () => {
   it('are read once it is, and hold up nothing', () => {
     expect(decide(fresh, [message], false, NOW)).toEqual({ step: { do: 'tryKey', keyId: KEY } });
     const accepted: Facts = { ...active, status: 'discovering', discovered: false };
-    expect(decide(accepted, [message], false, NOW)).toEqual({ step: { do: 'discover' } });
+    expect(decide(accepted, [message], false, NOW)).toEqual({ step: { do: 'discoverWorkspaces' } });
     const failedOnce = failed('upstream_unavailable', { status: 'degraded', discovered: false });
     expect(next(failedOnce, [message])).toMatchObject({ do: 'wait' });
     expect(decide({ ...accepted, discovered: true, status: 'backfilling' }, [message], false, NOW)).toMatchObject({
@@ -561,7 +561,7 @@ describe('whatever Postgres says and whoever writes', () => {
   it('it calls nothing active that lacks a key, its workspaces or a day of its backfill', () => {
     fc.assert(
       fc.property(anyFacts, (facts) => {
-        if (homeOf(facts) !== 'active') return;
+        if (statusByProgress(facts) !== 'active') return;
         expect(facts.activeKeyId).not.toBeNull();
         expect(facts.discovered).toBe(true);
         expect(facts.oldestMissing === null || facts.oldestMissing > facts.backfillTo).toBe(true);
@@ -603,7 +603,7 @@ describe('a wait that Anthropic asked for', () => {
       ...candidate,
       tries: 1,
       triedAtMs: NOW,
-      fault: { code: 'rate_limited', retryAfterMs: 40_000 },
+      failure: { code: 'rate_limited', retryAfterMs: 40_000 },
     } as const;
     expect(next({ ...fresh, candidates: [waits] })).toEqual({ do: 'wait', untilMs: NOW + 40_000 });
   });

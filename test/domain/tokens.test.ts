@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TOKEN_NAME_PATTERN, faultOfTokenName } from '../../domain/tokens.ts';
+import { TOKEN_NAME_PATTERN, problemWithTokenName } from '../../domain/tokens.ts';
 
 describe('the name of a token', () => {
   it('holds no character that nobody sees: none of Unicode’s control and format characters', () => {
@@ -9,14 +9,14 @@ describe('the name of a token', () => {
       .map((code) => String.fromCodePoint(code))
       .filter((character) => /[\p{Cc}\p{Cf}]/u.test(character));
     expect(hidden.length).toBeGreaterThan(200);
-    const taken = hidden.filter((one) => faultOfTokenName(`a${one}b`) === null || pattern.test(`a${one}b`));
+    const taken = hidden.filter((one) => problemWithTokenName(`a${one}b`) === null || pattern.test(`a${one}b`));
     expect(taken).toEqual([]);
   });
 
   it.each(['grafana', 'Ada Lovelace', 'café', '数据', '😀'.repeat(100), "it's #1 (prod)", 'commander'])(
     'may be %s',
     (name) => {
-      expect(faultOfTokenName(name)).toBeNull();
+      expect(problemWithTokenName(name)).toBeNull();
     },
   );
 
@@ -32,6 +32,6 @@ describe('the name of a token', () => {
     'METERLINE',
     '\ud800',
   ])('is not %j', (name) => {
-    expect(faultOfTokenName(name)).toMatch(/^must/);
+    expect(problemWithTokenName(name)).toMatch(/^must/);
   });
 });

@@ -103,8 +103,8 @@ async function expectWhole(connected: Connected): Promise<void> {
   const syncs = await syncsOf(place.db, connected.id);
   // Three tries of a part may all come before the server is back; then the sync has failed and another one is made.
   const failed = syncs.filter(({ state }) => state !== 'succeeded');
-  expect(failed.map(({ state, fault }) => ({ state, fault }))).toEqual(
-    failed.map(() => ({ state: 'failed', fault: 'unavailable' })),
+  expect(failed.map(({ state, failure }) => ({ state, failure }))).toEqual(
+    failed.map(() => ({ state: 'failed', failure: 'unavailable' })),
   );
   expect(syncs.filter(({ state }) => state === 'succeeded').map(({ kind }) => kind)).toEqual(['backfill']);
 }

@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import { createConnection } from '../../db/connections/connections.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
-import { stageKey } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/keys.ts';
 import { addDays, dayOf, startOfDayMs, type Day, type DayRange } from '../../domain/days.ts';
 import { startService, type RunningService } from '../../local/service.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
@@ -161,7 +161,7 @@ export async function tell({ client }: Place, id: string, name: keyof typeof sig
 /** Stages a key and signals its connection to use it. */
 export async function rotate(place: Place, id: string, secret: string): Promise<void> {
   const keyId = randomUUID();
-  await stageKey(place.db, place.ring, { connectionId: id, keyId, secret, requested: false, actor: 'test' });
+  await addCandidate(place.db, place.ring, { connectionId: id, keyId, secret, requested: false, actor: 'test' });
   await tell(place, id, 'rotateKey', { keyId });
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
-import { databaseFault, rows, type Db } from '../../db/core/database.ts';
+import { databaseFailure, rows, type Db } from '../../db/core/database.ts';
 
 const EVERY_MS = 100;
 
@@ -32,7 +32,7 @@ export function watch(db: Db): () => Promise<string[]> {
         for (const { what } of await rows<{ what: string }>(db, WRONG)) wrong.add(what);
       } catch (error) {
         // Of a server that is killed meanwhile nothing can be said.
-        if (databaseFault(error)?.unavailable !== true) throw error;
+        if (databaseFailure(error)?.unavailable !== true) throw error;
       }
       await delay(EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
     }

@@ -33,11 +33,11 @@ export async function stateOf(db: Db, id: string): Promise<ConnectionState> {
 export async function keysOf(
   db: Db,
   id: string,
-): Promise<{ hint: string; state: string; sealed: boolean; fault: string | null }[]> {
+): Promise<{ hint: string; state: string; sealed: boolean; failure: string | null }[]> {
   return rows(
     db,
     sql`
-      select hint, state, sealed is not null as sealed, fault ->> 'code' as fault
+      select hint, state, sealed is not null as sealed, failure ->> 'code' as failure
       from keys where connection_id = ${id} order by added_at
     `,
   );
@@ -55,13 +55,13 @@ export async function syncsOf(
     requests: number;
     days_read: number;
     days_changed: number;
-    fault: string | null;
+    failure: string | null;
   }[]
 > {
   return rows(
     db,
     sql`
-      select n, kind, state, requests, ${sizeOf(sql`read_days`)} as days_read, ${sizeOf(sql`changed_days`)} as days_changed, fault ->> 'code' as fault
+      select n, kind, state, requests, ${sizeOf(sql`read_days`)} as days_read, ${sizeOf(sql`changed_days`)} as days_changed, failure ->> 'code' as failure
       from syncs where connection_id = ${id} order by n, started_at
     `,
   );

@@ -7,7 +7,7 @@ import { inject } from 'vitest';
 import { createTransport } from '../../anthropic/transport.ts';
 import { createConnection } from '../../db/connections/connections.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
-import { stageKey } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/keys.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { temporalLogger } from '../../worker/logger.ts';
@@ -133,7 +133,7 @@ export async function createWorld(options: {
     },
     async stage(connectionId, secret) {
       const keyId = randomUUID();
-      await stageKey(database.db, ring, { connectionId, keyId, secret, requested: false, actor: 'test' });
+      await addCandidate(database.db, ring, { connectionId, keyId, secret, requested: false, actor: 'test' });
       return keyId;
     },
     async signal(connectionId, name, input) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createConnection, extendHistory, listOverdue, listUntoldHistories } from '../../db/connections/connections.ts';
-import { stageKey } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
 import { keepConnections, someStandStill, tellOfWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
@@ -44,7 +44,7 @@ it('a connection that was stored, and whose workflow nobody started, is connecte
   const [organization] = world.simulator.control.organizations();
   const next = world.simulator.control.addKey({ organization: organization?.id }).key;
   const rotation = { connectionId: id, keyId: randomUUID(), secret: next, requested: true, actor: 'test' };
-  await stageKey(db, world.ring, rotation);
+  await addCandidate(db, world.ring, rotation);
   await tell();
   await until('the new key to serve', async () =>
     (await keysOf(db, id)).some(({ hint, state }) => hint === next.slice(-4) && state === 'active'),

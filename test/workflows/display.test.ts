@@ -167,7 +167,7 @@ describe('a key about which Anthropic says nothing', () => {
     await world.signal(id, 'pause');
     await until('paused', async () => (await stateOf(world.database.db, id)).status === 'paused', 45_000);
     const [candidate] = (await keysOf(world.database.db, id)).filter(({ state }) => state === 'candidate');
-    expect(candidate?.fault).toBe('upstream_unavailable');
+    expect(candidate?.failure).toBe('upstream_unavailable');
     expect((await shown(id)).candidate?.error).toMatchObject({ code: 'upstream_unavailable' });
     control.clearFaults();
   });

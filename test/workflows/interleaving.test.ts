@@ -52,7 +52,7 @@ it('a key that is staged and signalled while Postgres is being read is not judge
   const handle = client.workflow.getHandle(workflowId);
   const done: string[] = [];
   let candidates: CandidateFacts[] = [];
-  const activities: Pick<Activities, 'loadConnection' | 'tryKey' | 'noteSignal'> = {
+  const activities: Pick<Activities, 'loadConnection' | 'tryKey' | 'recordSignal'> = {
     async loadConnection() {
       const facts = factsOf(connectionId, candidates);
       if (done.length === 0) {
@@ -67,7 +67,7 @@ it('a key that is staged and signalled while Postgres is being read is not judge
       candidates = [];
       return Promise.resolve('accepted');
     },
-    noteSignal(input) {
+    recordSignal(input) {
       done.push(JSON.stringify(input));
       return Promise.resolve();
     },

@@ -362,7 +362,7 @@ describe('a day whose lines do not add up to its total', () => {
     const it = await subject('Lost later');
     control.fault({ kind: 'lost_line', key: it.key, report: 'cost', grouped: true });
     await syncNow(it);
-    await record(world.client, 'sync-doubtful', syncWorkflowId(it.id, 2));
+    await record(world.client, 'sync-suspect', syncWorkflowId(it.id, 2));
     await isExact(it);
     expect(await eventsOf(db, it.id, 'day_flagged')).toEqual([]);
     expect(await restatements(it.id)).toEqual([]);

@@ -120,7 +120,7 @@ describe('a first key', () => {
     if (kind !== 'individual') world.simulator.control.setKeyState(key, kind);
     const id = await world.connect({ key });
     await becomes(id, 'refused');
-    expect(await keys(id)).toEqual([{ hint: key.slice(-4), state: 'refused', sealed: false, fault: code }]);
+    expect(await keys(id)).toEqual([{ hint: key.slice(-4), state: 'refused', sealed: false, failure: code }]);
     // In the list of workflows it must not look like one that went well.
     await until('the workflow to fail', async () => {
       const { status } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
@@ -133,11 +133,11 @@ describe('a first key', () => {
     const { id, key } = await connected('Twice');
     const second = await world.connect({ key });
     await becomes(second, 'refused');
-    const { fault } = await row<{ fault: { code: string; connectionId: string } }>(
+    const { failure } = await row<{ failure: { code: string; connectionId: string } }>(
       world.database.db,
-      sql`select fault from keys where connection_id = ${second}`,
+      sql`select failure from keys where connection_id = ${second}`,
     );
-    expect(fault).toEqual({ code: 'already_connected', connectionId: id });
+    expect(failure).toEqual({ code: 'already_connected', connectionId: id });
     expect((await state(id)).status).toBe('active');
   });
 
@@ -146,7 +146,7 @@ describe('a first key', () => {
     world.simulator.control.fault({ kind: 'status', status: 503, times: 'always', key });
     const id = await world.connect({ key, backfillDays: 3, today: await workflowDay() });
     await until('a try without an answer', async () =>
-      (await keys(id)).some(({ fault }) => fault === 'upstream_unavailable'),
+      (await keys(id)).some(({ failure }) => failure === 'upstream_unavailable'),
     );
     expect((await state(id)).status).toBe('validating');
     world.simulator.control.clearFaults();
@@ -161,7 +161,7 @@ describe('a key that does not serve', () => {
   it('because it cannot be opened is asked for once a day, and serves again once it can be', async () => {
     const { id } = await connected('Wrong ring');
     const { db } = world.database;
-    await db.execute(sql`update keys set ring_key_id = 'gone' where connection_id = ${id}`);
+    await db.execute(sql`update keys set encryption_key_id = 'gone' where connection_id = ${id}`);
     await world.signal(id, 'syncNow');
     await becomes(id, 'awaiting_key');
     expect(await state(id)).toMatchObject({ failure: 'key_unreadable' });
@@ -169,7 +169,7 @@ describe('a key that does not serve', () => {
     const { historyLength } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
     expect(historyLength).toBeLessThan(100);
     expect((await keys(id))[0]).toMatchObject({ state: 'active', sealed: true });
-    await db.execute(sql`update keys set ring_key_id = 'test' where connection_id = ${id}`);
+    await db.execute(sql`update keys set encryption_key_id = 'test' where connection_id = ${id}`);
     world.simulator.control.clock({ now: (await world.now()) + 90_000_000 });
     await world.pass('25 hours');
     await becomes(id, 'active');
@@ -429,8 +429,8 @@ describe('what Anthropic does', () => {
     const { control } = world.simulator;
     const today = await workflowDay();
     const day = addDays(today, -2);
-    const fault = { key, report: 'cost' as const, grouped: true, times: 'always' as const, days: [day] };
-    control.fault({ ...fault, kind: 'huge_page', bytes: 70_000_000 });
+    const failure = { key, report: 'cost' as const, grouped: true, times: 'always' as const, days: [day] };
+    control.fault({ ...failure, kind: 'huge_page', bytes: 70_000_000 });
     const id = await world.connect({ key, backfillDays: 5, today });
     await until('all other days', async () => (await state(id)).days === 4);
     await becomes(id, 'degraded');
@@ -454,8 +454,8 @@ describe('what Anthropic does', () => {
     const today = await workflowDay();
     const began = addDays(today, -13);
     const days = [-4, -6, -9, -12].map((ago) => addDays(today, ago));
-    const fault = { key, report: 'cost' as const, grouped: true, times: 'always' as const, days };
-    control.fault({ ...fault, kind: 'bad_amount' });
+    const failure = { key, report: 'cost' as const, grouped: true, times: 'always' as const, days };
+    control.fault({ ...failure, kind: 'bad_amount' });
     const id = await world.connect({ key, backfillDays: 14, today });
     await comes('all other days', async () => (await state(id)).days === 10);
     await becomes(id, 'degraded');

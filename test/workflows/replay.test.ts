@@ -29,7 +29,7 @@ describe('workflow code', () => {
       'sync-cancelled',
       'sync-caught-up',
       'sync-daily',
-      'sync-doubtful',
+      'sync-suspect',
       'sync-failed',
       'sync-flagged-at-first',
       'sync-flagged',

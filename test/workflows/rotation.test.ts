@@ -78,7 +78,7 @@ class Subject {
       db,
       sql`
         select message from events
-        where connection_id = ${this.id} and type not in ('created', 'organization', 'key_staged', 'signal_received')
+        where connection_id = ${this.id} and type not in ('created', 'organization', 'key_added', 'signal_received')
         order by id
       `,
     );
@@ -161,7 +161,7 @@ describe('a rotation', () => {
     const subject = new Subject('Mid-validation');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('A') });
     await subject.connect();
-    await comes('a try without an answer', async () => (await keys(subject.id))[0]?.fault === 'upstream_unavailable');
+    await comes('a try without an answer', async () => (await keys(subject.id))[0]?.failure === 'upstream_unavailable');
     const { status, error } = await shown(subject.id);
     expect([status, error?.code]).toEqual(['validating', 'upstream_unavailable']);
     await subject.rotate('B');
@@ -322,7 +322,12 @@ describe('a rotation', () => {
     for (const keyId of staged) await world.signal(subject.id, 'rotateKey', { keyId });
     await subject.isWholeWith('C');
     expect(await subject.ring()).toEqual(['A destroyed', 'B refused', 'C active', 'D refused']);
-    expect((await keys(subject.id)).map(({ fault }) => fault)).toEqual([null, 'key_invalid', null, 'key_forbidden']);
+    expect((await keys(subject.id)).map(({ failure }) => failure)).toEqual([
+      null,
+      'key_invalid',
+      null,
+      'key_forbidden',
+    ]);
   });
 
   it('to the key that serves already stores it anew', async () => {
@@ -349,7 +354,7 @@ describe('a rotation', () => {
     await subject.has('A active', 'F refused');
     await passDays(subject.id, 1);
     await subject.isWholeWith('A');
-    expect((await keys(subject.id))[1]?.fault).toBe(code);
+    expect((await keys(subject.id))[1]?.failure).toBe(code);
     expect(await subject.story('active')).toEqual([`F is refused: ${why}`]);
   });
 });
@@ -499,9 +504,9 @@ describe('a candidate that Anthropic gives no verdict on', () => {
       { kind: 'html_ok' },
       'Something on the way to Anthropic refused the request or answered in its place. This says nothing of the key.',
     ],
-  ])('but %s stays one, is tried again, and serves once there is a verdict', async (_what, fault, why) => {
-    const subject = await connected(`No verdict ${fault.kind}`);
-    control.fault({ ...fault, times: 'always', key: subject.key('B') });
+  ])('but %s stays one, is tried again, and serves once there is a verdict', async (_what, failure, why) => {
+    const subject = await connected(`No verdict ${failure.kind}`);
+    control.fault({ ...failure, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
     await comes('a second try', async () => {
       const { tries } = await row<{ tries: number }>(
@@ -522,7 +527,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     await passHours(17);
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
-    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.fault === 'upstream_unavailable');
+    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.failure === 'upstream_unavailable');
     await db.execute(sql`update keys set tries = 40 where connection_id = ${subject.id} and state = 'candidate'`);
     await passHours(3);
     await becomes(subject.id, 'active');
@@ -547,7 +552,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     const subject = await connected('Rejected meanwhile');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
-    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.fault === 'upstream_unavailable');
+    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.failure === 'upstream_unavailable');
     control.setKeyState(subject.key('A'), 'revoked');
     await world.signal(subject.id, 'syncNow');
     await becomes(subject.id, 'degraded');
@@ -569,7 +574,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     const subject = await connected('Refused in the end');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
-    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.fault === 'upstream_unavailable');
+    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.failure === 'upstream_unavailable');
     control.setKeyState(subject.key('A'), 'revoked');
     control.setKeyState(subject.key('B'), 'revoked');
     await world.signal(subject.id, 'syncNow');
@@ -585,7 +590,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     const subject = await connected('Overtaken');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     const overtaken = await subject.rotate('B');
-    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.fault === 'upstream_unavailable');
+    await comes('a try without an answer', async () => (await keys(subject.id))[1]?.failure === 'upstream_unavailable');
     await subject.rotate('C');
     await subject.isWholeWith('C');
     await world.signal(subject.id, 'rotateKey', { keyId: overtaken });

@@ -95,7 +95,7 @@ describe('on a real Temporal server', () => {
     await world.signal(id, 'syncNow');
     await becomes(id, 'degraded');
     const failed = (await syncsOf(world.database.db, id)).find(({ state }) => state === 'failed');
-    expect(failed).toMatchObject({ fault: 'upstream_unavailable' });
+    expect(failed).toMatchObject({ failure: 'upstream_unavailable' });
     await world.signal(id, 'pause');
     await becomes(id, 'paused');
     const handle = world.client.workflow.getHandle(syncWorkflowId(id, failed?.n ?? 0));
@@ -170,7 +170,7 @@ describe('on a real Temporal server', () => {
     await world.client.workflow.getHandle(syncWorkflowId(id, n)).terminate('as a person would');
     control.clearFaults();
     await until('it to be told', async () =>
-      (await syncsOf(world.database.db, id)).some((sync) => sync.n === n && sync.fault === 'sync_interrupted'),
+      (await syncsOf(world.database.db, id)).some((sync) => sync.n === n && sync.failure === 'sync_interrupted'),
     );
     await until(
       'another sync',

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { row, rows } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
-import { failureKind } from '../../domain/failures.ts';
+import { FAILURES } from '../../domain/failures.ts';
 import { backoffMs, nextDueMs } from '../../domain/connection/schedule.ts';
 import { LIVE_STATUSES, TRANSITIONS, type Status } from '../../domain/connection/statuses.ts';
 import { SYNC_WORKFLOW, connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
@@ -43,7 +43,7 @@ async function isHeld(): Promise<void> {
 const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>> = {
   async validating(name) {
     const made = await connecting(name, { kind: 'status', status: 503, times: 'always' });
-    await comes('a try without an answer', async () => (await keys(made.id))[0]?.fault === 'upstream_unavailable');
+    await comes('a try without an answer', async () => (await keys(made.id))[0]?.failure === 'upstream_unavailable');
     await settles(made.id);
     return made;
   },
@@ -159,7 +159,7 @@ describe('what the API shows of a connection that is', () => {
     await comes('a failure more', async () => (await failureOf(id)).count === 41);
     await settles(id);
     const { error, next_sync_at, status } = await shown(id);
-    const { message, action } = failureKind('upstream_unavailable');
+    const { message, action } = FAILURES['upstream_unavailable'];
     expect(status).toBe('degraded');
     expect(error).toMatchObject({ code: 'upstream_unavailable', message, action });
     const nextMs = Date.parse(next_sync_at ?? '');
@@ -189,7 +189,7 @@ describe('what the API shows of a connection that is', () => {
     const probes = (): number => control.conduct().last.filter((entry) => entry.key === key.slice(-4)).length;
     const { error, status } = await shown(id);
     expect(status).toBe('awaiting_key');
-    const { message, action } = failureKind('key_invalid');
+    const { message, action } = FAILURES['key_invalid'];
     expect(error).toMatchObject({ code: 'key_invalid', message, action });
     const { at } = await row<{ at: string }>(db, sql`select rejected_at as at from connections where id = ${id}`);
     for (const minutes of [1, 5, 30, 120, 120 + 24 * 60]) {
@@ -217,7 +217,7 @@ describe('what the API shows of a connection that is', () => {
     control.setKeyState(key, 'forbidden');
     const id = await world.connect({ key, today: await workflowDay() });
     await becomes(id, 'refused');
-    const { message, action } = failureKind('key_forbidden');
+    const { message, action } = FAILURES['key_forbidden'];
     expect(await shown(id)).toMatchObject({
       status: 'refused',
       error: { code: 'key_forbidden', message, action },
@@ -419,17 +419,17 @@ describe('a connection', () => {
     ['active', null],
   ] as const)(
     'that is %s and whose key cannot be opened awaits one at once, until it can be',
-    async (status, fault) => {
+    async (status, failure) => {
       const name = `Unreadable ${status}`;
-      const made = fault === null ? await ARRANGE.active(name) : await connecting(name, fault);
-      if (fault !== null) await isHeld();
-      await db.execute(sql`update keys set ring_key_id = 'gone' where connection_id = ${made.id}`);
-      if (fault === null) await world.signal(made.id, 'syncNow');
+      const made = failure === null ? await ARRANGE.active(name) : await connecting(name, failure);
+      if (failure !== null) await isHeld();
+      await db.execute(sql`update keys set encryption_key_id = 'gone' where connection_id = ${made.id}`);
+      if (failure === null) await world.signal(made.id, 'syncNow');
       control.clearFaults();
       await becomes(made.id, 'awaiting_key');
       expect((await pathOf(made.id)).slice(-2)).toEqual([status, 'awaiting_key']);
       expect(await shown(made.id)).toMatchObject({ error: { code: 'key_unreadable' } });
-      await db.execute(sql`update keys set ring_key_id = 'test' where connection_id = ${made.id}`);
+      await db.execute(sql`update keys set encryption_key_id = 'test' where connection_id = ${made.id}`);
       await isActiveAndExact(made);
     },
   );

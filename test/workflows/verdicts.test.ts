@@ -51,7 +51,7 @@ describe.each(Object.entries(NO_VERDICTS))('a refusal of %s', (name, reply) => {
     const { organization, key } = organizationOf(`First, ${name}`);
     control.fault({ kind: 'elsewhere', key, times: 'always', reply });
     const id = await world.connect({ key, backfillDays: 5, today: await workflowDay() });
-    await comes('a try', async () => (await keys(id))[0]?.fault === 'network_refused');
+    await comes('a try', async () => (await keys(id))[0]?.failure === 'network_refused');
     expect(await shown(id)).toMatchObject({ status: 'validating', error: { code: 'network_refused' } });
     expect((await keys(id)).map(({ state: s, sealed }) => [s, sealed])).toEqual([['candidate', true]]);
     control.clearFaults();

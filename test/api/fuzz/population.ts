@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { stageKey } from '../../../db/keys/keys.ts';
+import { addCandidate } from '../../../db/keys/keys.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
 import { restatements, syncs } from '../../../db/core/schema.ts';
 import { addDays } from '../../../domain/days.ts';
@@ -37,7 +37,7 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   for (const connectionId of ids.slice(0, 2)) {
     for (const keyId of keyIds) {
       const key = { connectionId, keyId, secret: CANARY, requested: false, actor: 'test' };
-      await stageKey(api.db, ring, key);
+      await addCandidate(api.db, ring, key);
     }
   }
   return { ids, tokenIds, keyIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };

@@ -35,10 +35,10 @@ export function change(world: World, life: Life, what: Change, today: Day): void
       return;
     }
     case 'fail':
-      for (const key of life.anthropic.keys()) control.fault({ ...what.fault, key });
+      for (const key of life.anthropic.keys()) control.fault({ ...what.failure, key });
       life.failing = true;
       life.quiet = false;
-      if (what.fault.grouped !== undefined) life.linesLost = true;
+      if (what.failure.grouped !== undefined) life.linesLost = true;
   }
 }
 

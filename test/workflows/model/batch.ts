@@ -69,7 +69,7 @@ export class Batch {
         life.setAnthropic(key, start === 'revoked' ? 'revoked' : 'active');
         if (start === 'revoked') simulator.control.setKeyState(key, 'revoked');
         if (start === 'unanswered') {
-          change(this.#world, life, { do: 'fail', fault: { kind: 'status', status: 503, times: 'always' } }, today);
+          change(this.#world, life, { do: 'fail', failure: { kind: 'status', status: 503, times: 'always' } }, today);
         }
         this.#capture(life);
         life.id = await this.#world.connect({

@@ -111,11 +111,12 @@ function answerComplaints(life: Life, seen: Seen): string[] {
   if (replaced !== undefined && replaced.state !== 'superseded' && seen.lastSync === life.lastSync) {
     complaints.push(`key ${replaced.id} is ${replaced.state}, while no sync has used the one that replaced it`);
   }
-  for (const { id, state, requested, fault } of seen.keys) {
+  for (const { id, state, requested, failure } of seen.keys) {
     if (state === 'candidate' && requested && !life.paused) complaints.push(`key ${id} has no answer`);
     if (!life.asked.includes(id) || life.isGood(id) || state === 'destroyed' || life.paused) continue;
     const code = whyNot(life, id);
-    if (state !== 'refused' || fault !== code) complaints.push(`key ${id} is ${state} (${fault ?? ''}), not ${code}`);
+    if (state !== 'refused' || failure !== code)
+      complaints.push(`key ${id} is ${state} (${failure ?? ''}), not ${code}`);
   }
   return complaints;
 }

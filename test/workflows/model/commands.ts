@@ -13,7 +13,7 @@ export type Change =
   | { readonly do: 'hide'; readonly daysAgo: number; readonly part: number }
   | { readonly do: 'show' }
   | { readonly do: 'setKey'; readonly which: 'serving' | 'another'; readonly state: 'active' | 'revoked' | 'forbidden' }
-  | { readonly do: 'fail'; readonly fault: FaultInput };
+  | { readonly do: 'fail'; readonly failure: FaultInput };
 
 /** What people tell a connection, or do to its workflow. */
 export type Order =
@@ -67,7 +67,7 @@ const restate: fc.Arbitrary<Change> = fc.record({
 });
 
 /** Faults that a request meets once or a few times, or until the failures end. */
-const fault: fc.Arbitrary<FaultInput> = fc.oneof(
+const failure: fc.Arbitrary<FaultInput> = fc.oneof(
   fc.record({
     kind: fc.constantFrom('status', 'truncated_json', 'reset', 'html_ok', 'wrong_shape', 'rate_limited'),
     report: fc.constantFrom(undefined, 'organization', 'workspaces', 'cost', 'usage'),
@@ -98,7 +98,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
       state: fc.constantFrom('active', 'revoked', 'forbidden'),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('fail'), fault }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('fail'), failure }) },
 );
 
 const malformed: fc.Arbitrary<Order> = fc

@@ -13,7 +13,7 @@ export interface SeenKey {
   readonly state: KeyState;
   readonly sealed: boolean;
   readonly requested: boolean;
-  readonly fault: string | null;
+  readonly failure: string | null;
 }
 
 /** A stored day of a report. */
@@ -97,7 +97,7 @@ export class Observer {
           'keys', (
             select coalesce(jsonb_agg(jsonb_build_object(
               'id', k.id, 'state', k.state, 'sealed', k.sealed is not null,
-              'requested', k.requested_at is not null, 'fault', k.fault ->> 'code'
+              'requested', k.requested_at is not null, 'failure', k.failure ->> 'code'
             ) order by k.added_at), '[]')
             from keys k where k.connection_id = c.id
           ),
