@@ -19,7 +19,7 @@ import { blockOf } from '../support/documents.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
-const PAGE = 'docs/operating.md';
+const PAGE = 'docs/own-servers.md';
 
 // Roles belong to the server, which other tests use meanwhile.
 const suffix = randomBytes(6).toString('hex');

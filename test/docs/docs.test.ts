@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -12,70 +11,45 @@ import { FAILURES } from '../../domain/failures.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 import { VERSION } from '../../domain/version.ts';
 import { isSignalName, parseSignal } from '../../domain/connection/messages.ts';
-import { signalDescriptions, signals } from '../../workflows/messages.ts';
+import { signalDescriptions } from '../../workflows/messages.ts';
 import { searchAttributes } from '../../workflows/search-attributes.ts';
 import { blockOf } from '../support/documents.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import {
+  DOCUMENTS,
+  ROOT,
+  blocksOf,
+  firstLiterals,
+  literals,
+  read,
+  rowsOf,
+  section,
+  shellBlocksOf,
+} from './markdown.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-
-const DOCUMENTS = [
-  'README.md',
-  'SECURITY.md',
-  'docs/connect-anthropic.md',
-  'docs/dependencies.md',
-  'docs/network.md',
-  'docs/operating.md',
-  'docs/security.md',
-  'docs/temporal-ui.md',
-];
 const packageJson = z
   .object({ version: z.string(), scripts: z.record(z.string(), z.string()) })
   .parse(JSON.parse(read('package.json')));
 
-/** A section of a document: from its heading to the next one of the same or a higher level. */
-function section(document: string, heading: string): string {
-  const lines = read(document).split('\n');
-  const start = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
-  if (start < 0) throw new Error(`${document} has no section "${heading}"`);
-  const level = /^#+/.exec(lines[start] ?? '')?.[0].length ?? 1;
-  const end = lines.findIndex((line, index) => index > start && new RegExp(`^#{1,${level}} `).test(line));
-  return lines.slice(start, end < 0 ? undefined : end).join('\n');
-}
-
-/** The rows of the tables in a text, by cell, without their heads. */
-function rowsOf(text: string): string[][] {
-  const lines = text.split('\n');
-  return lines
-    .filter((line, index) => line.startsWith('|') && !isRule(line) && !isRule(lines[index + 1] ?? ''))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
-
-function isRule(line: string): boolean {
-  return /^\|[\s|:-]+\|$/.test(line);
-}
-
-/** What stands in backticks. */
-function literals(text: string): string[] {
-  return [...text.matchAll(/`([^`]+)`/g)].map(([, literal = '']) => literal);
-}
-
-function firstLiterals(text: string): string[] {
-  return rowsOf(text).flatMap(([cell = '']) => literals(cell));
-}
-
 describe('the README', () => {
+  test('shows at most five commands and one diagram', () => {
+    expect(shellBlocksOf('README.md').length).toBeLessThanOrEqual(5);
+    expect(blocksOf(read('README.md')).filter(({ language }) => language === 'mermaid')).toHaveLength(1);
+  });
+
+  test('leads to every other document', () => {
+    const others = [...DOCUMENTS, 'CHANGELOG.md', 'bench/RESULTS.md'].filter((document) => document !== 'README.md');
+    for (const document of others) expect(section('README.md', 'Documents')).toContain(`](${document})`);
+  });
+});
+
+describe('the page on settings and commands', () => {
+  const page = 'docs/configuration.md';
   const variables = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
 
   test('lists every environment variable that the configuration knows, and no other', () => {
     expect(variables.length).toBeGreaterThan(10);
-    expect(firstLiterals(section('README.md', 'Configuration')).sort()).toEqual(variables.sort());
+    expect(firstLiterals(section(page, 'Configuration')).sort()).toEqual(variables.sort());
   });
 
   test('gives each variable the default that applies', () => {
@@ -92,7 +66,7 @@ describe('the README', () => {
       METERLINE_RESTATEMENT_DAYS: config.restatementDays,
       LOG_LEVEL: config.logLevel,
     };
-    const documented = rowsOf(section('README.md', 'Configuration')).map(([name = '', fallback = '']) => [
+    const documented = rowsOf(section(page, 'Configuration')).map(([name = '', fallback = '']) => [
       literals(name)[0] ?? '',
       literals(fallback)[0] ?? '',
     ]);
@@ -102,14 +76,8 @@ describe('the README', () => {
   });
 
   test('lists every command that there is, and no other', () => {
-    const names = firstLiterals(section('README.md', 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
+    const names = firstLiterals(section(page, 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
     expect(names.sort()).toEqual(Object.keys(packageJson.scripts).sort());
-  });
-
-  test('names rooms that exist', () => {
-    const rooms = firstLiterals(section('README.md', 'Architecture'));
-    expect(rooms).toContain('domain/');
-    for (const room of rooms) expect([room, existsSync(join(root, room))]).toEqual([room, true]);
   });
 });
 
@@ -123,8 +91,8 @@ describe('the documents', () => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
     expect(links.length).toBeGreaterThan(0);
     for (const [link, path = '', anchor] of links) {
-      const target = path === '' ? document : relative(root, join(root, dirname(document), path));
-      expect([link, existsSync(join(root, target))]).toEqual([link, true]);
+      const target = path === '' ? document : relative(ROOT, join(ROOT, dirname(document), path));
+      expect([link, existsSync(join(ROOT, target))]).toEqual([link, true]);
       if (anchor !== undefined) expect([link, anchorsOf(target)]).toEqual([link, expect.arrayContaining([anchor])]);
     }
   });
@@ -170,7 +138,7 @@ describe("the page on Temporal's UI", () => {
 
   test('shows every picture that there is, and no other', () => {
     const shown = [...read(page).matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
-    expect(shown.sort()).toEqual(readdirSync(join(root, 'docs/images')).sort());
+    expect(shown.sort()).toEqual(readdirSync(join(ROOT, 'docs/images')).sort());
   });
 
   test('lists every signal that a connection takes, and no other', () => {
@@ -183,7 +151,7 @@ describe("the page on Temporal's UI", () => {
       const signal = literals(name)[0] ?? '';
       if (!isSignalName(signal)) continue;
       for (const json of literals(input)) {
-        const carried: unknown = JSON.parse(json.replace('<id of a staged key>', randomUUID()));
+        const carried: unknown = JSON.parse(json.replace('<id of a candidate>', randomUUID()));
         expect(parseSignal(signal, carried)).toMatchObject({ type: signal });
       }
     }
@@ -193,8 +161,13 @@ describe("the page on Temporal's UI", () => {
     expect(firstLiterals(section(page, 'What each status means, and what to do')).sort()).toEqual([...STATUSES].sort());
   });
 
-  test('gives queries by attributes that exist', () => {
+  test('lists every search attribute, and gives queries by those that exist', () => {
     const known: string[] = Object.values(searchAttributes).map(({ name }) => name);
+    expect(
+      firstLiterals(section(page, 'Search attributes'))
+        .filter((name) => name.startsWith('Meter'))
+        .sort(),
+    ).toEqual(known.sort());
     const named = [...read(page).matchAll(/\bMeterline[A-Z]\w+/g)].map(([name]) => name);
     expect([...new Set(named)].sort()).toEqual(known.sort());
   });
@@ -222,7 +195,7 @@ describe('the page on security', () => {
 
   test.each(['SECURITY.md', 'docs/security.md'])('and %s run only test files that there are', (document) => {
     const run = [...read(document).matchAll(/npx vitest run (test\/\S+?\.ts)/g)].map(([, path = '']) => path);
-    for (const path of run) expect([path, existsSync(join(root, path))]).toEqual([path, true]);
+    for (const path of run) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
   });
 });
 
@@ -252,8 +225,8 @@ describe('the page on the network', () => {
   });
 });
 
-describe('the page on operating', () => {
-  const page = 'docs/operating.md';
+describe('the pages on SQL and on operating', () => {
+  const page = 'docs/sql.md';
   let database: TestDatabase;
 
   beforeAll(async () => {
@@ -264,28 +237,17 @@ describe('the page on operating', () => {
     await database.close();
   });
 
-  test('explains every status, and no other', () => {
-    expect(firstLiterals(section(page, 'Statuses')).sort()).toEqual([...STATUSES].sort());
-  });
-
-  test('lists every search attribute and every signal of people', () => {
-    const names = firstLiterals(section(page, "Temporal's UI"));
-    const attributes = Object.values(searchAttributes).map(({ name }) => name);
-    const messages = Object.keys(signals);
-    expect(names.sort()).toEqual([...attributes, ...messages].sort());
-  });
-
-  test('lists every column of the views, and no other', async () => {
-    const text = section(page, 'SQL');
+  test('list every column of the views, and no other', async () => {
+    const text = section(page, 'Columns');
     const [costs = '', usage = ''] = text.split('`usage`, a row');
     // The table of usage says "as above" of the columns that are in both.
     expect(firstLiterals(costs).sort()).toEqual(await columnsOf(database.url, 'costs'));
     expect(firstLiterals(usage).sort()).toEqual(await columnsOf(database.url, 'usage'));
   });
 
-  test('gives queries that run', async () => {
+  test('give queries that run', async () => {
     await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'examples')));
-    await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'watch')));
+    await onClient(database.url, (sql) => sql.unsafe(blockOf('docs/operating.md', 'watch')));
   });
 });
 

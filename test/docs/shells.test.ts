@@ -14,16 +14,12 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CONNECTING, definitions, firstQuestions } from '../../local/guide.ts';
+import { DOCUMENTS, blocksOf, read, shellBlocksOf } from './markdown.ts';
 
 /**
  * People paste what documents and programs show, into bash or into zsh, where a `#` behind a command begins no comment.
  * Here every block is pasted, before programs that only write down what they were asked to do.
  */
-const ROOT = join(import.meta.dirname, '../..');
-const DOCUMENTS = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
-  (name) => name.endsWith('.md'),
-);
-const SHELL = /^(?:sh|bash|zsh|shell|console)$/;
 const SHELLS = {
   bash: ['bash', '--noprofile', '--norc', '-s'],
   zsh: ['zsh', '-f', '-i', '-s'],
@@ -52,20 +48,6 @@ const folders: string[] = [];
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
-
-interface Block {
-  readonly language: string;
-  readonly text: string;
-}
-
-/** The fenced blocks of a text; one in a list without the list's indentation. */
-function blocksOf(text: string): Block[] {
-  const found = text.matchAll(/^( *)```(\S*)\n([\s\S]*?)^\1```$/gm);
-  return [...found].map(([, indent = '', language = '', body = '']) => ({
-    language,
-    text: body.replace(new RegExp(`^${indent}`, 'gm'), ''),
-  }));
-}
 
 interface Pasted {
   readonly status: number | null;
@@ -100,7 +82,7 @@ function clone(): { folder: string; project: string; reachable: Parameters<typeo
     '.meterline/encryption-keys': 'first:ring',
     'secrets/api-token': TOKEN,
     'api-token': TOKEN,
-    'ring-keys': 'first:ring',
+    'encryption-keys': 'first:ring',
     'grafana-token': 'old',
     'docker/make-secrets.sh': 'exit 1',
     ...{ ends: '', destroys: '' },
@@ -206,15 +188,13 @@ function commentsOf(text: string): string[] {
 }
 
 const documented = DOCUMENTS.flatMap((document) =>
-  blocksOf(readFileSync(join(ROOT, document), 'utf8'))
-    .filter(({ language }) => SHELL.test(language))
-    .map(({ text }, index) => ({ where: `${document}, block ${index + 1}`, text })),
+  shellBlocksOf(document).map((text, index) => ({ where: `${document}, block ${index + 1}`, text })),
 );
 
 describe('a block of commands in the documents', () => {
   test('says which language it is in, as every block does', () => {
     for (const document of DOCUMENTS) {
-      const untold = blocksOf(readFileSync(join(ROOT, document), 'utf8')).filter(({ language }) => language === '');
+      const untold = blocksOf(read(document)).filter(({ language }) => language === '');
       expect([document, untold]).toEqual([document, []]);
     }
     expect(documented.length).toBeGreaterThan(20);
@@ -271,7 +251,7 @@ describe('the lines that npm start and the demo print', () => {
 describe('a text that does something else than it shows', () => {
   test.skipIf(!hasZsh).each([
     ['a comment whose words are hosts', 'api -X DELETE "$METERLINE/v1/connections/$ID"  # ends it'],
-    ['a comment that redirects into a file', 'export KEYS="$(cat ring-keys)"  # made by: x > ring-keys'],
+    ['a comment that redirects into a file', 'export KEYS="$(cat encryption-keys)"  # made by: x > encryption-keys'],
     ['a comment on a line of its own', '# Watch it\napi "$METERLINE/v1/connections"'],
     ['a pattern that matches nothing', 'api $METERLINE/v1/costs?group_by=model'],
   ])('is found in zsh: %s', (_, text) => {
@@ -285,10 +265,10 @@ describe('a text that does something else than it shows', () => {
       'temporal workflow signal --workflow-id connection-<ends> --name syncNow',
       'changes --name',
     ],
-    ['a file that is written over', 'npm run --silent keys -- new > ring-keys', 'changes ring-keys'],
+    ['a file that is written over', 'npm run --silent keys -- new > encryption-keys', 'changes encryption-keys'],
     ['another host', 'api http://example.com/v1/connections', 'asks http://example.com'],
     ['a key in an argument', `api "$METERLINE/v1/connections" -H 'x: ${TYPED}'`, 'has the argument'],
-    ['a command that is not there', 'jq . ring-keys', 'not found'],
+    ['a command that is not there', 'jq . encryption-keys', 'not found'],
   ])('is found in any shell: %s', (_, text, fault) => {
     expect(faultsOf(text).join('\n')).toContain(fault);
   });
