@@ -75,7 +75,7 @@ describe('the page on settings and commands', () => {
     }
   });
 
-  test('lists every command that there is, and no other', () => {
+  test('lists every npm script, and no other', () => {
     const names = firstLiterals(section(page, 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
     expect(names.sort()).toEqual(Object.keys(packageJson.scripts).sort());
   });
@@ -97,7 +97,7 @@ describe('the documents', () => {
     }
   });
 
-  test('publish no encryption key, nor do the files that containers are made from, but ones that are refused', () => {
+  test('and the files that containers are built from hold no encryption key that Meterline would accept', () => {
     const published = ['docker-compose.yml', 'Dockerfile', 'docker/make-secrets.sh', 'docker/entrypoint.sh'];
     for (const file of [...DOCUMENTS, ...published]) {
       for (const [base64] of read(file).matchAll(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g)) {
@@ -105,10 +105,10 @@ describe('the documents', () => {
       }
     }
   });
+});
 
-  test('the version in the code is that of the package', () => {
-    expect(VERSION).toBe(packageJson.version);
-  });
+test('the version in the code is the package version', () => {
+  expect(VERSION).toBe(packageJson.version);
 });
 
 function anchorsOf(document: string): string[] {
@@ -127,7 +127,7 @@ describe('the guide to connecting', () => {
     expect(firstLiterals(section(guide, 'What can go wrong')).sort()).toEqual(Object.keys(FAILURES).sort());
   });
 
-  test('lists exactly the paths that can be read', () => {
+  test('lists exactly the paths that the transport can read', () => {
     expect(firstLiterals(section(guide, 'Before you start')).sort()).toEqual([...READABLE_PATHS].sort());
   });
 });
@@ -136,7 +136,7 @@ describe("the page on Temporal's UI", () => {
   const page = 'docs/temporal-ui.md';
   const chapter = section(page, 'Send a Signal');
 
-  test('shows every picture that there is, and no other', () => {
+  test('shows every picture in docs/images, and no other', () => {
     const shown = [...read(page).matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
     expect(shown.sort()).toEqual(readdirSync(join(ROOT, 'docs/images')).sort());
   });
@@ -146,7 +146,7 @@ describe("the page on Temporal's UI", () => {
     expect(names.sort()).toEqual(Object.keys(signalDescriptions).sort());
   });
 
-  test('gives inputs that the signals take', () => {
+  test('gives inputs that the signals accept', () => {
     for (const [name = '', input = ''] of rowsOf(chapter)) {
       const signal = literals(name)[0] ?? '';
       if (!isSignalName(signal)) continue;
@@ -174,7 +174,7 @@ describe("the page on Temporal's UI", () => {
 });
 
 describe('the page on security', () => {
-  test('names tests that there are, each by its file and its title, and says why where there is none', () => {
+  test('names tests that exist, each by file and title, and says why if a claim has none', () => {
     const tests = rowsOf(section('docs/security.md', 'What is tested'));
     expect(tests.length).toBeGreaterThan(30);
     expect(tests[0]?.[0]).not.toBe('');
@@ -193,13 +193,13 @@ describe('the page on security', () => {
     await database.close();
   });
 
-  test.each(['SECURITY.md', 'docs/security.md'])('and %s run only test files that there are', (document) => {
+  test.each(['SECURITY.md', 'docs/security.md'])('and %s name only test files that exist', (document) => {
     const run = [...read(document).matchAll(/npx vitest run (test\/\S+?\.ts)/g)].map(([, path = '']) => path);
     for (const path of run) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
   });
 });
 
-/** The titles of a file's tests, as they are written there. */
+/** The titles of a file's tests, as the file spells them. */
 function titlesOf(path: string): string[] {
   const titles = /(?:\b(?:it|test)|\))\(\s*(['"])(.+?)\1,/g;
   return [...read(path).matchAll(titles)].map(([, , title = '']) => title);
@@ -208,7 +208,7 @@ function titlesOf(path: string): string[] {
 describe('the page on the network', () => {
   const page = 'docs/network.md';
 
-  test('names the host that is asked by default, and the variable of every address', () => {
+  test('names the default host, and the variable that sets each address', () => {
     const [anthropic] = rowsOf(section(page, 'Outbound'));
     expect(literals(anthropic?.[1] ?? '')).toEqual([`${new URL(loadConfig({}).anthropicBaseUrl).hostname}:443`]);
     const variables = rowsOf(section(page, 'Outbound')).flatMap(([, , variable = '']) => literals(variable));
@@ -240,7 +240,7 @@ describe('the pages on SQL and on operating', () => {
   test('list every column of the views, and no other', async () => {
     const text = section(page, 'Columns');
     const [costs = '', usage = ''] = text.split('`usage`, a row');
-    // The table of usage says "as above" of the columns that are in both.
+    // In the table of usage, "as above" stands for the columns that both views have.
     expect(firstLiterals(costs).sort()).toEqual(await columnsOf(database.url, 'costs'));
     expect(firstLiterals(usage).sort()).toEqual(await columnsOf(database.url, 'usage'));
   });
