@@ -49,7 +49,7 @@ describe('the page on settings and commands', () => {
 
   test('lists every environment variable that the configuration knows, and no other', () => {
     expect(variables.length).toBeGreaterThan(10);
-    expect(firstLiterals(section(page, 'Configuration')).sort()).toEqual(variables.sort());
+    expect(firstLiterals(section(page, 'Settings')).sort()).toEqual(variables.sort());
   });
 
   test('gives each variable the default that applies', () => {
@@ -66,7 +66,7 @@ describe('the page on settings and commands', () => {
       METERLINE_RESTATEMENT_DAYS: config.restatementDays,
       LOG_LEVEL: config.logLevel,
     };
-    const documented = rowsOf(section(page, 'Configuration')).map(([name = '', fallback = '']) => [
+    const documented = rowsOf(section(page, 'Settings')).map(([name = '', fallback = '']) => [
       literals(name)[0] ?? '',
       literals(fallback)[0] ?? '',
     ]);
