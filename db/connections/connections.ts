@@ -1,4 +1,5 @@
 import { and, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/connection/decide.ts';
 import { daysToSettle } from '../../domain/reading.ts';
@@ -12,7 +13,9 @@ import type { KeyRing } from '../keys/key-ring.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
 import { hasRequestedCandidate, addCandidate } from '../keys/keys.ts';
 import { NO_FAILURE, UNASKED, lockLive, moveOn } from './live.ts';
+import { dayJson } from '../core/json.ts';
 import { connections } from '../core/schema.ts';
+import { factsJson } from './schemas.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
 const OWED_FOR_DAYS = 7;
@@ -49,8 +52,9 @@ export async function loadFacts(
   settings: { today: Day; syncHourUtc: number; restatementDays: number },
 ): Promise<Facts | null> {
   const settledBy = lastDayBeforeDaily(settings.today);
-  const [facts] = await rows<{ facts: Omit<Facts, 'connectionId' | 'syncHourUtc'> }>(
+  const [facts] = await rows(
     db,
+    z.object({ facts: factsJson }),
     sql`
       select jsonb_build_object(
         'status', c.status,
@@ -167,6 +171,7 @@ export async function extendHistory(
 export async function listUntoldHistories(db: Db): Promise<{ connectionId: string; began: Day }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string(), began: dayJson }),
     sql`
       select c.id as "connectionId", c.began::text as began
       from connections c
@@ -188,6 +193,7 @@ const OVERDUE_AFTER_HOURS = 26;
 export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string() }),
     sql`
       select c.id as "connectionId"
       from connections c
@@ -361,8 +367,9 @@ export async function distrustClock(db: Db, connectionId: string, nowMs: number,
       `);
     }
     await tx.execute(sql`delete from days where ${future}`);
-    const again = await rows<{ day: Day }>(
+    const again = await rows(
       tx,
+      z.object({ day: dayJson }),
       sql`
         update days set read_on = day, state = 'provisional'
         where connection_id = ${connectionId} and read_on > ${today}::date
