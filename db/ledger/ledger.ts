@@ -1,10 +1,12 @@
 import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import { daysIn, type Day, type DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import { toDecimal, type Decimal } from '../../domain/money.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from '../core/database.ts';
+import { bigintText, dayJson } from '../core/json.ts';
 import { addEvent } from '../connections/events.ts';
 import { insertDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
@@ -68,12 +70,9 @@ export async function startReadAttempt(
   report: Report,
   range: DayRange,
 ): Promise<ReadAttempt> {
-  const { attempt, lines, digests } = await row<{
-    attempt: string;
-    lines: number;
-    digests: Readonly<Record<Day, string>> | null;
-  }>(
+  const { attempt, lines, digests } = await row(
     db,
+    z.object({ attempt: bigintText, lines: z.int(), digests: z.array(z.tuple([dayJson, z.string()])) }),
     sql`
       with stored as (
         select day, lines, digest from days where connection_id = ${connectionId} and report = ${report}
@@ -84,15 +83,16 @@ export async function startReadAttempt(
           select coalesce(max(lines), 0)::int from (select lines from stored order by day desc limit 7) last
         ) as lines,
         (
-          select jsonb_object_agg(day, encode(digest, 'hex')) from stored where day between ${range.from} and ${range.to}
+          select coalesce(jsonb_agg(jsonb_build_array(day, encode(digest, 'hex'))), '[]')
+          from stored
+          where day between ${range.from} and ${range.to}
         ) as digests
     `,
   );
-  const known = Object.entries(digests ?? {}) as [Day, string][];
   return {
-    attempt: Number(attempt),
+    attempt,
     linesPerDay: lines,
-    digests: new Map(known.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
+    digests: new Map(digests.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
   };
 }
 
@@ -159,8 +159,9 @@ type Tried = Promise<DayOutcome | 'otherwise'>;
 
 async function keepAsItIs(db: Db, read: ReadDay): Tried {
   const { connectionId, report, day, attempt, today, sync, content } = read;
-  const [done] = await preparedRows<{ live: boolean; kept: boolean }>(
+  const [done] = await preparedRows(
     db,
+    z.object({ live: z.boolean(), kept: z.boolean() }),
     sql`
       with live as materialized (
         ${sharingLive(connectionId)}
@@ -320,8 +321,9 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
   const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;
   const isMine = attempt === null ? sql`true` : sql`d.attempt <= ${attempt}::bigint`;
   const asked = daysIn(window);
-  const disagreeing = await rows<{ day: Day }>(
+  const disagreeing = await rows(
     db,
+    z.object({ day: dayJson }),
     sql`
       with asked as (
         select day::date, total::numeric

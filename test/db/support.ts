@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { createConnection } from '../../db/connections/connections.ts';
-import { row, rows, type Db } from '../../db/core/database.ts';
+import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { acceptKey } from '../../db/keys/keys.ts';
 import { costContent, usageContent } from '../../db/ledger/series.ts';
@@ -11,6 +11,7 @@ import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/
 import { adminKey } from '../support/admin-key.ts';
 import { ZERO, toDecimal, type Decimal } from '../../domain/money.ts';
 import type { Totals } from '../../domain/reading.ts';
+import { row, rows } from '../support/rows.ts';
 
 export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
 export const TODAY = toDay('2026-11-20');
