@@ -128,7 +128,7 @@ class Output implements LogOutput {
         this.#writeLater();
         return;
       }
-      this.#current = taken < bytes.length ? bytes.subarray(written) : null;
+      this.#current = written < bytes.length ? bytes.subarray(written) : null;
       this.#writeNext();
     });
   }
