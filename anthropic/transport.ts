@@ -1,5 +1,6 @@
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { isLoopback, toBaseUrl } from '../domain/base-url.ts';
+import type { AdminKey } from '../domain/keys.ts';
 import { VERSION } from '../domain/version.ts';
 import { redact } from '../runtime/redact.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
@@ -60,7 +61,7 @@ export interface TransportOptions {
 
 /** Makes readers. Holds the connections that they share. */
 export interface Transport {
-  readerFor(key: string, signal: AbortSignal): AnthropicReader;
+  readerFor(key: AdminKey, signal: AbortSignal): AnthropicReader;
   close(): Promise<void>;
 }
 
@@ -113,7 +114,7 @@ interface Settings {
 function createReader(
   dispatcher: Dispatcher,
   { base, maxReplyBytes, replyMs }: Settings,
-  key: string,
+  key: AdminKey,
   signal: AbortSignal,
 ): AnthropicReader {
   const traffic = { requests: 0, bytes: 0 };
@@ -136,7 +137,7 @@ function createReader(
         origin: base.origin,
         path: `${base.pathname.replace(/\/$/, '')}${path}${search(query)}`,
         method: 'GET',
-        headers: { 'x-api-key': key, 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
+        headers: { 'x-api-key': key.reveal(), 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
         signal: over,
       });
       // Undici ends nothing while it connects, and a proxy may take minutes to open a tunnel.
@@ -146,7 +147,7 @@ function createReader(
       const room = spare;
       spare = Buffer.alloc(0);
       const { received, cut } = await readBody(response, mostBytes, traffic, room);
-      const clean = (value: unknown): string | null => textOf(value, key);
+      const clean = (value: unknown): string | null => textOf(value, key.reveal());
       const requestId = clean(headerOf(response, 'request-id'));
       if (!ok) throw refusalOf(refusedBy(path, base.host, response, received.toString(), requestId), clean);
       const [contentType, encoding] = [response.headers['content-type'], response.headers['content-encoding']].map(
