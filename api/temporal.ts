@@ -9,7 +9,7 @@ import {
 import { NamespaceNotFoundError } from '@temporalio/common';
 import type { TemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/connection/messages.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
 
 /** What the API asks of Temporal: to start a connection's workflow, and to signal it. Nothing else. */
 export interface Temporal {
@@ -63,17 +63,12 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
       throw unavailable(error) ?? error;
     }
   };
-  const start = (connectionId: string) => ({
-    workflowId: connectionWorkflowId(connectionId),
-    taskQueue: settings.taskQueue,
-    args: [{ connectionId }],
-  });
   return {
     namespace,
     startConnection: (connectionId, summary) =>
       within(CALL_DEADLINE_MS, () =>
         client.workflow.start(CONNECTION_WORKFLOW, {
-          ...start(connectionId),
+          ...connectionStart(settings.taskQueue, connectionId),
           workflowIdConflictPolicy: 'USE_EXISTING',
           staticSummary: summary,
         }),
@@ -81,14 +76,18 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
     signalConnection: (connectionId, signal, input = {}) =>
       within(CALL_DEADLINE_MS, () =>
         client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
-          ...start(connectionId),
+          ...connectionStart(settings.taskQueue, connectionId),
           signal,
           signalArgs: [input],
         }),
       ),
     wakeConnection: (connectionId) =>
       within(CALL_DEADLINE_MS, () =>
-        client.workflow.signalWithStart(CONNECTION_WORKFLOW, { ...start(connectionId), signal: wake, signalArgs: [] }),
+        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
+          ...connectionStart(settings.taskQueue, connectionId),
+          signal: wake,
+          signalArgs: [],
+        }),
       ),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
     close: () => connection.close(),
