@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections/connections.ts';
+import { listLiveConnections } from '../db/connections/connections.ts';
+import { listOverdue, listUntoldHistories } from '../db/connections/overdue.ts';
 import { databaseFailure, type Db } from '../db/core/database.ts';
 import { adviceOn } from '../db/core/failures.ts';
 import { destroyForgottenCandidates } from '../db/keys/ends.ts';
