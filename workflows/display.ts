@@ -96,7 +96,7 @@ function waitLines(wait: SyncWait | null): string[] {
   if (wait === null) return [];
   const { n, failure, attempt, attempts, nextTryAtMs } = wait;
   const of = attempts === null ? '' : ` of ${attempts}`;
-  const next = `Attempt ${attempt}${of} failed with it; the next one begins at ${spellInstant(nextTryAtMs)}.`;
+  const next = `Attempt ${attempt}${of} failed; the next one begins at ${spellInstant(nextTryAtMs)}.`;
   return [`**Sync ${n} waits:** ${sentenceOf(failure)}. ${next}`];
 }
 

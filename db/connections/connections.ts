@@ -1,12 +1,13 @@
 import { and, eq, gt, inArray } from 'drizzle-orm';
 import type { Day } from '../../domain/days.ts';
-import { LIVE_STATUSES } from '../../domain/connection/statuses.ts';
+import { LIVE_STATUSES, statusAfterExtension } from '../../domain/connection/statuses.ts';
 import type { Db } from '../core/database.ts';
 import { connections } from '../core/schema.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { addCandidate } from '../keys/keys.ts';
 import { addEvent } from './events.ts';
 import { lockLive } from './live.ts';
+import { setStatus } from './status.ts';
 
 /** A connection to be created, with its first key. */
 export interface NewConnection {
@@ -58,7 +59,8 @@ export async function extendHistory(
   actor: string,
 ): Promise<'extended' | 'unchanged' | 'ended'> {
   return db.transaction(async (tx) => {
-    if ((await lockLive(tx, connectionId)) === null) return 'ended';
+    const connection = await lockLive(tx, connectionId);
+    if (connection === null) return 'ended';
     const extended = await tx
       .update(connections)
       .set({ began: from })
@@ -66,6 +68,7 @@ export async function extendHistory(
       .returning({ id: connections.id });
     if (extended.length === 0) return 'unchanged';
     await addEvent(tx, connectionId, { type: 'request', actor, message: `Asked to extend history back to ${from}.` });
+    await setStatus(tx, connectionId, statusAfterExtension(connection.status));
     return 'extended';
   });
 }

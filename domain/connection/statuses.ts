@@ -46,3 +46,11 @@ export function isLive(status: Status): boolean {
 
 /** The statuses of connections that have not ended. */
 export const LIVE_STATUSES = STATUSES.filter(isLive);
+
+/**
+ * The status right after history was extended: an active connection has days to backfill again. In any other status it
+ * comes to them by itself.
+ */
+export function statusAfterExtension(status: Status): Status {
+  return status === 'active' ? 'backfilling' : status;
+}

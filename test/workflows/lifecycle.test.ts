@@ -211,7 +211,7 @@ describe('a key that does not serve', () => {
     await becomes(id, 'active');
     await record(world.client, 'connection-awaited', connectionWorkflowId(id));
     expect(await eventsOf(world.database.db, id, 'key_probed')).toContain(
-      `Key …${key.slice(-4)} was tried again and is still rejected with key_invalid.`,
+      `Anthropic still rejects key …${key.slice(-4)} with key_invalid.`,
     );
   });
 
