@@ -5,7 +5,6 @@ import { recordAcceptance, recordProbe, recordRejection } from '../db/connection
 import { refuseKey } from '../db/keys/ends.ts';
 import { acceptKey, openActiveKey, openCandidate } from '../db/keys/keys.ts';
 import { FAILURES, isKeyFailure, type Failure } from '../domain/failures.ts';
-import { keyHint } from '../domain/keys.ts';
 import type { Dependencies } from './dependencies.ts';
 import { failureFrom } from './failures.ts';
 import { whileHeartbeating } from './reading.ts';
@@ -22,7 +21,7 @@ export async function tryKey({ db, ring, transport }: Deps, connectionId: string
   try {
     const opened = await openCandidate(db, ring, connectionId, keyId);
     if (opened === null) return;
-    const reader = transport.readerFor(opened.secret, Context.current().cancellationSignal);
+    const reader = transport.readerFor(opened.adminKey, Context.current().cancellationSignal);
     const organization = await whileHeartbeating(() => readOrganization(reader));
     const acceptance = await acceptKey(db, key, organization);
     switch (acceptance.outcome) {
@@ -49,9 +48,9 @@ export async function probeKey({ db, ring, transport }: Deps, connectionId: stri
   await recordProbe(db, connectionId, nowMs);
   const key = await openActiveKey(db, ring, connectionId);
   if (key === null) return false;
-  const probed = { connectionId, keyId: key.keyId, hint: keyHint(key.secret) };
+  const probed = { connectionId, keyId: key.keyId, hint: key.adminKey.hint };
   try {
-    const reader = transport.readerFor(key.secret, Context.current().cancellationSignal);
+    const reader = transport.readerFor(key.adminKey, Context.current().cancellationSignal);
     await whileHeartbeating(() => readOrganization(reader));
   } catch (error) {
     // An individual account has no reports, so a key that worked cannot belong to one: the answer is no verdict.

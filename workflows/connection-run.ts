@@ -40,21 +40,31 @@ export function beginRun(input: ConnectionInput): ConnectionRun {
   };
 }
 
-/**
- * Runs an activity that returns the connection as it stands afterwards. A message that comes meanwhile may be about
- * something newer, so `readAt` counts the wakes from before.
- */
+/** Runs an activity that returns the connection as it stands afterwards. */
 export async function read(
   run: ConnectionRun,
   activity: (of: OfConnection) => Promise<LoadedConnection>,
 ): Promise<LoadedConnection> {
+  const { connection } = await readAnswer(run, async (of) => ({ connection: await activity(of) }));
+  return connection;
+}
+
+/**
+ * The same for an activity that returns an answer with the connection. A wake that comes meanwhile may be about something
+ * newer, so `readAt` counts those from before.
+ */
+export async function readAnswer<Answer extends { readonly connection: LoadedConnection }>(
+  run: ConnectionRun,
+  activity: (of: OfConnection) => Promise<Answer>,
+): Promise<Answer> {
   const [today, { wakes }] = [dayOf(Date.now()), run.inbox];
-  const loaded = await activity({ connectionId: run.connectionId, today });
+  const answer = await activity({ connectionId: run.connectionId, today });
+  const { connection } = answer;
   // A sync that ran on the key before does not stand for one on the new key.
-  if (loaded.facts?.activeKeyId !== run.loaded?.facts?.activeKeyId) run.justSynced = null;
-  run.loaded = loaded;
+  if (connection.facts?.activeKeyId !== run.loaded?.facts?.activeKeyId) run.justSynced = null;
+  run.loaded = connection;
   run.readAt = { today, wakes };
-  return loaded;
+  return answer;
 }
 
 /** Whether anything was received since Postgres was read. What a message is about was stored before it was sent. */

@@ -6,7 +6,7 @@ import type { Status } from '../domain/connection/statuses.ts';
 import type { Decision, Step } from '../domain/connection/steps.ts';
 import { DELETION, KEY_QUESTION, POSTGRES, QUESTION } from './activity-options.ts';
 import { cancelSync, startSync } from './child-sync.ts';
-import { read, type ConnectionRun } from './connection-run.ts';
+import { read, readAnswer, type ConnectionRun } from './connection-run.ts';
 import { attemptFailureOf } from './failures.ts';
 import { removeMessages } from './inbox.ts';
 
@@ -57,13 +57,9 @@ async function perform(run: ConnectionRun, step: Exclude<Action, { do: 'probeKey
 }
 
 async function setStatus(run: ConnectionRun, to: Status): Promise<void> {
-  await read(run, async (of) => {
-    const { moved, connection } = await postgres.setStatus.executeWithOptions({ summary: `becomes ${to}` }, [
-      { ...of, to },
-    ]);
-    if (!moved) run.unreachable = to;
-    return connection;
-  });
+  const options = { summary: `becomes ${to}` };
+  const { moved } = await readAnswer(run, (of) => postgres.setStatus.executeWithOptions(options, [{ ...of, to }]));
+  if (!moved) run.unreachable = to;
 }
 
 async function tryKey(run: ConnectionRun, keyId: string): Promise<void> {
@@ -87,23 +83,25 @@ async function discoverWorkspaces(run: ConnectionRun): Promise<void> {
   }
 }
 
-/** A request for a sync that finds the key accepted stays, and a sync answers it. */
+/** A request for a sync stays if Anthropic accepts the key: a sync answers it then. */
 async function probeKey(run: ConnectionRun, asked: Message | undefined): Promise<void> {
-  let accepted = false;
-  try {
-    await read(run, async (of) => {
-      const summary = 'asks Anthropic about the rejected key';
-      const probe = { ...of, nowMs: Date.now() };
-      const answer = await keyQuestion.probeKey.executeWithOptions({ summary }, [probe]);
-      accepted = answer.accepted;
-      return answer.connection;
-    });
-  } catch (error) {
-    // No answer is no verdict. The activity recorded the question, so the next one is not due at once.
-    if (isCancellation(error)) throw error;
-  }
+  const accepted = await askAboutRejectedKey(run);
   if (accepted || asked === undefined) return;
   const left = afterFailedProbe(asked);
   removeMessages(run.inbox, (message) => message === asked || (left !== null && isAnsweredWith(message, left)));
   if (left !== null) run.inbox.waiting.push(left);
+}
+
+async function askAboutRejectedKey(run: ConnectionRun): Promise<boolean> {
+  const options = { summary: 'asks Anthropic about the rejected key' };
+  try {
+    const { accepted } = await readAnswer(run, (of) =>
+      keyQuestion.probeKey.executeWithOptions(options, [{ ...of, nowMs: Date.now() }]),
+    );
+    return accepted;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    // No answer is no verdict. The activity recorded the question, so the next one is not due at once.
+    return false;
+  }
 }

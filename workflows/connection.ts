@@ -45,7 +45,10 @@ export async function connection(input: ConnectionInput): Promise<void> {
     const { step, answers } = decide(loaded.facts, inbox.waiting, situation);
     showConnection(loaded, step, run.sync);
     run.doing = step.do;
-    if (step.do === 'end') return endRun(loaded);
+    if (step.do === 'end') {
+      endRun(loaded);
+      return;
+    }
     if (step.do === 'wait') await waitForNews(run, step);
     else await carryOut(run, step, answers);
   }

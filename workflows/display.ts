@@ -194,10 +194,11 @@ function summaryOfPlan(plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
 
 /** The label of the timer that a connection waits with. It is the first line of the timeline, so it tells the status too. */
 export function summaryOfWait(loaded: LoadedConnection | null, step: Step, running: ShownSync | null): string {
-  if (loaded === null || loaded.facts === null) return '';
-  const { facts, view } = loaded;
+  const facts = loaded?.facts ?? null;
+  if (facts === null) return '';
+  const next = describeNext(facts, step, running, waitOfSync(loaded?.view ?? null));
   // A label is no Markdown.
-  return `${facts.status}: ${describeNext(facts, step, running, waitOfSync(view))}`.replaceAll('`', '');
+  return `${facts.status}: ${next}`.replaceAll('`', '');
 }
 
 function describeNext(facts: Facts, step: Step, running: ShownSync | null, wait: SyncWait | null): string {

@@ -1,6 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import { list, rows, type Db } from '../core/database.ts';
+import { dayJson } from '../core/json.ts';
 import { addEvent } from './events.ts';
 import { lockLive } from './live.ts';
 
@@ -22,8 +24,9 @@ export async function distrustClock(db: Db, connectionId: string, nowMs: number,
     `);
     await tx.execute(sql`update keys set ${atMost('tried_at', now)} where connection_id = ${connectionId}`);
     await deleteDaysAfter(tx, connectionId, today);
-    const unfinished = await rows<{ day: Day }>(
+    const unfinished = await rows(
       tx,
+      z.object({ day: dayJson }),
       sql`
         update days set read_on = day, state = 'provisional'
         where connection_id = ${connectionId} and read_on > ${today}::date

@@ -1,6 +1,7 @@
 import { and, eq, gt, inArray } from 'drizzle-orm';
 import type { Day } from '../../domain/days.ts';
 import { LIVE_STATUSES, statusAfterExtension } from '../../domain/connection/statuses.ts';
+import type { AdminKey } from '../../domain/keys.ts';
 import type { Db } from '../core/database.ts';
 import { connections } from '../core/schema.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
@@ -16,21 +17,21 @@ export interface NewConnection {
   readonly began: Day;
   readonly backfillTo: Day;
   readonly keyId: string;
-  readonly secret: string;
+  readonly adminKey: AdminKey;
   readonly actor: string;
 }
 
 /** Stores a connection and its first key, sealed, in one transaction. */
 export async function createConnection(db: Db, ring: KeyRing, connection: NewConnection): Promise<void> {
   await db.transaction(async (tx) => {
-    const { id, name, began, backfillTo, keyId, secret, actor } = connection;
+    const { id, name, began, backfillTo, keyId, adminKey, actor } = connection;
     await tx.insert(connections).values({ id, name, status: 'validating', began, backfillTo });
     await addEvent(tx, id, {
       type: 'created',
       actor,
       message: `Connection "${name}" was created; its history begins on ${began}.`,
     });
-    await addCandidate(tx, ring, { connectionId: id, keyId, secret, requested: true, actor });
+    await addCandidate(tx, ring, { connectionId: id, keyId, adminKey, requested: true, actor });
   });
 }
 

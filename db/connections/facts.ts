@@ -1,10 +1,12 @@
 import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Facts } from '../../domain/connection/facts.ts';
 import { lastDayBeforeDaily } from '../../domain/connection/schedule.ts';
 import type { Day } from '../../domain/days.ts';
 import { daysToSettle } from '../../domain/reading.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
+import { factsJson } from './schemas.ts';
 
 /** A failed request for days is tried again for this long. */
 const REQUEST_LASTS_DAYS = 7;
@@ -22,8 +24,9 @@ export interface FactsSettings {
 /** Loads what the next step of a connection depends on; null if it does not exist. */
 export async function loadFacts(db: Db, connectionId: string, settings: FactsSettings): Promise<Facts | null> {
   const today = sql`${settings.today}::date`;
-  const [found] = await rows<{ facts: Omit<Facts, 'connectionId' | 'syncHourUtc'> }>(
+  const [found] = await rows(
     db,
+    z.object({ facts: factsJson }),
     sql`
       select jsonb_build_object(
         'status', c.status,

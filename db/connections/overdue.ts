@@ -1,7 +1,9 @@
 import { sql } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { list, rows, type Db } from '../core/database.ts';
+import { dayJson } from '../core/json.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
 
 /**
@@ -11,6 +13,7 @@ import { coveredDays } from '../ledger/covered-days.ts';
 export async function listUntoldHistories(db: Db): Promise<{ connectionId: string; began: Day }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string(), began: dayJson }),
     sql`
       select c.id as "connectionId", c.began::text as began
       from connections c
@@ -34,6 +37,7 @@ const READING: readonly Status[] = ['discovering', 'backfilling', 'active', 'deg
 export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string() }),
     sql`
       select c.id as "connectionId"
       from connections c
