@@ -9,7 +9,7 @@ import * as ledger from '../db/ledger/ledger.ts';
 import { KnownSeries, costContent, usageContent } from '../db/ledger/series.ts';
 import * as syncs from '../db/ledger/syncs.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
-import type { SyncPlan } from '../domain/connection/decide.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import type { Report } from '../domain/lines.ts';
 import type { Decimal } from '../domain/money.ts';
 import { daysToRead, totalOf, type Totals } from '../domain/reading.ts';

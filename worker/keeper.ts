@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { listLiveConnections, listOverdue, listUntoldHistories } from '../db/connections/connections.ts';
+import { listLiveConnections } from '../db/connections/connections.ts';
+import { listOverdue, listUntoldHistories } from '../db/connections/overdue.ts';
 import { databaseFailure, type Db } from '../db/core/database.ts';
 import { destroyForgottenCandidates } from '../db/keys/ends.ts';
 import { listUntoldKeys } from '../db/keys/keys.ts';

@@ -10,7 +10,7 @@ import type { Activities } from '../activities/activities.ts';
 import type { AttemptFailure } from '../activities/failures.ts';
 import type { DaysDone, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
-import type { SyncPlan } from '../domain/connection/decide.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { isOfContent } from '../domain/failures.ts';
 import { REPORTS, type Report } from '../domain/lines.ts';
 import { judge, type Totals } from '../domain/reading.ts';

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
-import type { ConnectionView, KeyView, SyncView } from '../../db/connections/views.ts';
-import type { ListedKey } from '../../db/connections/history.ts';
+import type { ConnectionView, KeyView } from '../../db/connections/views.ts';
+import type { ListedKey } from '../../db/keys/key-list.ts';
+import type { SyncView } from '../../db/ledger/history.ts';
 import { lengthOf } from '../../domain/days.ts';
 import { FAILURES, isKeyFailure, type Failure } from '../../domain/failures.ts';
 import { CANDIDATE_LIFETIME_MS } from '../../domain/keys.ts';
-import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/decide.ts';
+import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/key-failure.ts';
 import { nextDueMs, nextTryMs, retryAtMs } from '../../domain/connection/schedule.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { stillWaiting } from '../../domain/connection/waiting.ts';
@@ -34,7 +35,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
     backfill: {
       from: began,
       to: backfillTo,
-      days_done: coverage.backfillDaysDone,
+      days_done: coverage.backfillDays,
       days_total: lengthOf({ from: began, to: backfillTo }),
     },
     covered_from: coverage.from,

@@ -1,4 +1,4 @@
-import { loadConnectionState } from '../../db/connections/views.ts';
+import { loadConnectionState } from '../../db/connections/live.ts';
 import { extendHistory } from '../../db/connections/connections.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { MAX_HISTORY_DAYS, addDays, type Day } from '../../domain/days.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { connection } from '../http/schemas.ts';
-import { loadConnectionView, loadConnectionState, type ConnectionState } from '../../db/connections/views.ts';
+import { loadConnectionState, type ConnectionState } from '../../db/connections/live.ts';
+import { loadConnectionView } from '../../db/connections/views.ts';
 import { dayOf, type Day } from '../../domain/days.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { connectionDocument } from './documents.ts';

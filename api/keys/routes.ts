@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Verdict } from '../../db/connections/views.ts';
 import { addEvent } from '../../db/connections/events.ts';
-import { listKeys } from '../../db/connections/history.ts';
+import { listKeys } from '../../db/keys/key-list.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
 import { addCandidate } from '../../db/keys/keys.ts';
 import { lockLive } from '../../db/connections/live.ts';

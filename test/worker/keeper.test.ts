@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createConnection, extendHistory, listOverdue, listUntoldHistories } from '../../db/connections/connections.ts';
+import { createConnection, extendHistory } from '../../db/connections/connections.ts';
+import { listOverdue, listUntoldHistories } from '../../db/connections/overdue.ts';
 import { addCandidate } from '../../db/keys/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
 import { countMissingWorkflows, keepConnections, wakeForWork } from '../../worker/keeper.ts';

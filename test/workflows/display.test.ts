@@ -92,7 +92,7 @@ describe('a sync that waits', () => {
       const text = await detailsOf(id);
       return text.includes('waits:') ? text : null;
     });
-    expect(details).toContain(`\`rate_limited\`. Attempt 1 of 3 met this; the next one begins at ${next} UTC.`);
+    expect(details).toContain(`\`rate_limited\`. Attempt 1 of 3 failed; the next one begins at ${next} UTC.`);
     const n = last_sync?.n ?? 0;
     await until('the timer', async () =>
       (await timersOf(id)).includes(`active: sync ${n} met rate_limited (attempt 1) and goes on at ${next} UTC`),
