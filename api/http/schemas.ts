@@ -82,7 +82,11 @@ export const temporalUrl = nullableText.meta({
 export const next = nullableText.meta({ description: 'The `after` of the next page; null on the last one.' });
 
 /** A page of a list. */
-export const listOf = <Item extends z.ZodType>(item: Item) => z.strictObject({ data: z.array(item), next });
+export function listOf<Item extends z.ZodType>(
+  item: Item,
+): z.ZodObject<{ data: z.ZodArray<Item>; next: typeof next }, z.core.$strict> {
+  return z.strictObject({ data: z.array(item), next });
+}
 
 const failureCode = z
   .enum(FAILURE_CODES)
