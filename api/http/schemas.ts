@@ -88,12 +88,10 @@ export function listOf<Item extends z.ZodType>(
   return z.strictObject({ data: z.array(item), next });
 }
 
-const failureCode = z
-  .enum(FAILURE_CODES)
-  .meta({
-    description: 'The stable name of the failure. /docs says what to do about each.',
-    examples: ['key_invalid'],
-  });
+const failureCode = z.enum(FAILURE_CODES).meta({
+  description: 'The stable name of the failure. /docs says what to do about each.',
+  examples: ['key_invalid'],
+});
 
 /** A failure of a connection, a sync or a key. */
 export const failure = z
