@@ -2,6 +2,7 @@ import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { isLoopback, toBaseUrl } from '../domain/base-url.ts';
 import type { AdminKey } from '../domain/keys.ts';
 import { VERSION } from '../domain/version.ts';
+import { redact } from '../runtime/redact.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { foreignReply, refusalOf, type Refused } from './refusal.ts';
 
@@ -288,25 +289,10 @@ const ESCAPE = new RegExp(
   'g',
 );
 
-/** Any key, and any part of one from its beginning on: who quotes a key may have shortened it. */
-const KEY_LIKE = /sk-ant-[\w-]*/g;
-/** A text that begins as the key does, for this many characters, quotes it. */
-const BEGINNING = 12;
-
-/** A text of somebody else's that may be kept and shown. Keys are taken out before the cut, which might leave a part. */
+/** A text of somebody else's that may be kept and shown. */
 function textOf(value: unknown, key: string): string | null {
   if (typeof value !== 'string') return null;
-  return value
-    .replaceAll(key, '...')
-    .replace(KEY_LIKE, '...')
-    .replace(beginningOf(key), '...')
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .slice(0, 200);
-}
-
-/** A key of another kind than those of KEY_LIKE may be quoted shortened as well. */
-function beginningOf(key: string): RegExp {
-  return new RegExp(`${key.slice(0, BEGINNING).replace(/[^A-Za-z0-9]/g, '\\$&')}[^\\s"',;]*`, 'g');
+  return redact(value.replace(/[^\x20-\x7e]+/g, ' '), key).slice(0, 200);
 }
 
 function retryAfterMs(header: string | null): number | null {

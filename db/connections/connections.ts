@@ -1,4 +1,5 @@
 import { and, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/connection/decide.ts';
 import { daysToSettle } from '../../domain/reading.ts';
@@ -13,7 +14,9 @@ import type { KeyRing } from '../keys/key-ring.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
 import { hasRequestedCandidate, addCandidate } from '../keys/keys.ts';
 import { NO_FAILURE, UNASKED, lockLive, moveOn } from './live.ts';
+import { dayJson } from '../core/json.ts';
 import { connections } from '../core/schema.ts';
+import { factsJson } from './schemas.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
 const OWED_FOR_DAYS = 7;
@@ -50,8 +53,9 @@ export async function loadFacts(
   settings: { today: Day; syncHourUtc: number; restatementDays: number },
 ): Promise<Facts | null> {
   const settledBy = lastDayBeforeDaily(settings.today);
-  const [facts] = await rows<{ facts: Omit<Facts, 'connectionId' | 'syncHourUtc'> }>(
+  const [facts] = await rows(
     db,
+    z.object({ facts: factsJson }),
     sql`
       select jsonb_build_object(
         'status', c.status,
@@ -168,6 +172,7 @@ export async function extendHistory(
 export async function listUntoldHistories(db: Db): Promise<{ connectionId: string; began: Day }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string(), began: dayJson }),
     sql`
       select c.id as "connectionId", c.began::text as began
       from connections c
@@ -189,6 +194,7 @@ const OVERDUE_AFTER_HOURS = 26;
 export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string() }),
     sql`
       select c.id as "connectionId"
       from connections c
@@ -362,8 +368,9 @@ export async function distrustClock(db: Db, connectionId: string, nowMs: number,
       `);
     }
     await tx.execute(sql`delete from days where ${future}`);
-    const again = await rows<{ day: Day }>(
+    const again = await rows(
       tx,
+      z.object({ day: dayJson }),
       sql`
         update days set read_on = day, state = 'provisional'
         where connection_id = ${connectionId} and read_on > ${today}::date

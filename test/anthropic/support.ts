@@ -11,6 +11,7 @@ import {
 } from '../../anthropic/transport.ts';
 import { toDay, type Day, type DayRange } from '../../domain/days.ts';
 import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';
+import { toDecimal } from '../../domain/money.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { adminKey } from '../support/admin-key.ts';
 
@@ -158,7 +159,7 @@ export function trueCost({ simulator }: Upstream, { from, to }: DayRange): strin
   return spellCost(
     lines.map(({ day, extra, amount_cents, amount_usd: amount, ...dimensions }) => {
       expect(amount_cents).toBeTypeOf('string');
-      return { day: toDay(day), lines: [{ dimensions: { ...dimensions, ...extra }, amount }] };
+      return { day: toDay(day), lines: [{ dimensions: { ...dimensions, ...extra }, amount: toDecimal(amount) }] };
     }),
   );
 }

@@ -113,7 +113,7 @@ describe('the id of a request', () => {
     });
     const transport = createTransport({ baseUrl: elsewhere.url, maxReplyBytes: 1_000 });
     const read = readOrganization(transport.readerFor(adminKey(key), new AbortController().signal));
-    await expect(read).rejects.toMatchObject({ requestId: 'req_...' });
+    await expect(read).rejects.toMatchObject({ requestId: 'req_…' });
     await transport.close();
     await elsewhere.close();
   });

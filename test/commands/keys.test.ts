@@ -3,7 +3,6 @@ import { Client, Connection } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
-import { rows } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { keys } from '../../db/core/schema.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
@@ -13,6 +12,7 @@ import { keysOf, stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { command, type Outcome } from './support.ts';
 import { adminKey } from '../support/admin-key.ts';
+import { rows } from '../support/rows.ts';
 
 let database: TestDatabase;
 let simulator: Simulator;

@@ -16,7 +16,6 @@ import {
   renameConnection,
   setStatus,
 } from '../../db/connections/connections.ts';
-import { row } from '../../db/core/database.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
 import { deferKey, addCandidate } from '../../db/keys/keys.ts';
 import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
@@ -30,6 +29,7 @@ import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, commitCost, commitUsage, connect } from './support.ts';
 import { adminKey } from '../support/admin-key.ts';
+import { row } from '../support/rows.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections/connections.ts';
-import { row, rows, type Db } from '../../db/core/database.ts';
+import type { Db } from '../../db/core/database.ts';
 import { addEvent, recordSignals } from '../../db/connections/events.ts';
 import { loadVerdict } from '../../db/connections/views.ts';
 import { KeyUnreadableError, createKeyRing } from '../../db/keys/key-ring.ts';
@@ -28,6 +28,7 @@ import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, connect } from './support.ts';
 import { adminKey, revealed } from '../support/admin-key.ts';
+import { row, rows } from '../support/rows.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {

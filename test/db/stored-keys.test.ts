@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createConnection } from '../../db/connections/connections.ts';
-import { openDatabase, rows, type Db } from '../../db/core/database.ts';
+import { openDatabase, type Db } from '../../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { destroyAllKeys } from '../../db/keys/ends.ts';
 import { acceptKey, openActiveKey, openCandidate, addCandidate } from '../../db/keys/keys.ts';
@@ -17,6 +17,7 @@ import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { TODAY, count, promised, waiting } from './support.ts';
 import { adminKey, revealed } from '../support/admin-key.ts';
+import { rows } from '../support/rows.ts';
 
 const [OLD, NEW, LOST] = ['old', 'new', 'lost'].map((id) => ({ id, key: randomBytes(32) }));
 const ringOf = (...entries: (typeof OLD)[]): KeyRing =>

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, loadFacts } from '../../db/connections/connections.ts';
-import { row } from '../../db/core/database.ts';
 import { acceptKey, addCandidate } from '../../db/keys/keys.ts';
 import {
   addingDays,
@@ -20,6 +19,7 @@ import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf, syncsOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';
 import { adminKey } from '../support/admin-key.ts';
+import { row } from '../support/rows.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
