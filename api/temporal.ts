@@ -7,6 +7,7 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
+import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/connection/messages.ts';
 import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
@@ -99,4 +100,19 @@ function unavailable(error: unknown): TemporalUnavailableError | null {
   const cause = error instanceof ServiceError ? error.cause : error;
   if (isGrpcServiceError(cause)) return new TemporalUnavailableError(`gRPC ${cause.code}: ${cause.details}`);
   return error instanceof ServiceError ? new TemporalUnavailableError(error.message) : null;
+}
+
+/**
+ * Tells Temporal about a change that Postgres has already, and returns whether Temporal answered. If it did not, the
+ * worker finds the change in Postgres later and acts on it.
+ */
+export async function tellOrDefer(log: Logger, connectionId: string, tell: () => Promise<void>): Promise<boolean> {
+  try {
+    await tell();
+    return true;
+  } catch (error) {
+    if (!(error instanceof TemporalUnavailableError)) throw error;
+    log.warn({ connectionId, reason: error.reason }, 'Temporal does not answer: the worker acts on the change later');
+    return false;
+  }
 }
