@@ -28,11 +28,11 @@ export interface ReadDay {
 }
 
 /**
- * What became of a day: `stale` when a newer read of it is stored already, `suspect` when the lines do not add up to
+ * What became of a day: `stale` when a newer read of it is stored already, `heldBack` when the lines do not add up to
  * the total that was reported, and would replace a day that was read complete. It must be read once more. A day is
  * `unchanged`, too, where only fields changed that are not known by name.
  */
-export type DayOutcome = 'stale' | 'suspect' | 'unchanged' | 'changed';
+export type DayOutcome = 'stale' | 'heldBack' | 'unchanged' | 'changed';
 
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
@@ -188,7 +188,7 @@ function replace(db: Db, read: ReadDay): Tried {
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
     // What was read on a day that is not there yet was read by a clock that was ahead.
     const wasComplete = stored.readOn > day && stored.readOn <= read.today;
-    if (wasComplete && reported !== null && reported !== total()) return 'suspect';
+    if (wasComplete && reported !== null && reported !== total()) return 'heldBack';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,
       lines: sql`${lines.length}::int`,
