@@ -1,5 +1,5 @@
 import type { Day, DayRange } from '../domain/days.ts';
-import { dollarsOf, type CostLine, type Dimensions, type Json } from '../domain/lines.ts';
+import { totalDollars, type CostLine, type Dimensions, type Json } from '../domain/lines.ts';
 import { centsToDollars, parseDecimal, type Decimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { dollarsAt } from './amount.ts';
@@ -28,7 +28,7 @@ export function readCostDays(
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, Decimal>> = {};
   for await (const read of readReport(reader, queryOf([]), window)) {
-    for (const { day, lines } of read) totals[day] = dollarsOf(lines);
+    for (const { day, lines } of read) totals[day] = totalDollars(lines);
   }
   return totals;
 }

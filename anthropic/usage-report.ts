@@ -3,7 +3,7 @@ import {
   NO_COUNTS,
   USAGE_DIMENSIONS,
   countsTokens,
-  tokensIn,
+  totalTokens,
   type Count,
   type Dimensions,
   type Json,
@@ -42,7 +42,7 @@ export function readUsageDays(
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, Decimal>> = {};
   for await (const read of readReport(reader, queryOf([]), window)) {
-    for (const { day, lines } of read) totals[day] = tokensIn(lines);
+    for (const { day, lines } of read) totals[day] = totalTokens(lines);
   }
   return totals;
 }
