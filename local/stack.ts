@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { EMBEDDED_FILES } from '../config/embedded.ts';
-import { openDatabase, row, rows } from '../db/core/database.ts';
+import { openDatabase, row } from '../db/core/database.ts';
 import { mintToken } from '../db/tokens/tokens.ts';
 import { sql } from 'drizzle-orm';
 import type { Console } from './console.ts';
@@ -359,13 +360,13 @@ function refuseOtherKind(dataDir: string, kind: Kind): void {
 async function refuseRealData(databaseUrl: string, sampleOrganization: string): Promise<void> {
   const database = openDatabase(databaseUrl, { max: 1, name: 'meterline demo' });
   try {
-    const { present } = await row<{ present: boolean }>(
+    const { present } = await row(
       database.db,
+      z.object({ present: z.boolean() }),
       sql`select to_regclass('connections') is not null as present`,
     );
     if (!present) return;
-    const others = await rows(
-      database.db,
+    const others = await database.db.execute(
       sql`select 1 from connections where organization_id is distinct from ${sampleOrganization} limit 1`,
     );
     if (others.length === 0) return;

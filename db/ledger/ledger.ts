@@ -1,10 +1,12 @@
 import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import { daysIn, type Day, type DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
-import { toDecimal, type Decimal } from '../../domain/money.ts';
+import type { Decimal } from '../../domain/money.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from '../core/database.ts';
+import { bigintText, dayJson, decimalText, parseAnswer } from '../core/json.ts';
 import { addEvent } from '../connections/events.ts';
 import { insertDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
@@ -48,7 +50,7 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
       ),
     )
     .orderBy(days.day);
-  return found.map((stored) => ({ ...stored, total: toDecimal(stored.total) }));
+  return found.map((stored) => ({ ...stored, total: parseAnswer(decimalText, stored.total) }));
 }
 
 /** What an attempt at reading days begins with. */
@@ -68,12 +70,9 @@ export async function startReadAttempt(
   report: Report,
   range: DayRange,
 ): Promise<ReadAttempt> {
-  const { attempt, lines, digests } = await row<{
-    attempt: string;
-    lines: number;
-    digests: Readonly<Record<Day, string>> | null;
-  }>(
+  const { attempt, lines, digests } = await row(
     db,
+    z.object({ attempt: bigintText, lines: z.int(), digests: z.array(z.tuple([dayJson, z.string()])) }),
     sql`
       with stored as (
         select day, lines, digest from days where connection_id = ${connectionId} and report = ${report}
@@ -84,15 +83,16 @@ export async function startReadAttempt(
           select coalesce(max(lines), 0)::int from (select lines from stored order by day desc limit 7) last
         ) as lines,
         (
-          select jsonb_object_agg(day, encode(digest, 'hex')) from stored where day between ${range.from} and ${range.to}
+          select coalesce(jsonb_agg(jsonb_build_array(day, encode(digest, 'hex'))), '[]')
+          from stored
+          where day between ${range.from} and ${range.to}
         ) as digests
     `,
   );
-  const known = Object.entries(digests ?? {}) as [Day, string][];
   return {
-    attempt: Number(attempt),
+    attempt,
     linesPerDay: lines,
-    digests: new Map(known.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
+    digests: new Map(digests.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
   };
 }
 
@@ -159,8 +159,9 @@ type Tried = Promise<DayOutcome | 'otherwise'>;
 
 async function keepAsItIs(db: Db, read: ReadDay): Tried {
   const { connectionId, report, day, attempt, today, sync, content } = read;
-  const [done] = await preparedRows<{ live: boolean; kept: boolean }>(
+  const [done] = await preparedRows(
     db,
+    z.object({ live: z.boolean(), kept: z.boolean() }),
     sql`
       with live as materialized (
         ${sharingLive(connectionId)}
@@ -194,8 +195,7 @@ function replace(db: Db, read: ReadDay): Tried {
       lines: sql`${lines.length}::int`,
       digest: sql`${digest}::bytea`,
     });
-    const isSame =
-      wasComplete && toDecimal(stored.total) === total() && (await isSameByName(tx, report, stored.dayNo, lines));
+    const isSame = wasComplete && stored.total === total() && (await isSameByName(tx, report, stored.dayNo, lines));
     const written = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
@@ -254,10 +254,12 @@ async function lookUp(
   return attempt === null || digest === null ? null : { attempt, digest };
 }
 
-type StoredRow = Pick<
+interface StoredRow extends Pick<
   typeof days.$inferSelect,
-  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'total' | 'writtenBy' | 'reconciled'
->;
+  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'writtenBy' | 'reconciled'
+> {
+  readonly total: Decimal;
+}
 
 /** Locks a connection against a disconnect, and a day against other commits of it. Null when there is no such day. */
 async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<StoredRow | null> {
@@ -275,10 +277,10 @@ async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<
     .from(days)
     .where(and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day)))
     .for('no key update');
-  return stored ?? null;
+  return stored === undefined ? null : { ...stored, total: parseAnswer(decimalText, stored.total) };
 }
 
-async function recordRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {
+async function recordRestatement(tx: Db, read: ReadDay, before: Decimal, written: Written): Promise<void> {
   const { connectionId, report, day } = read;
   await tx.insert(restatements).values({
     connectionId,
@@ -320,8 +322,9 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
   const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;
   const isMine = attempt === null ? sql`true` : sql`d.attempt <= ${attempt}::bigint`;
   const asked = daysIn(window);
-  const disagreeing = await rows<{ day: Day }>(
+  const disagreeing = await rows(
     db,
+    z.object({ day: dayJson }),
     sql`
       with asked as (
         select day::date, total::numeric

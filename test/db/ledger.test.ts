@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections/connections.ts';
-import { row, rows, type Db } from '../../db/core/database.ts';
+import type { Db } from '../../db/core/database.ts';
 import {
   startReadAttempt,
   commitDays,
@@ -36,6 +36,7 @@ import {
   usage,
   waiting,
 } from './support.ts';
+import { row, rows } from '../support/rows.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {

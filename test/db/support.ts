@@ -1,15 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { createConnection } from '../../db/connections/connections.ts';
-import { row, rows, type Db } from '../../db/core/database.ts';
+import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { acceptKey } from '../../db/keys/keys.ts';
 import { costContent, usageContent } from '../../db/ledger/series.ts';
 import { startReadAttempt, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
+import { adminKey } from '../support/admin-key.ts';
 import { ZERO, toDecimal, type Decimal } from '../../domain/money.ts';
 import type { Totals } from '../../domain/reading.ts';
+import { row, rows } from '../support/rows.ts';
 
 export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
 export const TODAY = toDay('2026-11-20');
@@ -28,7 +30,15 @@ export async function connect(
 ): Promise<{ id: string; keyId: string }> {
   const { organization, secret = SECRET, began = addDays(TODAY, -30), backfillTo = TODAY } = options;
   const [id, keyId] = [randomUUID(), randomUUID()];
-  await createConnection(db, RING, { id, name: 'Test', began, backfillTo, keyId, secret, actor: 'test' });
+  await createConnection(db, RING, {
+    id,
+    name: 'Test',
+    began,
+    backfillTo,
+    keyId,
+    adminKey: adminKey(secret),
+    actor: 'test',
+  });
   if (organization !== undefined) {
     await acceptKey(db, { connectionId: id, keyId }, { id: organization, name: `The ${organization}` });
   }
