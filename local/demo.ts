@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { ConfigError, type Config } from '../config/config.ts';
 import { loadStackConfig } from '../config/environment.ts';
 import { addDays, dayOf } from '../domain/days.ts';
-import { Console } from './console.ts';
-import { printGuide } from './guide.ts';
+import { Console } from './terminal/console.ts';
+import { printGuide } from './terminal/guide.ts';
 import { JsonClient } from './http.ts';
-import { checkLedger, type CheckOptions, type LedgerCheck } from './ledger-check.ts';
-import { messageOf } from './processes.ts';
-import { Sample, type Connection } from './sample.ts';
-import { startStack, type SimulatorListening, type Stack } from './stack.ts';
-import { amountTable, withSeparators } from './tables.ts';
+import { checkLedger, type CheckOptions, type LedgerCheck } from './demo/ledger-check.ts';
+import { messageOf } from './processes/processes.ts';
+import { Sample, type Connection } from './demo/sample.ts';
+import { startStack, type SimulatorListening, type Stack } from './stack/stack.ts';
+import { amountTable, withSeparators } from './demo/tables.ts';
 
 /**
  * `npm run demo`: the whole of Meterline with a simulated Anthropic and a sample organization, in a data directory of

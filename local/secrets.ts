@@ -1,5 +1,5 @@
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { isErrno } from './processes.ts';
+import { isErrno } from './processes/processes.ts';
 
 /**
  * A secret of the embedded stack: made once, kept in a file only its owner can read. `created` says whether it was made

@@ -1,10 +1,10 @@
 import { ConfigError, type Config } from '../config/config.ts';
 import { loadStackConfig } from '../config/environment.ts';
 import { warningOf } from '../domain/base-url.ts';
-import { Console } from './console.ts';
-import { CONNECTING, printGuide } from './guide.ts';
-import { messageOf } from './processes.ts';
-import { startStack, type Stack } from './stack.ts';
+import { Console } from './terminal/console.ts';
+import { CONNECTING, printGuide } from './terminal/guide.ts';
+import { messageOf } from './processes/processes.ts';
+import { startStack, type Stack } from './stack/stack.ts';
 
 /** `npm start`: the whole of Meterline on this machine, for real keys. Stays up until it is asked to stop. */
 const out = new Console();

@@ -3,9 +3,9 @@ import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError, loadConfig } from '../config/config.ts';
 import { exitWith } from '../runtime/process.ts';
-import { messageOf } from './processes.ts';
-import { runningOn } from './run-file.ts';
-import { findTemporalCli } from './temporal-binaries.ts';
+import { messageOf } from './processes/processes.ts';
+import { runningOn } from './stack/run-file.ts';
+import { findTemporalCli } from './temporal/programs.ts';
 
 /**
  * `npm run temporal -- <arguments>`: Temporal's command line, on the Temporal of the stack that runs on

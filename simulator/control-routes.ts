@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Control } from './control.ts';
-import { faultSchema } from './faults.ts';
-import { ledgerQuerySchema } from './ledger.ts';
-import { latenessSchema, restatementSchema } from './restatements.ts';
+import { faultSchema } from './faults/faults.ts';
+import { ledgerQuerySchema } from './organization/ledger-lines.ts';
+import { latenessSchema, restatementSchema } from './organization/restatements.ts';
 
 type Handler = (control: Control, body: unknown, query: Record<string, string>) => unknown;
 

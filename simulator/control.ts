@@ -1,19 +1,19 @@
-import { Books } from './books.ts';
+import { Books } from './organization/ledger.ts';
 import type { Clock, ClockChange, ClockState } from './clock.ts';
 import { Conduct } from './conduct.ts';
 import type { ConductReport } from './conduct.ts';
-import { Faults } from './faults.ts';
-import type { ArmedFault, FaultInput } from './faults.ts';
-import { costLedger, usageLedger } from './ledger.ts';
-import type { CostLedgerLine, UsageLedgerLine } from './ledger.ts';
-import { makeKey, makeOrganization } from './organization.ts';
-import type { Key, KeyState, OrganizationOptions, Scale } from './organization.ts';
+import { Faults } from './faults/faults.ts';
+import type { ArmedFault, FaultInput } from './faults/faults.ts';
+import { costLedger, usageLedger } from './organization/ledger-lines.ts';
+import type { CostLedgerLine, UsageLedgerLine } from './organization/ledger-lines.ts';
+import { makeKey, makeOrganization } from './organization/organization.ts';
+import type { Key, KeyState, OrganizationOptions, Scale } from './organization/organization.ts';
 import { mix } from './random.ts';
-import { render } from './rendered.ts';
-import type { Paging, PagingChange } from './reports.ts';
+import { render } from './admin-api/prerender.ts';
+import type { Paging, PagingChange } from './admin-api/reports.ts';
 import { Requests } from './requests.ts';
 import type { RequestReport } from './requests.ts';
-import type { LatenessInput, Restatement, RestatementInput } from './restatements.ts';
+import type { LatenessInput, Restatement, RestatementInput } from './organization/restatements.ts';
 
 export interface KeyView {
   organization: string;

@@ -1,19 +1,19 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { ENDPOINTS, answer, checkVersion } from './admin-api.ts';
-import type { Answer } from './admin-api.ts';
-import type { Books } from './books.ts';
+import { ENDPOINTS, answer, checkVersion } from './admin-api/endpoints.ts';
+import type { Answer } from './admin-api/endpoints.ts';
+import type { Books } from './organization/ledger.ts';
 import type { Control } from './control.ts';
 import { CONTROL_PREFIX, handleControl } from './control-routes.ts';
 import { formatTime } from './days.ts';
-import type { Fault } from './faults.ts';
-import type { Key } from './organization.ts';
-import { pageNumberOf } from './page-token.ts';
+import type { Fault } from './faults/faults.ts';
+import type { Key } from './organization/organization.ts';
+import { pageNumberOf } from './admin-api/page-token.ts';
 import { hashText, mix, randomText } from './random.ts';
-import { Refusal } from './refusal.ts';
-import { errorReply, spoilPage, spoilReply, successReply } from './reply.ts';
-import type { Reply } from './reply.ts';
-import { deliver } from './wire.ts';
+import { Refusal } from './admin-api/api-error.ts';
+import { errorReply, spoilPage, spoilReply, successReply } from './faults/reply.ts';
+import type { Reply } from './faults/reply.ts';
+import { deliver } from './faults/wire.ts';
 
 interface Exchange {
   readonly request: IncomingMessage;

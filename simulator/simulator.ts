@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import { Clock } from './clock.ts';
 import { Control } from './control.ts';
-import type { OrganizationOptions } from './organization.ts';
+import type { OrganizationOptions } from './organization/organization.ts';
 import { hashText } from './random.ts';
 import { createSimulatorServer } from './server.ts';
 
 export type { Control, KeyView, LedgerQuery, OrganizationView } from './control.ts';
 export type { ClockChange, ClockState } from './clock.ts';
 export type { ConductEntry, ConductReport, Misconduct } from './conduct.ts';
-export type { ArmedFault, FaultInput, FaultKind } from './faults.ts';
-export type { CostLedgerLine, UsageLedgerLine } from './ledger.ts';
-export type { KeyState, OrganizationOptions } from './organization.ts';
-export type { Paging } from './reports.ts';
+export type { ArmedFault, FaultInput, FaultKind } from './faults/faults.ts';
+export type { CostLedgerLine, UsageLedgerLine } from './organization/ledger-lines.ts';
+export type { KeyState, OrganizationOptions } from './organization/organization.ts';
+export type { Paging } from './admin-api/reports.ts';
 export type { RequestEntry, RequestReport } from './requests.ts';
-export type { LatenessInput, RestatementInput } from './restatements.ts';
+export type { LatenessInput, RestatementInput } from './organization/restatements.ts';
 
 export interface SimulatorOptions {
   /** 0, the default, takes a free one. */

@@ -221,7 +221,7 @@ describe('/docs', () => {
 
   it('says where the token lies: in the file that the local stack writes, in the variable that is read, and how to make more', async () => {
     const { description } = (await readDocument()).components.securitySchemes['token'] ?? {};
-    const stack = readFileSync(new URL('../../local/stack.ts', import.meta.url), 'utf8');
+    const stack = readFileSync(new URL('../../local/stack/stack.ts', import.meta.url), 'utf8');
     const file = /join\(this\.#dataDir, '(api-token)'\)/.exec(stack)?.[1] ?? '';
     expect(description).toContain(`\`${loadConfig({}).dataDir}/${file}\``);
     expect(loadConfig({ METERLINE_API_TOKEN: 'a'.repeat(32) }).apiToken).toBe('a'.repeat(32));

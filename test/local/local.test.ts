@@ -13,12 +13,12 @@ import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { capLog, capLogs } from '../../local/logs.ts';
-import { anyFreePort, isFree, nextFreePort } from '../../local/ports.ts';
-import { eventually } from '../../local/processes.ts';
+import { capLog, capLogs } from '../../local/stack/logs.ts';
+import { anyFreePort, isFree, nextFreePort } from '../../local/processes/ports.ts';
+import { eventually } from '../../local/processes/processes.ts';
 import { isWholeToken, mintToken } from '../../db/tokens/tokens.ts';
 import { keptSecret } from '../../local/secrets.ts';
-import { findTemporalCli, startTemporal } from '../../local/temporal.ts';
+import { findTemporalCli, startTemporal } from '../../local/temporal/temporal.ts';
 import { temporaryFolder } from './fakes.ts';
 
 const servers: Server[] = [];

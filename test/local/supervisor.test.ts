@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { eventually, identityOf, isAlive } from '../../local/processes.ts';
-import { ROLES, type Role } from '../../local/run-file.ts';
-import { startService } from '../../local/service.ts';
-import { Supervisor } from '../../local/supervisor.ts';
+import { eventually, identityOf, isAlive } from '../../local/processes/processes.ts';
+import { ROLES, type Role } from '../../local/stack/run-file.ts';
+import { startService } from '../../local/processes/service.ts';
+import { Supervisor } from '../../local/stack/supervisor.ts';
 import { fakeService, temporaryFolder } from './fakes.ts';
 
 const BACKOFF = { firstMs: 10, maxMs: 40, healthyAfterMs: 30_000 };

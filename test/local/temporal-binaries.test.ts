@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { findTemporalCli, findTemporalTestServer } from '../../local/temporal.ts';
-import { unzipOne } from '../../local/temporal-binaries.ts';
+import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/temporal.ts';
+import { unzipOne } from '../../local/temporal/programs.ts';
 import { temporaryFolder, writeProgram } from './fakes.ts';
 
 const WORKS = '#!/bin/sh\necho "temporal version 1.0.0 (a fake)"\n';

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { withEmbedded } from '../../config/embedded.ts';
 import { JsonClient } from '../../local/http.ts';
-import { runToEnd, spawnService, stopChild, terminate, type Finished } from '../../local/processes.ts';
-import { startService, type RunningService } from '../../local/service.ts';
-import { findTemporalCli } from '../../local/temporal.ts';
-import type { FaultInput } from '../../simulator/faults.ts';
-import type { KeyState } from '../../simulator/organization.ts';
+import { runToEnd, spawnService, stopChild, terminate, type Finished } from '../../local/processes/processes.ts';
+import { startService, type RunningService } from '../../local/processes/service.ts';
+import { findTemporalCli } from '../../local/temporal/temporal.ts';
+import type { FaultInput } from '../../simulator/faults/faults.ts';
+import type { KeyState } from '../../simulator/organization/organization.ts';
 import { until } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

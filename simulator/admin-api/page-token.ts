@@ -1,5 +1,5 @@
-import { hashText, mix } from './random.ts';
-import { Refusal } from './refusal.ts';
+import { hashText, mix } from '../random.ts';
+import { Refusal } from './api-error.ts';
 
 /** Where a read goes on, and everything about it that must not change meanwhile. */
 export interface Position {

@@ -6,7 +6,7 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
-import { isErrno, messageOf, runToEnd } from './processes.ts';
+import { isErrno, messageOf, runToEnd } from '../processes/processes.ts';
 
 export interface FindOptions {
   env?: NodeJS.ProcessEnv;

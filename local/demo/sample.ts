@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Console } from './console.ts';
-import { HttpError, type JsonClient } from './http.ts';
-import type { SimulatorListening } from './stack.ts';
+import type { Console } from '../terminal/console.ts';
+import { HttpError, type JsonClient } from '../http.ts';
+import type { SimulatorListening } from '../stack/stack.ts';
 
 const failure = z.object({ message: z.string(), action: z.string() });
 const connectionSchema = z.object({

@@ -1,6 +1,6 @@
-import type { Books } from './books.ts';
-import { renderDay } from './results.ts';
-import type { CostGroup, UsageGroup } from './results.ts';
+import type { Books } from '../organization/ledger.ts';
+import { renderDay } from './rows.ts';
+import type { CostGroup, UsageGroup } from './rows.ts';
 
 /** A reader that asks for lines asks for these, and one that asks for totals for none. */
 const GROUPINGS = {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { copyFile, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from './processes.ts';
+import { messageOf } from '../processes/processes.ts';
 import { ROLES, type Role } from './run-file.ts';
 
 const LARGEST_BYTES = 10 * 1024 * 1024;

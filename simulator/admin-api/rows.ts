@@ -1,10 +1,10 @@
-import type { Book } from './books.ts';
-import type { Counts, UsageRow } from './day.ts';
-import { NO_COUNTS } from './day.ts';
-import { formatServedCents } from './money.ts';
-import { makeId } from './organization.ts';
-import { hashText, mix } from './random.ts';
-import type { CostSeries } from './series.ts';
+import type { Book } from '../organization/ledger.ts';
+import type { Counts, UsageRow } from '../organization/day.ts';
+import { NO_COUNTS } from '../organization/day.ts';
+import { formatServedCents } from '../organization/money.ts';
+import { makeId } from '../organization/organization.ts';
+import { hashText, mix } from '../random.ts';
+import type { CostSeries } from '../organization/series.ts';
 
 export const COST_GROUPS = ['workspace_id', 'description'] as const;
 export type CostGroup = (typeof COST_GROUPS)[number];

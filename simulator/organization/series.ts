@@ -1,6 +1,6 @@
 import type { Model, TokenKind } from './catalog.ts';
-import { DAY_MS } from './days.ts';
-import { hashText, mix } from './random.ts';
+import { DAY_MS } from '../days.ts';
+import { hashText, mix } from '../random.ts';
 
 export interface Workspace {
   readonly id: string;

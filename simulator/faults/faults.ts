@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Endpoint } from './admin-api.ts';
-import { restatementSchema } from './restatements.ts';
+import type { Endpoint } from '../admin-api/endpoints.ts';
+import { restatementSchema } from '../organization/restatements.ts';
 
 export const FAULT_KINDS = [
   'status',

@@ -3,10 +3,10 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
-import { anyFreePort, isListening } from './ports.ts';
-import { messageOf, spawnService, stopChild, terminate, type Running, type Spawned } from './processes.ts';
+import { anyFreePort, isListening } from '../processes/ports.ts';
+import { messageOf, spawnService, stopChild, terminate, type Running, type Spawned } from '../processes/processes.ts';
 
-export { findTemporalCli, findTemporalTestServer, type FindOptions } from './temporal-binaries.ts';
+export { findTemporalCli, findTemporalTestServer, type FindOptions } from './programs.ts';
 
 const NAMESPACE = 'default';
 const DATABASE_FILE = 'temporal.db';

@@ -1,9 +1,9 @@
 import type { TokenKey } from './catalog.ts';
-import { formatDay } from './days.ts';
+import { formatDay } from '../days.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import { newcomers } from './organization.ts';
 import type { Organization } from './organization.ts';
-import { fraction, mix } from './random.ts';
+import { fraction, mix } from '../random.ts';
 import type { Cell, CostSeries, Meter } from './series.ts';
 
 export interface CostRow {

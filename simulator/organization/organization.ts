@@ -1,9 +1,9 @@
 import { models, snapshot, TOKEN_KINDS, workspaceName } from './catalog.ts';
 import type { Model } from './catalog.ts';
-import { DAY_MS, formatDay, formatTime } from './days.ts';
+import { DAY_MS, formatDay, formatTime } from '../days.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import { makeCells, makeMeters } from './population.ts';
-import { mix, pick, randomText, randomUuid } from './random.ts';
+import { mix, pick, randomText, randomUuid } from '../random.ts';
 import { costWorkspaceId, makeCell, makeSeries } from './series.ts';
 import type { Cell, CostSeries, Meter, Workspace } from './series.ts';
 

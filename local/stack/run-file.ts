@@ -1,8 +1,8 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { EMBEDDED_FILES } from '../config/embedded.ts';
-import { identityOf, isErrno, messageOf, stopPid, type Escalation } from './processes.ts';
+import { EMBEDDED_FILES } from '../../config/embedded.ts';
+import { identityOf, isErrno, messageOf, stopPid, type Escalation } from '../processes/processes.ts';
 
 export const ROLES = ['api', 'worker', 'simulator', 'temporal', 'postgres'] as const;
 /** The parts of the stack, in the order in which they are stopped: each before what it needs. */

@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config/config.ts';
-import { EMBEDDED_FILES } from '../config/embedded.ts';
-import { openDatabase, row, rows } from '../db/core/database.ts';
-import { mintToken } from '../db/tokens/tokens.ts';
+import type { Config } from '../../config/config.ts';
+import { EMBEDDED_FILES } from '../../config/embedded.ts';
+import { openDatabase, row, rows } from '../../db/core/database.ts';
+import { mintToken } from '../../db/tokens/tokens.ts';
 import { sql } from 'drizzle-orm';
-import type { Console } from './console.ts';
+import type { Console } from '../terminal/console.ts';
 import { capLogs, logFileOf } from './logs.ts';
-import { isFree, nextFreePort } from './ports.ts';
-import { startPostgres } from './postgres.ts';
-import { isErrno, messageOf } from './processes.ts';
-import { keptSecret } from './secrets.ts';
-import { runOnce, startService, type RunningService } from './service.ts';
+import { isFree, nextFreePort } from '../processes/ports.ts';
+import { startPostgres } from '../postgres/postgres.ts';
+import { isErrno, messageOf } from '../processes/processes.ts';
+import { keptSecret } from '../secrets.ts';
+import { runOnce, startService, type RunningService } from '../processes/service.ts';
 import { stopOnRequest } from './shutdown.ts';
 import { Supervisor, type Part } from './supervisor.ts';
-import { findTemporalCli, startTemporal } from './temporal.ts';
+import { findTemporalCli, startTemporal } from '../temporal/temporal.ts';
 
 /** Real money and simulated money are kept in different data directories. */
 export type Kind = 'live' | 'demo';
@@ -300,7 +300,7 @@ function withoutPrefix(env: NodeJS.ProcessEnv, prefix: string): NodeJS.ProcessEn
 
 /** A compiled program of this project, from where this file is compiled to. */
 function programFile(path: string): string {
-  return fileURLToPath(new URL(`../${path}`, import.meta.url));
+  return fileURLToPath(new URL(`../../${path}`, import.meta.url));
 }
 
 /** Starts on the first free port; when another program takes it in the same moment, on the next one. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { addDecimals, canonicalDecimal } from '../domain/money.ts';
-import type { JsonClient } from './http.ts';
+import { addDecimals, canonicalDecimal } from '../../domain/money.ts';
+import type { JsonClient } from '../http.ts';
 
 const COST_GROUPS = [
   ...['day', 'workspace', 'model', 'token_type', 'context_window'],

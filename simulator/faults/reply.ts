@@ -1,8 +1,8 @@
-import { formatTime } from './days.ts';
-import type { Answer } from './admin-api.ts';
+import { formatTime } from '../days.ts';
+import type { Answer } from '../admin-api/endpoints.ts';
 import type { Fault, FaultKind } from './faults.ts';
-import type { Bucket, ReportPage } from './reports.ts';
-import { errorBody, errorTypeOf } from './refusal.ts';
+import type { Bucket, ReportPage } from '../admin-api/reports.ts';
+import { errorBody, errorTypeOf } from '../admin-api/api-error.ts';
 
 /** How the body of a reply goes over the wire. */
 export type Delivery =

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
-import { EMBEDDED_DATABASE, EMBEDDED_FILES } from '../config/embedded.ts';
-import { anyFreePort } from './ports.ts';
+import { EMBEDDED_DATABASE, EMBEDDED_FILES } from '../../config/embedded.ts';
+import { anyFreePort } from '../processes/ports.ts';
 import {
   commandLineOf,
   eventually,
@@ -18,9 +18,9 @@ import {
   type Escalation,
   type Running,
   type Spawned,
-} from './processes.ts';
-import { keptSecret } from './secrets.ts';
-import { asPostgresUser, type Launcher } from './postgres-user.ts';
+} from '../processes/processes.ts';
+import { keptSecret } from '../secrets.ts';
+import { asPostgresUser, type Launcher } from './user.ts';
 
 const { role: ROLE, name: DATABASE } = EMBEDDED_DATABASE;
 /** SIGINT is Postgres' fast shutdown, SIGQUIT its immediate one (the next start recovers from the write-ahead log). */

@@ -1,4 +1,4 @@
-import type { Misconduct } from './conduct.ts';
+import type { Misconduct } from '../conduct.ts';
 
 const ERROR_TYPES = new Map([
   [400, 'invalid_request_error'],

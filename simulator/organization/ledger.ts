@@ -1,7 +1,7 @@
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
 import { EMPTY_DAY, generateDay } from './day.ts';
 import type { DayData } from './day.ts';
-import { formatDay, parseDay } from './days.ts';
+import { formatDay, parseDay } from '../days.ts';
 import type { Organization } from './organization.ts';
 import { latenessSchema, restateCost, restatementSchema, restateUsage } from './restatements.ts';
 import type { Lateness, LatenessInput, Restatement, RestatementInput } from './restatements.ts';

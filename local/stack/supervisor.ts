@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeExit, messageOf, stopPid, type Running } from './processes.ts';
+import { describeExit, messageOf, stopPid, type Running } from '../processes/processes.ts';
 import { END_SIGNALS, ROLES, RunFile, type Role } from './run-file.ts';
 
 /**

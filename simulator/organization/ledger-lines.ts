@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Books } from './books.ts';
+import type { Books } from './ledger.ts';
 import type { Counts } from './day.ts';
-import { formatDay, parseDay } from './days.ts';
+import { formatDay, parseDay } from '../days.ts';
 import { formatCents, formatDollars } from './money.ts';
 
 export interface CostLedgerLine {

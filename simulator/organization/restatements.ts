@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { NO_COUNTS } from './day.ts';
 import type { CostRow, Counts, UsageRow } from './day.ts';
-import { parseDay } from './days.ts';
+import { parseDay } from '../days.ts';
 import { DECIMALS, parseCents } from './money.ts';
 import type { Organization } from './organization.ts';
-import { hashText } from './random.ts';
+import { hashText } from '../random.ts';
 import { costWorkspaceId, makeSeries } from './series.ts';
 
 const day = z.string().refine(isDay, 'a day such as 2026-01-31');

@@ -2,7 +2,7 @@ import { TOKEN_KINDS, snapshot } from './catalog.ts';
 import type { Model, TokenKind } from './catalog.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import type { Scale } from './organization.ts';
-import { fraction, mix, pick } from './random.ts';
+import { fraction, mix, pick } from '../random.ts';
 import { costWorkspaceId, endDay, makeCell, makeSeries } from './series.ts';
 import type { Cell, CostSeries, Meter, Workspace } from './series.ts';
 

@@ -1,13 +1,13 @@
-import type { Books } from './books.ts';
-import type { Clock } from './clock.ts';
-import { DAY_MS, HOUR_MS, dayOf } from './days.ts';
+import type { Books } from '../organization/ledger.ts';
+import type { Clock } from '../clock.ts';
+import { DAY_MS, HOUR_MS, dayOf } from '../days.ts';
 import { makePageToken, readPageToken } from './page-token.ts';
 import type { Position } from './page-token.ts';
 import { Query } from './query.ts';
-import { mix, shuffled } from './random.ts';
-import { Refusal } from './refusal.ts';
-import { COST_GROUPS, USAGE_GROUPS, costResults, usageResults } from './results.ts';
-import type { UsageGroup } from './results.ts';
+import { mix, shuffled } from '../random.ts';
+import { Refusal } from './api-error.ts';
+import { COST_GROUPS, USAGE_GROUPS, costResults, usageResults } from './rows.ts';
+import type { UsageGroup } from './rows.ts';
 
 export interface Bucket {
   readonly startMs: number;

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { EMBEDDED_DATABASE, EMBEDDED_FILES } from '../config/embedded.ts';
+import { EMBEDDED_DATABASE, EMBEDDED_FILES } from '../../config/embedded.ts';
 import type { Console } from './console.ts';
-import { JsonClient } from './http.ts';
+import { JsonClient } from '../http.ts';
 import { shellWord } from './shell.ts';
-import type { Stack } from './stack.ts';
+import type { Stack } from '../stack/stack.ts';
 
 /** What the lines to paste are made of. */
 export interface Reachable {
@@ -65,7 +65,7 @@ export async function printGuide(out: Console, stack: Stack): Promise<void> {
     ...{ apiUrl: stack.apiUrl, dataDir: stack.dataDir, tokenFile: stack.token.file },
     ...{ postgres: stack.embedded.postgres, temporal: stack.embedded.temporal },
     // Compiled, this file lies in dist/local/.
-    projectDir: fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, ''),
+    projectDir: fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, ''),
   };
   const connections = await connectionsOf(new JsonClient(stack.apiUrl, stack.token.value));
   if (connections.length > 0) {

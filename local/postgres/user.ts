@@ -1,6 +1,6 @@
 import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isErrno, messageOf, runToEnd, type Finished } from './processes.ts';
+import { isErrno, messageOf, runToEnd, type Finished } from '../processes/processes.ts';
 
 /** How to start a Postgres program so that Postgres, which refuses to be root, accepts it. */
 export interface Launcher {

@@ -1,9 +1,9 @@
-import type { Organization } from './organization.ts';
+import type { Organization } from '../organization/organization.ts';
 import { Query } from './query.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from './api-error.ts';
 import { costReport, usageReport } from './reports.ts';
 import type { ReportContext, ReportPage } from './reports.ts';
-import type { Workspace } from './series.ts';
+import type { Workspace } from '../organization/series.ts';
 
 export type Endpoint = 'organization' | 'workspaces' | 'cost' | 'usage';
 
