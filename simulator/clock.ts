@@ -53,8 +53,6 @@ export class Clock {
 
 function instant(value: string | number | Date): number {
   const ms = new Date(value).getTime();
-  if (Number.isNaN(ms)) {
-    throw new RangeError(`not an instant: ${JSON.stringify(value)}`);
-  }
+  if (Number.isNaN(ms)) throw new RangeError(`not an instant: ${JSON.stringify(value)}`);
   return ms;
 }

@@ -67,9 +67,7 @@ export class Conduct {
       ],
     ];
     for (const [reason, wrong] of found) {
-      if (wrong) {
-        this.count(reason, request, path);
-      }
+      if (wrong) this.count(reason, request, path);
     }
   }
 
@@ -94,9 +92,7 @@ export class Conduct {
   hold(client: string, retryAfter: string): void {
     const seconds = Number(retryAfter);
     const waitMs = Number.isNaN(seconds) ? Date.parse(retryAfter) - Date.now() : seconds * 1_000;
-    if (waitMs > 0) {
-      this.#holds.set(client, { realMs: Date.now() + waitMs, simulatedMs: this.#clock.nowMs() + waitMs });
-    }
+    if (waitMs > 0) this.#holds.set(client, { realMs: Date.now() + waitMs, simulatedMs: this.#clock.nowMs() + waitMs });
   }
 
   report(): ConductReport {

@@ -111,14 +111,10 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request) {
-    if (!(chunk instanceof Uint8Array)) {
-      continue;
-    }
+    if (!(chunk instanceof Uint8Array)) continue;
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) {
-      throw new RangeError('the body is too long');
-    }
+    if (bytes > MAX_BODY_BYTES) throw new RangeError('the body is too long');
   }
   return bytes === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'));
 }

@@ -1,18 +1,20 @@
 import { Books } from './organization/ledger.ts';
 import type { Clock, ClockChange, ClockState } from './clock.ts';
-import { Conduct } from './conduct.ts';
-import type { ConductReport } from './conduct.ts';
-import { Faults } from './faults/faults.ts';
-import type { ArmedFault, FaultInput } from './faults/faults.ts';
-import { costLedger, usageLedger } from './organization/ledger-lines.ts';
-import type { CostLedgerLine, UsageLedgerLine } from './organization/ledger-lines.ts';
-import { makeKey, makeOrganization } from './organization/organization.ts';
-import type { Key, KeyState, OrganizationOptions, Scale } from './organization/organization.ts';
+import { Conduct, type ConductReport } from './conduct.ts';
+import { Faults, type ArmedFault, type FaultInput } from './faults/faults.ts';
+import { costLedger, usageLedger, type CostLedgerLine, type UsageLedgerLine } from './organization/ledger-lines.ts';
+import {
+  makeKey,
+  makeOrganization,
+  type Key,
+  type KeyState,
+  type OrganizationOptions,
+  type Scale,
+} from './organization/organization.ts';
 import { mix } from './random.ts';
 import { render } from './admin-api/prerender.ts';
 import type { Paging, PagingChange } from './admin-api/reports.ts';
-import { Requests } from './requests.ts';
-import type { RequestReport } from './requests.ts';
+import { Requests, type RequestReport } from './requests.ts';
 import type { LatenessInput, Restatement, RestatementInput } from './organization/restatements.ts';
 
 export interface KeyView {
@@ -66,9 +68,7 @@ export class Control {
     this.#latencyMs = options.latencyMs;
     this.#prerendered = options.prerendered;
     this.#conduct = new Conduct(options.clock);
-    for (const organization of options.organizations) {
-      this.addOrganization(organization);
-    }
+    for (const organization of options.organizations) this.addOrganization(organization);
   }
 
   /** The parts that the server works with. */
@@ -121,13 +121,9 @@ export class Control {
     const name = options.name ?? (index === 0 ? 'Sample Organization' : `Sample Organization ${index + 1}`);
     const organization = makeOrganization({ ...options, name }, mix(this.#seed, index), this.#scale);
     const books = new Books(organization, this.#clock);
-    if (this.#prerendered) {
-      render(books);
-    }
+    if (this.#prerendered) render(books);
     this.#books.set(organization.id, books);
-    for (const key of organization.keys) {
-      this.#keys.set(key.key, { books, key });
-    }
+    for (const key of organization.keys) this.#keys.set(key.key, { books, key });
     return this.organization(organization.id);
   }
 
@@ -146,9 +142,7 @@ export class Control {
 
   setKeyState(key: string, state: KeyState): KeyView {
     const owner = this.#keys.get(key);
-    if (owner === undefined) {
-      throw new RangeError('no such key');
-    }
+    if (owner === undefined) throw new RangeError('no such key');
     owner.key.state = state;
     return { organization: owner.books.organization.id, ...owner.key };
   }
@@ -219,9 +213,7 @@ export class Control {
       idOrName === undefined
         ? all[0]
         : all.find(({ organization }) => organization.id === idOrName || organization.name === idOrName);
-    if (books === undefined) {
-      throw new RangeError(`no such organization: ${JSON.stringify(idOrName ?? null)}`);
-    }
+    if (books === undefined) throw new RangeError(`no such organization: ${JSON.stringify(idOrName ?? null)}`);
     return books;
   }
 }

@@ -14,9 +14,7 @@ export function formatDay(day: number): string {
 /** The day number for `2026-01-31`; throws for anything that is not a calendar day. */
 export function parseDay(text: string): number {
   const day = dayOf(Date.parse(`${text}T00:00:00Z`));
-  if (Number.isNaN(day) || formatDay(day) !== text) {
-    throw new RangeError(`not a day: ${JSON.stringify(text)}`);
-  }
+  if (Number.isNaN(day) || formatDay(day) !== text) throw new RangeError(`not a day: ${JSON.stringify(text)}`);
   return day;
 }
 

@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
-import { startSimulator } from './simulator.ts';
-import type { SimulatorOptions } from './simulator.ts';
+import { startSimulator, type SimulatorOptions } from './simulator.ts';
 
 const USAGE =
   'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N] [--latency-ms N] [--prerendered]';
@@ -27,9 +26,7 @@ function readOptions(argv: readonly string[]): SimulatorOptions {
   });
   const number = (name: Exclude<keyof typeof values, 'prerendered'>, min: number, max: number): number | undefined => {
     const text = values[name];
-    if (text === undefined) {
-      return undefined;
-    }
+    if (text === undefined) return undefined;
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < min || value > max) {
       throw new ArgumentError(`--${name} takes a whole number from ${min} to ${max}`);

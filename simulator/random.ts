@@ -3,9 +3,7 @@ const TWO_TO_32 = 4_294_967_296;
 /** A stable 32-bit number for a text. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return mix(hash, text.length);
 }
 
@@ -25,9 +23,7 @@ export function fraction(a: number, b = 0, c = 0, d = 0, e = 0): number {
 /** A text of `length` characters drawn from `alphabet`, the same for the same seed. */
 export function randomText(alphabet: string, length: number, seed: number): string {
   let text = '';
-  for (let index = 0; index < length; index += 1) {
-    text += alphabet.charAt(mix(seed, index) % alphabet.length);
-  }
+  for (let index = 0; index < length; index += 1) text += alphabet.charAt(mix(seed, index) % alphabet.length);
   return text;
 }
 
@@ -54,9 +50,7 @@ export function shuffled<T>(items: readonly T[], seed: number): T[] {
 /** The item at `index`, counted round and round. */
 export function pick<T>(items: readonly T[], index: number): T {
   const item = items[index % items.length];
-  if (item === undefined) {
-    throw new RangeError('nothing to choose from');
-  }
+  if (item === undefined) throw new RangeError('nothing to choose from');
   return item;
 }
 

@@ -32,9 +32,7 @@ export class Requests {
     this.#byPath.set(entry.path, counts);
     this.#byStatus.set(entry.status, (this.#byStatus.get(entry.status) ?? 0) + 1);
     this.#last.push(entry);
-    if (this.#last.length > KEPT_ENTRIES) {
-      this.#last.shift();
-    }
+    if (this.#last.length > KEPT_ENTRIES) this.#last.shift();
   }
 
   report(): RequestReport {

@@ -1,7 +1,5 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { ENDPOINTS, answer, checkVersion } from './admin-api/endpoints.ts';
-import type { Answer } from './admin-api/endpoints.ts';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { ENDPOINTS, answer, checkVersion, type Answer } from './admin-api/endpoints.ts';
 import type { Books } from './organization/ledger.ts';
 import type { Control } from './control.ts';
 import { CONTROL_PREFIX, handleControl } from './control-routes.ts';
@@ -11,8 +9,7 @@ import type { Key } from './organization/organization.ts';
 import { pageNumberOf } from './admin-api/page-token.ts';
 import { hashText, mix, randomText } from './random.ts';
 import { Refusal } from './admin-api/api-error.ts';
-import { errorReply, spoilPage, spoilReply, successReply } from './faults/reply.ts';
-import type { Reply } from './faults/reply.ts';
+import { errorReply, spoilPage, spoilReply, successReply, type Reply } from './faults/reply.ts';
 import { deliver } from './faults/wire.ts';
 
 interface Exchange {
@@ -74,9 +71,7 @@ function serve(control: Control, request: IncomingMessage, response: ServerRespo
   const made = makeReply(control, exchange, fault);
   const reply = fault?.kind === 'elsewhere' ? made : identify(made, exchange);
   const retryAfter = reply.headers['retry-after'];
-  if (reply.status === 429 && retryAfter !== undefined) {
-    conduct.hold(client, retryAfter);
-  }
+  if (reply.status === 429 && retryAfter !== undefined) conduct.hold(client, retryAfter);
   const send = (): void => {
     const bytesSent = response.destroyed ? 0 : deliver(response, reply, fault);
     const entry = {
@@ -90,9 +85,7 @@ function serve(control: Control, request: IncomingMessage, response: ServerRespo
     };
     requests.add(entry, bytesSent);
   };
-  if (fault?.kind === 'moving_day' && fault.restatement !== undefined) {
-    control.restate(fault.restatement);
-  }
+  if (fault?.kind === 'moving_day' && fault.restatement !== undefined) control.restate(fault.restatement);
   if (fault?.kind === 'hold') {
     faults.hold(send);
   } else if (latencyMs > 0) {
@@ -111,9 +104,7 @@ function makeReply(control: Control, exchange: Exchange, fault: Fault | null): R
       fault !== null && answered.kind === 'page' ? { kind: 'page', page: spoilPage(answered.page, fault) } : answered;
     reply = successReply(spoilt);
   } catch (error) {
-    if (!(error instanceof Refusal)) {
-      throw error;
-    }
+    if (!(error instanceof Refusal)) throw error;
     if (error.misconduct !== null) {
       control.internals.conduct.count(error.misconduct, exchange.request, exchange.url.pathname);
     }
@@ -132,22 +123,14 @@ function holdsDay(answered: Answer, days: readonly string[]): boolean {
 function answerTo(control: Control, { request, url, owner, serial }: Exchange): Answer {
   const { clock, conduct, paging } = control.internals;
   const endpoint = ENDPOINTS.get(url.pathname);
-  if (endpoint === undefined) {
-    throw new Refusal(404, 'Not Found', 'path');
-  }
-  if (request.method !== 'GET') {
-    throw new Refusal(405, 'Method Not Allowed');
-  }
-  if (owner === undefined) {
-    throw new Refusal(401, 'invalid x-api-key');
-  }
+  if (endpoint === undefined) throw new Refusal(404, 'Not Found', 'path');
+  if (request.method !== 'GET') throw new Refusal(405, 'Method Not Allowed');
+  if (owner === undefined) throw new Refusal(401, 'invalid x-api-key');
   if (owner.key.state === 'revoked') {
     conduct.count('after_revocation', request, url.pathname);
     throw new Refusal(401, 'invalid x-api-key');
   }
-  if (owner.key.state === 'forbidden') {
-    throw new Refusal(403, 'This key lacks permission for this resource');
-  }
+  if (owner.key.state === 'forbidden') throw new Refusal(403, 'This key lacks permission for this resource');
   checkVersion(request.headers['anthropic-version']);
   return answer(endpoint, url.searchParams, {
     books: owner.books,

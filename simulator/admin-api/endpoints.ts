@@ -1,8 +1,7 @@
 import type { Organization } from '../organization/organization.ts';
 import { Query } from './query.ts';
 import { Refusal } from './api-error.ts';
-import { costReport, usageReport } from './reports.ts';
-import type { ReportContext, ReportPage } from './reports.ts';
+import { costReport, usageReport, type ReportContext, type ReportPage } from './reports.ts';
 import type { Workspace } from '../organization/series.ts';
 
 export type Endpoint = 'organization' | 'workspaces' | 'cost' | 'usage';
@@ -24,9 +23,7 @@ const WORKSPACE_PARAMETERS = new Set(['limit', 'after_id', 'before_id', 'include
 
 /** Refuses a missing or unknown `anthropic-version`. */
 export function checkVersion(version: string | string[] | undefined): void {
-  if (version === undefined) {
-    throw new Refusal(400, 'anthropic-version: header is required');
-  }
+  if (version === undefined) throw new Refusal(400, 'anthropic-version: header is required');
   if (typeof version !== 'string' || !VERSIONS.has(version)) {
     throw new Refusal(400, `anthropic-version: ${JSON.stringify(version)} is not a valid version`);
   }
@@ -35,9 +32,7 @@ export function checkVersion(version: string | string[] | undefined): void {
 /** What an endpoint answers to an authenticated request; throws a `Refusal` where it refuses. */
 export function answer(endpoint: Endpoint, parameters: URLSearchParams, context: ReportContext): Answer {
   const { organization } = context.books;
-  if (organization.individual) {
-    throw new Refusal(404, 'Not Found');
-  }
+  if (organization.individual) throw new Refusal(404, 'Not Found');
   switch (endpoint) {
     case 'organization':
       new Query(parameters, NO_PARAMETERS);
@@ -85,9 +80,7 @@ function listWorkspaces(parameters: URLSearchParams, organization: Organization)
 
 function placeOf(listed: readonly Workspace[], parameter: string, id: string): number {
   const place = listed.findIndex((workspace) => workspace.id === id);
-  if (place < 0) {
-    throw new Refusal(400, `${parameter}: No such workspace`);
-  }
+  if (place < 0) throw new Refusal(400, `${parameter}: No such workspace`);
   return place;
 }
 

@@ -47,9 +47,7 @@ export function pageNumberOf(token: string | null): number | null {
 }
 
 function decode(token: string): number[] | null {
-  if (!token.startsWith(PREFIX)) {
-    return null;
-  }
+  if (!token.startsWith(PREFIX)) return null;
   const text = Buffer.from(token.slice(PREFIX.length), 'base64url').toString('latin1');
   const end = text.lastIndexOf('.');
   const content = text.slice(0, Math.max(end, 0));

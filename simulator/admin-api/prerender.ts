@@ -1,6 +1,5 @@
 import type { Books } from '../organization/ledger.ts';
-import { renderDay } from './rows.ts';
-import type { CostGroup, UsageGroup } from './rows.ts';
+import { renderDay, type CostGroup, type UsageGroup } from './rows.ts';
 
 /** A reader that asks for lines asks for these, and one that asks for totals for none. */
 const GROUPINGS = {

@@ -9,13 +9,9 @@ export class Query {
 
   constructor(parameters: URLSearchParams, known: ReadonlySet<string>) {
     for (const [name, value] of parameters) {
-      if (!known.has(name)) {
-        throw new Refusal(400, `${name}: Extra inputs are not permitted`, 'unknown_parameter');
-      }
+      if (!known.has(name)) throw new Refusal(400, `${name}: Extra inputs are not permitted`, 'unknown_parameter');
       const values = this.#values.get(name) ?? [];
-      if (values.length > 0 && !name.endsWith('[]')) {
-        throw new Refusal(400, `${name}: Input should be given once`);
-      }
+      if (values.length > 0 && !name.endsWith('[]')) throw new Refusal(400, `${name}: Input should be given once`);
       this.#values.set(name, [...values, value]);
     }
   }
@@ -30,9 +26,7 @@ export class Query {
 
   choice<T extends string>(name: string, choices: readonly T[], fallback: T): T {
     const value = this.one(name);
-    if (value === undefined) {
-      return fallback;
-    }
+    if (value === undefined) return fallback;
     const choice = choices.find((candidate) => candidate === value);
     if (choice === undefined) {
       throw new Refusal(400, `${name}: Input should be ${choices.map((item) => `'${item}'`).join(' or ')}`);
@@ -46,31 +40,19 @@ export class Query {
 
   limit(fallback: number, max: number): number {
     const value = this.one('limit');
-    if (value === undefined) {
-      return fallback;
-    }
-    if (!/^-?\d+$/.test(value)) {
-      throw new Refusal(400, 'limit: Input should be a valid integer', 'limit');
-    }
+    if (value === undefined) return fallback;
+    if (!/^-?\d+$/.test(value)) throw new Refusal(400, 'limit: Input should be a valid integer', 'limit');
     const limit = Number(value);
-    if (limit < 1) {
-      throw new Refusal(400, 'limit: Input should be greater than or equal to 1', 'limit');
-    }
-    if (limit > max) {
-      throw new Refusal(400, `limit: Input should be less than or equal to ${max}`, 'limit');
-    }
+    if (limit < 1) throw new Refusal(400, 'limit: Input should be greater than or equal to 1', 'limit');
+    if (limit > max) throw new Refusal(400, `limit: Input should be less than or equal to ${max}`, 'limit');
     return limit;
   }
 
   instant(name: string): number | undefined {
     const value = this.one(name);
-    if (value === undefined) {
-      return undefined;
-    }
+    if (value === undefined) return undefined;
     const ms = RFC_3339.test(value) ? Date.parse(value) : Number.NaN;
-    if (Number.isNaN(ms)) {
-      throw new Refusal(400, `${name}: Input should be a valid RFC 3339 datetime`);
-    }
+    if (Number.isNaN(ms)) throw new Refusal(400, `${name}: Input should be a valid RFC 3339 datetime`);
     return ms;
   }
 

@@ -1,13 +1,11 @@
 import type { Books } from '../organization/ledger.ts';
 import type { Clock } from '../clock.ts';
 import { DAY_MS, HOUR_MS, dayOf } from '../days.ts';
-import { makePageToken, readPageToken } from './page-token.ts';
-import type { Position } from './page-token.ts';
+import { makePageToken, readPageToken, type Position } from './page-token.ts';
 import { Query } from './query.ts';
 import { mix, shuffled } from '../random.ts';
 import { Refusal } from './api-error.ts';
-import { COST_GROUPS, USAGE_GROUPS, costResults, usageResults } from './rows.ts';
-import type { UsageGroup } from './rows.ts';
+import { COST_GROUPS, USAGE_GROUPS, costResults, usageResults, type UsageGroup } from './rows.ts';
 
 export interface Bucket {
   readonly startMs: number;
@@ -160,15 +158,11 @@ function fill(position: Position, read: Read, paging: Paging): { buckets: Bucket
 
 function range(query: Query, clock: Clock, width: Width): { startMs: number; endMs: number } {
   const startingAt = query.instant('starting_at');
-  if (startingAt === undefined) {
-    throw new Refusal(400, 'starting_at: Field required');
-  }
+  if (startingAt === undefined) throw new Refusal(400, 'starting_at: Field required');
   const snap = (ms: number): number => Math.floor(ms / width.ms) * width.ms;
   const startMs = snap(startingAt);
   const endMs = snap(query.instant('ending_at') ?? clock.nowMs());
-  if (endMs <= startMs) {
-    throw new Refusal(400, 'Invalid date range: ending date must be after starting date');
-  }
+  if (endMs <= startMs) throw new Refusal(400, 'Invalid date range: ending date must be after starting date');
   // The present bucket is the last one there is.
   return { startMs, endMs: Math.min(endMs, snap(clock.nowMs()) + width.ms) };
 }

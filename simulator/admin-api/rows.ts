@@ -1,6 +1,5 @@
 import type { Book } from '../organization/ledger.ts';
-import type { Counts, UsageRow } from '../organization/day.ts';
-import { NO_COUNTS } from '../organization/day.ts';
+import { NO_COUNTS, type Counts, type UsageRow } from '../organization/day.ts';
 import { formatServedCents } from '../organization/money.ts';
 import { makeId } from '../organization/organization.ts';
 import { hashText, mix } from '../random.ts';
@@ -42,16 +41,12 @@ export function costResults(book: Book, groups: ReadonlySet<CostGroup>): readonl
   const byDescription = groups.has('description');
   const cacheKey = costKey(groups);
   const kept = book.texts.get(cacheKey);
-  if (kept !== undefined) {
-    return kept;
-  }
+  if (kept !== undefined) return kept;
   const texts =
     byWorkspace && byDescription
       ? book.cost.map(({ series, units }) => costText(units, series.currency, series.workspaceId, tailOf(series)))
       : summedCost(book, byWorkspace, byDescription);
-  if (texts.length <= KEPT_ROWS) {
-    book.texts.set(cacheKey, texts);
-  }
+  if (texts.length <= KEPT_ROWS) book.texts.set(cacheKey, texts);
   return texts;
 }
 
@@ -83,9 +78,7 @@ function costText(units: bigint, currency: string, workspaceId: string | null, t
 /** The dimension fields of a series as JSON, without the braces. */
 function tailOf(series: CostSeries): string {
   const known = tails.get(series);
-  if (known !== undefined) {
-    return known;
-  }
+  if (known !== undefined) return known;
   const tail = JSON.stringify({
     description: series.description,
     cost_type: series.costType,
@@ -131,32 +124,24 @@ export function usageResults(
 ): readonly string[] {
   const cacheKey = usageKey(groups, filter, slice);
   const kept = book.texts.get(cacheKey);
-  if (kept !== undefined) {
-    return kept;
-  }
+  if (kept !== undefined) return kept;
   const sums = new Map<string, { dimensions: UsageDimensions; counts: Record<keyof Counts, number> }>();
   for (const row of book.usage) {
     for (const { dimensions, counts } of usersOf(row)) {
-      if (!passes(dimensions, filter)) {
-        continue;
-      }
+      if (!passes(dimensions, filter)) continue;
       const key = USAGE_GROUPS.map((group) => (groups.has(group) ? (dimensions[group] ?? '') : '')).join('|');
       let sum = sums.get(key);
       if (sum === undefined) {
         sum = { dimensions, counts: { ...NO_COUNTS } };
         sums.set(key, sum);
       }
-      for (const name of COUNT_NAMES) {
-        sum.counts[name] += part(counts[name], slice);
-      }
+      for (const name of COUNT_NAMES) sum.counts[name] += part(counts[name], slice);
     }
   }
   const texts = [...sums.values()]
     .filter(({ counts }) => COUNT_NAMES.some((name) => counts[name] > 0))
     .map(({ dimensions, counts }) => usageText(dimensions, counts, groups));
-  if (texts.length <= KEPT_ROWS && slice.parts === 1) {
-    book.texts.set(cacheKey, texts);
-  }
+  if (texts.length <= KEPT_ROWS && slice.parts === 1) book.texts.set(cacheKey, texts);
   return texts;
 }
 
@@ -234,9 +219,7 @@ function makeKeyId(workspaceId: string | null, index: number): string {
 function passes(dimensions: UsageDimensions, filter: UsageFilter): boolean {
   for (const [group, values] of filter) {
     const value = dimensions[group];
-    if (value === null || !values.includes(value)) {
-      return false;
-    }
+    if (value === null || !values.includes(value)) return false;
   }
   return true;
 }

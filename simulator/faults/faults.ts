@@ -130,9 +130,7 @@ export class Faults {
   /** Disarms every fault, and lets go of what `hold` held. */
   clear(): void {
     this.#armed = [];
-    for (const release of this.#held.splice(0)) {
-      release();
-    }
+    for (const release of this.#held.splice(0)) release();
   }
 
   /** Keeps a finished reply, which goes out once the faults are cleared. */
@@ -148,9 +146,7 @@ export class Faults {
   take(target: FaultTarget): Fault | null {
     let taken: Fault | null = null;
     for (const armed of this.#armed) {
-      if (!matches(armed.fault, target)) {
-        continue;
-      }
+      if (!matches(armed.fault, target)) continue;
       armed.seen += 1;
       const { after, times } = armed.fault;
       if (taken === null && armed.seen > after && (times === 'always' || armed.fired < times)) {

@@ -133,9 +133,7 @@ function retryHeaders(fault: Fault): Record<string, string> {
     headers['retry-after'] =
       seconds === undefined ? fault.retryAfter : new Date(Date.now() + Number(seconds) * 1_000).toUTCString();
   }
-  if (fault.rateLimitReset !== undefined) {
-    headers['anthropic-ratelimit-requests-reset'] = fault.rateLimitReset;
-  }
+  if (fault.rateLimitReset !== undefined) headers['anthropic-ratelimit-requests-reset'] = fault.rateLimitReset;
   return headers;
 }
 

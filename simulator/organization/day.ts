@@ -1,8 +1,7 @@
 import type { TokenKey } from './catalog.ts';
 import { formatDay } from '../days.ts';
 import { UNITS_PER_CENT } from './money.ts';
-import { newcomers } from './organization.ts';
-import type { Organization } from './organization.ts';
+import { newcomers, type Organization } from './organization.ts';
 import { fraction, mix } from '../random.ts';
 import type { Cell, CostSeries, Meter } from './series.ts';
 
@@ -35,9 +34,7 @@ const PARTS_OF_A_DAY = 25;
 
 /** Everything that happened on a day; `hoursBegun` (1 to 24) is given for a day that is still going on. */
 export function generateDay(organization: Organization, day: number, hoursBegun: number | null): DayData {
-  if (day < organization.scale.firstDay || isQuiet(organization, day)) {
-    return EMPTY_DAY;
-  }
+  if (day < organization.scale.firstDay || isQuiet(organization, day)) return EMPTY_DAY;
   const soFar = (final: number): number =>
     hoursBegun === null ? final : Math.floor((final * hoursBegun) / PARTS_OF_A_DAY);
   const { seed } = organization;
@@ -47,9 +44,7 @@ export function generateDay(organization: Organization, day: number, hoursBegun:
   const searches = new Map<string | null, number>();
   const { cells, meters } = activeOn(organization, day);
   for (const cell of cells) {
-    if (day >= cell.endDay || fraction(seed, cell.hash, day, 1) >= cell.presence) {
-      continue;
-    }
+    if (day >= cell.endDay || fraction(seed, cell.hash, day, 1) >= cell.presence) continue;
     const counts: Record<TokenKey | 'searches', number> = { ...NO_COUNTS };
     for (const [index, rate] of cell.rates.entries()) {
       const count = soFar(Math.floor(rate.usual * rhythm * (0.6 + 0.8 * fraction(seed, cell.hash, day, 2, index))));
@@ -60,9 +55,7 @@ export function generateDay(organization: Organization, day: number, hoursBegun:
     }
     counts.searches = soFar(Math.floor(cell.searchesUsual * rhythm * (0.5 + fraction(seed, cell.hash, day, 3))));
     searches.set(cell.workspaceId, (searches.get(cell.workspaceId) ?? 0) + counts.searches);
-    if (Object.values(counts).some((count) => count > 0)) {
-      usage.push({ cell, counts });
-    }
+    if (Object.values(counts).some((count) => count > 0)) usage.push({ cell, counts });
   }
   return {
     cost: [...cost, ...searchRows(organization, searches), ...meterRows(meters, seed, day, rhythm, soFar)],
@@ -87,9 +80,7 @@ function meterRows(
 ): CostRow[] {
   return meters.flatMap((meter) => {
     const { hash } = meter.series;
-    if (day >= meter.endDay || fraction(seed, hash, day, 4) >= meter.presence) {
-      return [];
-    }
+    if (day >= meter.endDay || fraction(seed, hash, day, 4) >= meter.presence) return [];
     const final = meter.usualSeconds * rhythm * (0.4 + fraction(seed, hash, day, 5));
     const seconds = soFar(Math.floor(final));
     return seconds === 0 ? [] : [{ series: meter.series, units: BigInt(seconds) * meter.unitsPerSecond }];
@@ -110,9 +101,7 @@ function activeOn(organization: Organization, day: number): { cells: Cell[]; met
 }
 
 function isQuiet(organization: Organization, day: number): boolean {
-  if (organization.scale.linesPerDay !== null) {
-    return false;
-  }
+  if (organization.scale.linesPerDay !== null) return false;
   const sunday = weekday(day) === 0 && mix(organization.seed, 50, day) % 100 < QUIET_SUNDAYS * 100;
   return sunday || HOLIDAYS.includes(formatDay(day).slice(4));
 }

@@ -1,10 +1,17 @@
 import type { Clock } from '../clock.ts';
-import { EMPTY_DAY, generateDay } from './day.ts';
-import type { DayData } from './day.ts';
+import { EMPTY_DAY, generateDay, type DayData } from './day.ts';
 import { formatDay, parseDay } from '../days.ts';
 import type { Organization } from './organization.ts';
-import { latenessSchema, restateCost, restatementSchema, restateUsage } from './restatements.ts';
-import type { Lateness, LatenessInput, Restatement, RestatementInput } from './restatements.ts';
+import {
+  latenessSchema,
+  restateCost,
+  restatementSchema,
+  restateUsage,
+  type Lateness,
+  type LatenessInput,
+  type Restatement,
+  type RestatementInput,
+} from './restatements.ts';
 
 /** A day as it stands now, with room for what was made from it. */
 export interface Book extends DayData {
@@ -34,9 +41,7 @@ export class Books {
 
   day(day: number): Book {
     const rendered = this.#rendered.get(day);
-    if (rendered !== undefined) {
-      return rendered;
-    }
+    if (rendered !== undefined) return rendered;
     const today = this.#clock.today();
     const nowMs = this.#clock.nowMs();
     const hours = day === today ? this.#clock.hoursBegun() : null;
@@ -44,9 +49,7 @@ export class Books {
     const late = (this.#late.get(day) ?? []).filter((item) => item.until === undefined || item.until > nowMs);
     const stamp = `${day > today ? 'future' : (hours ?? 'whole')}:${changes.map(({ id }) => id).join(',')}:${late.map(({ part, report }) => `${part}/${report}`).join(',')}`;
     const kept = this.#kept.get(day);
-    if (kept?.stamp === stamp) {
-      return kept;
-    }
+    if (kept?.stamp === stamp) return kept;
     const data = day > today ? EMPTY_DAY : this.#make(day, hours, changes, late);
     return this.#keep({ ...data, day, stamp, texts: new Map() });
   }
@@ -80,30 +83,20 @@ export class Books {
   /** Shows a hidden day, or every hidden day. Returns the days shown. */
   release(day?: string): string[] {
     const days = day === undefined ? [...this.#late.keys()] : [parseDay(day)].filter((key) => this.#late.has(key));
-    for (const key of days) {
-      this.#late.delete(key);
-    }
+    for (const key of days) this.#late.delete(key);
     return days.map(formatDay);
   }
 
   #make(day: number, hours: number | null, changes: readonly Restatement[], late: readonly Lateness[]): DayData {
     let { cost, usage } = generateDay(this.organization, day, hours);
     for (const change of changes) {
-      if (change.report !== 'usage') {
-        cost = restateCost(cost, change, this.organization);
-      }
-      if (change.report !== 'cost') {
-        usage = restateUsage(usage, change, this.organization);
-      }
+      if (change.report !== 'usage') cost = restateCost(cost, change, this.organization);
+      if (change.report !== 'cost') usage = restateUsage(usage, change, this.organization);
     }
     for (const { part, report } of late) {
       const threshold = part * 4_294_967_296;
-      if (report !== 'usage') {
-        cost = cost.filter(({ series }) => series.hash >= threshold);
-      }
-      if (report !== 'cost') {
-        usage = usage.filter(({ cell }) => cell.hash >= threshold);
-      }
+      if (report !== 'usage') cost = cost.filter(({ series }) => series.hash >= threshold);
+      if (report !== 'cost') usage = usage.filter(({ cell }) => cell.hash >= threshold);
     }
     return { cost, usage };
   }
@@ -113,9 +106,7 @@ export class Books {
     this.#kept.set(book.day, book);
     this.#keptLines += book.cost.length + book.usage.length;
     for (const day of this.#kept.keys()) {
-      if (this.#keptLines <= KEPT_LINES || day === book.day) {
-        break;
-      }
+      if (this.#keptLines <= KEPT_LINES || day === book.day) break;
       this.#drop(day);
     }
     return book;

@@ -17,9 +17,7 @@ export function formatDollars(units: bigint): string {
 /** Cents as the API writes them: now and then with trailing zeros. */
 export function formatServedCents(units: bigint): string {
   const text = formatCents(units);
-  if (units % 7n !== 0n) {
-    return text;
-  }
+  if (units % 7n !== 0n) return text;
   return text.includes('.') ? `${text}00` : `${text}.0`;
 }
 

@@ -1,11 +1,17 @@
-import { models, snapshot, TOKEN_KINDS, workspaceName } from './catalog.ts';
-import type { Model } from './catalog.ts';
+import { models, snapshot, TOKEN_KINDS, workspaceName, type Model } from './catalog.ts';
 import { DAY_MS, formatDay, formatTime } from '../days.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import { makeCells, makeMeters } from './population.ts';
 import { mix, pick, randomText, randomUuid } from '../random.ts';
-import { costWorkspaceId, makeCell, makeSeries } from './series.ts';
-import type { Cell, CostSeries, Meter, Workspace } from './series.ts';
+import {
+  costWorkspaceId,
+  makeCell,
+  makeSeries,
+  type Cell,
+  type CostSeries,
+  type Meter,
+  type Workspace,
+} from './series.ts';
 
 export type KeyState = 'active' | 'revoked' | 'forbidden';
 
@@ -100,9 +106,7 @@ export function makeOrganization(options: OrganizationOptions, seed: number, sca
 /** What is first seen on `birthDay`: agents of their own, each with a cost line, and now and then a model's new snapshot. */
 export function newcomers(organization: Organization, birthDay: number): Newcomers {
   const known = organization.newcomersByDay.get(birthDay);
-  if (known !== undefined) {
-    return known;
-  }
+  if (known !== undefined) return known;
   const { scale, seed, workspaces } = organization;
   const open = workspaces.filter((workspace) => workspace.archivedAt === null);
   const cells: Cell[] = [];

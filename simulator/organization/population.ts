@@ -1,10 +1,17 @@
-import { TOKEN_KINDS, snapshot } from './catalog.ts';
-import type { Model, TokenKind } from './catalog.ts';
+import { TOKEN_KINDS, snapshot, type Model, type TokenKind } from './catalog.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import type { Scale } from './organization.ts';
 import { fraction, mix, pick } from '../random.ts';
-import { costWorkspaceId, endDay, makeCell, makeSeries } from './series.ts';
-import type { Cell, CostSeries, Meter, Workspace } from './series.ts';
+import {
+  costWorkspaceId,
+  endDay,
+  makeCell,
+  makeSeries,
+  type Cell,
+  type CostSeries,
+  type Meter,
+  type Workspace,
+} from './series.ts';
 
 /** The part of all workspaces and models that go together. */
 const USED_PAIRS = 0.15;
@@ -27,9 +34,7 @@ export function makeCells(
 ): Cell[] {
   const archived = workspaces.filter((workspace) => workspace.archivedAt !== null);
   const unbilled = usageOnlyCells(seed, workspaces, modelList);
-  if (scale.linesPerDay === null) {
-    return [...sparseCells(seed, scale, workspaces, modelList), ...unbilled];
-  }
+  if (scale.linesPerDay === null) return [...sparseCells(seed, scale, workspaces, modelList), ...unbilled];
   const open = workspaces.filter((workspace) => workspace.archivedAt === null);
   const wanted = Math.max(1, Math.ceil(scale.linesPerDay / TOKEN_KINDS.length));
   return [
@@ -87,9 +92,7 @@ function sparseCells(
 
 /** The first variant is always used, those that differ from it in one thing now and then, the others rarely. */
 function variantChance(variant: number, geo: number): number {
-  if (variant + geo === 0) {
-    return 1;
-  }
+  if (variant + geo === 0) return 1;
   return variant === 0 || geo === 0 ? 0.15 : 0.03;
 }
 
@@ -98,9 +101,7 @@ function kindChance(kind: TokenKind): number {
 }
 
 function geosOf(model: Model, unknown: boolean): string[] {
-  if (!model.hasGeo) {
-    return ['not_available'];
-  }
+  if (!model.hasGeo) return ['not_available'];
   return ['global', unknown ? 'eu' : 'us'];
 }
 
@@ -160,9 +161,7 @@ export function makeMeters(seed: number, scale: Scale, workspaces: readonly Work
     });
   };
   for (const [w, workspace] of workspaces.entries()) {
-    if (w % 2 === 1) {
-      add(workspace, 0.9, 5n, { description: 'Code Execution Usage', costType: 'code_execution' });
-    }
+    if (w % 2 === 1) add(workspace, 0.9, 5n, { description: 'Code Execution Usage', costType: 'code_execution' });
     if (w % 3 === 1) {
       add(workspace, 0.7, 8n, { description: 'Managed Agents Session Usage', costType: 'session_usage' });
     }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { NO_COUNTS } from './day.ts';
-import type { CostRow, Counts, UsageRow } from './day.ts';
+import { NO_COUNTS, type CostRow, type Counts, type UsageRow } from './day.ts';
 import { parseDay } from '../days.ts';
 import { DECIMALS, parseCents } from './money.ts';
 import type { Organization } from './organization.ts';
@@ -85,9 +84,7 @@ export function restateCost(rows: readonly CostRow[], change: Restatement, organ
       return [];
     case 'split': {
       const [from, to, ...others] = rows;
-      if (from === undefined || to === undefined) {
-        return [...rows];
-      }
+      if (from === undefined || to === undefined) return [...rows];
       const moved = change.amount === undefined ? from.units / 3n : parseCents(change.amount);
       return [{ ...from, units: from.units - moved }, { ...to, units: to.units + moved }, ...others];
     }
@@ -118,9 +115,7 @@ export function restateUsage(rows: readonly UsageRow[], change: Restatement, org
       return [];
     case 'split': {
       const [from, to, ...others] = rows;
-      if (from === undefined || to === undefined) {
-        return [...rows];
-      }
+      if (from === undefined || to === undefined) return [...rows];
       const moved = Math.floor(from.counts.output / 3);
       return [
         { ...from, counts: { ...from.counts, output: from.counts.output - moved } },

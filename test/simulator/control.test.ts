@@ -42,9 +42,7 @@ describe('the clock', () => {
       simulator.control.clock({ advanceHours: 1 });
     }
     totals.push(total('2026-11-12'));
-    for (const [index, amount] of totals.entries()) {
-      expect(amount).toBeGreaterThan(totals[index - 1] ?? 0n);
-    }
+    for (const [index, amount] of totals.entries()) expect(amount).toBeGreaterThan(totals[index - 1] ?? 0n);
     simulator.control.clock({ advanceDays: 5 });
     expect(total('2026-11-12')).toBe(totals.at(-1));
   });

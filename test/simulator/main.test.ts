@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -38,9 +37,7 @@ afterAll(() => rm(BUILT, { recursive: true, force: true }));
 
 const started: ChildProcess[] = [];
 afterEach(() => {
-  for (const child of started.splice(0)) {
-    child.kill('SIGKILL');
-  }
+  for (const child of started.splice(0)) child.kill('SIGKILL');
 });
 
 interface Output {
