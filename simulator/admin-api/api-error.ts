@@ -1,4 +1,4 @@
-import type { Misconduct } from '../conduct.ts';
+import type { Violation } from '../conduct.ts';
 
 const ERROR_TYPES = new Map([
   [400, 'invalid_request_error'],
@@ -14,25 +14,25 @@ const ERROR_TYPES = new Map([
   [529, 'overloaded_error'],
 ]);
 
-/** A request the API answers with an error; `misconduct` where a well-made client would never have sent it. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal';
+/** The Admin API answers a request with an error. `violation` is set if a polite client never sends such a request. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
   readonly status: number;
-  readonly misconduct: Misconduct | null;
+  readonly violation: Violation | null;
 
-  constructor(status: number, message: string, misconduct: Misconduct | null = null) {
+  constructor(status: number, message: string, violation: Violation | null = null) {
     super(message);
     this.status = status;
-    this.misconduct = misconduct;
+    this.violation = violation;
   }
 }
 
-/** The error type that goes with a status. */
+/** Anthropic's error type for an HTTP status. */
 export function errorTypeOf(status: number): string {
   return ERROR_TYPES.get(status) ?? 'api_error';
 }
 
-/** The body of an error reply; without `request_id` where none is given. */
+/** Anthropic's error envelope. It has no `request_id` field if `requestId` is null. */
 export function errorBody(type: string, message: string, requestId: string | null): string {
   return JSON.stringify({
     type: 'error',

@@ -1,6 +1,6 @@
 import type { Organization } from '../organization/organization.ts';
-import { Query } from './query.ts';
-import { Refusal } from './api-error.ts';
+import { Query, checkParameters } from './query.ts';
+import { ApiError } from './api-error.ts';
 import { costReport, usageReport, type ReportContext, type ReportPage } from './reports.ts';
 import type { Workspace } from '../organization/series.ts';
 
@@ -9,7 +9,7 @@ export type Endpoint = 'organization' | 'workspaces' | 'cost' | 'usage';
 export type Answer =
   { readonly kind: 'text'; readonly text: string } | { readonly kind: 'page'; readonly page: ReportPage };
 
-/** The paths there are; all of them answer GET only. */
+/** The paths of the Admin API that the simulator has. Each answers GET only. */
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
   ['/v1/organizations/me', 'organization'],
   ['/v1/organizations/workspaces', 'workspaces'],
@@ -21,24 +21,24 @@ const VERSIONS = new Set(['2023-01-01', '2023-06-01', '2026-10-21']);
 const NO_PARAMETERS: ReadonlySet<string> = new Set();
 const WORKSPACE_PARAMETERS = new Set(['limit', 'after_id', 'before_id', 'include_archived', 'include_default']);
 
-/** Refuses a missing or unknown `anthropic-version`. */
+/** Throws ApiError for a missing or unknown `anthropic-version`. */
 export function checkVersion(version: string | string[] | undefined): void {
-  if (version === undefined) throw new Refusal(400, 'anthropic-version: header is required');
+  if (version === undefined) throw new ApiError(400, 'anthropic-version: header is required');
   if (typeof version !== 'string' || !VERSIONS.has(version)) {
-    throw new Refusal(400, `anthropic-version: ${JSON.stringify(version)} is not a valid version`);
+    throw new ApiError(400, `anthropic-version: ${JSON.stringify(version)} is not a valid version`);
   }
 }
 
-/** What an endpoint answers to an authenticated request; throws a `Refusal` where it refuses. */
+/** The answer to an authenticated request. Throws ApiError. */
 export function answer(endpoint: Endpoint, parameters: URLSearchParams, context: ReportContext): Answer {
-  const { organization } = context.books;
-  if (organization.individual) throw new Refusal(404, 'Not Found');
+  const { organization } = context.ledger;
+  if (organization.individual) throw new ApiError(404, 'Not Found');
   switch (endpoint) {
     case 'organization':
-      new Query(parameters, NO_PARAMETERS);
-      return text({ id: organization.id, type: 'organization', name: organization.name });
+      checkParameters(parameters, NO_PARAMETERS);
+      return json({ id: organization.id, type: 'organization', name: organization.name });
     case 'workspaces':
-      return text(listWorkspaces(parameters, organization));
+      return json(listWorkspaces(parameters, organization));
     case 'cost':
       return { kind: 'page', page: costReport(parameters, context) };
     case 'usage':
@@ -64,10 +64,10 @@ function listWorkspaces(parameters: URLSearchParams, organization: Organization)
   const afterId = query.one('after_id');
   const beforeId = query.one('before_id');
   if (afterId !== undefined && beforeId !== undefined) {
-    throw new Refusal(400, 'Only one of after_id and before_id may be given');
+    throw new ApiError(400, 'Only one of after_id and before_id may be given');
   }
-  const end = beforeId === undefined ? listed.length : placeOf(listed, 'before_id', beforeId);
-  const start = afterId === undefined ? 0 : placeOf(listed, 'after_id', afterId) + 1;
+  const end = beforeId === undefined ? listed.length : indexOf(listed, 'before_id', beforeId);
+  const start = afterId === undefined ? 0 : indexOf(listed, 'after_id', afterId) + 1;
   const page =
     beforeId === undefined ? listed.slice(start, start + limit) : listed.slice(Math.max(0, end - limit), end);
   return {
@@ -78,14 +78,14 @@ function listWorkspaces(parameters: URLSearchParams, organization: Organization)
   };
 }
 
-function placeOf(listed: readonly Workspace[], parameter: string, id: string): number {
-  const place = listed.findIndex((workspace) => workspace.id === id);
-  if (place < 0) throw new Refusal(400, `${parameter}: No such workspace`);
-  return place;
+function indexOf(listed: readonly Workspace[], parameter: string, id: string): number {
+  const index = listed.findIndex((workspace) => workspace.id === id);
+  if (index < 0) throw new ApiError(400, `${parameter}: No such workspace`);
+  return index;
 }
 
 function workspaceObject(workspace: Workspace, organization: Organization): Record<string, unknown> {
-  const tagged = organization.workspaces.indexOf(workspace) % 2 === 1;
+  const isNewer = organization.workspaces.indexOf(workspace) % 2 === 1;
   return {
     id: workspace.id,
     type: 'workspace',
@@ -94,12 +94,12 @@ function workspaceObject(workspace: Workspace, organization: Organization): Reco
     archived_at: workspace.archivedAt,
     display_color: workspace.displayColor,
     data_residency: {
-      allowed_inference_geos: tagged ? ['global', 'us'] : 'unrestricted',
+      allowed_inference_geos: isNewer ? ['global', 'us'] : 'unrestricted',
       default_inference_geo: 'global',
       workspace_geo: 'us',
     },
-    // Newer fields: not every workspace has them.
-    ...(tagged
+    // Only some workspaces have the newer fields.
+    ...(isNewer
       ? {
           tags: { team: workspace.name.toLowerCase() },
           compartment_id: `cmpt_${workspace.id.slice(7)}`,
@@ -110,6 +110,6 @@ function workspaceObject(workspace: Workspace, organization: Organization): Reco
   };
 }
 
-function text(value: unknown): Answer {
+function json(value: unknown): Answer {
   return { kind: 'text', text: JSON.stringify(value) };
 }

@@ -1,31 +1,31 @@
 import { hashText, mix } from '../random.ts';
-import { Refusal } from './api-error.ts';
+import { ApiError } from './api-error.ts';
 
-/** Where a read goes on, and everything about it that must not change meanwhile. */
+/** Where a read continues, and what about it must not change between pages. */
 export interface Position {
-  /** The bucket to go on with, and how many of its rows were served. */
+  /** The bucket that the next page starts with, and how many of its rows earlier pages had. */
   readonly atMs: number;
   readonly offset: number;
   readonly endMs: number;
-  /** Decides the order of rows, so that a bucket split over pages keeps its order. */
+  /** Decides the order of rows, so that a bucket that is split over pages keeps its order. */
   readonly shuffleSeed: number;
-  /** The first page is 1. */
+  /** The number of the page. The first is 1. */
   readonly page: number;
 }
 
 const PREFIX = 'page_';
+const CHECKSUM_SEED = 0x70616765;
 
-/** An opaque token for a position, bound to the query by its identity. */
+/** An opaque token for a position. It is valid only for the query with this identity. */
 export function makePageToken(position: Position, identity: string): string {
   const fields = [position.atMs, position.offset, position.endMs, position.shuffleSeed, position.page];
   const content = [...fields, hashText(identity)].join('.');
   return PREFIX + Buffer.from(`${content}.${checksum(content)}`).toString('base64url');
 }
 
-/** The position in a token; refused when made up or bound to another query. */
+/** The position in a token. Throws ApiError for a token that the simulator never gave, or gave for another query. */
 export function readPageToken(token: string, identity: string): Position {
-  const fields = decode(token);
-  const [atMs, offset, endMs, shuffleSeed, page, bound] = fields ?? [];
+  const [atMs, offset, endMs, shuffleSeed, page, identityHash] = decode(token) ?? [];
   if (
     atMs === undefined ||
     offset === undefined ||
@@ -33,15 +33,15 @@ export function readPageToken(token: string, identity: string): Position {
     shuffleSeed === undefined ||
     page === undefined
   ) {
-    throw new Refusal(400, 'page: Invalid page token', 'page_token');
+    throw new ApiError(400, 'page: Invalid page token', 'page_token');
   }
-  if (bound !== hashText(identity)) {
-    throw new Refusal(400, 'page: The page token belongs to another query', 'page_token');
+  if (identityHash !== hashText(identity)) {
+    throw new ApiError(400, 'page: The page token belongs to another query', 'page_token');
   }
   return { atMs, offset, endMs, shuffleSeed, page };
 }
 
-/** The number of the page that a token stands for; null for a token that is not one of ours. */
+/** The number of the page that a token leads to: 1 without a token, null for an invalid one. */
 export function pageNumberOf(token: string | null): number | null {
   return token === null ? 1 : (decode(token)?.[4] ?? null);
 }
@@ -55,5 +55,5 @@ function decode(token: string): number[] | null {
 }
 
 function checksum(content: string): number {
-  return mix(hashText(content), 0x70616765);
+  return mix(hashText(content), CHECKSUM_SEED);
 }

@@ -1,7 +1,7 @@
-import type { Books } from '../organization/ledger.ts';
-import { renderDay, type CostGroup, type UsageGroup } from './rows.ts';
+import type { Ledger } from '../organization/ledger.ts';
+import { rowsByGrouping, type CostGroup, type UsageGroup } from './rows.ts';
 
-/** A reader that asks for lines asks for these, and one that asks for totals for none. */
+/** The groupings that Meterline reads: one for lines, and none for totals. */
 const GROUPINGS = {
   cost: [new Set<CostGroup>(['workspace_id', 'description']), new Set<CostGroup>()],
   usage: [
@@ -10,25 +10,25 @@ const GROUPINGS = {
   ],
 };
 
-/** So many rows stand together in one text. The texts are what is served in another order at each read. */
+/** How many rows are joined to one text. Each read shuffles these texts instead of single rows. */
 const ROWS_PER_BLOCK = 64;
 
 /**
- * Makes what days are answered with beforehand, so that a measurement of a reader does not measure this server. A day
- * that is restated or hidden later is made anew. Limits of rows per page count blocks from then on.
+ * Serializes the whole history beforehand, so that a measurement of a reader does not measure this server. A day that
+ * is restated or hidden later is made anew. From then on, limits of rows per page count blocks.
  */
-export function render(books: Books): void {
-  const { firstDay, startDay } = books.organization.scale;
+export function prerender(ledger: Ledger): void {
+  const { firstDay, startDay } = ledger.organization.scale;
   for (let day = firstDay; day <= startDay; day += 1) {
-    const texts = renderDay(books.day(day), GROUPINGS);
-    books.keepRendered(day, new Map([...texts].map(([key, rows]) => [key, inBlocks(rows)])));
+    const rows = rowsByGrouping(ledger.day(day), GROUPINGS);
+    ledger.setPrerendered(day, new Map([...rows].map(([key, texts]) => [key, inBlocks(texts)])));
   }
 }
 
 function inBlocks(rows: readonly string[]): string[] {
   const blocks: string[] = [];
   for (let at = 0; at < rows.length; at += ROWS_PER_BLOCK) {
-    // Through a buffer, so that it is one flat text and not a tree of the rows, which would be kept with it.
+    // A buffer makes it one flat text. Without it, V8 keeps a tree of the joined rows, and all of them with it.
     blocks.push(Buffer.from(rows.slice(at, at + ROWS_PER_BLOCK).join(',')).toString());
   }
   return blocks;

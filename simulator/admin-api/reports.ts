@@ -1,11 +1,11 @@
-import type { Books } from '../organization/ledger.ts';
+import type { Ledger } from '../organization/ledger.ts';
 import type { Clock } from '../clock.ts';
 import { DAY_MS, HOUR_MS, dayOf } from '../days.ts';
 import { makePageToken, readPageToken, type Position } from './page-token.ts';
 import { Query } from './query.ts';
 import { mix, shuffled } from '../random.ts';
-import { Refusal } from './api-error.ts';
-import { COST_GROUPS, USAGE_GROUPS, costResults, usageResults, type UsageGroup } from './rows.ts';
+import { ApiError } from './api-error.ts';
+import { COST_GROUPS, USAGE_GROUPS, costRows, usageRows, type UsageGroup } from './rows.ts';
 
 export interface Bucket {
   readonly startMs: number;
@@ -17,28 +17,29 @@ export interface ReportPage {
   readonly buckets: readonly Bucket[];
   readonly hasMore: boolean;
   readonly nextPage: string | null;
-  /** The token that leads to this very page. */
+  /** The token of this page itself. The fault `cyclic_page` serves it as the next one. */
   readonly ownToken: string;
 }
 
-/** Limits of the simulator's own, to force small pages; null for none. */
+/** Limits that only the simulator has, to force small pages. Null means no limit. */
 export interface Paging {
   maxBucketsPerPage: number | null;
   maxRowsPerPage: number | null;
-  /** The usage report refuses a higher `limit` when three or more dimensions are grouped by. */
+  /** The usage report refuses a higher `limit` if the query groups by three or more dimensions. */
   maxWideUsageLimit: number | null;
 }
 
 export type PagingChange = { [Limit in keyof Paging]?: Paging[Limit] | undefined };
 
 export interface ReportContext {
-  readonly books: Books;
+  readonly ledger: Ledger;
   readonly clock: Clock;
   readonly paging: Paging;
-  /** Differs at every read. */
+  /** Decides the order of rows. It differs from request to request. */
   readonly shuffleSeed: number;
 }
 
+/** The width of a bucket, and how many of them a page may have. */
 interface Width {
   readonly ms: number;
   readonly defaultLimit: number;
@@ -50,7 +51,7 @@ interface Read {
   readonly token: string | undefined;
   readonly width: Width;
   readonly limit: number;
-  readonly results: (startMs: number) => readonly string[];
+  readonly rowsOf: (startMs: number) => readonly string[];
 }
 
 const DAILY: Width = { ms: DAY_MS, defaultLimit: 7, maxLimit: 31 };
@@ -79,11 +80,11 @@ export function costReport(parameters: URLSearchParams, context: ReportContext):
   query.choice('bucket_width', ['1d'], '1d');
   const groups = query.groupBy(COST_GROUPS);
   return readPage(query, context, {
-    identity: `cost ${context.books.organization.id} ${query.identity()}`,
+    identity: `cost ${context.ledger.organization.id} ${query.identity()}`,
     token: query.one('page'),
     width: DAILY,
     limit: query.limit(DAILY.defaultLimit, DAILY.maxLimit),
-    results: (startMs) => costResults(context.books.day(dayOf(startMs)), groups),
+    rowsOf: (startMs) => costRows(context.ledger.day(dayOf(startMs)), groups),
   });
 }
 
@@ -95,7 +96,7 @@ export function usageReport(parameters: URLSearchParams, context: ReportContext)
   const limit = query.limit(width.defaultLimit, width.maxLimit);
   const { maxWideUsageLimit } = context.paging;
   if (maxWideUsageLimit !== null && groups.size >= WIDE_GROUPING && limit > maxWideUsageLimit) {
-    throw new Refusal(400, `limit: At most ${maxWideUsageLimit} buckets with this many group_by[] dimensions`);
+    throw new ApiError(400, `limit: At most ${maxWideUsageLimit} buckets with this many group_by[] dimensions`);
   }
   const filter = new Map(
     [...USAGE_FILTERS].flatMap(([name, group]): [UsageGroup, readonly string[]][] => {
@@ -104,17 +105,17 @@ export function usageReport(parameters: URLSearchParams, context: ReportContext)
     }),
   );
   return readPage(query, context, {
-    identity: `usage ${context.books.organization.id} ${query.identity()}`,
+    identity: `usage ${context.ledger.organization.id} ${query.identity()}`,
     token: query.one('page'),
     width,
     limit,
-    results: (startMs) => {
+    rowsOf: (startMs) => {
       const day = dayOf(startMs);
-      // What today has so far lies in the hours that have begun.
+      // Today has rows only in the hours that have begun.
       const hours = day === context.clock.today() ? context.clock.hoursBegun() : 24;
       const parts = width.ms === DAY_MS ? 1 : (hours * HOUR_MS) / width.ms;
       const index = width.ms === DAY_MS ? 0 : (startMs - day * DAY_MS) / width.ms;
-      return index < parts ? usageResults(context.books.day(day), groups, filter, { index, parts }) : [];
+      return index < parts ? usageRows(context.ledger.day(day), groups, filter, { index, parts }) : [];
     },
   });
 }
@@ -135,14 +136,14 @@ function readPage(query: Query, context: ReportContext, read: Read): ReportPage 
   };
 }
 
-/** Takes buckets until the page is full; the last one may be cut and goes on on the next page. */
+/** Fills a page with buckets. The next page continues the last one if not all of its rows fit. */
 function fill(position: Position, read: Read, paging: Paging): { buckets: Bucket[]; next: Position | null } {
   const maxBuckets = Math.min(read.limit, paging.maxBucketsPerPage ?? read.limit);
   let rowsLeft = paging.maxRowsPerPage ?? Number.POSITIVE_INFINITY;
   let { atMs, offset } = position;
   const buckets: Bucket[] = [];
   while (atMs < position.endMs && buckets.length < maxBuckets && rowsLeft > 0) {
-    const all = shuffled(read.results(atMs), mix(position.shuffleSeed, atMs / read.width.ms));
+    const all = shuffled(read.rowsOf(atMs), mix(position.shuffleSeed, atMs / read.width.ms));
     const rows = all.slice(offset, offset + rowsLeft);
     buckets.push({ startMs: atMs, endMs: atMs + read.width.ms, rows });
     rowsLeft -= rows.length;
@@ -158,11 +159,11 @@ function fill(position: Position, read: Read, paging: Paging): { buckets: Bucket
 
 function range(query: Query, clock: Clock, width: Width): { startMs: number; endMs: number } {
   const startingAt = query.instant('starting_at');
-  if (startingAt === undefined) throw new Refusal(400, 'starting_at: Field required');
+  if (startingAt === undefined) throw new ApiError(400, 'starting_at: Field required');
   const snap = (ms: number): number => Math.floor(ms / width.ms) * width.ms;
   const startMs = snap(startingAt);
   const endMs = snap(query.instant('ending_at') ?? clock.nowMs());
-  if (endMs <= startMs) throw new Refusal(400, 'Invalid date range: ending date must be after starting date');
-  // The present bucket is the last one there is.
+  if (endMs <= startMs) throw new ApiError(400, 'Invalid date range: ending date must be after starting date');
+  // No bucket lies after the present one.
   return { startMs, endMs: Math.min(endMs, snap(clock.nowMs()) + width.ms) };
 }

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { Endpoint } from '../admin-api/endpoints.ts';
 import { restatementSchema } from '../organization/restatements.ts';
 
-export const FAULT_KINDS = [
+/** Faults of the reply: its status, its headers or the form of its body. */
+const REPLY_FAULTS = [
   'status',
   'rate_limited',
   'unauthorized',
@@ -13,14 +14,11 @@ export const FAULT_KINDS = [
   'html_error',
   'html_ok',
   'truncated_json',
-  'cut_short',
-  'reset',
-  'stall_headers',
-  'stall_body',
-  'drip',
-  'huge_page',
-  'gzip_bomb',
   'wrong_shape',
+  'elsewhere',
+] as const;
+/** Faults of what a report page says. */
+const PAGE_FAULTS = [
   'cyclic_page',
   'null_page',
   'duplicate_lines',
@@ -28,47 +26,61 @@ export const FAULT_KINDS = [
   'missing_bucket',
   'bad_amount',
   'odd_fields',
-  'moving_day',
-  'hold',
-  'elsewhere',
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+/** Faults of how the body goes over the wire. */
+const DELIVERY_FAULTS = [
+  'cut_short',
+  'reset',
+  'stall_headers',
+  'stall_body',
+  'drip',
+  'huge_page',
+  'gzip_bomb',
+] as const;
+/** Faults of when something happens. */
+const TIMING_FAULTS = ['moving_day', 'hold'] as const;
 
-/** What goes wrong, for which requests, and how often. */
+export const FAULT_KINDS = [...REPLY_FAULTS, ...PAGE_FAULTS, ...DELIVERY_FAULTS, ...TIMING_FAULTS] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+export type DeliveryFault = (typeof DELIVERY_FAULTS)[number];
+
+/** What goes wrong, for which requests, and how often. A request must match every condition that is given. */
 export const faultSchema = z.strictObject({
   kind: z.enum(FAULT_KINDS),
-  /** Which requests: all of those given must hold. */
   path: z.string().optional(),
   report: z.enum(['organization', 'workspaces', 'cost', 'usage']).optional(),
-  /** The number of the page within its read, the first being 1. */
+  /** The number of the page within its read. The first is 1. */
   page: z.int().positive().optional(),
   key: z.string().optional(),
   /** Only reads with (true) or without (false) a `group_by[]`. */
   grouped: z.boolean().optional(),
-  /** So many matching requests pass unharmed first. */
+  /** How many matching requests are served normally first. */
   after: z.int().nonnegative().default(0),
-  /** For so many matching requests; `always` until cleared. */
+  /** How many matching requests the fault affects. `always` lasts until the fault is cleared. */
   times: z.union([z.int().positive(), z.literal('always')]).default(1),
   /** For `status`, `html_error`, `no_request_id` and `unknown_error_type`. */
   status: z.int().min(400).max(599).optional(),
-  /** For `rate_limited` and `status`: sent as it is; `date:5` becomes the HTTP date five seconds from now. Absent where left out. */
+  /** For `rate_limited` and `status`. `date:5` becomes the HTTP date five seconds from now, other text is sent as given. */
   retryAfter: z
     .union([z.string(), z.number()])
     .transform((value) => String(value))
     .optional(),
-  /** For `rate_limited`: the value of `anthropic-ratelimit-requests-reset`. */
+  /** For `rate_limited` and `status`: the value of `anthropic-ratelimit-requests-reset`. */
   rateLimitReset: z.string().optional(),
-  /** For `huge_page` and `gzip_bomb`: how large the body is once unpacked. */
+  /** For `huge_page` and `gzip_bomb`: the size of the unpacked body. */
   bytes: z.int().positive().optional(),
-  /** Only pages of a report that hold one of these days (YYYY-MM-DD); of `lost_line`, `bad_amount` and `odd_fields`, it is the first line of the first of them. */
+  /**
+   * Only report pages that hold one of these days (YYYY-MM-DD). `lost_line`, `bad_amount` and `odd_fields` change the
+   * first line of the first of them.
+   */
   days: z.array(z.iso.date()).optional(),
   /** For `drip`. */
   bytesPerSecond: z.number().positive().default(1),
   /** For `redirect`. */
   location: z.string().default('http://127.0.0.1:9/elsewhere'),
-  /** For `bad_amount`: a text is sent as a JSON string, a number as a JSON number. */
+  /** For `bad_amount`: a string is sent as a JSON string, a number as a JSON number. */
   amount: z.union([z.string(), z.number()]).default('NaN'),
-  /** For `elsewhere`: what answers in Anthropic's place, with nothing of Anthropic's own. */
+  /** For `elsewhere`: the reply of something that answers in Anthropic's place, without Anthropic's headers. */
   reply: z
     .strictObject({
       status: z.int().min(200).max(599),
@@ -76,11 +88,11 @@ export const faultSchema = z.strictObject({
       body: z.string().default(''),
     })
     .optional(),
-  /** For `odd_fields`: JSON of fields, with commas between, with which the row ends. Where a name comes twice, the last one counts. */
+  /** For `odd_fields`: JSON fields, separated by commas, added at the end of a row. A repeated name overrides the first. */
   fields: z.string().default('"odd":null'),
-  /** For `status` and the others that answer with an error: the message in it. */
+  /** For the faults that answer with an error: its message. */
   message: z.string().optional(),
-  /** For `moving_day`: the reply is right as of then, and this correction is made before any other request is answered. */
+  /** For `moving_day`: a correction that follows this reply and precedes every other one. */
   restatement: restatementSchema.optional(),
 });
 
@@ -90,12 +102,14 @@ export type Fault = z.output<typeof faultSchema>;
 export interface ArmedFault {
   id: number;
   fault: Fault;
-  /** How many requests matched, and how many of them were harmed. */
+  /** How many requests matched. */
   seen: number;
+  /** How many requests the fault affected. */
   fired: number;
 }
 
-export interface FaultTarget {
+/** What a fault's conditions look at in a request. */
+interface FaultTarget {
   readonly path: string;
   readonly endpoint: Endpoint;
   readonly page: number | null;
@@ -103,22 +117,13 @@ export interface FaultTarget {
   readonly grouped: boolean;
 }
 
-const PAGE_FAULTS: ReadonlySet<FaultKind> = new Set([
-  'cyclic_page',
-  'null_page',
-  'duplicate_lines',
-  'lost_line',
-  'missing_bucket',
-  'bad_amount',
-  'odd_fields',
-]);
-
-/** The faults that are armed, in the order in which they were. */
+/** The armed faults, oldest first. */
 export class Faults {
   #armed: ArmedFault[] = [];
   #count = 0;
   #held: (() => void)[] = [];
 
+  /** Throws ZodError. */
   arm(input: FaultInput): ArmedFault {
     const fault = faultSchema.parse(input);
     this.#count += 1;
@@ -127,26 +132,25 @@ export class Faults {
     return { ...armed };
   }
 
-  /** Disarms every fault, and lets go of what `hold` held. */
+  /** Disarms every fault and sends the replies that `hold` kept back. */
   clear(): void {
     this.#armed = [];
-    for (const release of this.#held.splice(0)) release();
+    for (const send of this.#held.splice(0)) send();
   }
 
-  /** Keeps a finished reply, which goes out once the faults are cleared. */
-  hold(release: () => void): void {
-    this.#held.push(release);
+  /** Keeps a finished reply back until the faults are cleared. */
+  hold(send: () => void): void {
+    this.#held.push(send);
   }
 
   list(): ArmedFault[] {
     return this.#armed.map((armed) => ({ ...armed }));
   }
 
-  /** The fault that this request suffers, if any: the first one armed that is not used up. */
+  /** The fault that affects this request: the oldest match that is not used up. Counts the request for every match. */
   take(target: FaultTarget): Fault | null {
     let taken: Fault | null = null;
-    for (const armed of this.#armed) {
-      if (!matches(armed.fault, target)) continue;
+    for (const armed of this.#armed.filter(({ fault }) => matches(fault, target))) {
       armed.seen += 1;
       const { after, times } = armed.fault;
       if (taken === null && armed.seen > after && (times === 'always' || armed.fired < times)) {
@@ -166,7 +170,7 @@ function matches(fault: Fault, target: FaultTarget): boolean {
     (fault.page === undefined || fault.page === target.page) &&
     (fault.key === undefined || fault.key === target.key) &&
     (fault.grouped === undefined || fault.grouped === target.grouped) &&
-    (isReport || !PAGE_FAULTS.has(fault.kind)) &&
+    (isReport || !PAGE_FAULTS.some((kind) => kind === fault.kind)) &&
     (fault.kind !== 'bad_amount' || target.endpoint === 'cost')
   );
 }

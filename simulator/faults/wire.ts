@@ -4,14 +4,16 @@ import type { Fault } from './faults.ts';
 import type { Reply } from './reply.ts';
 
 const MEBIBYTE = 1_048_576;
+const HUGE_PAGE_BYTES = 50 * MEBIBYTE;
+const GZIP_BOMB_BYTES = 256 * MEBIBYTE;
 const CHUNK = Buffer.alloc(65_536, ' ');
 
-/** Sends a reply in the way its delivery says; returns how many bytes of body went out, as far as is known at once. */
+/** Sends a reply as its `delivery` says. Returns the bytes of body that it sent, or will send, unless the client leaves. */
 export function deliver(response: ServerResponse, reply: Reply, fault: Fault | null): number {
   const body = Buffer.from(reply.body);
   const half = body.subarray(0, Math.floor(body.length / 2));
-  const head = (length: number | null): void => {
-    response.writeHead(reply.status, length === null ? reply.headers : { ...reply.headers, 'content-length': length });
+  const head = (length: number): void => {
+    response.writeHead(reply.status, { ...reply.headers, 'content-length': length });
   };
   switch (reply.delivery) {
     case 'whole':
@@ -36,16 +38,16 @@ export function deliver(response: ServerResponse, reply: Reply, fault: Fault | n
       head(body.length);
       drip(response, body, fault?.bytesPerSecond ?? 1);
       return body.length;
-    case 'padded': {
-      const size = Math.max(fault?.bytes ?? 50 * MEBIBYTE, body.length);
+    case 'huge_page': {
+      const size = Math.max(fault?.bytes ?? HUGE_PAGE_BYTES, body.length);
       head(size);
-      // White space before the last brace: valid JSON, only very long.
+      // White space before the last brace keeps it valid JSON.
       response.write(body.subarray(0, -1));
       pad(response, size - body.length, body.subarray(-1));
       return size;
     }
     case 'gzip_bomb': {
-      const bomb = gzipBomb(body, fault?.bytes ?? 256 * MEBIBYTE);
+      const bomb = gzipBomb(body, fault?.bytes ?? GZIP_BOMB_BYTES);
       head(bomb.length);
       response.end(bomb);
       return bomb.length;
@@ -85,7 +87,7 @@ function pad(response: ServerResponse, bytes: number, end: Buffer): void {
   more();
 }
 
-/** Many gzip members in a row: a reader unpacks them as one body of `bytes` bytes. */
+/** Repeats one small gzip member until the body that a reader unpacks has `bytes` bytes. */
 function gzipBomb(body: Buffer, bytes: number): Buffer {
   const filler = gzipSync(Buffer.alloc(MEBIBYTE, ' '), { level: 9 });
   const members = Array.from({ length: Math.ceil(bytes / MEBIBYTE) }, () => filler);

@@ -5,10 +5,10 @@ export interface Model {
   readonly label: string;
   readonly inputCentsPerMillion: bigint;
   readonly outputCentsPerMillion: bigint;
-  /** Models with a choice of inference geography report `global` or `us`; the others `not_available`. */
+  /** A model with a choice of inference geography reports `global` or `us`, another one `not_available`. */
   readonly hasGeo: boolean;
-  /** The oldest models' cost rows have no `inference_geo` field at all. */
-  readonly legacy: boolean;
+  /** The cost rows of the oldest models have no `inference_geo` field at all. */
+  readonly isLegacy: boolean;
 }
 
 export type TokenKey = 'uncached' | 'output' | 'cacheRead' | 'cache5m' | 'cache1h';
@@ -17,14 +17,14 @@ export interface TokenKind {
   readonly key: TokenKey;
   readonly type: string;
   readonly label: string;
-  /** Tokens on a usual weekday, before a cell's own weight. */
+  /** Tokens on a usual weekday, for a series of weight 1. */
   readonly usual: number;
   readonly unitsPerToken: (model: Model) => bigint;
 }
 
 const UNITS_PER_CENT_PER_MILLION = UNITS_PER_CENT / 1_000_000n;
 
-/** The five kinds of tokens that are counted and billed. */
+/** The five kinds of tokens that Anthropic counts and bills. */
 export const TOKEN_KINDS: readonly TokenKind[] = [
   {
     key: 'uncached',
@@ -77,7 +77,7 @@ const KNOWN_MODELS: readonly Model[] = [
 
 const WORKSPACE_NAMES = ['Production', 'Research', 'Support Agents', 'Data Pipeline', 'Evaluation', 'Internal Tools'];
 
-/** The first `count` models: real names first, then numbered ones. */
+/** `count` models: real names first, then numbered ones. */
 export function models(count: number): Model[] {
   return Array.from(
     { length: count },
@@ -85,16 +85,15 @@ export function models(count: number): Model[] {
   );
 }
 
-/** A later snapshot of a model: another id, the same prices. */
+/** A later snapshot of a model, with another id and the same prices. */
 export function snapshot(base: Model, suffix: string): Model {
-  return { ...base, id: `${base.id}-${suffix}`, label: `${base.label} (${suffix})`, legacy: false };
+  return { ...base, id: `${base.id}-${suffix}`, label: `${base.label} (${suffix})`, isLegacy: false };
 }
 
-/** A workspace's name by its place in the organization. */
 export function workspaceName(index: number): string {
   return WORKSPACE_NAMES[index] ?? `Workspace ${index + 1}`;
 }
 
-function model(id: string, label: string, input: bigint, output: bigint, hasGeo: boolean, legacy = false): Model {
-  return { id, label, inputCentsPerMillion: input, outputCentsPerMillion: output, hasGeo, legacy };
+function model(id: string, label: string, input: bigint, output: bigint, hasGeo: boolean, isLegacy = false): Model {
+  return { id, label, inputCentsPerMillion: input, outputCentsPerMillion: output, hasGeo, isLegacy };
 }

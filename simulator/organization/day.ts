@@ -1,19 +1,25 @@
-import type { TokenKey } from './catalog.ts';
 import { formatDay } from '../days.ts';
-import { UNITS_PER_CENT } from './money.ts';
-import { newcomers, type Organization } from './organization.ts';
 import { fraction, mix } from '../random.ts';
-import type { Cell, CostSeries, Meter } from './series.ts';
+import type { TokenKey } from './catalog.ts';
+import { UNITS_PER_CENT } from './money.ts';
+import { newSeriesOf, type Organization } from './organization.ts';
+import type { CostSeries, Meter, UsageSeries } from './series.ts';
 
 export interface CostRow {
   readonly series: CostSeries;
+  /** The amount, see money.ts. */
   readonly units: bigint;
 }
 
-export type Counts = Readonly<Record<TokenKey | 'searches', number>>;
+export const COUNT_NAMES = ['uncached', 'output', 'cacheRead', 'cache5m', 'cache1h', 'searches'] as const;
+export type CountName = TokenKey | 'searches';
+export type Counts = Readonly<Record<CountName, number>>;
 
 export interface UsageRow {
-  readonly cell: Pick<Cell, 'workspaceId' | 'model' | 'serviceTier' | 'contextWindow' | 'inferenceGeo' | 'hash'>;
+  readonly series: Pick<
+    UsageSeries,
+    'workspaceId' | 'model' | 'serviceTier' | 'contextWindow' | 'inferenceGeo' | 'apiKeyIds' | 'hash'
+  >;
   readonly counts: Counts;
 }
 
@@ -25,42 +31,62 @@ export interface DayData {
 export const NO_COUNTS: Counts = { uncached: 0, output: 0, cacheRead: 0, cache5m: 0, cache1h: 0, searches: 0 };
 export const EMPTY_DAY: DayData = { cost: [], usage: [] };
 
-const WEEKDAY_RHYTHM = [0.2, 1, 1.05, 1.1, 1.05, 1, 0.35];
+/** Use on each day of the week, from Sunday on, relative to a usual weekday. */
+const WEEKDAY_FACTORS = [0.2, 1, 1.05, 1.1, 1.05, 1, 0.35];
 const HOLIDAYS = ['-12-25', '-01-01'];
 const SERIES_LIFE_DAYS = 14;
+/** The share of Sundays without any use. */
 const QUIET_SUNDAYS = 0.45;
-/** A day is never quite complete before its end: at 23:00 it has 24 of 25 parts. */
+/** One more than its hours: a day that is still going on never has all of its counts. */
 const PARTS_OF_A_DAY = 25;
 
-/** Everything that happened on a day; `hoursBegun` (1 to 24) is given for a day that is still going on. */
+/** Everything that happened on a day. `hoursBegun` is 1 to 24 for a day that is still going on, null for a past one. */
 export function generateDay(organization: Organization, day: number, hoursBegun: number | null): DayData {
   if (day < organization.scale.firstDay || isQuiet(organization, day)) return EMPTY_DAY;
+  const { seed, scale } = organization;
+  const factor = scale.linesPerDay === null ? weekdayFactor(day) : 1;
   const soFar = (final: number): number =>
     hoursBegun === null ? final : Math.floor((final * hoursBegun) / PARTS_OF_A_DAY);
-  const { seed } = organization;
-  const rhythm = organization.scale.linesPerDay === null ? rhythmOf(day) : 1;
+  const context = { seed, day, factor, soFar };
+  const { usageSeries, meters } = activeOn(organization, day);
   const cost: CostRow[] = [];
   const usage: UsageRow[] = [];
   const searches = new Map<string | null, number>();
-  const { cells, meters } = activeOn(organization, day);
-  for (const cell of cells) {
-    if (day >= cell.endDay || fraction(seed, cell.hash, day, 1) >= cell.presence) continue;
-    const counts: Record<TokenKey | 'searches', number> = { ...NO_COUNTS };
-    for (const [index, rate] of cell.rates.entries()) {
-      const count = soFar(Math.floor(rate.usual * rhythm * (0.6 + 0.8 * fraction(seed, cell.hash, day, 2, index))));
-      counts[rate.kind.key] = count;
-      if (rate.series !== null && count > 0) {
-        cost.push({ series: rate.series, units: BigInt(count) * rate.unitsPerToken });
-      }
-    }
-    counts.searches = soFar(Math.floor(cell.searchesUsual * rhythm * (0.5 + fraction(seed, cell.hash, day, 3))));
-    searches.set(cell.workspaceId, (searches.get(cell.workspaceId) ?? 0) + counts.searches);
-    if (Object.values(counts).some((count) => count > 0)) usage.push({ cell, counts });
+  for (const series of usageSeries) {
+    if (day >= series.endDay || fraction(seed, series.hash, day, 1) >= series.dailyChance) continue;
+    const counts = countsOf(series, context);
+    searches.set(series.workspaceId, (searches.get(series.workspaceId) ?? 0) + counts.searches);
+    cost.push(...tokenRows(series, counts));
+    if (COUNT_NAMES.some((name) => counts[name] > 0)) usage.push({ series, counts });
   }
-  return {
-    cost: [...cost, ...searchRows(organization, searches), ...meterRows(meters, seed, day, rhythm, soFar)],
-    usage,
-  };
+  return { cost: [...cost, ...searchRows(organization, searches), ...meterRows(meters, context)], usage };
+}
+
+/** What the amounts of a day depend on besides their series. */
+interface DayContext {
+  readonly seed: number;
+  readonly day: number;
+  readonly factor: number;
+  /** The part of a final count that a day has reached. */
+  readonly soFar: (final: number) => number;
+}
+
+function countsOf(series: UsageSeries, { seed, day, factor, soFar }: DayContext): Counts {
+  const counts: Record<CountName, number> = { ...NO_COUNTS };
+  for (const [index, rate] of series.rates.entries()) {
+    const spread = 0.6 + 0.8 * fraction(seed, series.hash, day, 2, index);
+    counts[rate.kind.key] = soFar(Math.floor(rate.usual * factor * spread));
+  }
+  const spread = 0.5 + fraction(seed, series.hash, day, 3);
+  counts.searches = soFar(Math.floor(series.searchesUsual * factor * spread));
+  return counts;
+}
+
+function tokenRows(series: UsageSeries, counts: Counts): CostRow[] {
+  return series.rates.flatMap(({ kind, unitsPerToken, series: costSeries }) => {
+    const count = counts[kind.key];
+    return costSeries === null || count === 0 ? [] : [{ series: costSeries, units: BigInt(count) * unitsPerToken }];
+  });
 }
 
 /** A web search costs one cent. */
@@ -71,46 +97,51 @@ function searchRows(organization: Organization, searches: ReadonlyMap<string | n
   });
 }
 
-function meterRows(
-  meters: readonly Meter[],
-  seed: number,
-  day: number,
-  rhythm: number,
-  soFar: (final: number) => number,
-): CostRow[] {
+function meterRows(meters: readonly Meter[], { seed, day, factor, soFar }: DayContext): CostRow[] {
   return meters.flatMap((meter) => {
     const { hash } = meter.series;
-    if (day >= meter.endDay || fraction(seed, hash, day, 4) >= meter.presence) return [];
-    const final = meter.usualSeconds * rhythm * (0.4 + fraction(seed, hash, day, 5));
+    if (day >= meter.endDay || fraction(seed, hash, day, 4) >= meter.dailyChance) return [];
+    const final = meter.usualSeconds * factor * (0.4 + fraction(seed, hash, day, 5));
     const seconds = soFar(Math.floor(final));
     return seconds === 0 ? [] : [{ series: meter.series, units: BigInt(seconds) * meter.unitsPerSecond }];
   });
 }
 
-/** What stands, what is new on this day, and what was new in the last days and may still be in use. */
-function activeOn(organization: Organization, day: number): { cells: Cell[]; meters: Meter[] } {
-  const cells = [...organization.cells];
+/** The series that may be in use on a day: the standing ones, and those that began on this day or shortly before. */
+function activeOn(organization: Organization, day: number): { usageSeries: UsageSeries[]; meters: Meter[] } {
+  const usageSeries = [...organization.usageSeries];
   const meters = [...organization.meters];
   for (let birthDay = Math.max(organization.scale.firstDay, day - SERIES_LIFE_DAYS); birthDay <= day; birthDay += 1) {
-    const born = newcomers(organization, birthDay);
-    const certain = birthDay === day ? { presence: 1 } : {};
-    cells.push(...born.cells.map((cell) => ({ ...cell, ...certain })));
+    const born = newSeriesOf(organization, birthDay);
+    const certain = birthDay === day ? { dailyChance: 1 } : {};
+    usageSeries.push(...born.usageSeries.map((series) => ({ ...series, ...certain })));
     meters.push(...born.meters.map((meter) => ({ ...meter, ...certain })));
   }
-  return { cells, meters };
+  return { usageSeries, meters };
+}
+
+export function mapCounts(counts: Counts, map: (count: number, name: CountName) => number): Counts {
+  return {
+    uncached: map(counts.uncached, 'uncached'),
+    output: map(counts.output, 'output'),
+    cacheRead: map(counts.cacheRead, 'cacheRead'),
+    cache5m: map(counts.cache5m, 'cache5m'),
+    cache1h: map(counts.cache1h, 'cache1h'),
+    searches: map(counts.searches, 'searches'),
+  };
 }
 
 function isQuiet(organization: Organization, day: number): boolean {
   if (organization.scale.linesPerDay !== null) return false;
-  const sunday = weekday(day) === 0 && mix(organization.seed, 50, day) % 100 < QUIET_SUNDAYS * 100;
-  return sunday || HOLIDAYS.includes(formatDay(day).slice(4));
+  const isQuietSunday = weekdayOf(day) === 0 && mix(organization.seed, 50, day) % 100 < QUIET_SUNDAYS * 100;
+  return isQuietSunday || HOLIDAYS.includes(formatDay(day).slice(4));
 }
 
-function rhythmOf(day: number): number {
-  return WEEKDAY_RHYTHM[weekday(day)] ?? 1;
+function weekdayFactor(day: number): number {
+  return WEEKDAY_FACTORS[weekdayOf(day)] ?? 1;
 }
 
 /** 0 for Sunday: 1970-01-01 was a Thursday. */
-function weekday(day: number): number {
+function weekdayOf(day: number): number {
   return (day + 4) % 7;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Books } from './ledger.ts';
-import type { Counts } from './day.ts';
 import { formatDay, parseDay } from '../days.ts';
+import type { Counts } from './day.ts';
+import type { Ledger } from './ledger.ts';
 import { formatCents, formatDollars } from './money.ts';
 
 export interface CostLedgerLine {
@@ -20,13 +20,7 @@ export interface CostLedgerLine {
   amount_usd: string;
 }
 
-export interface UsageLedgerLine {
-  day: string;
-  workspace_id: string | null;
-  model: string;
-  service_tier: string;
-  context_window: string;
-  inference_geo: string;
+interface CountFields {
   uncached_input_tokens: number;
   output_tokens: number;
   cache_read_input_tokens: number;
@@ -35,6 +29,16 @@ export interface UsageLedgerLine {
   web_search_requests: number;
 }
 
+export interface UsageLedgerLine extends CountFields {
+  day: string;
+  workspace_id: string | null;
+  model: string;
+  service_tier: string;
+  context_window: string;
+  inference_geo: string;
+}
+
+/** Which lines: `from` and `to` are days and both count. */
 export const ledgerQuerySchema = z.strictObject({
   report: z.enum(['cost', 'usage']),
   from: z.string(),
@@ -42,10 +46,12 @@ export const ledgerQuerySchema = z.strictObject({
   organization: z.string().optional(),
 });
 
-/** Every cost line from `from` to `to` (both inclusive), from the model itself and not from served pages. */
-export function costLedger(books: Books, from: string, to: string): CostLedgerLine[] {
-  return days(from, to).flatMap((day) =>
-    books.day(day).cost.map(({ series, units }) => ({
+export type LedgerQuery = z.input<typeof ledgerQuerySchema>;
+
+/** The cost lines that a client must end up with. They come from the model, so a mistake in serving pages shows. */
+export function costLines(ledger: Ledger, range: LedgerQuery): CostLedgerLine[] {
+  return daysOf(range).flatMap((day) =>
+    ledger.day(day).cost.map(({ series, units }) => ({
       day: formatDay(day),
       workspace_id: series.workspaceId,
       description: series.description,
@@ -64,31 +70,21 @@ export function costLedger(books: Books, from: string, to: string): CostLedgerLi
 }
 
 /** The same for token counts, by workspace, model, service tier, context window and inference geography. */
-export function usageLedger(books: Books, from: string, to: string): UsageLedgerLine[] {
-  return days(from, to).flatMap((day) =>
-    books.day(day).usage.map(({ cell, counts }) => ({
+export function usageLines(ledger: Ledger, range: LedgerQuery): UsageLedgerLine[] {
+  return daysOf(range).flatMap((day) =>
+    ledger.day(day).usage.map(({ series, counts }) => ({
       day: formatDay(day),
-      workspace_id: cell.workspaceId,
-      model: cell.model,
-      service_tier: cell.serviceTier,
-      context_window: cell.contextWindow,
-      inference_geo: cell.inferenceGeo,
+      workspace_id: series.workspaceId,
+      model: series.model,
+      service_tier: series.serviceTier,
+      context_window: series.contextWindow,
+      inference_geo: series.inferenceGeo,
       ...countFields(counts),
     })),
   );
 }
 
-function countFields(
-  counts: Counts,
-): Pick<
-  UsageLedgerLine,
-  | 'uncached_input_tokens'
-  | 'output_tokens'
-  | 'cache_read_input_tokens'
-  | 'cache_creation_5m'
-  | 'cache_creation_1h'
-  | 'web_search_requests'
-> {
+function countFields(counts: Counts): CountFields {
   return {
     uncached_input_tokens: counts.uncached,
     output_tokens: counts.output,
@@ -99,7 +95,7 @@ function countFields(
   };
 }
 
-function days(from: string, to: string): number[] {
+function daysOf({ from, to }: LedgerQuery): number[] {
   const first = parseDay(from);
   return Array.from({ length: Math.max(0, parseDay(to) - first + 1) }, (_, index) => first + index);
 }

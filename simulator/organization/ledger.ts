@@ -1,86 +1,94 @@
 import type { Clock } from '../clock.ts';
-import { EMPTY_DAY, generateDay, type DayData } from './day.ts';
 import { formatDay, parseDay } from '../days.ts';
+import { ControlError } from '../errors.ts';
+import { TWO_TO_32 } from '../random.ts';
+import { EMPTY_DAY, generateDay, type DayData } from './day.ts';
 import type { Organization } from './organization.ts';
 import {
   latenessSchema,
   restateCost,
-  restatementSchema,
   restateUsage,
+  restatementSchema,
   type Lateness,
   type LatenessInput,
   type Restatement,
   type RestatementInput,
 } from './restatements.ts';
 
-/** A day as it stands now, with room for what was made from it. */
-export interface Book extends DayData {
+/** A day as it stands now. */
+export interface LedgerDay extends DayData {
   readonly day: number;
-  readonly stamp: string;
-  /** Serialized rows by report and grouping; kept for days of ordinary size only. */
-  readonly texts: Map<string, readonly string[]>;
+  /** Differs whenever the day's data does. */
+  readonly version: string;
+  /** Serialized rows by report and grouping, cached here because they are valid for this version of the day only. */
+  readonly rows: Map<string, readonly string[]>;
 }
 
-const KEPT_LINES = 1_000_000;
+const MAX_CACHED_LINES = 1_000_000;
 
-/** What an organization has used and paid, day by day, as of the simulator's clock. Days are made when asked for. */
-export class Books {
+/** What an organization has used and paid, day by day, as of the simulator's clock. It makes days when asked for them. */
+export class Ledger {
   readonly organization: Organization;
   readonly #clock: Clock;
-  readonly #kept = new Map<number, Book>();
-  readonly #rendered = new Map<number, Book>();
-  #keptLines = 0;
+  readonly #cached = new Map<number, LedgerDay>();
+  readonly #prerendered = new Map<number, LedgerDay>();
+  #cachedLines = 0;
   readonly #restatements = new Map<number, Restatement[]>();
   readonly #late = new Map<number, Lateness[]>();
-  #changes = 0;
+  #restatementCount = 0;
 
   constructor(organization: Organization, clock: Clock) {
     this.organization = organization;
     this.#clock = clock;
   }
 
-  day(day: number): Book {
-    const rendered = this.#rendered.get(day);
-    if (rendered !== undefined) return rendered;
+  day(day: number): LedgerDay {
+    const prerendered = this.#prerendered.get(day);
+    if (prerendered !== undefined) return prerendered;
     const today = this.#clock.today();
     const nowMs = this.#clock.nowMs();
     const hours = day === today ? this.#clock.hoursBegun() : null;
     const changes = (this.#restatements.get(day) ?? []).filter((change) => (change.at ?? nowMs) <= nowMs);
     const late = (this.#late.get(day) ?? []).filter((item) => item.until === undefined || item.until > nowMs);
-    const stamp = `${day > today ? 'future' : (hours ?? 'whole')}:${changes.map(({ id }) => id).join(',')}:${late.map(({ part, report }) => `${part}/${report}`).join(',')}`;
-    const kept = this.#kept.get(day);
-    if (kept?.stamp === stamp) return kept;
+    const version = [
+      day > today ? 'future' : (hours ?? 'whole'),
+      changes.map(({ id }) => id).join(','),
+      late.map(({ part, report }) => `${part}/${report}`).join(','),
+    ].join(':');
+    const cached = this.#cached.get(day);
+    if (cached?.version === version) return cached;
     const data = day > today ? EMPTY_DAY : this.#make(day, hours, changes, late);
-    return this.#keep({ ...data, day, stamp, texts: new Map() });
+    return this.#cache({ ...data, day, version, rows: new Map() });
   }
 
-  /** From now on, days are what is given here, whatever the time: what is asked for often costs nothing to make. */
-  keepRendered(day: number, texts: ReadonlyMap<string, readonly string[]>): void {
-    this.#drop(day);
-    this.#rendered.set(day, { ...EMPTY_DAY, day, stamp: 'rendered', texts: new Map(texts) });
+  /** Serves a day from these serialized rows, whatever the time, until a restatement or lateness changes it. */
+  setPrerendered(day: number, rows: ReadonlyMap<string, readonly string[]>): void {
+    this.#uncache(day);
+    this.#prerendered.set(day, { ...EMPTY_DAY, day, version: 'prerendered', rows: new Map(rows) });
   }
 
+  /** Throws ControlError for a split of a day with fewer than two rows. */
   restate(input: RestatementInput): Restatement {
     const parsed = restatementSchema.parse(input);
-    this.#changes += 1;
-    const change = { ...parsed, id: this.#changes };
-    const day = parseDay(change.day);
-    this.#rendered.delete(day);
-    if (change.kind === 'split' && this.day(day).cost.length < 2) {
-      throw new RangeError('a split needs a day with two rows or more');
+    this.#restatementCount += 1;
+    const restatement = { ...parsed, id: this.#restatementCount };
+    const day = parseDay(restatement.day);
+    this.#prerendered.delete(day);
+    if (restatement.kind === 'split' && this.day(day).cost.length < 2) {
+      throw new ControlError('a split needs a day with two rows or more');
     }
-    this.#restatements.set(day, [...(this.#restatements.get(day) ?? []), change]);
-    return change;
+    this.#restatements.set(day, [...(this.#restatements.get(day) ?? []), restatement]);
+    return restatement;
   }
 
   hide(input: LatenessInput): void {
     const late = latenessSchema.parse(input);
     const day = parseDay(late.day);
-    this.#rendered.delete(day);
+    this.#prerendered.delete(day);
     this.#late.set(day, [...(this.#late.get(day) ?? []), late]);
   }
 
-  /** Shows a hidden day, or every hidden day. Returns the days shown. */
+  /** Shows a hidden day, or every hidden day, and returns the days that it showed. */
   release(day?: string): string[] {
     const days = day === undefined ? [...this.#late.keys()] : [parseDay(day)].filter((key) => this.#late.has(key));
     for (const key of days) this.#late.delete(key);
@@ -94,29 +102,28 @@ export class Books {
       if (change.report !== 'cost') usage = restateUsage(usage, change, this.organization);
     }
     for (const { part, report } of late) {
-      const threshold = part * 4_294_967_296;
+      const threshold = part * TWO_TO_32;
       if (report !== 'usage') cost = cost.filter(({ series }) => series.hash >= threshold);
-      if (report !== 'cost') usage = usage.filter(({ cell }) => cell.hash >= threshold);
+      if (report !== 'cost') usage = usage.filter(({ series }) => series.hash >= threshold);
     }
     return { cost, usage };
   }
 
-  #keep(book: Book): Book {
-    this.#drop(book.day);
-    this.#kept.set(book.day, book);
-    this.#keptLines += book.cost.length + book.usage.length;
-    for (const day of this.#kept.keys()) {
-      if (this.#keptLines <= KEPT_LINES || day === book.day) break;
-      this.#drop(day);
+  #cache(day: LedgerDay): LedgerDay {
+    this.#uncache(day.day);
+    this.#cached.set(day.day, day);
+    this.#cachedLines += day.cost.length + day.usage.length;
+    for (const oldest of this.#cached.keys()) {
+      if (this.#cachedLines <= MAX_CACHED_LINES || oldest === day.day) break;
+      this.#uncache(oldest);
     }
-    return book;
+    return day;
   }
 
-  #drop(day: number): void {
-    const book = this.#kept.get(day);
-    if (book !== undefined) {
-      this.#kept.delete(day);
-      this.#keptLines -= book.cost.length + book.usage.length;
-    }
+  #uncache(day: number): void {
+    const cached = this.#cached.get(day);
+    if (cached === undefined) return;
+    this.#cached.delete(day);
+    this.#cachedLines -= cached.cost.length + cached.usage.length;
   }
 }

@@ -1,27 +1,27 @@
-/** Money is counted in units of 10⁻¹² US cents, as a bigint, so that sums are exact. */
-export const DECIMALS = 12;
+/** Amounts are bigints in units of 10⁻¹² US cents, so that sums are exact. */
+const DECIMALS = 12;
 export const UNITS_PER_CENT = 10n ** BigInt(DECIMALS);
 
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
 
-/** Cents as a canonical decimal: no trailing zeros, no point without digits after it. */
+/** Cents as a decimal without trailing zeros. */
 export function formatCents(units: bigint): string {
   return formatDecimal(units, DECIMALS);
 }
 
-/** US dollars as a canonical decimal: the same units, two more decimals. */
+/** US dollars as a decimal without trailing zeros. */
 export function formatDollars(units: bigint): string {
   return formatDecimal(units, DECIMALS + 2);
 }
 
-/** Cents as the API writes them: now and then with trailing zeros. */
+/** Cents as the Admin API writes them: at times with trailing zeros. */
 export function formatServedCents(units: bigint): string {
   const text = formatCents(units);
   if (units % 7n !== 0n) return text;
   return text.includes('.') ? `${text}00` : `${text}.0`;
 }
 
-/** Units for a decimal text of cents; throws for anything else or for more than twelve decimals. */
+/** The units of a decimal number of cents. Throws RangeError for other text and for more than twelve decimals. */
 export function parseCents(text: string): bigint {
   const match = DECIMAL.exec(text);
   const fractionDigits = match?.[3] ?? '';
@@ -33,9 +33,9 @@ export function parseCents(text: string): bigint {
 }
 
 function formatDecimal(units: bigint, decimals: number): string {
-  const negative = units < 0n;
-  const digits = (negative ? -units : units).toString().padStart(decimals + 1, '0');
+  const isNegative = units < 0n;
+  const digits = (isNegative ? -units : units).toString().padStart(decimals + 1, '0');
   const whole = digits.slice(0, -decimals);
   const fractionDigits = digits.slice(-decimals).replace(/0+$/, '');
-  return `${negative ? '-' : ''}${whole}${fractionDigits === '' ? '' : `.${fractionDigits}`}`;
+  return `${isNegative ? '-' : ''}${whole}${fractionDigits === '' ? '' : `.${fractionDigits}`}`;
 }

@@ -1,13 +1,14 @@
 import { models, snapshot, TOKEN_KINDS, workspaceName, type Model } from './catalog.ts';
 import { DAY_MS, formatDay, formatTime } from '../days.ts';
 import { UNITS_PER_CENT } from './money.ts';
-import { makeCells, makeMeters } from './population.ts';
+import { makeMeters, makeStandingSeries } from './population.ts';
+import { makeId, makeKey } from './ids.ts';
 import { mix, pick, randomText, randomUuid } from '../random.ts';
 import {
   costWorkspaceId,
-  makeCell,
-  makeSeries,
-  type Cell,
+  makeUsageSeries,
+  makeCostSeries,
+  type UsageSeries,
   type CostSeries,
   type Meter,
   type Workspace,
@@ -20,8 +21,8 @@ export interface Key {
   state: KeyState;
 }
 
-export interface Newcomers {
-  readonly cells: readonly Cell[];
+export interface NewSeries {
+  readonly usageSeries: readonly UsageSeries[];
   readonly meters: readonly Meter[];
 }
 
@@ -32,6 +33,7 @@ export interface OrganizationOptions {
   keys?: readonly { key?: string | undefined; state?: KeyState | undefined }[] | undefined;
 }
 
+/** How much data an organization has. */
 export interface Scale {
   readonly workspaces: number;
   readonly models: number;
@@ -40,6 +42,7 @@ export interface Scale {
   readonly unknowns: boolean;
   /** The first day with data. */
   readonly firstDay: number;
+  /** Today when the simulator started. */
   readonly startDay: number;
 }
 
@@ -52,29 +55,19 @@ export interface Organization {
   readonly keys: Key[];
   readonly workspaces: readonly Workspace[];
   readonly models: readonly Model[];
-  readonly cells: readonly Cell[];
+  readonly usageSeries: readonly UsageSeries[];
   readonly meters: readonly Meter[];
   readonly searchSeries: ReadonlyMap<string | null, CostSeries>;
-  /** Made when first asked for. */
-  readonly newcomersByDay: Map<number, Newcomers>;
+  /** A cache, see newSeriesOf. */
+  readonly newSeriesByDay: Map<number, NewSeries>;
 }
 
-const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
-const KEY_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-';
 const SNAPSHOT_EVERY_DAYS = 9;
 const ARCHIVED_DAYS_BEFORE_START = 20;
+const NEW_SERIES_CHANCE = 0.6;
+const AGENT_CENTS_PER_HOUR = 8n;
 
-/** An Admin API key as it looks from outside; `sk-ant-api03-…` for a workspace key. */
-export function makeKey(seed: number, prefix = 'sk-ant-admin01-'): string {
-  return `${prefix}${randomText(KEY_CHARACTERS, 93, seed)}AA`;
-}
-
-/** An id such as `wrkspc_01…`. */
-export function makeId(prefix: string, seed: number): string {
-  return `${prefix}_01${randomText(BASE58, 22, seed)}`;
-}
-
-/** An organization with everything about it that does not depend on a day. */
+/** An organization and everything about it that does not depend on a day. */
 export function makeOrganization(options: OrganizationOptions, seed: number, scale: Scale): Organization {
   const keys = options.keys ?? [{}];
   const workspaces = makeWorkspaces(seed, scale);
@@ -91,72 +84,75 @@ export function makeOrganization(options: OrganizationOptions, seed: number, sca
     })),
     workspaces,
     models: modelList,
-    cells: makeCells(seed, scale, workspaces, modelList),
+    usageSeries: makeStandingSeries(seed, scale, workspaces, modelList),
     meters: makeMeters(seed, scale, workspaces),
     searchSeries: new Map(
       workspaces.map((workspace) => {
         const workspaceId = costWorkspaceId(workspace);
-        return [workspaceId, makeSeries({ workspaceId, description: 'Web Search Usage', costType: 'web_search' })];
+        return [workspaceId, makeCostSeries({ workspaceId, description: 'Web Search Usage', costType: 'web_search' })];
       }),
     ),
-    newcomersByDay: new Map(),
+    newSeriesByDay: new Map(),
   };
 }
 
-/** What is first seen on `birthDay`: agents of their own, each with a cost line, and now and then a model's new snapshot. */
-export function newcomers(organization: Organization, birthDay: number): Newcomers {
-  const known = organization.newcomersByDay.get(birthDay);
+/** The series that begin on `birthDay`: agents with a cost line each, and at times a new snapshot of a model. */
+export function newSeriesOf(organization: Organization, birthDay: number): NewSeries {
+  const known = organization.newSeriesByDay.get(birthDay);
   if (known !== undefined) return known;
   const { scale, seed, workspaces } = organization;
   const open = workspaces.filter((workspace) => workspace.archivedAt === null);
-  const cells: Cell[] = [];
+  const usageSeries: UsageSeries[] = [];
   const meters: Meter[] = [];
   for (let index = 0; index < scale.newSeriesPerDay; index += 1) {
     const draw = mix(seed, 10, birthDay, index);
     const workspace = pick(open, draw);
-    if (index === 0 && birthDay % SNAPSHOT_EVERY_DAYS === 0) {
-      const base = pick(organization.models, draw >>> 8);
-      const model = snapshot(base, `preview-${formatDay(birthDay).replaceAll('-', '')}`);
-      const inferenceGeo = base.hasGeo ? 'global' : 'not_available';
-      const dimensions = { serviceTier: 'standard', contextWindow: '0-200k', inferenceGeo };
-      cells.push(
-        makeCell({
-          seed,
-          workspace,
-          model,
-          ...dimensions,
-          kinds: [pick(TOKEN_KINDS, draw >>> 16)],
-          weight: 0.1,
-          presence: 0.6,
-        }),
-      );
-    } else {
-      const agent = randomText('0123456789abcdef', 10, draw);
-      meters.push({
-        series: makeSeries({
-          workspaceId: costWorkspaceId(workspace),
-          description: `Managed Agents Session Usage - agent ${agent}`,
-          costType: 'session_usage',
-        }),
-        presence: 0.6,
-        usualSeconds: 600 + (draw % 7_000),
-        unitsPerSecond: (8n * UNITS_PER_CENT) / 3_600n,
-        endDay: Number.POSITIVE_INFINITY,
-      });
-    }
+    const isSnapshot = index === 0 && birthDay % SNAPSHOT_EVERY_DAYS === 0;
+    if (isSnapshot) usageSeries.push(snapshotSeries(organization, workspace, birthDay, draw));
+    else meters.push(agentMeter(workspace, draw));
   }
-  const made = { cells, meters };
-  organization.newcomersByDay.set(birthDay, made);
+  const made = { usageSeries, meters };
+  organization.newSeriesByDay.set(birthDay, made);
   return made;
+}
+
+function snapshotSeries(organization: Organization, workspace: Workspace, day: number, draw: number): UsageSeries {
+  const base = pick(organization.models, draw >>> 8);
+  return makeUsageSeries({
+    seed: organization.seed,
+    workspace,
+    model: snapshot(base, `preview-${formatDay(day).replaceAll('-', '')}`),
+    serviceTier: 'standard',
+    contextWindow: '0-200k',
+    inferenceGeo: base.hasGeo ? 'global' : 'not_available',
+    kinds: [pick(TOKEN_KINDS, draw >>> 16)],
+    weight: 0.1,
+    dailyChance: NEW_SERIES_CHANCE,
+  });
+}
+
+function agentMeter(workspace: Workspace, draw: number): Meter {
+  const agent = randomText('0123456789abcdef', 10, draw);
+  return {
+    series: makeCostSeries({
+      workspaceId: costWorkspaceId(workspace),
+      description: `Managed Agents Session Usage - agent ${agent}`,
+      costType: 'session_usage',
+    }),
+    dailyChance: NEW_SERIES_CHANCE,
+    usualSeconds: 600 + (draw % 7_000),
+    unitsPerSecond: (AGENT_CENTS_PER_HOUR * UNITS_PER_CENT) / 3_600n,
+    endDay: Number.POSITIVE_INFINITY,
+  };
 }
 
 function makeWorkspaces(seed: number, scale: Scale): Workspace[] {
   const firstMs = scale.firstDay * DAY_MS;
-  const make = (index: number, isDefault: boolean, archived: boolean): Workspace => ({
+  const make = (index: number, isDefault: boolean, isArchived: boolean): Workspace => ({
     id: makeId('wrkspc', mix(seed, 3, index)),
-    name: isDefault ? 'Default' : archived ? 'Legacy Prototype' : workspaceName(index),
+    name: isDefault ? 'Default' : isArchived ? 'Legacy Prototype' : workspaceName(index),
     createdAt: formatTime(firstMs - (400 - index) * DAY_MS + (mix(seed, 4, index) % DAY_MS)),
-    archivedAt: archived ? formatTime((scale.startDay - ARCHIVED_DAYS_BEFORE_START) * DAY_MS) : null,
+    archivedAt: isArchived ? formatTime((scale.startDay - ARCHIVED_DAYS_BEFORE_START) * DAY_MS) : null,
     displayColor: `#${randomText('0123456789ABCDEF', 6, mix(seed, 5, index))}`,
     isDefault,
   });

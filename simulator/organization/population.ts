@@ -5,17 +5,17 @@ import { fraction, mix, pick } from '../random.ts';
 import {
   costWorkspaceId,
   endDay,
-  makeCell,
-  makeSeries,
-  type Cell,
+  makeUsageSeries,
+  makeCostSeries,
+  type UsageSeries,
   type CostSeries,
   type Meter,
   type Workspace,
 } from './series.ts';
 
-/** The part of all workspaces and models that go together. */
+/** The share of all pairs of a workspace and a model that the organization uses. */
 const USED_PAIRS = 0.15;
-/** Use of the largest cell on a weekday is well past 2³¹ tokens. */
+/** Gives the largest series well over 2³¹ tokens on a weekday. */
 const HUGE_WEIGHT = 1_100;
 
 const MODEL_VARIANTS = [
@@ -25,32 +25,32 @@ const MODEL_VARIANTS = [
   ['batch', '200k-1M'],
 ] as const;
 
-/** Every standing combination of dimensions that the organization uses. */
-export function makeCells(
+/** The usage series that an organization has throughout its history. */
+export function makeStandingSeries(
   seed: number,
   scale: Scale,
   workspaces: readonly Workspace[],
   modelList: readonly Model[],
-): Cell[] {
+): UsageSeries[] {
   const archived = workspaces.filter((workspace) => workspace.archivedAt !== null);
-  const unbilled = usageOnlyCells(seed, workspaces, modelList);
-  if (scale.linesPerDay === null) return [...sparseCells(seed, scale, workspaces, modelList), ...unbilled];
+  const unbilled = usageOnlySeries(seed, workspaces, modelList);
+  if (scale.linesPerDay === null) return [...sparseSeries(seed, scale, workspaces, modelList), ...unbilled];
   const open = workspaces.filter((workspace) => workspace.archivedAt === null);
   const wanted = Math.max(1, Math.ceil(scale.linesPerDay / TOKEN_KINDS.length));
   return [
-    ...denseCells(seed, open, modelList, wanted),
-    ...sparseCells(seed, scale, archived, modelList.slice(0, 1)),
+    ...denseSeries(seed, open, modelList, wanted),
+    ...sparseSeries(seed, scale, archived, modelList.slice(0, 1)),
     ...unbilled,
   ];
 }
 
-/** What an organization of ordinary size uses: most combinations never, a few every day. */
-function sparseCells(
+/** The series of an organization of ordinary size. It uses a few combinations every day, and most of them never. */
+function sparseSeries(
   seed: number,
   scale: Scale,
   workspaces: readonly Workspace[],
   modelList: readonly Model[],
-): Cell[] {
+): UsageSeries[] {
   const pairs = workspaces.flatMap((workspace, w) =>
     modelList
       .map((model, m) => ({ workspace, w, model, m }))
@@ -58,8 +58,8 @@ function sparseCells(
   );
   return pairs.flatMap(({ workspace, w, model, m }) => {
     const pair = mix(w, m);
-    // Some combinations are there whatever the seed, so that every organization has batch and long-context use.
-    const main = w <= 1 && m === 0;
+    // Some combinations do not depend on the seed, so that every organization has batch and long-context use.
+    const isMain = w <= 1 && m === 0;
     const variants = MODEL_VARIANTS.flatMap(([serviceTier, contextWindow], v) =>
       geosOf(model, scale.unknowns && w === 2 && m === 0).map((inferenceGeo, g) => ({
         serviceTier,
@@ -67,30 +67,30 @@ function sparseCells(
         inferenceGeo,
         v,
         g,
-        certain: main && v <= 2,
+        isCertain: isMain && v <= 2,
       })),
     );
     return variants
-      .filter(({ v, g, certain }) => certain || fraction(seed, pair, 21, v, g) < variantChance(v, g))
-      .map(({ v, g, certain, ...dimensions }) => {
+      .filter(({ v, g, isCertain }) => isCertain || fraction(seed, pair, 21, v, g) < variantChance(v, g))
+      .map(({ v, g, isCertain, ...dimensions }) => {
         const spread = fraction(seed, pair, 22, v, g);
-        const largest = main && w === 1 && v + g === 0;
-        return makeCell({
+        const isLargest = isMain && w === 1 && v + g === 0;
+        return makeUsageSeries({
           seed,
           workspace,
           model,
           ...dimensions,
           kinds: TOKEN_KINDS.filter(
-            (kind, k) => certain || k < 2 || fraction(seed, mix(pair, v, g), 23, k) < kindChance(kind),
+            (kind, k) => isCertain || k < 2 || fraction(seed, mix(pair, v, g), 23, k) < kindChance(kind),
           ),
-          weight: largest ? HUGE_WEIGHT : 0.05 + 12 * spread * spread * spread,
-          presence: certain ? 1 : 0.9,
+          weight: isLargest ? HUGE_WEIGHT : 0.05 + 12 * spread * spread * spread,
+          dailyChance: isCertain ? 1 : 0.9,
         });
       });
   });
 }
 
-/** The first variant is always used, those that differ from it in one thing now and then, the others rarely. */
+/** The first variant is certain. Variants that differ from it in one dimension are rare, all others are rarer. */
 function variantChance(variant: number, geo: number): number {
   if (variant + geo === 0) return 1;
   return variant === 0 || geo === 0 ? 0.15 : 0.03;
@@ -100,20 +100,20 @@ function kindChance(kind: TokenKind): number {
   return kind.key === 'cache1h' ? 0.25 : 0.6;
 }
 
-function geosOf(model: Model, unknown: boolean): string[] {
+function geosOf(model: Model, hasUnknown: boolean): string[] {
   if (!model.hasGeo) return ['not_available'];
-  return ['global', unknown ? 'eu' : 'us'];
+  return ['global', hasUnknown ? 'eu' : 'us'];
 }
 
-/** As many combinations as asked for, each used every day; snapshots of models where the dimensions run out. */
-function denseCells(
+/** `wanted` series, each used every day. Snapshots of models make more series once the combinations run out. */
+function denseSeries(
   seed: number,
   workspaces: readonly Workspace[],
   modelList: readonly Model[],
   wanted: number,
-): Cell[] {
-  const cells: Cell[] = [];
-  for (let generation = 0; cells.length < wanted; generation += 1) {
+): UsageSeries[] {
+  const usageSeries: UsageSeries[] = [];
+  for (let generation = 0; usageSeries.length < wanted; generation += 1) {
     const generationModels = generation === 0 ? modelList : modelList.map((model) => snapshot(model, `r${generation}`));
     const combinations = MODEL_VARIANTS.flatMap(([serviceTier, contextWindow]) =>
       generationModels.flatMap((model) =>
@@ -122,19 +122,19 @@ function denseCells(
         ),
       ),
     );
-    for (const combination of combinations.slice(0, wanted - cells.length)) {
-      const weight = cells.length === 0 ? HUGE_WEIGHT : 0.05 + 2 * fraction(seed, 24, cells.length);
-      cells.push(makeCell({ seed, ...combination, kinds: TOKEN_KINDS, weight, presence: 1 }));
+    for (const combination of combinations.slice(0, wanted - usageSeries.length)) {
+      const weight = usageSeries.length === 0 ? HUGE_WEIGHT : 0.05 + 2 * fraction(seed, 24, usageSeries.length);
+      usageSeries.push(makeUsageSeries({ seed, ...combination, kinds: TOKEN_KINDS, weight, dailyChance: 1 }));
     }
   }
-  return cells;
+  return usageSeries;
 }
 
-/** Tiers that the usage report counts and the cost report leaves out. */
-function usageOnlyCells(seed: number, workspaces: readonly Workspace[], modelList: readonly Model[]): Cell[] {
+/** Series of service tiers that the usage report counts and the cost report leaves out. */
+function usageOnlySeries(seed: number, workspaces: readonly Workspace[], modelList: readonly Model[]): UsageSeries[] {
   const workspace = pick(workspaces, 1);
   return ['priority', 'flex'].map((serviceTier) =>
-    makeCell({
+    makeUsageSeries({
       seed,
       workspace,
       model: pick(modelList, 0),
@@ -143,18 +143,18 @@ function usageOnlyCells(seed: number, workspaces: readonly Workspace[], modelLis
       inferenceGeo: 'global',
       kinds: TOKEN_KINDS.slice(0, 3),
       weight: 0.5,
-      presence: 0.9,
+      dailyChance: 0.9,
     }),
   );
 }
 
-/** What is billed by the second: code execution, sessions, and something that no reference names. */
+/** Costs that are billed by the second: code execution, sessions, and one type that no reference names. */
 export function makeMeters(seed: number, scale: Scale, workspaces: readonly Workspace[]): Meter[] {
   const meters: Meter[] = [];
-  const add = (workspace: Workspace, presence: number, centsPerHour: bigint, fields: Partial<CostSeries>): void => {
+  const add = (workspace: Workspace, dailyChance: number, centsPerHour: bigint, fields: Partial<CostSeries>): void => {
     meters.push({
-      series: makeSeries({ ...fields, workspaceId: costWorkspaceId(workspace) }),
-      presence,
+      series: makeCostSeries({ ...fields, workspaceId: costWorkspaceId(workspace) }),
+      dailyChance,
       usualSeconds: 20_000 + (mix(seed, 40, meters.length) % 60_000),
       unitsPerSecond: (centsPerHour * UNITS_PER_CENT) / 3_600n,
       endDay: endDay(workspace),

@@ -1,6 +1,7 @@
-import type { Model, TokenKind } from './catalog.ts';
 import { DAY_MS } from '../days.ts';
 import { hashText, mix } from '../random.ts';
+import type { Model, TokenKind } from './catalog.ts';
+import { makeId } from './ids.ts';
 
 export interface Workspace {
   readonly id: string;
@@ -11,8 +12,8 @@ export interface Workspace {
   readonly isDefault: boolean;
 }
 
-/** What a cost line is about: everything in it except its day and its amount. */
-export interface CostSeries {
+/** The dimensions of a cost line. */
+interface CostDimensions {
   readonly workspaceId: string | null;
   readonly description: string;
   readonly costType: string;
@@ -20,49 +21,58 @@ export interface CostSeries {
   readonly tokenType: string | null;
   readonly contextWindow: string | null;
   readonly serviceTier: string | null;
-  /** Left out of the reply, not null in it, where `geoAbsent`. */
   readonly inferenceGeo: string | null;
+  /** The reply has no field `inference_geo`, instead of a null one. */
   readonly geoAbsent: boolean;
   readonly currency: string;
   /** Fields that no published reference names. */
   readonly extra: Readonly<Record<string, string>> | null;
+}
+
+/** Everything in a cost line except its day and its amount. */
+export interface CostSeries extends CostDimensions {
   readonly hash: number;
+  /** The fields that `group_by[]=description` adds to a row, as JSON without braces. Serialized once for all days. */
+  readonly servedFields: string;
 }
 
 export interface Rate {
   readonly kind: TokenKind;
+  /** Tokens on a usual weekday. */
   readonly usual: number;
   readonly unitsPerToken: bigint;
-  /** Null where the use is counted but not in the cost report, as with the priority tier. */
+  /** Null if only the usage report has these tokens, as with the priority tier. */
   readonly series: CostSeries | null;
 }
 
-/** One combination of the dimensions by which usage is counted. */
-export interface Cell {
+/** One combination of the dimensions by which Anthropic counts usage. */
+export interface UsageSeries {
   readonly workspaceId: string | null;
   readonly model: string;
   readonly serviceTier: string;
   readonly contextWindow: string;
   readonly inferenceGeo: string;
+  readonly apiKeyIds: readonly [string, string];
   readonly hash: number;
-  /** Exclusive; infinite for a workspace that is not archived. */
+  /** The first day without use; infinite unless the workspace is archived. */
   readonly endDay: number;
-  /** How likely it is used on a day. */
-  readonly presence: number;
+  /** The chance that a day has any use, 0 to 1. */
+  readonly dailyChance: number;
   readonly rates: readonly Rate[];
+  /** Web searches on a usual weekday. */
   readonly searchesUsual: number;
 }
 
-/** Costs other than tokens: counted in seconds. */
+/** A cost that is billed by the second and not by the token. */
 export interface Meter {
   readonly series: CostSeries;
-  readonly presence: number;
+  readonly dailyChance: number;
   readonly usualSeconds: number;
   readonly unitsPerSecond: bigint;
   readonly endDay: number;
 }
 
-export interface CellOptions {
+export interface UsageSeriesOptions {
   seed: number;
   workspace: Workspace;
   model: Model;
@@ -71,12 +81,12 @@ export interface CellOptions {
   inferenceGeo: string;
   kinds: readonly TokenKind[];
   weight: number;
-  presence: number;
+  dailyChance: number;
 }
 
-/** A series from the fields that matter to it; the others are null. */
-export function makeSeries(fields: Partial<Omit<CostSeries, 'hash'>>): CostSeries {
-  const series = {
+/** A cost series with the given dimensions. The others get a default, mostly null. */
+export function makeCostSeries(given: Partial<CostDimensions>): CostSeries {
+  const dimensions: CostDimensions = {
     workspaceId: null,
     description: 'Usage',
     costType: 'tokens',
@@ -88,16 +98,28 @@ export function makeSeries(fields: Partial<Omit<CostSeries, 'hash'>>): CostSerie
     geoAbsent: false,
     currency: 'USD',
     extra: null,
-    ...fields,
+    ...given,
   };
-  return { ...series, hash: hashText(JSON.stringify(series)) };
+  return { ...dimensions, hash: hashText(JSON.stringify(dimensions)), servedFields: servedFieldsOf(dimensions) };
 }
 
-/** A combination of dimensions, priced and with its cost series. */
-export function makeCell(options: CellOptions): Cell {
+function servedFieldsOf(dimensions: CostDimensions): string {
+  return JSON.stringify({
+    description: dimensions.description,
+    cost_type: dimensions.costType,
+    model: dimensions.model,
+    token_type: dimensions.tokenType,
+    context_window: dimensions.contextWindow,
+    service_tier: dimensions.serviceTier,
+    ...(dimensions.geoAbsent ? {} : { inference_geo: dimensions.inferenceGeo }),
+    ...dimensions.extra,
+  }).slice(1, -1);
+}
+
+/** A usage series with its prices and its cost series. */
+export function makeUsageSeries(options: UsageSeriesOptions): UsageSeries {
   const { model, serviceTier, contextWindow, inferenceGeo } = options;
   const workspaceId = costWorkspaceId(options.workspace);
-  const billed = serviceTier === 'standard' || serviceTier === 'batch';
   const hash = hashText(
     [options.seed, workspaceId ?? '', model.id, serviceTier, contextWindow, inferenceGeo].map(String).join('|'),
   );
@@ -107,31 +129,45 @@ export function makeCell(options: CellOptions): Cell {
     serviceTier,
     contextWindow,
     inferenceGeo,
+    apiKeyIds: apiKeyIdsOf(workspaceId),
     hash,
     endDay: endDay(options.workspace),
-    presence: options.presence,
+    dailyChance: options.dailyChance,
     searchesUsual: options.kinds.length > 3 && hash % 4 === 0 ? 60 : 0,
     rates: options.kinds.map((kind) => ({
       kind,
       usual: kind.usual * options.weight,
       unitsPerToken: priceOf(options, kind),
-      series: billed
-        ? makeSeries({
-            workspaceId,
-            description: `${model.label} Usage - ${kind.label}`,
-            model: model.id,
-            tokenType: kind.type,
-            contextWindow,
-            serviceTier,
-            inferenceGeo: model.legacy ? null : inferenceGeo,
-            geoAbsent: model.legacy,
-          })
-        : null,
+      series: isBilled(serviceTier) ? tokenSeries(options, kind) : null,
     })),
   };
 }
 
-/** Where a workspace's costs are booked: the default workspace's under null. */
+function isBilled(serviceTier: string): boolean {
+  return serviceTier === 'standard' || serviceTier === 'batch';
+}
+
+function tokenSeries(options: UsageSeriesOptions, kind: TokenKind): CostSeries {
+  const { workspace, model, contextWindow, serviceTier, inferenceGeo } = options;
+  return makeCostSeries({
+    workspaceId: costWorkspaceId(workspace),
+    description: `${model.label} Usage - ${kind.label}`,
+    model: model.id,
+    tokenType: kind.type,
+    contextWindow,
+    serviceTier,
+    inferenceGeo: model.isLegacy ? null : inferenceGeo,
+    geoAbsent: model.isLegacy,
+  });
+}
+
+/** The ids of the two workspace keys that share a workspace's use. */
+export function apiKeyIdsOf(workspaceId: string | null): readonly [string, string] {
+  const idOf = (index: number): string => makeId('apikey', hashText(`${workspaceId ?? ''}:${index}`));
+  return [idOf(1), idOf(2)];
+}
+
+/** The workspace id in the reports, which is null for the default workspace. */
 export function costWorkspaceId(workspace: Workspace): string | null {
   return workspace.isDefault ? null : workspace.id;
 }
@@ -141,8 +177,8 @@ export function endDay(workspace: Workspace): number {
   return workspace.archivedAt === null ? Number.POSITIVE_INFINITY : Date.parse(workspace.archivedAt) / DAY_MS;
 }
 
-/** List price times the surcharges and discounts, the organization's own discount among them (hence the many decimals). */
-function priceOf(options: CellOptions, kind: TokenKind): bigint {
+/** List price, surcharges and discounts. The organization's own discount gives amounts their many decimals. */
+function priceOf(options: UsageSeriesOptions, kind: TokenKind): bigint {
   const discountPpm = 870_001n + BigInt(mix(options.seed, 30) % 100_000);
   const tierPercent = options.serviceTier === 'batch' ? 50n : 100n;
   const windowPercent = options.contextWindow === '200k-1M' ? 200n : 100n;
