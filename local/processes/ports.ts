@@ -1,8 +1,14 @@
 import { connect, createServer } from 'node:net';
-import { isErrno } from './processes.ts';
+import { StackError, isErrno } from '../errors.ts';
 
-/** Whether a port can be listened on. Only "taken" is a no; another failure is thrown. */
-export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+const LOOPBACK = '127.0.0.1';
+/** How many ports from the preferred one on are tried. */
+const PORTS_TRIED = 200;
+const HIGHEST_PORT = 65_535;
+const CONNECT_WITHIN_MS = 1_000;
+
+/** Whether a port can be listened on. Throws if the reason is another one than that a program has it. */
+export async function checkFree(port: number, host = LOOPBACK): Promise<boolean> {
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => {
@@ -18,20 +24,34 @@ export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean>
   }
 }
 
-/** The first free port from `preferred` upwards. Ports in `not` are promised to somebody else already. */
-export async function nextFreePort(
-  preferred: number,
-  host = '127.0.0.1',
-  not: readonly number[] = [],
-): Promise<number> {
-  for (let port = preferred; port < preferred + 200 && port < 65_536; port += 1) {
-    if (!not.includes(port) && (await isFree(port, host))) return port;
+/** The first free port from `preferred` on. Throws StackError if there is none nearby. */
+export async function nextFreePort(preferred: number, host = LOOPBACK): Promise<number> {
+  const last = Math.min(preferred + PORTS_TRIED - 1, HIGHEST_PORT);
+  for (let port = preferred; port <= last; port += 1) {
+    if (await checkFree(port, host)) return port;
   }
-  throw new Error(`No free port from ${preferred} to ${Math.min(preferred + 199, 65_535)} on ${host}.`);
+  throw new StackError(`No free port from ${preferred} to ${last} on ${host}.`);
 }
 
-/** Any free port, for throw-away servers. */
-export async function anyFreePort(host = '127.0.0.1'): Promise<number> {
+/** Starts a server on the first free port. If another program takes that port meanwhile, tries the next one. */
+export async function onFreePort<T>(
+  preferred: number,
+  start: (port: number) => Promise<T>,
+  host = LOOPBACK,
+): Promise<T> {
+  for (let from = preferred; ;) {
+    const port = await nextFreePort(from, host);
+    try {
+      return await start(port);
+    } catch (error) {
+      if (port >= preferred + PORTS_TRIED || (await checkFree(port, host))) throw error;
+      from = port + 1;
+    }
+  }
+}
+
+/** Any free port, for servers that are thrown away. */
+export async function anyFreePort(host = LOOPBACK): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -39,17 +59,17 @@ export async function anyFreePort(host = '127.0.0.1'): Promise<number> {
   });
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('The system gave no port.');
+  if (address === null || typeof address === 'string') throw new StackError('The system gave no port.');
   return address.port;
 }
 
-/** Whether somebody accepts connections there. */
-export function isListening(port: number, host = '127.0.0.1'): Promise<boolean> {
+/** Whether a server accepts connections on a port. */
+export function isListening(port: number, host = LOOPBACK): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host, timeout: 1000 });
-    const settle = (listening: boolean): void => {
+    const socket = connect({ port, host, timeout: CONNECT_WITHIN_MS });
+    const settle = (listens: boolean): void => {
       socket.destroy();
-      resolve(listening);
+      resolve(listens);
     };
     socket.once('connect', () => {
       settle(true);

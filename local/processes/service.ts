@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeExit, spawnService, stopChild, terminate, type Running, type Spawned } from './processes.ts';
+import { z } from 'zod';
+import { StackError } from '../errors.ts';
+import { describeExit, spawnService, stopChild, terminate, type Running, type Spawned } from './child.ts';
 
 export interface ServiceOptions {
-  /** What it is called in messages. */
+  /** The name in messages, such as "The API". */
   name: string;
   /** The JavaScript file to run. */
   script: string;
@@ -15,73 +17,73 @@ export interface ServiceOptions {
 }
 
 export interface RunningService extends Running {
-  /** The last lines it wrote. */
+  /** The last lines of its output. */
   lastLines: (count?: number) => string;
 }
 
 /**
- * As in the Dockerfile and scripts/run.mjs: what a page leaves behind is given back soon, and not kept by each thread's
- * own pool. It takes a third off the most memory that a worker ever has.
+ * As in the Dockerfile and scripts/run.mjs: Node returns the memory of a page early, and threads keep no pools of their
+ * own. This lowers a worker's peak memory by a third.
  */
-const LEAN = { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4' };
+const MEMORY_SETTINGS = { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4' };
 const READY_WITHIN_MS = 60_000;
-const STOP_WITHIN_MS = 4000;
+const STOP_WITHIN_MS = 4_000;
+
+/** What our programs send over the IPC channel when they serve, see runtime/process.ts. */
+const readyMessage = z.object({ type: z.literal('ready'), address: z.string().optional() });
 
 /**
- * Starts a program of ours in a process of its own. It says that it is ready over an IPC channel, and ends by itself
- * when that channel closes, so it never outlives its supervisor.
+ * Starts one of our programs as a process, and resolves when it says over an IPC channel that it is ready. A program
+ * ends by itself when the channel closes, so it never outlives us. Throws StackError with its last lines.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { name, script, args = [], nodeFlags = [], readyWithinMs = READY_WITHIN_MS } = options;
   const service = await spawnService(process.execPath, ['--enable-source-maps', ...nodeFlags, script, ...args], {
-    env: { ...LEAN, ...options.env },
+    env: { ...MEMORY_SETTINGS, ...options.env },
     logFile: options.logFile,
     onSpawn: options.onSpawn,
     ipc: true,
   });
   const stop = async (withinMs = STOP_WITHIN_MS): Promise<void> => {
-    const stopped = stopChild(service.child, service.exited, terminate(withinMs));
+    const stopped = stopChild(service, terminate(withinMs));
     // An open channel would keep a program alive that has nothing left to do.
     if (service.child.connected) service.child.disconnect();
     await stopped;
   };
-  const answer = await firstOf(service, readyWithinMs);
-  if ('failure' in answer) {
+  const start = await waitForStart(service, readyWithinMs);
+  if ('failure' in start) {
     await stop();
-    const said = service.lastLines();
-    const lines = said === '' ? 'It wrote nothing.' : `Its last lines (${options.logFile}):\n${said}`;
-    throw new Error(`${name} ${answer.failure}. ${lines}`);
+    const lines = service.lastLines();
+    const output = lines === '' ? 'It wrote nothing.' : `Its last lines (${options.logFile}):\n${lines}`;
+    throw new StackError(`${name} ${start.failure}. ${output}`);
   }
   const { pid, exited, lastLines } = service;
-  return { pid, exited, stop, lastLines, ...(answer.address === undefined ? {} : { address: answer.address }) };
+  return { pid, exited, stop, lastLines, ...(start.address === undefined ? {} : { address: start.address }) };
 }
 
-type Answer = { failure: string } | { address?: string };
+type Start = { failure: string } | { address: string | undefined };
 
-async function firstOf(service: Spawned, readyWithinMs: number): Promise<Answer> {
-  const ready = new Promise<Answer>((resolve) => {
+async function waitForStart(service: Spawned, readyWithinMs: number): Promise<Start> {
+  const ready = new Promise<Start>((resolve) => {
     service.child.on('message', (message: unknown) => {
-      if (typeof message !== 'object' || message === null || !('type' in message) || message.type !== 'ready') return;
-      const address = 'address' in message && typeof message.address === 'string' ? message.address : undefined;
-      resolve(address === undefined ? {} : { address });
+      const { success, data } = readyMessage.safeParse(message);
+      if (success) resolve({ address: data.address });
     });
   });
-  const ended = service.exited.then((exit): Answer => ({ failure: `did not start (${describeExit(exit)})` }));
+  const ended = service.exited.then((exit): Start => ({ failure: `did not start (${describeExit(exit)})` }));
   const timer = new AbortController();
-  const late = delay(readyWithinMs, null, { signal: timer.signal }).then(
-    (): Answer => ({ failure: `was not ready within ${readyWithinMs / 1000} s` }),
-    (): Answer => ({}),
-  );
-  const answer = await Promise.race([ready, ended, late]);
+  const tooLate: Start = { failure: `was not ready within ${readyWithinMs / 1000} s` };
+  const late = delay(readyWithinMs, tooLate, { signal: timer.signal }).catch(() => tooLate);
+  const start = await Promise.race([ready, ended, late]);
   timer.abort();
-  return answer;
+  return start;
 }
 
-/** Runs a program of ours that does one thing and ends. */
+/** Runs one of our programs that does one thing and ends. Throws StackError if it fails. */
 export async function runOnce(options: ServiceOptions): Promise<void> {
   const { name, script, args = [], env, logFile } = options;
   const service = await spawnService(process.execPath, ['--enable-source-maps', script, ...args], { env, logFile });
   const exit = await service.exited;
   if (exit.code === 0) return;
-  throw new Error(`${name} failed (${describeExit(exit)}). Its last lines (${logFile}):\n${service.lastLines()}`);
+  throw new StackError(`${name} failed (${describeExit(exit)}). Its last lines (${logFile}):\n${service.lastLines()}`);
 }

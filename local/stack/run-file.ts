@@ -2,15 +2,16 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { EMBEDDED_FILES } from '../../config/embedded.ts';
-import { identityOf, isErrno, messageOf, stopPid, type Escalation } from '../processes/processes.ts';
+import { StackError, isErrno, messageOf } from '../errors.ts';
+import { identityOf, stopPid, type Escalation } from '../processes/pids.ts';
 
 export const ROLES = ['api', 'worker', 'simulator', 'temporal', 'postgres'] as const;
-/** The parts of the stack, in the order in which they are stopped: each before what it needs. */
+/** The processes of a stack, in the order in which they stop: each before those that it needs. */
 export type Role = (typeof ROLES)[number];
 
 const processSchema = z.object({
   pid: z.int().min(2),
-  /** When the process started: a pid alone may belong to another process by now. */
+  /** Tells the process from a later one with the same pid, see pids.ts. */
   started: z.string().nullable(),
 });
 const partSchema = processSchema.extend({ role: z.enum(ROLES), address: z.string().optional() });
@@ -19,39 +20,36 @@ const fileSchema = z.object({ supervisor: processSchema, processes: z.array(part
 type RunFileContent = z.infer<typeof fileSchema>;
 type RunningPart = z.infer<typeof partSchema>;
 
-/** How a process is ended that is no part of a running stack. Postgres: fast shutdown, then immediate. */
+const CLAIM_ATTEMPTS = 5;
+
+/** How to stop a process that no supervisor looks after. For Postgres: its fast shutdown, then its immediate one. */
 export const END_SIGNALS: Record<Role, Escalation> = {
   api: [
-    ['SIGTERM', 2000],
-    ['SIGKILL', 2000],
+    ['SIGTERM', 2_000],
+    ['SIGKILL', 2_000],
   ],
   worker: [
-    ['SIGTERM', 4000],
-    ['SIGKILL', 2000],
+    ['SIGTERM', 4_000],
+    ['SIGKILL', 2_000],
   ],
   simulator: [
-    ['SIGTERM', 1000],
-    ['SIGKILL', 2000],
+    ['SIGTERM', 1_000],
+    ['SIGKILL', 2_000],
   ],
   temporal: [
-    ['SIGTERM', 3000],
-    ['SIGKILL', 2000],
+    ['SIGTERM', 3_000],
+    ['SIGKILL', 2_000],
   ],
   postgres: [
-    ['SIGINT', 5000],
-    ['SIGQUIT', 2000],
-    ['SIGKILL', 2000],
+    ['SIGINT', 5_000],
+    ['SIGQUIT', 2_000],
+    ['SIGKILL', 2_000],
   ],
 };
 
-/** The data directory is in use by a supervisor that lives. */
-export class AlreadyRunningError extends Error {
-  override readonly name = 'AlreadyRunningError';
-}
-
 /**
- * `<data dir>/run.json`: who runs on this data directory. Having made it is the right to run there; it is written in
- * one step, kept current, and removed at a clean stop.
+ * `<data dir>/run.json`: which processes run on a data directory. Only the supervisor that created the file may run
+ * there. It replaces the file whole at each change, and removes it at a clean stop.
  */
 export class RunFile {
   readonly #path: string;
@@ -65,72 +63,80 @@ export class RunFile {
     this.#log = log;
   }
 
-  /** Takes the data directory, ending what a dead supervisor left behind. Throws AlreadyRunningError. */
+  /**
+   * Takes a data directory, and first stops the processes that a dead supervisor left behind. Throws StackError if a
+   * living supervisor has the directory, or if it cannot be used.
+   */
   static async claim(dataDir: string, log: (line: string) => void): Promise<RunFile> {
     const directory = resolve(dataDir);
-    try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-      throw new Error(
-        `${directory} cannot be made or used as the data directory (${why}). Set METERLINE_DATA_DIR to another.`,
-      );
-    }
+    makeDirectory(directory);
     const path = join(directory, EMBEDDED_FILES.run);
     const content: RunFileContent = {
       supervisor: { pid: process.pid, started: identityOf(process.pid) },
       processes: [],
     };
-    for (let attempt = 0; attempt < 5; attempt += 1) {
+    for (let attempt = 0; attempt < CLAIM_ATTEMPTS; attempt += 1) {
       if (createWhole(path, content)) return new RunFile(path, content, log);
       await takeOver(path, directory, log);
     }
-    throw new Error(`${path} cannot be taken over: it comes back whenever it is removed.`);
+    throw new StackError(`${path} cannot be taken over: it comes back whenever it is removed.`);
   }
 
-  /** A part runs, for the first time or again. */
+  /** Records the process of a part, in place of an earlier one. */
   set(part: { role: Role; pid: number; address?: string }): void {
-    this.#without(part.role);
+    this.#drop(part.role);
     this.#content.processes.push({ ...part, started: identityOf(part.pid) });
     this.#content.processes.sort((a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role));
-    this.#replace();
+    this.#write();
   }
 
   remove(role: Role): void {
-    this.#without(role);
-    this.#replace();
+    this.#drop(role);
+    this.#write();
   }
 
-  /** Gives the data directory back. What ends only afterwards does not take it again. */
+  /** Gives the data directory back. Later changes are ignored. */
   release(): void {
     this.#isReleased = true;
     rmSync(this.#path, { force: true });
   }
 
-  /** A full disk is no reason to end what runs. The next change writes all of it again. */
-  #replace(): void {
+  /** A full disk does not stop the stack. The next change writes the whole file again. */
+  #write(): void {
     if (this.#isReleased) return;
     try {
-      replaceWhole(this.#path, this.#content);
+      renameSync(writeBeside(this.#path, this.#content), this.#path);
     } catch (error) {
-      this.#log(`${this.#path} does not say what runs now: ${messageOf(error)}`);
+      this.#log(`${this.#path} could not be updated: ${messageOf(error)}`);
     }
   }
 
-  #without(role: Role): void {
+  #drop(role: Role): void {
     this.#content.processes = this.#content.processes.filter((part) => part.role !== role);
   }
 }
 
-/** The parts that run on a data directory as of now; null when no living supervisor has it. */
+/** The processes that run on a data directory now; null if no living supervisor uses it. */
 export function runningOn(dataDir: string): readonly RunningPart[] | null {
-  const text = readIfThere(join(resolve(dataDir), EMBEDDED_FILES.run));
+  const text = readIfPresent(join(resolve(dataDir), EMBEDDED_FILES.run));
   const content = text === null ? null : parse(text);
-  return content !== null && isSame(content.supervisor) ? content.processes : null;
+  return content !== null && isStillRunning(content.supervisor) ? content.processes : null;
 }
 
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    throw new StackError(
+      `${directory} cannot be made or used as the data directory (${code}). Set METERLINE_DATA_DIR to another.`,
+    );
+  }
+}
+
+/** False if the file exists. It appears with its whole content, or not at all. */
 function createWhole(path: string, content: RunFileContent): boolean {
-  const whole = temporary(path, content);
+  const whole = writeBeside(path, content);
   try {
     linkSync(whole, path);
     return true;
@@ -142,49 +148,45 @@ function createWhole(path: string, content: RunFileContent): boolean {
   }
 }
 
-function replaceWhole(path: string, content: RunFileContent): void {
-  renameSync(temporary(path, content), path);
-}
-
-function temporary(path: string, content: RunFileContent): string {
-  const whole = `${path}.${process.pid}`;
-  writeFileSync(whole, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
-  return whole;
+function writeBeside(path: string, content: RunFileContent): string {
+  const beside = `${path}.${process.pid}`;
+  writeFileSync(beside, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  return beside;
 }
 
 async function takeOver(path: string, directory: string, log: (line: string) => void): Promise<void> {
-  const text = readIfThere(path);
+  const text = readIfPresent(path);
   if (text === null) return;
-  const left = parse(text);
-  if (left !== null && isSame(left.supervisor)) {
-    throw new AlreadyRunningError(
-      `Meterline runs on ${directory} already (process ${left.supervisor.pid}). ` +
+  const earlier = parse(text);
+  if (earlier !== null && isStillRunning(earlier.supervisor)) {
+    throw new StackError(
+      `Meterline already runs on ${directory} (process ${earlier.supervisor.pid}). ` +
         'Stop that one first, or set METERLINE_DATA_DIR to another directory.',
     );
   }
-  if (left === null) log('run.json is unreadable; taking its place');
+  if (earlier === null) log(`${EMBEDDED_FILES.run} is unreadable and will be replaced`);
   for (const role of ROLES) {
-    for (const part of left?.processes.filter((each) => each.role === role) ?? []) await endOrphan(part, log);
+    for (const part of earlier?.processes.filter((each) => each.role === role) ?? []) await endOrphan(part, log);
   }
-  removeIfStill(path, text);
+  removeIfUnchanged(path, text);
 }
 
 async function endOrphan(part: RunningPart, log: (line: string) => void): Promise<void> {
-  if (!isSame(part)) return;
-  log(`${part.role}: ending process ${part.pid}, left behind by an earlier run`);
+  if (!isStillRunning(part)) return;
+  log(`${part.role}: stopping process ${part.pid}, which an earlier run left behind`);
   if (!(await stopPid(part.pid, END_SIGNALS[part.role]))) {
-    throw new Error(`${part.role} (process ${part.pid}), left behind by an earlier run, does not end.`);
+    throw new StackError(`${part.role} (process ${part.pid}), which an earlier run left behind, does not stop.`);
   }
 }
 
-/** Whether the process of that pid is still the one that was meant. */
-function isSame({ pid, started }: { pid: number; started: string | null }): boolean {
+/** Whether a recorded process still runs, and no later one has its pid. */
+function isStillRunning({ pid, started }: { pid: number; started: string | null }): boolean {
   const now = identityOf(pid);
   return now !== null && now === started;
 }
 
-/** Moved away and looked at again before it is dropped: another start may have taken over in between. */
-function removeIfStill(path: string, text: string): void {
+/** Another start may have replaced the file meanwhile. So it is moved aside, read again, and moved back if it changed. */
+function removeIfUnchanged(path: string, text: string): void {
   const aside = `${path}.${process.pid}.stale`;
   try {
     renameSync(path, aside);
@@ -192,11 +194,11 @@ function removeIfStill(path: string, text: string): void {
     if (isErrno(error, 'ENOENT')) return;
     throw error;
   }
-  if (readIfThere(aside) !== text) renameSync(aside, path);
-  else rmSync(aside);
+  if (readIfPresent(aside) === text) rmSync(aside);
+  else renameSync(aside, path);
 }
 
-function readIfThere(path: string): string | null {
+function readIfPresent(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -205,6 +207,7 @@ function readIfThere(path: string): string | null {
   }
 }
 
+/** Null for text that is not the content of a run file. */
 function parse(text: string): RunFileContent | null {
   try {
     return fileSchema.parse(JSON.parse(text));

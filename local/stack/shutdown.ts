@@ -1,40 +1,40 @@
-/** A second Ctrl-C that comes sooner than this is the first one, passed on by the shell, by npm and by the launcher. */
+/** Npm, its shell and scripts/run.mjs each pass a Ctrl-C on. All that arrive within this time are one request. */
 const SAME_REQUEST_MS = 300;
 
-export interface Stoppable {
+interface Stoppable {
   stop(): Promise<void>;
   kill(): void;
 }
 
 /**
- * SIGINT, SIGTERM, SIGHUP and the death of the launcher stop everything in order, and the process ends with status 0:
- * it did what it was asked to. A second request kills at once (status 1).
+ * Stops everything in order at SIGINT, SIGTERM, SIGHUP or the death of the launcher, and ends the process with status 0.
+ * A second request kills everything at once, with status 1.
  */
-export function stopOnRequest(target: Stoppable, say: (line: string) => void): void {
-  let askedAt: number | null = null;
-  const ask = (): void => {
-    if (askedAt === null) {
-      askedAt = Date.now();
-      say('Stopping …');
+export function stopOnRequest(target: Stoppable, print: (line: string) => void): void {
+  let requestedAt: number | null = null;
+  const request = (): void => {
+    if (requestedAt === null) {
+      requestedAt = Date.now();
+      print('Stopping …');
       void target.stop().then(
         () => process.exit(0),
         (error: unknown) => {
-          say(`Not everything stopped: ${String(error)}`);
+          print(`Not everything stopped: ${String(error)}`);
           target.kill();
           process.exit(1);
         },
       );
       return;
     }
-    if (Date.now() - askedAt < SAME_REQUEST_MS) return;
-    say('Killed.');
+    if (Date.now() - requestedAt < SAME_REQUEST_MS) return;
+    print('Killed.');
     target.kill();
     process.exit(1);
   };
   process.on('uncaughtException', (error) => {
-    say(`Stopping because of an error of our own: ${error.stack ?? error.message}`);
+    print(`Stopping after an internal error: ${error.stack ?? error.message}`);
     void target.stop().finally(() => process.exit(1));
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
-  if (process.send !== undefined) process.on('disconnect', ask);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, request);
+  if (process.send !== undefined) process.on('disconnect', request);
 }

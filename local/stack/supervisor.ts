@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describeExit, messageOf, stopPid, type Running } from '../processes/processes.ts';
+import { StackError, messageOf } from '../errors.ts';
+import { describeExit, type Running } from '../processes/child.ts';
+import { stopPid } from '../processes/pids.ts';
 import { END_SIGNALS, ROLES, RunFile, type Role } from './run-file.ts';
 
 /**
- * Something to keep running. `start` resolves when it is ready to serve, and is called again after each death. It calls
- * `onSpawn` as soon as there is a process, so that none goes unrecorded if we die while it starts.
+ * A process to keep running. `start` resolves when the process is ready to serve, and runs again after each death. It
+ * calls `onSpawn` as soon as the process exists, so that run.json has it even if we die while it starts.
  */
 export interface Part<T extends Running = Running> {
   role: Role;
@@ -14,7 +16,7 @@ export interface Part<T extends Running = Running> {
 export interface Backoff {
   firstMs: number;
   maxMs: number;
-  /** A part that lived this long is not failing again and again: its next restart comes soon. */
+  /** A part that lived this long counts as healthy, so its next restart waits for `firstMs` only. */
   healthyAfterMs: number;
 }
 
@@ -25,64 +27,65 @@ export interface SupervisorOptions {
 }
 
 const BACKOFF: Backoff = { firstMs: 250, maxMs: 10_000, healthyAfterMs: 30_000 };
-/** How long each may take to stop before it is killed. Together below the 15 seconds a stop may take. */
+/** How long each part may take to stop before it is killed. Together they stay below the 15 seconds of a whole stop. */
 const STOP_WITHIN_MS: Record<Role, number> = {
-  api: 2500,
-  worker: 4500,
-  simulator: 1000,
-  temporal: 2500,
-  postgres: 4000,
+  api: 2_500,
+  worker: 4_500,
+  simulator: 1_000,
+  temporal: 2_500,
+  postgres: 4_000,
 };
 
-/** Keeps the parts of the stack running, each a process of its own, and stops them in order. */
+/** Keeps the parts of a stack running, each as a process of its own, and stops them in order. */
 export class Supervisor {
-  readonly #options: SupervisorOptions;
+  readonly #log: (line: string) => void;
   readonly #backoff: Backoff;
   readonly #runFile: RunFile;
   readonly #running = new Map<Role, Running>();
-  /** The processes of parts that are not ready yet. */
+  /** The pids of parts that are not ready yet. */
   readonly #starting = new Map<Role, number>();
   readonly #ending = new AbortController();
   readonly #watches: Promise<void>[] = [];
   #stopped: Promise<void> | null = null;
 
   private constructor(options: SupervisorOptions, runFile: RunFile) {
-    this.#options = options;
+    this.#log = options.log;
     this.#backoff = options.backoff ?? BACKOFF;
     this.#runFile = runFile;
   }
 
-  /** Takes the data directory. Throws AlreadyRunningError where another one has it. */
+  /** Takes the data directory. Throws StackError if another supervisor has it. */
   static async take(options: SupervisorOptions): Promise<Supervisor> {
     return new Supervisor(options, await RunFile.claim(options.dataDir, options.log));
   }
 
-  /** Starts a part and keeps it running from then on. A part that does not start the first time is an error. */
+  /** Starts a part, and from then on restarts it whenever it dies. Throws if it does not start the first time. */
   async start<T extends Running>(part: Part<T>): Promise<T> {
     const running = await this.#begin(part);
     if (this.#ending.signal.aborted) {
       await running.stop(STOP_WITHIN_MS[part.role]);
-      throw new Error(`${part.role} was stopped while it started.`);
+      throw new StackError(`${part.role} was stopped while it started.`);
     }
-    this.#runs(part.role, running);
+    this.#add(part.role, running);
     this.#watches.push(this.#watch(part, running));
     return running;
   }
 
-  /** Stops everything, in order. Called again, it is the same stop. */
+  /** Stops all parts in order. A second call waits for the same stop. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stopAll();
     return this.#stopped;
   }
 
-  /** Ends everything at once. What keeps data recovers it at the next start. */
+  /** Kills all parts at once. Postgres and Temporal recover their data at the next start. */
   kill(): void {
     this.#ending.abort();
-    for (const pid of [...[...this.#running.values()].map((running) => running.pid), ...this.#starting.values()]) {
+    const running = [...this.#running.values()].map(({ pid }) => pid);
+    for (const pid of [...running, ...this.#starting.values()]) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // Gone already.
+        // It has ended by itself.
       }
     }
     this.#runFile.release();
@@ -96,7 +99,7 @@ export class Supervisor {
       const running = this.#running.get(role);
       if (running === undefined) continue;
       await running.stop(STOP_WITHIN_MS[role]);
-      this.#ended(role);
+      this.#remove(role);
     }
     await Promise.all(this.#watches);
     this.#runFile.release();
@@ -116,13 +119,13 @@ export class Supervisor {
     }
   }
 
-  #runs(role: Role, running: Running): void {
+  #add(role: Role, running: Running): void {
     this.#running.set(role, running);
     const { pid, address } = running;
     this.#runFile.set({ role, pid, ...(address === undefined ? {} : { address }) });
   }
 
-  #ended(role: Role): void {
+  #remove(role: Role): void {
     this.#running.delete(role);
     this.#runFile.remove(role);
   }
@@ -131,25 +134,25 @@ export class Supervisor {
     let running = first;
     let waitMs = this.#backoff.firstMs;
     for (;;) {
-      const since = Date.now();
+      const startedAt = Date.now();
       const exit = await running.exited;
       if (this.#ending.signal.aborted) return;
-      this.#ended(part.role);
-      const livedMs = Date.now() - since;
+      this.#remove(part.role);
+      const livedMs = Date.now() - startedAt;
       if (livedMs >= this.#backoff.healthyAfterMs) waitMs = this.#backoff.firstMs;
-      const lived = `process ${running.pid}, ${(livedMs / 1000).toFixed(1)} s old`;
-      this.#options.log(`${part.role} ended (${lived}: ${describeExit(exit)}); it is started again`);
-      const again = await this.#startAgain(part, waitMs);
-      if (again === null) return;
-      running = again.running;
-      waitMs = Math.min(again.waitMs * 2, this.#backoff.maxMs);
-      this.#options.log(`${part.role} is back (process ${running.pid})`);
+      const lived = `process ${running.pid}, ${describeExit(exit)} after ${(livedMs / 1000).toFixed(1)} s`;
+      this.#log(`${part.role} ended (${lived}); restarting it`);
+      const restarted = await this.#restart(part, waitMs);
+      if (restarted === null) return;
+      running = restarted.running;
+      waitMs = this.#longer(restarted.waitMs);
+      this.#log(`${part.role} runs again (process ${running.pid})`);
     }
   }
 
-  /** Until it runs, or everything is being stopped (null). */
-  async #startAgain(part: Part, firstWaitMs: number): Promise<{ running: Running; waitMs: number } | null> {
-    for (let waitMs = firstWaitMs; ; waitMs = Math.min(waitMs * 2, this.#backoff.maxMs)) {
+  /** Tries until the part runs. Null if the supervisor stops meanwhile. */
+  async #restart(part: Part, firstWaitMs: number): Promise<{ running: Running; waitMs: number } | null> {
+    for (let waitMs = firstWaitMs; ; waitMs = this.#longer(waitMs)) {
       if (!(await this.#pause(waitMs))) return null;
       try {
         const running = await this.#begin(part);
@@ -157,16 +160,20 @@ export class Supervisor {
           await running.stop(STOP_WITHIN_MS[part.role]);
           return null;
         }
-        this.#runs(part.role, running);
+        this.#add(part.role, running);
         return { running, waitMs };
       } catch (error) {
         if (this.#ending.signal.aborted) return null;
-        this.#options.log(`${part.role} does not start, and is tried again: ${messageOf(error)}`);
+        this.#log(`${part.role} does not start, and will be tried again: ${messageOf(error)}`);
       }
     }
   }
 
-  /** False when everything is being stopped. */
+  #longer(waitMs: number): number {
+    return Math.min(waitMs * 2, this.#backoff.maxMs);
+  }
+
+  /** False if the supervisor stops meanwhile. */
   async #pause(waitMs: number): Promise<boolean> {
     return delay(waitMs, true, { signal: this.#ending.signal }).catch(() => false);
   }

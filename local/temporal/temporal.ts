@@ -1,29 +1,31 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { StackError, messageOf } from '../errors.ts';
+import { hasExited, spawnService, stopChild, terminate, type Running, type Spawned } from '../processes/child.ts';
 import { anyFreePort, isListening } from '../processes/ports.ts';
-import { messageOf, spawnService, stopChild, terminate, type Running, type Spawned } from '../processes/processes.ts';
-
-export { findTemporalCli, findTemporalTestServer, type FindOptions } from './programs.ts';
 
 const NAMESPACE = 'default';
 const DATABASE_FILE = 'temporal.db';
-/** A shell that becomes the program it is given, which makes files that only its owner can read. */
+/** Starts a program such that only its owner can read the files it makes. */
 const OWNER_ONLY = 'umask 077; exec "$0" "$@"';
+/** How long Temporal keeps closed workflows. A development server's default is one day. */
 const RETENTION = '90 days';
 const READY_WITHIN_MS = 30_000;
-const SHUTDOWN_WITHIN_MS = 4000;
+const READY_CHECK_EVERY_MS = 20;
+const NAMESPACE_WITHIN_MS = 3_000;
+const STOP_WITHIN_MS = 4_000;
 
 export interface TemporalOptions {
-  /** The `temporal` program, from `findTemporalCli`. */
+  /** The path of the `temporal` program, from `findTemporalCli`. */
   cli: string;
-  /** Its database is `temporal.db` in here; or `:memory:` for a server that is thrown away. */
+  /** The directory of its database, or `:memory:` for a server that is thrown away. */
   dataDir: string;
-  /** Default: any free one. */
+  /** The default is any free port. */
   port?: number;
-  /** Default: no web UI. */
+  /** Without it there is no web UI. */
   uiPort?: number;
   log?: (line: string) => void;
   logFile?: string;
@@ -37,25 +39,24 @@ export interface RunningTemporal extends Running {
 }
 
 /**
- * Starts Temporal's development server on loopback; its files are readable to their owner alone. Ready means: it answers for its namespace, not just: it listens.
+ * Starts Temporal's development server on loopback. Only the owner can read its files. Resolves when it answers for its
+ * namespace, which comes later than when it listens. Throws StackError with its last lines.
  */
 export async function startTemporal(options: TemporalOptions): Promise<RunningTemporal> {
   const port = options.port ?? (await anyFreePort());
-  const address = `127.0.0.1:${port}`;
   if (!isInMemory(options)) {
     mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
-    closeToOthers(options.dataDir);
+    restrictFiles(options.dataDir);
   }
   const server = await spawnService('/bin/sh', ['-c', OWNER_ONLY, options.cli, ...serverArguments(options, port)], {
-    // Its own settings for clients (TEMPORAL_*, its configuration files) are not meant for this server.
+    // The user's own settings for Temporal (TEMPORAL_*, configuration files) are for its clients, not for this server.
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' },
-    // It takes the name of its file for an address, so the characters of this path must not be in it.
+    // It reads the name of its file as an address, so a directory with `?` or `%` must not be part of that name.
     cwd: isInMemory(options) ? '/' : options.dataDir,
     onSpawn: options.onSpawn,
     ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
   });
-  const stop = (withinMs = SHUTDOWN_WITHIN_MS): Promise<void> =>
-    stopChild(server.child, server.exited, terminate(withinMs));
+  const stop = (withinMs = STOP_WITHIN_MS): Promise<void> => stopChild(server, terminate(withinMs));
   try {
     await prepareNamespace(server, port);
   } catch (error) {
@@ -64,7 +65,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
   }
   return {
     pid: server.pid,
-    address,
+    address: `127.0.0.1:${port}`,
     namespace: NAMESPACE,
     uiUrl: options.uiPort === undefined ? null : `http://127.0.0.1:${options.uiPort}`,
     exited: server.exited,
@@ -72,8 +73,8 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
   };
 }
 
-/** A file made before, with rights that let others read it. */
-function closeToOthers(dataDir: string): void {
+/** Takes the rights of others from files that already exist. */
+function restrictFiles(dataDir: string): void {
   for (const name of [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`]) {
     const path = join(dataDir, name);
     if (existsSync(path)) chmodSync(path, 0o600);
@@ -92,33 +93,36 @@ function serverArguments(options: TemporalOptions, port: number): string[] {
     ...(options.uiPort === undefined
       ? ['--headless']
       : ['--ui-ip', '127.0.0.1', '--ui-port', String(options.uiPort), '--ui-disable-news-fetch']),
-    // Without a write-ahead log, SQLite waits for the disk several times for each of a workflow's steps.
+    // Without a write-ahead log, SQLite waits for the disk several times at each step of a workflow.
     ...(isInMemory(options) ? [] : ['--db-filename', DATABASE_FILE, '--sqlite-pragma', 'journal_mode=WAL']),
     ...['--log-level', 'warn', '--color', 'never', '--disable-config-file', '--disable-config-env'],
   ];
 }
 
-/** Waits for the namespace, and keeps its closed workflows longer than the one day a development server keeps them. */
+/** Waits for the namespace and sets how long it keeps closed workflows. Throws StackError if the server does not start. */
 async function prepareNamespace(server: Spawned, port: number): Promise<void> {
-  const isGone = (): boolean => server.child.exitCode !== null || server.child.signalCode !== null;
   const deadline = Date.now() + READY_WITHIN_MS;
-  let reason = 'it does not listen';
-  while (!isGone() && Date.now() < deadline) {
-    // A gRPC channel that was refused once waits a second before it tries again, so it is not made before its time.
-    const refusal = (await isListening(port)) ? await keepClosedWorkflows(`127.0.0.1:${port}`) : reason;
-    if (refusal === null && !isGone()) return;
-    reason = refusal ?? 'another server answers on its port';
-    await delay(20);
+  let problem = 'it does not listen';
+  while (!hasExited(server) && Date.now() < deadline) {
+    // gRPC waits a second after a refused connection, so it connects only once the server listens.
+    if (await isListening(port)) {
+      const failure = await setRetention(`127.0.0.1:${port}`);
+      if (failure === null && !hasExited(server)) return;
+      problem = failure ?? 'another server answers on its port';
+    }
+    await delay(READY_CHECK_EVERY_MS);
   }
-  const said = server.lastLines();
-  throw new Error(`Temporal did not start on 127.0.0.1:${port} (${reason}). Its last lines:\n${said || '(none)'}`);
+  const lines = server.lastLines();
+  throw new StackError(
+    `Temporal did not start on 127.0.0.1:${port} (${problem}). Its last lines:\n${lines || '(none)'}`,
+  );
 }
 
-/** Null when it worked, else why not. */
-async function keepClosedWorkflows(address: string): Promise<string | null> {
+/** Null if it worked, or else why it did not. */
+async function setRetention(address: string): Promise<string | null> {
   const connection = Connection.lazy({ address });
   try {
-    await connection.withDeadline(Date.now() + 3000, async () => {
+    await connection.withDeadline(Date.now() + NAMESPACE_WITHIN_MS, async () => {
       await connection.workflowService.describeNamespace({ namespace: NAMESPACE });
       await connection.workflowService.updateNamespace({
         namespace: NAMESPACE,

@@ -2,40 +2,47 @@ import { styleText } from 'node:util';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** What the terminal shows: short lines, in colour and in place where it is one. */
+/** Text for the terminal: short lines, with colours and a status line if the output is a terminal. */
 export class Console {
-  readonly #inPlace = process.stdout.isTTY && process.env['CI'] === undefined;
-  readonly #coloured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+  readonly #output: NodeJS.WriteStream;
+  readonly #errors: NodeJS.WriteStream;
+  readonly #isInPlace: boolean;
+  readonly #hasColours: boolean;
   #status = '';
 
-  constructor() {
-    // Nobody reads any more (a closed pipe): no reason to end what is running.
-    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  constructor(output: NodeJS.WriteStream, errors: NodeJS.WriteStream, env: NodeJS.ProcessEnv) {
+    this.#output = output;
+    this.#errors = errors;
+    this.#isInPlace = output.isTTY && env['CI'] === undefined;
+    this.#hasColours = output.isTTY && env['NO_COLOR'] === undefined;
+    // A pipe that nobody reads any more must not end what is running.
+    for (const stream of [output, errors]) stream.on('error', () => undefined);
   }
 
   line(text = ''): void {
     this.#clear();
-    process.stdout.write(`${text}\n`);
+    this.#output.write(`${text}\n`);
     this.#draw();
   }
 
   error(text: string): void {
     this.#clear();
-    process.stderr.write(`${text}\n`);
+    this.#errors.write(`${text}\n`);
   }
 
   style(style: Style, text: string): string {
-    return this.#coloured ? styleText(style, text) : text;
+    return this.#hasColours ? styleText(style, text) : text;
   }
 
-  /** Runs a step and prints one line when it is done: its name, its time, and what it has to say. */
-  async step<T>(name: string, work: () => Promise<T>, say: (result: T) => string = () => ''): Promise<T> {
+  /** Runs a step, then prints one line: its name, how long it took, and what `describe` returns for the result. */
+  async step<T>(name: string, work: () => Promise<T>, describe: (result: T) => string = () => ''): Promise<T> {
     const startedAt = Date.now();
     try {
       const result = await work();
-      const took = `${((Date.now() - startedAt) / 1000).toFixed(1)} s`;
+      const seconds = `${((Date.now() - startedAt) / 1000).toFixed(1)} s`;
+      const mark = this.style('green', '✓');
       this.line(
-        `  ${this.style('green', '✓')} ${name.padEnd(12)} ${this.style('dim', took.padStart(6))}   ${say(result)}`.trimEnd(),
+        `  ${mark} ${name.padEnd(12)} ${this.style('dim', seconds.padStart(6))}   ${describe(result)}`.trimEnd(),
       );
       return result;
     } catch (error) {
@@ -44,12 +51,12 @@ export class Console {
     }
   }
 
-  /** A line that changes: in place on a terminal, elsewhere a line of its own each time that it differs. */
+  /** Shows the text in a line that the next status replaces. Without a terminal, each new status is a line of its own. */
   status(text: string): void {
     if (text === this.#status) return;
-    if (!this.#inPlace) {
+    if (!this.#isInPlace) {
       this.#status = text;
-      if (text !== '') process.stdout.write(`${text}\n`);
+      if (text !== '') this.#output.write(`${text}\n`);
       return;
     }
     this.#clear();
@@ -57,17 +64,17 @@ export class Console {
     this.#draw();
   }
 
-  /** Rows of a name and a value, the values below each other. */
+  /** A table of names and values. */
   pairs(rows: readonly (readonly [name: string, value: string])[]): void {
     const width = Math.max(...rows.map(([name]) => name.length));
     for (const [name, value] of rows) this.line(`  ${this.style('bold', name.padEnd(width))}   ${value}`);
   }
 
   #clear(): void {
-    if (this.#inPlace && this.#status !== '') process.stdout.write('\r\u001b[2K');
+    if (this.#isInPlace && this.#status !== '') this.#output.write('\r\u001b[2K');
   }
 
   #draw(): void {
-    if (this.#inPlace && this.#status !== '') process.stdout.write(this.#status);
+    if (this.#isInPlace && this.#status !== '') this.#output.write(this.#status);
   }
 }

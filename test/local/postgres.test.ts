@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
 import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
-import { isAlive } from '../../local/processes/processes.ts';
+import { isAlive } from '../../local/processes/pids.ts';
 import { temporaryFolder } from './fakes.ts';
 
 const isRoot = process.getuid?.() === 0;

@@ -8,7 +8,8 @@ import { migrateDatabase } from '../../db/core/migrate.ts';
 import { startPostgres } from '../../local/postgres/postgres.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
-import { findTemporalCli, findTemporalTestServer, startTemporal } from '../../local/temporal/temporal.ts';
+import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/find.ts';
+import { startTemporal } from '../../local/temporal/temporal.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

