@@ -1,10 +1,12 @@
 import { and, eq, gt, inArray, isNull, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/connection/decide.ts';
 import { daysToSettle } from '../../domain/reading.ts';
 import { lastDayBeforeDaily } from '../../domain/connection/schedule.ts';
 import { FAILURES, type FailureCode, type Failure } from '../../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
+import type { AdminKey } from '../../domain/keys.ts';
 import { METERLINE } from '../../domain/tokens.ts';
 import { epochMs, list, rows, type Db } from '../core/database.ts';
 import { addEvent } from './events.ts';
@@ -12,7 +14,9 @@ import type { KeyRing } from '../keys/key-ring.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
 import { hasRequestedCandidate, addCandidate } from '../keys/keys.ts';
 import { NO_FAILURE, UNASKED, lockLive, moveOn } from './live.ts';
+import { dayJson } from '../core/json.ts';
 import { connections } from '../core/schema.ts';
+import { factsJson } from './schemas.ts';
 
 /** Days that somebody asked to have read are tried for this long. */
 const OWED_FOR_DAYS = 7;
@@ -24,21 +28,21 @@ export interface NewConnection {
   readonly began: Day;
   readonly backfillTo: Day;
   readonly keyId: string;
-  readonly secret: string;
+  readonly adminKey: AdminKey;
   readonly actor: string;
 }
 
 /** Stores a connection and its first key, sealed, in one transaction. */
 export async function createConnection(db: Db, ring: KeyRing, connection: NewConnection): Promise<void> {
   await db.transaction(async (tx) => {
-    const { id, name, began, backfillTo, keyId, secret, actor } = connection;
+    const { id, name, began, backfillTo, keyId, adminKey, actor } = connection;
     await tx.insert(connections).values({ id, name, status: 'validating', began, backfillTo });
     await addEvent(tx, id, {
       type: 'created',
       actor,
       message: `Connection "${name}" is made; it keeps days from ${began} on.`,
     });
-    await addCandidate(tx, ring, { connectionId: id, keyId, secret, requested: true, actor });
+    await addCandidate(tx, ring, { connectionId: id, keyId, adminKey, requested: true, actor });
   });
 }
 
@@ -49,8 +53,9 @@ export async function loadFacts(
   settings: { today: Day; syncHourUtc: number; restatementDays: number },
 ): Promise<Facts | null> {
   const settledBy = lastDayBeforeDaily(settings.today);
-  const [facts] = await rows<{ facts: Omit<Facts, 'connectionId' | 'syncHourUtc'> }>(
+  const [facts] = await rows(
     db,
+    z.object({ facts: factsJson }),
     sql`
       select jsonb_build_object(
         'status', c.status,
@@ -167,6 +172,7 @@ export async function extendHistory(
 export async function listUntoldHistories(db: Db): Promise<{ connectionId: string; began: Day }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string(), began: dayJson }),
     sql`
       select c.id as "connectionId", c.began::text as began
       from connections c
@@ -188,6 +194,7 @@ const OVERDUE_AFTER_HOURS = 26;
 export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
   return rows(
     db,
+    z.object({ connectionId: z.string() }),
     sql`
       select c.id as "connectionId"
       from connections c
@@ -361,8 +368,9 @@ export async function distrustClock(db: Db, connectionId: string, nowMs: number,
       `);
     }
     await tx.execute(sql`delete from days where ${future}`);
-    const again = await rows<{ day: Day }>(
+    const again = await rows(
       tx,
+      z.object({ day: dayJson }),
       sql`
         update days set read_on = day, state = 'provisional'
         where connection_id = ${connectionId} and read_on > ${today}::date

@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Failure } from '../../domain/failures.ts';
 import type { Day } from '../../domain/days.ts';
 import type { SyncKind } from '../../domain/reading.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
 import { sizeOf } from '../ledger/syncs.ts';
+import { outlookJson } from './schemas.ts';
 import type { Waiting } from '../../domain/connection/waiting.ts';
 
 /** What a person wants to see of a connection at a glance. Plain JSON, small. */
@@ -39,8 +41,9 @@ export interface OutlookSync {
 
 /** Reads the outlook of a connection, days counted up to `today`; null when there is none. */
 export async function loadOutlook(db: Db, connectionId: string, today: Day): Promise<Outlook | null> {
-  const [found] = await rows<{ outlook: Outlook }>(
+  const [found] = await rows(
     db,
+    z.object({ outlook: outlookJson }),
     sql`
       select jsonb_build_object(
         'name', c.name,

@@ -1,5 +1,6 @@
 import { eq, and, sql, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
+import { z } from 'zod';
 import type { Failure } from '../../domain/failures.ts';
 import type { Day } from '../../domain/days.ts';
 import type { KeyEnd, KeyState } from '../../domain/keys.ts';
@@ -10,6 +11,7 @@ import { epochMs, rows, type Db } from '../core/database.ts';
 import { connections, keys } from '../core/schema.ts';
 import type { Waiting } from '../../domain/connection/waiting.ts';
 import { sizeOf } from '../ledger/syncs.ts';
+import { connectionViewJson } from './schemas.ts';
 
 /** A connection as people see it. Instants are milliseconds since the epoch. */
 export interface ConnectionView {
@@ -111,8 +113,9 @@ const KEY_VIEW = sql`jsonb_build_object(
 )`;
 
 async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[]> {
-  const found = await rows<{ view: ConnectionView }>(
+  const found = await rows(
     db,
+    z.object({ view: connectionViewJson }),
     sql`
       select jsonb_build_object(
         'id', c.id,

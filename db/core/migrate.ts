@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { openDatabase, rows, type Db } from './database.ts';
+import { z } from 'zod';
+import { openDatabase, row, type Db } from './database.ts';
 import { SchemaError } from './failures.ts';
+import { bigintText } from './json.ts';
 
 /** Any number that nothing else in the same database locks by. */
 const MIGRATION_LOCK = 7_303_014;
@@ -36,17 +38,18 @@ async function runMigrations(tx: Db): Promise<void> {
   await tx.execute(
     sql`create table if not exists ${MADE} (id serial primary key, hash text not null, created_at bigint)`,
   );
-  const [made] = await rows<{ first: string | null; last: string | null }>(
+  const { first, last } = await row(
     tx,
+    z.object({ first: bigintText.nullable(), last: bigintText.nullable() }),
     sql`select min(created_at) as first, max(created_at) as last from ${MADE}`,
   );
-  if (made?.first != null && Number(made.first) !== migrations[0]?.folderMillis) {
+  if (first !== null && first !== migrations[0]?.folderMillis) {
     throw new SchemaError(
       'The database is of a Meterline that was never released, and is not carried over: name an empty one in ' +
         'DATABASE_URL; "npm start" makes one in another METERLINE_DATA_DIR',
     );
   }
-  const lastAt = Number(made?.last ?? -Infinity);
+  const lastAt = last ?? -Infinity;
   if (lastAt > (migrations.at(-1)?.folderMillis ?? Infinity)) {
     throw new SchemaError(
       'The database has the schema of a newer release than this one: run that release, or go back by a dump',

@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm';
+import { z } from 'zod';
 import { row, type Db } from './database.ts';
 import { SchemaError } from './failures.ts';
+import { bigintText } from './json.ts';
 
 /** When the last migration of this release was made, as the journal of migrations says. */
 export const LAST_MIGRATION_MS = 1_795_924_780_790;
@@ -14,8 +16,9 @@ export const NEWER_SCHEMA =
  * are restarted. Throws {@link SchemaError} where it is to be migrated. Needs no right but to read.
  */
 export async function checkSchema(db: Db): Promise<'present' | 'newer'> {
-  const found = await row<{ begun: boolean; told: boolean }>(
+  const found = await row(
     db,
+    z.object({ begun: z.boolean(), told: z.boolean() }),
     sql`select to_regclass('connections') is not null as begun, to_regclass('applied_migrations') is not null as told`,
   );
   if (!found.begun) throw new SchemaError('The database has no tables of Meterline yet: run "npm run migrate" on it');
@@ -27,8 +30,12 @@ export async function checkSchema(db: Db): Promise<'present' | 'newer'> {
 }
 
 async function lastMigrationMs(db: Db): Promise<number> {
-  const { last } = await row<{ last: string | null }>(db, sql`select max(made_at_ms) as last from applied_migrations`);
-  return last === null ? -Infinity : Number(last);
+  const { last } = await row(
+    db,
+    z.object({ last: bigintText.nullable() }),
+    sql`select max(made_at_ms) as last from applied_migrations`,
+  );
+  return last ?? -Infinity;
 }
 
 /** Throws where the server is read-only, be it a standby or by its settings. Writes nothing. */

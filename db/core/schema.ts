@@ -7,7 +7,6 @@ import {
   customType,
   index,
   integer,
-  jsonb,
   numeric,
   pgSequence,
   pgTable,
@@ -19,17 +18,30 @@ import {
   uuid,
   type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
-import type { Failure } from '../../domain/failures.ts';
+import type { z } from 'zod';
 import { KEY_ENDS, KEY_STATES, type KeyEnd, type KeyState } from '../../domain/keys.ts';
-import type { Json, Report } from '../../domain/lines.ts';
+import type { Report } from '../../domain/lines.ts';
 import { SYNC_KINDS, type DayState, type SyncKind } from '../../domain/reading.ts';
 import { STATUSES, type Status } from '../../domain/connection/statuses.ts';
 import { TOKEN_ROLES, type TokenRole } from '../../domain/tokens.ts';
 import type { Day } from '../../domain/days.ts';
-import type { Waiting } from '../../domain/connection/waiting.ts';
+import { anyJson, dayJson, failureJson, parseAnswer, waitingJson } from './json.ts';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
-const day = customType<{ data: Day; driverData: string }>({ dataType: () => 'date' });
+const day = customType<{ data: Day; driverData: string }>({
+  dataType: () => 'date',
+  fromDriver: (text) => parseAnswer(dayJson, text),
+});
+/** A `jsonb` column: what it holds is parsed when it is read. */
+const jsonOf = <Value>(schema: z.ZodType<Value>) =>
+  customType<{ data: Value; driverData: unknown }>({
+    dataType: () => 'jsonb',
+    toDriver: (value) => JSON.stringify(value),
+    fromDriver: (value) => parseAnswer(schema, value),
+  });
+const failure = jsonOf(failureJson);
+const waiting = jsonOf(waitingJson);
+const json = jsonOf(anyJson);
 const daySet = customType<{ data: string }>({ dataType: () => 'datemultirange' });
 const instant = (name: string) => timestamp(name, { withTimezone: true });
 const oneOf = (column: string, values: readonly string[]): ReturnType<typeof sql> =>
@@ -48,7 +60,7 @@ export const connections = pgTable(
     backfillTo: day('backfill_to').notNull(),
     discoveredAt: instant('discovered_at'),
     syncedAt: instant('synced_at'),
-    failure: jsonb().$type<Failure>(),
+    failure: failure(),
     failureKeyId: uuid('failure_key_id'),
     failedAt: instant('failed_at'),
     failureCount: integer('failure_count').notNull().default(0),
@@ -100,7 +112,7 @@ export const keys = pgTable(
     activatedSync: integer('activated_sync'),
     tries: integer().notNull().default(0),
     triedAt: instant('tried_at'),
-    failure: jsonb().$type<Failure>(),
+    failure: failure(),
     activatedAt: instant('activated_at'),
     lastUsedAt: instant('last_used_at'),
     endedAt: instant('ended_at'),
@@ -140,7 +152,7 @@ export const workspaces = pgTable(
     name: text().notNull(),
     createdAt: instant('created_at'),
     archivedAt: instant('archived_at'),
-    reported: jsonb().$type<Json>().notNull(),
+    reported: json().notNull(),
     readAt: instant('read_at').notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
@@ -165,7 +177,7 @@ export const costSeries = pgTable(
     serviceTier: text('service_tier'),
     inferenceGeo: text('inference_geo'),
     currency: text().notNull(),
-    extra: jsonb().$type<Json>(),
+    extra: json(),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.seriesId] }),
@@ -204,7 +216,7 @@ export const usageSeries = pgTable(
     serviceTier: text('service_tier'),
     contextWindow: text('context_window'),
     inferenceGeo: text('inference_geo'),
-    extra: jsonb().$type<Json>(),
+    extra: json(),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.seriesId] }),
@@ -227,7 +239,7 @@ export const usageLines = pgTable(
     cacheCreation1h: count('cache_creation_1h'),
     webSearchRequests: count('web_search_requests'),
     /** Exact decimals by their dotted path, of which those named `…tokens` count in the day's total. */
-    extraCounts: jsonb('extra_counts').$type<Json>(),
+    extraCounts: json('extra_counts'),
   },
   (table) => [
     primaryKey({ columns: [table.dayNo, table.seriesNo] }),
@@ -318,9 +330,9 @@ export const syncs = pgTable(
     changedDays: daySet('changed_days'),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
-    failure: jsonb().$type<Failure>(),
+    failure: failure(),
     /** What it waits for before its next attempt, until that instant; what it says of a past one is over. */
-    waiting: jsonb().$type<Waiting>(),
+    waiting: waiting(),
     startedAt: instant('started_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
   },

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { rows, type Db } from './database.ts';
+import type { Db } from './database.ts';
 
 /** Longer than any of our processes lets Postgres wait in the middle of a transaction while it is well. */
 const FROZEN_AFTER_SECONDS = 20;
@@ -11,8 +11,7 @@ const FROZEN_AFTER_SECONDS = 20;
  * Returns how many there were. Needs no right but to be the same role.
  */
 export async function endFrozenSessions(db: Db, frozenAfterSeconds: number = FROZEN_AFTER_SECONDS): Promise<number> {
-  const ended = await rows(
-    db,
+  const ended = await db.execute(
     sql`
       select pg_terminate_backend(pid)
       from pg_stat_activity

@@ -1,10 +1,12 @@
 import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import { daysIn, type Day, type DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
-import { sameDecimal } from '../../domain/money.ts';
+import { toDecimal, type Decimal } from '../../domain/money.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from '../core/database.ts';
+import { bigintText, dayJson } from '../core/json.ts';
 import { addEvent } from '../connections/events.ts';
 import { insertDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
@@ -24,7 +26,7 @@ export interface ReadDay {
   readonly sync: { readonly n: number; readonly runId: string };
   readonly today: Day;
   /** The total that was reported for the day just before; null where these lines are to be taken as they are. */
-  readonly reported: string | null;
+  readonly reported: Decimal | null;
 }
 
 /**
@@ -36,7 +38,7 @@ export type DayOutcome = 'stale' | 'suspect' | 'unchanged' | 'changed';
 
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
-  return db
+  const found = await db
     .select({ day: days.day, state: days.state, total: days.total, readOn: days.readOn })
     .from(days)
     .where(
@@ -48,6 +50,7 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
       ),
     )
     .orderBy(days.day);
+  return found.map((stored) => ({ ...stored, total: toDecimal(stored.total) }));
 }
 
 /** What an attempt at reading days begins with. */
@@ -67,12 +70,9 @@ export async function startReadAttempt(
   report: Report,
   range: DayRange,
 ): Promise<ReadAttempt> {
-  const { attempt, lines, digests } = await row<{
-    attempt: string;
-    lines: number;
-    digests: Readonly<Record<Day, string>> | null;
-  }>(
+  const { attempt, lines, digests } = await row(
     db,
+    z.object({ attempt: bigintText, lines: z.int(), digests: z.array(z.tuple([dayJson, z.string()])) }),
     sql`
       with stored as (
         select day, lines, digest from days where connection_id = ${connectionId} and report = ${report}
@@ -83,15 +83,16 @@ export async function startReadAttempt(
           select coalesce(max(lines), 0)::int from (select lines from stored order by day desc limit 7) last
         ) as lines,
         (
-          select jsonb_object_agg(day, encode(digest, 'hex')) from stored where day between ${range.from} and ${range.to}
+          select coalesce(jsonb_agg(jsonb_build_array(day, encode(digest, 'hex'))), '[]')
+          from stored
+          where day between ${range.from} and ${range.to}
         ) as digests
     `,
   );
-  const known = Object.entries(digests ?? {}) as [Day, string][];
   return {
-    attempt: Number(attempt),
+    attempt,
     linesPerDay: lines,
-    digests: new Map(known.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
+    digests: new Map(digests.map(([day, digest]) => [day, Buffer.from(digest, 'hex')])),
   };
 }
 
@@ -158,8 +159,9 @@ type Tried = Promise<DayOutcome | 'otherwise'>;
 
 async function keepAsItIs(db: Db, read: ReadDay): Tried {
   const { connectionId, report, day, attempt, today, sync, content } = read;
-  const [done] = await preparedRows<{ live: boolean; kept: boolean }>(
+  const [done] = await preparedRows(
     db,
+    z.object({ live: z.boolean(), kept: z.boolean() }),
     sql`
       with live as materialized (
         ${sharingLive(connectionId)}
@@ -187,14 +189,14 @@ function replace(db: Db, read: ReadDay): Tried {
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
     // What was read on a day that is not there yet was read by a clock that was ahead.
     const wasComplete = stored.readOn > day && stored.readOn <= read.today;
-    if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'suspect';
+    if (wasComplete && reported !== null && reported !== total()) return 'suspect';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,
       lines: sql`${lines.length}::int`,
       digest: sql`${digest}::bytea`,
     });
     const isSame =
-      wasComplete && sameDecimal(stored.total, total()) && (await isSameByName(tx, report, stored.dayNo, lines));
+      wasComplete && toDecimal(stored.total) === total() && (await isSameByName(tx, report, stored.dayNo, lines));
     const written = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
@@ -292,9 +294,10 @@ async function recordRestatement(tx: Db, read: ReadDay, before: string, written:
   });
   const unit = report === 'cost' ? 'USD' : 'tokens';
   const { total, added, removed, changed } = written;
-  const message = sameDecimal(before, total)
-    ? `The ${report} of ${day} was restated: its total stayed ${total} ${unit}, but lines moved (${added} added, ${removed} removed, ${changed} changed).`
-    : `The ${report} of ${day} was restated from ${before} to ${total} ${unit}.`;
+  const message =
+    before === total
+      ? `The ${report} of ${day} was restated: its total stayed ${total} ${unit}, but lines moved (${added} added, ${removed} removed, ${changed} changed).`
+      : `The ${report} of ${day} was restated from ${before} to ${total} ${unit}.`;
   await addEvent(tx, connectionId, { type: 'restatement', message });
 }
 
@@ -318,8 +321,9 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
   const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;
   const isMine = attempt === null ? sql`true` : sql`d.attempt <= ${attempt}::bigint`;
   const asked = daysIn(window);
-  const disagreeing = await rows<{ day: Day }>(
+  const disagreeing = await rows(
     db,
+    z.object({ day: dayJson }),
     sql`
       with asked as (
         select day::date, total::numeric

@@ -1,8 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report } from '../../domain/lines.ts';
 import { inOrderOf } from '../../domain/order.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from '../core/database.ts';
+import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { columnOf, extraCountsOf, extraOf, type Identified, type Series } from './series.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
@@ -110,8 +112,9 @@ async function numberSome(
 async function findNumbers(db: Db, sheet: LineTable, connectionId: string, series: readonly Series[]): Promise<void> {
   if (series.length === 0) return;
   // One text, since tens of thousands of rows would take longer to read than to find.
-  const [found] = await preparedRows<{ numbers: string }>(
+  const [found] = await preparedRows(
     db,
+    z.object({ numbers: z.string() }),
     sql`
       select string_agg(coalesce(s.series_no, 0)::text, ',' order by asked.place) as numbers
       from unnest(${numberArray(
@@ -142,8 +145,9 @@ async function addSeries(db: Db, sheet: LineTable, connectionId: string, missing
   const added = [...missing].sort((a, b) => (a.id < b.id ? -1 : 1));
   const names = list(sheet.dimensions.map((name) => sql.identifier(name)));
   const columns = sheet.dimensions.map((name) => textArray(added.map(({ dimensions }) => columnOf(dimensions, name))));
-  const [done] = await preparedRows<{ numbers: string | null }>(
+  const [done] = await preparedRows(
     db,
+    z.object({ numbers: z.string().nullable() }),
     sql`
       with live as materialized (
         ${sharingLive(connectionId)}
@@ -170,13 +174,9 @@ async function addSeries(db: Db, sheet: LineTable, connectionId: string, missing
   setNumbers(added, done.numbers);
 }
 
+const written = z.object({ added: z.int(), changed: z.int(), removed: z.int(), total: decimalText }).readonly();
 /** What became of a day's lines. */
-export interface Written extends Record<string, unknown> {
-  readonly added: number;
-  readonly changed: number;
-  readonly removed: number;
-  readonly total: string;
-}
+export type Written = z.infer<typeof written>;
 
 /** A day's row, as values of its columns but for `total`. */
 export type DayColumns = Readonly<Record<string, SQL>>;
@@ -212,8 +212,9 @@ export async function insertDays(
   const ordered = days.map(({ lines }) => inOrderOf(lines, numberOf));
   const { names, sent, read, apart } = valuesOf(sheet, ordered.length === 1 ? (ordered[0] ?? []) : ordered.flat());
   const ends = endsOf(ordered);
-  const [written] = await preparedRows<{ live: boolean; days: Day[] }>(
+  const [inserted] = await preparedRows(
     db,
+    z.object({ live: z.boolean(), days: z.array(dayJson) }),
     sql`
       with live as materialized (
         ${sharingLive(run.connectionId)}
@@ -245,8 +246,8 @@ export async function insertDays(
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
-  if (written?.live !== true) throw new ConnectionGoneError(run.connectionId);
-  return written.days;
+  if (inserted?.live !== true) throw new ConnectionGoneError(run.connectionId);
+  return inserted.days;
 }
 
 /** How many lines there are up to the end of each day. */
@@ -266,8 +267,9 @@ export function replaceDay(
   const sheet = LINE_TABLES[report];
   const table = sql.identifier(sheet.lines);
   const { names, sent, read, apart } = valuesOf(sheet, inOrderOf(lines, numberOf));
-  return row<Written>(
+  return row(
     tx,
+    written,
     sql`
       with incoming as materialized (
         select read.* from (select ${sent}) sent, ${read()}
@@ -307,8 +309,9 @@ export async function isSameByName(
   const { sent, read } = valuesOf(sheet, inOrderOf(lines, numberOf));
   const numbers = sheet.known.map((_, index) => sql.identifier(`known_${index}`));
   const dimensions = list(sheet.dimensions.map((name) => sql`s.${sql.identifier(name)}`));
-  const { same } = await row<{ same: boolean }>(
+  const { same } = await row(
     tx,
+    z.object({ same: z.boolean() }),
     sql`
       with stored as (
         select series_no, ${list(sheet.known)} from ${sql.identifier(sheet.lines)} line where day_no = ${dayNo}

@@ -1,4 +1,5 @@
 import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { SyncPlan } from '../../domain/connection/decide.ts';
 import { dayOf, type Day } from '../../domain/days.ts';
 import { FAILURES, type Failure } from '../../domain/failures.ts';
@@ -19,8 +20,9 @@ export interface SyncRun {
 
 /** The number of the connection's next sync. A number that is taken and not used is never used again. */
 export async function takeSyncNumber(db: Db, connectionId: string): Promise<number> {
-  const { n } = await row<{ n: number }>(
+  const { n } = await row(
     db,
+    z.object({ n: z.int() }),
     sql`update connections set last_sync = last_sync + 1 where id = ${connectionId} returning last_sync as n`,
   );
   return n;
@@ -57,6 +59,7 @@ export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs
 export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
   const [live] = await preparedRows(
     db,
+    z.object({ id: z.string() }),
     sql`
       with live as (
         ${sharingLive(connectionId)}

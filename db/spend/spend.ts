@@ -1,7 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import { USAGE_COUNTS, type Report, type UsageCount } from '../../domain/lines.ts';
 import { list, row, textArray, type Db } from '../core/database.ts';
+import { decimalText } from '../core/json.ts';
 import { sizeOf } from '../ledger/syncs.ts';
 
 /** What costs can be grouped by. */
@@ -94,11 +96,38 @@ export interface UsageSums extends Completeness {
   readonly totals: UsageCounts;
 }
 
+const completenessJson = { provisionalDays: z.int(), missingDays: z.int(), uncoveredDays: z.int() };
+
+const groupRow = {
+  key: z.array(z.string().nullable()),
+  workspaceName: z.string().nullable(),
+  connectionName: z.string().nullable(),
+};
+
+const costSums: z.ZodType<CostSums> = z.object({
+  data: z.array(z.object({ ...groupRow, amount: decimalText })),
+  total: decimalText,
+  otherCurrencies: z.array(z.object({ currency: z.string(), amount: decimalText })),
+  ...completenessJson,
+});
+
+const usageCounts = {
+  counts: z.record(z.enum(USAGE_COUNTS), decimalText),
+  otherCounts: z.record(z.string(), decimalText),
+};
+
+const usageSums: z.ZodType<UsageSums> = z.object({
+  data: z.array(z.object({ ...groupRow, ...usageCounts })),
+  totals: z.object(usageCounts),
+  ...completenessJson,
+});
+
 /** Adds up costs, in one statement, so that page, total and completeness speak of the same instant. */
 export async function sumCosts(db: Db, query: SpendQuery<CostGroup>): Promise<CostSums> {
   const counted = query.groupBy.includes('currency') ? sql`true` : sql`currency = 'USD'`;
-  const { report } = await row<{ report: CostSums }>(
+  const { report } = await row(
     db,
+    z.object({ report: costSums }),
     sql`
       with ${asked(query, 'cost')},
       grouped as (
@@ -146,8 +175,9 @@ export async function sumUsage(db: Db, query: SpendQuery<UsageGroup>): Promise<U
       (count) => sql`${text(count)}, (select coalesce(sum(${sql.identifier(count)}), 0)::text from grouped)`,
     ),
   );
-  const { report } = await row<{ report: UsageSums }>(
+  const { report } = await row(
     db,
+    z.object({ report: usageSums }),
     sql`
       with ${asked(query, 'usage')},
       grouped as (

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, desc, eq, gt, inArray, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
 import type { TokenRole } from '../../domain/tokens.ts';
-import { databaseFailure, rows, type Db } from '../core/database.ts';
+import { databaseFailure, type Db } from '../core/database.ts';
 import { tokens } from '../core/schema.ts';
 
 /** A token as it may be shown: never the token itself. */
@@ -167,8 +167,7 @@ export async function revokeToken(db: Db, id: string, actor: string): Promise<To
 }
 
 async function revokeFamily(tx: Db, id: string, actor: string): Promise<number> {
-  const revoked = await rows(
-    tx,
+  const revoked = await tx.execute(
     sql`
       with recursive family as (
         select id from tokens where id = ${id}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { addDecimals, canonicalDecimal } from '../../domain/money.ts';
+import { ZERO, addDecimals, toDecimal, type Decimal } from '../../domain/money.ts';
 import type { JsonClient } from '../http.ts';
 
 const COST_GROUPS = [
@@ -15,6 +15,7 @@ const MAX_ROWS = '10000';
 
 /** An absent field means the same as a null one. */
 const text = z.string().nullable().default(null);
+const amount = z.string().transform(toDecimal);
 const counts = z.object({
   uncached_input_tokens: z.number(),
   output_tokens: z.number(),
@@ -28,8 +29,8 @@ const costOnly = { token_type: text, cost_type: text, description: text, currenc
 const workspace = z.object({ id: z.string().nullable() });
 
 const costPage = z.object({
-  data: z.array(z.object({ ...common, ...costOnly, workspace, amount: z.string() })),
-  total: z.string(),
+  data: z.array(z.object({ ...common, ...costOnly, workspace, amount })),
+  total: amount,
   next: z.string().nullable(),
 });
 const usagePage = z.object({
@@ -41,14 +42,16 @@ const coverage = z.object({
     z.object({ day: z.string(), lines: z.number().nullable(), usage: z.object({ lines: z.number().nullable() }) }),
   ),
 });
-const costLedger = z.array(z.object({ ...common, ...costOnly, workspace_id: text, amount_usd: z.string() }));
+const costLedger = z.array(z.object({ ...common, ...costOnly, workspace_id: text, amount_usd: amount }));
 const usageLedger = z.array(z.object({ ...common, workspace_id: text }).extend(counts.shape));
 
-/** A line of one side: its dimensions as one text, and its amount or counts as another. */
+/** A line of one side. */
 interface Line {
   readonly day: string;
+  /** The dimensions. */
   readonly key: string;
-  readonly value: string;
+  /** The amount, or each of the counts. */
+  readonly values: readonly Decimal[];
 }
 
 interface Side {
@@ -62,8 +65,8 @@ export interface LedgerCheck {
   costLines: number;
   usageLines: number;
   days: number;
-  /** USD. */
-  total: string;
+  /** In USD. */
+  total: Decimal;
   differences: Difference[];
 }
 
@@ -105,16 +108,16 @@ export async function checkLedger(options: CheckOptions): Promise<LedgerCheck> {
     differences: [
       ...differences('cost', { lines: served.lines, perDay: perDay.cost }, costSide),
       ...differences('usage', { lines: servedUsage, perDay: perDay.usage }, usageSide),
-      ...(canonicalDecimal(served.total) === total
+      ...(served.total === total
         ? []
         : [{ report: 'cost' as const, day: to, text: `total: ${served.total}, the ledger has ${total}` }]),
     ],
   };
 }
 
-async function servedCosts(options: CheckOptions): Promise<{ lines: Map<string, Line>; total: string }> {
+async function servedCosts(options: CheckOptions): Promise<{ lines: Map<string, Line>; total: Decimal }> {
   const lines = new Map<string, Line>();
-  let total = '0';
+  let total = ZERO;
   for await (const page of pagesOf(options, '/v1/costs', COST_GROUPS, costPage)) {
     for (const row of page.data) addLine(lines, costLine(row, row.workspace.id, row.amount));
     total = page.total;
@@ -162,15 +165,15 @@ type CommonDimensions = Record<'model' | 'context_window' | 'service_tier' | 'in
 };
 type CostDimensions = CommonDimensions & Record<'token_type' | 'cost_type' | 'description' | 'currency', Dimension>;
 
-function costLine(line: CostDimensions, workspaceId: Dimension, amount: string): Line {
+function costLine(line: CostDimensions, workspaceId: Dimension, usd: Decimal): Line {
   const { day, token_type, cost_type, description, currency } = line;
   const dimensions = [...commonDimensions(line, workspaceId), token_type, cost_type, description, currency];
-  return { day, key: JSON.stringify(dimensions), value: canonicalDecimal(amount) };
+  return { day, key: JSON.stringify(dimensions), values: [usd] };
 }
 
 function usageLine(line: CommonDimensions, workspaceId: Dimension, counted: z.output<typeof counts>): Line {
-  const value = COUNTS.map((name) => counted[name]).join(' ');
-  return { day: line.day, key: JSON.stringify(commonDimensions(line, workspaceId)), value };
+  const values = COUNTS.map((name) => toDecimal(String(counted[name])));
+  return { day: line.day, key: JSON.stringify(commonDimensions(line, workspaceId)), values };
 }
 
 function commonDimensions(line: CommonDimensions, workspaceId: Dimension): Dimension[] {
@@ -187,29 +190,22 @@ function sideOf(lines: readonly Line[]): Side {
   return side;
 }
 
-/** Adds the values of lines with the same key. */
+/** Adds a line. Lines with the same key become one, with the sums of their values. */
 function addLine(lines: Map<string, Line>, line: Line): void {
-  const other = lines.get(line.key);
-  lines.set(line.key, other === undefined ? line : { ...line, value: addEach(other.value, line.value) });
-}
-
-function addEach(one: string, other: string): string {
-  const others = other.split(' ');
-  return one
-    .split(' ')
-    .map((value, index) => addDecimals([value, others[index] ?? '0']))
-    .join(' ');
+  const other = lines.get(line.key)?.values;
+  const values = line.values.map((value, index) => addDecimals([value, other?.[index] ?? ZERO]));
+  lines.set(line.key, { ...line, values });
 }
 
 function differences(report: Difference['report'], served: Side, ledger: Side): Difference[] {
   const found: Difference[] = [];
-  for (const { day, key, value } of ledger.lines.values()) {
-    const has = served.lines.get(key)?.value;
-    if (has !== value) found.push({ report, day, text: `${key}: ${has ?? 'missing'}, the ledger has ${value}` });
+  for (const { day, key, values } of ledger.lines.values()) {
+    const [has, expected] = [served.lines.get(key)?.values.join(' ') ?? 'missing', values.join(' ')];
+    if (has !== expected) found.push({ report, day, text: `${key}: ${has}, the ledger has ${expected}` });
   }
-  for (const { day, key, value } of served.lines.values()) {
+  for (const { day, key, values } of served.lines.values()) {
     if (ledger.lines.has(key)) continue;
-    found.push({ report, day, text: `${key}: ${value}, the ledger has no such line` });
+    found.push({ report, day, text: `${key}: ${values.join(' ')}, the ledger has no such line` });
   }
   for (const day of new Set([...served.perDay.keys(), ...ledger.perDay.keys()])) {
     const [has, expected] = [served.perDay.get(day) ?? 0, ledger.perDay.get(day) ?? 0];

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
+import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
-import { openDatabase, row, rows } from '../../db/core/database.ts';
+import { openDatabase, row } from '../../db/core/database.ts';
 import { StackError, isErrno, messageOf } from '../errors.ts';
 import { checkFree } from '../processes/ports.ts';
 import type { StackKind } from './stack.ts';
@@ -50,13 +51,13 @@ export function refuseOtherKind(dataDir: string, kind: StackKind): void {
 export async function refuseRealData(databaseUrl: string, sampleOrganizationId: string): Promise<void> {
   const database = openDatabase(databaseUrl, { max: 1, name: 'meterline demo' });
   try {
-    const { present } = await row<{ present: boolean }>(
+    const { present } = await row(
       database.db,
+      z.object({ present: z.boolean() }),
       sql`select to_regclass('connections') is not null as present`,
     );
     if (!present) return;
-    const others = await rows(
-      database.db,
+    const others = await database.db.execute(
       sql`select 1 from connections where organization_id is distinct from ${sampleOrganizationId} limit 1`,
     );
     if (others.length === 0) return;

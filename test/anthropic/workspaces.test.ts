@@ -2,11 +2,11 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnthropicReader } from '../../anthropic/transport.ts';
 import { listWorkspaces } from '../../anthropic/workspaces.ts';
-import { rows } from '../../db/core/database.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { connect } from '../db/support.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { REQUEST_ID, all, failureOf, given, upstream } from './support.ts';
+import { rows } from '../support/rows.ts';
 
 const one = { id: 'wrkspc_1', name: 'One', created_at: '2026-01-01T00:00:00Z', archived_at: null };
 

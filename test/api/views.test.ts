@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/connections.ts';
-import { rows } from '../../db/core/database.ts';
 import { connections, workspaces } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import {
@@ -16,6 +15,7 @@ import {
   startApi,
   type Api,
 } from './support.ts';
+import { rows } from '../support/rows.ts';
 
 let api: Api;
 beforeAll(async () => {

@@ -1,20 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
+import { z } from 'zod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConnection } from '../../db/connections/connections.ts';
 import {
   databaseFailure,
   openDatabase,
-  row,
-  rows,
+  preparedRows,
+  row as parsedRow,
+  rows as parsedRows,
   textArray,
   type DatabaseFailure,
   type Db,
 } from '../../db/core/database.ts';
+import { connections } from '../../db/core/schema.ts';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
+import { row, rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -37,7 +42,15 @@ async function faultOf(work: Promise<unknown>): Promise<DatabaseFailure | null> 
 describe('a failure of the database', () => {
   it('of a unique constraint names it, and not the values', async () => {
     const { id } = await connect(database.db);
-    const connection = { id, name: SECRET, began: TODAY, backfillTo: TODAY, keyId: id, secret: SECRET, actor: SECRET };
+    const connection = {
+      id,
+      name: SECRET,
+      began: TODAY,
+      backfillTo: TODAY,
+      keyId: id,
+      adminKey: adminKey(SECRET),
+      actor: SECRET,
+    };
     expect(await faultOf(createConnection(database.db, RING, connection))).toEqual({
       code: '23505',
       constraint: 'connections_pkey',
@@ -139,7 +152,28 @@ describe('a query', () => {
   });
 
   it('that always gives a row says so when it gives none', async () => {
-    await expect(row(database.db, sql`select 1 where false`)).rejects.toThrow('gave none');
+    await expect(parsedRow(database.db, z.object({}), sql`select 1 where false`)).rejects.toThrow('gave none');
+  });
+
+  it('with a row of another form than its schema is refused, by the field and without its value', async () => {
+    const schema = z.object({ n: z.int(), text: z.enum(['a', 'b']) });
+    const good = sql`select 1 as n, 'a' as text`;
+    const bad = sql`${good} union all select 2, ${SECRET}::text`;
+    for (const read of [parsedRows, preparedRows]) {
+      expect(await read(database.db, schema, good)).toEqual([{ n: 1, text: 'a' }]);
+      const error: unknown = await read(database.db, schema, bad).catch((reason: unknown) => reason);
+      expect(error).toHaveProperty('name', 'UnexpectedAnswerError');
+      expect(String(error)).toContain('1.text');
+      expect(String(error)).not.toContain(SECRET.slice(0, 20));
+    }
+  });
+
+  it('of a jsonb column is refused where its JSON has another form than the column promises', async () => {
+    const { id } = await connect(database.db);
+    const broken = sql`update connections set failure = '{"code": "no_such_code"}', failed_at = now() where id = ${id}`;
+    await database.db.execute(broken);
+    const read = database.db.select({ failure: connections.failure }).from(connections).where(eq(connections.id, id));
+    await expect(read).rejects.toMatchObject({ name: 'UnexpectedAnswerError' });
   });
 
   it('runs in UTC, under the name of its process', async () => {
@@ -148,6 +182,24 @@ describe('a query', () => {
       sql`select current_setting('TimeZone') as zone, current_setting('application_name') as name`,
     );
     expect(found).toEqual({ zone: 'UTC', name: 'meterline test' });
+  });
+});
+
+describe('a prepared statement', () => {
+  it('is parsed once for a session, also in a transaction', async () => {
+    const one = openDatabase(database.url, { max: 1, name: 'meterline test' });
+    const statement = sql`select ${1}::int as prepared_once`;
+    const schema = z.object({ prepared_once: z.int() });
+    for (let time = 0; time < 3; time += 1) {
+      expect(await preparedRows(one.db, schema, statement)).toEqual([{ prepared_once: 1 }]);
+      expect(await one.db.transaction((tx) => preparedRows(tx, schema, statement))).toEqual([{ prepared_once: 1 }]);
+    }
+    const held = sql`
+      select generic_plans + custom_plans as uses from pg_prepared_statements
+      where statement like '%prepared_once%' and statement not like '%pg_prepared_statements%'
+    `;
+    expect(await rows(one.db, held)).toEqual([{ uses: '6' }]);
+    await one.close();
   });
 });
 

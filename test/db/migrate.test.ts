@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { z } from 'zod';
-import { openDatabase, rows, type Database } from '../../db/core/database.ts';
+import { openDatabase, type Database } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 import { databaseUrl, onServer } from '../support/databases.ts';
 import { testDatabase } from '../support/postgres.ts';
 import { connect, count } from './support.ts';
+import { rows } from '../support/rows.ts';
 
 const journal = z
   .object({ entries: z.array(z.object({ idx: z.number(), when: z.number(), tag: z.string() })) })

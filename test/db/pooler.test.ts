@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { databaseFailure, openDatabase, row, type Database } from '../../db/core/database.ts';
+import { databaseFailure, openDatabase, type Database } from '../../db/core/database.ts';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
@@ -13,6 +13,7 @@ import { stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld } from '../support/world.ts';
 import { DAY, commitCost, connect, cost, count, dayRow, promised } from './support.ts';
+import { row } from '../support/rows.ts';
 
 const found = bouncers();
 if (found.length === 0)

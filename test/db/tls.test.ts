@@ -14,10 +14,11 @@ import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseFailure, openDatabase, row } from '../../db/core/database.ts';
+import { databaseFailure, openDatabase } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { readAddress } from '../../db/core/tls.ts';
 import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
+import { row } from '../support/rows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'meterline-tls-'));
 const file = (name: string): string => join(folder, name);

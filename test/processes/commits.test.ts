@@ -1,7 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { row } from '../../db/core/database.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { keysOf, stateOf, syncsOf } from '../support/state.ts';
@@ -20,6 +19,7 @@ import {
 } from './support.ts';
 import { expectLedger } from './ledger.ts';
 import { watch } from './watch.ts';
+import { row } from '../support/rows.ts';
 
 const DAYS = 4;
 const UNSTARTED = 'stored, and its workflow not started';

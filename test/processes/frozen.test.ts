@@ -3,7 +3,6 @@ import { Client, Connection } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { rows } from '../../db/core/database.ts';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
 import { isAlive } from '../../local/processes/pids.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
@@ -26,6 +25,7 @@ import {
   type WorkerProcess,
 } from './support.ts';
 import { watch } from './watch.ts';
+import { rows } from '../support/rows.ts';
 
 const DAYS = 4;
 const REPLY_MS = 2_000;

@@ -9,7 +9,7 @@ import { createApp } from '../../api/http/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal } from '../../api/temporal.ts';
-import { openDatabase, rows, type Database } from '../../db/core/database.ts';
+import { openDatabase, type Database } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
 import { isAlive } from '../../local/processes/pids.ts';
@@ -35,6 +35,7 @@ import {
   type WorkerProcess,
 } from './support.ts';
 import { watch } from './watch.ts';
+import { rows } from '../support/rows.ts';
 
 const DAYS = 31;
 const MINUTE_MS = 60_000;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
-import { databaseFailure, rows, type Db } from '../../db/core/database.ts';
+import { databaseFailure, type Db } from '../../db/core/database.ts';
+import { rows } from '../support/rows.ts';
 
 const EVERY_MS = 100;
 

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { rows, type Db } from '../../db/core/database.ts';
+import type { Db } from '../../db/core/database.ts';
 import type { Day } from '../../domain/days.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
+import { rows } from './rows.ts';
 
 /** Every stored cost line of a range as text, sorted: the multiset of lines. */
 export async function storedCost(db: Db, connectionId: string, from: Day, to: Day): Promise<string[]> {

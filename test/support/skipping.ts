@@ -4,7 +4,6 @@ import type { z } from 'zod';
 import { connectionDocument } from '../../api/connections/documents.ts';
 import type { connection } from '../../api/http/schemas.ts';
 import { loadConnectionView } from '../../db/connections/views.ts';
-import { row } from '../../db/core/database.ts';
 import { dayOf, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
@@ -12,6 +11,7 @@ import { storedCost, storedUsage, trueCost, trueUsage } from './ledger.ts';
 import { isSyncing, keysOf, stateOf, syncsOf } from './state.ts';
 import { until } from './wait.ts';
 import { createWorld, type World } from './world.ts';
+import { row } from './rows.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { rows, type Db } from '../../db/core/database.ts';
+import type { Db } from '../../db/core/database.ts';
 import { sizeOf } from '../../db/ledger/syncs.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
+import { rows } from './rows.ts';
 
 /** What a test asks of a connection. */
 export interface ConnectionState extends Record<string, unknown> {

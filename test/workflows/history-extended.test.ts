@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, it } from 'vitest';
 import { extendHistory } from '../../db/connections/connections.ts';
-import { rows } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { connectionWorkflowId, wake } from '../../workflows/messages.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { until } from '../support/wait.ts';
 import { historiesOf, replay } from './model/histories.ts';
+import { rows } from '../support/rows.ts';
 
 const { world, syncs, shown, connected, organizationOf, becomes, awaitsKey, settles, ...skipping } =
   await skippingWorld();

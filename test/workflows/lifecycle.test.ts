@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { row, rows } from '../../db/core/database.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
+import { row, rows } from '../support/rows.ts';
 
 const {
   world,

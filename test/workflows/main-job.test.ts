@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { rows } from '../../db/core/database.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from '../support/ledger.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { rows } from '../support/rows.ts';
 
 let world: World;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { epochMs, row, rows } from '../../db/core/database.ts';
+import { epochMs } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { backoffMs } from '../../domain/connection/schedule.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
@@ -9,6 +9,7 @@ import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
 import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { until } from '../support/wait.ts';
+import { row, rows } from '../support/rows.ts';
 
 const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, ...skipping } = await skippingWorld();
 const { organizationOf, workflowDay, passDays, passHours, expectExact } = skipping;

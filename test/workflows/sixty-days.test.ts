@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
-import { row } from '../../db/core/database.ts';
 import { addDays } from '../../domain/days.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { until } from '../support/wait.ts';
+import { row } from '../support/rows.ts';
 
 const { world, state, keys, syncs, shown, connected, becomes, settles, ...skipping } = await skippingWorld();
 const { workflowDay, passDays, passHours, expectExact } = skipping;

@@ -1,6 +1,5 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { row, rows } from '../../db/core/database.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { backoffMs, nextDueMs } from '../../domain/connection/schedule.ts';
@@ -10,6 +9,7 @@ import type { SyncInput } from '../../workflows/sync.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
+import { row, rows } from '../support/rows.ts';
 
 const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, connected, ...skipping } =
   await skippingWorld();

@@ -1,12 +1,12 @@
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
-import { row } from '../../db/core/database.ts';
 import { addDays } from '../../domain/days.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
 import { connectionWorkflowId, wake } from '../../workflows/messages.ts';
 import { skippingWorld } from '../support/skipping.ts';
 import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
+import { row } from '../support/rows.ts';
 
 const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, connected, ...skipping } =
   await skippingWorld();

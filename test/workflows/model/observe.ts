@@ -1,11 +1,12 @@
 import { sql } from 'drizzle-orm';
-import { rows, type Db } from '../../../db/core/database.ts';
+import type { Db } from '../../../db/core/database.ts';
 import type { Day } from '../../../domain/days.ts';
 import type { KeyState } from '../../../domain/keys.ts';
 import type { Report } from '../../../domain/lines.ts';
 import type { Status } from '../../../domain/connection/statuses.ts';
 import { storedCost, storedUsage } from '../../support/ledger.ts';
 import { byDay, type Lines } from './revisions.ts';
+import { rows } from '../../support/rows.ts';
 
 /** A stored key, without its secret. */
 export interface SeenKey {

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
-import { rows } from '../../../db/core/database.ts';
 import type { World } from '../../support/world.ts';
 import type { ModelError } from './batch.ts';
 import type { RoundPlan } from './commands.ts';
+import { rows } from '../../support/rows.ts';
 
 /** All that a person needs to understand a failure, and to see it again. */
 export async function reportOf(
