@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadStackConfig } from '../config/environment.ts';
 import { configuredSoon } from '../runtime/process.ts';
-import { showSample } from './demo/show.ts';
+import { showAddresses, showSample } from './demo/show.ts';
 import { messageOf } from './errors.ts';
 import { startStack } from './stack/stack.ts';
 import { Console } from './terminal/console.ts';
@@ -20,11 +20,12 @@ async function main(out: Console, args: readonly string[]): Promise<void> {
   try {
     const dataDir = dataDirOf(config, process.env);
     const stack = await startStack({ kind: 'demo', config, env: process.env, dataDir, console: out });
-    const matched = await showSample(out, stack);
+    const { connection, matched } = await showSample(out, stack);
     if (once) {
       await stack.stop();
       process.exit(matched ? 0 : 1);
     }
+    await showAddresses(out, stack, connection);
     out.line(out.style('dim', '\n  Ctrl-C stops everything.'));
   } catch (error) {
     out.error(`\n${messageOf(error)}`);

@@ -1,31 +1,29 @@
 /**
- * The control surface: routes under `/_control/` that only the simulator has. They take and return JSON. A body that
- * names an unknown field, a wrong value or something that does not exist gets 400 `{"error": "…"}`.
+ * The control surface: routes under `/_control/` that look at the simulator and change it. docs/simulator.md describes
+ * the faults and restatements as well.
  *
- * | route                 | body or query                                | does                                         |
- * | --------------------- | -------------------------------------------- | -------------------------------------------- |
- * | `GET clock`           |                                              | returns `{now, today, ticking}`              |
- * | `POST clock`          | `{now?, advanceDays?, advanceHours?, ticking?}` | moves, stops or starts the clock          |
- * | `GET organization`    | `?organization=`                             | returns one organization and its workspaces  |
- * | `GET organizations`   |                                              | returns all organizations                    |
- * | `POST organizations`  | `{id?, name?, individual?, keys?: [{key?, state?}]}` | adds an organization                 |
- * | `GET keys`            |                                              | returns all keys with their states           |
- * | `POST keys`           | `{organization?, state?}`                    | adds a key                                   |
- * | `POST keys/state`     | `{key, state}`                               | sets a key active, revoked or forbidden      |
- * | `GET faults`          |                                              | returns the armed faults and their counts    |
- * | `POST faults`         | `{kind, …}`, see faults/faults.ts            | arms a fault                                 |
- * | `DELETE faults`       |                                              | disarms all faults, sends the held replies   |
- * | `POST restate`        | `{day, kind, …}`, see restatements.ts        | corrects a day                               |
- * | `POST late`           | `{day, report?, part?, until?, organization?}` | hides a day, or a part of it               |
- * | `POST release`        | `{day?, organization?}`                      | shows a hidden day, or all of them           |
- * | `POST latency`        | `{ms}`                                       | delays every reply                           |
- * | `POST paging`         | `{maxBucketsPerPage?, maxRowsPerPage?, maxWideUsageLimit?}` | limits pages; null removes a limit |
- * | `GET ledger`          | `?report=cost\|usage&from=&to=&organization=` | returns every line that a client must have  |
- * | `GET conduct`         |                                              | counts what a polite client never does       |
- * | `GET requests`        |                                              | counts requests by path and status           |
- * | `POST reset-counters` |                                              | empties both counts                          |
- *
- * An `organization` is an id or a name. Where it is left out, the first organization is meant.
+ * | route                 | body or query                                               | what it does                                         |
+ * | --------------------- | ----------------------------------------------------------- | ---------------------------------------------------- |
+ * | `GET clock`           |                                                             | returns `{now, today, ticking}`                      |
+ * | `POST clock`          | `{now?, advanceDays?, advanceHours?, ticking?}`             | moves, stops or starts the clock                     |
+ * | `GET organization`    | `?organization=`                                            | returns one organization and its workspaces          |
+ * | `GET organizations`   |                                                             | returns all organizations                            |
+ * | `POST organizations`  | `{id?, name?, individual?, keys?: [{key?, state?}]}`        | adds an organization                                 |
+ * | `GET keys`            |                                                             | returns all keys and their states                    |
+ * | `POST keys`           | `{organization?, state?}`                                   | adds a key                                           |
+ * | `POST keys/state`     | `{key, state}`                                              | makes a key `active`, `revoked` or `forbidden`       |
+ * | `GET faults`          |                                                             | returns the armed faults and how often each was used |
+ * | `POST faults`         | `{kind, …}`, see docs/simulator.md                          | arms a fault                                         |
+ * | `DELETE faults`       |                                                             | disarms all faults and sends held replies            |
+ * | `POST restate`        | `{day, kind, …}`, see docs/simulator.md                     | corrects a day                                       |
+ * | `POST late`           | `{day, organization?, report?, part?, until?}`              | hides a day, or a part of it                         |
+ * | `POST release`        | `{day?, organization?}`                                     | shows a hidden day, or all of them                   |
+ * | `POST latency`        | `{ms}`                                                      | delays every reply of the Admin API                  |
+ * | `POST paging`         | `{maxBucketsPerPage?, maxRowsPerPage?, maxWideUsageLimit?}` | limits pages; null removes a limit                   |
+ * | `GET ledger`          | `?report=cost&from=&to=&organization=`                      | returns every line of `cost` or `usage`              |
+ * | `GET conduct`         |                                                             | returns the counts of impolite requests              |
+ * | `GET requests`        |                                                             | returns the counts of all requests                   |
+ * | `POST reset-counters` |                                                             | sets both counts to zero                             |
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';

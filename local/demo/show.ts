@@ -17,8 +17,14 @@ const MAX_DIFFERENCES_SHOWN = 10;
 const SHOWN_DAYS = 31;
 const ALL_ROWS = '10000';
 
-/** Connects the sample organization, waits for its sync, and prints its costs. True if every line matched the ledger. */
-export async function showSample(out: Console, stack: Stack): Promise<boolean> {
+export interface Shown {
+  readonly connection: Connection;
+  /** Whether every line equals the ledger. */
+  readonly matched: boolean;
+}
+
+/** Connects the sample organization, waits for its sync, prints its costs, and compares every line with the ledger. */
+export async function showSample(out: Console, stack: Stack): Promise<Shown> {
   const { simulator } = stack;
   if (simulator === null) throw new StackError('The demo has no simulator.');
   const api = new JsonClient(stack.apiUrl, stack.token.value);
@@ -31,10 +37,21 @@ export async function showSample(out: Console, stack: Stack): Promise<boolean> {
   });
   await printCosts(out, api, connection.id);
   printVerdict(out, check);
+  return { connection, matched: check.differences.length === 0 };
+}
+
+/** Prints where the stack and the connection's workflow are, and how to reach them from another terminal. */
+export async function showAddresses(out: Console, stack: Stack, { temporal }: Connection): Promise<void> {
+  const { dataDir, token } = stack;
   out.line();
-  printAddresses(out, stack, connection);
+  out.pairs([
+    ...addressesOf(stack),
+    ...(temporal.url === null ? [] : [['Workflow', temporal.url] satisfies [string, string]]),
+    ['Admin token', token.file === null ? 'from METERLINE_API_TOKEN' : `in ${token.file}`],
+    ['Data', dataDir],
+    ['Logs', logDirOf(dataDir)],
+  ]);
   await printGuide(out, stack);
-  return check.differences.length === 0;
 }
 
 async function connectAndSync(out: Console, sample: Sample, simulator: SimulatorAddress): Promise<Connection> {
@@ -105,15 +122,4 @@ function printVerdict(out: Console, { costLines, usageLines, days, total, differ
   }
   out.line(`  ${out.style('red', '✗')} ${number(differences.length)} lines differ from the ledger:`);
   for (const { report, text } of differences.slice(0, MAX_DIFFERENCES_SHOWN)) out.line(`    ${report} ${text}`);
-}
-
-function printAddresses(out: Console, stack: Stack, { temporal }: Connection): void {
-  const { dataDir, token } = stack;
-  out.pairs([
-    ...addressesOf(stack),
-    ...(temporal.url === null ? [] : [['Workflow', temporal.url] satisfies [string, string]]),
-    ['Admin token', token.file === null ? 'from METERLINE_API_TOKEN' : `in ${token.file}`],
-    ['Data', dataDir],
-    ['Logs', logDirOf(dataDir)],
-  ]);
 }

@@ -28,6 +28,7 @@ const DOCUMENTS = [
   'docs/network.md',
   'docs/operating.md',
   'docs/security.md',
+  'docs/simulator.md',
   'docs/temporal-ui.md',
 ];
 const packageJson = z
