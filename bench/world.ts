@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { z } from 'zod';
 import { JsonClient } from '../local/http.ts';
-import { anyFreePort } from '../local/ports.ts';
-import { startPostgres } from '../local/postgres.ts';
-import { runOnce, startService } from '../local/service.ts';
+import { anyFreePort } from '../local/processes/ports.ts';
+import { startPostgres } from '../local/postgres/postgres.ts';
+import { runOnce, startService } from '../local/processes/service.ts';
 import { cpuOf } from './measure.ts';
-import { findTemporalCli, startTemporal } from '../local/temporal.ts';
+import { findTemporalCli } from '../local/temporal/find.ts';
+import { startTemporal } from '../local/temporal/temporal.ts';
 
 /** The servers that measurements share: a durable Postgres and Temporal as `npm start` has them. */
 export interface Servers {

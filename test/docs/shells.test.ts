@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CONNECTING, definitions, firstQuestions } from '../../local/guide.ts';
+import { CONNECTING, definitions, firstQuestions } from '../../local/terminal/guide.ts';
 import { DOCUMENTS, blocksOf, read, shellBlocksOf } from './markdown.ts';
 
 /**

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
-import { isAlive } from '../../local/processes.ts';
+import { isAlive } from '../../local/processes/pids.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { SYNC_WORKFLOW, syncWorkflowId } from '../../workflows/messages.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

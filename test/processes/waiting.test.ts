@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { anyFreePort } from '../../local/ports.ts';
+import { anyFreePort } from '../../local/processes/ports.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { PATIENCE_MS, prepare } from './support.ts';
