@@ -167,6 +167,6 @@ describe('the audit', () => {
     const { code, out, err } = await auditOf(status, {});
     expect([code, out]).toEqual([2, '']);
     expect(err).toContain(`Nothing was audited: ${status}`);
-    expect(err).toContain('Not every registry answers audits.');
+    expect(err).toContain('Not every registry supports audits.');
   });
 });
