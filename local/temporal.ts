@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+// Temporal 1.24.0 does not export it; test/local/local.test.ts reads the retention back, and fails if it moves.
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { anyFreePort, isListening } from './ports.ts';
 import { messageOf, spawnService, stopChild, terminate, type Running, type Spawned } from './processes.ts';

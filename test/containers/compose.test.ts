@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../config/config.ts';
+import { variables } from '../../config/variables.ts';
 import {
   OPTIONAL_FILES,
   OURS,
@@ -112,9 +113,9 @@ describe('the compose file', () => {
   });
 
   test('sets only variables that the configuration or the entrypoint knows', () => {
-    const known = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
-    // Read by the transport and by Node.
-    const others = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'NODE_EXTRA_CA_CERTS'];
+    const known = Object.keys(variables.shape);
+    // The transport reads the first two, Node the third.
+    const others = ['NO_PROXY', 'no_proxy', 'NODE_EXTRA_CA_CERTS'];
     const fromFiles = filesOfEntrypoint();
     for (const name of OURS) {
       for (const variable of Object.keys(serviceOf(name).environment)) {
