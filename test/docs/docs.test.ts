@@ -13,11 +13,11 @@ import { VERSION } from '../../domain/version.ts';
 import { isSignalName, parseSignal } from '../../domain/connection/messages.ts';
 import { signalDescriptions } from '../../workflows/messages.ts';
 import { searchAttributes } from '../../workflows/search-attributes.ts';
-import { blockOf } from '../support/documents.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import {
   DOCUMENTS,
   ROOT,
+  blockOf,
   blocksOf,
   firstLiterals,
   literals,
@@ -25,7 +25,7 @@ import {
   rowsOf,
   section,
   shellBlocksOf,
-} from './markdown.ts';
+} from '../support/documents.ts';
 
 const packageJson = z
   .object({ version: z.string(), scripts: z.record(z.string(), z.string()) })

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CONNECTING, definitions, firstQuestions } from '../../local/guide.ts';
-import { DOCUMENTS, blocksOf, read, shellBlocksOf } from './markdown.ts';
+import { DOCUMENTS, blocksOf, read, shellBlocksOf } from '../support/documents.ts';
 
 /**
  * People paste what documents and programs show into bash or zsh; in an interactive zsh, a `#` begins no comment. These
