@@ -58,7 +58,7 @@ beforeAll(async () => {
   const database = { ...openDatabase(service, { max: 10, name: 'meterline test' }), url: service };
   world = await createWorld({ timeSkipping: false, database });
   temporal = openTemporal({
-    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }, 'default'),
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }),
     taskQueue: world.taskQueue,
   });
   const app = createApp({

@@ -45,7 +45,7 @@ describe('the README', () => {
 
 describe('the page on settings and commands', () => {
   const page = 'docs/configuration.md';
-  const variables = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
+  const variables = [...read('config/variables.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
 
   test('lists every environment variable that the configuration knows, and no other', () => {
     expect(variables.length).toBeGreaterThan(10);
