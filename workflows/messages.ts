@@ -10,6 +10,14 @@ export function connectionWorkflowId(connectionId: string): string {
   return `connection-${connectionId}`;
 }
 
+/** How a client starts the workflow of a connection, or signals it and starts it if it does not run. */
+export function connectionStart(
+  taskQueue: string,
+  connectionId: string,
+): { workflowId: string; taskQueue: string; args: [ConnectionInput] } {
+  return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
+}
+
 /** The id of a connection's `n`th sync. */
 export function syncWorkflowId(connectionId: string, n: number): string {
   return `sync-${connectionId}-${n}`;

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { connectionDocument } from '../../api/connections/documents.ts';
-import type { connection } from '../../api/http/schemas.ts';
+import type { connection } from '../../api/connections/schemas.ts';
 import { loadConnectionView } from '../../db/connections/views.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
 import { addDays, dayOf } from '../../domain/days.ts';

@@ -529,7 +529,9 @@ describe('what Anthropic does', () => {
       await becomes(id, 'active');
       await expectExact(id, organization, addDays(today, -2), today);
       const [event] = await eventsOf(world.database.db, id, 'workspaces_unread');
-      expect(event).toMatch(/^The list of workspaces cannot be used: the .+ Workspaces keep the names they have here/);
+      expect(event).toMatch(
+        /^The list of workspaces cannot be read: the .+ Workspaces keep the names that are stored here/,
+      );
     },
   );
 
