@@ -27,8 +27,8 @@ export type EventType =
   | 'purged';
 
 /**
- * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is ignored,
- * so that an activity which runs twice adds one.
+ * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is
+ * ignored, so that an activity which runs twice adds one.
  */
 export async function addEvent(
   db: Db,
@@ -48,8 +48,8 @@ export async function addEvent(
 }
 
 /**
- * Adds an event for each signal that a connection received, in their order. Does nothing if the connection does not exist.
- * As in {@link addEvent}, the same `keptBy` adds them once.
+ * Adds an event for each signal that a connection received, in their order. Does nothing if the connection does not
+ * exist. As in {@link addEvent}, the same `keptBy` adds them once.
  */
 export async function recordSignals(
   db: Db,
