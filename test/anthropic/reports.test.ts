@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readCostDays, readCostTotals } from '../../anthropic/cost-report.ts';
 import { LargeDay } from '../../anthropic/report.ts';
 import { readUsageDays, readUsageTotals } from '../../anthropic/usage-report.ts';
-import { usageContent } from '../../db/ledger/series.ts';
+import { usageContent } from '../../db/ledger/day-content.ts';
 import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
 import { tokensOf, type UsageLine } from '../../domain/lines.ts';
 import { addDecimals } from '../../domain/money.ts';

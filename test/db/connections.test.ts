@@ -18,7 +18,8 @@ import {
 } from '../../db/connections/connections.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
 import { deferKey, addCandidate } from '../../db/keys/keys.ts';
-import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
+import { storedDays } from '../../db/ledger/read-attempts.ts';
+import { reconcileDays } from '../../db/ledger/reconcile.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
 import type { Facts } from '../../domain/connection/decide.ts';

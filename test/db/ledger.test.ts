@@ -4,17 +4,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect, setStatus } from '../../db/connections/connections.ts';
 import type { Db } from '../../db/core/database.ts';
-import {
-  startReadAttempt,
-  commitDays,
-  flagDays,
-  reconcileDays,
-  storedDays,
-  type DayOutcome,
-} from '../../db/ledger/ledger.ts';
+import { commitDays, type DayOutcome } from '../../db/ledger/commit.ts';
+import { costContent } from '../../db/ledger/day-content.ts';
+import { startReadAttempt, storedDays } from '../../db/ledger/read-attempts.ts';
+import { flagDays, reconcileDays } from '../../db/ledger/reconcile.ts';
 import { ConnectionGoneError } from '../../db/connections/live.ts';
 import { shareLive } from '../../db/connections/live.ts';
-import { costContent, seriesIdOf } from '../../db/ledger/series.ts';
+import { seriesIdOf } from '../../db/ledger/series.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';

@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  SumTooLargeError,
-  columnOf,
-  digestOf,
-  extraOf,
-  identifyCost,
-  identifyUsage,
-  seriesIdOf,
-} from '../../db/ledger/series.ts';
+import { SumTooLargeError, digestOf, identifyCost, identifyUsage } from '../../db/ledger/day-content.ts';
+import { columnOf, extraOf, seriesIdOf } from '../../db/ledger/series.ts';
 import { COST_DIMENSIONS, type CostLine, type Json } from '../../domain/lines.ts';
 import { toDecimal } from '../../domain/money.ts';
 import { cost, usage } from './support.ts';

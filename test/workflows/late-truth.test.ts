@@ -402,7 +402,7 @@ describe('a day whose lines do not add up to its total', () => {
     expect(day).toMatchObject({ report: 'cost', state: 'provisional', reconciled: false });
     expect(day.disagreesWith).toBe(truth(organization, 'cost', day.day));
     expect(day.total).not.toBe(day.disagreesWith);
-    const told = `The lines of the cost of ${day.day} add up to ${day.total}, while its total is reported as ${day.disagreesWith ?? ''}, twice.`;
+    const told = `The lines of the cost of ${day.day} add up to ${day.total}, but Anthropic twice reported a total of ${day.disagreesWith ?? ''}.`;
     expect(await eventsOf(db, id, 'day_flagged')).toEqual([told]);
     control.clearFaults();
     await passDays(id, 1);
