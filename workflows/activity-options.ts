@@ -1,4 +1,5 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import { MAX_TRIES } from '../domain/reading.ts';
 
 /** Short work in Postgres. Nothing can go on without it, so it is retried until Postgres answers. */
 export const POSTGRES: ActivityOptions = {
@@ -17,7 +18,7 @@ export const DELETION: ActivityOptions = {
 };
 
 /**
- * One question to Anthropic. Short failures are retried here, three times in all. After that the connection shows the
+ * One question to Anthropic. Short failures are retried here. After that the connection shows the
  * failure and waits with its own, longer backoff. A rate limit brings its own delay.
  */
 export const QUESTION: ActivityOptions = {
@@ -26,7 +27,12 @@ export const QUESTION: ActivityOptions = {
   heartbeatTimeout: '15 seconds',
   // A cancelled sync ends only when none of its activities reads or writes any more. Then its data may be deleted.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '30 seconds',
+    maximumAttempts: MAX_TRIES,
+  },
 };
 
 /**
