@@ -20,12 +20,12 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 describe('attempts that overlap', () => {
-  it('are numbered upwards', async () => {
+  it('get increasing numbers', async () => {
     const first = await takeAttempt(database.db);
     expect(await takeAttempt(database.db)).toBeGreaterThan(first);
   });
 
-  it('never let an older read overwrite a newer one, nor a read itself', async () => {
+  it('never let an older attempt replace a day that a newer one read, nor an attempt its own', async () => {
     const { id } = await connect(database.db);
     const [older, newer] = [await takeAttempt(database.db), await takeAttempt(database.db)];
     expect(await commitCost(database.db, id, [cost('2')], { attempt: newer })).toBe('changed');
@@ -35,7 +35,7 @@ describe('attempts that overlap', () => {
     expect(await storedCost(database.db, id)).toEqual(['{"currency":"USD"} 2']);
   });
 
-  it('count a read that found nothing new, so that an older one stays out', async () => {
+  it('count a read that found the day unchanged, so an older attempt cannot replace it', async () => {
     const { id } = await connect(database.db);
     const [first, second, third] = [
       await takeAttempt(database.db),
@@ -47,7 +47,7 @@ describe('attempts that overlap', () => {
     expect(await commitCost(database.db, id, [cost('9')], { attempt: second })).toBe('stale');
   });
 
-  it('at the same instant end with the newest, whole', async () => {
+  it('that commit at the same instant leave the newest day, whole', async () => {
     await fc.assert(
       fc.asyncProperty(fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 2 }), async (order) => {
         const { id } = await connect(database.db);
@@ -66,7 +66,7 @@ describe('attempts that overlap', () => {
     );
   });
 
-  it('bring new series in one order, so that no two of them wait for each other', async () => {
+  it('add new series in one order, so that they cannot deadlock', async () => {
     const { id } = await connect(database.db);
     const lines = ['a', 'b', 'c', 'd'].map((model) => cost('1', { model }));
     const upwards = lines.map(({ dimensions }) => seriesIdOf(dimensions)).sort();
@@ -89,7 +89,7 @@ describe('attempts that overlap', () => {
 });
 
 describe('a connection that ends', () => {
-  it('has nothing written afterwards, of days or of workspaces', async () => {
+  it('takes no days and no workspaces afterwards', async () => {
     const { id } = await connect(database.db);
     const other = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
@@ -107,7 +107,7 @@ describe('a connection that ends', () => {
     expect(await commitCost(database.db, other.id, [cost('1')])).toBe('changed');
   });
 
-  it('keeps its data where it is not to be purged', async () => {
+  it('keeps its data unless it is purged', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
     await disconnect(database.db, id, false);
@@ -116,7 +116,7 @@ describe('a connection that ends', () => {
     expect(await storedCost(database.db, id)).toEqual(['{"currency":"USD"} 1']);
   });
 
-  it('waits for a commit that is under way, and a mere change of status does not', async () => {
+  it('waits for a running commit, and a change of status does not', async () => {
     const { id } = await connect(database.db);
     const commit = promised();
     const holding = promised();

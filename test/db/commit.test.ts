@@ -52,7 +52,7 @@ describe('a day', () => {
     expect(await restatements(database.db, id)).toEqual([]);
   });
 
-  it('that changed in one line has only that one written', async () => {
+  it('of which one line changed has only that line written', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [
       cost('1', { model: 'a' }),
@@ -80,7 +80,7 @@ describe('a day', () => {
     expect(await dayRow(database.db, id, 'usage')).toMatchObject({ lines: 0, total: '0', state: 'provisional' });
   });
 
-  it('has the lines of equal dimensions added up', async () => {
+  it('has lines with equal dimensions added up', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('0.1', { model: 'a' }), cost('0.2', { model: 'a', token_type: null })]);
     expect(await storedCost(database.db, id)).toEqual(['{"currency":"USD","model":"a"} 0.3']);
@@ -92,14 +92,14 @@ describe('a day', () => {
     expect(await storedUsage(database.db, id)).toEqual(['{"model":"a"} 0 3 0 0 0 0 {"x":4,"y":2}']);
   });
 
-  it('keeps money of another currency, and out of its total of dollars', async () => {
+  it('stores lines in another currency and leaves them out of its total in dollars', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('5', { currency: 'EUR' }), cost('2', {})]);
     expect(await dayRow(database.db, id, 'cost')).toMatchObject({ lines: 2, total: '2' });
     expect(await storedCost(database.db, id)).toEqual(['{"currency":"EUR"} 5', '{"currency":"USD"} 2']);
   });
 
-  it('keeps counts past 2^31, and a total past 2^53, to the last one', async () => {
+  it('stores counts past 2^31 and a total past 2^53 exactly', async () => {
     const { id } = await connect(database.db);
     const [large, most] = [2 ** 31 + 1, Number.MAX_SAFE_INTEGER];
     const counts = {
@@ -115,7 +115,7 @@ describe('a day', () => {
     expect((await dayRow(database.db, id, 'usage'))?.total).toBe((2n * BigInt(most) + BigInt(large)).toString());
   });
 
-  it('keeps every name as it is, in columns and outside of them', async () => {
+  it('stores every name as Anthropic reports it, in columns and in extra fields', async () => {
     const { id } = await connect(database.db);
     const text = fc.string({ unit: 'binary', maxLength: 30 }).map((name) => name.replaceAll('\0', ''));
     const tricky = fc.constantFrom(
@@ -146,7 +146,7 @@ describe('a day', () => {
     );
   });
 
-  it('keeps unknown fields of any kind beside the known ones', async () => {
+  it('stores unknown fields with values of any type', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [
       cost('1', { model: 'm', speed: 'fast', seats: 3, deep: { b: [1, null], a: true }, gone: null }),
@@ -166,7 +166,7 @@ describe('days that are read together', () => {
   const linesFrom = (of: readonly (readonly [string, number])[]): CostLine[] =>
     of.map(([model, amount]) => cost(String(amount), { model }));
 
-  it('become each what it was read as, whatever was stored of it and whatever it was thought to be', async () => {
+  it('are each stored as they were read, whatever was stored before and whatever the attempt expected', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(given, { minLength: 1, maxLength: 6 }), async (some) => {
         const { db } = database;
@@ -204,7 +204,7 @@ describe('days that are read together', () => {
     );
   });
 
-  it('are stored all or none, and none of a connection that has ended', async () => {
+  it('are stored all or none, and none after the connection has ended', async () => {
     const { id } = await connect(database.db);
     const { attempt } = await startReadAttempt(database.db, id, 'cost', { from: DAY, to: TODAY });
     const [good, bad] = [costContent([cost('1')]), costContent([cost('2')])];
@@ -229,8 +229,8 @@ describe('days that are read together', () => {
   });
 });
 
-describe('the tables', () => {
-  it('take no amount that is no number, and no empty day with a total', async () => {
+describe('a stored day', () => {
+  it('has no amount that is not a number, and no total without lines', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
     for (const bad of ['NaN', 'Infinity', '-Infinity']) {
@@ -248,7 +248,7 @@ describe('the tables', () => {
     expect(total).toBe('1');
   });
 
-  it('are not replaced by lines that contradict the reported total, once they were complete and added up', async () => {
+  it('is not replaced by lines that do not add up to the reported total, once the day was complete', async () => {
     const { id } = await connect(database.db);
     const totals = totalsOf({ [DAY]: '3' });
     const window = { from: DAY, to: DAY };
@@ -264,7 +264,7 @@ describe('the tables', () => {
     expect(await count(database.db, sql`restatements where connection_id = ${id}`)).toBe(2);
   });
 
-  it('are restated by a sync that found them unchanged first and read them again, since their total had moved', async () => {
+  it('is restated by a sync that first found the day unchanged and read it again because its total had moved', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('3')], { sync: 4 });
     expect(await commitCost(database.db, id, [cost('3')], { sync: 5, reported: '4' })).toBe('unchanged');
@@ -281,7 +281,7 @@ describe('the tables', () => {
     );
   });
 
-  it('keep nothing of a day whose commit failed', async () => {
+  it('keeps nothing of a commit that failed', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
     const bad = {
@@ -323,7 +323,7 @@ describe('the views', () => {
     ).toBe(true);
   });
 
-  it('name the workspace of each line: by its name, by its id where that is all there is, or as the default one', async () => {
+  it('name the workspace of each line by its name, by its id if no name is known, or as the default workspace', async () => {
     const { id } = await connect(database.db, { organization: randomUUID() });
     await saveWorkspaces(database.db, id, [{ id: 'w1', name: 'One', createdAt: null, archivedAt: null, reported: {} }]);
     const dimensions = [{ workspace_id: 'w1' }, { workspace_id: 'w2' }, { workspace_id: null }];

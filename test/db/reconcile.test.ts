@@ -51,7 +51,7 @@ describe('reconciling', () => {
     [addDays(window.from, 3)]: '5',
   });
 
-  it('marks the days that agree, as final once they are old enough, and returns those that do not', async () => {
+  it('makes days reconciled that add up, and final once they have settled, and returns the suspect days', async () => {
     const id = await stored();
     const comparison = { connectionId: id, report: 'cost', window, totals, today: TODAY, restatementDays: 3 } as const;
     expect(await reconcileDays(database.db, comparison)).toEqual([addDays(TODAY, -1)]);
@@ -65,7 +65,7 @@ describe('reconciling', () => {
     ]);
   });
 
-  it('as a part of reading leaves days as they are that a newer attempt has read since', async () => {
+  it('as a part of reading leaves days alone that a newer attempt has read since', async () => {
     const id = await stored();
     const [older, newer] = [await takeAttempt(database.db), await takeAttempt(database.db)];
     await commitCost(database.db, id, [cost('7')], { day: window.from, attempt: newer });
@@ -79,7 +79,7 @@ describe('reconciling', () => {
     expect((await states(id))[0]).toBe('final reconciled');
   });
 
-  it('makes no day final that was last read before its numbers had settled, and unmakes one that was', async () => {
+  it('makes no day final that was last read before it had settled, and makes such a day provisional again', async () => {
     const { id } = await connect(database.db);
     const comparison = { connectionId: id, report: 'cost', window: { from: DAY, to: DAY }, totals: {} } as const;
     const state = async (restatementDays: number): Promise<string | undefined> => {
@@ -93,7 +93,7 @@ describe('reconciling', () => {
     expect(await state(10)).toBe('provisional reconciled');
   });
 
-  it('calls a day that was final provisional again as soon as its total is another', async () => {
+  it('makes a final day provisional again as soon as its total differs', async () => {
     const id = await stored();
     const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 3 } as const;
     await reconcileDays(database.db, comparison);
@@ -104,7 +104,7 @@ describe('reconciling', () => {
     expect((await states(id))[0]).toBe('provisional');
   });
 
-  it('says nothing of another report, another connection, or a day that is missing', async () => {
+  it('changes no other report, no other connection, and no missing day', async () => {
     const [id, other] = [await stored(), await stored()];
     const comparison = { connectionId: id, report: 'usage', window, totals, today: TODAY, restatementDays: 3 } as const;
     expect(await reconcileDays(database.db, comparison)).toEqual([]);
@@ -112,7 +112,7 @@ describe('reconciling', () => {
     expect(await states(other)).toEqual(Array.from({ length: 4 }, () => 'provisional'));
   });
 
-  it('flags a day that stably disagrees, once, until it agrees or changes', async () => {
+  it('flags a day once, until it adds up or changes', async () => {
     const id = await stored();
     const day = addDays(TODAY, -1);
     const comparison = { connectionId: id, report: 'cost', window, totals, today: TODAY, restatementDays: 0 } as const;
@@ -132,7 +132,7 @@ describe('reconciling', () => {
     expect(await count(database.db, sql`events where connection_id = ${id} and type = 'day_flagged'`)).toBe(2);
   });
 
-  it('leaves a day as it is whose total cannot be read, and neither flags nor clears it', async () => {
+  it('neither flags nor clears a day whose total cannot be read', async () => {
     const id = await stored();
     const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 0 } as const;
     await reconcileDays(database.db, comparison);
@@ -143,7 +143,7 @@ describe('reconciling', () => {
     expect(await states(id)).toEqual(before);
   });
 
-  it('holds usage against its tokens, known by name or not', async () => {
+  it('compares usage by its tokens, also those that have no column', async () => {
     const { id } = await connect(database.db);
     const counts = { 'cache_creation.ephemeral_24h_input_tokens': 500, tokens_of_thought: 9, 'x.tokens': 1 };
     await commitUsage(database.db, id, [usage({ output_tokens: 50 }, {}, counts), usage({}, { model: 'b' }, counts)]);
@@ -153,7 +153,7 @@ describe('reconciling', () => {
     expect((await dayRow(database.db, id, 'usage'))?.total).toBe('553');
   });
 
-  it('holds usage against its tokens alone', async () => {
+  it('compares usage by nothing but its tokens', async () => {
     const { id } = await connect(database.db);
     await commitUsage(database.db, id, [
       usage({ uncached_input_tokens: 1, cache_creation_1h: 2, web_search_requests: 9 }, {}, { x: 7 }),

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 describe('a day read again and again', () => {
-  it('is exactly its last cost lines, and each change is told as it was', async () => {
+  it('has exactly the cost lines that were read last, and each change is recorded as it was', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(costLines, { minLength: 1, maxLength: 6 }), async (reads) => {
         const { id } = await connect(database.db);
@@ -56,7 +56,7 @@ describe('a day read again and again', () => {
     );
   });
 
-  it('is exactly its last usage lines, and each change is told as it was', async () => {
+  it('has exactly the usage lines that were read last, and each change is recorded as it was', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(usageLines, { minLength: 1, maxLength: 6 }), async (reads) => {
         const { id } = await connect(database.db);
@@ -76,14 +76,14 @@ describe('a day read again and again', () => {
     );
   });
 
-  it('is no restatement when the same sync mends what it had read', async () => {
+  it('is no restatement when the same sync reads a suspect day again', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1'), cost('1')], { sync: 4 });
     await commitCost(database.db, id, [cost('1')], { sync: 4 });
     expect(await restatements(database.db, id)).toEqual([]);
   });
 
-  it('is told from its former total to its new one, with an event in words', async () => {
+  it('is restated from its old total to its new one, with an event', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1.50')]);
     await commitCost(database.db, id, []);
@@ -99,7 +99,7 @@ describe('a day read again and again', () => {
     expect(event?.message).toBe(`The cost of ${DAY} was restated from 0 to 2 USD.`);
   });
 
-  it('while it goes on may grow: that is no restatement, and neither is its first complete read', async () => {
+  it('may grow before it is over: that is no restatement, and neither is its first complete read', async () => {
     const { id } = await connect(database.db);
     const today = { day: TODAY, today: TODAY };
     await commitCost(database.db, id, [cost('1')], today);
@@ -115,7 +115,7 @@ describe('a day read again and again', () => {
     ]);
   });
 
-  it('that did not grow after its end counts as complete all the same', async () => {
+  it('counts as complete once it is read after its end, even if it did not grow', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')], { day: TODAY, today: TODAY });
     expect(await commitCost(database.db, id, [cost('1')], { day: TODAY, today: addDays(TODAY, 1) })).toBe('unchanged');
@@ -218,7 +218,7 @@ describe('a complete day in which only unknown fields changed', () => {
       [cost('5', KNOWN), cost('2', { currency: 'EUR' })],
       'its total stayed 5 USD, but lines moved (0 added, 0 removed, 1 changed).',
     ],
-  ])('but moves under an equal total are told as such: %s', async (_what, before, after, sentence) => {
+  ])('but lines that move under an equal total are a restatement: %s', async (_what, before, after, sentence) => {
     const { id, outcome, told, row: standing } = await read(commitCost, before, after);
     expect([outcome, told]).toEqual(['changed', 1]);
     expect(standing).toMatchObject({ state: 'provisional' });
@@ -237,11 +237,11 @@ describe('a complete day in which only unknown fields changed', () => {
       [usage({}, { model: 'b' }, { x_tokens: 5 })],
     ],
     ['known tokens', [usage({ output_tokens: 1 })], [usage({ uncached_input_tokens: 1 })]],
-  ])('but moves of usage are told: %s', async (_what, before, after) => {
+  ])('but usage that moves is a restatement: %s', async (_what, before, after) => {
     expect(await read(commitUsage, before, after)).toMatchObject({ outcome: 'changed', told: 1 });
   });
 
-  it('keeps its flag, and is no day that a sync changed', async () => {
+  it('keeps its flag, and does not count as changed by the sync', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('5', KNOWN)]);
     await flagDays(database.db, { connectionId: id, report: 'cost', days: [DAY], totals: totalsOf({ [DAY]: '6' }) });
