@@ -6,8 +6,15 @@ export const SYNC_KINDS = ['backfill', 'daily', 'catch_up', 'manual'] as const;
 /** One of {@link SYNC_KINDS}. */
 export type SyncKind = (typeof SYNC_KINDS)[number];
 
+/** How a run of a sync stands. */
+export const SYNC_STATES = ['running', 'succeeded', 'failed'] as const;
+/** One of {@link SYNC_STATES}. */
+export type SyncState = (typeof SYNC_STATES)[number];
+
 /** Whether a stored day may still change (`provisional`) or is thought to be complete (`final`). No row is `missing`. */
-export type DayState = 'provisional' | 'final';
+export const DAY_STATES = ['provisional', 'final'] as const;
+/** One of {@link DAY_STATES}. */
+export type DayState = (typeof DAY_STATES)[number];
 
 /** What is stored of a day of a report, as far as reading decides by it. */
 export interface StoredDay {

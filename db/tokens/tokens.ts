@@ -83,7 +83,7 @@ export async function createToken(
       if (latest !== null && expiresAt !== null && expiresAt > latest) throw new TokenError('outlives_maker');
       const [made] = await tx
         .insert(tokens)
-        .values({ name, role, hash: hashToken(secret), expiresAt, madeWith: maker.id, createdBy: maker.name })
+        .values({ name, role, hash: hashToken(secret), expiresAt, createdWith: maker.id, createdBy: maker.name })
         .returning(INFO);
       if (made === undefined) throw new Error('storing a token gave no row');
       return { ...made, token: secret };
@@ -172,7 +172,7 @@ async function revokeFamily(tx: Db, id: string, actor: string): Promise<number> 
       with recursive family as (
         select id from tokens where id = ${id}
         union
-        select made.id from tokens made join family on made.made_with = family.id
+        select made.id from tokens made join family on made.created_with = family.id
       )
       update tokens set revoked_at = now(), revoked_by = ${actor}
       where id in (select id from family) and revoked_at is null

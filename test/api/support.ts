@@ -338,6 +338,7 @@ export async function seedDay(
     attempt: 1,
     readOn: addDays(day, 30),
     sync: 1,
+    writtenBy: 1,
   };
   const [stored] = await db.insert(days).values(values).returning({ dayNo: days.dayNo });
   return stored?.dayNo ?? 0;
