@@ -10,7 +10,6 @@ import * as syncs from '../db/ledger/syncs.ts';
 import type { Day } from '../domain/days.ts';
 import type { Facts, SyncPlan } from '../domain/connection/decide.ts';
 import { FAILURES, isKeyFailure, type FailureCode, type Failure } from '../domain/failures.ts';
-import { keyHint } from '../domain/keys.ts';
 import type { Status } from '../domain/connection/statuses.ts';
 import type { Dependencies } from './dependencies.ts';
 import { failureFrom } from './failures.ts';
@@ -133,7 +132,7 @@ async function tryKey(
   try {
     const opened = await keys.openCandidate(db, ring, key.connectionId, key.keyId);
     if (opened === null) return 'gone';
-    const reader = transport.readerFor(opened.secret, Context.current().cancellationSignal);
+    const reader = transport.readerFor(opened.adminKey, Context.current().cancellationSignal);
     const organization = await whileHeartbeating(() => readOrganization(reader));
     const acceptance = await keys.acceptKey(db, key, organization);
     switch (acceptance.outcome) {
@@ -159,9 +158,9 @@ async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: numbe
   await connections.recordProbe(db, connectionId, nowMs);
   const key = await keys.openActiveKey(db, ring, connectionId);
   if (key === null) return false;
-  const probed = { connectionId, keyId: key.keyId, hint: keyHint(key.secret) };
+  const probed = { connectionId, keyId: key.keyId, hint: key.adminKey.hint };
   try {
-    const reader = transport.readerFor(key.secret, Context.current().cancellationSignal);
+    const reader = transport.readerFor(key.adminKey, Context.current().cancellationSignal);
     await whileHeartbeating(() => readOrganization(reader));
   } catch (error) {
     // An individual account has no reports, so its key cannot have worked: whatever answered that, it is no verdict.

@@ -15,6 +15,7 @@ import {
   type FailureCode,
   type Failure,
 } from '../domain/failures.ts';
+import { redact } from '../runtime/redact.ts';
 
 /** What a failure of an activity carries to the workflow, beside its type (which is the code). */
 export interface AttemptFailure {
@@ -113,7 +114,7 @@ export function translate(error: unknown): unknown {
 }
 
 function describe(error: Error): string {
-  return `${error.name}: ${error.message.replace(/sk-ant-[\w-]*/g, '…').slice(0, 300)}`;
+  return `${error.name}: ${redact(error.message).slice(0, 300)}`;
 }
 
 /** Puts {@link translate} around every activity of a worker. */

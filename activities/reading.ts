@@ -72,7 +72,7 @@ export async function readWithActiveKey<T>(
   const key = await openActiveKey(deps.db, deps.ring, connectionId);
   if (key === null) throw new ConnectionGoneError(connectionId);
   try {
-    const reader = deps.transport.readerFor(key.secret, Context.current().cancellationSignal);
+    const reader = deps.transport.readerFor(key.adminKey, Context.current().cancellationSignal);
     const result = await whileHeartbeating(() => read(reader), progress);
     await recordKeyUse(deps.db, connectionId, key.keyId);
     return result;

@@ -11,6 +11,7 @@ import * as syncs from '../db/ledger/syncs.ts';
 import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/connection/decide.ts';
 import type { Report } from '../domain/lines.ts';
+import type { Decimal } from '../domain/money.ts';
 import { daysToRead, totalOf, type Totals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { failureFrom, asReplyFailure, type AttemptFailure } from './failures.ts';
@@ -150,7 +151,7 @@ async function readTotals(
   } catch (error) {
     if (!isLastTry() || !isReplyAtFault(error)) throw error;
   }
-  const totals: Partial<Record<Day, string | null>> = {};
+  const totals: Partial<Record<Day, Decimal | null>> = {};
   const unread: AttemptFailure[] = [];
   let inRow = 0;
   for (const day of daysIn(window)) {

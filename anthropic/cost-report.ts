@@ -1,6 +1,6 @@
 import type { Day, DayRange } from '../domain/days.ts';
 import { dollarsOf, type CostLine, type Dimensions, type Json } from '../domain/lines.ts';
-import { centsToDollars, isDecimal } from '../domain/money.ts';
+import { centsToDollars, parseDecimal, type Decimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { dollarsAt } from './amount.ts';
 import { invalidReply } from './failure.ts';
@@ -10,9 +10,6 @@ import { parseRow, scanRow, setField, type ReportRow, type RowSpan } from './row
 import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/cost_report';
-
-/** No bill has more digits than this, and any number of such amounts can be added up. */
-const AMOUNT = /^-?\d{1,40}(\.\d{1,60})?$/;
 
 /**
  * The lines of each day of a window of at most 31 days, oldest first, amounts in dollars; see {@link readReport}. Rows that
@@ -29,7 +26,7 @@ export function readCostDays(
 
 /** The ungrouped USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
-  const totals: Partial<Record<Day, string>> = {};
+  const totals: Partial<Record<Day, Decimal>> = {};
   for await (const read of readReport(reader, queryOf([]), window)) {
     for (const { day, lines } of read) totals[day] = dollarsOf(lines);
   }
@@ -58,15 +55,15 @@ function queryOf(groupBy: readonly string[]): ReportRequest<CostLine> {
 
 const AMOUNT_NAME = Buffer.from('amount');
 
-function amountAt(body: Buffer, { apartFrom, apartTo }: RowSpan): string {
+function amountAt(body: Buffer, { apartFrom, apartTo }: RowSpan): Decimal {
   return dollarsAt(body, apartFrom, apartTo) ?? toDollars(body.toString('latin1', apartFrom, apartTo));
 }
 
-function toDollars(amount: unknown): string {
-  // A JSON number would have been through floating point already; NaN and the like are no money.
-  const dollars = typeof amount === 'string' && isDecimal(amount) ? centsToDollars(amount) : '';
-  if (!AMOUNT.test(dollars)) throw invalidReply('an amount is not a decimal number in text');
-  return dollars;
+function toDollars(amount: unknown): Decimal {
+  // A JSON number would have been through floating point already.
+  const cents = typeof amount === 'string' ? parseDecimal(amount) : null;
+  if (cents === null) throw invalidReply('an amount is not a decimal number in text');
+  return centsToDollars(cents);
 }
 
 /** So many different texts are kept once; then it begins anew. Longer ones are not kept, whatever a row has in it. */

@@ -1,6 +1,8 @@
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { isLoopback, toBaseUrl } from '../domain/base-url.ts';
+import type { AdminKey } from '../domain/keys.ts';
 import { VERSION } from '../domain/version.ts';
+import { redact } from '../runtime/redact.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { foreignReply, refusalOf, type Refused } from './refusal.ts';
 
@@ -59,7 +61,7 @@ export interface TransportOptions {
 
 /** Makes readers. Holds the connections that they share. */
 export interface Transport {
-  readerFor(key: string, signal: AbortSignal): AnthropicReader;
+  readerFor(key: AdminKey, signal: AbortSignal): AnthropicReader;
   close(): Promise<void>;
 }
 
@@ -112,7 +114,7 @@ interface Settings {
 function createReader(
   dispatcher: Dispatcher,
   { base, maxReplyBytes, replyMs }: Settings,
-  key: string,
+  key: AdminKey,
   signal: AbortSignal,
 ): AnthropicReader {
   const traffic = { requests: 0, bytes: 0 };
@@ -135,7 +137,7 @@ function createReader(
         origin: base.origin,
         path: `${base.pathname.replace(/\/$/, '')}${path}${search(query)}`,
         method: 'GET',
-        headers: { 'x-api-key': key, 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
+        headers: { 'x-api-key': key.reveal(), 'anthropic-version': ANTHROPIC_VERSION, 'user-agent': USER_AGENT },
         signal: over,
       });
       // Undici ends nothing while it connects, and a proxy may take minutes to open a tunnel.
@@ -145,7 +147,7 @@ function createReader(
       const room = spare;
       spare = Buffer.alloc(0);
       const { received, cut } = await readBody(response, mostBytes, traffic, room);
-      const clean = (value: unknown): string | null => textOf(value, key);
+      const clean = (value: unknown): string | null => textOf(value, key.reveal());
       const requestId = clean(headerOf(response, 'request-id'));
       if (!ok) throw refusalOf(refusedBy(path, base.host, response, received.toString(), requestId), clean);
       const [contentType, encoding] = [response.headers['content-type'], response.headers['content-encoding']].map(
@@ -287,25 +289,10 @@ const ESCAPE = new RegExp(
   'g',
 );
 
-/** Any key, and any part of one from its beginning on: who quotes a key may have shortened it. */
-const KEY_LIKE = /sk-ant-[\w-]*/g;
-/** A text that begins as the key does, for this many characters, quotes it. */
-const BEGINNING = 12;
-
-/** A text of somebody else's that may be kept and shown. Keys are taken out before the cut, which might leave a part. */
+/** A text of somebody else's that may be kept and shown. */
 function textOf(value: unknown, key: string): string | null {
   if (typeof value !== 'string') return null;
-  return value
-    .replaceAll(key, '...')
-    .replace(KEY_LIKE, '...')
-    .replace(beginningOf(key), '...')
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .slice(0, 200);
-}
-
-/** A key of another kind than those of KEY_LIKE may be quoted shortened as well. */
-function beginningOf(key: string): RegExp {
-  return new RegExp(`${key.slice(0, BEGINNING).replace(/[^A-Za-z0-9]/g, '\\$&')}[^\\s"',;]*`, 'g');
+  return redact(value.replace(/[^\x20-\x7e]+/g, ' '), key).slice(0, 200);
 }
 
 function retryAfterMs(header: string | null): number | null {

@@ -10,7 +10,7 @@ import {
   type UsageCount,
   type UsageLine,
 } from '../domain/lines.ts';
-import { canonicalDecimal, isDecimal } from '../domain/money.ts';
+import { parseDecimal, toDecimal, type Decimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { invalidReply } from './failure.ts';
 import { readReport, type ReportDay, type ReportRequest } from './report.ts';
@@ -40,7 +40,7 @@ export function readUsageDays(
 
 /** The ungrouped tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
-  const totals: Partial<Record<Day, string>> = {};
+  const totals: Partial<Record<Day, Decimal>> = {};
   for await (const read of readReport(reader, queryOf([]), window)) {
     for (const { day, lines } of read) totals[day] = tokensIn(lines);
   }
@@ -68,7 +68,7 @@ function lineOf(row: ReportRow, known: Map<string, Dimensions>): UsageLine {
 interface Parts {
   readonly dimensions: Record<string, Json>;
   readonly counts: Record<UsageCount, Count>;
-  readonly extraCounts: Record<string, string>;
+  readonly extraCounts: Record<string, Decimal>;
   /** The dotted paths of nested counts: a name with dots in it may be the same. */
   readonly said: Set<string>;
 }
@@ -87,7 +87,7 @@ function take(fields: ReportRow, prefix: string, into: Parts): void {
     } else if (isCount(value, path)) {
       sayOnce(path, into);
       // Zero and absent are the same, so that a new counter changes nothing before it counts.
-      if (value !== 0) setField(into.extraCounts, path, toDecimal(value, path));
+      if (value !== 0) setField(into.extraCounts, path, exactCount(value, path));
     } else {
       setField(into.dimensions, path, value);
     }
@@ -103,7 +103,7 @@ function sayOnce(path: string, { said }: Parts): void {
 
 /** Whether an unknown field is a count. Digits in a text are none, unless the name says that they are tokens. */
 function isCount(value: Json, path: string): value is string | number {
-  return typeof value === 'number' || (typeof value === 'string' && countsTokens(path) && isDecimal(value));
+  return typeof value === 'number' || (typeof value === 'string' && countsTokens(path) && parseDecimal(value) !== null);
 }
 
 /** So many different dimensions are kept once; then it begins anew. Long ones are not kept, whatever a row has in it. */
@@ -132,11 +132,11 @@ function toCount(value: Json, path: string): number {
 }
 
 /** An unknown count as an exact decimal. Past 2^53, a number of JSON has been rounded before anybody sees it. */
-function toDecimal(value: string | number, path: string): string {
-  if (countsTokens(path)) return String(toCount(value, path));
+function exactCount(value: string | number, path: string): Decimal {
+  if (countsTokens(path)) return toDecimal(String(toCount(value, path)));
   if (!Number.isFinite(value) || Math.abs(Number(value)) > Number.MAX_SAFE_INTEGER)
     throw invalidReply(`${nameOf(path)} is too large to be read exactly`);
-  return canonicalDecimal(String(value));
+  return toDecimal(String(value));
 }
 
 /** The name of a field in a sentence: it may be of any length. */

@@ -1,61 +1,92 @@
-/** The life of a stored Admin API key. `superseded` serves again should its successor be rejected unproven. */
+/**
+ * The states of a stored Admin key. A `superseded` key serves again if Anthropic rejects its successor before the
+ * successor's first success.
+ */
 export const KEY_STATES = ['candidate', 'active', 'superseded', 'refused', 'destroyed'] as const;
-/** One of {@link KEY_STATES}. In the last two the ciphertext is gone. */
+/** In `refused` and `destroyed` the ciphertext is gone. */
 export type KeyState = (typeof KEY_STATES)[number];
 
 /**
  * Why a ciphertext was destroyed: a later key proved itself or overtook it, nobody asked to use it in time, somebody
- * discarded it, or its connection ended. A refused key carries its fault instead.
+ * discarded it, or its connection ended. A refused key carries its failure instead.
  */
 export const KEY_ENDS = ['replaced', 'overtaken', 'unused', 'discarded', 'connection_ended'] as const;
-/** One of {@link KEY_ENDS}. */
 export type KeyEnd = (typeof KEY_ENDS)[number];
 
-/** A candidate that nobody signalled is destroyed after this long. */
+/** A candidate that nobody asks to use is destroyed after this long. */
 export const CANDIDATE_LIFETIME_MS = 24 * 3_600_000;
 
 const MIN_LENGTH = 24;
 const MAX_LENGTH = 256;
 
-/** Whether a text has the shape of an Admin API key, and why not. */
-export type KeyShape = { readonly ok: true } | { readonly ok: false; readonly why: string };
-
-/** Keys have letters, digits, `-` and `_`; other credentials of Anthropic may have what tokens have. */
+/** Keys have letters, digits, `-` and `_`; other credentials of Anthropic may have the characters of tokens. */
 const CHARACTERS = 'A-Za-z0-9_.~+/=:|-';
 const KEY = new RegExp(`^[${CHARACTERS}]+$`);
 
-/** What {@link checkKeyShape} takes, as a regular expression that JavaScript and Python read alike. */
+/** What {@link AdminKey.parse} accepts, as a regular expression that JavaScript and Python read alike. */
 export const KEY_PATTERN = `^(?!sk-ant-api)[${CHARACTERS}]{${MIN_LENGTH},${MAX_LENGTH}}$`;
 
+/** An Admin key, or the problem with the text that was given for one. The problem never quotes the text. */
+export type ParsedAdminKey =
+  { readonly ok: true; readonly key: AdminKey } | { readonly ok: false; readonly problem: string };
+
+/** Node's `util.inspect`, and with it the console, calls a method of this name to print a value. */
+const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom');
+
 /**
- * Checks the shape of an Admin API key before anything is sent anywhere. The reason never quotes the text.
- * Source: Admin keys start with `sk-ant-admin` (today `sk-ant-admin01-`), workspace keys with `sk-ant-api`, keys of
- * claude.ai for Enterprise with `sk-ant-api01-`. Anthropic documents other keys that read organization data without their
- * prefix, so one of another prefix is for Anthropic to judge.
+ * An Anthropic Admin API key that cannot be printed: as text, as JSON or inspected it shows its last four characters
+ * only. Its text leaves it by {@link AdminKey.reveal} alone.
  */
-export function checkKeyShape(key: string): KeyShape {
-  if (key.startsWith('sk-ant-api01-')) {
-    return no(
-      'This is a key of claude.ai for Enterprise ("sk-ant-api01-…"), which carries scopes and does not read cost and usage reports. An Admin API key ("sk-ant-admin…") is needed; an organization admin creates it in the Claude Console under Settings, Admin keys.',
-    );
+export class AdminKey {
+  readonly #text: string;
+
+  private constructor(text: string) {
+    this.#text = text;
   }
-  if (key.startsWith('sk-ant-api')) {
-    return no(
-      'This is a workspace key ("sk-ant-api…"), which cannot read organization data. An Admin API key ("sk-ant-admin…") is needed; an organization admin creates it in the Claude Console under Settings, Admin keys.',
-    );
+
+  /** Checks the shape of a key, so that nothing else is ever stored or sent to Anthropic. */
+  static parse(text: string): ParsedAdminKey {
+    const problem = problemWithKey(text);
+    return problem === null ? { ok: true, key: new AdminKey(text) } : { ok: false, problem };
   }
-  if (!/^[\x21-\x7e]*$/.test(key)) return no('It holds spaces, line breaks or other characters that no key has.');
-  if (key.length < MIN_LENGTH) return no('It is too short to be a whole key; it seems to be cut off.');
-  if (key.length > MAX_LENGTH) return no('It is too long to be a key.');
-  if (!KEY.test(key)) return no('It holds characters that no key has.');
-  return { ok: true };
+
+  /** The last four characters, the only part that is ever shown. */
+  get hint(): string {
+    return this.#text.slice(-4);
+  }
+
+  /** The whole key in the clear, for sealing it and for the request to Anthropic. Nothing else needs it. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return `[Admin key …${this.hint}]`;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  [INSPECT](): string {
+    return this.toString();
+  }
 }
 
-function no(why: string): KeyShape {
-  return { ok: false, why };
-}
-
-/** The only part of a key that is ever shown: its last four characters. */
-export function keyHint(key: string): string {
-  return key.slice(-4);
+/**
+ * Source: Admin keys start with `sk-ant-admin` (today `sk-ant-admin01-`), workspace keys with `sk-ant-api`, keys of
+ * claude.ai for Enterprise with `sk-ant-api01-`. Anthropic documents other keys that read organization data without
+ * naming their prefix, so Anthropic itself judges a key with any other prefix.
+ */
+function problemWithKey(text: string): string | null {
+  if (text.startsWith('sk-ant-api01-')) {
+    return 'This is a key of claude.ai for Enterprise ("sk-ant-api01-…"), which carries scopes and does not read cost and usage reports. An Admin API key ("sk-ant-admin…") is needed; an organization admin creates it in the Claude Console under Settings, Admin keys.';
+  }
+  if (text.startsWith('sk-ant-api')) {
+    return 'This is a workspace key ("sk-ant-api…"), which cannot read organization data. An Admin API key ("sk-ant-admin…") is needed; an organization admin creates it in the Claude Console under Settings, Admin keys.';
+  }
+  if (!/^[\x21-\x7e]*$/.test(text)) return 'It has spaces, line breaks or other characters that no key has.';
+  if (text.length < MIN_LENGTH) return 'It is too short to be a whole key; part of it seems to be missing.';
+  if (text.length > MAX_LENGTH) return 'It is too long to be a key.';
+  return KEY.test(text) ? null : 'It has characters that no key has.';
 }

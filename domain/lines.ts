@@ -1,4 +1,4 @@
-import { addDecimals } from './money.ts';
+import { addDecimals, toDecimal, type Decimal } from './money.ts';
 
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -33,8 +33,8 @@ export const USAGE_DIMENSIONS = ['workspace_id', 'model', 'service_tier', 'conte
 /** One line of a day's cost. */
 export interface CostLine {
   readonly dimensions: Dimensions;
-  /** Exact, in major units (dollars) of the dimension `currency`; spelled in any way. */
-  readonly amount: string;
+  /** In major units (dollars) of the dimension `currency`. */
+  readonly amount: Decimal;
 }
 
 /** The counts of a usage line that have a column of their own. All are tokens but the last, which counts requests. */
@@ -66,21 +66,21 @@ export type Count = number | bigint;
 export interface UsageLine {
   readonly dimensions: Dimensions;
   readonly counts: Readonly<Record<UsageCount, Count>>;
-  /** Counts that are not known by name yet, by their dotted path in the reply: exact decimals, and never zero. */
-  readonly extraCounts: Readonly<Record<string, string>>;
+  /** Counts that are not known by name yet, by their dotted path in the reply; never zero. */
+  readonly extraCounts: Readonly<Record<string, Decimal>>;
 }
 
 /** A line of either report. */
 export type Line = CostLine | UsageLine;
 
 /** The US dollars of cost lines, which is what cost is reconciled by. Another currency is never added to them. */
-export function dollarsOf(lines: readonly CostLine[]): string {
+export function dollarsOf(lines: readonly CostLine[]): Decimal {
   return addDecimals(lines.filter(({ dimensions }) => dimensions['currency'] === 'USD').map(({ amount }) => amount));
 }
 
 /** The tokens of usage lines. */
-export function tokensIn(lines: readonly Counted[]): string {
-  return lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString();
+export function tokensIn(lines: readonly Counted[]): Decimal {
+  return toDecimal(lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString());
 }
 
 /** The tokens of a usage line, which is what usage is reconciled by: unknown ones count, requests are no tokens. */

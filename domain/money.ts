@@ -1,90 +1,93 @@
+declare const canonical: unique symbol;
+
 /**
- * Exact decimals as text. Amounts never become floating-point numbers: they are compared, shifted and added digit by
- * digit, and Postgres holds them as `numeric`.
+ * An exact decimal in its one spelling: no exponent, no `+`, no leading or trailing zeros, no negative zero. Two of them
+ * are the same number where `===` says so. Money is text from the wire to the reply, never a float.
  */
+export type Decimal = string & { readonly [canonical]: true };
 
-const DECIMAL = /^([+-]?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/;
-const PLAIN = /^-?\d+(?:\.\d+)?$/;
-const CANONICAL = /^-?(?:[1-9]\d*|0(?=\.))(?:\.\d*[1-9])?$|^0$/;
-const ZERO = 48;
-/** Longer amounts than this are refused as broken: 131,072 digits would otherwise be a legal `numeric`. */
-const MAX_LENGTH = 200;
+/**
+ * A decimal from outside has at most this many digits before and behind the point. A bill has fewer, and a short text
+ * such as `1e999999` can't become a long number. Sums may grow past it.
+ */
+export const MAX_WHOLE_DIGITS = 40;
+/** See {@link MAX_WHOLE_DIGITS}. */
+export const MAX_FRACTION_DIGITS = 60;
 
-interface Decimal {
-  readonly units: bigint;
-  /** The value is `units` / 10^`scale`. */
-  readonly scale: number;
+const CANONICAL = /^(?:0|-?(?:[1-9]\d*|0(?=\.))(?:\.\d*[1-9])?)$/;
+const ANY_SPELLING = new RegExp(
+  `^([+-]?)(\\d{1,${MAX_WHOLE_DIGITS}})(?:\\.(\\d{0,${MAX_FRACTION_DIGITS}}))?(?:[eE]([+-]?\\d{1,2}))?$`,
+);
+
+/** Whether a text is a decimal in its one spelling. */
+export function isDecimal(text: string): text is Decimal {
+  return CANONICAL.test(text);
 }
 
-function parse(text: string): Decimal {
-  const match = text.length <= MAX_LENGTH ? DECIMAL.exec(text) : null;
-  if (match === null) throw new RangeError(`"${text.slice(0, 40)}" is not a decimal amount`);
+/** The number that a text spells in any way; null where it spells none, or one with too many digits. */
+export function parseDecimal(text: string): Decimal | null {
+  const match = ANY_SPELLING.exec(text);
+  if (match === null) return null;
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = match;
   const digits = BigInt(whole + fraction);
-  const units = sign === '-' ? -digits : digits;
-  const scale = fraction.length - Number(exponent);
-  return scale >= 0 ? { units, scale } : { units: units * 10n ** BigInt(-scale), scale: 0 };
+  const decimal = print(shift({ units: sign === '-' ? -digits : digits, scale: fraction.length }, Number(exponent)));
+  return ANY_SPELLING.test(decimal) ? decimal : null;
 }
 
-function print({ units, scale }: Decimal): string {
-  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0');
-  const whole = digits.slice(0, digits.length - scale);
-  const fraction = digits.slice(digits.length - scale).replace(/0+$/, '');
-  const sign = units < 0n ? '-' : '';
-  return sign + whole + (fraction === '' ? '' : `.${fraction}`);
+/** As {@link parseDecimal}. Throws a RangeError instead of null. */
+export function toDecimal(text: string): Decimal {
+  const decimal = parseDecimal(text);
+  if (decimal === null) throw new RangeError(`"${text.slice(0, 40)}" is not a decimal number`);
+  return decimal;
 }
 
-/** Whether `text` is a finite decimal number that this product takes as an amount. NaN, Infinity and '' are not. */
-export function isDecimal(text: string): boolean {
-  return text.length <= MAX_LENGTH && DECIMAL.test(text);
-}
+/** Zero, which is also the sum of nothing. */
+export const ZERO = toDecimal('0');
 
-/** The one spelling of a decimal: no exponent, no leading `+`, no trailing zeros, no negative zero. Throws RangeError. */
-export function canonicalDecimal(text: string): string {
-  return CANONICAL.test(text) && text.length <= MAX_LENGTH ? text : print(parse(text));
-}
-
-/**
- * Minor units (cents, as the Admin API reports them) to major units (dollars): the point moves two places, so every
- * decimal stays. `"83391.52823"` becomes `"833.9152823"`. Throws RangeError when `cents` is no finite decimal.
- */
-export function centsToDollars(cents: string): string {
-  if (PLAIN.test(cents) && cents.length <= MAX_LENGTH) return moveTwoPlaces(cents);
-  const { units, scale } = parse(cents);
-  return print({ units, scale: scale + 2 });
-}
-
-/** What nearly all amounts are takes no arithmetic: tens of thousands of them come with a page. */
-function moveTwoPlaces(cents: string): string {
-  const point = cents.indexOf('.');
-  const isNegative = cents.startsWith('-');
-  const digits = cents.slice(isNegative ? 1 : 0, point < 0 ? cents.length : point).padStart(3, '0');
-  const fraction = digits.slice(-2) + (point < 0 ? '' : cents.slice(point + 1));
-  let from = 0;
-  while (from < digits.length - 3 && digits.charCodeAt(from) === ZERO) from += 1;
-  let to = fraction.length;
-  while (to > 0 && fraction.charCodeAt(to - 1) === ZERO) to -= 1;
-  const whole = digits.slice(from, -2);
-  const amount = to === 0 ? whole : `${whole}.${fraction.slice(0, to)}`;
-  return isNegative && amount !== '0' ? `-${amount}` : amount;
-}
-
-/** The exact sum of decimals, in canonical form; `"0"` of none. */
-export function addDecimals(amounts: Iterable<string>): string {
-  let sum: Decimal = { units: 0n, scale: 0 };
-  for (const amount of amounts) {
-    const next = parse(amount);
+/** The exact sum of decimals. */
+export function addDecimals(decimals: Iterable<Decimal>): Decimal {
+  let sum: Scaled = { units: 0n, scale: 0 };
+  for (const decimal of decimals) {
+    const next = scaled(decimal);
     const scale = Math.max(sum.scale, next.scale);
-    sum = { units: at(sum, scale) + at(next, scale), scale };
+    sum = { units: unitsAt(sum, scale) + unitsAt(next, scale), scale };
   }
   return print(sum);
 }
 
-function at(value: Decimal, scale: number): bigint {
-  return value.units * 10n ** BigInt(scale - value.scale);
+/** Cents, as the Admin API reports them, as dollars. Every digit stays: `"83391.52823"` becomes `"833.9152823"`. */
+export function centsToDollars(cents: Decimal): Decimal {
+  return print(shift(scaled(cents), -2));
 }
 
-/** Whether two decimals are the same number, however they are spelled. */
-export function sameDecimal(a: string, b: string): boolean {
-  return canonicalDecimal(a) === canonicalDecimal(b);
+/** The number `units` / 10^`scale`; `scale` is not negative. */
+interface Scaled {
+  readonly units: bigint;
+  readonly scale: number;
+}
+
+function scaled(decimal: Decimal): Scaled {
+  const point = decimal.indexOf('.');
+  if (point < 0) return { units: BigInt(decimal), scale: 0 };
+  return { units: BigInt(decimal.slice(0, point) + decimal.slice(point + 1)), scale: decimal.length - point - 1 };
+}
+
+/** Moves the point to the right, or to the left where `places` is negative. */
+function shift({ units, scale }: Scaled, places: number): Scaled {
+  return places <= scale
+    ? { units, scale: scale - places }
+    : { units: units * 10n ** BigInt(places - scale), scale: 0 };
+}
+
+function unitsAt({ units, scale }: Scaled, atScale: number): bigint {
+  return units * 10n ** BigInt(atScale - scale);
+}
+
+function print({ units, scale }: Scaled): Decimal {
+  const digits = (units < 0n ? -units : units).toString().padStart(scale + 1, '0');
+  const whole = digits.slice(0, digits.length - scale);
+  const fraction = digits.slice(digits.length - scale).replace(/0+$/, '');
+  const text = `${units < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
+  if (!isDecimal(text)) throw new Error(`"${text}" is not in the one spelling of a decimal`);
+  return text;
 }

@@ -1,5 +1,5 @@
 import { addDays, daysIn, type Day, type DayRange } from './days.ts';
-import { sameDecimal } from './money.ts';
+import { ZERO, type Decimal } from './money.ts';
 
 /** Why a sync runs. */
 export const SYNC_KINDS = ['backfill', 'daily', 'catch_up', 'manual'] as const;
@@ -20,13 +20,13 @@ export type DayState = (typeof DAY_STATES)[number];
 export interface StoredDay {
   readonly day: Day;
   readonly state: DayState;
-  readonly total: string;
+  readonly total: Decimal;
   /** The day on which it was read last. */
   readonly readOn: Day;
 }
 
-/** Ungrouped totals of days, as decimals; null where a day's total cannot be read. */
-export type Totals = Readonly<Partial<Record<Day, string | null>>>;
+/** Ungrouped totals of days; null where a day's total cannot be read. */
+export type Totals = Readonly<Partial<Record<Day, Decimal | null>>>;
 
 /** What decides which days of a window are read. */
 export interface ReadingFacts {
@@ -55,7 +55,7 @@ export function daysToRead(facts: ReadingFacts): Day[] {
     // Read by a clock that was ahead.
     if (known.readOn > facts.today) return true;
     if (known.readOn < addDays(day, daysToSettle(facts.restatementDays))) return true;
-    return isTrailing(day, facts.today, facts.restatementDays) || !sameDecimal(known.total, total);
+    return isTrailing(day, facts.today, facts.restatementDays) || known.total !== total;
   });
 }
 
@@ -72,10 +72,10 @@ export function daysToSettle(restatementDays: number): number {
   return Math.max(1, restatementDays);
 }
 
-/** The total of a day: `"0"` when the report has none, null when it cannot be read. */
-export function totalOf(totals: Totals, day: Day): string | null {
+/** The total of a day: zero when the report has none, null when it cannot be read. */
+export function totalOf(totals: Totals, day: Day): Decimal | null {
   const total = totals[day];
-  return total === undefined ? '0' : total;
+  return total === undefined ? ZERO : total;
 }
 
 /**
@@ -84,5 +84,5 @@ export function totalOf(totals: Totals, day: Day): string | null {
  */
 export function judge(before: Totals, after: Totals, day: Day): 'disagrees' | 'moving' {
   const [first, second] = [totalOf(before, day), totalOf(after, day)];
-  return first !== null && second !== null && sameDecimal(first, second) ? 'disagrees' : 'moving';
+  return first !== null && first === second ? 'disagrees' : 'moving';
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { addDecimals, canonicalDecimal } from '../domain/money.ts';
+import { addDecimals, toDecimal } from '../domain/money.ts';
 import type { JsonClient } from './http.ts';
 
 const COST_GROUPS = [
@@ -86,7 +86,7 @@ export async function checkLedger(options: CheckOptions): Promise<LedgerCheck> {
   ]);
   const costSide = sideOf(cost, (line) => [costKey(line, line.workspace_id), line.amount_usd]);
   const usageSide = sideOf(usage, (line) => [usageKey(line, line.workspace_id), countsText(line)]);
-  const total = addDecimals(cost.filter((line) => line.currency === 'USD').map((line) => line.amount_usd));
+  const total = addDecimals(cost.filter((line) => line.currency === 'USD').map((line) => toDecimal(line.amount_usd)));
   return {
     costLines: cost.length,
     usageLines: usage.length,
@@ -95,7 +95,7 @@ export async function checkLedger(options: CheckOptions): Promise<LedgerCheck> {
     differences: [
       ...differences('cost', { lines: stored.lines, perDay: perDay.cost }, costSide),
       ...differences('usage', { lines: usageStored, perDay: perDay.usage }, usageSide),
-      ...(canonicalDecimal(stored.total) === total
+      ...(toDecimal(stored.total) === total
         ? []
         : [{ report: 'cost' as const, day: to, text: `total: ${stored.total}, the ledger has ${total}` }]),
     ],
@@ -111,7 +111,7 @@ async function storedCosts(options: CheckOptions): Promise<{ lines: Map<string, 
       reportQuery(options, COST_GROUPS, after),
       costPage,
     );
-    for (const row of page.data) lines.set(costKey(row, row.workspace.id), canonicalDecimal(row.amount));
+    for (const row of page.data) lines.set(costKey(row, row.workspace.id), toDecimal(row.amount));
     total = page.total;
     after = page.next;
   }
@@ -191,14 +191,14 @@ function sideOf<Line extends { day: string }>(lines: readonly Line[], read: (lin
 }
 
 function canonicalCounts(value: string): string {
-  return value.split(' ').map(canonicalDecimal).join(' ');
+  return value.split(' ').map(toDecimal).join(' ');
 }
 
 function addEach(one: string, other: string): string {
   const others = other.split(' ');
   return one
     .split(' ')
-    .map((value, index) => addDecimals([value, others[index] ?? '0']))
+    .map((value, index) => addDecimals([toDecimal(value), toDecimal(others[index] ?? '0')]))
     .join(' ');
 }
 

@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino';
 import { standardOutput } from './log-output.ts';
+import { redact } from './redact.ts';
 
-const SECRET = /sk-ant-[\w-]+/g;
 const WARN = 40;
 const LAST_LINES_MS = 1_000;
 
@@ -37,7 +37,7 @@ export function openLog(level: string, role: string): ProcessLog {
       base: { role },
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: { paths: ['req.headers', 'headers', 'body', '*.body', '*.authorization'], remove: true },
-      hooks: { streamWrite: (line) => line.replace(SECRET, 'sk-ant-…') },
+      hooks: { streamWrite: (line) => redact(line) },
     },
     output,
   );

@@ -12,7 +12,7 @@ import { connectionsQuery, disconnectQuery, newConnection, nothing, renaming } f
 import { knownForm, findConnection, shownConnection, todayOf } from './lookups.ts';
 import { Problem } from '../http/problems.ts';
 import { connection, connectionList } from '../http/schemas.ts';
-import { checkedKey, acceptedOrThrow, tellOrDefer, verdictOn } from '../keys/verdicts.ts';
+import { adminKeyOf, acceptedOrThrow, tellOrDefer, verdictOn } from '../keys/verdicts.ts';
 
 const tag = 'Connections';
 
@@ -33,7 +33,7 @@ const create = endpoint({
   },
   refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'conflict'],
   handle: async ({ body, actor, waitFor }, deps) => {
-    const secret = checkedKey(body.admin_api_key);
+    const adminKey = adminKeyOf(body);
     const [id, keyId, today] = [randomUUID(), randomUUID(), todayOf(deps)];
     await createConnection(deps.db, deps.ring, {
       id,
@@ -41,7 +41,7 @@ const create = endpoint({
       began: addDays(today, 1 - body.backfill_days),
       backfillTo: today,
       keyId,
-      secret,
+      adminKey,
       actor,
     });
     const started = await tellOrDefer(deps, id, () => deps.temporal.startConnection(id, body.name));

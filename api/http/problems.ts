@@ -5,6 +5,7 @@ import { databaseFailure, type DatabaseFailure, type Db } from '../../db/core/da
 import { NO_RIGHT, READ_ONLY, SchemaError, isOfSchema, isRefusal } from '../../db/core/failures.ts';
 import { checkSchema } from '../../db/core/schema-state.ts';
 import { FAILURES, type FailureCode } from '../../domain/failures.ts';
+import { redact } from '../../runtime/redact.ts';
 import type { ProblemDocument, RequestError } from './schemas.ts';
 import { TemporalUnavailableError } from '../temporal.ts';
 
@@ -157,12 +158,10 @@ function send(response: Response, document: ProblemDocument): void {
   response.status(document.status).type('application/problem+json').send(JSON.stringify(document));
 }
 
-const KEY = /sk-ant-[\w-]*/g;
-
 /** An error as it may be logged: no bind values, no secrets, but where it came from. */
 export function scrubbed(error: unknown): { error: string; message: string; stack: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, message: '', stack: [] };
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  const message = databaseFailure(error)?.message ?? error.message.replace(KEY, 'sk-ant-…').slice(0, 500);
+  const message = databaseFailure(error)?.message ?? redact(error.message).slice(0, 500);
   return { error: error.name, message, stack: frames.slice(0, 12).map((line) => line.trim()) };
 }

@@ -6,7 +6,7 @@ import { listKeys } from '../../db/connections/history.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
 import { addCandidate } from '../../db/keys/keys.ts';
 import { lockLive } from '../../db/connections/live.ts';
-import type { KeyState } from '../../domain/keys.ts';
+import type { AdminKey, KeyState } from '../../domain/keys.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { candidateDocument, keyDocument, rotationTo } from '../connections/documents.ts';
 import { endpoint, type Deps } from '../http/endpoint.ts';
@@ -14,7 +14,7 @@ import { keysQuery, newKey, nothing } from '../http/inputs.ts';
 import { knownForm, findLiveConnection, shownConnection, findConnection } from '../connections/lookups.ts';
 import { Problem } from '../http/problems.ts';
 import { connection, keyList, addedCandidate } from '../http/schemas.ts';
-import { checkedKey, acceptedOrThrow, tellOrDefer, verdictOn } from './verdicts.ts';
+import { adminKeyOf, acceptedOrThrow, tellOrDefer, verdictOn } from './verdicts.ts';
 
 const tag = 'Keys';
 
@@ -32,9 +32,9 @@ const addKey = endpoint({
   statuses: { 201: 'It is stored. Unless it is asked for by the signal, it is destroyed after 24 hours.' },
   refusals: ['key_format', 'conflict'],
   handle: async ({ id: asked, body, actor }, deps) => {
-    const secret = checkedKey(body.admin_api_key);
+    const adminKey = adminKeyOf(body);
     const { id } = await findLiveConnection(deps, asked);
-    const { keyId, hint, state } = await addLiveCandidate(deps, { id, secret, requested: false, actor });
+    const { keyId, hint, state } = await addLiveCandidate(deps, { id, adminKey, requested: false, actor });
     return { status: 201, body: { key_id: keyId, hint, state, signal: rotationTo(id, keyId) } };
   },
 });
@@ -64,10 +64,10 @@ const rotate = endpoint({
     'conflict',
   ],
   handle: async ({ id: asked, body, actor, waitFor }, deps) => {
-    const secret = checkedKey(body.admin_api_key);
+    const adminKey = adminKeyOf(body);
     const { id } = await findLiveConnection(deps, asked);
     // Asked for from the start, so that the workflow tries it even if the signal never reaches it.
-    const { keyId, hint, state } = await addLiveCandidate(deps, { id, secret, requested: true, actor });
+    const { keyId, hint, state } = await addLiveCandidate(deps, { id, adminKey, requested: true, actor });
     await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to rotate to key …${hint}.` });
     const told = await tellOrDefer(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
     const verdict = told ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
@@ -143,7 +143,7 @@ const UNTRIED = { tries: 0, triedAtMs: null, failure: null } as const;
 /** Stages a key while nothing can end the connection, since the end destroys the keys that it finds. */
 async function addLiveCandidate(
   { db, ring }: Deps,
-  key: { id: string; secret: string; requested: boolean; actor: string },
+  key: { id: string; adminKey: AdminKey; requested: boolean; actor: string },
 ): Promise<{ keyId: string; hint: string; state: KeyState }> {
   const { id: connectionId, ...rest } = key;
   return db.transaction(async (tx) => {

@@ -1,15 +1,15 @@
 import type { Failure } from '../../domain/failures.ts';
 import { loadVerdict, type Verdict } from '../../db/connections/views.ts';
-import { checkKeyShape } from '../../domain/keys.ts';
+import { AdminKey } from '../../domain/keys.ts';
 import type { Deps, WaitFor } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
 import { TemporalUnavailableError } from '../temporal.ts';
 
-/** A key that has the shape of one; else the problem says what is wrong with it, without quoting it. */
-export function checkedKey(key: string): string {
-  const shape = checkKeyShape(key);
-  if (!shape.ok) throw new Problem('key_format', { detail: shape.why });
-  return key;
+/** The Admin key of a body. Throws a `key_format` problem that does not quote the text. */
+export function adminKeyOf(body: { readonly admin_api_key: string }): AdminKey {
+  const parsed = AdminKey.parse(body.admin_api_key);
+  if (!parsed.ok) throw new Problem('key_format', { detail: parsed.problem });
+  return parsed.key;
 }
 
 /** Whether Temporal took what it was told. Where it does not answer, Postgres says the same to the worker later. */

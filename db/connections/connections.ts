@@ -6,6 +6,7 @@ import { daysToSettle } from '../../domain/reading.ts';
 import { lastDayBeforeDaily } from '../../domain/connection/schedule.ts';
 import { FAILURES, type FailureCode, type Failure } from '../../domain/failures.ts';
 import { LIVE_STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
+import type { AdminKey } from '../../domain/keys.ts';
 import { METERLINE } from '../../domain/tokens.ts';
 import { epochMs, list, rows, type Db } from '../core/database.ts';
 import { addEvent } from './events.ts';
@@ -27,21 +28,21 @@ export interface NewConnection {
   readonly began: Day;
   readonly backfillTo: Day;
   readonly keyId: string;
-  readonly secret: string;
+  readonly adminKey: AdminKey;
   readonly actor: string;
 }
 
 /** Stores a connection and its first key, sealed, in one transaction. */
 export async function createConnection(db: Db, ring: KeyRing, connection: NewConnection): Promise<void> {
   await db.transaction(async (tx) => {
-    const { id, name, began, backfillTo, keyId, secret, actor } = connection;
+    const { id, name, began, backfillTo, keyId, adminKey, actor } = connection;
     await tx.insert(connections).values({ id, name, status: 'validating', began, backfillTo });
     await addEvent(tx, id, {
       type: 'created',
       actor,
       message: `Connection "${name}" is made; it keeps days from ${began} on.`,
     });
-    await addCandidate(tx, ring, { connectionId: id, keyId, secret, requested: true, actor });
+    await addCandidate(tx, ring, { connectionId: id, keyId, adminKey, requested: true, actor });
   });
 }
 

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { AdminKey } from '../../domain/keys.ts';
 
 const VERSION = 1;
 const NONCE_BYTES = 12;
@@ -30,15 +31,15 @@ export interface Sealed {
 export interface KeyRing {
   /** The ids of its keys; the first one seals. */
   readonly ids: readonly [first: string, ...others: string[]];
-  seal(secret: string, place: SealedPlace): Sealed;
+  seal(adminKey: AdminKey, place: SealedPlace): Sealed;
   /** Throws {@link KeyUnreadableError}. */
-  open(sealed: Sealed, place: SealedPlace): string;
+  open(sealed: Sealed, place: SealedPlace): AdminKey;
 }
 
 /**
  * Makes a key ring of keys of 32 bytes each; the first seals, all open.
  *
- * A blob is `version(1) | box(data key under the encryption key) | box(secret under the data key)`, a box is
+ * A blob is `version(1) | box(data key under the encryption key) | box(Admin key under the data key)`, a box is
  * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. Table, connection, key and encryption key are its associated data, so
  * that a row copied to another place does not open.
  */
@@ -48,27 +49,31 @@ export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): Key
   if (keys.some(({ key }) => key.length !== KEY_BYTES)) throw new Error('Each key of the ring must be 32 bytes');
   return {
     ids: [first.id, ...others.map(({ id }) => id)],
-    seal(secret, place) {
+    seal(adminKey, place) {
       const aad = associatedData(place, first.id);
       const dataKey = randomBytes(KEY_BYTES);
       const sealed = Buffer.concat([
         Buffer.of(VERSION),
         box(first.key, dataKey, aad),
-        box(dataKey, Buffer.from(secret), aad),
+        box(dataKey, Buffer.from(adminKey.reveal()), aad),
       ]);
       return { sealed, encryptionKeyId: first.id };
     },
     open({ sealed, encryptionKeyId }, place) {
-      const ringKey = keys.find(({ id }) => id === encryptionKeyId);
-      if (ringKey === undefined || sealed[0] !== VERSION) throw new KeyUnreadableError(place.keyId);
+      const encryptionKey = keys.find(({ id }) => id === encryptionKeyId);
+      if (encryptionKey === undefined || sealed[0] !== VERSION) throw new KeyUnreadableError(place.keyId);
       const aad = associatedData(place, encryptionKeyId);
       const split = 1 + BOX_OVERHEAD + KEY_BYTES;
+      let text: string;
       try {
-        const dataKey = unbox(ringKey.key, sealed.subarray(1, split), aad);
-        return unbox(dataKey, sealed.subarray(split), aad).toString();
+        const dataKey = unbox(encryptionKey.key, sealed.subarray(1, split), aad);
+        text = unbox(dataKey, sealed.subarray(split), aad).toString();
       } catch {
         throw new KeyUnreadableError(place.keyId);
       }
+      const parsed = AdminKey.parse(text);
+      if (!parsed.ok) throw new KeyUnreadableError(place.keyId);
+      return parsed.key;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { and, desc, eq, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import { FAILURES, isKeyFailure, type FailureCode, type Failure } from '../../domain/failures.ts';
-import { keyHint, type KeyState } from '../../domain/keys.ts';
+import type { AdminKey, KeyState } from '../../domain/keys.ts';
 import { databaseFailure, type Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
 import { destroyOvertaken, endKeys } from './ends.ts';
@@ -10,10 +10,10 @@ import { NO_FAILURE, lockLive, moveOn } from '../connections/live.ts';
 
 const UNTOLD_AFTER_SECONDS = 10;
 
-/** A key in the clear. It lives only inside the activity that uses it. */
+/** An opened key. It lives only inside the activity that uses it. */
 export interface OpenedKey {
   readonly keyId: string;
-  readonly secret: string;
+  readonly adminKey: AdminKey;
 }
 
 /** The next number in the order in which keys are asked for and begin to serve. */
@@ -35,17 +35,17 @@ function activated(connectionId: string): {
 export async function addCandidate(
   db: Db,
   ring: KeyRing,
-  key: { connectionId: string; keyId: string; secret: string; requested: boolean; actor: string },
+  key: { connectionId: string; keyId: string; adminKey: AdminKey; requested: boolean; actor: string },
 ): Promise<{ hint: string; state: KeyState }> {
-  const { connectionId, keyId } = key;
-  const hint = keyHint(key.secret);
+  const { connectionId, keyId, adminKey } = key;
+  const { hint } = adminKey;
   const state = 'candidate';
   await db.insert(keys).values({
     connectionId,
     id: keyId,
     state,
     hint,
-    ...ring.seal(key.secret, key),
+    ...ring.seal(adminKey, key),
     ...(key.requested ? REQUESTED : {}),
   });
   await addEvent(db, connectionId, {
@@ -100,11 +100,11 @@ async function openKey(
       ),
     );
   if (key?.sealed == null || key.encryptionKeyId === null) return null;
-  const secret = ring.open(
+  const adminKey = ring.open(
     { sealed: key.sealed, encryptionKeyId: key.encryptionKeyId },
     { connectionId, keyId: key.id },
   );
-  return { keyId: key.id, secret };
+  return { keyId: key.id, adminKey };
 }
 
 /** Notes that Anthropic accepted a request with this key. */

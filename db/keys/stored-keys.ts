@@ -1,5 +1,5 @@
 import { and, asc, eq, isNotNull, ne, sql, type SQL } from 'drizzle-orm';
-import type { KeyState } from '../../domain/keys.ts';
+import type { AdminKey, KeyState } from '../../domain/keys.ts';
 import { databaseFailure, type Db } from '../core/database.ts';
 import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
 import { connections, keys } from '../core/schema.ts';
@@ -109,12 +109,12 @@ export async function rewrapStoredKeys(
  * taken for done by that: {@link rewrapStoredKeys} asks Postgres for what is left, and the command then fails and names it.
  */
 async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<boolean> {
-  const secret = open(ring, key, sealed);
-  if (secret === null) return false;
+  const adminKey = open(ring, key, sealed);
+  if (adminKey === null) return false;
   try {
     const replaced = await db
       .update(keys)
-      .set(ring.seal(secret, key))
+      .set(ring.seal(adminKey, key))
       .where(
         and(
           eq(keys.connectionId, key.connectionId),
@@ -132,7 +132,7 @@ async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<b
   }
 }
 
-function open(ring: KeyRing, key: StoredKey, sealed: Sealed['sealed']): string | null {
+function open(ring: KeyRing, key: StoredKey, sealed: Sealed['sealed']): AdminKey | null {
   try {
     return ring.open({ sealed, encryptionKeyId: key.encryptionKeyId }, key);
   } catch (error) {

@@ -2,7 +2,7 @@ import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { daysIn, type Day, type DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
-import { sameDecimal } from '../../domain/money.ts';
+import { toDecimal, type Decimal } from '../../domain/money.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from '../core/database.ts';
@@ -26,7 +26,7 @@ export interface ReadDay {
   readonly sync: { readonly n: number; readonly runId: string };
   readonly today: Day;
   /** The total that was reported for the day just before; null where these lines are to be taken as they are. */
-  readonly reported: string | null;
+  readonly reported: Decimal | null;
 }
 
 /**
@@ -38,7 +38,7 @@ export type DayOutcome = 'stale' | 'suspect' | 'unchanged' | 'changed';
 
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
-  return db
+  const found = await db
     .select({ day: days.day, state: days.state, total: days.total, readOn: days.readOn })
     .from(days)
     .where(
@@ -50,6 +50,7 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
       ),
     )
     .orderBy(days.day);
+  return found.map((stored) => ({ ...stored, total: toDecimal(stored.total) }));
 }
 
 /** What an attempt at reading days begins with. */
@@ -188,14 +189,14 @@ function replace(db: Db, read: ReadDay): Tried {
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
     // What was read on a day that is not there yet was read by a clock that was ahead.
     const wasComplete = stored.readOn > day && stored.readOn <= read.today;
-    if (wasComplete && reported !== null && !sameDecimal(reported, total())) return 'suspect';
+    if (wasComplete && reported !== null && reported !== total()) return 'suspect';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,
       lines: sql`${lines.length}::int`,
       digest: sql`${digest}::bytea`,
     });
     const isSame =
-      wasComplete && sameDecimal(stored.total, total()) && (await isSameByName(tx, report, stored.dayNo, lines));
+      wasComplete && toDecimal(stored.total) === total() && (await isSameByName(tx, report, stored.dayNo, lines));
     const written = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
@@ -293,9 +294,10 @@ async function recordRestatement(tx: Db, read: ReadDay, before: string, written:
   });
   const unit = report === 'cost' ? 'USD' : 'tokens';
   const { total, added, removed, changed } = written;
-  const message = sameDecimal(before, total)
-    ? `The ${report} of ${day} was restated: its total stayed ${total} ${unit}, but lines moved (${added} added, ${removed} removed, ${changed} changed).`
-    : `The ${report} of ${day} was restated from ${before} to ${total} ${unit}.`;
+  const message =
+    before === total
+      ? `The ${report} of ${day} was restated: its total stayed ${total} ${unit}, but lines moved (${added} added, ${removed} removed, ${changed} changed).`
+      : `The ${report} of ${day} was restated from ${before} to ${total} ${unit}.`;
   await addEvent(tx, connectionId, { type: 'restatement', message });
 }
 

@@ -14,7 +14,7 @@ import {
   type UsageCount,
   type UsageLine,
 } from '../../domain/lines.ts';
-import { addDecimals, canonicalDecimal } from '../../domain/money.ts';
+import { ZERO, addDecimals, type Decimal } from '../../domain/money.ts';
 import { inOrderOf } from '../../domain/order.ts';
 
 /** What lines of every day are about. */
@@ -62,11 +62,7 @@ export class KnownSeries {
 
 /** A day's cost lines in the order of their ids, one per series: lines of equal dimensions are added, so that no money is lost. */
 export function identifyCost(lines: readonly CostLine[], known = new KnownSeries()): Identified<CostLine>[] {
-  const spelled = lines.map((line) => {
-    const amount = canonicalDecimal(line.amount);
-    return amount === line.amount ? line : { ...line, amount };
-  });
-  return identify(spelled, known, (first, all) => ({
+  return identify(lines, known, (first, all) => ({
     ...first,
     amount: addDecimals(all.map(({ amount }) => amount)),
   }));
@@ -101,8 +97,8 @@ function sumOf(lines: readonly UsageLine[]): Record<UsageCount, Count> {
   return sum;
 }
 
-function sumOfExtra(lines: readonly UsageLine[]): Record<string, string> {
-  const parts = new Map<string, string[]>();
+function sumOfExtra(lines: readonly UsageLine[]): Record<string, Decimal> {
+  const parts = new Map<string, Decimal[]>();
   for (const { extraCounts } of lines) {
     for (const [path, count] of Object.entries(extraCounts)) {
       const known = parts.get(path);
@@ -111,7 +107,7 @@ function sumOfExtra(lines: readonly UsageLine[]): Record<string, string> {
     }
   }
   const sums = [...parts].map(([path, counts]) => [path, addDecimals(counts)] as const);
-  return Object.fromEntries(sums.filter(([, sum]) => sum !== '0'));
+  return Object.fromEntries(sums.filter(([, sum]) => sum !== ZERO));
 }
 
 function identify<Kind extends Line>(
@@ -140,7 +136,7 @@ function identify<Kind extends Line>(
   return identified;
 }
 
-/** A digest of a day's lines that depends neither on the order of lines nor on how amounts are spelled. */
+/** A digest of a day's lines that does not depend on their order. */
 export function digestOf(lines: readonly Identified<Line>[]): Buffer {
   let length = 0;
   for (const { series, line } of lines) {
@@ -196,7 +192,7 @@ export interface DayContent {
   readonly lines: readonly Identified<Line>[];
   readonly digest: Buffer;
   /** What the lines add up to. */
-  readonly total: () => string;
+  readonly total: () => Decimal;
 }
 
 /** The content of a day of cost. */

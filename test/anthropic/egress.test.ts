@@ -7,6 +7,7 @@ import { listWorkspaces } from '../../anthropic/workspaces.ts';
 import { until } from '../support/wait.ts';
 import { FAR_ADDRESS, FAR_NAME, farSide, type FarSide } from './far.ts';
 import { KEY, WEEK, all, allDays, answering, failureOf, upstream } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 const ME = '/v1/organizations/me';
 
@@ -230,7 +231,7 @@ describe('the way to a far host', () => {
     const transport = createTransport({ baseUrl: base, maxReplyBytes: 1_000 });
     vi.unstubAllEnvs();
     const controller = new AbortController();
-    const reading = readOrganization(transport.readerFor(KEY, controller.signal));
+    const reading = readOrganization(transport.readerFor(adminKey(KEY), controller.signal));
     await Promise.all([
       expect(reading).rejects.toThrow('stop it'),
       until('the proxy is asked', () => far.asked.length === 1).then(() => {

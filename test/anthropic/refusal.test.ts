@@ -4,6 +4,7 @@ import { readCostTotals } from '../../anthropic/cost-report.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import type { FailureCode } from '../../domain/failures.ts';
 import { WEEK, answering, failureOf, upstream, type Upstream } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 let up: Upstream;
 beforeEach(async () => {
@@ -192,7 +193,7 @@ describe('a refusal', () => {
     const gateway = await answering((_request, response) => {
       response.writeHead(401).end(JSON.stringify(envelope('authentication_error', `no such key ${key.slice(0, 20)}…`)));
     });
-    const reader = gateway.transport.readerFor(key, new AbortController().signal);
+    const reader = gateway.transport.readerFor(adminKey(key), new AbortController().signal);
     const error = await failureOf(readOrganization(reader));
     expect(error.detail).toContain('no such key');
     expect(JSON.stringify([error, error.message, error.stack])).not.toContain(key.slice(0, 12));

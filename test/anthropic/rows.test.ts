@@ -8,7 +8,7 @@ import type { AnthropicReader } from '../../anthropic/transport.ts';
 import { readUsageDays } from '../../anthropic/usage-report.ts';
 import { addDays, toDay } from '../../domain/days.ts';
 import { canonicalDimensions, type Json } from '../../domain/lines.ts';
-import { centsToDollars } from '../../domain/money.ts';
+import { MAX_FRACTION_DIGITS, MAX_WHOLE_DIGITS, centsToDollars, toDecimal } from '../../domain/money.ts';
 import { allDays, failureOf } from './support.ts';
 
 const DAY = toDay('2026-11-03');
@@ -89,7 +89,7 @@ describe('rows that are cut out of a page', () => {
         const wanted = whole.data.map(({ results }) =>
           results.map(({ amount, ...dimensions }) => [
             canonicalDimensions({ ...dimensions, currency: 'USD' }),
-            centsToDollars(amount),
+            centsToDollars(toDecimal(amount)),
           ]),
         );
         const read = await allDays(readCostDays(reading(reply), { from: DAY, to: addDays(DAY, days.length - 1) }));
@@ -345,7 +345,9 @@ describe('a memory of rows', () => {
 });
 
 describe('an amount in a reply', () => {
-  it('is the dollars that exact arithmetic gives, or is left to that', () => {
+  const PLAIN = new RegExp(`^-?\\d{1,${MAX_WHOLE_DIGITS}}(\\.\\d{1,${MAX_FRACTION_DIGITS}})?$`);
+
+  it('is the dollars that the plain arithmetic of domain/money gives, or is left to it', () => {
     const spelling = fc.oneof(
       cents,
       fc.stringMatching(/^-?0{0,5}\d{0,12}(\.\d{0,20})?0{0,5}$/),
@@ -356,8 +358,11 @@ describe('an amount in a reply', () => {
       fc.property(spelling, (amount) => {
         const bytes = Buffer.from(amount, 'latin1');
         const dollars = dollarsAt(bytes, 0, bytes.length);
-        if (dollars !== null) expect(dollars).toBe(exactly(amount));
-        if (/^-?\d{1,38}(\.\d{1,58})?$/.test(amount)) expect(dollars).not.toBeNull();
+        if (dollars !== null) {
+          expect(dollars).toBe(centsToDollars(toDecimal(amount)));
+          expect(dollars).toBe(exactly(amount));
+        }
+        if (PLAIN.test(amount)) expect(dollars).not.toBeNull();
       }),
       { numRuns: 2_000 },
     );

@@ -11,7 +11,9 @@ import {
 } from '../../anthropic/transport.ts';
 import { toDay, type Day, type DayRange } from '../../domain/days.ts';
 import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';
+import { toDecimal } from '../../domain/money.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 /** The simulator's clock stands here. */
 export const NOW = '2026-11-12T10:30:00Z';
@@ -43,7 +45,8 @@ export async function upstream(
   return {
     simulator,
     key: first.key,
-    reader: ({ key = first.key, signal = new AbortController().signal } = {}) => transport.readerFor(key, signal),
+    reader: ({ key = first.key, signal = new AbortController().signal } = {}) =>
+      transport.readerFor(adminKey(key), signal),
     async close() {
       await transport.close();
       await simulator.close();
@@ -76,7 +79,7 @@ export async function answering(
   return {
     url,
     transport,
-    reader: transport.readerFor(KEY, new AbortController().signal),
+    reader: transport.readerFor(adminKey(KEY), new AbortController().signal),
     close: async () => {
       await transport.close();
       server.closeAllConnections();
@@ -156,7 +159,7 @@ export function trueCost({ simulator }: Upstream, { from, to }: DayRange): strin
   return spellCost(
     lines.map(({ day, extra, amount_cents, amount_usd: amount, ...dimensions }) => {
       expect(amount_cents).toBeTypeOf('string');
-      return { day: toDay(day), lines: [{ dimensions: { ...dimensions, ...extra }, amount }] };
+      return { day: toDay(day), lines: [{ dimensions: { ...dimensions, ...extra }, amount: toDecimal(amount) }] };
     }),
   );
 }

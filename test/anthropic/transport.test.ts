@@ -12,6 +12,7 @@ import { VERSION } from '../../domain/version.ts';
 import type { FaultInput } from '../../simulator/simulator.ts';
 import { until } from '../support/wait.ts';
 import { REQUEST_ID, KEY, WEEK, all, allDays, answering, failureOf, upstream, type Upstream } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 const ME = '/v1/organizations/me';
 
@@ -111,8 +112,8 @@ describe('the id of a request', () => {
       response.writeHead(500, { 'request-id': `req_${key}` }).end();
     });
     const transport = createTransport({ baseUrl: elsewhere.url, maxReplyBytes: 1_000 });
-    const read = readOrganization(transport.readerFor(key, new AbortController().signal));
-    await expect(read).rejects.toMatchObject({ requestId: 'req_...' });
+    const read = readOrganization(transport.readerFor(adminKey(key), new AbortController().signal));
+    await expect(read).rejects.toMatchObject({ requestId: 'req_…' });
     await transport.close();
     await elsewhere.close();
   });
@@ -216,7 +217,7 @@ describe('a server that is not there', () => {
   ])('(%s) is an outage', async (baseUrl, detail) => {
     for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy']) vi.stubEnv(name, '');
     const transport = createTransport({ baseUrl, maxReplyBytes: 1000 });
-    const error = await failureOf(readOrganization(transport.readerFor(KEY, new AbortController().signal)));
+    const error = await failureOf(readOrganization(transport.readerFor(adminKey(KEY), new AbortController().signal)));
     expect(error.code).toBe('upstream_unavailable');
     expect(error.detail).toContain(detail);
     await transport.close();
@@ -244,7 +245,7 @@ describe('a request', () => {
       response.end('{"id":"x","name":"y"}');
     });
     const transport = createTransport({ baseUrl: `${server.url}/gate/`, maxReplyBytes: 1000 });
-    await readOrganization(transport.readerFor(KEY, new AbortController().signal));
+    await readOrganization(transport.readerFor(adminKey(KEY), new AbortController().signal));
     expect(paths).toEqual([`/gate${ME}`]);
     await transport.close();
     await server.close();
@@ -330,11 +331,11 @@ describe('a proxy', () => {
     vi.stubEnv('NO_PROXY', '').stubEnv('no_proxy', '');
 
     const near = createTransport({ baseUrl: up.simulator.url, maxReplyBytes: 10_000 });
-    expect(await readOrganization(near.readerFor(up.key, new AbortController().signal))).toHaveProperty('id');
+    expect(await readOrganization(near.readerFor(adminKey(up.key), new AbortController().signal))).toHaveProperty('id');
     expect(said).toEqual([]);
 
     const far = createTransport({ baseUrl: 'https://anthropic.invalid', maxReplyBytes: 10_000 });
-    const error = await failureOf(readOrganization(far.readerFor(KEY, new AbortController().signal)));
+    const error = await failureOf(readOrganization(far.readerFor(adminKey(KEY), new AbortController().signal)));
     expect(error.code).toBe('upstream_unavailable');
     expect(said).toHaveLength(1);
     expect(said[0]).toMatch(/^CONNECT anthropic\.invalid:443 /);

@@ -8,6 +8,7 @@ import { acceptKey, deferKey, openCandidate, addCandidate } from '../../db/keys/
 import { keys, syncs } from '../../db/core/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -75,9 +76,8 @@ describe('POST /v1/connections', () => {
     const [key] = await api.db.select().from(keys).where(eq(keys.connectionId, body.id));
     expect(key?.sealed?.includes(CANARY)).toBe(false);
     const place = { connectionId: body.id, keyId: key?.id ?? '' };
-    expect(ring.open({ sealed: key?.sealed ?? Buffer.of(), encryptionKeyId: key?.encryptionKeyId ?? '' }, place)).toBe(
-      CANARY,
-    );
+    const sealed = { sealed: key?.sealed ?? Buffer.of(), encryptionKeyId: key?.encryptionKeyId ?? '' };
+    expect(ring.open(sealed, place).reveal()).toBe(CANARY);
   });
 
   it.each([
@@ -256,7 +256,13 @@ describe('a connection', () => {
   it('shows the key that waits for an answer beside the one that serves, and when it is tried again', async () => {
     const id = await seedConnection(api.db, { status: 'degraded', withKey: true });
     const keyId = randomUUID();
-    await addCandidate(api.db, ring, { connectionId: id, keyId, secret: CANARY, requested: true, actor: 'test' });
+    await addCandidate(api.db, ring, {
+      connectionId: id,
+      keyId,
+      adminKey: adminKey(CANARY),
+      requested: true,
+      actor: 'test',
+    });
     const shown = async (): Promise<unknown> => (await api.get(`/v1/connections/${id}`)).body;
     expect(await shown()).toMatchObject({ key: { hint: 'wxyz' }, candidate: { id: keyId, error: null } });
     await deferKey(api.db, { connectionId: id, keyId }, { code: 'upstream_unavailable' }, NOW);

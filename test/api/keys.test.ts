@@ -6,6 +6,7 @@ import { acceptKey, deferKey, openCandidate } from '../../db/keys/keys.ts';
 import { keys } from '../../db/core/schema.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';
+import { revealed } from '../support/admin-key.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -46,7 +47,7 @@ describe('POST /v1/connections/{id}/keys', () => {
     });
     expect(api.temporal.signals).toHaveLength(sent);
     expect(await stateOf(id, keyId)).toMatchObject({ state: 'candidate', requestedAt: null });
-    expect(await openCandidate(api.db, ring, id, keyId)).toEqual({ keyId, secret: NEW_KEY.admin_api_key });
+    expect(revealed(await openCandidate(api.db, ring, id, keyId))).toEqual({ keyId, text: NEW_KEY.admin_api_key });
     const events = await api.get(`/v1/connections/${id}/events?type=key_added`);
     expect(events.body.data).toMatchObject([{ actor: 'bootstrap' }]);
   });

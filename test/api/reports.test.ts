@@ -5,7 +5,7 @@ import { disconnect } from '../../db/connections/connections.ts';
 import { COST_GROUPS, USAGE_GROUPS, type CostGroup } from '../../db/spend/spend.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS } from '../../domain/lines.ts';
-import { addDecimals } from '../../domain/money.ts';
+import { addDecimals, toDecimal } from '../../domain/money.ts';
 import {
   TODAY,
   seedConnection,
@@ -106,7 +106,7 @@ function bruteForce(lines: readonly Stored[], groupBy: readonly CostGroup[]): Ma
     const key = JSON.stringify(groupBy.map((group) => valueOf(one, group)));
     sums.set(key, [...(sums.get(key) ?? []), one.amount]);
   }
-  return new Map([...sums].map(([key, amounts]) => [key, addDecimals(amounts)]));
+  return new Map([...sums].map(([key, amounts]) => [key, addDecimals(amounts.map(toDecimal))]));
 }
 
 describe('GET /v1/costs', () => {
@@ -132,9 +132,9 @@ describe('GET /v1/costs', () => {
           expect(got).toEqual(bruteForce(asked, groupBy));
           const inUsd = asked.filter((one) => one.currency === 'USD').map((one) => one.amount);
           const inEur = asked.filter((one) => one.currency === 'EUR').map((one) => one.amount);
-          expect(whole.total).toBe(addDecimals(inUsd));
+          expect(whole.total).toBe(addDecimals(inUsd.map(toDecimal)));
           expect(whole.other_currencies).toEqual(
-            inEur.length === 0 ? [] : [{ currency: 'EUR', amount: addDecimals(inEur) }],
+            inEur.length === 0 ? [] : [{ currency: 'EUR', amount: addDecimals(inEur.map(toDecimal)) }],
           );
           const paged: Row[] = [];
           for (let next: string | null = ''; next !== null && paged.length <= whole.data.length;) {

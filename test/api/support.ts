@@ -24,6 +24,7 @@ import type { SignalName } from '../../domain/connection/messages.ts';
 import type { DayState } from '../../domain/reading.ts';
 import { isLive, type Status } from '../../domain/connection/statuses.ts';
 import { testDatabase } from '../support/postgres.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 /** The instant at which the API of a test believes to be. */
 export const NOW = Date.parse('2026-07-31T12:00:00Z');
@@ -230,7 +231,7 @@ export async function seedConnection(
   });
   if (options.withKey === true) {
     const keyId = randomUUID();
-    const sealed = ring.seal(CANARY, { connectionId: id, keyId });
+    const sealed = ring.seal(adminKey(CANARY), { connectionId: id, keyId });
     await db.insert(keys).values({ connectionId: id, id: keyId, state: 'active', hint: 'wxyz', ...sealed });
   }
   return id;

@@ -5,7 +5,7 @@ import { closeServer, createHttpServer, listen } from '../../api/http/server.ts'
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
-import { addDecimals } from '../../domain/money.ts';
+import { addDecimals, toDecimal } from '../../domain/money.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 import { ADMIN_TOKEN, type Body } from './support.ts';
@@ -66,7 +66,7 @@ it('a connection made over HTTP is read, paused, resumed, rotated and ended by a
   const [from, to] = [addDays(dayOf(Date.now()), -9), addDays(dayOf(Date.now()), -1)];
   const { body: costs } = await call('GET', `/v1/costs?connection_id=${made.body.id}&from=${from}&to=${to}`);
   const ledger = world.simulator.control.ledger({ report: 'cost', from, to });
-  const amounts = ledger.flatMap((line) => ('amount_usd' in line ? [line.amount_usd] : []));
+  const amounts = ledger.flatMap((line) => ('amount_usd' in line ? [toDecimal(line.amount_usd)] : []));
   expect(amounts.length).toBeGreaterThan(0);
   expect(costs).toMatchObject({ total: addDecimals(amounts), missing_days: 0 });
 

@@ -11,6 +11,7 @@ import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { keysOf, stateOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { command, type Outcome } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 import { rows } from '../support/rows.ts';
 
 let database: TestDatabase;
@@ -121,7 +122,10 @@ it(
     const connected = await store(place, 'Moves', 2);
     const crowd = Array.from({ length: 1_500 }, (_, index) => {
       const keyId = randomUUID();
-      const sealed = place.ring.seal(`sk-ant-admin01-nobody-${index}`, { connectionId: connected.id, keyId });
+      const sealed = place.ring.seal(adminKey(`sk-ant-admin01-nobody-${10_000 + index}`), {
+        connectionId: connected.id,
+        keyId,
+      });
       return { connectionId: connected.id, id: keyId, state: 'candidate' as const, hint: 'many', ...sealed };
     });
     await database.db.insert(keys).values(crowd);

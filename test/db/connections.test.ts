@@ -28,6 +28,7 @@ import { STATUSES, isLive, mayFollow, type Status } from '../../domain/connectio
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, commitCost, commitUsage, connect } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 import { row } from '../support/rows.ts';
 
 let database: TestDatabase;
@@ -258,7 +259,13 @@ describe('the facts of a connection', () => {
     const { id, keyId } = await connect(database.db);
     const stage = async (requested: boolean): Promise<string> => {
       const staged = randomUUID();
-      await addCandidate(database.db, RING, { connectionId: id, keyId: staged, secret: SECRET, requested, actor: 'x' });
+      await addCandidate(database.db, RING, {
+        connectionId: id,
+        keyId: staged,
+        adminKey: adminKey(SECRET),
+        requested,
+        actor: 'x',
+      });
       return staged;
     };
     const unasked: string[] = [];

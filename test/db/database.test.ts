@@ -19,6 +19,7 @@ import { row, rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -41,7 +42,15 @@ async function faultOf(work: Promise<unknown>): Promise<DatabaseFailure | null> 
 describe('a failure of the database', () => {
   it('of a unique constraint names it, and not the values', async () => {
     const { id } = await connect(database.db);
-    const connection = { id, name: SECRET, began: TODAY, backfillTo: TODAY, keyId: id, secret: SECRET, actor: SECRET };
+    const connection = {
+      id,
+      name: SECRET,
+      began: TODAY,
+      backfillTo: TODAY,
+      keyId: id,
+      adminKey: adminKey(SECRET),
+      actor: SECRET,
+    };
     expect(await faultOf(createConnection(database.db, RING, connection))).toEqual({
       code: '23505',
       constraint: 'connections_pkey',

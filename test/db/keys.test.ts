@@ -27,6 +27,7 @@ import { takeSyncNumber } from '../../db/ledger/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
 import { RING, SECRET, connect } from './support.ts';
+import { adminKey, revealed } from '../support/admin-key.ts';
 import { row, rows } from '../support/rows.ts';
 
 let database: TestDatabase;
@@ -58,7 +59,13 @@ const secretOf = (letter: string): string => `sk-ant-admin01-${'x'.repeat(30)}${
 /** Stores a candidate whose last four characters are all `letter`. */
 async function stage(connectionId: string, letter: string, requested = true): Promise<string> {
   const keyId = randomUUID();
-  await addCandidate(database.db, RING, { connectionId, keyId, secret: secretOf(letter), requested, actor: 'ann' });
+  await addCandidate(database.db, RING, {
+    connectionId,
+    keyId,
+    adminKey: adminKey(secretOf(letter)),
+    requested,
+    actor: 'ann',
+  });
   return keyId;
 }
 
@@ -91,10 +98,10 @@ describe('a staged key', () => {
   it('serves nothing until it is accepted, and is opened by its id alone', async () => {
     const { id, first } = await started();
     const keyId = await stage(id, 'b', false);
-    expect(await openActiveKey(database.db, RING, id)).toEqual({ keyId: first, secret: secretOf('a') });
+    expect(revealed(await openActiveKey(database.db, RING, id))).toEqual({ keyId: first, text: secretOf('a') });
     expect(await openCandidate(database.db, RING, id, randomUUID())).toBeNull();
     expect(await openCandidate(database.db, RING, id, first)).toBeNull();
-    expect(await openCandidate(database.db, RING, id, keyId)).toEqual({ keyId, secret: secretOf('b') });
+    expect(revealed(await openCandidate(database.db, RING, id, keyId))).toEqual({ keyId, text: secretOf('b') });
     expect(await listKeys(database.db, id)).toEqual([
       { id: first, state: 'active', hint: 'aaaa', failure: null },
       { id: keyId, state: 'candidate', hint: 'bbbb', failure: null },
@@ -263,7 +270,7 @@ describe('an accepted key', () => {
     await restoreKey(database.db, id, second, 'key_invalid');
     await restoreKey(database.db, id, first, 'key_invalid');
     expect(await states(id)).toEqual(['aaaa active', 'bbbb refused', 'cccc refused']);
-    expect(await openActiveKey(database.db, RING, id)).toEqual({ keyId: first, secret: secretOf('a') });
+    expect(revealed(await openActiveKey(database.db, RING, id))).toEqual({ keyId: first, text: secretOf('a') });
     expect(await eventsOf(database.db, id, 'key_restored')).toHaveLength(2);
   });
 
@@ -394,7 +401,7 @@ describe('a stored key', () => {
       update keys set (sealed, encryption_key_id) = (select sealed, encryption_key_id from keys where id = ${one.first}) where id = ${two.keyId}
     `);
     await expect(openActiveKey(database.db, RING, two.id)).rejects.toThrow(KeyUnreadableError);
-    expect((await openActiveKey(database.db, RING, one.id))?.secret).toBe(secretOf('a'));
+    expect((await openActiveKey(database.db, RING, one.id))?.adminKey.reveal()).toBe(secretOf('a'));
   });
 
   it('does not open under another ring', async () => {

@@ -16,6 +16,7 @@ import {
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { TODAY, count, promised, waiting } from './support.ts';
+import { adminKey, revealed } from '../support/admin-key.ts';
 import { rows } from '../support/rows.ts';
 
 const [OLD, NEW, LOST] = ['old', 'new', 'lost'].map((id) => ({ id, key: randomBytes(32) }));
@@ -44,7 +45,7 @@ async function connected(ring: KeyRing, name = 'Acme', id = randomUUID()): Promi
     began: TODAY,
     backfillTo: TODAY,
     keyId,
-    secret: `${SECRET}-${name}`,
+    adminKey: adminKey(`${SECRET}-${name.replaceAll(' ', '-')}`),
     actor: 'test',
   });
   return { id, keyId };
@@ -54,7 +55,7 @@ async function connected(ring: KeyRing, name = 'Acme', id = randomUUID()): Promi
 async function crowd(id: string, many: number): Promise<void> {
   const made = Array.from({ length: many }, (_, place) => {
     const keyId = randomUUID();
-    const sealed = old.seal(`${SECRET}-${place}`, { connectionId: id, keyId });
+    const sealed = old.seal(adminKey(`${SECRET}-${place}`), { connectionId: id, keyId });
     return { connectionId: id, id: keyId, state: 'candidate' as const, hint: 'many', ...sealed };
   });
   await db.insert(keys).values(made);
@@ -73,7 +74,7 @@ describe('sealing stored keys anew', () => {
     await addCandidate(db, old, {
       connectionId: first.id,
       keyId: second,
-      secret: SECRET,
+      adminKey: adminKey(SECRET),
       requested: true,
       actor: 'test',
     });
@@ -87,8 +88,8 @@ describe('sealing stored keys anew', () => {
     expect(await rewrapStoredKeys(db, moving)).toEqual({ rewrapped: 3, left: [] });
     expect(await usesOf(moved)).toEqual({ new: 4 });
     expect((await checkStoredKeys(db, moved)).unreadable).toEqual([]);
-    expect(await openActiveKey(db, moved, first.id)).toEqual({ keyId: second, secret: SECRET });
-    expect((await openCandidate(db, moved, waits.id, waits.keyId))?.secret).toBe(`${SECRET}-Waits`);
+    expect(revealed(await openActiveKey(db, moved, first.id))).toEqual({ keyId: second, text: SECRET });
+    expect((await openCandidate(db, moved, waits.id, waits.keyId))?.adminKey.reveal()).toBe(`${SECRET}-Waits`);
     expect(
       await rows(db, sql`select state from keys where connection_id = ${gone.id} or state = 'superseded' order by 1`),
     ).toEqual([{ state: 'destroyed' }, { state: 'superseded' }]);
@@ -149,10 +150,16 @@ describe('sealing stored keys anew', () => {
     const { id, keyId } = await connected(old);
     await acceptKey(db, { connectionId: id, keyId }, { id: 'org', name: 'Org' });
     const next = randomUUID();
-    await addCandidate(db, old, { connectionId: id, keyId: next, secret: SECRET, requested: true, actor: 'test' });
+    await addCandidate(db, old, {
+      connectionId: id,
+      keyId: next,
+      adminKey: adminKey(SECRET),
+      requested: true,
+      actor: 'test',
+    });
     const outcome = await during((tx) => acceptKey(tx, { connectionId: id, keyId: next }, { id: 'org', name: 'Org' }));
     expect(outcome).toEqual({ rewrapped: 2, left: [] });
-    expect(await openActiveKey(db, moved, id)).toEqual({ keyId: next, secret: SECRET });
+    expect(revealed(await openActiveKey(db, moved, id))).toEqual({ keyId: next, text: SECRET });
   });
 
   it('takes what a process without the new ring stores behind it meanwhile', async () => {
@@ -213,7 +220,7 @@ describe('what is said of stored keys', () => {
     await addCandidate(db, lost, {
       connectionId: id,
       keyId: randomUUID(),
-      secret: SECRET,
+      adminKey: adminKey(SECRET),
       requested: false,
       actor: 'test',
     });

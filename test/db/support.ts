@@ -8,6 +8,9 @@ import { costContent, usageContent } from '../../db/ledger/series.ts';
 import { startReadAttempt, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
+import { adminKey } from '../support/admin-key.ts';
+import { ZERO, toDecimal, type Decimal } from '../../domain/money.ts';
+import type { Totals } from '../../domain/reading.ts';
 import { row, rows } from '../support/rows.ts';
 
 export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
@@ -27,7 +30,15 @@ export async function connect(
 ): Promise<{ id: string; keyId: string }> {
   const { organization, secret = SECRET, began = addDays(TODAY, -30), backfillTo = TODAY } = options;
   const [id, keyId] = [randomUUID(), randomUUID()];
-  await createConnection(db, RING, { id, name: 'Test', began, backfillTo, keyId, secret, actor: 'test' });
+  await createConnection(db, RING, {
+    id,
+    name: 'Test',
+    began,
+    backfillTo,
+    keyId,
+    adminKey: adminKey(secret),
+    actor: 'test',
+  });
   if (organization !== undefined) {
     await acceptKey(db, { connectionId: id, keyId }, { id: organization, name: `The ${organization}` });
   }
@@ -35,7 +46,14 @@ export async function connect(
 }
 
 export function cost(amount: string, dimensions: Readonly<Record<string, Json>> = {}): CostLine {
-  return { amount, dimensions: { currency: 'USD', ...dimensions } };
+  return { amount: toDecimal(amount), dimensions: { currency: 'USD', ...dimensions } };
+}
+
+/** Totals by their days; null where one cannot be read. */
+export function totalsOf(totals: Readonly<Record<string, string | null>>): Totals {
+  const read: Partial<Record<Day, Decimal | null>> = {};
+  for (const [day, total] of Object.entries(totals)) read[toDay(day)] = total === null ? null : toDecimal(total);
+  return read;
 }
 
 export function usage(
@@ -52,8 +70,8 @@ export function usage(
     web_search_requests: 0,
   };
   const exact = Object.entries(extraCounts)
-    .map(([path, value]): [string, string] => [path, String(value)])
-    .filter(([, value]) => value !== '0');
+    .map(([path, value]): [string, Decimal] => [path, toDecimal(String(value))])
+    .filter(([, value]) => value !== ZERO);
   return { dimensions, counts: { ...none, ...counts }, extraCounts: Object.fromEntries(exact) };
 }
 
@@ -99,7 +117,7 @@ export async function commitCost(
     content: costContent(lines),
     sync: { n: sync, runId: 'run' },
     today,
-    reported: reported ?? null,
+    reported: reported === undefined ? null : toDecimal(reported),
     attempt: attempt ?? (await takeAttempt(db)),
   };
   return commitOne(db, read);
@@ -119,7 +137,7 @@ export async function commitUsage(
     content: usageContent(lines),
     sync: { n: sync, runId: 'run' },
     today,
-    reported: reported ?? null,
+    reported: reported === undefined ? null : toDecimal(reported),
     attempt: attempt ?? (await takeAttempt(db)),
   };
   return commitOne(db, read);

@@ -18,6 +18,7 @@ import type { Facts, SyncPlan } from '../../domain/connection/decide.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf, syncsOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';
+import { adminKey } from '../support/admin-key.ts';
 import { row } from '../support/rows.ts';
 
 let database: TestDatabase;
@@ -44,7 +45,13 @@ async function factsOf(id: string): Promise<Facts | null> {
 
 async function rotate(id: string, organization: { id: string; name: string }): Promise<void> {
   const keyId = randomUUID();
-  await addCandidate(database.db, RING, { connectionId: id, keyId, secret: SECRET, requested: true, actor: 'x' });
+  await addCandidate(database.db, RING, {
+    connectionId: id,
+    keyId,
+    adminKey: adminKey(SECRET),
+    requested: true,
+    actor: 'x',
+  });
   await acceptKey(database.db, { connectionId: id, keyId }, organization);
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { canonicalDimensions, type Dimensions, type Json } from '../../domain/lines.ts';
+import { toDecimal } from '../../domain/money.ts';
 import { daysToRead, judge, type StoredDay } from '../../domain/reading.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
 
@@ -10,10 +11,10 @@ const window = { from: addDays(TODAY, -30), to: TODAY };
 const complete: StoredDay[] = daysIn(window).map((day) => ({
   day,
   state: 'final',
-  total: '1.50',
+  total: toDecimal('1.50'),
   readOn: TODAY,
 }));
-const totals = Object.fromEntries(daysIn(window).map((day) => [day, '1.5']));
+const totals = Object.fromEntries(daysIn(window).map((day) => [day, toDecimal('1.5')]));
 const facts = { window, everyDay: false, today: TODAY, restatementDays: 3, stored: complete, totals };
 const trailing = daysIn({ from: addDays(TODAY, -3), to: TODAY });
 
@@ -24,7 +25,10 @@ describe('what to read', () => {
 
   it('finds a correction made weeks ago by its total alone', () => {
     const corrected = addDays(TODAY, -25);
-    expect(daysToRead({ ...facts, totals: { ...totals, [corrected]: '1.5000001' } })).toEqual([corrected, ...trailing]);
+    expect(daysToRead({ ...facts, totals: { ...totals, [corrected]: toDecimal('1.5000001') } })).toEqual([
+      corrected,
+      ...trailing,
+    ]);
   });
 
   it('reads what is missing and what may still change, and a day whose total is gone', () => {
@@ -52,9 +56,9 @@ describe('what to read', () => {
   });
 
   it('tells a day that moves from one whose lines are wrong', () => {
-    expect(judge({ [TODAY]: '2.0' }, { [TODAY]: '2' }, TODAY)).toBe('disagrees');
-    expect(judge({ [TODAY]: '2' }, { [TODAY]: '3' }, TODAY)).toBe('moving');
-    expect(judge({}, { [TODAY]: '0.00' }, TODAY)).toBe('disagrees');
+    expect(judge({ [TODAY]: toDecimal('2.0') }, { [TODAY]: toDecimal('2') }, TODAY)).toBe('disagrees');
+    expect(judge({ [TODAY]: toDecimal('2') }, { [TODAY]: toDecimal('3') }, TODAY)).toBe('moving');
+    expect(judge({}, { [TODAY]: toDecimal('0.00') }, TODAY)).toBe('disagrees');
   });
 });
 

@@ -15,6 +15,7 @@ import type { Simulator } from '../../simulator/simulator.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, type signals } from '../../workflows/messages.ts';
 import { stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const MINUTE_MS = 60_000;
@@ -138,7 +139,15 @@ export async function store(place: Place, name: string, backfillDays: number): P
   const key = control.keys().find((known) => known.organization === organization)?.key ?? '';
   const days: DayRange = { from: addDays(place.today, 1 - backfillDays), to: place.today };
   const id = randomUUID();
-  const made = { id, name, began: days.from, backfillTo: days.to, keyId: randomUUID(), secret: key, actor: 'test' };
+  const made = {
+    id,
+    name,
+    began: days.from,
+    backfillTo: days.to,
+    keyId: randomUUID(),
+    adminKey: adminKey(key),
+    actor: 'test',
+  };
   await createConnection(place.db, place.ring, made);
   return { id, organization, key, days };
 }
@@ -159,9 +168,15 @@ export async function tell({ client }: Place, id: string, name: keyof typeof sig
 }
 
 /** Stages a key and signals its connection to use it. */
-export async function rotate(place: Place, id: string, secret: string): Promise<void> {
+export async function rotate(place: Place, id: string, text: string): Promise<void> {
   const keyId = randomUUID();
-  await addCandidate(place.db, place.ring, { connectionId: id, keyId, secret, requested: false, actor: 'test' });
+  await addCandidate(place.db, place.ring, {
+    connectionId: id,
+    keyId,
+    adminKey: adminKey(text),
+    requested: false,
+    actor: 'test',
+  });
   await tell(place, id, 'rotateKey', { keyId });
 }
 

@@ -20,6 +20,7 @@ import {
   type signals,
 } from '../../workflows/messages.ts';
 import { testDatabase, type TestDatabase } from './postgres.ts';
+import { adminKey } from './admin-key.ts';
 
 /** Everything that a connection lives in, real but for Anthropic: Postgres, Temporal, a worker, and the simulator. */
 export interface World {
@@ -120,7 +121,7 @@ export async function createWorld(options: {
         began,
         backfillTo: today,
         keyId,
-        secret: key,
+        adminKey: adminKey(key),
         actor: 'test',
       });
       const input: ConnectionInput = { connectionId: id };
@@ -131,9 +132,15 @@ export async function createWorld(options: {
       });
       return id;
     },
-    async stage(connectionId, secret) {
+    async stage(connectionId, text) {
       const keyId = randomUUID();
-      await addCandidate(database.db, ring, { connectionId, keyId, secret, requested: false, actor: 'test' });
+      await addCandidate(database.db, ring, {
+        connectionId,
+        keyId,
+        adminKey: adminKey(text),
+        requested: false,
+        actor: 'test',
+      });
       return keyId;
     },
     async signal(connectionId, name, input) {

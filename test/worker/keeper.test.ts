@@ -9,6 +9,7 @@ import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
+import { adminKey } from '../support/admin-key.ts';
 
 let world: World;
 
@@ -37,13 +38,13 @@ it('a connection that was stored, and whose workflow nobody started, is connecte
     keyId: randomUUID(),
     actor: 'test',
   };
-  await createConnection(db, world.ring, { ...stored, secret: world.key });
+  await createConnection(db, world.ring, { ...stored, adminKey: adminKey(world.key) });
   await tell();
   await until('active', async () => (await stateOf(db, id)).status === 'active');
 
   const [organization] = world.simulator.control.organizations();
   const next = world.simulator.control.addKey({ organization: organization?.id }).key;
-  const rotation = { connectionId: id, keyId: randomUUID(), secret: next, requested: true, actor: 'test' };
+  const rotation = { connectionId: id, keyId: randomUUID(), adminKey: adminKey(next), requested: true, actor: 'test' };
   await addCandidate(db, world.ring, rotation);
   await tell();
   await until('the new key to serve', async () =>

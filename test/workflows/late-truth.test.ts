@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { listRestatements, listStoredDays, type RestatementView } from '../../db/connections/history.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
-import { addDecimals } from '../../domain/money.ts';
+import { addDecimals, toDecimal } from '../../domain/money.ts';
 import type { RestatementInput } from '../../simulator/simulator.ts';
 import { record } from '../support/histories.ts';
 import { skippingWorld } from '../support/skipping.ts';
@@ -44,9 +44,10 @@ function truth(organization: string, report: Report, day: Day): string {
   const lines = control.ledger({ report, from: day, to: day, organization });
   return addDecimals(
     lines.flatMap((line) => {
-      if ('amount_usd' in line) return line.currency === 'USD' ? [line.amount_usd] : [];
+      if ('amount_usd' in line) return line.currency === 'USD' ? [toDecimal(line.amount_usd)] : [];
       const { cache_creation_5m: five, cache_creation_1h: hour } = line;
-      return [String(line.uncached_input_tokens + line.output_tokens + line.cache_read_input_tokens + five + hour)];
+      const tokens = line.uncached_input_tokens + line.output_tokens + line.cache_read_input_tokens + five + hour;
+      return [toDecimal(String(tokens))];
     }),
   );
 }

@@ -17,6 +17,7 @@ import {
 } from '../support.ts';
 import type { Known } from './hostile.ts';
 import type { Route } from './routes.ts';
+import { adminKey } from '../../support/admin-key.ts';
 
 /** Makes connections in several states, with data beyond what a float holds, and asks every list for a cursor. */
 export async function populate(api: Api, routes: readonly Route[]): Promise<Known> {
@@ -36,7 +37,7 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const keyIds = [randomUUID(), randomUUID()];
   for (const connectionId of ids.slice(0, 2)) {
     for (const keyId of keyIds) {
-      const key = { connectionId, keyId, secret: CANARY, requested: false, actor: 'test' };
+      const key = { connectionId, keyId, adminKey: adminKey(CANARY), requested: false, actor: 'test' };
       await addCandidate(api.db, ring, key);
     }
   }

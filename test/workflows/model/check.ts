@@ -1,6 +1,6 @@
 import { addDays, daysIn, type Day } from '../../../domain/days.ts';
 import { REPORTS } from '../../../domain/lines.ts';
-import { sameDecimal } from '../../../domain/money.ts';
+import { toDecimal } from '../../../domain/money.ts';
 import type { Status } from '../../../domain/connection/statuses.ts';
 import type { Life, Round } from './life.ts';
 import type { Seen, SeenDay } from './observe.ts';
@@ -178,7 +178,7 @@ function exactComplaints(life: Life, seen: Seen, rows: ReadonlyMap<string, SeenD
       const number = life.revisions.numberOf(place, seen.lines.get(place) ?? '');
       // Of days that have settled only the totals are asked for, and these show no change within a day.
       const mayHide = day < addDays(today, -RESTATEMENT_DAYS);
-      const isSame = mayHide && sameDecimal(row.total, life.revisions.total(place, latest));
+      const isSame = mayHide && toDecimal(row.total) === life.revisions.total(place, latest);
       if (number !== latest && !isSame) complaints.push(`${place} is revision ${number} of ${latest}`);
     }
   }

@@ -1,4 +1,4 @@
-import { addDecimals } from '../../../domain/money.ts';
+import { addDecimals, toDecimal, type Decimal } from '../../../domain/money.ts';
 import type { Day } from '../../../domain/days.ts';
 import { REPORTS, type Report } from '../../../domain/lines.ts';
 import type { Simulator } from '../../../simulator/simulator.ts';
@@ -63,10 +63,10 @@ export class Revisions {
   }
 
   /** What a revision adds up to. Of cost: USD; of usage: tokens. */
-  total(place: string, number: number): string {
+  total(place: string, number: number): Decimal {
     const text = this.#kept.get(place)?.[number] ?? '';
     const lines = text === '' ? [] : text.split('\n').map((line) => line.split(' | '));
-    if (place.startsWith('cost')) return addDecimals(lines.map((fields) => fields.at(-1) ?? '0'));
-    return addDecimals(lines.flatMap((fields) => fields.slice(6, 11)));
+    if (place.startsWith('cost')) return addDecimals(lines.map((fields) => toDecimal(fields.at(-1) ?? '0')));
+    return addDecimals(lines.flatMap((fields) => fields.slice(6, 11).map(toDecimal)));
   }
 }
