@@ -2,7 +2,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import { customType, type AnyPgColumn } from 'drizzle-orm/pg-core';
 import type { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
-import { anyJson, dayJson, failureJson, parseAnswer, waitingJson } from './json.ts';
+import type { Decimal } from '../../domain/money.ts';
+import { anyJson, dayJson, decimalText, failureJson, parseAnswer, waitingJson } from './json.ts';
 
 // The types of columns, and the conditions of constraints, that several tables share.
 
@@ -13,6 +14,12 @@ export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 export const day = customType<{ data: Day; driverData: string }>({
   dataType: () => 'date',
   fromDriver: (text) => parseAnswer(dayJson, text),
+});
+
+/** An exact decimal. */
+export const decimal = customType<{ data: Decimal; driverData: string }>({
+  dataType: () => 'numeric',
+  fromDriver: (text) => parseAnswer(decimalText, text),
 });
 
 /** A set of UTC days. Only statements of our own read and write it. */

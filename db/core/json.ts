@@ -5,6 +5,7 @@ import { isDay, type Day } from '../../domain/days.ts';
 import { FAILURE_CODES, type Failure } from '../../domain/failures.ts';
 import { KEY_ENDS, KEY_STATES } from '../../domain/keys.ts';
 import { REPORTS, type Json } from '../../domain/lines.ts';
+import { isDecimal, type Decimal } from '../../domain/money.ts';
 import { SYNC_KINDS } from '../../domain/reading.ts';
 
 /**
@@ -25,8 +26,14 @@ export const bigintText = z
   .transform(Number)
   .pipe(z.int());
 
-/** A `numeric` that Postgres printed, of any length. */
-export const decimalText = z.string().regex(/^-?\d+(?:\.\d+)?$/);
+/** A decimal that a statement printed in its one spelling, by `trim_scale`. */
+export const decimalJson = z.custom<Decimal>((value) => typeof value === 'string' && isDecimal(value), 'is no decimal');
+
+/** A `numeric` as Postgres prints it: with the trailing zeros that it was written with. */
+export const decimalText = z
+  .string()
+  .transform((text) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text))
+  .pipe(decimalJson);
 
 /** A status of a connection. */
 export const statusJson = z.enum(STATUSES);

@@ -15,7 +15,7 @@ import { KEY_ENDS, KEY_STATES, type KeyEnd, type KeyState } from '../../domain/k
 import { connections } from '../connections/tables.ts';
 import { NOW, areCounts, bytea, failure, hasLength, instant, isOneOf } from '../core/columns.ts';
 
-/** {@link keyHint} shows this many characters of a key. */
+/** A hint is at most this many characters of a key, the last ones. */
 const HINT_LENGTH = 4;
 
 /** Numbers the requests for keys and their activations in one order, since clocks may step back. */

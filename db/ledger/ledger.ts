@@ -279,7 +279,7 @@ async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<
   return stored ?? null;
 }
 
-async function recordRestatement(tx: Db, read: ReadDay, before: string, written: Written): Promise<void> {
+async function recordRestatement(tx: Db, read: ReadDay, before: Decimal, written: Written): Promise<void> {
   const { connectionId, report, day } = read;
   await tx.insert(restatements).values({
     connectionId,

@@ -6,7 +6,6 @@ import {
   check,
   index,
   integer,
-  numeric,
   pgSequence,
   pgTable,
   primaryKey,
@@ -30,6 +29,7 @@ import {
   bytea,
   day,
   daySet,
+  decimal,
   failure,
   instant,
   isFiniteDecimal,
@@ -77,7 +77,7 @@ export const costLines = pgTable(
   {
     dayNo: integer('day_no').notNull(),
     seriesNo: integer('series_no').notNull(),
-    amount: numeric().notNull(),
+    amount: decimal().notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.dayNo, table.seriesNo] }),
@@ -146,10 +146,10 @@ export const days = pgTable(
     state: text().$type<DayState>().notNull(),
     reconciled: boolean().notNull(),
     /** The total that Anthropic reports, where two reads of it agree and the lines do not: the day is flagged. */
-    disagreesWith: numeric('disagrees_with'),
+    disagreesWith: decimal('disagrees_with'),
     lines: integer().notNull(),
     /** USD for cost, tokens for usage. */
-    total: numeric().notNull(),
+    total: decimal().notNull(),
     digest: bytea().notNull(),
     /** The number of the attempt that last read it. */
     attempt: bigint({ mode: 'number' }).notNull(),
@@ -187,8 +187,8 @@ export const restatements = pgTable(
     id: bigserial({ mode: 'number' }).notNull(),
     report: text().$type<Report>().notNull(),
     day: day().notNull(),
-    before: numeric().notNull(),
-    after: numeric().notNull(),
+    before: decimal().notNull(),
+    after: decimal().notNull(),
     linesAdded: integer('lines_added').notNull(),
     linesRemoved: integer('lines_removed').notNull(),
     linesChanged: integer('lines_changed').notNull(),

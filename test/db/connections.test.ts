@@ -133,7 +133,8 @@ describe('the facts of a connection', () => {
         await reconcileDays(database.db, { connectionId: id, report, window, totals: {}, restatementDays: 3 });
       }
     };
-    await fill(id, began, TODAY, {}, addDays(settled, 3));
+    await fill(id, began, addDays(settled, 3), {}, addDays(settled, 3));
+    for (const day of daysIn({ from: addDays(settled, 4), to: TODAY })) await fill(id, day, day, {}, day);
     await reconcile();
     expect((await factsOf(id)).oldestUnfinished).toBe(addDays(settled, 1));
     await fill(id, addDays(settled, 1), addDays(TODAY, -31), {}, TODAY);
@@ -287,7 +288,8 @@ describe('a status', () => {
     await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
     for (const from of STATUSES) {
       for (const to of STATUSES) {
-        await database.db.execute(sql`update connections set status = ${from} where id = ${id}`);
+        const endedAt = isLive(from) ? sql`null` : sql`now()`;
+        await database.db.execute(sql`update connections set status = ${from}, ended_at = ${endedAt} where id = ${id}`);
         await setStatus(database.db, id, to);
         expect(await statusOf(id), `${from} to ${to}`).toBe(mayFollow(from, to) ? to : from);
       }
