@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ConfigError, type Config } from '../config/config.ts';
-import { loadStackConfig } from '../config/environment.ts';
+import { ConfigError, loadStackConfig, type Config } from '../config/config.ts';
 import { addDays, dayOf } from '../domain/days.ts';
 import { Console } from './console.ts';
 import { printGuide } from './guide.ts';

@@ -1,5 +1,4 @@
-import { ConfigError, type Config } from '../config/config.ts';
-import { loadStackConfig } from '../config/environment.ts';
+import { ConfigError, loadStackConfig, type Config } from '../config/config.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { Console } from './console.ts';
 import { CONNECTING, printGuide } from './guide.ts';

@@ -1,12 +1,7 @@
 import { z } from 'zod';
-import {
-  listEvents,
-  listRestatements,
-  listStoredDays,
-  listSyncs,
-  listWorkspaces,
-  type DayView,
-} from '../../db/connections/history.ts';
+import { listEvents } from '../../db/connections/events.ts';
+import { listWorkspaces } from '../../db/connections/workspaces.ts';
+import { listRestatements, listStoredDays, listSyncs, type DayView } from '../../db/ledger/history.ts';
 import { daysIn, earlierOf, laterOf, lengthOf, type Day } from '../../domain/days.ts';
 import { decodeCursor, pageOf, positionText } from '../http/cursor.ts';
 import { syncDocument } from './documents.ts';

@@ -3,7 +3,7 @@ import { customType, type AnyPgColumn } from 'drizzle-orm/pg-core';
 import type { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import type { Decimal } from '../../domain/money.ts';
-import { anyJson, dayJson, decimalText, failureJson, parseAnswer, waitingJson } from './json.ts';
+import { anyJson, dayJson, numericText, failureJson, parseAnswer, waitingJson } from './json.ts';
 
 // The types of columns, and the conditions of constraints, that several tables share.
 
@@ -19,7 +19,7 @@ export const day = customType<{ data: Day; driverData: string }>({
 /** An exact decimal. */
 export const decimal = customType<{ data: Decimal; driverData: string }>({
   dataType: () => 'numeric',
-  fromDriver: (text) => parseAnswer(decimalText, text),
+  fromDriver: (text) => parseAnswer(numericText, text),
 });
 
 /** A set of UTC days. Only statements of our own read and write it. */

@@ -26,14 +26,17 @@ export const bigintText = z
   .transform(Number)
   .pipe(z.int());
 
-/** A decimal that a statement printed in its one spelling, by `trim_scale`. */
-export const decimalJson = z.custom<Decimal>((value) => typeof value === 'string' && isDecimal(value), 'is no decimal');
+/** A `numeric` that Postgres printed, without trailing zeros: stored so, or printed with `trim_scale`. */
+export const decimalText = z.custom<Decimal>(
+  (value) => typeof value === 'string' && isDecimal(value),
+  'is not a decimal',
+);
 
-/** A `numeric` as Postgres prints it: with the trailing zeros that it was written with. */
-export const decimalText = z
+/** A `numeric` column, which Postgres prints with the trailing zeros that were written. */
+export const numericText = z
   .string()
   .transform((text) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text))
-  .pipe(decimalJson);
+  .pipe(decimalText);
 
 /** A status of a connection. */
 export const statusJson = z.enum(STATUSES);

@@ -2,11 +2,11 @@ import { and, eq, gte, lte, sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { daysIn, type Day, type DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
-import { toDecimal, type Decimal } from '../../domain/money.ts';
+import type { Decimal } from '../../domain/money.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { daysToSettle, totalOf, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { preparedRows, row, rows, textArray, type Db } from '../core/database.ts';
-import { bigintText, dayJson } from '../core/json.ts';
+import { bigintText, dayJson, decimalText, parseAnswer } from '../core/json.ts';
 import { addEvent } from '../connections/events.ts';
 import { insertDays, isSameByName, numberSeries, replaceDay, type DayColumns, type Written } from './lines.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
@@ -30,11 +30,11 @@ export interface ReadDay {
 }
 
 /**
- * What became of a day: `stale` when a newer read of it is stored already, `suspect` when the lines do not add up to
+ * What became of a day: `stale` when a newer read of it is stored already, `heldBack` when the lines do not add up to
  * the total that was reported, and would replace a day that was read complete. It must be read once more. A day is
  * `unchanged`, too, where only fields changed that are not known by name.
  */
-export type DayOutcome = 'stale' | 'suspect' | 'unchanged' | 'changed';
+export type DayOutcome = 'stale' | 'heldBack' | 'unchanged' | 'changed';
 
 /** What is stored of the days of a report in a range, oldest first. A day that is not there is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
@@ -50,7 +50,7 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
       ),
     )
     .orderBy(days.day);
-  return found.map((stored) => ({ ...stored, total: toDecimal(stored.total) }));
+  return found.map((stored) => ({ ...stored, total: parseAnswer(decimalText, stored.total) }));
 }
 
 /** What an attempt at reading days begins with. */
@@ -189,14 +189,13 @@ function replace(db: Db, read: ReadDay): Tried {
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return 'otherwise';
     // What was read on a day that is not there yet was read by a clock that was ahead.
     const wasComplete = stored.readOn > day && stored.readOn <= read.today;
-    if (wasComplete && reported !== null && reported !== total()) return 'suspect';
+    if (wasComplete && reported !== null && reported !== total()) return 'heldBack';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,
       lines: sql`${lines.length}::int`,
       digest: sql`${digest}::bytea`,
     });
-    const isSame =
-      wasComplete && toDecimal(stored.total) === total() && (await isSameByName(tx, report, stored.dayNo, lines));
+    const isSame = wasComplete && stored.total === total() && (await isSameByName(tx, report, stored.dayNo, lines));
     const written = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
     // What the same sync wrote and reads again because it did not add up was never taken for the truth.
     const isMend = stored.writtenBy === sync.n && !stored.reconciled;
@@ -255,10 +254,12 @@ async function lookUp(
   return attempt === null || digest === null ? null : { attempt, digest };
 }
 
-type StoredRow = Pick<
+interface StoredRow extends Pick<
   typeof days.$inferSelect,
-  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'total' | 'writtenBy' | 'reconciled'
->;
+  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'writtenBy' | 'reconciled'
+> {
+  readonly total: Decimal;
+}
 
 /** Locks a connection against a disconnect, and a day against other commits of it. Null when there is no such day. */
 async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<StoredRow | null> {
@@ -276,7 +277,7 @@ async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<
     .from(days)
     .where(and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day)))
     .for('no key update');
-  return stored ?? null;
+  return stored === undefined ? null : { ...stored, total: parseAnswer(decimalText, stored.total) };
 }
 
 async function recordRestatement(tx: Db, read: ReadDay, before: Decimal, written: Written): Promise<void> {

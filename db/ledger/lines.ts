@@ -2,7 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report } from '../../domain/lines.ts';
-import { inOrderOf } from '../../domain/order.ts';
+import { sortedByKey } from '../../domain/order.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
@@ -209,7 +209,7 @@ export async function insertDays(
     lines: sql`asked.last - asked.first + 1`,
     digest: sql`asked.digest`,
   });
-  const ordered = days.map(({ lines }) => inOrderOf(lines, numberOf));
+  const ordered = days.map(({ lines }) => sortedByKey(lines, numberOf));
   const { names, sent, read, apart } = valuesOf(sheet, ordered.length === 1 ? (ordered[0] ?? []) : ordered.flat());
   const ends = endsOf(ordered);
   const [inserted] = await preparedRows(
@@ -266,7 +266,7 @@ export function replaceDay(
 ): Promise<Written> {
   const sheet = LINE_TABLES[report];
   const table = sql.identifier(sheet.lines);
-  const { names, sent, read, apart } = valuesOf(sheet, inOrderOf(lines, numberOf));
+  const { names, sent, read, apart } = valuesOf(sheet, sortedByKey(lines, numberOf));
   return row(
     tx,
     written,
@@ -306,7 +306,7 @@ export async function isSameByName(
   lines: readonly Identified<Line>[],
 ): Promise<boolean> {
   const sheet = LINE_TABLES[report];
-  const { sent, read } = valuesOf(sheet, inOrderOf(lines, numberOf));
+  const { sent, read } = valuesOf(sheet, sortedByKey(lines, numberOf));
   const numbers = sheet.known.map((_, index) => sql.identifier(`known_${index}`));
   const dimensions = list(sheet.dimensions.map((name) => sql`s.${sql.identifier(name)}`));
   const { same } = await row(

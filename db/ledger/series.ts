@@ -4,8 +4,8 @@ import {
   USAGE_COUNTS,
   addCounts,
   canonicalDimensions,
-  dollarsOf,
-  tokensIn,
+  totalDollars,
+  totalTokens,
   type CostLine,
   type Count,
   type Dimensions,
@@ -15,7 +15,7 @@ import {
   type UsageLine,
 } from '../../domain/lines.ts';
 import { ZERO, addDecimals, type Decimal } from '../../domain/money.ts';
-import { inOrderOf } from '../../domain/order.ts';
+import { sortedByKey } from '../../domain/order.ts';
 
 /** What lines of every day are about. */
 export interface Series {
@@ -124,7 +124,7 @@ function identify<Kind extends Line>(
     const all = equal.length === 1 ? null : equal.map((one) => one.line);
     identified.push(all === null ? first : { series, line: add(line, all) });
   };
-  for (const next of inOrderOfId(lines.map((line) => ({ series: known.of(line.dimensions), line })))) {
+  for (const next of sortedByKeyId(lines.map((line) => ({ series: known.of(line.dimensions), line })))) {
     if (equal[0]?.series.id === next.series.id) {
       equal.push(next);
       continue;
@@ -171,8 +171,8 @@ export function extraCountsOf({ extraCounts }: UsageLine): string | null {
 }
 
 /** Lines by the id of their series. */
-function inOrderOfId<Kind extends Line>(lines: readonly Identified<Kind>[]): readonly Identified<Kind>[] {
-  const ordered = inOrderOf(lines, ({ series }) => series.rank);
+function sortedByKeyId<Kind extends Line>(lines: readonly Identified<Kind>[]): readonly Identified<Kind>[] {
+  const ordered = sortedByKey(lines, ({ series }) => series.rank);
   let last = '';
   for (const { series } of ordered) {
     // Two ids that begin with the same 32 bits are rare, and then their order is not told by these.
@@ -198,13 +198,13 @@ export interface DayContent {
 /** The content of a day of cost. */
 export function costContent(read: readonly CostLine[], known?: KnownSeries): DayContent {
   const lines = identifyCost(read, known);
-  return { lines, digest: digestOf(lines), total: () => dollarsOf(lines.map(({ line }) => line)) };
+  return { lines, digest: digestOf(lines), total: () => totalDollars(lines.map(({ line }) => line)) };
 }
 
 /** The content of a day of usage. */
 export function usageContent(read: readonly UsageLine[], known?: KnownSeries): DayContent {
   const lines = identifyUsage(read, known);
-  return { lines, digest: digestOf(lines), total: () => tokensIn(lines.map(({ line }) => line)) };
+  return { lines, digest: digestOf(lines), total: () => totalTokens(lines.map(({ line }) => line)) };
 }
 
 /** A dimension as the text column that holds it; null when absent. A value of another kind is kept as its JSON. */

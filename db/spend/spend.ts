@@ -4,7 +4,7 @@ import type { Day } from '../../domain/days.ts';
 import { USAGE_COUNTS, type Report, type UsageCount } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { list, row, textArray, type Db } from '../core/database.ts';
-import { decimalJson } from '../core/json.ts';
+import { decimalText } from '../core/json.ts';
 import { sizeOf } from '../ledger/syncs.ts';
 
 /** What costs can be grouped by. */
@@ -106,15 +106,15 @@ const groupRow = {
 };
 
 const costSums: z.ZodType<CostSums> = z.object({
-  data: z.array(z.object({ ...groupRow, amount: decimalJson })),
-  total: decimalJson,
-  otherCurrencies: z.array(z.object({ currency: z.string(), amount: decimalJson })),
+  data: z.array(z.object({ ...groupRow, amount: decimalText })),
+  total: decimalText,
+  otherCurrencies: z.array(z.object({ currency: z.string(), amount: decimalText })),
   ...completenessJson,
 });
 
 const usageCounts = {
-  counts: z.record(z.enum(USAGE_COUNTS), decimalJson),
-  otherCounts: z.record(z.string(), decimalJson),
+  counts: z.record(z.enum(USAGE_COUNTS), decimalText),
+  otherCounts: z.record(z.string(), decimalText),
 };
 
 const usageSums: z.ZodType<UsageSums> = z.object({

@@ -191,9 +191,9 @@ describe('a page that contradicts itself', () => {
   afterEach(() => up.close());
 
   it.each([
-    ['cyclic_page', 'the report leads to a page that it gave already', 2],
-    ['null_page', 'the report says that there is more, and not where', 1],
-    ['wrong_shape', 'the report has not the documented form (data: invalid_type)', 1],
+    ['cyclic_page', 'the report names a next page that was read already', 2],
+    ['null_page', 'the report has more pages and names no next page', 1],
+    ['wrong_shape', 'the report does not have the documented form (data: invalid_type)', 1],
     ['truncated_json', 'the reply is cut short or is not JSON', 1],
   ] as const)('(%s) is invalid, and is neither followed nor believed', async (kind, detail, requests) => {
     up.simulator.control.fault({ kind, times: 'always' });
@@ -235,7 +235,7 @@ describe('a page that contradicts itself', () => {
     ['gives a day out of order', page({ [addDays(DAY, -1)]: [] })],
     ['starts a bucket within a day', { data: [{ starting_at: `${DAY}T01:00:00Z`, results: [] }], has_more: false }],
     ['starts a bucket nowhere', { data: [{ starting_at: '2026-02-30T00:00:00Z', results: [] }], has_more: false }],
-    ['has a row that is none', page({ [DAY]: [null] })],
+    ['has a row that is not an object', page({ [DAY]: [null] })],
     ['does not say whether there is more', { data: [] }],
   ])('(%s) is invalid', async (_what, reply) => {
     expect((await failureOf(allDays(readCostDays(given(reply), ONE_DAY)))).code).toBe('upstream_invalid');
@@ -395,8 +395,8 @@ describe('a row', () => {
     ['less than no tokens', { thinking_tokens: -1 }, 'thinking_tokens is not a count'],
     ['a part of a token', { thinking_tokens: 0.5 }, 'thinking_tokens is not a count'],
     ['a counter past 2^53', { x_requests: 2 ** 53 }, 'x_requests is too large to be read exactly'],
-    ['a count twice', { x: { requests: 1 }, 'x.requests': 2 }, 'a row says a count twice'],
-    ['a known count twice', { 'server_tool_use.web_search_requests': 2 }, 'a row says a count twice'],
+    ['a count twice', { x: { requests: 1 }, 'x.requests': 2 }, 'a row gives a count twice'],
+    ['a known count twice', { 'server_tool_use.web_search_requests': 2 }, 'a row gives a count twice'],
   ])('of usage with %s is invalid, and is no wrong number', async (_what, fields, detail) => {
     expect(await failureOf(linesOf({ ...WHOLE, ...fields }))).toMatchObject({ code: 'upstream_invalid', detail });
   });

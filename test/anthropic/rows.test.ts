@@ -330,11 +330,11 @@ describe('a memory of rows', () => {
             const fieldsKnown = { ...known, amount: null };
             const fieldsHere = { ...parseRow(body, span), amount: null };
             if (JSON.stringify(fieldsKnown) !== JSON.stringify(fieldsHere)) throw new Error('another row was recalled');
-            return Number(body.toString('latin1', span.apartFrom, span.apartTo));
+            return Number(body.toString('latin1', span.valueFrom, span.valueTo));
           }
           scanRow(body, from, AMOUNT, span);
           memory.of(body, span, () => parseRow(body, span));
-          return Number(body.toString('latin1', span.apartFrom, span.apartTo));
+          return Number(body.toString('latin1', span.valueFrom, span.valueTo));
         },
       };
       const body = Buffer.from(pageOf([bucket(DAY, rows, '')]));

@@ -3,25 +3,23 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   clearFailure,
-  disconnect,
-  distrustClock,
   recordAcceptance,
   recordRejection,
-  extendHistory,
-  listLiveConnections,
-  loadFacts,
-  recordDiscovery,
   recordProbe,
   recordFailure,
-  renameConnection,
-  setStatus,
-} from '../../db/connections/connections.ts';
+} from '../../db/connections/failure.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
+import { distrustClock } from '../../db/connections/clock.ts';
+import { extendHistory, listLiveConnections, renameConnection } from '../../db/connections/connections.ts';
+import { loadFacts } from '../../db/connections/facts.ts';
+import { recordDiscovery } from '../../db/connections/workspaces.ts';
+import { setStatus } from '../../db/connections/status.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
 import { deferKey, addCandidate } from '../../db/keys/keys.ts';
 import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
-import type { Facts } from '../../domain/connection/decide.ts';
+import type { Facts } from '../../domain/connection/facts.ts';
 import { REPORTS } from '../../domain/lines.ts';
 import { daysToRead } from '../../domain/reading.ts';
 import { STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
@@ -208,10 +206,10 @@ describe('the facts of a connection', () => {
     await recordAcceptance(database.db, probed, 6_000);
     expect((await factsOf(id)).failure).toBeNull();
     expect(await eventsOf(database.db, id, 'key_probed')).toEqual([
-      'Key …aaaa was rejected with key_invalid and is taken when asked about again: it goes on serving.',
-      'Key …aaaa was asked about again and is rejected again with key_invalid, so the rejection counts.',
-      'Key …aaaa was tried again and is still rejected with key_invalid.',
-      'Anthropic takes key …aaaa again.',
+      'Anthropic rejected key …aaaa with key_invalid and accepted it when asked again; the key stays in use.',
+      'Anthropic rejected key …aaaa with key_invalid again when asked a second time, so the rejection counts.',
+      'Anthropic still rejects key …aaaa with key_invalid.',
+      'Anthropic accepts key …aaaa again.',
     ]);
   });
 

@@ -14,32 +14,28 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CONNECTING, definitions, firstQuestions } from '../../local/guide.ts';
+import { DOCUMENTS, blocksOf, read, shellBlocksOf } from './markdown.ts';
 
 /**
- * People paste what documents and programs show, into bash or into zsh, where a `#` behind a command begins no comment.
- * Here every block is pasted, before programs that only write down what they were asked to do.
+ * People paste what documents and programs show into bash or zsh; in an interactive zsh, a `#` begins no comment. These
+ * tests paste every block, with stubs in place of the programs that record how they were called.
  */
-const ROOT = join(import.meta.dirname, '../..');
-const DOCUMENTS = ['README.md', 'SECURITY.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
-  (name) => name.endsWith('.md'),
-);
-const SHELL = /^(?:sh|bash|zsh|shell|console)$/;
 const SHELLS = {
   bash: ['bash', '--noprofile', '--norc', '-s'],
   zsh: ['zsh', '-f', '-i', '-s'],
 } as const;
 type Shell = keyof typeof SHELLS;
-/** They are asked, and do nothing. */
+/** Replaced by a stub that records its call. */
 const STUBS = 'curl npm npx docker psql pg_dump pg_restore temporal kubectl ssh ss pgrep openssl sh systemctl'.split(
   ' ',
 );
-/** They only read. */
+/** These only read, so the real ones run. */
 const REAL = ['cat', 'sed', 'date', 'grep', 'ls'];
 const HOSTS = ['127.0.0.1:8080', 'api.anthropic.com'];
 const TYPED = 'sk-ant-admin01-typed-by-a-person';
 const TOKEN = 'mtl_the-token-of-the-api';
-/** What blocks may make or replace. */
-const MEANT = [/^meterline-\d{4}-\d\d-\d\d\.dump$/, /^grafana-token$/];
+/** The files that blocks may create or replace. */
+const WRITABLE = [/^meterline-\d{4}-\d\d-\d\d\.dump$/, /^grafana-token$/];
 const COMPLAINT =
   /not found|no matches|no such file|parse error|syntax error|bad (?:pattern|substitution)|event not found/i;
 
@@ -53,24 +49,10 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
-interface Block {
-  readonly language: string;
-  readonly text: string;
-}
-
-/** The fenced blocks of a text; one in a list without the list's indentation. */
-function blocksOf(text: string): Block[] {
-  const found = text.matchAll(/^( *)```(\S*)\n([\s\S]*?)^\1```$/gm);
-  return [...found].map(([, indent = '', language = '', body = '']) => ({
-    language,
-    text: body.replace(new RegExp(`^${indent}`, 'gm'), ''),
-  }));
-}
-
 interface Pasted {
   readonly status: number | null;
   readonly complaints: string[];
-  /** Program, arguments, and in angle brackets what it read from files and standard input. */
+  /** Program and arguments; in angle brackets, what it read from files and standard input. */
   readonly calls: string[][];
   readonly changed: string[];
 }
@@ -88,7 +70,7 @@ printf '%s\\036' "$said" >> "$RECORD"
 case \${0##*/} in ss) echo 'pid=4711,' ;; *) echo 4711 ;; esac
 `;
 
-/** A folder like a clone in which Meterline runs, with a name that has to be quoted. */
+/** A folder like a clone in which Meterline runs. Its name must be quoted in a shell. */
 function clone(): { folder: string; project: string; reachable: Parameters<typeof definitions>[0] } {
   const folder = mkdtempSync(join(tmpdir(), 'meterline-shells-'));
   folders.push(folder);
@@ -100,7 +82,7 @@ function clone(): { folder: string; project: string; reachable: Parameters<typeo
     '.meterline/encryption-keys': 'first:ring',
     'secrets/api-token': TOKEN,
     'api-token': TOKEN,
-    'ring-keys': 'first:ring',
+    'encryption-keys': 'first:ring',
     'grafana-token': 'old',
     'docker/make-secrets.sh': 'exit 1',
     ...{ ends: '', destroys: '' },
@@ -129,7 +111,7 @@ function pathOf(program: string): string {
   return join(found, program);
 }
 
-/** Pastes a text into a shell in which the lines that `npm start` prints were pasted before. */
+/** Pastes a text into a shell, after the lines that `npm start` prints. */
 function paste(shell: Shell, text: string): Pasted {
   const { folder, project, reachable } = clone();
   const record = join(folder, 'record');
@@ -164,15 +146,15 @@ function filesOf(directory: string): Record<string, string> {
   return Object.fromEntries(paths.map((path) => [relative(directory, path), readFileSync(path, 'utf8')]));
 }
 
-/** The words of a call of curl that are neither options nor their values. */
+/** The arguments of a curl call that are neither options nor their values. */
 function addressesOf([, ...args]: readonly string[]): string[] {
   return args.filter(
     (word, index) => !/^[-<]/.test(word) && !/^-(?:[HXow]|-data-binary|-noproxy)$/.test(args[index - 1] ?? ''),
   );
 }
 
-/** What is wrong with a text that people paste; empty when nothing is. */
-function faultsOf(text: string): string[] {
+/** The problems with a text that people paste. */
+function problemsOf(text: string): string[] {
   const pasted = shells.map((shell) => ({ shell, ...paste(shell, text) }));
   const first = pasted[0]?.calls.map((call) => call.join(' ')) ?? [];
   return pasted.flatMap(({ shell, status, complaints, calls, changed }) => {
@@ -181,7 +163,9 @@ function faultsOf(text: string): string[] {
     return [
       ...(status === 0 ? [] : [`${shell}: exit status ${String(status)}`]),
       ...complaints.map((line) => `${shell}: ${line}`),
-      ...changed.filter((name) => !MEANT.some((meant) => meant.test(name))).map((name) => `${shell}: changes ${name}`),
+      ...changed
+        .filter((name) => !WRITABLE.some((writable) => writable.test(name)))
+        .map((name) => `${shell}: changes ${name}`),
       ...addresses.filter((address) => !HOSTS.includes(hostOf(address))).map((address) => `${shell}: asks ${address}`),
       ...calls
         .flat()
@@ -190,7 +174,7 @@ function faultsOf(text: string): string[] {
             word.startsWith('#') || (!word.startsWith('<') && [TYPED, TOKEN].some((secret) => word.includes(secret))),
         )
         .map((word) => `${shell}: has the argument ${word}`),
-      ...(said.sort().join('\n') === first.sort().join('\n') ? [] : [`${shell}: does something else than bash`]),
+      ...(said.sort().join('\n') === first.sort().join('\n') ? [] : [`${shell}: does not do the same as bash`]),
     ];
   });
 }
@@ -199,33 +183,31 @@ function hostOf(address: string): string {
   return URL.canParse(address) ? new URL(address).host : address;
 }
 
-/** Comments of any kind, found without any shell: a `#` that begins a word outside of quotes. */
+/** The lines with a comment: a `#` that begins a word outside of quotes. */
 function commentsOf(text: string): string[] {
   const bare = text.replace(/'[^']*'|"(?:\\.|[^"\\])*"/g, (quoted) => quoted.replaceAll('#', '_'));
   return bare.split('\n').filter((line) => /(?:^|[\s;&|(])#/.test(line));
 }
 
 const documented = DOCUMENTS.flatMap((document) =>
-  blocksOf(readFileSync(join(ROOT, document), 'utf8'))
-    .filter(({ language }) => SHELL.test(language))
-    .map(({ text }, index) => ({ where: `${document}, block ${index + 1}`, text })),
+  shellBlocksOf(document).map((text, index) => ({ where: `${document}, block ${index + 1}`, text })),
 );
 
 describe('a block of commands in the documents', () => {
-  test('says which language it is in, as every block does', () => {
+  test('names its language, as every block does', () => {
     for (const document of DOCUMENTS) {
-      const untold = blocksOf(readFileSync(join(ROOT, document), 'utf8')).filter(({ language }) => language === '');
-      expect([document, untold]).toEqual([document, []]);
+      const unnamed = blocksOf(read(document)).filter(({ language }) => language === '');
+      expect([document, unnamed]).toEqual([document, []]);
     }
     expect(documented.length).toBeGreaterThan(20);
   });
 
-  test.each(documented)('$where: does in bash and zsh what it shows, and nothing else', ({ text }) => {
+  test.each(documented)('$where: does what it shows in bash and zsh, and nothing else', ({ text }) => {
     expect(commentsOf(text)).toEqual([]);
-    expect(faultsOf(text)).toEqual([]);
+    expect(problemsOf(text)).toEqual([]);
   });
 
-  test('gives the token and the key to the API, and neither of them in an argument', () => {
+  test('sends the token and the key to the API, and puts neither into an argument', () => {
     const connect = documented.find(({ text }) => text.startsWith('read -rs KEY') && text.includes('/v1/connections"'));
     for (const shell of shells) {
       const { calls } = paste(shell, connect?.text ?? '');
@@ -239,7 +221,7 @@ describe('a block of commands in the documents', () => {
 describe('the lines that npm start and the demo print', () => {
   const { reachable } = clone();
 
-  test('reach the API, Postgres and Temporal of the stack that printed them, whatever its directory is called', () => {
+  test('reach the API, Postgres and Temporal of the stack that printed them, whatever the name of its directory', () => {
     for (const shell of shells) {
       const { status, complaints, calls } = paste(shell, firstQuestions(reachable).join('\n'));
       expect([status, complaints]).toEqual([0, []]);
@@ -252,10 +234,10 @@ describe('the lines that npm start and the demo print', () => {
       expect(temporal?.slice(0, 2)).toEqual(['npm', '--prefix']);
       expect(temporal?.slice(-4)).toEqual(['temporal', '--', 'workflow', 'list']);
     }
-    expect(faultsOf(CONNECTING.join('\n'))).toEqual([]);
+    expect(problemsOf(CONNECTING.join('\n'))).toEqual([]);
   });
 
-  test('take the token and the database from the environment where they came from there', () => {
+  test('take the token and the database from the environment if the stack did, too', () => {
     const lines = definitions({ ...reachable, tokenFile: null, postgres: null });
     for (const shell of shells) {
       const { calls } = paste(
@@ -268,32 +250,32 @@ describe('the lines that npm start and the demo print', () => {
   });
 });
 
-describe('a text that does something else than it shows', () => {
+describe('a text that does not do what it shows', () => {
   test.skipIf(!hasZsh).each([
     ['a comment whose words are hosts', 'api -X DELETE "$METERLINE/v1/connections/$ID"  # ends it'],
-    ['a comment that redirects into a file', 'export KEYS="$(cat ring-keys)"  # made by: x > ring-keys'],
+    ['a comment that redirects into a file', 'export KEYS="$(cat encryption-keys)"  # made by: x > encryption-keys'],
     ['a comment on a line of its own', '# Watch it\napi "$METERLINE/v1/connections"'],
     ['a pattern that matches nothing', 'api $METERLINE/v1/costs?group_by=model'],
   ])('is found in zsh: %s', (_, text) => {
-    expect(faultsOf(text).join('\n')).toContain('zsh: ');
+    expect(problemsOf(text).join('\n')).toContain('zsh: ');
   });
 
   test.each([
     ['a placeholder in angle brackets', 'npm run tokens -- revoke <id>', 'syntax error'],
     [
-      'one that makes a file',
+      'a placeholder that creates a file',
       'temporal workflow signal --workflow-id connection-<ends> --name syncNow',
       'changes --name',
     ],
-    ['a file that is written over', 'npm run --silent keys -- new > ring-keys', 'changes ring-keys'],
+    ['a file that it overwrites', 'npm run --silent keys -- new > encryption-keys', 'changes encryption-keys'],
     ['another host', 'api http://example.com/v1/connections', 'asks http://example.com'],
     ['a key in an argument', `api "$METERLINE/v1/connections" -H 'x: ${TYPED}'`, 'has the argument'],
-    ['a command that is not there', 'jq . ring-keys', 'not found'],
-  ])('is found in any shell: %s', (_, text, fault) => {
-    expect(faultsOf(text).join('\n')).toContain(fault);
+    ['a command that does not exist', 'jq . encryption-keys', 'not found'],
+  ])('is found in any shell: %s', (_, text, problem) => {
+    expect(problemsOf(text).join('\n')).toContain(problem);
   });
 
-  test('is found without any shell, too: a comment, but not what only looks like one', () => {
+  test('is also found without a shell: a comment, but not what only looks like one', () => {
     expect(commentsOf('npm start # here\n  # there\necho "# no" \'# no\' a#b $#')).toHaveLength(2);
   });
 });

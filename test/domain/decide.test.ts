@@ -1,14 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
-import {
-  afterFailedProbe,
-  decide,
-  statusByProgress,
-  type CandidateFacts,
-  type FailureFacts,
-  type Facts,
-} from '../../domain/connection/decide.ts';
+import { afterFailedProbe } from '../../domain/connection/answer.ts';
+import { decide } from '../../domain/connection/decide.ts';
+import { statusByProgress, type CandidateFacts, type FailureFacts, type Facts } from '../../domain/connection/facts.ts';
 import type { Message } from '../../domain/connection/messages.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
 import { z } from 'zod';
@@ -36,7 +31,8 @@ const active: Facts = {
   newestMissing: null,
   oldestUnfinished: null,
   lastSyncFailed: false,
-  owed: null,
+  requestedDays: null,
+  recentDaysRequested: false,
   syncedAtMs: NOW - 60_000,
   failure: null,
   hasFutureDays: false,
@@ -70,7 +66,7 @@ const doubted = (status: Facts['status'], more: Partial<FailureFacts> = {}): Fac
   failure: { code: 'key_invalid', keyId: KEY, atMs: NOW, count: 1, ...UNASKED, ...more },
 });
 const next = (facts: Facts | null, inbox: Message[] = [], running = false, now = NOW): unknown =>
-  decide(facts, inbox, running, now).step;
+  decide(facts, inbox, { syncRunning: running, nowMs: now }).step;
 
 describe('a new connection', () => {
   it('tries its first key, reads the workspaces, backfills, and is active', () => {
@@ -180,7 +176,7 @@ describe('the daily rhythm', () => {
     expect(next({ ...behind, failure: again })).toMatchObject({ plan: { kind: 'daily' } });
     expect(next({ ...behind, failure: again, syncedAtMs: NOW })).toMatchObject({ plan: { kind: 'catch_up' } });
     // Also days that somebody asked for have their turn.
-    const asked: Facts = { ...behind, owed: { from: TODAY, to: TODAY } };
+    const asked: Facts = { ...behind, requestedDays: { from: TODAY, to: TODAY } };
     const kinds = [1, 2, 3, 4].map((count) => next({ ...asked, failure: { ...failure, count } }));
     expect(kinds).toMatchObject(['catch_up', 'manual', 'daily', 'catch_up'].map((kind) => ({ plan: { kind } })));
     const first: Facts = { ...behind, oldestMissing: addDays(TODAY, -30), syncedAtMs: null };
@@ -191,7 +187,7 @@ describe('the daily rhythm', () => {
   it('never starts a sync while one runs', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
-        expect(decide(facts, inbox, true, NOW).step.do).not.toBe('startSync');
+        expect(decide(facts, inbox, { syncRunning: true, nowMs: NOW }).step.do).not.toBe('startSync');
       }),
     );
   });
@@ -265,7 +261,9 @@ describe('after a failure', () => {
     const awaiting = failed('key_invalid', { status: 'awaiting_key' });
     expect(next(awaiting, [message])).toEqual({ do: 'probeKey' });
     const taken: Facts = { ...awaiting, failure: null };
-    expect(decide(taken, [message], false, NOW)).toEqual({ step: { do: 'setStatus', to: 'active' } });
+    expect(decide(taken, [message], { syncRunning: false, nowMs: NOW })).toEqual({
+      step: { do: 'setStatus', to: 'active' },
+    });
     expect(next({ ...taken, status: 'active' }, [message])).toMatchObject({ plan: { kind: 'manual' } });
   });
 
@@ -304,12 +302,18 @@ describe('after a failure', () => {
 describe('days asked for before the connection is made', () => {
   const message: Message = { type: 'syncNow', from: TODAY, to: TODAY };
   it('are read once it is, and hold up nothing', () => {
-    expect(decide(fresh, [message], false, NOW)).toEqual({ step: { do: 'tryKey', keyId: KEY } });
+    expect(decide(fresh, [message], { syncRunning: false, nowMs: NOW })).toEqual({
+      step: { do: 'tryKey', keyId: KEY },
+    });
     const accepted: Facts = { ...active, status: 'discovering', discovered: false };
-    expect(decide(accepted, [message], false, NOW)).toEqual({ step: { do: 'discoverWorkspaces' } });
+    expect(decide(accepted, [message], { syncRunning: false, nowMs: NOW })).toEqual({
+      step: { do: 'discoverWorkspaces' },
+    });
     const failedOnce = failed('upstream_unavailable', { status: 'degraded', discovered: false });
     expect(next(failedOnce, [message])).toMatchObject({ do: 'wait' });
-    expect(decide({ ...accepted, discovered: true, status: 'backfilling' }, [message], false, NOW)).toMatchObject({
+    expect(
+      decide({ ...accepted, discovered: true, status: 'backfilling' }, [message], { syncRunning: false, nowMs: NOW }),
+    ).toMatchObject({
       step: { plan: { kind: 'manual', from: TODAY } },
       answers: message,
     });
@@ -330,7 +334,7 @@ describe('a message', () => {
     const message: Message = { type: 'rotateKey', keyId: OTHER_KEY };
     for (const status of ['active', 'degraded', 'awaiting_key', 'paused', 'backfilling'] as const) {
       const facts = { ...active, status, candidates: [{ ...candidate, requested: false }] };
-      expect(decide(facts, [message], true, NOW)).toEqual({
+      expect(decide(facts, [message], { syncRunning: true, nowMs: NOW })).toEqual({
         step: { do: 'tryKey', keyId: OTHER_KEY },
         answers: message,
       });
@@ -340,14 +344,17 @@ describe('a message', () => {
   it('rotateKey to a key that does not wait changes nothing and leaves an event of what became of that key', () => {
     for (const keyId of [KEY, OTHER_KEY]) {
       const message: Message = { type: 'rotateKey', keyId };
-      expect(decide(active, [message], true, NOW)).toEqual({ step: { do: 'noteRotation', keyId }, answers: message });
+      expect(decide(active, [message], { syncRunning: true, nowMs: NOW })).toEqual({
+        step: { do: 'recordRotation', keyId },
+        answers: message,
+      });
     }
   });
 
   it('disconnect stops a running sync first', () => {
     const message: Message = { type: 'disconnect', purge: true };
-    expect(decide(active, [message], true, NOW)).toEqual({ step: { do: 'cancelSync' } });
-    expect(decide(active, [message], false, NOW)).toEqual({
+    expect(decide(active, [message], { syncRunning: true, nowMs: NOW })).toEqual({ step: { do: 'cancelSync' } });
+    expect(decide(active, [message], { syncRunning: false, nowMs: NOW })).toEqual({
       step: { do: 'disconnect', purge: true },
       answers: message,
     });
@@ -356,7 +363,7 @@ describe('a message', () => {
   it('syncNow waits for a running sync without holding up a rotation behind it', () => {
     const rotate: Message = { type: 'rotateKey', keyId: OTHER_KEY };
     const facts = { ...active, candidates: [candidate] };
-    expect(decide(facts, [{ type: 'syncNow' }, rotate], true, NOW).answers).toBe(rotate);
+    expect(decide(facts, [{ type: 'syncNow' }, rotate], { syncRunning: true, nowMs: NOW }).answers).toBe(rotate);
     expect(next(active, [{ type: 'syncNow' }], true)).toMatchObject({ do: 'wait' });
     expect(next(active, [{ type: 'syncNow' }])).toMatchObject({ plan: { kind: 'manual', everyDay: false } });
   });
@@ -371,20 +378,23 @@ describe('a message', () => {
       [addDays(BEGAN, -1), TODAY],
       [BEGAN, addDays(TODAY, 1)],
     ] as const) {
-      expect(next(active, [{ type: 'syncNow', from: a, to: b }])).toMatchObject({ do: 'note' });
+      expect(next(active, [{ type: 'syncNow', from: a, to: b }])).toMatchObject({ do: 'addEvent' });
     }
   });
 
   it('syncNow waits while the connection is paused, and is answered once it is resumed', () => {
     const inbox: Message[] = [{ type: 'syncNow', from: TODAY, to: TODAY }, { type: 'resume' }];
-    expect(decide({ ...active, status: 'paused' }, inbox, false, NOW).answers).toBe(inbox[1]);
+    expect(decide({ ...active, status: 'paused' }, inbox, { syncRunning: false, nowMs: NOW }).answers).toBe(inbox[1]);
     expect(next({ ...active, status: 'paused' }, inbox.slice(0, 1))).toEqual({ do: 'wait', untilMs: null });
     expect(next(active, inbox.slice(0, 1))).toMatchObject({ plan: { kind: 'manual', everyDay: true } });
   });
 
   it('about days is owed until a sync has read them', () => {
-    const owed = { from: addDays(TODAY, -20), to: addDays(TODAY, -19) };
-    expect(next({ ...active, owed })).toEqual({ do: 'startSync', plan: { ...owed, kind: 'manual', everyDay: true } });
+    const requestedDays = { from: addDays(TODAY, -20), to: addDays(TODAY, -19) };
+    expect(next({ ...active, requestedDays })).toEqual({
+      do: 'startSync',
+      plan: { ...requestedDays, kind: 'manual', everyDay: true },
+    });
     expect(next({ ...active, lastSyncFailed: true })).toMatchObject({ plan: { kind: 'daily' } });
   });
 
@@ -394,7 +404,7 @@ describe('a message', () => {
     expect(next(paused)).toEqual({ do: 'wait', untilMs: null });
     expect(next(paused, [{ type: 'resume' }])).toEqual({ do: 'setStatus', to: 'active' });
     expect(next({ ...paused, oldestMissing: BEGAN }, [{ type: 'resume' }])).toMatchObject({ to: 'backfilling' });
-    expect(next(active, [{ type: 'resume' }])).toMatchObject({ do: 'note' });
+    expect(next(active, [{ type: 'resume' }])).toMatchObject({ do: 'addEvent' });
     for (const [code, to] of [
       ['upstream_unavailable', 'degraded'],
       ['key_invalid', 'awaiting_key'],
@@ -411,7 +421,10 @@ describe('a message', () => {
   it('to an ended connection can only ask for its data to be deleted', () => {
     const purge: Message = { type: 'disconnect', purge: true };
     const ended: Facts = { ...active, status: 'disconnected' };
-    expect(decide(ended, [purge], false, NOW)).toEqual({ step: { do: 'disconnect', purge: true }, answers: purge });
+    expect(decide(ended, [purge], { syncRunning: false, nowMs: NOW })).toEqual({
+      step: { do: 'disconnect', purge: true },
+      answers: purge,
+    });
     expect(next(ended, [{ type: 'disconnect', purge: false }])).toEqual({ do: 'end' });
     for (const status of ['refused', 'disconnected'] as const) {
       expect(next({ ...active, status }, [{ type: 'syncNow' }])).toEqual({ do: 'end' });
@@ -423,7 +436,7 @@ describe('a message', () => {
 const anyDay = fc.integer({ min: -200, max: 0 }).map((offset): Day => addDays(TODAY, offset));
 const anyInstant = fc.option(fc.integer({ min: NOW - 10 * 86_400_000, max: NOW }), { nil: null });
 const anyFacts: fc.Arbitrary<Facts> = fc.record({
-  owesRecent: fc.boolean(),
+  recentDaysRequested: fc.boolean(),
   connectionId: fc.constant(ID),
   status: fc.constantFrom(...STATUSES),
   syncHourUtc: fc.integer({ min: 0, max: 23 }),
@@ -440,7 +453,7 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
   newestMissing: fc.option(anyDay, { nil: null }),
   oldestUnfinished: fc.option(anyDay, { nil: null }),
   lastSyncFailed: fc.boolean(),
-  owed: fc.option(fc.record({ from: anyDay, to: anyDay }), { nil: null }),
+  requestedDays: fc.option(fc.record({ from: anyDay, to: anyDay }), { nil: null }),
   syncedAtMs: anyInstant,
   failure: fc.option(
     fc.record({
@@ -470,7 +483,7 @@ describe('whatever Postgres says and whoever writes', () => {
   it('every status it sets is a legal one', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), fc.boolean(), (facts, inbox, running) => {
-        const { step } = decide(facts, inbox, running, NOW);
+        const { step } = decide(facts, inbox, { syncRunning: running, nowMs: NOW });
         if (step.do === 'setStatus')
           expect([facts.status, step.to, mayFollow(facts.status, step.to)]).toEqual([facts.status, step.to, true]);
       }),
@@ -481,7 +494,7 @@ describe('whatever Postgres says and whoever writes', () => {
   it('it waits only for the future, and with messages only for a running sync, a resume, or the first look at workspaces', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), fc.boolean(), (facts, inbox, running) => {
-        const { step } = decide(facts, inbox, running, NOW);
+        const { step } = decide(facts, inbox, { syncRunning: running, nowMs: NOW });
         if (step.do !== 'wait') return;
         if (step.untilMs !== null) expect(step.untilMs).toBeGreaterThan(NOW);
         const mayWait = running || facts.status === 'paused';
@@ -514,7 +527,7 @@ describe('whatever Postgres says and whoever writes', () => {
   it('no wait is longer than a day and an hour', () => {
     fc.assert(
       fc.property(anyFacts, (facts) => {
-        const { step } = decide(facts, [], false, NOW);
+        const { step } = decide(facts, [], { syncRunning: false, nowMs: NOW });
         if (step.do === 'wait' && step.untilMs !== null) expect(step.untilMs - NOW).toBeLessThanOrEqual(25 * 3_600_000);
       }),
       { numRuns: 2000 },
@@ -524,25 +537,34 @@ describe('whatever Postgres says and whoever writes', () => {
   it('it never reads the same again right after a sync that succeeded, unless somebody asks', () => {
     fc.assert(
       fc.property(anyFacts, (facts) => {
-        const { step } = decide(facts, [], false, NOW);
+        const { step } = decide(facts, [], { syncRunning: false, nowMs: NOW });
         if (step.do !== 'startSync') return;
-        expect(decide(facts, [], false, NOW, step.plan).step).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
+        expect(decide(facts, [], { syncRunning: false, nowMs: NOW, justSynced: step.plan }).step).toEqual({
+          do: 'wait',
+          untilMs: NOW + 60_000,
+        });
         const other = { ...step.plan, everyDay: !step.plan.everyDay };
-        expect(decide(facts, [], false, NOW, other).step).toEqual(step);
+        expect(decide(facts, [], { syncRunning: false, nowMs: NOW, justSynced: other }).step).toEqual(step);
       }),
       { numRuns: 2000 },
     );
     const plan = { kind: 'manual', from: TODAY, to: TODAY, everyDay: true } as const;
     const asked: Message = { type: 'syncNow', from: TODAY, to: TODAY };
-    expect(decide(active, [asked], false, NOW, plan).step).toEqual({ do: 'startSync', plan });
+    expect(decide(active, [asked], { syncRunning: false, nowMs: NOW, justSynced: plan }).step).toEqual({
+      do: 'startSync',
+      plan,
+    });
   });
 
   it('a status that Postgres just did not take is not set again at once', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 2 }), (facts, inbox) => {
-        const { step, answers } = decide(facts, inbox, false, NOW);
+        const { step, answers } = decide(facts, inbox, { syncRunning: false, nowMs: NOW });
         if (step.do !== 'setStatus' || answers !== undefined) return;
-        expect(decide(facts, inbox, false, NOW, null, step.to).step).toEqual({ do: 'wait', untilMs: NOW + 60_000 });
+        expect(decide(facts, inbox, { syncRunning: false, nowMs: NOW, unreachable: step.to }).step).toEqual({
+          do: 'wait',
+          untilMs: NOW + 60_000,
+        });
       }),
       { numRuns: 2000 },
     );
@@ -552,7 +574,9 @@ describe('whatever Postgres says and whoever writes', () => {
     fc.assert(
       fc.property(anyFacts, fc.array(anyMessage, { maxLength: 3 }), (facts, inbox) => {
         const purge = inbox.some((message) => message.type === 'disconnect' && message.purge);
-        expect(decide(facts, inbox, false, NOW).step.do === 'end').toBe(!isLive(facts.status) && !purge);
+        expect(decide(facts, inbox, { syncRunning: false, nowMs: NOW }).step.do === 'end').toBe(
+          !isLive(facts.status) && !purge,
+        );
       }),
       { numRuns: 2000 },
     );
@@ -571,18 +595,28 @@ describe('whatever Postgres says and whoever writes', () => {
 });
 
 describe('what somebody asked for', () => {
-  const owed: Facts = { ...failed('upstream_unavailable'), status: 'degraded', lastSyncFailed: true, owesRecent: true };
+  const requested: Facts = {
+    ...failed('upstream_unavailable'),
+    status: 'degraded',
+    lastSyncFailed: true,
+    recentDaysRequested: true,
+  };
   const recent = { from: BEGAN, to: TODAY, everyDay: false };
 
   it('and failed is asked for still when it is tried again, also where the daily sync is due by then', () => {
     const later = NOW + 60_000;
-    expect(next(owed, [], false, later)).toEqual({ do: 'startSync', plan: { kind: 'manual', ...recent } });
-    expect(next({ ...owed, syncedAtMs: null }, [], false, later)).toMatchObject({ plan: { kind: 'manual' } });
-    expect(next({ ...owed, owesRecent: false }, [], false, later)).toMatchObject({ plan: { kind: 'daily' } });
+    expect(next(requested, [], false, later)).toEqual({ do: 'startSync', plan: { kind: 'manual', ...recent } });
+    expect(next({ ...requested, syncedAtMs: null }, [], false, later)).toMatchObject({ plan: { kind: 'manual' } });
+    expect(next({ ...requested, recentDaysRequested: false }, [], false, later)).toMatchObject({
+      plan: { kind: 'daily' },
+    });
   });
 
   it('is read still after another sync made its failure good', () => {
-    expect(next({ ...active, owesRecent: true })).toEqual({ do: 'startSync', plan: { kind: 'manual', ...recent } });
+    expect(next({ ...active, recentDaysRequested: true })).toEqual({
+      do: 'startSync',
+      plan: { kind: 'manual', ...recent },
+    });
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { canonicalDimensions, type Dimensions, type Json } from '../../domain/lines.ts';
 import { toDecimal } from '../../domain/money.ts';
-import { daysToRead, judge, type StoredDay } from '../../domain/reading.ts';
+import { daysToRead, isSameTotal, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
 
 const TODAY: Day = '2026-11-20';
@@ -56,9 +56,12 @@ describe('what to read', () => {
   });
 
   it('tells a day that moves from one whose lines are wrong', () => {
-    expect(judge({ [TODAY]: toDecimal('2.0') }, { [TODAY]: toDecimal('2') }, TODAY)).toBe('disagrees');
-    expect(judge({ [TODAY]: toDecimal('2') }, { [TODAY]: toDecimal('3') }, TODAY)).toBe('moving');
-    expect(judge({}, { [TODAY]: toDecimal('0.00') }, TODAY)).toBe('disagrees');
+    const total = (text: string): Totals => ({ [TODAY]: toDecimal(text) });
+    expect(isSameTotal(total('2.0'), total('2'), TODAY)).toBe(true);
+    expect(isSameTotal({}, total('0.00'), TODAY)).toBe(true);
+    expect(isSameTotal(total('2'), total('3'), TODAY)).toBe(false);
+    expect(isSameTotal(total('2'), {}, TODAY)).toBe(false);
+    expect(isSameTotal({ [TODAY]: null }, { [TODAY]: null }, TODAY)).toBe(false);
   });
 });
 

@@ -179,7 +179,7 @@ describe('a Temporal that loses everything while a worker lives', () => {
   async function askForSync({ id }: Connected): Promise<number> {
     const taskQueue = place.env['METERLINE_TASK_QUEUE'] ?? '';
     const env = { TEMPORAL_ADDRESS: temporal.address };
-    const opened = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
+    const opened = openTemporal({ temporal: loadTemporalSettings(env), taskQueue });
     const settings = { apiToken: TOKEN, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: null };
     const { db, ring } = place;
     const api = createApp({ db, ring, temporal: opened, log: pino({ level: 'silent' }), config: settings, waitMs: 0 });

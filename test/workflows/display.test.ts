@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { connectionDocument } from '../../api/connections/documents.ts';
-import type { connection } from '../../api/http/schemas.ts';
+import type { connection } from '../../api/connections/schemas.ts';
 import { loadConnectionView } from '../../db/connections/views.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
@@ -92,7 +92,7 @@ describe('a sync that waits', () => {
       const text = await detailsOf(id);
       return text.includes('waits:') ? text : null;
     });
-    expect(details).toContain(`\`rate_limited\`. Attempt 1 of 3 met this; the next one begins at ${next} UTC.`);
+    expect(details).toContain(`\`rate_limited\`. Attempt 1 of 3 failed; the next one begins at ${next} UTC.`);
     const n = last_sync?.n ?? 0;
     await until('the timer', async () =>
       (await timersOf(id)).includes(`active: sync ${n} met rate_limited (attempt 1) and goes on at ${next} UTC`),
