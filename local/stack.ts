@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { EMBEDDED_FILES } from '../config/embedded.ts';
 import { openDatabase, row } from '../db/core/database.ts';
-import { mintToken } from '../db/tokens/tokens.ts';
+import { mintToken } from '../db/tokens/secret.ts';
 import { sql } from 'drizzle-orm';
 import type { Console } from './console.ts';
 import { capLogs, logFileOf } from './logs.ts';

@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { listDeploymentEvents } from '../../db/deployment/events.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { deploymentEventsQuery, nothing } from '../http/inputs.ts';
-import { eventList } from '../http/schemas.ts';
+import { nothing } from '../http/schemas.ts';
+import { deploymentEventList, deploymentEventsQuery } from './schemas.ts';
 
 const eventId = z.int();
 
 const list = endpoint({
   method: 'get',
   path: '/v1/events',
-  tag: 'Tokens',
+  tag: 'Events',
   operation: 'listDeploymentEvents',
   summary: 'Lists what happened to the deployment, newest first: who created and revoked which token',
   description: 'What concerns one connection is among the events of that connection.',
   query: deploymentEventsQuery,
   body: nothing,
-  out: eventList,
+  out: deploymentEventList,
   statuses: { 200: 'A page of events.' },
   refusals: ['conflict'],
   handle: async ({ query: { type, limit, after } }, deps) => {

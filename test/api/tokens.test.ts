@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isWholeToken } from '../../db/tokens/tokens.ts';
+import { isWholeToken } from '../../db/tokens/secret.ts';
 import { CANARY, ADMIN_TOKEN, seedConnection, startApi, type Answer, type Api } from './support.ts';
 
 let api: Api;

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findToken, hashToken, isWholeToken } from '../../db/tokens/tokens.ts';
+import { hashToken, isWholeToken } from '../../db/tokens/secret.ts';
+import { findToken } from '../../db/tokens/tokens.ts';
 import { prepare } from '../processes/support.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { command, type Outcome } from './support.ts';

@@ -3,15 +3,8 @@ import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../db/core/database.ts';
 import { tokens } from '../../db/core/schema.ts';
-import {
-  createToken,
-  findToken,
-  hashToken,
-  listTokens,
-  revokeToken,
-  type TokenInfo,
-  type TokenMaker,
-} from '../../db/tokens/tokens.ts';
+import { hashToken } from '../../db/tokens/secret.ts';
+import { createToken, findToken, listTokens, revokeToken, type TokenInfo, type TokenMaker } from '../../db/tokens/tokens.ts';
 import { COMMAND, problemWithTokenName } from '../../domain/tokens.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';

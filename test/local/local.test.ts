@@ -16,7 +16,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { capLog, capLogs } from '../../local/logs.ts';
 import { anyFreePort, isFree, nextFreePort } from '../../local/ports.ts';
 import { eventually } from '../../local/processes.ts';
-import { isWholeToken, mintToken } from '../../db/tokens/tokens.ts';
+import { isWholeToken, mintToken } from '../../db/tokens/secret.ts';
 import { keptSecret } from '../../local/secrets.ts';
 import { findTemporalCli, startTemporal } from '../../local/temporal.ts';
 import { temporaryFolder } from './fakes.ts';
