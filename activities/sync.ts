@@ -1,11 +1,6 @@
 import * as ledger from '../db/ledger/ledger.ts';
 import * as syncs from '../db/ledger/syncs.ts';
-import { addDays, daysIn, laterOf, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
-import type { Report } from '../domain/lines.ts';
-import type { Decimal } from '../domain/money.ts';
-import { daysToRead, totalOf, type Totals } from '../domain/reading.ts';
-import type { SyncPlan } from '../domain/connection/decide.ts';
 import { toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { Failure } from '../domain/failures.ts';
 import { daysToRead, type Totals, type WindowTotals } from '../domain/reading.ts';

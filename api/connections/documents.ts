@@ -1,12 +1,6 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView } from '../../db/connections/views.ts';
-import type { ListedKey } from '../../db/keys/key-list.ts';
-import type { SyncView } from '../../db/ledger/history.ts';
-import { lengthOf } from '../../domain/days.ts';
-import { FAILURES, isKeyFailure, type Failure } from '../../domain/failures.ts';
-import { CANDIDATE_LIFETIME_MS } from '../../domain/keys.ts';
 import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/key-failure.ts';
-import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/decide.ts';
 import { nextDueMs, nextTryMs, retryAtMs } from '../../domain/connection/schedule.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { lengthOf } from '../../domain/days.ts';

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { createConnection, renameConnection } from '../../db/connections/connections.ts';
+import { addEvent } from '../../db/connections/events.ts';
 import { loadConnectionState } from '../../db/connections/live.ts';
 import { listConnectionViews, type Verdict } from '../../db/connections/views.ts';
-import { createConnection, renameConnection } from '../../db/connections/connections.ts';
-import { createConnection, isPurged, renameConnection } from '../../db/connections/connections.ts';
-import { addEvent } from '../../db/connections/events.ts';
-import { listConnectionViews, loadConnectionState, type Verdict } from '../../db/connections/views.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { addDays } from '../../domain/days.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
