@@ -38,7 +38,7 @@ it('a token is made, shown once and alone on standard output, listed without it,
 it('a name that is taken, and an id that is unknown, are told in a sentence, with status 1', async () => {
   expect((await tokens('create', '--name', 'ci', '--role', 'admin')).status).toBe(0);
   const again = await tokens('create', '--name', 'ci', '--role', 'admin');
-  expect(again).toEqual({ status: 1, out: '', err: 'There is a token of this name already, which is not revoked.\n' });
+  expect(again).toEqual({ status: 1, out: '', err: 'Another token has this name and is not revoked.\n' });
   const unknown = await tokens('revoke', '00000000-0000-4000-8000-000000000000');
   expect(unknown).toEqual({ status: 1, out: '', err: 'There is no token with this id.\n' });
 });
