@@ -9,6 +9,9 @@ export type SyncKind = (typeof SYNC_KINDS)[number];
 /** Whether a stored day may still change (`provisional`) or is expected to stay (`final`). A day without a row is missing. */
 export type DayState = 'provisional' | 'final';
 
+/** How often a question to Anthropic is asked before its activity gives up. The last try goes around what is unreadable. */
+export const MAX_TRIES = 3;
+
 /** The part of a stored day that decides whether it is read again. */
 export interface StoredDay {
   readonly day: Day;
