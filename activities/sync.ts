@@ -1,7 +1,7 @@
 import { storedDays } from '../db/ledger/read-attempts.ts';
 import { flagDays, reconcileDays } from '../db/ledger/reconcile.ts';
 import * as syncs from '../db/ledger/syncs.ts';
-import type { SyncPlan } from '../domain/connection/decide.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { Failure } from '../domain/failures.ts';
 import { daysToRead, type Totals, type WindowTotals } from '../domain/reading.ts';

@@ -12,7 +12,7 @@ import type { AttemptFailure, UnreadableDay } from '../activities/failures.ts';
 import type { ReportOfSync } from '../activities/reading.ts';
 import type { Survey, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
-import type { SyncPlan } from '../domain/connection/decide.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { isOfContent } from '../domain/failures.ts';
 import { REPORTS } from '../domain/lines.ts';
 import { isSameTotal, type Totals, type WindowTotals } from '../domain/reading.ts';

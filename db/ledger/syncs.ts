@@ -1,14 +1,14 @@
 import { and, eq, lt, ne, sql, type AnyColumn, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
-import type { SyncPlan } from '../../domain/connection/decide.ts';
-import { dayOf, type Day } from '../../domain/days.ts';
+import type { SyncPlan } from '../../domain/connection/sync-plan.ts';
+import { dayOf } from '../../domain/days.ts';
 import { FAILURES, type Failure } from '../../domain/failures.ts';
 import type { Waiting } from '../../domain/connection/waiting.ts';
-import { recordFailure } from '../connections/connections.ts';
+import { NO_FAILURE, recordFailure } from '../connections/failure.ts';
 import { preparedRows, row, type Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
 import { destroySuperseded } from '../keys/ends.ts';
-import { ConnectionGoneError, NO_FAILURE, lockLive, moveOn, shareLive, sharingLive } from '../connections/live.ts';
+import { ConnectionGoneError, lockLive, shareLive, sharingLive } from '../connections/live.ts';
 import { connections, syncs } from '../core/schema.ts';
 
 /** A run of a sync. A sync that somebody resets in the Temporal UI has several. */
@@ -182,20 +182,8 @@ export async function succeedSync(
       .set({ ...NO_FAILURE, ...(coversToday ? { syncedAt } : {}) })
       .where(eq(connections.id, run.connectionId));
     await destroySuperseded(tx, run.connectionId, run.n);
-    await moveOn(tx, run.connectionId, 'backfilling', 'active', backfillIsDone(run.connectionId, dayOf(startedAtMs)));
     return result;
   });
-}
-
-/** That workspaces were read, and both reports have every day of the backfill, up to today. */
-function backfillIsDone(connectionId: string, today: Day): SQL {
-  return sql`
-    ${connections.discoveredAt} is not null and (
-      select count(*) from days d
-      where d.connection_id = ${connectionId}
-        and d.day between ${connections.began} and least(${connections.backfillTo}, ${today}::date)
-    ) = 2 * (least(${connections.backfillTo}, ${today}::date) - ${connections.began} + 1)
-  `;
 }
 
 /**

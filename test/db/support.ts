@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { createConnection } from '../../db/connections/connections.ts';
+import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { acceptKey } from '../../db/keys/keys.ts';
@@ -42,6 +43,7 @@ export async function connect(
   });
   if (organization !== undefined) {
     await acceptKey(db, { connectionId: id, keyId }, { id: organization, name: `The ${organization}` });
+    await setStatus(db, id, 'discovering');
   }
   return { id, keyId };
 }

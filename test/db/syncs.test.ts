@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect, loadFacts } from '../../db/connections/connections.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
+import { loadFacts } from '../../db/connections/facts.ts';
 import { acceptKey, addCandidate } from '../../db/keys/keys.ts';
 import {
   addingDays,
@@ -14,7 +15,8 @@ import {
   type SyncRun,
 } from '../../db/ledger/syncs.ts';
 import { addDays } from '../../domain/days.ts';
-import type { Facts, SyncPlan } from '../../domain/connection/decide.ts';
+import type { Facts } from '../../domain/connection/facts.ts';
+import type { SyncPlan } from '../../domain/connection/sync-plan.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf, syncsOf } from '../support/state.ts';
 import { RING, SECRET, TODAY, connect } from './support.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { listRestatements, listStoredDays, type RestatementView } from '../../db/connections/history.ts';
+import { listRestatements, listStoredDays, type RestatementView } from '../../db/ledger/history.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import { addDecimals, toDecimal } from '../../domain/money.ts';
