@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect } from '../../db/connections/connections.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
 import { ConnectionGoneError } from '../../db/connections/live.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { commitDays } from '../../db/ledger/commit.ts';

@@ -5,25 +5,6 @@ import { extendHistory, listLiveConnections, renameConnection } from '../../db/c
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { recordFailure } from '../../db/connections/failure.ts';
 import { setStatus } from '../../db/connections/status.ts';
-import {
-  clearFailure,
-  disconnect,
-  distrustClock,
-  recordAcceptance,
-  recordRejection,
-  extendHistory,
-  listLiveConnections,
-  loadFacts,
-  recordDiscovery,
-  recordProbe,
-  recordFailure,
-  renameConnection,
-  setStatus,
-} from '../../db/connections/connections.ts';
-import { refuseKey } from '../../db/keys/ends.ts';
-import { deferKey, addCandidate } from '../../db/keys/keys.ts';
-import { storedDays } from '../../db/ledger/read-attempts.ts';
-import { reconcileDays } from '../../db/ledger/reconcile.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
 import { STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';

@@ -14,7 +14,8 @@ import {
 } from '../../db/connections/failure.ts';
 import { recordDiscovery } from '../../db/connections/workspaces.ts';
 import { addCandidate, deferKey } from '../../db/keys/keys.ts';
-import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
+import { storedDays } from '../../db/ledger/read-attempts.ts';
+import { reconcileDays } from '../../db/ledger/reconcile.ts';
 import { addDays, daysIn, startOfDayMs } from '../../domain/days.ts';
 import { REPORTS } from '../../domain/lines.ts';
 import { daysToRead } from '../../domain/reading.ts';

@@ -1,8 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CONNECTING, definitions, firstQuestions } from '../../local/terminal/guide.ts';
-import { DOCUMENTS, blocksOf, read, shellBlocksOf } from './markdown.ts';
-import { CONNECTING, definitions, firstQuestions } from '../../local/guide.ts';
 import { DOCUMENTS, blocksOf, read, shellBlocksOf } from '../support/documents.ts';
 import { TOKEN, TYPED, makeClone, paste, removeClones, type Clone, type Pasted, type Shell } from './paste.ts';
 
