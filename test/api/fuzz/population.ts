@@ -3,6 +3,7 @@ import { addCandidate } from '../../../db/keys/keys.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
 import { restatements, syncs } from '../../../db/core/schema.ts';
 import { addDays } from '../../../domain/days.ts';
+import { toDecimal } from '../../../domain/money.ts';
 import {
   CANARY,
   NOW,
@@ -66,7 +67,15 @@ async function seedHistory(api: Api, connectionId: string): Promise<void> {
     const lines = { linesAdded: 1, linesRemoved: 0, linesChanged: 2 };
     await api.db
       .insert(restatements)
-      .values({ connectionId, report: 'cost', day, before: '1.5', after: '2.25', ...lines, sync: index });
+      .values({
+        connectionId,
+        report: 'cost',
+        day,
+        before: toDecimal('1.5'),
+        after: toDecimal('2.25'),
+        ...lines,
+        sync: index,
+      });
     const run = { n: index, runId: `run-${index}`, kind: 'daily', state: 'succeeded' } as const;
     await api.db
       .insert(syncs)
