@@ -20,7 +20,7 @@ const create = endpoint({
   body: newToken,
   out: madeToken,
   statuses: { 201: 'The token. It is shown this once.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ body, actor, actorId }, deps) => {
     const { name, role, expires_at: expiresAt } = body;
     const maker = { id: actorId, name: actor };
@@ -56,7 +56,7 @@ const list = endpoint({
   body: nothing,
   out: tokenList,
   statuses: { 200: 'A page of tokens. The one that `METERLINE_API_TOKEN` sets is not among them.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ query: { limit, after } }, deps) => {
     const found = await listTokens(deps.db, {
       after: after === undefined ? null : decodeCursor(after, z.guid()),
@@ -78,7 +78,7 @@ const revoke = endpoint({
   body: nothing,
   out: token,
   statuses: { 200: 'It is revoked, from the next request on.' },
-  refusals: [],
+  problems: [],
   handle: async ({ id, actor }, deps) => {
     const revoked = await revokeToken(deps.db, storedId(id), actor);
     if (revoked === null) throw new Problem('not_found');
