@@ -10,7 +10,7 @@ import { NamespaceNotFoundError } from '@temporalio/common';
 import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/connection/messages.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
 
 /** The only calls of the API to Temporal. */
 export interface Temporal {
@@ -61,17 +61,12 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
       throw unavailable(error) ?? error;
     }
   };
-  const start = (connectionId: string) => ({
-    workflowId: connectionWorkflowId(connectionId),
-    taskQueue: settings.taskQueue,
-    args: [{ connectionId }],
-  });
   return {
     namespace,
     startConnection: (connectionId, summary) =>
       within(CALL_DEADLINE_MS, () =>
         client.workflow.start(CONNECTION_WORKFLOW, {
-          ...start(connectionId),
+          ...connectionStart(settings.taskQueue, connectionId),
           workflowIdConflictPolicy: 'USE_EXISTING',
           staticSummary: summary,
         }),
@@ -79,14 +74,18 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
     signalConnection: (connectionId, signal, input = {}) =>
       within(CALL_DEADLINE_MS, () =>
         client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
-          ...start(connectionId),
+          ...connectionStart(settings.taskQueue, connectionId),
           signal,
           signalArgs: [input],
         }),
       ),
     wakeConnection: (connectionId) =>
       within(CALL_DEADLINE_MS, () =>
-        client.workflow.signalWithStart(CONNECTION_WORKFLOW, { ...start(connectionId), signal: wake, signalArgs: [] }),
+        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
+          ...connectionStart(settings.taskQueue, connectionId),
+          signal: wake,
+          signalArgs: [],
+        }),
       ),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
     close: () => connection.close(),

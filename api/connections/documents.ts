@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView } from '../../db/connections/views.ts';
-import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/decide.ts';
+import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/key-failure.ts';
 import { nextDueMs, nextTryMs, retryAtMs } from '../../domain/connection/schedule.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { lengthOf } from '../../domain/days.ts';
@@ -34,7 +34,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
     backfill: {
       from: began,
       to: backfillTo,
-      days_done: coverage.backfillDaysDone,
+      days_done: coverage.backfillDays,
       days_total: lengthOf({ from: began, to: backfillTo }),
     },
     covered_from: coverage.from,

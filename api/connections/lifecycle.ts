@@ -1,6 +1,6 @@
 import { extendHistory } from '../../db/connections/connections.ts';
 import { addEvent } from '../../db/connections/events.ts';
-import { loadConnectionState } from '../../db/connections/views.ts';
+import { loadConnectionState } from '../../db/connections/live.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { MAX_HISTORY_DAYS, addDays, type Day, type DayRange } from '../../domain/days.ts';
 import { endpoint, type Deps, type WaitFor } from '../http/endpoint.ts';

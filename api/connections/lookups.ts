@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { loadConnectionView, loadConnectionState, type ConnectionState } from '../../db/connections/views.ts';
-import { dayOf, type Day } from '../../domain/days.ts';
+import { loadConnectionState, type ConnectionState } from '../../db/connections/live.ts';
+import { loadConnectionView } from '../../db/connections/views.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
+import { dayOf, type Day } from '../../domain/days.ts';
 import type { Deps } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
 import { connectionDocument } from './documents.ts';

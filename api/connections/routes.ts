@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { createConnection, isPurged, renameConnection } from '../../db/connections/connections.ts';
+import { createConnection, renameConnection } from '../../db/connections/connections.ts';
 import { addEvent } from '../../db/connections/events.ts';
-import { listConnectionViews, loadConnectionState, type Verdict } from '../../db/connections/views.ts';
+import { loadConnectionState } from '../../db/connections/live.ts';
+import { listConnectionViews, type Verdict } from '../../db/connections/views.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { addDays } from '../../domain/days.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
@@ -137,8 +138,9 @@ const disconnect = endpoint({
     await addEvent(deps.db, id, { type: 'request', actor, message });
     await deps.temporal.signalConnection(id, 'disconnect', { purge: query.purge });
     const done = await waitFor(async () => {
-      const ended = isEnded || (await loadConnectionState(deps.db, id))?.status === 'disconnected';
-      return ended && (!query.purge || (await isPurged(deps.db, id))) ? true : null;
+      const state = await loadConnectionState(deps.db, id);
+      const ended = isEnded || state?.status === 'disconnected';
+      return ended && (!query.purge || state?.isPurged === true) ? true : null;
     });
     return { status: done === true ? 200 : 202, body: await shownConnection(deps, id) };
   },

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { listStoredDays, type DayView } from '../../db/connections/history.ts';
+import { listStoredDays, type DayView } from '../../db/ledger/history.ts';
 import { daysIn, earlierOf, laterOf, lengthOf, type Day } from '../../domain/days.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
 import { endpoint } from '../http/endpoint.ts';

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { listEvents, listRestatements, listWorkspaces } from '../../db/connections/history.ts';
+import { listEvents } from '../../db/connections/events.ts';
+import { listWorkspaces } from '../../db/connections/workspaces.ts';
+import { listRestatements } from '../../db/ledger/history.ts';
 import { findConnection } from '../connections/lookups.ts';
 import { decodeCursor, pageOf, positionText } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';

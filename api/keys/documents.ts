@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import type { ListedKey } from '../../db/connections/history.ts';
 import type { KeyView } from '../../db/connections/views.ts';
+import type { ListedKey } from '../../db/keys/key-list.ts';
 import { nextTryMs } from '../../domain/connection/schedule.ts';
 import { CANDIDATE_LIFETIME_MS } from '../../domain/keys.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { addEvent } from '../../db/connections/events.ts';
-import { listKeys } from '../../db/connections/history.ts';
 import type { Verdict } from '../../db/connections/views.ts';
 import { addCandidateToLive } from '../../db/keys/candidates.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
+import { listKeys } from '../../db/keys/key-list.ts';
 import { findConnection, findLiveConnection, shownConnection, storedId } from '../connections/lookups.ts';
 import { connection } from '../connections/schemas.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';

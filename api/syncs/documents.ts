@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { SyncView } from '../../db/connections/views.ts';
+import type { SyncView } from '../../db/ledger/history.ts';
 import { stillWaiting } from '../../domain/connection/waiting.ts';
 import { syncWorkflowId } from '../../workflows/messages.ts';
 import { failureDocument, iso, isoOrNull, workflowUrl } from '../http/documents.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listSyncs } from '../../db/connections/history.ts';
+import { listSyncs } from '../../db/ledger/history.ts';
 import { findConnection } from '../connections/lookups.ts';
 import { decodeCursor, pageOf, positionText } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';

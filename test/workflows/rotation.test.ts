@@ -138,10 +138,10 @@ async function isHeld(): Promise<void> {
 
 const REPLACED = ['B serves from now on.', 'A, replaced, is destroyed.'];
 const REJECTED = 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.';
-const STILL_REJECTED = 'A was tried again and is still rejected with key_invalid.';
+const STILL_REJECTED = 'Anthropic still rejects A with key_invalid.';
 const CONFIRMED = (name: string): string[] => [
   `The connection is degraded: ${REJECTED}`,
-  `${name} was asked about again and is rejected again with key_invalid, so the rejection counts.`,
+  `Anthropic rejected ${name} with key_invalid again when asked a second time, so the rejection counts.`,
 ];
 const INVALID = 'HTTP 401 authentication_error: invalid x-api-key';
 const UNANSWERED = 'There is no verdict on B yet; it is tried again on its own: ';
