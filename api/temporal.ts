@@ -12,19 +12,19 @@ import type { TemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/connection/messages.ts';
 import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
 
-/** What the API asks of Temporal: to start a connection's workflow, and to signal it. Nothing else. */
+/** The only calls of the API to Temporal. */
 export interface Temporal {
-  /** Starts the workflow of a connection; one that runs already goes on. `summary` is what the Temporal UI shows. */
+  /** Starts the workflow of a connection unless it runs already. `summary` is shown in the Temporal UI. */
   startConnection(connectionId: string, summary: string): Promise<void>;
-  /** Signals the workflow of a connection, starting it where it does not run. */
+  /** Signals the workflow of a connection, and starts it if it does not run. */
   signalConnection(connectionId: string, signal: SignalName, input?: object): Promise<void>;
-  /** Makes the workflow of a connection look at Postgres, starting it where it does not run. */
+  /** Makes the workflow of a connection read its state from Postgres, and starts it if it does not run. */
   wakeConnection(connectionId: string): Promise<void>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }
 
-/** Temporal did not do what it was asked: it is down, slow, or lets this client do nothing. `reason` is for the log. */
+/** Temporal is down or slow, or refuses this client. `reason` is for the log. */
 export class TemporalUnavailableError extends Error {
   override readonly name = 'TemporalUnavailableError';
   constructor(readonly reason: string) {
@@ -32,7 +32,7 @@ export class TemporalUnavailableError extends Error {
   }
 }
 
-/** A client of Temporal that connects when it is first needed, and the namespace that it works in. */
+/** A client of Temporal in one namespace. It connects on its first call. */
 export interface OpenedTemporal extends Temporal {
   readonly namespace: string;
   close(): Promise<void>;
@@ -40,19 +40,16 @@ export interface OpenedTemporal extends Temporal {
 
 const CALL_DEADLINE_MS = 4_000;
 const CHECK_DEADLINE_MS = 2_000;
-/** Over a hiccup, but not for long: somebody waits, and what is stored is acted on later anyhow. About two seconds. */
+/** About two seconds: enough for a hiccup, and short because somebody waits. The worker acts on stored changes anyway. */
 const RETRIES = defaultGrpcRetryOptions({ maxAttempts: 8, factor: 1.2, initialIntervalMs: () => 150 });
 
-/**
- * Opens Temporal as its own environment variables said: address, namespace, TLS, API key. Nothing is sent before the
- * first call, so that the API starts, and serves what is in Postgres, while Temporal is down.
- */
+/** Sends nothing before the first call, so the API starts and serves what is in Postgres while Temporal is down. */
 export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: string }): OpenedTemporal {
   const { connectionOptions, namespace } = settings.temporal;
   const connection = Connection.lazy({
     ...connectionOptions,
-    // By default gRPC takes HTTPS_PROXY and even HTTP_PROXY, in small letters. That is the way out, and no way to Temporal;
-    // the worker's client takes neither.
+    // By default gRPC uses http_proxy and https_proxy. Those lead to the internet and not to Temporal; the worker's client
+    // ignores them too.
     channelArgs: { 'grpc.enable_http_proxy': 0 },
     interceptors: [makeGrpcRetryInterceptor(RETRIES)],
   });

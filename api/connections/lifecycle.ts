@@ -24,7 +24,7 @@ const sync = endpoint({
   body: syncRequest,
   out: connection,
   statuses: { 202: 'The worker will read.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, body, actor }, deps) => {
     const { id, status, began } = await findLiveConnection(deps, givenId);
     if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused; resume it first.' });
@@ -58,7 +58,7 @@ const backfill = endpoint({
   body: backfillRequest,
   out: connection,
   statuses: { 202: 'The worker will read the new days. Nothing changes if the connection begins as early already.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, body, actor }, deps) => {
     const { id } = await findLiveConnection(deps, givenId);
     const from = firstDayOf(body.from, todayOf(deps));
@@ -89,7 +89,7 @@ const pause = endpoint({
   body: nothing,
   out: connection,
   statuses: { 200: 'The connection is paused.', 202: 'The worker will pause it.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, actor, waitFor }, deps) => {
     const { id, status } = await findLiveConnection(deps, givenId);
     if (status === 'paused') throw new Problem('conflict', { detail: 'The connection is paused already.' });
@@ -110,7 +110,7 @@ const resume = endpoint({
   body: nothing,
   out: connection,
   statuses: { 200: 'The connection is resumed.', 202: 'The worker will resume it.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, actor, waitFor }, deps) => {
     const { id, status } = await findLiveConnection(deps, givenId);
     if (status !== 'paused') throw new Problem('conflict', { detail: 'The connection is not paused.' });

@@ -33,7 +33,7 @@ const create = endpoint({
     201: 'Anthropic accepted the key, and the backfill begins.',
     202: 'The connection is stored and there is no verdict on the key yet; Meterline tries it again on its own.',
   },
-  refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'conflict'],
+  problems: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'conflict'],
   handle: async ({ body, actor, waitFor }, deps) => {
     const adminKey = adminKeyOf(body);
     const [id, keyId, today] = [randomUUID(), randomUUID(), todayOf(deps)];
@@ -68,7 +68,7 @@ const list = endpoint({
   body: nothing,
   out: connectionList,
   statuses: { 200: 'A page of connections.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ query }, deps) => {
     const found = await listConnectionViews(
       deps.db,
@@ -96,7 +96,7 @@ const show = endpoint({
   body: nothing,
   out: connection,
   statuses: { 200: 'The connection.' },
-  refusals: [],
+  problems: [],
   handle: async ({ id }, deps) => ({ status: 200, body: await shownConnection(deps, id) }),
 });
 
@@ -110,7 +110,7 @@ const rename = endpoint({
   body: renaming,
   out: connection,
   statuses: { 200: 'The connection.' },
-  refusals: [],
+  problems: [],
   handle: async ({ id, body, actor }, deps) => {
     if (!(await renameConnection(deps.db, storedId(id), body.name, actor))) throw new Problem('not_found');
     return { status: 200, body: await shownConnection(deps, id) };
@@ -129,7 +129,7 @@ const disconnect = endpoint({
   body: nothing,
   out: connection,
   statuses: { 200: 'The connection is disconnected.', 202: 'The worker will disconnect it.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query, actor, waitFor }, deps) => {
     const { id, status } = await findConnection(deps, givenId);
     const isEnded = !isLive(status);

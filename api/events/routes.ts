@@ -18,7 +18,7 @@ const list = endpoint({
   body: nothing,
   out: deploymentEventList,
   statuses: { 200: 'A page of events.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ query: { type, limit, after } }, deps) => {
     const found = await listDeploymentEvents(deps.db, {
       type: type ?? null,

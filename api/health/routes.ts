@@ -15,16 +15,16 @@ const healthz = endpoint({
   path: '/healthz',
   tag,
   operation: 'getHealth',
-  summary: 'Whether this process serves',
+  summary: 'Says whether this process answers',
   query: nothing,
   body: nothing,
   out: health,
-  statuses: { 200: 'It does.' },
-  refusals: [],
+  statuses: { 200: 'This process answers.' },
+  problems: [],
   handle: (_call, { settings }) => {
     const dropped = settings.droppedLogLines();
-    const said = dropped === 0 ? {} : { dropped_log_lines: dropped };
-    return Promise.resolve({ status: 200, body: { status: 'ok' as const, ...said } });
+    const lines = dropped === 0 ? {} : { dropped_log_lines: dropped };
+    return Promise.resolve({ status: 200, body: { status: 'ok' as const, ...lines } });
   },
 });
 
@@ -33,12 +33,12 @@ const readyz = endpoint({
   path: '/readyz',
   tag,
   operation: 'getReadiness',
-  summary: 'Whether Postgres and Temporal serve',
+  summary: 'Says whether Postgres and Temporal are available',
   query: nothing,
   body: nothing,
   out: readiness,
-  statuses: { 200: 'Both do.' },
-  refusals: ['unavailable'],
+  statuses: { 200: 'Both are available.' },
+  problems: ['unavailable'],
   handle: async (_call, { db, temporal }) => {
     const [postgres, temporalState] = await Promise.all([
       within(stateOfPostgres(db), SILENT_POSTGRES),
@@ -55,48 +55,47 @@ const readyz = endpoint({
       postgres === SILENT_POSTGRES && temporalState === SILENT_TEMPORAL
         ? 'Postgres and Temporal do not answer.'
         : [postgres, temporalState]
-            .map(({ said }) => said)
-            .filter((said) => said !== '')
+            .map(({ sentence }) => sentence)
+            .filter((sentence) => sentence !== '')
             .join(' ');
     throw new Problem('unavailable', { detail, extra: states });
   },
 });
 
-/** What a part that this process needs is like, and a sentence where it does not serve. */
-interface State {
+/** The state of Postgres or Temporal, and a sentence if it is not available. */
+interface Availability {
   readonly state: 'ok' | 'unavailable' | 'read_only' | 'not_migrated';
-  readonly said: string;
+  readonly sentence: string;
 }
 
-const OK: State = { state: 'ok', said: '' };
-const SILENT_POSTGRES: State = { state: 'unavailable', said: 'Postgres does not answer.' };
-const SILENT_TEMPORAL: State = { state: 'unavailable', said: 'Temporal does not answer.' };
+const OK: Availability = { state: 'ok', sentence: '' };
+const SILENT_POSTGRES: Availability = { state: 'unavailable', sentence: 'Postgres does not answer.' };
+const SILENT_TEMPORAL: Availability = { state: 'unavailable', sentence: 'Temporal does not answer.' };
 
-async function stateOfPostgres(db: Db): Promise<State> {
+async function stateOfPostgres(db: Db): Promise<Availability> {
   try {
     await checkSchema(db);
     await checkWritable(db);
     return OK;
   } catch (error) {
     const failure = databaseFailure(error);
-    const said = failure === null ? null : await whyUnavailable(failure, db).catch(() => null);
-    if (failure === null || said === null) return SILENT_POSTGRES;
-    if (said === SILENT_POSTGRES.said) return SILENT_POSTGRES;
+    const sentence = failure === null ? null : await whyUnavailable(failure, db).catch(() => null);
+    if (failure === null || sentence === null || sentence === SILENT_POSTGRES.sentence) return SILENT_POSTGRES;
     return {
       state: isOfSchema(failure) ? 'not_migrated' : failure.code === READ_ONLY ? 'read_only' : 'unavailable',
-      said,
+      sentence,
     };
   }
 }
 
-async function within(check: Promise<State>, otherwise: State): Promise<State> {
-  const silence = new AbortController();
+/** The outcome of a check, or `silent` if there is none in time. */
+async function within(check: Promise<Availability>, silent: Availability): Promise<Availability> {
+  const over = new AbortController();
   try {
-    return await Promise.race([check, delay(CHECK_MS, otherwise, { signal: silence.signal })]);
+    return await Promise.race([check, delay(CHECK_MS, silent, { signal: over.signal })]);
   } finally {
-    silence.abort();
+    over.abort();
   }
 }
 
-/** For whatever watches this process. */
 export const healthRoutes = [healthz, readyz];

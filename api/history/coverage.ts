@@ -20,7 +20,7 @@ const coverage = endpoint({
   body: nothing,
   out: coverageList,
   statuses: { 200: 'The days of the range that lie within the connection, and the number of the other days.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query }, deps) => {
     const { id, status, began, endedOn, isPurged } = await findConnection(deps, givenId);
     const today = todayOf(deps);

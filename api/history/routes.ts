@@ -29,7 +29,7 @@ const workspaces = endpoint({
   body: nothing,
   out: workspaceList,
   statuses: { 200: 'A page of workspaces, without the default workspace, which has no id.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query: { limit, after } }, deps) => {
     const { id } = await findConnection(deps, givenId);
     const found = await listWorkspaces(deps.db, id, {
@@ -58,7 +58,7 @@ const events = endpoint({
   body: nothing,
   out: eventList,
   statuses: { 200: 'A page of events.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query: { type, limit, after } }, deps) => {
     const { id } = await findConnection(deps, givenId);
     const found = await listEvents(deps.db, id, {
@@ -81,7 +81,7 @@ const restatements = endpoint({
   body: nothing,
   out: restatementList,
   statuses: { 200: 'A page of restatements.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query: { report, from, to, limit, after } }, deps) => {
     const { id } = await findConnection(deps, givenId);
     if (from !== undefined && to !== undefined && from > to)

@@ -22,40 +22,40 @@ import { tokenRoutes } from '../tokens/routes.ts';
 import { usageRoutes } from '../spend/usage.ts';
 import { Turns } from './turns.ts';
 
-/** What the app is made of. What is optional has a default that serves in production. */
+/** What the app works with. Each optional field has a default for production. */
 export interface AppOptions extends Omit<Deps, 'settings' | 'turns'> {
   readonly config: {
     readonly apiToken: string;
     readonly syncHourUtc: number;
     readonly temporalNamespace: string;
     readonly temporalUiUrl: string | null;
-    /** Which proxies to believe, as {@link Config.trustProxy}; none. */
+    /** Which proxies to trust, as {@link Config.trustProxy}; by default none. */
     readonly trustProxy?: Config['trustProxy'];
   };
-  /** How long a request waits for a verdict or a change of status; 8 seconds. */
+  /** The longest wait of a request for a verdict or a change of status; by default 8 seconds. */
   readonly waitMs?: number;
-  /** How many failed tries to authenticate an address has in a minute; 100. */
+  /** How many failed tries to authenticate an address has in a minute; by default 100. */
   readonly failuresPerMinute?: number;
-  /** How many requests a token may have under way; 100. */
+  /** How many requests a token may have in progress; by default 100. */
   readonly requestsPerToken?: number;
-  /** Where failed tries are counted; in the memory of this process. */
+  /** Counts failed tries; by default in the memory of this process. */
   readonly failures?: Store;
   /** The clock: milliseconds since the epoch. */
   readonly now?: () => number;
-  /** How many lines of the log were dropped; none. */
+  /** How many log lines this process has dropped; by default none. */
   readonly droppedLogLines?: () => number;
-  /** Aborted when the process is asked to end. */
+  /** Aborted when the process is asked to stop. */
   readonly stopping?: AbortSignal;
 }
 
 const MAX_BODY_BYTES = 16 * 1024;
 const WAIT_MS = 8_000;
 const FAILURES_PER_MINUTE = 100;
-/** A request may wait 8 seconds for a verdict, so several at once are usual; a script that connects 50 organizations is fine. */
+/** A request may wait 8 seconds for a verdict, so several at once are normal, as in a script that connects 50 organizations. */
 const REQUESTS_PER_TOKEN = 100;
 const REPORTS_PER_TOKEN = 2;
 
-/** Every route but those of the documentation, which is made of this list. */
+/** Every route that the OpenAPI document describes. */
 export const endpoints: readonly Endpoint[] = [
   ...connectionRoutes,
   ...keyRoutes,
@@ -70,7 +70,7 @@ export const endpoints: readonly Endpoint[] = [
   ...healthRoutes,
 ];
 
-/** Makes the Express app. It listens nowhere; `createHttpServer` gives it a server. */
+/** Makes the Express app. `createHttpServer` makes the server for it. */
 export function createApp(options: AppOptions): Express {
   const { db, log, config } = options;
   const deps: Deps = {
@@ -121,7 +121,7 @@ function methodsByPath(routes: readonly Endpoint[]): Map<string, string[]> {
 
 const securityHeaders: RequestHandler = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-  // Whether it is reached over TLS is known to the proxy that ends it, which sets this header then.
+  // The proxy that terminates TLS sets this header; this process does not know whether there is one.
   strictTransportSecurity: false,
 });
 

@@ -9,7 +9,7 @@ import { addressOf } from './address.ts';
 import { Problem } from './problems.ts';
 import { tokenLookup, type TokenLookup } from './token-lookup.ts';
 
-/** Who makes a request: its token, of which the first one, that of the configuration, has no id. */
+/** The token of a request. The token in `METERLINE_API_TOKEN` has no id. */
 export interface Caller {
   readonly id: string | null;
   readonly name: string;
@@ -21,17 +21,17 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,200}) *$/i;
 
 const callers = new WeakMap<Request, Caller>();
 
-/** Who makes this request; null before it is known. */
+/** The caller of a request; null before it is authenticated. */
 export function callerOf(request: Request): Caller | null {
   return callers.get(request) ?? null;
 }
 
 /**
- * Lets requests with a valid token pass, and of those with a viewer's token only the ones that read. Whatever is wrong
- * with a token, the answer is the same. After `failuresPerMinute` failed tries an address gets a 429 for each further
- * one until the minute is over; a valid token passes all the same, since many people may share an address. Failed tries
- * are counted in `failures`, by default in the memory of this process; where that fails, they are refused as well.
- * A token has `requestsPerToken` requests under way at most.
+ * Lets requests with a valid token pass; with a viewer's token, only requests that read. The answer is the same for
+ * everything that can be wrong with a token. After `failuresPerMinute` failed tries, an address gets a 429 for each
+ * further failed try until the minute is over. A valid token still passes, because many people may share an address.
+ * `failures` counts the failed tries, by default in the memory of this process; while it cannot, failed tries get an
+ * error too. A token has at most `requestsPerToken` requests in progress.
  */
 export function authenticate(options: {
   db: Db;
@@ -43,20 +43,20 @@ export function authenticate(options: {
   const { failuresPerMinute } = options;
   const bootstrapHash = hashToken(options.apiToken);
   const lookUp = tokenLookup(options.db);
-  const placeOf = (request: Request): string => ipKeyGenerator(addressOf(request));
+  const clientOf = (request: Request): string => ipKeyGenerator(addressOf(request));
   const countFailure = rateLimit({
     windowMs: MINUTE_MS,
     limit: failuresPerMinute,
     standardHeaders: false,
     legacyHeaders: false,
-    keyGenerator: placeOf,
+    keyGenerator: clientOf,
     passOnStoreError: false,
     ...(options.failures === undefined ? {} : { store: options.failures }),
     handler: (request, response, next) => {
-      Promise.resolve(countFailure.getKey(placeOf(request))).then((tries) => {
+      Promise.resolve(countFailure.getKey(clientOf(request))).then((tries) => {
         const leftMs = (tries?.resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now();
         response.set('Retry-After', String(Math.max(1, Math.ceil(leftMs / 1000))));
-        const detail = `More than ${failuresPerMinute} requests without a valid token came from this address within a minute.`;
+        const detail = `This address sent more than ${failuresPerMinute} requests without a valid token within a minute.`;
         next(new Problem('too_many_requests', { detail }));
       }, next);
     },
@@ -76,28 +76,28 @@ export function authenticate(options: {
     callers.set(request, caller);
     next();
   };
-  return [identify, limitUnderWay(options.requestsPerToken)];
+  return [identify, limitInProgress(options.requestsPerToken)];
 }
 
-const SOON_S = 1;
+const RETRY_AFTER_S = 1;
 
-/** Refuses a token more than so many requests at once. One is over when its client has the reply, or is gone. */
-function limitUnderWay(limit: number): RequestHandler {
-  const underWay = new Map<string, number>();
+/** Limits the requests of one token at once. A request ends when its client has the reply or is gone. */
+function limitInProgress(limit: number): RequestHandler {
+  const inProgress = new Map<string, number>();
   return (request, response, next) => {
     const token = callerOf(request)?.id ?? BOOTSTRAP;
-    const count = underWay.get(token) ?? 0;
+    const count = inProgress.get(token) ?? 0;
     if (count >= limit) {
-      response.set('Retry-After', String(SOON_S));
-      throw new Problem('too_many_requests', { detail: `This token has ${limit} requests under way already.` });
+      response.set('Retry-After', String(RETRY_AFTER_S));
+      throw new Problem('too_many_requests', { detail: `This token has ${limit} requests in progress already.` });
     }
-    // Its client may have gone while the token was looked up, and nothing says so again.
+    // The client may have gone during the look-up of the token; `close` does not fire again then.
     if (response.closed) return;
-    underWay.set(token, count + 1);
+    inProgress.set(token, count + 1);
     response.once('close', () => {
-      const left = (underWay.get(token) ?? 1) - 1;
-      if (left === 0) underWay.delete(token);
-      else underWay.set(token, left);
+      const left = (inProgress.get(token) ?? 1) - 1;
+      if (left === 0) inProgress.delete(token);
+      else inProgress.set(token, left);
     });
     next();
   };

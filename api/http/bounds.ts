@@ -1,22 +1,22 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** What clients may have under way, so that none that asks and never reads its replies takes all memory. */
+/** Limits on what clients have in progress, so that clients that never read their replies cannot use up all memory. */
 export interface Bounds {
   /**
-   * Requests on one connection of which none is answered yet, 32. They are carried out one after the other; clients send
-   * the next one when they have the answer, but for those that pipeline, a handful at a time.
+   * Unanswered requests on one connection. They run one after the other. Most clients wait for an answer before the next
+   * request; clients that pipeline send a handful.
    */
   readonly requestsPerSocket: number;
-  /** Connections at once, 1,000. Beyond that the one that waits longest gives way to the new one. */
+  /** Open connections. Beyond this number the oldest one makes room for a new one. */
   readonly sockets: number;
-  /** Bytes of replies that clients have not taken yet, 64 MB in all. Beyond that the one that waits longest is cut off. */
+  /** Bytes of replies that clients have not read yet, in total. Beyond this number the oldest reply is cut off. */
   readonly waitingBytes: number;
-  /** How long a reply may take until the client has all of it, in milliseconds: five minutes. */
+  /** The time from the start of a request until its client has the whole reply. */
   readonly replyMs: number;
 }
 
-/** Far above what any sane client meets, and far below what a process has room for. */
+/** Far above what a sane client needs, and far below what the memory of a process allows. */
 export const BOUNDS: Bounds = {
   requestsPerSocket: 32,
   sockets: 1_000,
@@ -24,13 +24,13 @@ export const BOUNDS: Bounds = {
   replyMs: 300_000,
 };
 
-/** The requests of one connection. */
+/** The queue of one connection. */
 interface Lane {
   readonly waiting: [request: IncomingMessage, response: ServerResponse][];
   isBusy: boolean;
 }
 
-/** Keeps the clients of one server within bounds. */
+/** Keeps the clients of one server within its bounds. */
 export class ClientBounds {
   readonly #bounds: Bounds;
   readonly #untaken: UntakenReplies;
@@ -41,21 +41,21 @@ export class ClientBounds {
     this.#untaken = new UntakenReplies(bounds.waitingBytes);
   }
 
-  /** Makes a listener that carries out the requests of each connection in turn. */
+  /** A listener that runs the requests of each connection one after the other. */
   listener(answer: RequestListener): RequestListener {
     return (request, response) => {
       const { socket } = request;
-      // What came in one piece with the request too many is parsed all the same.
+      // Node still parses the rest of a piece after the request that broke the limit.
       if (socket.destroyed) return;
       const lane = this.#lanes.get(socket) ?? { waiting: [], isBusy: false };
       this.#lanes.set(socket, lane);
-      if (!lane.isBusy) this.#carryOut(answer, lane, request, response);
+      if (!lane.isBusy) this.#run(answer, lane, request, response);
       else if (lane.waiting.length + 1 < this.#bounds.requestsPerSocket) lane.waiting.push([request, response]);
       else socket.destroy();
     };
   }
 
-  /** Keeps the number of connections within bounds: an idle one gives way first, and the oldest of those. */
+  /** Closes a connection for each one above the limit: the oldest idle one, or else the oldest. */
   limitSockets(server: Server): void {
     const open = new Set<Socket>();
     server.on('connection', (socket) => {
@@ -70,7 +70,7 @@ export class ClientBounds {
     });
   }
 
-  #carryOut(answer: RequestListener, lane: Lane, request: IncomingMessage, response: ServerResponse): void {
+  #run(answer: RequestListener, lane: Lane, request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     lane.isBusy = true;
     const cutOff = setTimeout(() => socket.destroy(), this.#bounds.replyMs).unref();
@@ -81,13 +81,13 @@ export class ClientBounds {
       clearTimeout(cutOff);
       lane.isBusy = false;
       const next = socket.destroyed ? undefined : lane.waiting.shift();
-      if (next !== undefined) this.#carryOut(answer, lane, ...next);
+      if (next !== undefined) this.#run(answer, lane, ...next);
     });
     answer(request, response);
   }
 }
 
-/** Replies that are made, and of which bytes wait for their client, the longest waiting first. */
+/** The replies whose bytes wait for their clients, oldest first. */
 class UntakenReplies {
   readonly #largestBytes: number;
   readonly #bytes = new Map<Socket, number>();
@@ -98,7 +98,7 @@ class UntakenReplies {
   }
 
   watch(socket: Socket, response: ServerResponse): void {
-    // Most are taken at once by the operating system, which shows only after this turn.
+    // The operating system takes most replies at once, which shows only in the next turn of the event loop.
     setImmediate(() => {
       const bytes = socket.writableLength;
       if (bytes === 0 || response.closed) return;

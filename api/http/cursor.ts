@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { contradiction } from './problems.ts';
 
-/** Where the next page starts, as opaque text. */
+/** The position where the next page starts, as an opaque text. */
 export function encodeCursor(position: unknown): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 
-/** What {@link encodeCursor} was given. Text of any other origin contradicts the list. */
+/** The position in a cursor. Throws `conflict` for any text that is not a cursor of this list. */
 export function decodeCursor<Position extends z.ZodType>(text: string, schema: Position): z.output<Position> {
   const decoded = schema.safeParse(json(text));
   if (!decoded.success) throw contradiction('query.after', 'is not the "next" of an earlier page of this list');
@@ -22,10 +22,10 @@ function json(text: string): unknown {
   }
 }
 
-/** Text that Postgres takes, as part of a position. */
+/** A text in a position, which Postgres must accept: no U+0000. */
 export const positionText = z.string().regex(/^[^\0]*$/);
 
-/** A page of a list, and where the next one starts. `found` holds one row more than `limit` when there is a next one. */
+/** A page of a list and the cursor of the next one. `found` must have one row more than `limit` if there is a next page. */
 export function pageOf<Row>(
   found: readonly Row[],
   limit: number,

@@ -3,7 +3,7 @@ import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import type { Description } from './endpoint.ts';
 import { problem, type ProblemDocument } from './schemas.ts';
 
-/** A sentence in Markdown, where a bare `<` begins HTML and quoted text that has one is code. */
+/** A sentence as Markdown: quoted text with a `<` becomes code, and any other `<` is escaped, since it would begin HTML. */
 export function markdownOf(sentence: string): string {
   return sentence.replaceAll(/"([^"]*<[^"]*)"/g, '`$1`').replaceAll(/<(?![^`]*`)/g, '&lt;');
 }
@@ -14,7 +14,7 @@ const header = (description: string, schema: { type: 'string' | 'integer'; minim
   schema,
 });
 
-/** A refusal that many routes share, under the name that it has in the document. */
+/** A problem response that many routes share. `id` is its name in the document. */
 function shared(
   id: string,
   code: FailureCode,
@@ -22,10 +22,10 @@ function shared(
 ): ZodOpenApiResponseObject {
   const why = more.why === undefined ? line(code) : `\`${code}\`: ${more.why}`;
   const headers = more.headers === undefined ? {} : { headers: more.headers };
-  return { id, ...refusal(why, exampleOf(code, more.status)), ...headers };
+  return { id, ...problemResponse(why, exampleOf(code, more.status)), ...headers };
 }
 
-function refusal(description: string, example: ProblemDocument): ZodOpenApiResponseObject {
+function problemResponse(description: string, example: ProblemDocument): ZodOpenApiResponseObject {
   return { description, content: { 'application/problem+json': { schema: problem, example } } };
 }
 
@@ -35,22 +35,25 @@ function exampleOf(code: FailureCode, status: number = FAILURES[code].status): P
   return { type: `/docs#${code}`, title: message, status, detail: message, code, action, ...errors };
 }
 
-/** Why any request may be refused, by the status. */
+/** The problems of every route, by status. */
 const ANY: ZodOpenApiResponsesObject = {
   400: shared('InvalidRequest', 'invalid_request', {
-    why: 'The request does not fit this document. `errors` names each failure and where it is.',
+    why: 'The request does not fit this document. `errors` says what is wrong and where.',
   }),
   405: shared('MethodNotAllowed', 'method_not_allowed', {
-    headers: { Allow: header('The methods that this path takes.', { type: 'string' }) },
+    headers: { Allow: header('The methods that this path supports.', { type: 'string' }) },
   }),
   408: shared('RequestTimeout', 'invalid_request', { status: 408, why: 'The request took too long to arrive.' }),
-  431: shared('HeadersTooLarge', 'too_large', { status: 431, why: 'Address and headers are larger than 8 kB.' }),
+  431: shared('HeadersTooLarge', 'too_large', {
+    status: 431,
+    why: 'The address and the headers are larger than 8 kB.',
+  }),
   500: shared('InternalError', 'internal'),
 };
 
 const UNAVAILABLE = shared('Unavailable', 'unavailable');
 
-/** And one under /v1. */
+/** The problems of every route under /v1. */
 const UNDER_V1: ZodOpenApiResponsesObject = {
   401: shared('Unauthorized', 'unauthorized', {
     headers: { 'WWW-Authenticate': header('`Bearer`.', { type: 'string' }) },
@@ -64,15 +67,12 @@ const UNDER_V1: ZodOpenApiResponsesObject = {
 
 const NOT_FOUND = shared('NotFound', 'not_found');
 
-/**
- * What a route may be refused with, by the status: what any request may be, what any under /v1 or with an id in its path
- * may be, and its own.
- */
-export function refusalsOf({ path, refusals }: Description): ZodOpenApiResponsesObject {
+/** The problem responses of a route, by status: its own, and those that it shares with other routes. */
+export function problemResponses({ path, problems }: Description): ZodOpenApiResponsesObject {
   const isUnderV1 = path.startsWith('/v1/');
-  const needsThing = path.includes(':') || refusals.includes('not_found');
+  const mayBeUnknown = path.includes(':') || problems.includes('not_found');
   const own = new Map<number, FailureCode[]>();
-  for (const code of refusals) {
+  for (const code of problems) {
     const { status } = FAILURES[code];
     own.set(status, [...(own.get(status) ?? []), code]);
   }
@@ -80,13 +80,13 @@ export function refusalsOf({ path, refusals }: Description): ZodOpenApiResponses
     ...Object.fromEntries(
       [...own].map(([status, codes]) => {
         const [first = 'internal'] = codes;
-        return [status, refusal(codes.map(line).join('\n\n'), exampleOf(first))];
+        return [status, problemResponse(codes.map(line).join('\n\n'), exampleOf(first))];
       }),
     ),
     ...ANY,
-    ...(isUnderV1 || refusals.includes('unavailable') ? { 503: UNAVAILABLE } : {}),
+    ...(isUnderV1 || problems.includes('unavailable') ? { 503: UNAVAILABLE } : {}),
     ...(isUnderV1 ? UNDER_V1 : {}),
-    ...(needsThing ? { 404: NOT_FOUND } : {}),
+    ...(mayBeUnknown ? { 404: NOT_FOUND } : {}),
   };
 }
 

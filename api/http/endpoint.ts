@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Db } from '../../db/core/database.ts';
@@ -12,13 +12,13 @@ import type { Temporal } from '../temporal.ts';
 import type { Turns } from './turns.ts';
 import { waitFor } from './wait.ts';
 
-/** What the API is made of. */
+/** What routes work with. */
 export interface Deps {
   readonly db: Db;
   readonly ring: KeyRing;
   readonly temporal: Temporal;
   readonly log: Logger;
-  /** Of requests that are much work, where a token's own wait for each other. */
+  /** Limits how many expensive requests of one token run at once. */
   readonly turns: Turns;
   readonly settings: Settings;
 }
@@ -28,42 +28,41 @@ export interface Settings {
   readonly syncHourUtc: number;
   readonly temporalUiUrl: string | null;
   readonly temporalNamespace: string;
-  /** How long a request waits for the verdict on a key or for a change of status, at most. */
+  /** The longest wait of a request for the verdict on a key or for a change of status. */
   readonly waitMs: number;
   /** The clock: milliseconds since the epoch. */
   readonly now: () => number;
-  /** How many lines of the log were dropped since the process began. */
+  /** How many log lines this process has dropped. */
   readonly droppedLogLines: () => number;
-  /** Aborted when the process is asked to end: nothing waits any longer then. */
+  /** Aborted when the process is asked to stop; no request waits any longer then. */
   readonly stopping: AbortSignal;
 }
 
-/** A request whose parts are checked. */
+/** A request after its schemas have checked it. */
 export interface Call<Query, Body> {
-  /** The `id` of the path, and the `keyId`, or the empty text where the path has none. */
+  /** The `id` and the `keyId` of the path; empty if the path has none. */
   readonly id: string;
   readonly keyId: string;
   readonly query: Query;
   readonly body: Body;
-  /** The name of the token, which is who did it in events. */
+  /** The name of the token, which events show. */
   readonly actor: string;
-  /** The id of the token; null for the first one, that of the configuration. */
+  /** The id of the token; null for the token in `METERLINE_API_TOKEN`. */
   readonly actorId: string | null;
-  /** Looks until there is something, as long as a request waits: null when the time is up, or nobody waits any more. */
   readonly waitFor: WaitFor;
 }
 
-/** Looks until there is something; null when there is nothing in time. */
+/** Looks again and again until there is a result; null once the request stops waiting or its client is gone. */
 export type WaitFor = <T>(look: () => Promise<T | null>) => Promise<T | null>;
 
-/** What a request is answered with; `body` is checked against the endpoint's schema on its way out. */
+/** The reply to a request. The schema of the endpoint checks `body` before it is sent. */
 export interface Reply<Body> {
   readonly status: number;
   readonly body: Body;
   readonly location?: string;
 }
 
-/** What is said of a route: how it is called, what it takes and gives, and why it is refused. */
+/** A route as the OpenAPI document describes it. */
 export interface Description<
   Query extends z.ZodObject = z.ZodObject,
   Body extends z.ZodObject = z.ZodObject,
@@ -73,20 +72,20 @@ export interface Description<
   /** As Express spells it: /v1/connections/:id */
   readonly path: string;
   readonly tag: string;
-  /** What generated clients call it: a verb and a noun, which stay. */
+  /** The name of the operation in generated clients: a verb and a noun. */
   readonly operation: string;
   readonly summary: string;
-  /** More than fits into a line, in Markdown. */
+  /** What the summary has no room for, in Markdown. */
   readonly description?: string;
-  /** The role that it needs where reading is not for everybody; what changes something is for admins anyway. */
+  /** `admin` for a route that viewers may not even read. Only admins may call routes that change something. */
   readonly role?: TokenRole;
   readonly query: Query;
   readonly body: Body;
   readonly out: Out;
-  /** The good statuses, and what each means. */
+  /** The statuses of success, and what each means. */
   readonly statuses: Readonly<Record<number, string>>;
-  /** What it is refused with, beside what any request may be, any under /v1, and any with an id in its path. */
-  readonly refusals: readonly FailureCode[];
+  /** The problems of this route, without those of every route, of every route under /v1, and of an unknown id. */
+  readonly problems: readonly FailureCode[];
 }
 
 interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out extends z.ZodType> extends Description<
@@ -94,12 +93,12 @@ interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out ex
   Body,
   Out
 > {
-  /** Whether it is so much work that a token's requests take turns. */
+  /** Whether the requests of one token take turns, because each is expensive. */
   readonly inTurn?: boolean;
   readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
 }
 
-/** A route: its description, of which the documentation is made, and its handler. */
+/** A route: its description and its handler. */
 export interface Endpoint extends Description {
   readonly handler: (deps: Deps) => RequestHandler;
 }
@@ -111,35 +110,14 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
   const handler =
     (deps: Deps): RequestHandler =>
     async (request, response) => {
-      const { stopping, waitMs } = deps.settings;
       const caller = callerOf(request);
       if (definition.role === 'admin' && caller?.role !== 'admin') throw new Problem('forbidden');
-      const { id, keyId } = request.params;
       const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
       try {
-        // Nobody waits for the reply any more: a connection that was cut off says so a little later than its socket.
+        // The client is gone. The response may close a little later than its socket.
         if (response.closed || request.socket.destroyed) return;
-        const reply = await definition.handle(
-          {
-            id: typeof id === 'string' ? id : '',
-            keyId: typeof keyId === 'string' ? keyId : '',
-            query: readQuery(request, definition.query),
-            body: readBody(request, definition.body),
-            actor: caller?.name ?? '',
-            actorId: caller?.id ?? null,
-            waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => response.closed || stopping.aborted }),
-          },
-          deps,
-        );
-        if (reply.location !== undefined) response.location(reply.location);
-        if (reply.status === 204) {
-          response.status(204).end();
-          return;
-        }
-        response
-          .status(reply.status)
-          .type('json')
-          .send(jsonOf(definition.out.parse(reply.body)));
+        const reply = await definition.handle(callOf(definition, request, response, deps.settings), deps);
+        send(response, reply, definition.out);
       } finally {
         endTurn();
       }
@@ -147,9 +125,36 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
   return { ...definition, handler };
 }
 
-/** The JSON of a reply. A bigint becomes a whole number, of which JSON takes any; JSON.stringify() takes none. */
+/** Checks a request. Throws `invalid_request`. */
+function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
+  schemas: { readonly query: Query; readonly body: Body },
+  request: Request,
+  response: Response,
+  { stopping, waitMs }: Settings,
+): Call<z.output<Query>, z.output<Body>> {
+  const caller = callerOf(request);
+  const { id, keyId } = request.params;
+  return {
+    id: typeof id === 'string' ? id : '',
+    keyId: typeof keyId === 'string' ? keyId : '',
+    query: readQuery(request, schemas.query),
+    body: readBody(request, schemas.body),
+    actor: caller?.name ?? '',
+    actorId: caller?.id ?? null,
+    waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => response.closed || stopping.aborted }),
+  };
+}
+
+function send<Out extends z.ZodType>(response: Response, reply: Reply<z.input<Out>>, schema: Out): void {
+  if (reply.location !== undefined) response.location(reply.location);
+  response.status(reply.status);
+  if (reply.status === 204) response.end();
+  else response.type('json').send(jsonOf(schema.parse(reply.body)));
+}
+
+/** The JSON of a reply, with bigints as whole numbers. JSON.stringify() alone throws on a bigint. */
 function jsonOf(body: unknown): string {
-  // Random, so that no text of somebody's can be taken for one.
+  // Random, so that no text in the reply can be mistaken for a bigint.
   const mark = `bigint ${randomUUID()} `;
   const json = JSON.stringify(body, (_name, value: unknown) =>
     typeof value === 'bigint' ? mark + value.toString() : value,

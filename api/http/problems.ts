@@ -9,7 +9,7 @@ import { redact } from '../../runtime/redact.ts';
 import type { ProblemDocument, RequestError } from './schemas.ts';
 import { TemporalUnavailableError } from '../temporal.ts';
 
-/** A request that is answered with a problem document (RFC 9457) instead of what it asked for. */
+/** Thrown to answer a request with a problem document (RFC 9457). */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly detail: string | undefined;
@@ -26,48 +26,48 @@ export class Problem extends Error {
   }
 }
 
-/** A fault of a request at one place in it. */
+/** The problem of a request that the OpenAPI document does not allow; `path` says where in the request. */
 export function invalid(path: string, message: string): Problem {
   return new Problem('invalid_request', { errors: [{ path, message }] });
 }
 
 /**
- * A request that the OpenAPI document allows, one part of which contradicts another, the calendar or what is there.
- * What the document does not allow is {@link invalid}.
+ * The problem of a request that the OpenAPI document allows, but that contradicts itself, the calendar or the current
+ * state. See {@link invalid} for what the document does not allow.
  */
 export function contradiction(path: string, message: string): Problem {
   const name = path.split('.').at(-1) ?? path;
   return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
 }
 
-/** The faults that zod found, by where they are. Nothing of the input is in them but the names of its fields. */
+/** What zod found wrong, and where. Of the input it shows only names of fields. */
 export function requestErrorsOf(error: z.ZodError, part: 'body' | 'query'): RequestError[] {
   return error.issues.flatMap((issue): RequestError[] => {
     const path = [part, ...issue.path.map(String)].join('.');
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-    // Somebody may have put a secret where a name belongs.
+    // Somebody may have put a secret where the name of a field belongs.
     return issue.keys.map((key) => ({
       path: /^[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
-      message: 'is not taken here',
+      message: 'is not known here',
     }));
   });
 }
 
-/** Answers a request with another method than those that its path takes. */
+/** Answers every request with `method_not_allowed` and the methods of its path. */
 export function onlyMethods(allowed: readonly string[]): RequestHandler {
   const names = allowed.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
   return (_request, response) => {
     response.set('Allow', names.join(', '));
-    throw new Problem('method_not_allowed', { detail: `This path takes ${names.join(' and ')}.` });
+    throw new Problem('method_not_allowed', { detail: `This path supports ${names.join(' and ')}.` });
   };
 }
 
-/** Answers a request for which there is no route. */
+/** Answers a request without a route. */
 export const notFound: RequestHandler = () => {
   throw new Problem('not_found');
 };
 
-/** Turns whatever a handler threw into a problem document. What is not meant for the caller goes to the log only. */
+/** Answers with the problem document of whatever a handler threw. Details that the caller must not see go to the log. */
 export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
   return async (error: unknown, request, response, next) => {
     if (response.headersSent) {
@@ -93,7 +93,7 @@ export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
   };
 }
 
-/** What of a fault of the database may be told to anybody; null where it is available, and the fault is our own. */
+/** Why the database is unavailable, in words for the caller; null if it is available and the error is a defect of ours. */
 export async function whyUnavailable(failure: DatabaseFailure, db: Db): Promise<string | null> {
   if (isOfSchema(failure)) {
     const state: unknown = await checkSchema(db).catch((error: unknown) => error);
@@ -101,11 +101,10 @@ export async function whyUnavailable(failure: DatabaseFailure, db: Db): Promise<
   }
   if (!failure.unavailable) return null;
   if (failure.code === READ_ONLY) {
-    return 'Postgres is read-only, be it a standby or for a failover, so nothing was changed.';
+    return 'Postgres is read-only (a standby, or a failover), so nothing was changed.';
   }
-  if (failure.code === NO_RIGHT)
-    return 'The role that the API uses in Postgres lacks a right. The log of the API says more.';
-  if (isRefusal(failure)) return 'Postgres does not let the API in. The log of the API says why.';
+  if (failure.code === NO_RIGHT) return 'The Postgres role of the API lacks a right. The log of the API says more.';
+  if (isRefusal(failure)) return 'Postgres refuses the connection of the API. The log of the API says why.';
   return 'Postgres does not answer.';
 }
 
@@ -118,12 +117,12 @@ function problemOf(error: unknown): Problem | null {
   if (error instanceof TemporalUnavailableError) {
     return new Problem('unavailable', { detail: 'Temporal does not answer, so nothing was changed.' });
   }
-  // An id that is not even text is no more known than any other.
+  // A path that cannot be decoded has no route.
   if (error instanceof URIError) return new Problem('not_found');
   return bodyProblemOf(error) ?? fileProblemOf(error);
 }
 
-/** What Express' body parser refuses. Its own messages quote the body. */
+/** The problem of an error from Express' body parser, whose own messages quote the body. */
 function bodyProblemOf(error: unknown): Problem | null {
   if (!(error instanceof Error) || !('type' in error) || !('status' in error)) return null;
   if (error.status === 413) return new Problem('too_large');
@@ -132,11 +131,11 @@ function bodyProblemOf(error: unknown): Problem | null {
   return null;
 }
 
-/** What Express' file server refuses: a condition that does not hold, or a part that the file has not. */
+/** The problem of an error from Express' file server: a condition that does not hold, or a missing part of the file. */
 function fileProblemOf(error: unknown): Problem | null {
   if (!(error instanceof Error) || !('status' in error)) return null;
   const isRefused = error.status === 412 || error.status === 416;
-  return isRefused ? invalid('headers', 'ask for a file, or a part of one, that is not there') : null;
+  return isRefused ? invalid('headers', 'ask for a file, or a part of one, that does not exist') : null;
 }
 
 function sendProblem(response: Response, problem: Problem): void {
@@ -158,7 +157,7 @@ function send(response: Response, document: ProblemDocument): void {
   response.status(document.status).type('application/problem+json').send(JSON.stringify(document));
 }
 
-/** An error as it may be logged: no bind values, no secrets, but where it came from. */
+/** An error for the log: where it came from, without bind values and secrets. */
 export function scrubbed(error: unknown): { error: string; message: string; stack: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, message: '', stack: [] };
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));

@@ -6,13 +6,13 @@ import { addressOf } from './address.ts';
 import { callerOf } from './auth.ts';
 
 /**
- * Gives each request an id, which the reply names too, and logs a line when it is answered. No header, no query and no
- * body is logged, and of the path only what cannot be a secret.
+ * Gives each request an id, which the reply carries too, and logs a line once it is answered. The line has no header, no
+ * query and no body, and only those parts of the path that cannot be a secret.
  */
 export function logRequests(log: Logger): RequestHandler {
   const logged = pinoHttp<Request, Response>({
     logger: log,
-    // An id of the caller's choosing would be text of the caller's in the log.
+    // Never the caller's own id: the log would contain text of the caller's choice.
     genReqId: (_request, response) => {
       const id = randomUUID();
       response.setHeader('X-Request-Id', id);

@@ -4,18 +4,18 @@ import type { Duplex } from 'node:stream';
 import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import { BOUNDS, ClientBounds, type Bounds } from './bounds.ts';
 
-/** How long a client may take, in milliseconds. */
+/** How long a client may take. */
 export interface Patience {
   readonly headersMs: number;
   readonly requestMs: number;
-  /** For taking some more of its reply. Above any wait for a verdict or for Postgres, in which nothing is sent either. */
+  /** The longest silence on a connection. Longer than any wait for a verdict or for Postgres, when nothing is sent either. */
   readonly idleMs: number;
 }
 
 const PATIENCE: Patience = { headersMs: 10_000, requestMs: 20_000, idleMs: 60_000 };
 const MAX_HEADER_BYTES = 8 * 1024;
 
-/** Makes a server that does not wait for slow clients, takes only short headers, and keeps each client within bounds. */
+/** Makes a server that cuts off slow clients, accepts only short headers, and keeps each client within bounds. */
 export function createHttpServer(
   app: RequestListener,
   patience: Partial<Patience> = {},
@@ -39,24 +39,24 @@ export function createHttpServer(
       requestTimeout: requestMs,
       keepAliveTimeout: 5_000,
       connectionsCheckingInterval: Math.min(1_000, headersMs),
-      // It is required below, where its absence gets a problem document instead of a bare 400.
+      // `isForUs` checks it, and answers with a problem document instead of Node's bare 400.
       requireHostHeader: false,
     },
     answer,
   );
-  // A connection on which nothing moves is closed, be it that its client does not take the reply.
+  // Closes an idle connection, also one whose client does not read its reply.
   server.timeout = idleMs;
   clients.limitSockets(server);
   server.on('clientError', refuse);
   server.on('connect', (_request, socket) => {
-    refuse(new Error('this is no proxy'), socket);
+    refuse(new Error('this server is not a proxy'), socket);
   });
-  // An expectation that nobody knows may be passed over (RFC 9110); Node would answer with a bare 417.
+  // RFC 9110 allows to ignore an unknown expectation; Node would answer with a bare 417.
   server.on('checkExpectation', answer);
   return server;
 }
 
-/** Only proxies are sent whole addresses. Express answers those that it cannot parse by itself, in HTML. */
+/** Clients send whole addresses only to proxies. Express would answer the ones that it cannot parse in HTML. */
 function isForUs({ url, httpVersion, headers }: IncomingMessage): boolean {
   return url?.startsWith('/') === true && (headers.host !== undefined || httpVersion === '1.0');
 }
@@ -69,7 +69,7 @@ function refuse(error: Error & { code?: string }, socket: Duplex): void {
     socket.destroy();
     return;
   }
-  const [status, reason, code] = refusalOf(error.code);
+  const [status, reason, code] = answerTo(error.code);
   const body = documentOf(status, reason, code);
   socket.end(
     [
@@ -88,18 +88,18 @@ function documentOf(status: number, reason: string, code: FailureCode): string {
   return JSON.stringify({ type: `/docs#${code}`, title: message, status, detail: reason, code, action });
 }
 
-function refusalOf(code: string | undefined): [status: number, reason: string, code: FailureCode] {
+function answerTo(code: string | undefined): [status: number, reason: string, code: FailureCode] {
   if (code === 'HPE_HEADER_OVERFLOW') return [431, 'Request Header Fields Too Large', 'too_large'];
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return [408, 'Request Timeout', 'invalid_request'];
   return [400, 'Bad Request', 'invalid_request'];
 }
 
-/** A server cannot listen where it was told to. The message says where, why, and what to do. */
+/** A server cannot listen on its host and port. The message says why and what to do. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 
-/** Listens, and gives the address at which it can be reached. Throws {@link ListenError}. */
+/** Listens, and returns the URL of the server on this machine. Throws {@link ListenError}. */
 export async function listen(server: Server, host: string, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -113,14 +113,14 @@ export async function listen(server: Server, host: string, port: number): Promis
 function whyNot(code: string, host: string, port: number): string {
   switch (code) {
     case 'EADDRINUSE':
-      return `Port ${port} on ${host} is taken by another program. Stop that one, or set PORT to a free port.`;
+      return `Another program uses port ${port} on ${host}. Stop it, or set PORT to a free port.`;
     case 'EACCES':
-      return `Port ${port} on ${host} is reserved for privileged users. Set PORT to one above 1023.`;
+      return `Port ${port} on ${host} is reserved for privileged users. Set PORT to a number above 1023.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `${host} is not an address of this machine. Set HOST to one that is, such as 127.0.0.1 or 0.0.0.0.`;
+      return `${host} is not an address of this machine. Set HOST to an address of this machine, such as 127.0.0.1 or 0.0.0.0.`;
     default:
-      return `The API cannot listen on port ${port} of ${host} (${code}). Set HOST and PORT to where it can.`;
+      return `The API cannot listen on port ${port} of ${host} (${code}). Set HOST and PORT to an address where it can.`;
   }
 }
 
@@ -131,9 +131,9 @@ function urlOf(host: string, address: AddressInfo | string | null): string {
   return `http://${name}:${port}`;
 }
 
-const LAST_WORDS_MS = 10_000;
+const CLOSE_MS = 10_000;
 
-/** Takes no more requests, and waits for those under way, but not for clients that do not take their reply. */
+/** Accepts no more requests and waits for the running ones, but not long for clients that do not read their reply. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => {
@@ -143,7 +143,7 @@ export async function closeServer(server: Server): Promise<void> {
   server.closeIdleConnections();
   const cutOff = setTimeout(() => {
     server.closeAllConnections();
-  }, LAST_WORDS_MS);
+  }, CLOSE_MS);
   await closed;
   clearTimeout(cutOff);
 }

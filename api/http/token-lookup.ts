@@ -3,7 +3,7 @@ import { findTokens, type FoundToken } from '../../db/tokens/tokens.ts';
 
 const BATCH = 500;
 
-/** Finds the token with a hash, unless it is revoked or expired; null when there is none. */
+/** Finds a valid token by its hash; null if it is unknown, revoked or expired. */
 export type TokenLookup = (hash: Buffer) => Promise<FoundToken | null>;
 
 interface Question {
@@ -13,8 +13,8 @@ interface Question {
 }
 
 /**
- * Looks tokens up with one statement at a time: whoever asks meanwhile shares the next one. So however many requests
- * come with made-up tokens, they take one connection of the pool, and a valid one is found among them.
+ * Looks up tokens with one statement at a time; requests that arrive meanwhile share the next statement. So even a flood
+ * of requests with made-up tokens uses only one connection of the pool, and valid tokens are still found.
  */
 export function tokenLookup(db: Db): TokenLookup {
   const waiting: Question[] = [];

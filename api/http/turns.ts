@@ -1,12 +1,12 @@
-/** What a token has under way, and waiting for its turn. */
+/** The requests of one token. */
 interface Line {
-  underWay: number;
+  running: number;
   readonly waiting: (() => void)[];
 }
 
 /**
- * Lets so many requests of one token be worked on at once, and the others wait for their turn. For reports, which take
- * a moment of Postgres and of this process each: a token that asks for many at once waits for its own, and nobody else.
+ * Runs at most `limit` requests of one token at once; its other requests wait for their turn. For reports, which are
+ * expensive for Postgres and for this process: a token that asks for many delays only itself.
  */
 export class Turns {
   readonly #limit: number;
@@ -16,18 +16,18 @@ export class Turns {
     this.#limit = limit;
   }
 
-  /** Resolves when it is the turn of this token, with what ends the turn. */
+  /** Resolves when the turn begins, with the function that ends it. */
   async take(token: string): Promise<() => void> {
-    const line = this.#lines.get(token) ?? { underWay: 0, waiting: [] };
+    const line = this.#lines.get(token) ?? { running: 0, waiting: [] };
     this.#lines.set(token, line);
-    if (line.underWay >= this.#limit) await new Promise<void>((resolve) => line.waiting.push(resolve));
-    else line.underWay += 1;
+    if (line.running >= this.#limit) await new Promise<void>((resolve) => line.waiting.push(resolve));
+    else line.running += 1;
     return () => {
       const next = line.waiting.shift();
-      // Whoever is next takes the place over, so that nobody comes between.
+      // The next request inherits the place, so that no new request can take it in between.
       if (next !== undefined) next();
-      else line.underWay -= 1;
-      if (line.underWay === 0) this.#lines.delete(token);
+      else line.running -= 1;
+      if (line.running === 0) this.#lines.delete(token);
     };
   }
 }

@@ -3,10 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
 
-/**
- * Looks again and again until there is something. Null once the time is up, or soon after `isOver` says that nobody
- * waits for it any more.
- */
+/** Calls `look` until it returns a result. Null after `timeoutMs`, or soon after `isOver` returns true. */
 export async function waitFor<T>(
   look: () => Promise<T | null>,
   options: { timeoutMs: number; isOver: () => boolean },

@@ -29,7 +29,7 @@ const addKey = endpoint({
   body: newKey,
   out: addedKey,
   statuses: { 201: 'The key is stored. It is destroyed after 24 hours unless the signal asks to use it.' },
-  refusals: ['key_format', 'conflict'],
+  problems: ['key_format', 'conflict'],
   handle: async ({ id: givenId, body, actor }, deps) => {
     const adminKey = adminKeyOf(body);
     const { id } = await findLiveConnection(deps, givenId);
@@ -54,7 +54,7 @@ const rotate = endpoint({
     200: 'The new key is active.',
     202: 'The key is stored and there is no verdict yet; Meterline tries it again on its own.',
   },
-  refusals: [
+  problems: [
     'key_format',
     'key_invalid',
     'key_forbidden',
@@ -90,7 +90,7 @@ const list = endpoint({
   body: nothing,
   out: keyList,
   statuses: { 200: 'A page of keys. Of each key, only the last four characters are shown.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query: { state, limit, after } }, deps) => {
     const { id } = await findConnection(deps, givenId);
     const found = await listKeys(deps.db, id, {
@@ -113,7 +113,7 @@ const discard = endpoint({
   body: nothing,
   out: nothing,
   statuses: { 204: 'The key is destroyed and will never become active.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, keyId: givenKeyId, actor }, deps) => {
     const { id } = await findConnection(deps, givenId);
     const { outcome } = await discardCandidate(deps.db, { connectionId: id, keyId: storedId(givenKeyId) }, actor);

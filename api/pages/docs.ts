@@ -20,7 +20,7 @@ const pageSecurity = helmet.contentSecurityPolicy({
   directives: {
     defaultSrc: ["'none'"],
     scriptSrc: ["'self'"],
-    // The page has style elements of its own.
+    // Swagger UI has style elements of its own.
     styleSrc: ["'self'", "'unsafe-inline'"],
     imgSrc: ["'self'", 'data:'],
     connectSrc: ["'self'"],
@@ -30,8 +30,8 @@ const pageSecurity = helmet.contentSecurityPolicy({
   },
 });
 
-// Routes come first. A link to a problem brings the problems to the top, and that one to the top of them: below the routes
-// it would move away while their script draws them.
+// The problems come after the routes. A link to one problem moves the problems to the top of the page, and this problem
+// to their top: below the routes it would move away while their script draws them.
 const STYLE = `
 body { display: flex; flex-direction: column; }
 .swagger-ui .topbar { display: none; }
@@ -50,10 +50,10 @@ body { display: flex; flex-direction: column; }
 #problems h3, #problems p { margin: 0; }
 `;
 
-/** /openapi.json, and /docs: a page to read it and to try it out, of which every part comes from here. */
+/** /openapi.json, and /docs, a page to read it and try it. No part of the page comes from another host. */
 export function docsRoutes(document: object): Router {
   const router = Router({ strict: true });
-  // Bytes, of which every reply shares the same: text would be encoded for each of them.
+  // As bytes, which all replies share: text would be encoded for each reply.
   const json = Buffer.from(JSON.stringify(document, null, 2));
   router.get('/openapi.json', (_request, response) => {
     response.type('json').send(json);
@@ -66,7 +66,7 @@ export function docsRoutes(document: object): Router {
     customSiteTitle: 'Meterline API',
     customCss: STYLE,
     swaggerUrl: '/openapi.json',
-    // Null, since by default the page asks a validator on another host.
+    // By default the page asks a validator on another host.
     swaggerOptions: {
       validatorUrl: null,
       persistAuthorization: false,
@@ -82,17 +82,17 @@ export function docsRoutes(document: object): Router {
   return router;
 }
 
-/** The package has other files too, among them a page that loads an example from another host. */
+/** Hides the other files of the package. One of them is a page that loads an example from another host. */
 const onlyPageFiles: RequestHandler = (request, response, next) => {
   if (!PAGE_FILES.has(request.path)) notFound(request, response, next);
   else if (request.method === 'GET' || request.method === 'HEAD') next();
   else onlyMethods(['get'])(request, response, next);
 };
 
-/** What each problem means, at the place to which the `type` of its document leads. */
+/** What each problem means. The `type` of a problem document links here. */
 function problems(): string {
   return `<section id="problems"><header><h2>Problems</h2>
-<p>A refusal is a problem document (RFC 9457) with one of these as its <code>code</code>. A connection shows its last failure in the same way.</p></header>
+<p>Every error is a problem document (RFC 9457) with one of these codes as its <code>code</code>. A connection shows its last failure in the same way.</p></header>
 ${FAILURE_CODES.map(problem).join('\n')}
 </section>`;
 }

@@ -43,7 +43,7 @@ const security = helmet.contentSecurityPolicy({
   },
 });
 
-/** `/`: a page that says what this is and where to go. It wants no token, so it says nothing that is anybody's. */
+/** `/`, a page that says what this is and where to go. It needs no token, so it shows nothing of any connection. */
 export function homeRoutes(temporalUiUrl: string | null): Router {
   const router = Router({ strict: true });
   const page = Buffer.from(pageOf(temporalUiUrl));
@@ -56,10 +56,10 @@ export function homeRoutes(temporalUiUrl: string | null): Router {
 
 function pageOf(temporalUiUrl: string | null): string {
   const places = [
-    ['/docs', 'API reference', 'Every route, to read and to try out, and every problem code.'],
-    ['/openapi.json', 'OpenAPI document', 'The same for programs and generators of clients.'],
-    ['/healthz', 'Health', 'Whether this process answers.'],
-    ['/readyz', 'Readiness', 'Whether Postgres and Temporal answer.'],
+    ['/docs', 'API reference', 'Every route, to read and try, and every problem code.'],
+    ['/openapi.json', 'OpenAPI document', 'The same for programs and client generators.'],
+    ['/healthz', 'Health', 'Says whether this process answers.'],
+    ['/readyz', 'Readiness', 'Says whether Postgres and Temporal are available.'],
     ...(temporalUiUrl === null ? [] : [[temporalUiUrl, 'Temporal UI', 'Each connection and each sync, as workflows.']]),
   ];
   const links = places.map(
@@ -83,12 +83,12 @@ function pageOf(temporalUiUrl: string | null): string {
 ${links.join('\n')}
 </ul>
 <h2>Your token</h2>
-<p>Every route under <code>/v1</code> wants one. <code>npm start</code> prints the first admin token once and keeps it in
-<code>.meterline/api-token</code>; elsewhere it is what <code>METERLINE_API_TOKEN</code> sets.
-<code>npm run tokens</code> makes more.</p>
+<p>Every route under <code>/v1</code> needs one. <code>npm start</code> prints the first admin token once and keeps it in
+<code>.meterline/api-token</code>; in production, <code>METERLINE_API_TOKEN</code> sets it.
+<code>npm run tokens</code> creates more.</p>
 <h2>Connect an organization</h2>
-<p><code>npm start</code> prints three lines that define <code>METERLINE</code> and <code>api</code>. Paste them into a terminal, then this, then
-the Admin API key and Enter:</p>
+<p><code>npm start</code> prints three lines that define <code>METERLINE</code> and <code>api</code>. Paste them into a terminal, then these lines,
+then the Admin API key, and press Enter:</p>
 <pre><code>${escaped(CONNECTING)}</code></pre>
 <p>Then ask for its costs:</p>
 <pre><code>${escaped('api "$METERLINE/v1/costs?group_by=workspace,model"')}</code></pre>

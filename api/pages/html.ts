@@ -8,12 +8,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text as a part of an HTML page, in an element or in a quoted attribute. */
+/** Escapes a text for an element or a quoted attribute of an HTML page. */
 export function escaped(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** What a content security policy calls a style element with exactly this text. */
+/** The source of exactly this style element in a content security policy. */
 export function hashOf(style: string): `'sha256-${string}'` {
   return `'sha256-${createHash('sha256').update(style).digest('base64')}'`;
 }

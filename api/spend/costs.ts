@@ -16,7 +16,7 @@ const costs = endpoint({
   body: nothing,
   out: costsOut,
   statuses: { 200: 'A page of rows, with the total of the whole range.' },
-  refusals: ['not_found', 'conflict'],
+  problems: ['not_found', 'conflict'],
   inTurn: true,
   handle: async ({ query: request }, deps) => {
     const query = await spendQueryOf(deps, request);

@@ -19,7 +19,7 @@ const list = endpoint({
   body: nothing,
   out: syncList,
   statuses: { 200: 'A page of syncs.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ id: givenId, query: { kind, state, limit, after } }, deps) => {
     const { id } = await findConnection(deps, givenId);
     const found = await listSyncs(deps.db, id, {

@@ -20,7 +20,7 @@ const create = endpoint({
   body: newToken,
   out: madeToken,
   statuses: { 201: 'The token. This reply is the only one that shows it.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ body, actor, actorId }, deps) => {
     const { name, role, expires_at: expiresAt } = body;
     const maker = { id: actorId, name: actor };
@@ -58,7 +58,7 @@ const list = endpoint({
   body: nothing,
   out: tokenList,
   statuses: { 200: 'A page of tokens, without the one that `METERLINE_API_TOKEN` sets.' },
-  refusals: ['conflict'],
+  problems: ['conflict'],
   handle: async ({ query: { limit, after } }, deps) => {
     const found = await listTokens(deps.db, {
       after: after === undefined ? null : decodeCursor(after, z.guid()),
@@ -80,7 +80,7 @@ const revoke = endpoint({
   body: nothing,
   out: token,
   statuses: { 200: 'The token is revoked. The API refuses it from the next request on.' },
-  refusals: [],
+  problems: [],
   handle: async ({ id, actor }, deps) => {
     const revoked = await revokeToken(deps.db, storedId(id), actor);
     if (revoked === null) throw new Problem('not_found');

@@ -63,7 +63,7 @@ it('ends for a handler when its client has gone', async () => {
     body: nothing,
     out: health,
     statuses: { 200: 'ok' },
-    refusals: [],
+    problems: [],
     handle: async (call) => {
       client.abort();
       await call.waitFor(() => Promise.resolve(null));

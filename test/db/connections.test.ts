@@ -46,7 +46,7 @@ describe('a status', () => {
     await setStatus(database.db, id, 'degraded');
     expect(await eventsOf(database.db, id, 'status')).toEqual([
       'The connection is discovering.',
-      "The connection is degraded: Anthropic's rate limit for this organization is reached.",
+      "The connection is degraded: This organization has reached Anthropic's rate limit.",
     ]);
   });
 

@@ -494,7 +494,7 @@ async function nextTryOf(id: string): Promise<{ tries: number; dueMs: number }> 
 describe('a candidate that Anthropic gives no verdict on', () => {
   it.each<[string, Partial<FaultInput> & Pick<FaultInput, 'kind'>, string]>([
     ['503s', { kind: 'status', status: 503 }, 'Anthropic did not answer, or is unavailable.'],
-    ['429s', { kind: 'rate_limited', retryAfter: 0 }, "Anthropic's rate limit for this organization is reached."],
+    ['429s', { kind: 'rate_limited', retryAfter: 0 }, "This organization has reached Anthropic's rate limit."],
     ['broken connections', { kind: 'reset' }, 'Anthropic did not answer, or is unavailable.'],
     [
       'nonsense',
