@@ -1,6 +1,7 @@
 import { Pool } from 'undici';
 import { openDatabase, type Db } from '../db/core/database.ts';
-import { createToken, findToken, hashToken, revokeToken } from '../db/tokens/tokens.ts';
+import { hashToken } from '../db/tokens/secret.ts';
+import { createToken, findToken, revokeToken } from '../db/tokens/tokens.ts';
 import { median } from './measure.ts';
 
 /** The cost of authentication. Times are medians of consecutive requests, in microseconds. */

@@ -6,8 +6,15 @@ export const SYNC_KINDS = ['backfill', 'daily', 'catch_up', 'manual'] as const;
 /** One of {@link SYNC_KINDS}. */
 export type SyncKind = (typeof SYNC_KINDS)[number];
 
-/** Whether a stored day may still change (`provisional`) or is expected to stay (`final`). A day without a row is missing. */
-export type DayState = 'provisional' | 'final';
+/** How a run of a sync stands. */
+export const SYNC_STATES = ['running', 'succeeded', 'failed'] as const;
+/** One of {@link SYNC_STATES}. */
+export type SyncState = (typeof SYNC_STATES)[number];
+
+/** A stored day may still change (`provisional`) or is expected to stay (`final`). A day without a row is missing. */
+export const DAY_STATES = ['provisional', 'final'] as const;
+/** One of {@link DAY_STATES}. */
+export type DayState = (typeof DAY_STATES)[number];
 
 /** How often a question to Anthropic is asked before its activity gives up. The last try goes around what is unreadable. */
 export const MAX_TRIES = 3;

@@ -9,6 +9,7 @@ import { answerProblems, notFound, onlyMethods } from './problems.ts';
 import { logRequests } from './request-log.ts';
 import { connectionRoutes } from '../connections/routes.ts';
 import { costRoutes } from '../spend/costs.ts';
+import { eventRoutes } from '../events/routes.ts';
 import { docsRoutes } from '../pages/docs.ts';
 import { healthRoutes } from '../health/routes.ts';
 import { coverageRoutes } from '../history/coverage.ts';
@@ -65,6 +66,7 @@ export const endpoints: readonly Endpoint[] = [
   ...costRoutes,
   ...usageRoutes,
   ...tokenRoutes,
+  ...eventRoutes,
   ...healthRoutes,
 ];
 

@@ -43,6 +43,7 @@ const TAGS: Readonly<Record<string, string>> = {
   History: 'What was read for a connection, and what happened to it.',
   'Costs and usage': 'Sums over connections, days, workspaces, models and more.',
   Tokens: 'Who may use this API.',
+  Events: 'What happened to the deployment, beside its connections.',
   Health: 'For whatever watches this process. Needs no token.',
 };
 

@@ -14,23 +14,25 @@ const create = endpoint({
   path: '/v1/tokens',
   tag,
   operation: 'createToken',
-  summary: 'Makes a token of this API',
+  summary: 'Creates a token of this API',
   role: 'admin',
   query: nothing,
   body: newToken,
   out: madeToken,
-  statuses: { 201: 'The token. It is shown this once.' },
+  statuses: { 201: 'The token. This reply is the only one that shows it.' },
   refusals: ['conflict'],
   handle: async ({ body, actor, actorId }, deps) => {
     const { name, role, expires_at: expiresAt } = body;
     const maker = { id: actorId, name: actor };
-    const { token: secret, ...made } = await createToken(deps.db, { name, role, expiresAt, maker }).catch(refuse);
-    deps.log.info({ token: made.id, name, role, actor }, 'a token is made');
-    return { status: 201, body: { ...tokenDocument(made), token: secret } };
+    const { token: secret, ...created } = await createToken(deps.db, { name, role, expiresAt, maker }).catch(
+      throwProblem,
+    );
+    deps.log.info({ token: created.id, name, role, actor }, 'a token is created');
+    return { status: 201, body: { ...tokenDocument(created), token: secret } };
   },
 });
 
-function refuse(error: unknown): never {
+function throwProblem(error: unknown): never {
   if (!(error instanceof TokenError)) throw error;
   switch (error.why) {
     case 'name_taken':
@@ -38,9 +40,9 @@ function refuse(error: unknown): never {
     case 'expired':
       throw contradiction('body.expires_at', 'must be in the future');
     case 'outlives_maker':
-      throw contradiction('body.expires_at', 'must not be after the token expires that makes this one');
+      throw contradiction('body.expires_at', 'must not be later than the token that creates this one expires');
     case 'maker_invalid':
-      // It was valid when this request began.
+      // The token was valid when this request began.
       throw new Problem('unauthorized');
   }
 }
@@ -50,12 +52,12 @@ const list = endpoint({
   path: '/v1/tokens',
   tag,
   operation: 'listTokens',
-  summary: 'Lists the tokens of this API, newest first, revoked and expired ones too',
+  summary: 'Lists the tokens of this API, newest first, with revoked and expired ones',
   role: 'admin',
   query: tokensQuery,
   body: nothing,
   out: tokenList,
-  statuses: { 200: 'A page of tokens. The one that `METERLINE_API_TOKEN` sets is not among them.' },
+  statuses: { 200: 'A page of tokens, without the one that `METERLINE_API_TOKEN` sets.' },
   refusals: ['conflict'],
   handle: async ({ query: { limit, after } }, deps) => {
     const found = await listTokens(deps.db, {
@@ -72,12 +74,12 @@ const revoke = endpoint({
   path: '/v1/tokens/:id',
   tag,
   operation: 'revokeToken',
-  summary: 'Revokes a token for good, and with it every token that was made with it',
+  summary: 'Revokes a token for good, and every token that it created',
   role: 'admin',
   query: nothing,
   body: nothing,
   out: token,
-  statuses: { 200: 'It is revoked, from the next request on.' },
+  statuses: { 200: 'The token is revoked. The API refuses it from the next request on.' },
   refusals: [],
   handle: async ({ id, actor }, deps) => {
     const revoked = await revokeToken(deps.db, storedId(id), actor);

@@ -39,7 +39,7 @@ export const newToken = z
           examples: ['2199-01-31T06:12:00Z'],
         },
         description:
-          'An instant in the future (RFC 3339). Without it, the new token expires with the token that makes it, or never.',
+          'An instant in the future (RFC 3339). Without it, the new token expires with the token that creates it, or never.',
       }),
   })
   .meta({ id: 'NewToken' });
@@ -52,7 +52,9 @@ const tokenFields = {
   name: z.string().meta({ examples: ['grafana'] }),
   role: z.enum(TOKEN_ROLES),
   created_at: instant,
-  created_by: z.string().meta({ description: 'The name of the token that made it; `command` for the command line.' }),
+  created_by: z
+    .string()
+    .meta({ description: 'The name of the token that created it; `command` for a command on the server.' }),
   expires_at: instant.nullable().meta({ description: 'Null: it never expires.' }),
   revoked_at: instant.nullable().meta({ description: 'Null: it is not revoked.' }),
   revoked_by: nullableText.meta({ description: 'The name of the token that revoked it.' }),

@@ -1,30 +1,8 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { METERLINE, TEMPORAL } from '../../domain/tokens.ts';
+import { EVENT_MESSAGE_LENGTH, type ConnectionEvent } from '../../domain/events.ts';
 import type { Db } from '../core/database.ts';
 import { events } from '../core/schema.ts';
-
-/** The types of events. */
-export type EventType =
-  | 'created'
-  | 'status'
-  | 'organization'
-  | 'key_added'
-  | 'key_active'
-  | 'key_refused'
-  | 'key_restored'
-  | 'key_destroyed'
-  | 'key_unanswered'
-  | 'key_probed'
-  | 'clock'
-  | 'sync_failed'
-  | 'day_flagged'
-  | 'restatement'
-  | 'workspaces_unread'
-  | 'signal'
-  | 'signal_received'
-  | 'request'
-  | 'renamed'
-  | 'purged';
 
 /**
  * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is
@@ -33,7 +11,7 @@ export type EventType =
 export async function addEvent(
   db: Db,
   connectionId: string,
-  event: { type: EventType; actor?: string; message: string; keptBy?: string | undefined },
+  event: { type: ConnectionEvent; actor?: string; message: string; keptBy?: string | undefined },
 ): Promise<void> {
   await db
     .insert(events)
@@ -41,8 +19,8 @@ export async function addEvent(
       connectionId,
       type: event.type,
       actor: event.actor ?? METERLINE,
-      message: event.message.slice(0, 500),
-      keptBy: event.keptBy ?? null,
+      message: event.message.slice(0, EVENT_MESSAGE_LENGTH),
+      dedupKey: event.keptBy ?? null,
     })
     .onConflictDoNothing();
 }
@@ -59,8 +37,8 @@ export async function recordSignals(
 ): Promise<void> {
   for (const [index, signal] of received.entries()) {
     await db.execute(sql`
-      insert into events (connection_id, type, actor, message, kept_by)
-      select c.id, ${'signal_received' satisfies EventType}, ${TEMPORAL}, ${`Received the signal ${signal}.`}, ${`${keptBy} ${index}`}
+      insert into events (connection_id, type, actor, message, dedup_key)
+      select c.id, ${'signal_received' satisfies ConnectionEvent}, ${TEMPORAL}, ${`Received the signal ${signal}.`}, ${`${keptBy} ${index}`}
       from connections c where c.id = ${connectionId}
       on conflict do nothing
     `);

@@ -5,16 +5,12 @@ import type postgres from 'postgres';
 import { z } from 'zod';
 import { Pool } from './pool.ts';
 import { parseAnswer } from './json.ts';
-import * as schema from './schema.ts';
 import type { Limits } from './servers.ts';
 
 export { databaseFailure, type DatabaseFailure } from './failures.ts';
 
 /** A connection pool, or a transaction in it. Every query takes one as its first argument. */
-export type Db = Pick<
-  PostgresJsDatabase<typeof schema>,
-  'select' | 'insert' | 'update' | 'delete' | 'execute' | 'transaction'
->;
+export type Db = Pick<PostgresJsDatabase, 'select' | 'insert' | 'update' | 'delete' | 'execute' | 'transaction'>;
 
 /** An open pool of connections to Postgres. */
 export interface Database {
@@ -42,7 +38,7 @@ export function openDatabase(url: string, options: { max: number; name: string; 
   const pool = new Pool(url, { limits: LIMITS, ...options });
   // Drizzle 0.45.4 uses only those members of the driver's client that Pool has. Every test with a database fails if a
   // later version uses more.
-  const db = drizzle(pool as unknown as postgres.Sql, { schema });
+  const db = drizzle(pool as unknown as postgres.Sql);
   return { db, close: () => pool.close() };
 }
 

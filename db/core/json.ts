@@ -32,6 +32,12 @@ export const decimalText = z.custom<Decimal>(
   'is not a decimal',
 );
 
+/** A `numeric` column, which Postgres prints with the trailing zeros that were written. */
+export const numericText = z
+  .string()
+  .transform((text) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text))
+  .pipe(decimalText);
+
 /** A status of a connection. */
 export const statusJson = z.enum(STATUSES);
 /** A state of a key. */

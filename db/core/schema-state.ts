@@ -5,7 +5,7 @@ import { SchemaError } from './failures.ts';
 import { bigintText } from './json.ts';
 
 /** When the last migration of this release was made, as the journal of migrations says. */
-export const LAST_MIGRATION_MS = 1_795_924_780_790;
+export const LAST_MIGRATION_MS = 1_795_940_091_940;
 
 /** What a process says that works on with a schema which is ahead of it. */
 export const NEWER_SCHEMA =

@@ -21,12 +21,17 @@ CREATE TABLE "connections" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp with time zone,
 	"purged_at" timestamp with time zone,
+	CONSTRAINT "connections_name" CHECK ("connections"."name" <> ''),
+	CONSTRAINT "connections_status" CHECK ("connections"."status" in ('validating', 'discovering', 'backfilling', 'active', 'degraded', 'awaiting_key', 'paused', 'refused', 'disconnected')),
+	CONSTRAINT "connections_ended" CHECK (("connections"."ended_at" is null) = ("connections"."status" in ('validating', 'discovering', 'backfilling', 'active', 'degraded', 'awaiting_key', 'paused'))),
 	CONSTRAINT "connections_purged" CHECK ("connections"."purged_at" is null or "connections"."ended_at" is not null),
-	CONSTRAINT "connections_status" CHECK (status in ('validating', 'discovering', 'backfilling', 'active', 'degraded', 'awaiting_key', 'paused', 'refused', 'disconnected')),
+	CONSTRAINT "connections_organization" CHECK (("connections"."organization_id" is null) = ("connections"."organization_name" is null)),
 	CONSTRAINT "connections_backfill" CHECK ("connections"."began" <= "connections"."backfill_to"),
 	CONSTRAINT "connections_failure" CHECK (("connections"."failure" is null) = ("connections"."failed_at" is null)),
+	CONSTRAINT "connections_failure_key" CHECK ("connections"."failure_key_id" is null or "connections"."failure" is not null),
 	CONSTRAINT "connections_answered" CHECK ("connections"."answered_at" is null or "connections"."failure" is not null),
-	CONSTRAINT "connections_rejected" CHECK ("connections"."rejected_at" is null or "connections"."answered_at" is not null)
+	CONSTRAINT "connections_rejected" CHECK ("connections"."rejected_at" is null or "connections"."answered_at" is not null),
+	CONSTRAINT "connections_counts" CHECK (least("connections"."failure_count", "connections"."last_sync") >= 0)
 );
 --> statement-breakpoint
 CREATE TABLE "cost_lines" (
@@ -70,13 +75,30 @@ CREATE TABLE "days" (
 	"read_on" date NOT NULL,
 	"read_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"sync" integer NOT NULL,
-	"written_by" integer,
+	"written_by" integer NOT NULL,
 	CONSTRAINT "days_connection_id_report_day_pk" PRIMARY KEY("connection_id","report","day"),
 	CONSTRAINT "days_no" UNIQUE("day_no"),
-	CONSTRAINT "days_report" CHECK (report in ('cost', 'usage')),
-	CONSTRAINT "days_state" CHECK (state in ('provisional', 'final')),
+	CONSTRAINT "days_report" CHECK ("days"."report" in ('cost', 'usage')),
+	CONSTRAINT "days_state" CHECK ("days"."state" in ('provisional', 'final')),
+	CONSTRAINT "days_final" CHECK ("days"."state" <> 'final' or ("days"."reconciled" and "days"."read_on" > "days"."day")),
 	CONSTRAINT "days_flag" CHECK (not ("days"."reconciled" and "days"."disagrees_with" is not null)),
-	CONSTRAINT "days_empty" CHECK ("days"."lines" > 0 or "days"."total" = 0)
+	CONSTRAINT "days_finite" CHECK ("days"."total" not in ('NaN', 'Infinity', '-Infinity') and "days"."disagrees_with" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "days_empty" CHECK ("days"."lines" > 0 or "days"."total" = 0),
+	CONSTRAINT "days_lines" CHECK (least("days"."lines") >= 0),
+	CONSTRAINT "days_numbers" CHECK (least("days"."attempt", "days"."sync", "days"."written_by") >= 1),
+	CONSTRAINT "days_digest" CHECK (octet_length("days"."digest") = 32),
+	CONSTRAINT "days_read_on" CHECK ("days"."read_on" >= "days"."day")
+);
+--> statement-breakpoint
+CREATE TABLE "deployment_events" (
+	"id" bigserial PRIMARY KEY NOT NULL,
+	"type" text NOT NULL,
+	"actor" text NOT NULL,
+	"message" text NOT NULL,
+	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked')),
+	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
+	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
 --> statement-breakpoint
 CREATE TABLE "events" (
@@ -86,8 +108,11 @@ CREATE TABLE "events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	"kept_by" text,
-	CONSTRAINT "events_connection_id_id_pk" PRIMARY KEY("connection_id","id")
+	"dedup_key" text,
+	CONSTRAINT "events_connection_id_id_pk" PRIMARY KEY("connection_id","id"),
+	CONSTRAINT "events_type" CHECK ("events"."type" in ('created', 'status', 'organization', 'key_added', 'key_active', 'key_refused', 'key_restored', 'key_destroyed', 'key_unanswered', 'key_probed', 'clock', 'sync_failed', 'day_flagged', 'restatement', 'workspaces_unread', 'signal', 'signal_received', 'request', 'renamed', 'purged')),
+	CONSTRAINT "events_actor" CHECK ("events"."actor" <> ''),
+	CONSTRAINT "events_message" CHECK (char_length("events"."message") between 1 and 500)
 );
 --> statement-breakpoint
 CREATE TABLE "keys" (
@@ -111,14 +136,20 @@ CREATE TABLE "keys" (
 	"end_reason" text,
 	"overtaken_by" uuid,
 	CONSTRAINT "keys_connection_id_id_pk" PRIMARY KEY("connection_id","id"),
-	CONSTRAINT "keys_state" CHECK (state in ('candidate', 'active', 'superseded', 'refused', 'destroyed')),
-	CONSTRAINT "keys_why_ended" CHECK (("keys"."end_reason" is not null) = (state = 'destroyed')),
-	CONSTRAINT "keys_end_reasons" CHECK (end_reason in ('replaced', 'overtaken', 'unused', 'discarded', 'connection_ended')),
-	CONSTRAINT "keys_overtaken" CHECK (("keys"."overtaken_by" is null) or (end_reason = 'overtaken')),
-	CONSTRAINT "keys_sealed" CHECK (("keys"."sealed" is null) = (state in ('refused', 'destroyed'))),
+	CONSTRAINT "keys_state" CHECK ("keys"."state" in ('candidate', 'active', 'superseded', 'refused', 'destroyed')),
+	CONSTRAINT "keys_hint" CHECK (char_length("keys"."hint") between 1 and 4),
+	CONSTRAINT "keys_why_ended" CHECK (("keys"."end_reason" is not null) = ("keys"."state" = 'destroyed')),
+	CONSTRAINT "keys_end_reasons" CHECK ("keys"."end_reason" in ('replaced', 'overtaken', 'unused', 'discarded', 'connection_ended')),
+	CONSTRAINT "keys_overtaken" CHECK (("keys"."overtaken_by" is not null) = ("keys"."end_reason" is not distinct from 'overtaken')),
+	CONSTRAINT "keys_refused" CHECK ("keys"."state" <> 'refused' or "keys"."failure" is not null),
+	CONSTRAINT "keys_ended" CHECK (("keys"."ended_at" is null) = ("keys"."state" in ('candidate', 'active', 'superseded'))),
+	CONSTRAINT "keys_sealed" CHECK (("keys"."sealed" is null) = ("keys"."state" in ('refused', 'destroyed'))),
 	CONSTRAINT "keys_ring" CHECK (("keys"."sealed" is null) = ("keys"."encryption_key_id" is null)),
 	CONSTRAINT "keys_requested" CHECK (("keys"."requested_at" is null) = ("keys"."requested_no" is null)),
-	CONSTRAINT "keys_activated" CHECK (num_nulls("keys"."activated_at", "keys"."activated_no", "keys"."activated_sync") in (0, 3))
+	CONSTRAINT "keys_activated" CHECK (num_nulls("keys"."activated_at", "keys"."activated_no", "keys"."activated_sync") in (0, 3)),
+	CONSTRAINT "keys_served" CHECK ("keys"."state" not in ('active', 'superseded') or "keys"."activated_at" is not null),
+	CONSTRAINT "keys_counts" CHECK (least("keys"."tries", "keys"."activated_sync") >= 0),
+	CONSTRAINT "keys_tried" CHECK (("keys"."tries" = 0) = ("keys"."tried_at" is null))
 );
 --> statement-breakpoint
 CREATE TABLE "restatements" (
@@ -133,7 +164,11 @@ CREATE TABLE "restatements" (
 	"lines_changed" integer NOT NULL,
 	"sync" integer NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "restatements_connection_id_id_pk" PRIMARY KEY("connection_id","id")
+	CONSTRAINT "restatements_connection_id_id_pk" PRIMARY KEY("connection_id","id"),
+	CONSTRAINT "restatements_report" CHECK ("restatements"."report" in ('cost', 'usage')),
+	CONSTRAINT "restatements_finite" CHECK ("restatements"."before" not in ('NaN', 'Infinity', '-Infinity') and "restatements"."after" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "restatements_counts" CHECK (least("restatements"."lines_added", "restatements"."lines_removed", "restatements"."lines_changed") >= 0),
+	CONSTRAINT "restatements_sync" CHECK ("restatements"."sync" >= 1)
 );
 --> statement-breakpoint
 CREATE TABLE "syncs" (
@@ -154,10 +189,14 @@ CREATE TABLE "syncs" (
 	"started_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp with time zone,
 	CONSTRAINT "syncs_connection_id_n_run_id_pk" PRIMARY KEY("connection_id","n","run_id"),
-	CONSTRAINT "syncs_kind" CHECK (kind in ('backfill', 'daily', 'catch_up', 'manual')),
-	CONSTRAINT "syncs_state" CHECK (state in ('running', 'succeeded', 'failed')),
-	CONSTRAINT "syncs_ended" CHECK ((state = 'running') = ("syncs"."ended_at" is null)),
-	CONSTRAINT "syncs_failure" CHECK ((state = 'failed') = ("syncs"."failure" is not null))
+	CONSTRAINT "syncs_n" CHECK ("syncs"."n" >= 1),
+	CONSTRAINT "syncs_run" CHECK ("syncs"."run_id" <> ''),
+	CONSTRAINT "syncs_kind" CHECK ("syncs"."kind" in ('backfill', 'daily', 'catch_up', 'manual')),
+	CONSTRAINT "syncs_state" CHECK ("syncs"."state" in ('running', 'succeeded', 'failed')),
+	CONSTRAINT "syncs_window" CHECK ("syncs"."from_day" <= "syncs"."to_day"),
+	CONSTRAINT "syncs_counts" CHECK (least("syncs"."requests", "syncs"."bytes") >= 0),
+	CONSTRAINT "syncs_ended" CHECK (("syncs"."state" = 'running') = ("syncs"."ended_at" is null)),
+	CONSTRAINT "syncs_failure" CHECK (("syncs"."state" = 'failed') = ("syncs"."failure" is not null))
 );
 --> statement-breakpoint
 CREATE TABLE "tokens" (
@@ -165,7 +204,7 @@ CREATE TABLE "tokens" (
 	"name" text NOT NULL,
 	"role" text NOT NULL,
 	"hash" "bytea" NOT NULL,
-	"made_with" uuid,
+	"created_with" uuid,
 	"created_by" text NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"expires_at" timestamp with time zone,
@@ -173,7 +212,10 @@ CREATE TABLE "tokens" (
 	"revoked_at" timestamp with time zone,
 	"last_used_at" timestamp with time zone,
 	CONSTRAINT "tokens_hash_unique" UNIQUE("hash"),
-	CONSTRAINT "tokens_role" CHECK (role in ('admin', 'viewer')),
+	CONSTRAINT "tokens_name" CHECK (char_length("tokens"."name") between 1 and 100),
+	CONSTRAINT "tokens_role" CHECK ("tokens"."role" in ('admin', 'viewer')),
+	CONSTRAINT "tokens_hash" CHECK (octet_length("tokens"."hash") = 32),
+	CONSTRAINT "tokens_created_by" CHECK ("tokens"."created_by" <> ''),
 	CONSTRAINT "tokens_expiry" CHECK ("tokens"."expires_at" > "tokens"."created_at"),
 	CONSTRAINT "tokens_revoked" CHECK (("tokens"."revoked_at" is null) = ("tokens"."revoked_by" is null))
 );
@@ -221,27 +263,28 @@ ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOR
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "syncs" ADD CONSTRAINT "syncs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "tokens" ADD CONSTRAINT "tokens_made_with_tokens_id_fk" FOREIGN KEY ("made_with") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "tokens" ADD CONSTRAINT "tokens_created_with_tokens_id_fk" FOREIGN KEY ("created_with") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "connections_one_live_per_organization" ON "connections" USING btree ("organization_id") WHERE status not in ('refused', 'disconnected');--> statement-breakpoint
 CREATE INDEX "connections_by_creation" ON "connections" USING btree ("created_at","id");--> statement-breakpoint
-CREATE UNIQUE INDEX "events_kept_once" ON "events" USING btree ("connection_id","kept_by") WHERE "events"."kept_by" is not null;--> statement-breakpoint
+CREATE INDEX "deployment_events_by_type" ON "deployment_events" USING btree ("type","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "events_dedup" ON "events" USING btree ("connection_id","dedup_key") WHERE "events"."dedup_key" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WHERE state = 'active';--> statement-breakpoint
 CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;
 --> statement-breakpoint
--- Counts that this release does not know by name are tokens where their name says so, and then count in the total of
--- their day. A strict function is not called for the many lines that have no such counts.
+-- Counts that this release does not know by name are tokens if their name ends in "tokens". Those add to the total of
+-- their day. The function is strict, so Postgres does not call it for the many lines that have no such counts.
 CREATE FUNCTION "other_tokens"("extra_counts" jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (SELECT sum(count.value::numeric) FROM jsonb_each_text("extra_counts") AS count WHERE count.key LIKE '%tokens');
 --> statement-breakpoint
--- The interface for SQL is made of these, and so are the replies of the API: they say once what counts. They are no
--- interface themselves.
+-- These two views say what counts. The public views below and the replies of the API are built on them; they are not
+-- public themselves.
 --
--- The connections that count. Until Anthropic names its organization, a connection stands for one of its own.
+-- The connections that count. A connection whose organization is not known yet stands for an organization of its own.
 CREATE VIEW "counting_connections" AS
 SELECT
   id,
@@ -255,7 +298,7 @@ SELECT
   purged_at,
   created_at,
   array_agg(id) OVER (PARTITION BY coalesce(organization_id, id::text)) AS siblings,
-  -- Null for the newest of its organization, as nearly each one is: nothing is looked up for its days then.
+  -- Null for the newest connection of an organization. Nearly every connection is, and then its days need no look-up.
   array_agg(id) OVER (
     PARTITION BY coalesce(organization_id, id::text)
     ORDER BY created_at DESC, id DESC
@@ -265,7 +308,7 @@ FROM connections
 WHERE status <> 'refused';
 --> statement-breakpoint
 -- An organization that was disconnected and connected again has some days twice. Each day of a report counts once, from
--- the newest connection that has it stored: a newer connection hides no day that it did not read yet.
+-- the newest connection that has it stored. A newer connection does not hide a day that it has not read yet.
 CREATE VIEW "counted_days" AS
 SELECT
   d.day_no,
@@ -287,8 +330,8 @@ WHERE c.newer IS NULL OR NOT EXISTS (
   SELECT FROM days n WHERE n.connection_id = ANY (c.newer) AND n.report = d.report AND n.day = d.day
 );
 --> statement-breakpoint
--- A workspace is called as it was when it was listed last, by whichever connection of its organization. The connection's
--- own list is joined, which is the last one nearly always; the others are looked up only where it is not.
+-- A workspace has the name that Anthropic listed last, to any connection of its organization. That is nearly always the
+-- day's own connection, so the view joins its list and looks the others up only where there are any.
 CREATE VIEW "costs" AS
 SELECT
   d.connection_id,
@@ -375,7 +418,7 @@ WHERE d.report = 'usage';
 --> statement-breakpoint
 COMMENT ON VIEW "usage" IS 'Tokens and requests per line and UTC day, each day of an organization once. A null workspace_id is the default workspace.';
 --> statement-breakpoint
--- Which migrations ran, for roles that see no schema but this one. Drizzle keeps them in a schema of its own.
+-- Which migrations ran, for roles that may use only this schema: Drizzle records them in a schema of its own.
 CREATE VIEW "applied_migrations" AS SELECT created_at AS made_at_ms FROM drizzle.__drizzle_migrations;
 --> statement-breakpoint
 COMMENT ON VIEW "applied_migrations" IS 'The migrations that ran, by when each was made, in milliseconds since 1970. For the service itself.';

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import { USAGE_COUNTS, type Report, type UsageCount } from '../../domain/lines.ts';
+import type { Decimal } from '../../domain/money.ts';
 import { list, row, textArray, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { sizeOf } from '../ledger/syncs.ts';
@@ -76,18 +77,18 @@ interface Completeness {
 /** Costs of a range. Amounts are exact decimals in major units. */
 export interface CostSums extends Completeness {
   /** USD, unless grouped by currency. */
-  readonly data: readonly (GroupRow & { readonly amount: string })[];
+  readonly data: readonly (GroupRow & { readonly amount: Decimal })[];
   /** Of the whole range, whatever the page: USD. */
-  readonly total: string;
+  readonly total: Decimal;
   /** What was charged in another currency. It is never added to USD. */
-  readonly otherCurrencies: readonly { readonly currency: string; readonly amount: string }[];
+  readonly otherCurrencies: readonly { readonly currency: string; readonly amount: Decimal }[];
 }
 
 /** Sums of counts, as text, since they may be larger than a float holds exactly. Those known by name are whole numbers. */
 export interface UsageCounts {
-  readonly counts: Readonly<Record<UsageCount, string>>;
+  readonly counts: Readonly<Record<UsageCount, Decimal>>;
   /** Of counts that are not known by name, by their dotted path: decimals, those that are not zero. */
-  readonly otherCounts: Readonly<Record<string, string>>;
+  readonly otherCounts: Readonly<Record<string, Decimal>>;
 }
 
 /** Usage of a range. */

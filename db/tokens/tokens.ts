@@ -1,8 +1,10 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { and, desc, eq, gt, inArray, isNull, lt, or, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { TokenRole } from '../../domain/tokens.ts';
-import { databaseFailure, type Db } from '../core/database.ts';
-import { tokens } from '../core/schema.ts';
+import { databaseFailure, rows, type Db } from '../core/database.ts';
+import { addDeploymentEvent } from '../deployment/events.ts';
+import { hashToken, mintToken } from './secret.ts';
+import { tokens } from './tables.ts';
 
 /** A token as it may be shown: never the token itself. */
 export interface TokenInfo {
@@ -10,7 +12,7 @@ export interface TokenInfo {
   readonly name: string;
   readonly role: TokenRole;
   readonly createdAt: Date;
-  /** The name of the token that made it, or as whom events show who did. */
+  /** The name that events give whoever created it. */
   readonly createdBy: string;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
@@ -18,13 +20,13 @@ export interface TokenInfo {
   readonly lastUsedAt: Date | null;
 }
 
-/** Who makes a token: a token, or with a null id whoever needs none. */
+/** Who creates a token: another token, or with a null id `bootstrap` or a command. `name` is what events show. */
 export interface TokenMaker {
   readonly id: string | null;
   readonly name: string;
 }
 
-/** Why a token is not made. */
+/** Why a token is not created. */
 export class TokenError extends Error {
   override readonly name = 'TokenError';
   constructor(readonly why: 'name_taken' | 'expired' | 'outlives_maker' | 'maker_invalid') {
@@ -33,42 +35,16 @@ export class TokenError extends Error {
 }
 
 const WHY = {
-  name_taken: 'There is a token of this name already, which is not revoked.',
+  name_taken: 'Another token has this name and is not revoked.',
   expired: 'A token must expire in the future.',
-  outlives_maker: 'A token must not expire after the one that makes it.',
-  maker_invalid: 'The token that makes it must be an admin that is not revoked and has not expired.',
+  outlives_maker: 'A token must not expire after the token that creates it.',
+  maker_invalid: 'Only an admin token that is neither revoked nor expired can create a token.',
 } as const;
 
-const PREFIX = 'meterline_';
-const RANDOM_BYTES = 24;
-const CHECKSUM_LENGTH = 6;
-
-/** The hash by which a token is stored and looked up. */
-export function hashToken(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
-}
-
-function checksum(body: string): string {
-  return createHash('sha256').update(body).digest('base64url').slice(0, CHECKSUM_LENGTH);
-}
-
-/** Whether a text is a whole token by its own checksum, so that a cut or mistyped one is refused without a look-up. */
-export function isWholeToken(text: string): boolean {
-  const body = text.slice(0, -CHECKSUM_LENGTH);
-  if (!body.startsWith(PREFIX)) return false;
-  const [given, wanted] = [Buffer.from(text.slice(-CHECKSUM_LENGTH)), Buffer.from(checksum(body))];
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
-}
-
-/** A new token of 192 random bits, with the prefix and the checksum that every token has. It is stored nowhere. */
-export function mintToken(): string {
-  const body = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
-  return body + checksum(body);
-}
-
 /**
- * Makes a token of 192 random bits and stores its hash. This is the only time that it can be seen. One that is made by
- * another token expires no later than that one, and without `expiresAt` when that one does. Throws {@link TokenError}.
+ * Creates a token and stores its hash. The reply is the only place where the token itself is ever seen. A token that
+ * another one creates expires no later than that one, and at the same instant if `expiresAt` is missing. Throws
+ * {@link TokenError}.
  */
 export async function createToken(
   db: Db,
@@ -81,12 +57,15 @@ export async function createToken(
       const latest = maker.id === null ? null : await lockMaker(tx, maker.id);
       const expiresAt = token.expiresAt ?? latest;
       if (latest !== null && expiresAt !== null && expiresAt > latest) throw new TokenError('outlives_maker');
-      const [made] = await tx
+      const [created] = await tx
         .insert(tokens)
-        .values({ name, role, hash: hashToken(secret), expiresAt, madeWith: maker.id, createdBy: maker.name })
+        .values({ name, role, hash: hashToken(secret), expiresAt, createdWith: maker.id, createdBy: maker.name })
         .returning(INFO);
-      if (made === undefined) throw new Error('storing a token gave no row');
-      return { ...made, token: secret };
+      if (created === undefined) throw new Error('storing a token gave no row');
+      const end = expiresAt === null ? 'it does not expire' : `it expires at ${expiresAt.toISOString()}`;
+      const message = `Token "${name}" (${created.id}) is created with the role ${role}; ${end}.`;
+      await addDeploymentEvent(tx, { type: 'token_created', actor: maker.name, message });
+      return { ...created, token: secret };
     });
   } catch (error) {
     const constraint = databaseFailure(error)?.constraint;
@@ -96,7 +75,10 @@ export async function createToken(
   }
 }
 
-/** When a token expires that makes another one. It is locked, so that it is not revoked meanwhile and the other missed. */
+/**
+ * When the maker of a token expires. The lock makes a revocation of the maker wait until the new token is stored, so that
+ * it is revoked with its maker.
+ */
 async function lockMaker(tx: Db, id: string): Promise<Date | null> {
   const [maker] = await tx
     .select({ expiresAt: tokens.expiresAt })
@@ -121,7 +103,7 @@ const INFO = {
 
 const IS_VALID = and(isNull(tokens.revokedAt), or(isNull(tokens.expiresAt), gt(tokens.expiresAt, sql`now()`)));
 
-/** What a request is let in by. */
+/** The token that lets a request in. */
 export interface FoundToken {
   readonly id: string;
   readonly name: string;
@@ -129,12 +111,12 @@ export interface FoundToken {
   readonly lastUsedAt: Date | null;
 }
 
-/** The token with this hash, unless it is revoked or expired; null when there is none. */
+/** The token with this hash; null if there is none, or it is revoked or expired. */
 export async function findToken(db: Db, hash: Buffer): Promise<FoundToken | null> {
   return (await findTokens(db, [hash])).get(hash.toString('hex')) ?? null;
 }
 
-/** The tokens with these hashes, each by its hash in hex, but for those that are revoked or expired. */
+/** The tokens with these hashes that are neither revoked nor expired, each by its hash in hex. */
 export async function findTokens(db: Db, hashes: readonly Buffer[]): Promise<ReadonlyMap<string, FoundToken>> {
   const found = await db
     .select({ hash: tokens.hash, id: tokens.id, name: tokens.name, role: tokens.role, lastUsedAt: tokens.lastUsedAt })
@@ -143,7 +125,7 @@ export async function findTokens(db: Db, hashes: readonly Buffer[]): Promise<Rea
   return new Map(found.map(({ hash, ...token }) => [hash.toString('hex'), token]));
 }
 
-/** Notes that a token was used, unless that was noted within the last minute. */
+/** Records that a token was used, at most once a minute. */
 export async function touchToken(db: Db, id: string): Promise<void> {
   await db
     .update(tokens)
@@ -154,35 +136,43 @@ export async function touchToken(db: Db, id: string): Promise<void> {
 }
 
 /**
- * Revokes a token for good, and with it all that were made with it, whoever it was in whose hands it was. One that is
- * revoked already stays as it is. Null when there is none with this id.
+ * Revokes a token for good, and with it its family: every token that it created, and those that these created. A token
+ * that is revoked already stays as it is. Null if there is no token with this id.
  */
 export async function revokeToken(db: Db, id: string, actor: string): Promise<TokenInfo | null> {
   return db.transaction(async (tx) => {
-    // Again until there is none left: while the first round waited for a token, that one may have made another.
+    // While one round waits for a token of the family, that token may create another, which the next round finds.
     while ((await revokeFamily(tx, id, actor)) > 0);
     const [token] = await tx.select(INFO).from(tokens).where(eq(tokens.id, id));
     return token ?? null;
   });
 }
 
+/** Revokes those of a token's family that are not revoked yet. Returns how many there were. */
 async function revokeFamily(tx: Db, id: string, actor: string): Promise<number> {
-  const revoked = await tx.execute(
+  const revoked = await rows(
+    tx,
+    z.object({ id: z.string(), name: z.string() }),
     sql`
       with recursive family as (
         select id from tokens where id = ${id}
         union
-        select made.id from tokens made join family on made.made_with = family.id
+        select child.id from tokens child join family on child.created_with = family.id
       )
       update tokens set revoked_at = now(), revoked_by = ${actor}
       where id in (select id from family) and revoked_at is null
-      returning id
+      returning id, name
     `,
   );
+  for (const token of revoked) {
+    const why = token.id === id ? '' : `, with the token ${id} that it came from`;
+    const message = `Token "${token.name}" (${token.id}) is revoked${why}.`;
+    await addDeploymentEvent(tx, { type: 'token_revoked', actor, message });
+  }
   return revoked.length;
 }
 
-/** Tokens, newest first, revoked and expired ones too; those after the one with the id `after`. */
+/** Tokens, newest first, with revoked and expired ones; `after` is the id of the last one seen. */
 export async function listTokens(db: Db, page: { after: string | null; limit: number }): Promise<TokenInfo[]> {
   const rest: SQL | undefined =
     page.after === null

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { EMBEDDED_FILES } from '../../config/embedded.ts';
-import { mintToken } from '../../db/tokens/tokens.ts';
+import { mintToken } from '../../db/tokens/secret.ts';
 import { readOrMakeSecret } from '../secrets.ts';
 import type { TemporalAddress } from './parts.ts';
 import type { StackKind, StackOptions } from './stack.ts';

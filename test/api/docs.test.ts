@@ -50,8 +50,25 @@ const OPERATIONS = [
     'extendHistory',
     'getConnection',
   ],
-  ...['getCosts', 'getCoverage', 'getHealth', 'getReadiness', 'getUsage', 'listConnections', 'listEvents', 'listKeys'],
-  ...['listRestatements', 'listSyncs', 'listTokens', 'listWorkspaces', 'pauseConnection', 'renameConnection'],
+  ...[
+    'getCosts',
+    'getCoverage',
+    'getHealth',
+    'getReadiness',
+    'getUsage',
+    'listConnections',
+    'listDeploymentEvents',
+    'listEvents',
+  ],
+  ...[
+    'listKeys',
+    'listRestatements',
+    'listSyncs',
+    'listTokens',
+    'listWorkspaces',
+    'pauseConnection',
+    'renameConnection',
+  ],
   ...['resumeConnection', 'revokeToken', 'rotateKey', 'syncConnection'],
 ];
 

@@ -1,8 +1,10 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { restatements, syncs } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import { toDecimal } from '../../domain/money.ts';
 import { NOW, TODAY, seedConnection, seedCovered, seedDay, seedWorkspace, startApi, type Api } from './support.ts';
 
 let api: Api;
@@ -20,12 +22,12 @@ beforeAll(async () => {
         connectionId,
         report: index % 2 === 0 ? 'cost' : 'usage',
         day: addDays('2026-07-01', index),
-        before: '1.500',
-        after: '2.25',
+        before: sql`1.500`,
+        after: toDecimal('2.25'),
         linesAdded: 1,
         linesRemoved: 0,
         linesChanged: 2,
-        sync: index,
+        sync: index + 1,
       });
       await api.db.insert(syncs).values({
         connectionId,

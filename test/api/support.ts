@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/http/app.ts';
 import type { Bounds } from '../../api/http/bounds.ts';
@@ -18,6 +19,7 @@ import {
   workspaces,
 } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
+import { toDecimal } from '../../domain/money.ts';
 import type { Failure } from '../../domain/failures.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
@@ -198,6 +200,9 @@ export async function startApi(
   };
 }
 
+/** The columns of a key that serves. */
+export const SERVES = { activatedAt: new Date(NOW), activatedNo: 1, activatedSync: 0 };
+
 /** Stores a connection as it would be after a while. Days are counted from {@link TODAY}. */
 export async function seedConnection(
   db: Db,
@@ -232,7 +237,7 @@ export async function seedConnection(
   if (options.withKey === true) {
     const keyId = randomUUID();
     const sealed = ring.seal(adminKey(CANARY), { connectionId: id, keyId });
-    await db.insert(keys).values({ connectionId: id, id: keyId, state: 'active', hint: 'wxyz', ...sealed });
+    await db.insert(keys).values({ connectionId: id, id: keyId, state: 'active', hint: 'wxyz', ...SERVES, ...sealed });
   }
   return id;
 }
@@ -277,7 +282,7 @@ export async function seedCostDay(
         currency: line.currency ?? 'USD',
       })
       .returning({ no: costSeries.seriesNo });
-    await db.insert(costLines).values({ dayNo, seriesNo: series?.no ?? 0, amount: line.amount });
+    await db.insert(costLines).values({ dayNo, seriesNo: series?.no ?? 0, amount: sql`${line.amount}::numeric` });
   }
 }
 
@@ -332,13 +337,14 @@ export async function seedDay(
     day,
     state,
     reconciled: facts.reconciled ?? disagreesWith === undefined,
-    disagreesWith: disagreesWith ?? null,
+    disagreesWith: disagreesWith === undefined ? null : toDecimal(disagreesWith),
     lines,
-    total,
+    total: toDecimal(total),
     digest: Buffer.alloc(32),
     attempt: 1,
     readOn: addDays(day, 30),
     sync: 1,
+    writtenBy: 1,
   };
   const [stored] = await db.insert(days).values(values).returning({ dayNo: days.dayNo });
   return stored?.dayNo ?? 0;

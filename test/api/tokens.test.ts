@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isWholeToken } from '../../db/tokens/tokens.ts';
+import { isWholeToken } from '../../db/tokens/secret.ts';
 import { CANARY, ADMIN_TOKEN, seedConnection, startApi, type Answer, type Api } from './support.ts';
 
 let api: Api;
@@ -41,7 +41,7 @@ describe('POST /v1/tokens', () => {
     const list = await api.get('/v1/tokens');
     expect(list.text).toContain('"grafana"');
     expect(list.text + api.log()).not.toContain(token.slice(0, 20));
-    expect(api.log()).toMatch(/"name":"grafana","role":"viewer","actor":"bootstrap","msg":"a token is made"/);
+    expect(api.log()).toMatch(/"name":"grafana","role":"viewer","actor":"bootstrap","msg":"a token is created"/);
   });
 
   it.each([
@@ -169,4 +169,51 @@ it('what a token does to a connection is an event with its name', async () => {
   await api.send('PATCH', `/v1/connections/${id}`, { name: 'x' }, token);
   const { body } = await api.get(`/v1/connections/${id}/events`);
   expect(body.data.map(({ actor }) => actor)).toEqual(['Grace']);
+});
+
+describe('GET /v1/events', () => {
+  it('says who created and revoked which token, newest first, with the tokens that were revoked along with it', async () => {
+    const admin = await make({ name: 'Root' });
+    const child = await make({ name: 'Child', role: 'viewer' }, admin.token);
+    await api.send('DELETE', `/v1/tokens/${admin.id}`);
+    const { body } = await api.get('/v1/events?limit=4');
+    expect(body.data.map(({ type, actor }) => `${String(type)} by ${String(actor)}`)).toEqual([
+      'token_revoked by bootstrap',
+      'token_revoked by bootstrap',
+      'token_created by Root',
+      'token_created by bootstrap',
+    ]);
+    const messages = body.data.map(({ message }) => String(message));
+    expect(messages.slice(0, 2).sort()).toEqual([
+      `Token "Child" (${child.id}) is revoked, with the token ${admin.id} that it came from.`,
+      `Token "Root" (${admin.id}) is revoked.`,
+    ]);
+    expect(messages.slice(2)).toEqual([
+      `Token "Child" (${child.id}) is created with the role viewer; it does not expire.`,
+      `Token "Root" (${admin.id}) is created with the role admin; it does not expire.`,
+    ]);
+    expect(body.data.map(({ at }) => at)).toEqual(
+      Array.from({ length: 4 }, () => expect.stringMatching(/^\d{4}-/) as string),
+    );
+    expect(JSON.stringify(body)).not.toContain(admin.token.slice(0, 20));
+  });
+
+  it('gives every event once, page by page, of every type or of one, also to a viewer', async () => {
+    const viewer = await make({ role: 'viewer' });
+    for (const query of ['', '&type=token_created']) {
+      const whole = (await api.get(`/v1/events?limit=500${query}`, viewer.token)).body;
+      expect([query, whole.next]).toEqual([query, null]);
+      const seen: string[] = [];
+      for (let next: string | null = ''; next !== null;) {
+        const page: Answer = await api.get(`/v1/events?limit=2${query}${next === '' ? '' : `&after=${next}`}`);
+        seen.push(...page.body.data.map(({ id }) => id));
+        next = page.body.next;
+      }
+      expect(seen).toEqual(whole.data.map(({ id }) => id));
+      expect(new Set(seen).size).toBe(seen.length);
+      if (query !== '') expect(new Set(whole.data.map(({ type }) => type))).toEqual(new Set(['token_created']));
+    }
+    expect((await api.get('/v1/events?type=status')).status).toBe(400);
+    expect((await api.get('/v1/events?after=x')).status).toBe(409);
+  });
 });

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { findToken, hashToken, isWholeToken } from '../../db/tokens/tokens.ts';
+import { hashToken, isWholeToken } from '../../db/tokens/secret.ts';
+import { findToken } from '../../db/tokens/tokens.ts';
 import { prepare } from '../processes/support.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { command, type Outcome } from './support.ts';
@@ -37,7 +38,7 @@ it('a token is created, shown once and alone on standard output, listed without 
 it('a taken name and an unknown id end with a sentence and status 1', async () => {
   expect((await tokens('create', '--name', 'ci', '--role', 'admin')).status).toBe(0);
   const again = await tokens('create', '--name', 'ci', '--role', 'admin');
-  expect(again).toEqual({ status: 1, out: '', err: 'There is a token of this name already, which is not revoked.\n' });
+  expect(again).toEqual({ status: 1, out: '', err: 'Another token has this name and is not revoked.\n' });
   const unknown = await tokens('revoke', '00000000-0000-4000-8000-000000000000');
   expect(unknown).toEqual({ status: 1, out: '', err: 'There is no token with this id.\n' });
 });

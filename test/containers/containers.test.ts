@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { isWholeToken } from '../../db/tokens/tokens.ts';
+import { isWholeToken } from '../../db/tokens/secret.ts';
 import { loadConfig } from '../../config/config.ts';
 import { OPTIONAL_FILES, compose, filesOfEntrypoint, path, read, serviceOf, temporaryFolder } from './support.ts';
 

@@ -31,7 +31,8 @@ describe('a status', () => {
     await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
     for (const from of STATUSES) {
       for (const to of STATUSES) {
-        await database.db.execute(sql`update connections set status = ${from} where id = ${id}`);
+        const endedAt = isLive(from) ? sql`null` : sql`now()`;
+        await database.db.execute(sql`update connections set status = ${from}, ended_at = ${endedAt} where id = ${id}`);
         expect(await setStatus(database.db, id, to)).toEqual({ moved: mayFollow(from, to) });
         expect(await statusOf(id), `${from} to ${to}`).toBe(mayFollow(from, to) ? to : from);
       }

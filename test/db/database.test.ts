@@ -62,10 +62,10 @@ describe('a failure of the database', () => {
 
   it('of a check names it, and not the row', async () => {
     const { id } = await connect(database.db);
-    const statement = sql`update connections set name = ${SECRET}, status = ${SECRET} where id = ${id}`;
+    const statement = sql`update connections set name = ${SECRET}, last_sync = -1 where id = ${id}`;
     expect(await faultOf(database.db.execute(statement))).toMatchObject({
       code: '23514',
-      constraint: 'connections_status',
+      constraint: 'connections_counts',
     });
   });
 

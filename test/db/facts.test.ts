@@ -104,7 +104,8 @@ describe('the facts of a connection', () => {
         await reconcileDays(database.db, { connectionId: id, report, window, totals: {}, restatementDays: 3 });
       }
     };
-    await fill(database.db, id, began, TODAY, {}, addDays(settled, 3));
+    await fill(database.db, id, began, addDays(settled, 3), {}, addDays(settled, 3));
+    for (const day of daysIn({ from: addDays(settled, 4), to: TODAY })) await fill(database.db, id, day, day, {}, day);
     await reconcile();
     expect((await factsOf(database.db, id)).oldestUnfinished).toBe(addDays(settled, 1));
     await fill(database.db, id, addDays(settled, 1), addDays(TODAY, -31), {}, TODAY);

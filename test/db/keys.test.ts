@@ -421,11 +421,13 @@ describe('a stored key', () => {
     const refusedBy = async (statement: ReturnType<typeof sql>, constraint: string): Promise<void> => {
       await expect(database.db.execute(statement)).rejects.toMatchObject({ cause: { constraint_name: constraint } });
     };
-    await refusedBy(sql`update keys set state = 'active' where id = ${keyId}`, 'keys_one_active');
-    await refusedBy(sql`update keys set state = 'destroyed' where id = ${first}`, 'keys_sealed');
+    const serving = sql`state = 'active', activated_at = now(), activated_no = 1, activated_sync = 0`;
+    await refusedBy(sql`update keys set ${serving} where id = ${keyId}`, 'keys_one_active');
+    const ended = sql`state = 'destroyed', end_reason = 'discarded', ended_at = now()`;
+    await refusedBy(sql`update keys set ${ended} where id = ${first}`, 'keys_sealed');
     await refusedBy(sql`update keys set sealed = null, encryption_key_id = null where id = ${first}`, 'keys_sealed');
     await refusedBy(sql`update keys set encryption_key_id = null where id = ${first}`, 'keys_ring');
-    await refusedBy(sql`update keys set state = 'lost' where id = ${first}`, 'keys_state');
+    await refusedBy(sql`update keys set state = 'lost', ended_at = now() where id = ${first}`, 'keys_state');
   });
 });
 

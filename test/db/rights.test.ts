@@ -137,6 +137,7 @@ describe('the service role', () => {
     expect(token.status).toBe(201);
     expect((await call('GET', '/v1/tokens')).body.data).toHaveLength(1);
     expect((await call('DELETE', `/v1/tokens/${token.body.id}`)).status).toBe(200);
+    expect((await call('GET', '/v1/events')).body.data).toHaveLength(2);
 
     const keeper = { db, client: world.client, taskQueue: world.taskQueue };
     expect(await keepConnections(keeper)).toBe(1);
@@ -157,8 +158,8 @@ describe('the service role', () => {
        group by 1`,
     );
     const known = Object.fromEntries(rights.map((row) => [String(row['table_name']), String(row['rights'])]));
-    const { events, connections, keys, tokens, ...others } = known;
-    expect(events).toBe('insert select');
+    const { events, deployment_events: deploymentEvents, connections, keys, tokens, ...others } = known;
+    expect([events, deploymentEvents]).toEqual(['insert select', 'insert select']);
     expect([connections, keys, tokens]).toEqual(Array.from({ length: 3 }, () => 'insert select update'));
     expect(Object.keys(others).length).toBeGreaterThanOrEqual(8);
     expect(new Set(Object.values(others))).toEqual(new Set(['delete insert select update']));
@@ -184,6 +185,8 @@ describe('the service role', () => {
     `comment on table days is ''`,
     'delete from events',
     `update events set message = ''`,
+    'delete from deployment_events',
+    `update deployment_events set message = ''`,
     'delete from tokens',
     'delete from connections',
     'select * from drizzle.__drizzle_migrations',
@@ -206,7 +209,7 @@ describe('the service role', () => {
 describe('the role of readers', () => {
   it('reads the views, through all migrations since, and nothing else', async () => {
     for (const view of ['costs', 'usage']) await run(reader, `select * from ${view}`);
-    for (const table of ['keys', 'connections', 'tokens', 'events', 'cost_lines', 'days']) {
+    for (const table of ['keys', 'connections', 'tokens', 'events', 'deployment_events', 'cost_lines', 'days']) {
       await expect(run(reader, `select * from ${table}`)).rejects.toMatchObject({ code: '42501' });
     }
     await expect(run(reader, 'create temporary table more (id int)')).rejects.toMatchObject({ code: '42501' });

@@ -165,7 +165,7 @@ describe('sealing stored keys anew', () => {
   it('takes what a process without the new ring stores behind it meanwhile', async () => {
     const last = await connected(old, 'Last', 'ffffffff-ffff-4fff-bfff-ffffffffffff');
     const outcome = await during(
-      (tx) => tx.execute(sql`update keys set tries = 1 where id = ${last.keyId}`),
+      (tx) => tx.execute(sql`update keys set last_used_at = now() where id = ${last.keyId}`),
       () => connected(old, 'First', '00000000-0000-4000-8000-000000000000'),
     );
     expect(outcome).toEqual({ rewrapped: 2, left: [] });
@@ -201,7 +201,7 @@ describe('sealing stored keys anew', () => {
     const limits = { idle_in_transaction_session_timeout: 0, lock_timeout: 50, statement_timeout: 0 };
     const impatient = openDatabase(database.url, { max: 1, name: 'meterline test', limits });
     await db.transaction(async (tx) => {
-      await tx.execute(sql`update keys set tries = 1 where id = ${held.keyId}`);
+      await tx.execute(sql`update keys set last_used_at = now() where id = ${held.keyId}`);
       const { rewrapped, left } = await rewrapStoredKeys(impatient.db, moving);
       expect([rewrapped, left.map(({ connectionName }) => connectionName)]).toEqual([1, ['Held']]);
     });

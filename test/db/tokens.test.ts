@@ -3,10 +3,11 @@ import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../db/core/database.ts';
 import { tokens } from '../../db/core/schema.ts';
+import { listDeploymentEvents } from '../../db/deployment/events.ts';
+import { hashToken } from '../../db/tokens/secret.ts';
 import {
   createToken,
   findToken,
-  hashToken,
   listTokens,
   revokeToken,
   type TokenInfo,
@@ -147,6 +148,35 @@ describe('a token', () => {
       const [child] = await Promise.all([making, revoking]);
       expect([generations, await isValid(child)]).toEqual([generations, false]);
     }
+  });
+});
+
+describe('an event of the deployment', () => {
+  const about = async (id: string): Promise<string[]> =>
+    (await listDeploymentEvents(db, { type: null, after: null, limit: 1_000 }))
+      .filter(({ message }) => message.includes(`(${id})`))
+      .map(({ type, actor }) => `${type} by ${actor}`);
+
+  it('is recorded once for each token that is created or revoked', async () => {
+    const root = await made();
+    const child = await made({ maker: root });
+    for (const actor of ['Eve', 'Bob']) await revokeToken(db, root.id, actor);
+    expect(await about(root.id)).toEqual(['token_revoked by Eve', 'token_created by test']);
+    expect(await about(child.id)).toEqual(['token_revoked by Eve', `token_created by ${root.name}`]);
+  });
+
+  it('is there only if the change is: both are in one transaction', async () => {
+    const { id } = await made();
+    const undone = db.transaction(async (tx) => {
+      await revokeToken(tx, id, 'Eve');
+      throw new Error('undone');
+    });
+    await expect(undone).rejects.toThrow('undone');
+    expect(await about(id)).toEqual(['token_created by test']);
+    const refused = made({ name: 'x'.repeat(101) });
+    await expect(refused).rejects.toThrow();
+    const events = await listDeploymentEvents(db, { type: null, after: null, limit: 1_000 });
+    expect(events.filter(({ message }) => message.includes('xxx'))).toEqual([]);
   });
 });
 

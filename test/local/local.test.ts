@@ -1,4 +1,3 @@
-import { createServer, type Server } from 'node:net';
 import {
   chmodSync,
   existsSync,
@@ -9,14 +8,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { capLog, capLogs } from '../../local/stack/logs.ts';
+import { isWholeToken, mintToken } from '../../db/tokens/secret.ts';
 import { anyFreePort, checkFree, nextFreePort } from '../../local/processes/ports.ts';
-import { isWholeToken, mintToken } from '../../db/tokens/tokens.ts';
 import { readOrMakeSecret } from '../../local/secrets.ts';
+import { capLog, capLogs } from '../../local/stack/logs.ts';
 import { findTemporalCli } from '../../local/temporal/find.ts';
 import { startTemporal } from '../../local/temporal/temporal.ts';
 import { eventually } from '../../local/wait.ts';

@@ -275,7 +275,14 @@ async function readEverything(id: string): Promise<void> {
   const lists = ['', '/coverage', '/events', '/restatements', '/syncs', '/workspaces'].map(
     (list) => `/v1/connections/${id}${list}`,
   );
-  const others = ['/v1/connections', '/v1/connections?status=refused', '/v1/costs', '/v1/usage', '/v1/tokens'];
+  const others = [
+    '/v1/connections',
+    '/v1/connections?status=refused',
+    '/v1/costs',
+    '/v1/usage',
+    '/v1/tokens',
+    '/v1/events',
+  ];
   for (const path of [...lists, ...others, '/healthz', '/readyz', '/openapi.json', '/docs/'])
     await expectReply(200, 'GET', path);
 }

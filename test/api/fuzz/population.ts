@@ -3,6 +3,7 @@ import { addCandidate } from '../../../db/keys/keys.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
 import { restatements, syncs } from '../../../db/core/schema.ts';
 import { addDays } from '../../../domain/days.ts';
+import { toDecimal } from '../../../domain/money.ts';
 import {
   CANARY,
   NOW,
@@ -64,9 +65,15 @@ async function seedHistory(api: Api, connectionId: string): Promise<void> {
     await api.send('PATCH', `/v1/connections/${connectionId}`, { name: `Name ${index}` });
     const [day, instant] = [addDays(TODAY, -index), new Date(NOW)];
     const lines = { linesAdded: 1, linesRemoved: 0, linesChanged: 2 };
-    await api.db
-      .insert(restatements)
-      .values({ connectionId, report: 'cost', day, before: '1.5', after: '2.25', ...lines, sync: index });
+    await api.db.insert(restatements).values({
+      connectionId,
+      report: 'cost',
+      day,
+      before: toDecimal('1.5'),
+      after: toDecimal('2.25'),
+      ...lines,
+      sync: index,
+    });
     const run = { n: index, runId: `run-${index}`, kind: 'daily', state: 'succeeded' } as const;
     await api.db
       .insert(syncs)

@@ -1,0 +1,33 @@
+/** What can happen to a connection, as events name it. */
+export const CONNECTION_EVENTS = [
+  'created',
+  'status',
+  'organization',
+  'key_added',
+  'key_active',
+  'key_refused',
+  'key_restored',
+  'key_destroyed',
+  'key_unanswered',
+  'key_probed',
+  'clock',
+  'sync_failed',
+  'day_flagged',
+  'restatement',
+  'workspaces_unread',
+  'signal',
+  'signal_received',
+  'request',
+  'renamed',
+  'purged',
+] as const;
+/** One of {@link CONNECTION_EVENTS}. */
+export type ConnectionEvent = (typeof CONNECTION_EVENTS)[number];
+
+/** What can happen to the deployment as a whole, beside its connections. */
+export const DEPLOYMENT_EVENTS = ['token_created', 'token_revoked'] as const;
+/** One of {@link DEPLOYMENT_EVENTS}. */
+export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];
+
+/** The longest message of an event, in characters. */
+export const EVENT_MESSAGE_LENGTH = 500;

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { sql, type SQL } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addEvent } from '../../db/connections/events.ts';
+import { addDeploymentEvent } from '../../db/deployment/events.ts';
+import { openSync } from '../../db/ledger/syncs.ts';
+import { createToken } from '../../db/tokens/tokens.ts';
+import { rows } from '../support/rows.ts';
+import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { DAY, MAKER, commitCost, connect, cost } from './support.ts';
+
+let database: TestDatabase;
+/** A connection with an active key, a day, a sync, a restatement, events and a token: rows that are as they should be. */
+let id: string;
+beforeAll(async () => {
+  database = await testDatabase();
+  const { db } = database;
+  ({ id } = await connect(db, { organization: randomUUID() }));
+  await commitCost(db, id, [cost('1')], { day: DAY });
+  await commitCost(db, id, [cost('2')], { day: DAY });
+  await openSync(db, { connectionId: id, n: 1, runId: 'run' }, { kind: 'daily', from: DAY, to: DAY, everyDay: false });
+  await addEvent(db, id, { type: 'created', message: 'Here.' });
+  await createToken(db, { name: 'Ada', role: 'admin', maker: MAKER });
+  await addDeploymentEvent(db, { type: 'token_created', actor: 'Ada', message: 'Here.' });
+});
+afterAll(() => database.close());
+
+/** Changes every row of a table; the constraint that refuses it, or null. */
+async function refusing(table: string, change: SQL): Promise<string | null> {
+  const error: unknown = await database.db
+    .transaction(async (tx) => {
+      const changed = await rows(tx, sql`update ${sql.identifier(table)} set ${change} returning 1 as one`);
+      expect([table, changed.length > 0]).toEqual([table, true]);
+      tx.rollback();
+    })
+    .catch((reason: unknown) => reason);
+  const cause: unknown = error instanceof Error ? error.cause : null;
+  return cause instanceof Error && 'constraint_name' in cause ? String(cause.constraint_name) : null;
+}
+
+const failed = sql`failure = '{"code": "internal"}', failed_at = now()`;
+
+const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: string, change: SQL])[] = [
+  ['connections', 'has no name', 'connections_name', sql`name = ''`],
+  ['connections', 'has a status that no code knows', 'connections_status', sql`status = 'lost', ended_at = now()`],
+  ['connections', 'ended and is live', 'connections_ended', sql`ended_at = now()`],
+  ['connections', 'is disconnected and has not ended', 'connections_ended', sql`status = 'disconnected'`],
+  ['connections', 'is purged and has not ended', 'connections_purged', sql`purged_at = now()`],
+  ['connections', 'has an organization without a name', 'connections_organization', sql`organization_name = null`],
+  ['connections', 'begins after its backfill ends', 'connections_backfill', sql`began = backfill_to + 1`],
+  ['connections', 'failed at no instant', 'connections_failure', sql`failure = '{"code": "internal"}'`],
+  ['connections', 'has a key that failed, and no failure', 'connections_failure_key', sql`failure_key_id = id`],
+  ['connections', 'has an answer about a key that did not fail', 'connections_answered', sql`answered_at = now()`],
+  ['connections', 'rejected a key without an answer', 'connections_rejected', sql`${failed}, rejected_at = now()`],
+  ['connections', 'counts fewer than no failures', 'connections_counts', sql`failure_count = -1`],
+  ['connections', 'numbers syncs below zero', 'connections_counts', sql`last_sync = -1`],
+  ['keys', 'shows more of itself than a hint', 'keys_hint', sql`hint = '12345'`],
+  ['keys', 'has no hint', 'keys_hint', sql`hint = ''`],
+  ['keys', 'is active and has an end', 'keys_ended', sql`ended_at = now()`],
+  [
+    'keys',
+    'is active and was never activated',
+    'keys_served',
+    sql`(activated_at, activated_no, activated_sync) = (null, null, null)`,
+  ],
+  ['keys', 'was activated by half', 'keys_activated', sql`activated_no = null`],
+  [
+    'keys',
+    'was refused for no reason',
+    'keys_refused',
+    sql`state = 'refused', sealed = null, encryption_key_id = null, ended_at = now()`,
+  ],
+  [
+    'keys',
+    'was overtaken by no key',
+    'keys_overtaken',
+    sql`state = 'destroyed', end_reason = 'overtaken', sealed = null, encryption_key_id = null, ended_at = now()`,
+  ],
+  ['keys', 'has a reason for its end and has not ended', 'keys_why_ended', sql`end_reason = 'unused'`],
+  ['keys', 'was tried fewer than no times', 'keys_counts', sql`tries = -1, tried_at = now()`],
+  ['keys', 'was tried at no instant', 'keys_tried', sql`tries = 1`],
+  ['keys', 'has a state that no code knows', 'keys_state', sql`state = 'lost', ended_at = now()`],
+  [
+    'keys',
+    'is destroyed and has a ciphertext',
+    'keys_sealed',
+    sql`state = 'destroyed', end_reason = 'unused', ended_at = now()`,
+  ],
+  ['keys', 'is sealed under no encryption key', 'keys_ring', sql`encryption_key_id = null`],
+  ['keys', 'was requested at no step', 'keys_requested', sql`requested_no = null`],
+  ['keys', 'ended for a reason that no code knows', 'keys_end_reasons', sql`end_reason = 'lost'`],
+  ['days', 'has a state that no code knows', 'days_state', sql`state = 'lost'`],
+  ['days', 'has a report that no code knows', 'days_report', sql`report = 'audit'`],
+  ['days', 'is final and was not reconciled', 'days_final', sql`state = 'final'`],
+  [
+    'days',
+    'is final and was last read before it was over',
+    'days_final',
+    sql`state = 'final', reconciled = true, read_on = day`,
+  ],
+  ['days', 'is reconciled and flagged', 'days_flag', sql`reconciled = true, disagrees_with = 1`],
+  ['days', 'has a total that is no number', 'days_finite', sql`total = 'NaN'`],
+  ['days', 'disagrees with a total that is no number', 'days_finite', sql`disagrees_with = 'Infinity'`],
+  ['days', 'has a total and no lines', 'days_empty', sql`lines = 0`],
+  ['days', 'has fewer than no lines', 'days_lines', sql`lines = -1, total = 0`],
+  ['days', 'was read by no attempt', 'days_numbers', sql`attempt = 0`],
+  ['days', 'was read by no sync', 'days_numbers', sql`sync = 0`],
+  ['days', 'was written by no sync', 'days_numbers', sql`written_by = 0`],
+  ['days', 'has half a digest', 'days_digest', sql`digest = substring(digest for 16)`],
+  ['days', 'was last read before it began', 'days_read_on', sql`read_on = day - 1`],
+  ['restatements', 'has a report that no code knows', 'restatements_report', sql`report = 'audit'`],
+  ['restatements', 'changed a total to no number', 'restatements_finite', sql`after = 'NaN'`],
+  ['restatements', 'added fewer than no lines', 'restatements_counts', sql`lines_added = -1`],
+  ['restatements', 'removed fewer than no lines', 'restatements_counts', sql`lines_removed = -1`],
+  ['restatements', 'changed fewer than no lines', 'restatements_counts', sql`lines_changed = -1`],
+  ['restatements', 'was found by no sync', 'restatements_sync', sql`sync = 0`],
+  ['syncs', 'has no number', 'syncs_n', sql`n = 0`],
+  ['syncs', 'has no run', 'syncs_run', sql`run_id = ''`],
+  ['syncs', 'has a kind that no code knows', 'syncs_kind', sql`kind = 'hourly'`],
+  ['syncs', 'has a state that no code knows', 'syncs_state', sql`state = 'lost', ended_at = now()`],
+  ['syncs', 'begins after its last day', 'syncs_window', sql`from_day = to_day + 1`],
+  ['syncs', 'sent fewer than no requests', 'syncs_counts', sql`requests = -1`],
+  ['syncs', 'read fewer than no bytes', 'syncs_counts', sql`bytes = -1`],
+  ['syncs', 'runs and has an end', 'syncs_ended', sql`ended_at = now()`],
+  ['syncs', 'failed for no reason', 'syncs_failure', sql`state = 'failed', ended_at = now()`],
+  ['events', 'has a type that no code knows', 'events_type', sql`type = 'lost'`],
+  ['events', 'has no actor', 'events_actor', sql`actor = ''`],
+  ['events', 'has no message', 'events_message', sql`message = ''`],
+  ['events', 'has a message without end', 'events_message', sql`message = repeat('x', 501)`],
+  ['deployment_events', 'has a type that no code knows', 'deployment_events_type', sql`type = 'lost'`],
+  ['deployment_events', 'has no actor', 'deployment_events_actor', sql`actor = ''`],
+  ['deployment_events', 'has no message', 'deployment_events_message', sql`message = ''`],
+  ['tokens', 'has no name', 'tokens_name', sql`name = ''`],
+  ['tokens', 'has a role that no code knows', 'tokens_role', sql`role = 'owner'`],
+  ['tokens', 'is stored as something else than a hash', 'tokens_hash', sql`hash = 'meterline_'::bytea`],
+  ['tokens', 'was created by nobody', 'tokens_created_by', sql`created_by = ''`],
+  ['tokens', 'expired before it was created', 'tokens_expiry', sql`expires_at = created_at`],
+  ['tokens', 'was revoked by nobody', 'tokens_revoked', sql`revoked_at = now()`],
+  ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
+];
+
+describe('whoever writes, Postgres refuses', () => {
+  it.each(IMPOSSIBLE)('a row of %s that %s (%s)', async (table, _, constraint, change) => {
+    expect(await refusing(table, change)).toBe(constraint);
+  });
+});
+
+it('every check of the database is tried', async () => {
+  const checks = await rows<{ name: string }>(
+    database.db,
+    sql`select conname as name from pg_constraint where contype = 'c' and connamespace = 'public'::regnamespace`,
+  );
+  const tried = new Set(IMPOSSIBLE.map(([, , constraint]) => constraint));
+  expect(checks.map(({ name }) => name).filter((name) => !tried.has(name))).toEqual([]);
+});
