@@ -37,7 +37,7 @@ describe('a request', () => {
     expect(reply.headers.get('anthropic-organization-id')).toBe(simulator.control.organization().id);
   });
 
-  it('is refused in an envelope that repeats the request id', async () => {
+  it('gets an error that repeats the request id', async () => {
     const reply = await get(simulator, COST);
     const body = errorReply.parse(await reply.json());
     expect(reply.status).toBe(400);
@@ -94,7 +94,7 @@ describe('a request', () => {
     expect((await get(simulator, ME, { 'anthropic-version': 'latest' })).status).toBe(400);
   });
 
-  it('other than GET is a 405, and to any other path a 404', async () => {
+  it('with another method is a 405, and to another path a 404', async () => {
     expect(await raw(simulator, { method: 'POST', path: COST })).toBe(405);
     expect(await raw(simulator, { method: 'DELETE', path: WORKSPACES })).toBe(405);
     expect(await refusal(await get(simulator, '/v1/organizations/users'))).toBe('404 not_found_error: Not Found');
@@ -107,7 +107,7 @@ describe('a key', () => {
     expect(firstKey(simulator)).toMatch(/^sk-ant-admin01-[A-Za-z0-9_-]{93}AA$/);
   });
 
-  it('that is missing, unknown, of a workspace or only a bearer token is a 401', async () => {
+  it('gets a 401 if it is missing, unknown, a workspace key or only a bearer token', async () => {
     const invalid = '401 authentication_error: invalid x-api-key';
     expect(await refusal(await get(simulator, ME, { 'x-api-key': 'sk-ant-admin01-unknown' }))).toBe(invalid);
     expect(await refusal(await get(simulator, ME, { 'x-api-key': 'sk-ant-api03-workspace' }))).toBe(invalid);
@@ -149,7 +149,7 @@ describe('workspaces', () => {
   const list = async (query: string) =>
     workspaceList.parse(await (await get(simulator, `${WORKSPACES}?${query}`)).json());
 
-  it('are listed without archived ones and the default one unless asked for', async () => {
+  it('leave out archived ones and the default one by default', async () => {
     expect((await list('')).data).toHaveLength(4);
     const all = await list('include_archived=true');
     expect(all.data).toHaveLength(5);
