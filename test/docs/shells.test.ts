@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CONNECTING, definitions, firstQuestions } from '../../local/terminal/guide.ts';
+import { CONNECT_COMMAND, definitions, exampleCommands } from '../../local/terminal/guide.ts';
 
 /**
  * People paste what documents and programs show, into bash or into zsh, where a `#` behind a command begins no comment.
@@ -241,7 +241,7 @@ describe('the lines that npm start and the demo print', () => {
 
   test('reach the API, Postgres and Temporal of the stack that printed them, whatever its directory is called', () => {
     for (const shell of shells) {
-      const { status, complaints, calls } = paste(shell, firstQuestions(reachable).join('\n'));
+      const { status, complaints, calls } = paste(shell, exampleCommands(reachable).join('\n'));
       expect([status, complaints]).toEqual([0, []]);
       const [api, postgres, temporal] = calls;
       expect(api).toEqual([
@@ -252,7 +252,7 @@ describe('the lines that npm start and the demo print', () => {
       expect(temporal?.slice(0, 2)).toEqual(['npm', '--prefix']);
       expect(temporal?.slice(-4)).toEqual(['temporal', '--', 'workflow', 'list']);
     }
-    expect(faultsOf(CONNECTING.join('\n'))).toEqual([]);
+    expect(faultsOf(CONNECT_COMMAND.join('\n'))).toEqual([]);
   });
 
   test('take the token and the database from the environment where they came from there', () => {

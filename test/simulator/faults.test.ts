@@ -12,7 +12,7 @@ import {
   get,
   headers,
   readCost,
-  refusal,
+  errorOf,
   simulate,
 } from './client.ts';
 
@@ -39,7 +39,7 @@ describe('an error', () => {
     [504, 'timeout_error'],
     [529, 'overloaded_error'],
   ])('with status %i has its own type', async (status, type) => {
-    expect(await refusal(await faulty({ kind: 'status', status }))).toMatch(`${status} ${type}`);
+    expect(await errorOf(await faulty({ kind: 'status', status }))).toMatch(`${status} ${type}`);
     expect((await get(simulator, QUERY)).status).toBe(200);
   });
 
@@ -49,7 +49,7 @@ describe('an error', () => {
       const reply = await faulty({ kind: 'rate_limited', retryAfter, rateLimitReset: '2026-11-12T10:31:00Z' });
       expect(reply.headers.get('retry-after')).toBe(retryAfter === undefined ? null : String(retryAfter));
       expect(reply.headers.get('anthropic-ratelimit-requests-reset')).toBe('2026-11-12T10:31:00Z');
-      expect(await refusal(reply)).toMatch('429 rate_limit_error');
+      expect(await errorOf(reply)).toMatch('429 rate_limit_error');
     },
   );
 
@@ -60,7 +60,7 @@ describe('an error', () => {
 
   it('may lack its request id, or have an unknown type', async () => {
     expect(errorReply.parse(await (await faulty({ kind: 'no_request_id' })).json()).request_id).toBeUndefined();
-    expect(await refusal(await faulty({ kind: 'unknown_error_type', status: 418 }))).toMatch('418 quota_epoch_error');
+    expect(await errorOf(await faulty({ kind: 'unknown_error_type', status: 418 }))).toMatch('418 quota_epoch_error');
   });
 
   it('may reject the key from the third request on', async () => {
@@ -69,7 +69,7 @@ describe('an error', () => {
     for (let count = 0; count < 4; count += 1) statuses.push((await get(simulator, ME)).status);
     expect(statuses).toEqual([200, 200, 401, 401]);
     simulator.control.clearFaults();
-    expect(await refusal(await faulty({ kind: 'forbidden' }, ME))).toMatch('403 permission_error');
+    expect(await errorOf(await faulty({ kind: 'forbidden' }, ME))).toMatch('403 permission_error');
   });
 
   it('may be a redirect to another host', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Simulator } from '../../simulator/simulator.ts';
-import { BOTH, COST, USAGE, canonical, costPage, get, readCost, refusal, simulate, sum } from './client.ts';
+import { BOTH, COST, USAGE, canonical, costPage, get, readCost, errorOf, simulate, sum } from './client.ts';
 
 const MONTH = 'starting_at=2026-10-13T00:00:00Z&ending_at=2026-11-13T00:00:00Z&limit=31';
 
@@ -167,10 +167,10 @@ describe('paging', () => {
       `starting_at=2026-10-01T00:00:00Z&ending_at=2026-11-02T00:00:00Z&${page}`,
       `starting_at=2026-10-01T00:00:00Z&${page}`,
     ]) {
-      expect(await refusal(await get(simulator, `${COST}?${changed}`))).toMatch(/^400 .*another query/);
+      expect(await errorOf(await get(simulator, `${COST}?${changed}`))).toMatch(/^400 .*another query/);
     }
     expect((await get(simulator, `${USAGE}?${range}&${page}`)).status).toBe(400);
-    expect(await refusal(await get(simulator, `${COST}?${range}&page=page_abc`))).toMatch(/^400 .*Invalid page token/);
+    expect(await errorOf(await get(simulator, `${COST}?${range}&page=page_abc`))).toMatch(/^400 .*Invalid page token/);
   });
 
   it('keeps the end of the range over midnight', async () => {
