@@ -2,7 +2,7 @@ import { createConnectionActivities, type ConnectionActivities } from './connect
 import type { Dependencies } from './dependencies.ts';
 import { createSyncActivities, type SyncActivities } from './sync.ts';
 
-/** Everything that workflows may ask of the outside world. */
+/** All activities: what workflows may ask of the outside world. */
 export type Activities = ConnectionActivities & SyncActivities;
 
 /** Makes the activities of a worker. */

@@ -1,174 +1,147 @@
-import { Context, activityInfo } from '@temporalio/activity';
-import { AnthropicError } from '../anthropic/failure.ts';
-import { readOrganization } from '../anthropic/organization.ts';
-import * as connections from '../db/connections/connections.ts';
+import { activityInfo } from '@temporalio/activity';
+import { distrustClock } from '../db/connections/clock.ts';
+import { disconnect } from '../db/connections/disconnect.ts';
 import { addEvent, recordSignals } from '../db/connections/events.ts';
-import { recordRotation, refuseKey } from '../db/keys/ends.ts';
-import * as keys from '../db/keys/keys.ts';
-import { loadOutlook, type Outlook } from '../db/connections/outlook.ts';
-import * as syncs from '../db/ledger/syncs.ts';
-import type { Day } from '../domain/days.ts';
-import type { Facts, SyncPlan } from '../domain/connection/decide.ts';
-import { FAILURES, isKeyFailure, type FailureCode, type Failure } from '../domain/failures.ts';
+import { loadFacts } from '../db/connections/facts.ts';
+import { clearFailure, recordFailure } from '../db/connections/failure.ts';
+import { setStatus } from '../db/connections/status.ts';
+import { loadConnectionView, type ConnectionView } from '../db/connections/views.ts';
+import { recordDiscovery } from '../db/connections/workspaces.ts';
+import { recordRotation } from '../db/keys/ends.ts';
+import { deferKey, restoreKey } from '../db/keys/keys.ts';
+import { failSync, takeSyncNumber } from '../db/ledger/syncs.ts';
+import type { Facts } from '../domain/connection/facts.ts';
 import type { Status } from '../domain/connection/statuses.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
+import type { Day } from '../domain/days.ts';
+import type { Failure, FailureCode } from '../domain/failures.ts';
 import type { Dependencies } from './dependencies.ts';
-import { failureFrom } from './failures.ts';
+import { probeKey, tryKey } from './keys.ts';
 import { readWithActiveKey, runIdOfThisActivity, whileHeartbeating } from './reading.ts';
 import { readWorkspaces } from './workspaces.ts';
 
-interface OfConnection {
+export type { ConnectionView } from '../db/connections/views.ts';
+
+/** The connection that an activity is about, and the workflow's UTC day. */
+export interface OfConnection {
   readonly connectionId: string;
+  readonly today: Day;
 }
 
-/** What a connection's workflow knows of it: what it decides by, and what it shows. */
+/** A connection as Postgres has it: what its workflow decides by, and what it shows. */
 export interface LoadedConnection {
   readonly facts: Facts | null;
-  readonly outlook: Outlook | null;
+  readonly view: ConnectionView | null;
   readonly searchAttributesExist: boolean;
-  /** Apart from the others: it is a word that somebody else may have registered for something else. */
+  /** Whether the attribute of the name exists: its name is so common that another product may own it. */
   readonly nameAttributeExists: boolean;
 }
 
-/** What a connection's workflow may ask of the outside world. Each may run twice; the second time changes nothing. */
+/**
+ * What the `connection` workflow asks of the outside world. Each activity that carries out a step returns the
+ * connection as it stands afterwards, which saves the workflow a round. An activity that runs
+ * twice may count a failure twice, and changes nothing else a second time.
+ */
 export interface ConnectionActivities {
-  /**
-   * Reads where the connection stands, and keeps an event of each signal that it received since the last time, once.
-   * `today` is the workflow's UTC day.
-   */
-  loadConnection(input: OfConnection & { today: Day; received?: readonly string[] }): Promise<LoadedConnection>;
+  /** Loads the connection. Adds an event for each received signal. */
+  loadConnection(input: OfConnection & { received?: readonly string[] }): Promise<LoadedConnection>;
   /** Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Fails without an answer. */
-  tryKey(input: OfConnection & { keyId: string }): Promise<'accepted' | 'refused' | 'gone'>;
-  /** Keeps that a candidate got no answer. */
-  deferKey(input: OfConnection & { keyId: string; failure: Failure; nowMs: number }): Promise<void>;
-  /** Asks Anthropic about the key that was rejected. True if it is taken. Fails without an answer. */
-  probeKey(input: OfConnection & { nowMs: number }): Promise<boolean>;
+  tryKey(input: OfConnection & { keyId: string }): Promise<LoadedConnection>;
+  /** Records that a candidate got no answer. */
+  deferKey(input: OfConnection & { keyId: string; failure: Failure; nowMs: number }): Promise<LoadedConnection>;
+  /** Asks Anthropic about the rejected key. Fails without an answer. */
+  probeKey(input: OfConnection & { nowMs: number }): Promise<{ accepted: boolean; connection: LoadedConnection }>;
   /** Reads the organization's workspaces for the first time. */
-  discoverWorkspaces(input: OfConnection): Promise<number>;
-  restoreKey(input: OfConnection & { rejectedKeyId: string; code: FailureCode }): Promise<void>;
-  /** Whether the status changed. One that may not follow the present one is not taken. */
-  setStatus(input: OfConnection & { to: Status }): Promise<boolean>;
-  recordFailure(input: OfConnection & { failure: Failure; keyId: string | null; nowMs: number }): Promise<void>;
-  clearFailure(input: OfConnection): Promise<void>;
-  /** Puts right what was kept while the clock was ahead of `nowMs`. */
-  distrustClock(input: OfConnection & { nowMs: number; today: Day }): Promise<void>;
-  /** Keeps what came of a signal; of a rotation that changed nothing, what became of the key that it named. */
-  recordSignal(input: OfConnection & ({ text: string } | { keyId: string })): Promise<void>;
-  takeSyncNumber(input: OfConnection): Promise<number>;
-  /** Keeps that a sync ended without being able to say so itself. */
-  recordInterruptedSync(
-    input: OfConnection & { n: number; runId: string; plan: SyncPlan; nowMs: number },
-  ): Promise<void>;
-  disconnect(input: OfConnection & { purge: boolean }): Promise<void>;
+  discoverWorkspaces(input: OfConnection): Promise<LoadedConnection>;
+  restoreKey(input: OfConnection & { rejectedKeyId: string; code: FailureCode }): Promise<LoadedConnection>;
+  /** Does not move a connection to a status that may not follow its present one. */
+  setStatus(input: OfConnection & { to: Status }): Promise<{ moved: boolean; connection: LoadedConnection }>;
+  recordFailure(
+    input: OfConnection & { failure: Failure; keyId: string | null; nowMs: number },
+  ): Promise<LoadedConnection>;
+  clearFailure(input: OfConnection): Promise<LoadedConnection>;
+  /** Corrects what was stored while the clock was ahead of `nowMs`. */
+  distrustClock(input: OfConnection & { nowMs: number }): Promise<LoadedConnection>;
+  /** Adds an event about a signal. */
+  addEvent(input: OfConnection & { text: string }): Promise<LoadedConnection>;
+  /** Adds an event that says why a rotation to this key changes nothing. */
+  recordRotation(input: OfConnection & { keyId: string }): Promise<LoadedConnection>;
+  disconnect(input: OfConnection & { purge: boolean }): Promise<LoadedConnection>;
+  takeSyncNumber(input: { connectionId: string }): Promise<number>;
+  /** Records the failure of a sync that was cancelled, terminated or timed out, unless it did so itself. */
+  recordInterruptedSync(input: {
+    connectionId: string;
+    n: number;
+    runId: string;
+    plan: SyncPlan;
+    nowMs: number;
+  }): Promise<void>;
 }
 
 /** Makes the activities of the `connection` workflow. */
 export function createConnectionActivities(deps: Dependencies): ConnectionActivities {
   const { db } = deps;
+  const after = async (of: OfConnection, change: Promise<unknown>): Promise<LoadedConnection> => {
+    await change;
+    return loadConnection(deps, of);
+  };
   return {
-    async loadConnection({ connectionId, today, received = [] }) {
-      await recordSignals(db, connectionId, received, thisActivity());
-      const { syncHourUtc, restatementDays } = deps;
-      const facts = await connections.loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
-      const outlook = facts === null ? null : await loadOutlook(db, connectionId, today);
-      const registered = await deps.registeredAttributes();
-      return {
-        facts,
-        outlook,
-        searchAttributesExist: REQUIRED_ATTRIBUTES.every((name) => registered.includes(name)),
-        nameAttributeExists: registered.includes('MeterlineName'),
-      };
+    loadConnection: ({ received = [], ...of }) =>
+      after(of, recordSignals(db, of.connectionId, received, thisActivity())),
+    tryKey: ({ keyId, ...of }) => after(of, tryKey(deps, of.connectionId, keyId)),
+    deferKey: ({ keyId, failure, nowMs, ...of }) =>
+      after(of, deferKey(db, { connectionId: of.connectionId, keyId }, failure, nowMs)),
+    async probeKey({ nowMs, ...of }) {
+      const accepted = await probeKey(deps, of.connectionId, nowMs);
+      return { accepted, connection: await loadConnection(deps, of) };
     },
-
-    tryKey: (input) => tryKey(deps, input),
-
-    async deferKey({ failure, nowMs, ...key }) {
-      await keys.deferKey(db, key, failure, nowMs);
+    async discoverWorkspaces(of) {
+      const { connectionId } = of;
+      await readWithActiveKey(deps, connectionId, (reader) => readWorkspaces(db, reader, connectionId));
+      return after(of, recordDiscovery(db, connectionId));
     },
-
-    probeKey: (input) => probeKey(deps, input),
-
-    async discoverWorkspaces({ connectionId }) {
-      const count = await readWithActiveKey(deps, connectionId, (reader) => readWorkspaces(db, reader, connectionId));
-      await connections.recordDiscovery(db, connectionId);
-      return count;
+    restoreKey: ({ rejectedKeyId, code, ...of }) => after(of, restoreKey(db, of.connectionId, rejectedKeyId, code)),
+    async setStatus({ to, ...of }) {
+      const { moved } = await setStatus(db, of.connectionId, to);
+      return { moved, connection: await loadConnection(deps, of) };
     },
-
-    restoreKey: ({ connectionId, rejectedKeyId, code }) => keys.restoreKey(db, connectionId, rejectedKeyId, code),
-    setStatus: ({ connectionId, to }) => connections.setStatus(db, connectionId, to),
-    recordFailure: ({ connectionId, ...failure }) => connections.recordFailure(db, connectionId, failure),
-    clearFailure: ({ connectionId }) => connections.clearFailure(db, connectionId),
-    distrustClock: ({ connectionId, nowMs, today }) => connections.distrustClock(db, connectionId, nowMs, today),
-    recordSignal: ({ connectionId, ...what }) =>
-      'keyId' in what
-        ? recordRotation(db, connectionId, what.keyId, thisActivity())
-        : addEvent(db, connectionId, { type: 'signal', message: what.text, keptBy: thisActivity() }),
-    takeSyncNumber: ({ connectionId }) => syncs.takeSyncNumber(db, connectionId),
-
+    recordFailure: ({ failure, keyId, nowMs, ...of }) =>
+      after(of, recordFailure(db, of.connectionId, { failure, keyId, nowMs })),
+    clearFailure: (of) => after(of, clearFailure(db, of.connectionId)),
+    distrustClock: ({ nowMs, ...of }) => after(of, distrustClock(db, of.connectionId, nowMs, of.today)),
+    addEvent: ({ text, ...of }) =>
+      after(of, addEvent(db, of.connectionId, { type: 'signal', message: text, keptBy: thisActivity() })),
+    recordRotation: ({ keyId, ...of }) => after(of, recordRotation(db, of.connectionId, keyId, thisActivity())),
+    disconnect: ({ purge, ...of }) =>
+      after(
+        of,
+        whileHeartbeating(() => disconnect(db, of.connectionId, purge)),
+      ),
+    takeSyncNumber: ({ connectionId }) => takeSyncNumber(db, connectionId),
     async recordInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
       const failure: Failure = { code: 'sync_interrupted' };
-      await syncs.failSync(db, { connectionId, n, runId }, plan, { failure, keyId: null, nowMs });
+      await failSync(db, { connectionId, n, runId }, plan, { failure, keyId: null, nowMs });
     },
-
-    disconnect: ({ connectionId, purge }) => whileHeartbeating(() => connections.disconnect(db, connectionId, purge)),
   };
 }
 
-/** What this activity is known by, the same for each of its attempts. */
+/** An id of this activity, the same for each of its attempts. */
 function thisActivity(): string {
   return `${runIdOfThisActivity()} ${activityInfo().activityId}`;
 }
 
-/** Where these are not all there, none is shown. */
+/** The attributes are shown only if all of these exist. */
 const REQUIRED_ATTRIBUTES = ['MeterlineConnection', 'MeterlineOrganization', 'MeterlineStatus', 'MeterlineSyncKind'];
 
-async function tryKey(
-  { db, ring, transport }: Dependencies,
-  key: { connectionId: string; keyId: string },
-): Promise<'accepted' | 'refused' | 'gone'> {
-  const refuse = async (failure: Failure): Promise<'refused'> => {
-    await refuseKey(db, key, failure, FAILURES[failure.code].message);
-    return 'refused';
+async function loadConnection(deps: Dependencies, { connectionId, today }: OfConnection): Promise<LoadedConnection> {
+  const { db, syncHourUtc, restatementDays } = deps;
+  const facts = await loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
+  const view = facts === null ? null : await loadConnectionView(db, connectionId, today);
+  const registered = await deps.registeredAttributes();
+  return {
+    facts,
+    view,
+    searchAttributesExist: REQUIRED_ATTRIBUTES.every((name) => registered.includes(name)),
+    nameAttributeExists: registered.includes('MeterlineName'),
   };
-  try {
-    const opened = await keys.openCandidate(db, ring, key.connectionId, key.keyId);
-    if (opened === null) return 'gone';
-    const reader = transport.readerFor(opened.adminKey, Context.current().cancellationSignal);
-    const organization = await whileHeartbeating(() => readOrganization(reader));
-    const acceptance = await keys.acceptKey(db, key, organization);
-    switch (acceptance.outcome) {
-      case 'accepted':
-      case 'gone':
-        return acceptance.outcome;
-      case 'organization_mismatch':
-        return await refuse({ code: acceptance.outcome });
-      case 'already_connected':
-        return await refuse({ code: acceptance.outcome, connectionId: acceptance.connectionId });
-    }
-  } catch (error) {
-    // A key that cannot be opened may be openable again once the right encryption key is set: it is no verdict on it.
-    if (!(error instanceof AnthropicError) || !isKeyFailure(error.code)) throw error;
-    return refuse(failureFrom(error));
-  }
-}
-
-async function probeKey(deps: Dependencies, input: OfConnection & { nowMs: number }): Promise<boolean> {
-  const { db, ring, transport } = deps;
-  const { connectionId, nowMs } = input;
-  // First, whatever comes of it: a probe that fails in any way must not be due again at once.
-  await connections.recordProbe(db, connectionId, nowMs);
-  const key = await keys.openActiveKey(db, ring, connectionId);
-  if (key === null) return false;
-  const probed = { connectionId, keyId: key.keyId, hint: key.adminKey.hint };
-  try {
-    const reader = transport.readerFor(key.adminKey, Context.current().cancellationSignal);
-    await whileHeartbeating(() => readOrganization(reader));
-  } catch (error) {
-    // An individual account has no reports, so its key cannot have worked: whatever answered that, it is no verdict.
-    if (!(error instanceof AnthropicError) || !isKeyFailure(error.code) || error.code === 'individual_account')
-      throw error;
-    await connections.recordRejection(db, probed, error.code, nowMs);
-    return false;
-  }
-  await connections.recordAcceptance(db, probed, nowMs);
-  return true;
 }

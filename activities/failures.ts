@@ -5,7 +5,7 @@ import { LargeDay } from '../anthropic/report.ts';
 import { databaseFailure } from '../db/core/database.ts';
 import { KeyUnreadableError } from '../db/keys/key-ring.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
-import { SumTooLargeError } from '../db/ledger/series.ts';
+import { SumTooLargeError } from '../db/ledger/day-content.ts';
 import type { Day } from '../domain/days.ts';
 import {
   FAILURES,
@@ -17,23 +17,35 @@ import {
 } from '../domain/failures.ts';
 import { redact } from '../runtime/redact.ts';
 
-/** What a failure of an activity carries to the workflow, beside its type (which is the code). */
+/** The details of an activity's failure. The type of that failure is the code. */
 export interface AttemptFailure {
   readonly failure: Failure;
-  /** The key that was used, where one was. */
+  /** The key that was used, if any. */
   readonly keyId: string | null;
-  /** The day that was being read, where it was one day alone. */
+  /** The day that was being read, if it was read alone. */
   readonly day?: Day;
-  /** Days that were read before it, and are to be read once more. */
-  readonly suspect?: readonly Day[];
+  /** The days read before it whose lines were not taken. */
+  readonly heldBack?: readonly Day[];
 }
 
-/** The type of the failure of an activity whose connection has ended meanwhile. */
+/** A day that cannot be read, and why. */
+export interface UnreadableDay {
+  readonly day: Day;
+  readonly failure: Failure;
+  readonly keyId: string | null;
+}
+
+/** The failure type of an activity whose connection ended meanwhile. */
 export const CONNECTION_GONE = 'connection_gone';
-/** The type of the failure of a request that was made with a key which was replaced meanwhile. */
+/** The failure type of an activity whose key was rejected and replaced meanwhile. */
 export const KEY_REPLACED = 'key_replaced';
 
-/** An error of Anthropic as it is stored and shown, with the day whose reply is at fault. */
+/** Whether the reply itself cannot be read. Then the days around it may well be readable. */
+export function isUnreadableReply(error: unknown): error is AnthropicError {
+  return error instanceof AnthropicError && isOfContent(error.code);
+}
+
+/** An error of Anthropic as it is stored and shown, with the day it is about, if any. */
 export function failureFrom({ code, detail, requestId, retryAfterMs }: AnthropicError, day?: Day): Failure {
   const where = day === undefined ? '' : `${day}: `;
   return {
@@ -44,11 +56,11 @@ export function failureFrom({ code, detail, requestId, retryAfterMs }: Anthropic
   };
 }
 
-/** An error of Anthropic as a failure that Temporal can retry, and that names the key it was met with. */
+/** An error of Anthropic as a failure that Temporal retries, or not, and that names the key that was used. */
 export function toActivityFailure(
   error: AnthropicError,
   keyId: string | null,
-  reading: Pick<AttemptFailure, 'day' | 'suspect'> = {},
+  reading: Pick<AttemptFailure, 'day' | 'heldBack'> = {},
 ): ApplicationFailure {
   const { code, retryAfterMs } = error;
   const failure = failureFrom(error, isOfContent(code) ? reading.day : undefined);
@@ -56,7 +68,7 @@ export function toActivityFailure(
   return ApplicationFailure.create({
     message: error.message,
     type: code,
-    // One rejection is no verdict on a key that serves: public reports tell of single ones for good keys.
+    // Anthropic has rejected good keys for a moment, by public reports. So one rejection of an active key is retried.
     nonRetryable: !FAILURES[code].retryable && !(keyId !== null && isKeyFailure(code)),
     details: [{ failure, keyId, ...reading } satisfies AttemptFailure],
     ...(delayMs === null ? {} : { nextRetryDelay: delayMs }),
@@ -64,27 +76,27 @@ export function toActivityFailure(
 }
 
 /**
- * A failure of reading and storing what was replied. Where the content causes it, whatever its kind, it becomes one of
- * the reply, so that the day it is of fails, and no other; where it is not known to come from elsewhere, the content
- * causes it. What it says is our own sentence: errors quote what they stumbled over.
+ * What reading and storing a reply failed with. Whatever does not come from Temporal, Anthropic, Postgres or the
+ * connection's state comes from the content of the reply, so it becomes an invalid reply, and only the day in it fails.
+ * Its detail never quotes the error, which may quote the content.
  */
 export function asReplyFailure(error: unknown): unknown {
-  if (isOfSurroundings(error)) return error;
+  if (comesFromElsewhere(error)) return error;
   if (error instanceof SumTooLargeError) return invalidReply(error.message);
   const database = databaseFailure(error);
   if (database !== null)
     return database.isOfContent ? invalidReply(`it cannot be stored (${database.message})`) : error;
-  return invalidReply(`it cannot be worked with (${error instanceof Error ? error.name : 'a value was thrown'})`);
+  return invalidReply(`it cannot be processed (${error instanceof Error ? error.name : 'a value was thrown'})`);
 }
 
-function isOfSurroundings(error: unknown): boolean {
+function comesFromElsewhere(error: unknown): boolean {
   const own = [TemporalFailure, AnthropicError, LargeDay, ConnectionGoneError, KeyUnreadableError];
   return own.some((kind) => error instanceof kind) || (error instanceof Error && error.name === 'AbortError');
 }
 
 /**
- * Everything that leaves an activity as an error passes here. What reaches Temporal is kept for months and shown to
- * many, so it is one of our own sentences: never a bind value, a header or a body.
+ * Every error that leaves an activity passes here. Temporal stores it for months and shows it to many people, so its
+ * message is a sentence of ours: never a bind value, a header or a body.
  */
 export function translate(error: unknown): unknown {
   if (error instanceof TemporalFailure || error instanceof CancelledFailure) return error;
@@ -105,7 +117,7 @@ export function translate(error: unknown): unknown {
   const message = database?.message ?? `Unexpected: ${error instanceof Error ? describe(error) : 'a value was thrown'}`;
   const code: FailureCode = database === null ? 'internal' : 'unavailable';
   const failure: Failure = { code, detail: message };
-  // Also a fault of ours is tried again: a worker of a release without it goes on where this one could not.
+  // A bug of ours is retried, too: once a fixed worker is deployed, it goes on where this one failed.
   return ApplicationFailure.create({
     message,
     type: code,

@@ -8,66 +8,79 @@ import { ConnectionGoneError } from '../db/connections/live.ts';
 import { addSyncTraffic, continueSync, type SyncRun } from '../db/ledger/syncs.ts';
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';
+import type { Report } from '../domain/lines.ts';
+import { MAX_TRIES } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { KEY_REPLACED, toActivityFailure } from './failures.ts';
 
 const day = z.string().refine(isDay);
-const progressKept = z.object({ through: day.nullable(), suspect: z.array(day) });
+const heartbeatDetails = z.object({ through: day.nullable(), heldBack: z.array(day) });
 
 const HEARTBEAT_INTERVAL_MS = 2_000;
 
-/** How far an activity has come. */
+/** The sync that an activity belongs to. */
+export interface SyncNumber {
+  readonly connectionId: string;
+  readonly n: number;
+}
+
+/** The part of a sync that reads one report. */
+export interface ReportOfSync extends SyncNumber {
+  readonly report: Report;
+}
+
+/** How far reading days has come. Heartbeats carry it to the next attempt. */
 export interface Progress {
-  /** The last day that is done; a retry goes on after it. */
+  /** The last day that was committed; days are read oldest first, so a retry goes on after it. */
   through: Day | null;
-  /** Days that are done but for a second read, since their lines contradict their totals. */
-  suspect: Day[];
-  /** The day that is being read, where it is one day alone. */
+  /** The days up to there whose lines were not taken. */
+  heldBack: Day[];
+  /** The day that is being read, if it is read alone. */
   day?: Day;
 }
 
 /**
- * Reads from Anthropic with the key that serves now, as part of the sync run that this activity belongs to. A key
- * that is rejected after it was replaced says nothing: the attempt is retried with the one that serves by then.
+ * Reads from Anthropic as a part of a sync's run, with the key that is active now, and adds up what the run asked for.
+ * Where the key is rejected and was replaced meanwhile, the attempt fails so that its retry takes the new key.
  */
 export async function readForSync<T>(
   deps: Dependencies,
-  sync: { connectionId: string; n: number },
+  { connectionId, n }: SyncNumber,
   read: (reader: AnthropicReader, progress: Progress) => Promise<T>,
 ): Promise<T> {
-  const run: SyncRun = { ...sync, runId: runIdOfThisActivity() };
-  const progress = progressSoFar();
+  const run: SyncRun = { connectionId, n, runId: runIdOfThisActivity() };
+  const progress = progressOfEarlierAttempt();
   await continueSync(deps.db, run);
-  const counted = async (reader: AnthropicReader): Promise<T> => {
+  const readAndCount = async (reader: AnthropicReader): Promise<T> => {
     const result = await read(reader, progress).catch(async (error: unknown) => {
-      // An attempt that failed made its requests, too. Should they not be counted, what failed is told all the same.
+      // A failed attempt made requests, too. If they can't be counted, the first failure is still the one to report.
       await addSyncTraffic(deps.db, run, reader.traffic).catch(() => undefined);
       throw error;
     });
     await addSyncTraffic(deps.db, run, reader.traffic);
     return result;
   };
-  return readWithActiveKey(deps, sync.connectionId, counted, progress);
+  return readWithActiveKey(deps, connectionId, readAndCount, progress);
 }
 
-/** Of three (`QUESTION` in workflows/activity-options.ts): what fails now is not tried again in the same way. */
+/** Whether Temporal will not retry this attempt. Not every server tells an activity its retry policy. */
 export function isLastTry(): boolean {
-  return activityInfo().attempt >= 3;
+  return activityInfo().attempt >= MAX_TRIES;
 }
 
-/** The run of the workflow that asked for this activity. A sync that was reset goes on under another run. */
+/** The run of the workflow that asked for this activity. A sync that somebody resets gets another run. */
 export function runIdOfThisActivity(): string {
   const { workflowExecution } = activityInfo();
   if (workflowExecution === undefined) throw new Error('this activity belongs to no workflow');
   return workflowExecution.runId;
 }
 
-/** Reads from Anthropic with the key that serves now, heartbeating meanwhile. */
+/** Reads from Anthropic with the key that is active now, and heartbeats meanwhile. */
 export async function readWithActiveKey<T>(
   deps: Dependencies,
   connectionId: string,
   read: (reader: AnthropicReader) => Promise<T>,
-  progress: Progress = { through: null, suspect: [] },
+  progress: Progress = { through: null, heldBack: [] },
 ): Promise<T> {
   const key = await openActiveKey(deps.db, deps.ring, connectionId);
   if (key === null) throw new ConnectionGoneError(connectionId);
@@ -80,13 +93,13 @@ export async function readWithActiveKey<T>(
     if (!(error instanceof AnthropicError)) throw error;
     if (isKeyFailure(error.code) && (await isReplaced(deps, connectionId, key.keyId))) {
       throw ApplicationFailure.create({
-        message: 'The key was replaced while this ran; it is tried again with the new one.',
+        message: 'The key was replaced while this ran. The next attempt uses the new key.',
         type: KEY_REPLACED,
         nextRetryDelay: '100ms',
       });
     }
-    const { day, suspect } = progress;
-    throw toActivityFailure(error, key.keyId, { ...(day === undefined ? {} : { day }), suspect });
+    const { day, heldBack } = progress;
+    throw toActivityFailure(error, key.keyId, { ...(day === undefined ? {} : { day }), heldBack });
   }
 }
 
@@ -96,8 +109,8 @@ async function isReplaced({ db, ring }: Dependencies, connectionId: string, keyI
 }
 
 /**
- * Tells Temporal every few seconds that this process is alive, also while one long reply is under way. Each heartbeat
- * replaces the details of the one before, so it carries how far the work has come by then.
+ * Heartbeats every two seconds while `work` runs, also while it waits for one long reply. Each heartbeat replaces the
+ * details of the one before, so each carries the progress made so far.
  */
 export async function whileHeartbeating<T>(work: () => Promise<T>, progress?: Progress): Promise<T> {
   const beat = (): void => {
@@ -112,8 +125,7 @@ export async function whileHeartbeating<T>(work: () => Promise<T>, progress?: Pr
   }
 }
 
-/** How far an earlier attempt of this activity came. Days are read oldest first, so one day says it. */
-function progressSoFar(): Progress {
-  const kept = progressKept.safeParse(activityInfo().heartbeatDetails);
-  return kept.success ? kept.data : { through: null, suspect: [] };
+function progressOfEarlierAttempt(): Progress {
+  const details = heartbeatDetails.safeParse(activityInfo().heartbeatDetails);
+  return details.success ? details.data : { through: null, heldBack: [] };
 }

@@ -1,17 +1,15 @@
-import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { listWorkspaces } from '../anthropic/workspaces.ts';
 import type { Db } from '../db/core/database.ts';
 import { addEvent } from '../db/connections/events.ts';
 import { saveWorkspaces } from '../db/connections/workspaces.ts';
-import { isOfContent } from '../domain/failures.ts';
-import { asReplyFailure } from './failures.ts';
+import { asReplyFailure, isUnreadableReply } from './failures.ts';
 import { isLastTry } from './reading.ts';
 
 /**
- * Reads the list of workspaces and stores it; returns how many it gave. Names are not worth holding up money for: where
- * the list cannot be used at the last try either, an event says so, and workspaces stay as they are known. Failures of
- * the way, the key or Postgres are thrown.
+ * Reads the list of workspaces, stores it, and returns how many it gave. Money must not wait for names: a list that is
+ * unreadable on the last try, too, leaves an event, and workspaces keep the names that are stored. Other failures are
+ * thrown.
  */
 export async function readWorkspaces(db: Db, reader: AnthropicReader, connectionId: string): Promise<number> {
   let listed = 0;
@@ -22,8 +20,8 @@ export async function readWorkspaces(db: Db, reader: AnthropicReader, connection
     }
   } catch (error) {
     const failure = asReplyFailure(error);
-    if (!(failure instanceof AnthropicError) || !isOfContent(failure.code) || !isLastTry()) throw failure;
-    const message = `The list of workspaces cannot be used: ${failure.detail}. Workspaces keep the names they have here, and costs are read all the same.`;
+    if (!isUnreadableReply(failure) || !isLastTry()) throw failure;
+    const message = `The list of workspaces cannot be read: ${failure.detail}. Workspaces keep the names that are stored here. Costs are read all the same.`;
     await addEvent(db, connectionId, { type: 'workspaces_unread', message });
   }
   return listed;

@@ -1,5 +1,5 @@
 import type { Day, DayRange } from '../domain/days.ts';
-import { dollarsOf, type CostLine, type Dimensions, type Json } from '../domain/lines.ts';
+import { totalDollars, type CostLine, type Dimensions, type Json } from '../domain/lines.ts';
 import { centsToDollars, parseDecimal, type Decimal } from '../domain/money.ts';
 import type { Totals } from '../domain/reading.ts';
 import { dollarsAt } from './amount.ts';
@@ -12,9 +12,8 @@ import type { AnthropicReader } from './transport.ts';
 const PATH = '/v1/organizations/cost_report';
 
 /**
- * The lines of each day of a window of at most 31 days, oldest first, amounts in dollars; see {@link readReport}. Rows that
- * are equal but for their amount share one object of dimensions, as far as they are of pages next to each other.
- * Throws AnthropicError.
+ * The lines of each day of a window of at most 31 days, oldest first, amounts in dollars; see {@link readReport}. Rows of
+ * adjacent pages that differ only in their amount share one object of dimensions. Throws AnthropicError.
  */
 export function readCostDays(
   reader: AnthropicReader,
@@ -24,11 +23,11 @@ export function readCostDays(
   return readReport(reader, queryOf(['workspace_id', 'description']), window, linesPerDay);
 }
 
-/** The ungrouped USD total of each day of a window of at most 31 days. Throws AnthropicError. */
+/** The USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, Decimal>> = {};
   for await (const read of readReport(reader, queryOf([]), window)) {
-    for (const { day, lines } of read) totals[day] = dollarsOf(lines);
+    for (const { day, lines } of read) totals[day] = totalDollars(lines);
   }
   return totals;
 }
@@ -40,7 +39,7 @@ function queryOf(groupBy: readonly string[]): ReportRequest<CostLine> {
     const known = memory.recall(body, from, span);
     if (known !== undefined) return { dimensions: known, amount: amountAt(body, span) };
     scanRow(body, from, AMOUNT_NAME, span);
-    if (span.apartFrom < 0) {
+    if (span.valueFrom < 0) {
       const row = parseRow(body, span);
       return { dimensions: dimensionsOf(row, texts), amount: toDollars(row['amount']) };
     }
@@ -55,37 +54,37 @@ function queryOf(groupBy: readonly string[]): ReportRequest<CostLine> {
 
 const AMOUNT_NAME = Buffer.from('amount');
 
-function amountAt(body: Buffer, { apartFrom, apartTo }: RowSpan): Decimal {
-  return dollarsAt(body, apartFrom, apartTo) ?? toDollars(body.toString('latin1', apartFrom, apartTo));
+function amountAt(body: Buffer, { valueFrom, valueTo }: RowSpan): Decimal {
+  return dollarsAt(body, valueFrom, valueTo) ?? toDollars(body.toString('latin1', valueFrom, valueTo));
 }
 
 function toDollars(amount: unknown): Decimal {
-  // A JSON number would have been through floating point already.
+  // JSON.parse would have rounded a number to a float.
   const cents = typeof amount === 'string' ? parseDecimal(amount) : null;
   if (cents === null) throw invalidReply('an amount is not a decimal number in text');
   return centsToDollars(cents);
 }
 
-/** So many different texts are kept once; then it begins anew. Longer ones are not kept, whatever a row has in it. */
-const MOST_TEXTS = 10_000;
-const LONGEST_TEXT = 1_000;
+/** Limits of memory: a full cache of texts starts anew, and longer texts are not cached. */
+const MAX_TEXTS = 10_000;
+const MAX_TEXT_LENGTH = 1_000;
 
-/** The texts of dimensions are few and come again and again, and JSON gives a new copy of each every time. */
+/** The texts of dimensions are few, and JSON.parse makes a new copy of each in every row. */
 function dimensionsOf(row: ReportRow, texts: Map<string, string>): Dimensions {
   const dimensions: Record<string, Json> = {};
   for (const name of Object.keys(row)) {
     const value = row[name] ?? null;
     if (name === 'amount') continue;
-    setField(dimensions, name, typeof value === 'string' ? keptOnce(value, texts) : value);
+    setField(dimensions, name, typeof value === 'string' ? shared(value, texts) : value);
   }
   dimensions['currency'] ??= 'USD';
   return dimensions;
 }
 
-function keptOnce(text: string, texts: Map<string, string>): string {
-  const kept = texts.get(text);
-  if (kept !== undefined || text.length > LONGEST_TEXT) return kept ?? text;
-  if (texts.size === MOST_TEXTS) texts.clear();
+function shared(text: string, texts: Map<string, string>): string {
+  const known = texts.get(text);
+  if (known !== undefined || text.length > MAX_TEXT_LENGTH) return known ?? text;
+  if (texts.size === MAX_TEXTS) texts.clear();
   texts.set(text, text);
   return text;
 }

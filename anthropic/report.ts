@@ -2,36 +2,36 @@ import { z } from 'zod';
 import { addDays, isDay, lengthOf, type Day, type DayRange } from '../domain/days.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { takeRows, type RowReader } from './rows.ts';
-import { ReplyPassed, type AnthropicReader, type ReadablePath } from './transport.ts';
+import { PartialReply, type AnthropicReader, type ReadablePath } from './transport.ts';
 
-/** A whole day of a report. */
+/** A day of a report with all of its lines. */
 export interface ReportDay<Line> {
   readonly day: Day;
   readonly lines: Line[];
 }
 
-/** Which report, how its rows are grouped, and what becomes of a row. */
+/** Which report to read, how its rows are grouped, and who reads the rows. */
 export interface ReportRequest<Line> {
   readonly path: ReadablePath;
   readonly groupBy: readonly string[];
   readonly rows: RowReader<Line>;
 }
 
-/** Days are so large that each is to be asked for alone: such a query ends with its page, which is used and let go of then. */
+/** The days are so large that two pages must not be in memory at once: ask for each day alone. */
 export class LargeDay extends Error {
   override readonly name = 'LargeDay';
 }
 
-/** So many pages in a row without a day are a report that never ends. */
+/** A report with more pages in a row without a day might never end. */
 const MAX_EMPTY_PAGES = 20;
-/** A page of several days is to have no more lines than this: memory grows with the page. A day alone may have more. */
+/** Memory grows with the page, so a page of several days should have at most this many lines. */
 const PAGE_LINES = 20_000;
-/** A page of more lines is held alone. */
+/** While a page with more lines than this is in memory, no other page is read. */
 export const LARGE_LINES = 2 * PAGE_LINES;
-/** What passes this is no page of so few lines. A line has 300 to 400 bytes. */
+/** A page with PAGE_LINES stays below this: a line has 300 to 400 bytes. */
 const PAGE_BYTES = 8 * 2 ** 20;
 
-// In place of a day's rows there is the number of their group; see takeRows.
+// `takeRows` puts the number of their group in place of a day's rows.
 const pageReply = z.looseObject({
   data: z.array(z.looseObject({ starting_at: z.string(), results: z.array(z.int()).max(1) })),
   has_more: z.boolean(),
@@ -39,14 +39,13 @@ const pageReply = z.looseObject({
 });
 
 /**
- * Reads the days of a window of at most 31 days, each exactly once and whole, oldest first, those together that one page
- * completes: a day that is continued on the next page is joined, and one that the reply leaves out had nothing. Holds two
- * pages: the next one is transferred while the lines of one are used. `linesPerDay` is how many are to be expected, where
- * that is known. Throws AnthropicError, and {@link LargeDay} where two pages are too much.
+ * Reads the days of a window of at most 31 days, oldest first, each exactly once and whole. Yields together the days that
+ * one page completes. A day that goes on on the next page is joined, and a day that the reply leaves out had nothing. Two
+ * pages are in memory: the next one is transferred while the lines of one are used. `linesPerDay` is the number of lines
+ * to expect, 0 if unknown. Throws AnthropicError, and {@link LargeDay} where two pages would need too much memory.
  *
- * Where a page of so many days is too large to be held, or Anthropic does not take it (a 400), fewer are asked for from
- * the first day that was not given out yet. Page tokens are bound to their query, so the window and the page size change
- * only together with a new query.
+ * Where a page is too large, or Anthropic answers 400, the next query asks for fewer days a page, from the first day that
+ * was not yielded yet. Page tokens are bound to their query, so the page size can change only with a new query.
  */
 export async function* readReport<Line>(
   reader: AnthropicReader,
@@ -70,16 +69,16 @@ export async function* readReport<Line>(
   }
 }
 
-/** How many days a page is to have after one with `pageDays` failed, if that is the reason. Throws the error if not. */
+/** The days to ask for after a page with `pageDays` days was too large. Rethrows any other error. */
 function smallerPage(error: unknown, pageDays: number): number {
-  if (error instanceof ReplyPassed) return Math.min(pageDays - 1, Math.max(1, bucketsIn(error.received) - 1));
+  if (error instanceof PartialReply) return Math.min(pageDays - 1, Math.max(1, bucketsIn(error.received) - 1));
   if (!(error instanceof AnthropicError)) throw error;
   const isRefused = error.status === 400 && error.code !== 'organization_disabled';
   if (error.code !== 'reply_too_large' && !isRefused) throw error;
   return Math.ceil(pageDays / 5);
 }
 
-/** How many buckets begin in a part of a page. */
+/** How many days begin in the part of a page that was received. */
 function bucketsIn(received: Buffer): number {
   let buckets = 0;
   for (let at = received.indexOf(BUCKET); at >= 0; at = received.indexOf(BUCKET, at + BUCKET.length)) buckets += 1;
@@ -104,9 +103,10 @@ async function* readQuery<Line>(
         for (const line of lines) open.lines.push(line);
         continue;
       }
-      if (day < next || day > window.to) throw invalidReply(`the report gives ${day} where it may not`);
+      if (day < next || day > window.to)
+        throw invalidReply(`the report gives ${day} out of order or outside of the days asked for`);
       if (open !== undefined) whole.push(open);
-      // What lies between was left out, so it had nothing.
+      // The report leaves out days that had nothing.
       for (; next < day; next = addDays(next, 1)) whole.push({ day: next, lines: [] });
       open = { day, lines };
       next = addDays(day, 1);
@@ -141,17 +141,17 @@ async function* readPages<Line>(
       pageDays === 1 ? undefined : PAGE_BYTES,
     );
   let emptyPages = 0;
-  let coming = read(null);
+  let nextPage = read(null);
   for (;;) {
-    const page: ReportPage<Line> = await coming;
+    const page: ReportPage<Line> = await nextPage;
     const { days, token } = page;
     emptyPages = days.length === 0 ? emptyPages + 1 : 0;
-    if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply('the report goes on and on without a day');
+    if (emptyPages > MAX_EMPTY_PAGES) throw invalidReply(`the report has ${emptyPages} pages in a row without a day`);
     const lines = days.reduce((sum, day) => sum + day.lines.length, 0);
     if (lines > LARGE_LINES && token !== null && window.from < window.to) throw new LargeDay();
-    if (token !== null) coming = read(token);
-    // It is awaited above; should nobody ask for more, its failure has nobody to go to.
-    coming.catch(() => undefined);
+    if (token !== null) nextPage = read(token);
+    // The next round awaits it. If the caller stops before that, its failure must not end the process as unhandled.
+    nextPage.catch(() => undefined);
     yield page;
     if (token === null) return;
   }
@@ -159,22 +159,22 @@ async function* readPages<Line>(
 
 interface ReportPage<Line> {
   readonly days: ReportDay<Line>[];
-  /** Of the next page; null on the last one. */
+  /** The token of the next page; null on the last page. */
   readonly token: string | null;
 }
 
 function toPage<Line>(body: Buffer, { rows }: ReportRequest<Line>, seen: Set<string>): ReportPage<Line> {
   const { around, groups } = takeRows(body, rows);
   const page = pageReply.safeParse(around);
-  if (!page.success) throw invalidReply(`the report has not the documented form (${faultOf(page.error)})`);
+  if (!page.success) throw invalidReply(`the report does not have the documented form (${problemOf(page.error)})`);
   const { data, has_more, next_page: token = null } = page.data;
   const days = data.map(({ starting_at, results }) => ({
     day: dayOfBucket(starting_at),
     lines: groups[results[0] ?? groups.length] ?? [],
   }));
   if (!has_more) return { days, token: null };
-  if (token === null) throw invalidReply('the report says that there is more, and not where');
-  if (seen.has(token)) throw invalidReply('the report leads to a page that it gave already');
+  if (token === null) throw invalidReply('the report has more pages and names no next page');
+  if (seen.has(token)) throw invalidReply('the report names a next page that was read already');
   seen.add(token);
   return { days, token };
 }
@@ -187,9 +187,7 @@ function dayOfBucket(startingAt: string): Day {
   return day;
 }
 
-function faultOf(error: z.ZodError): string {
-  return error.issues
-    .slice(0, 1)
-    .map((issue) => `${issue.path.join('.')}: ${issue.code}`)
-    .join('');
+/** The first problem, without the value that has it. */
+function problemOf({ issues: [first] }: z.ZodError): string {
+  return first === undefined ? '' : `${first.path.join('.')}: ${first.code}`;
 }

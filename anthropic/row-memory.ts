@@ -1,49 +1,49 @@
 import { endOfNumber, spellingOfEnd, spellingOfName, type RowSpan } from './rows.ts';
 
-/** So many bytes of rows are remembered, and as many again of those before: a day of 25,000 to 50,000 lines. */
-const MOST_BYTES = 8 * 2 ** 20;
-/** How rows end in JSON without white space, from the bracket of one to that of the next. */
+/** A table holds this many bytes of rows, and there are two: room for a day of 25,000 to 50,000 lines each. */
+const MAX_TABLE_BYTES = 8 * 2 ** 20;
+/** How a row ends and the next one begins in JSON without spaces. */
 const COMPACT_END = Buffer.from('},{');
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 /** A longer row is not remembered. */
-const LONGEST_ROW = 8192;
-/** A longer spelling is not learned: it has more white space than anybody writes. */
-const LONGEST_SPELLING = 256;
+const MAX_ROW_BYTES = 8192;
+/** Longer separators, which are nearly all spaces, are not learned. */
+const MAX_SPELLING_BYTES = 256;
 
 /**
- * What was made of rows, by their bytes but for the value of the field `apart`: most rows of a day are those of the days
- * before with another amount. Forgets what was not asked for longest.
+ * A cache from the bytes of a row, without the value of one field, to what was made of it. Most rows of a day come again
+ * on the next day with another amount. When a table is full, the older of the two is dropped.
  */
 export class RowMemory<T> {
-  readonly #apart: Buffer;
-  /** How the rows that were walked through last spell the field and their end: those behind them do so, too. */
+  readonly #field: Buffer;
+  /** The spelling of the field's name and of a row's end in the last row that was scanned; the next rows share it. */
   #name: Buffer;
   #end = COMPACT_END;
-  #isSpeltOtherwise = false;
-  /** So many bytes of this page were searched for a spelling that the row did not have. */
-  #inVain = 0;
+  #mustLearnSpelling = false;
+  /** The bytes of this page that were searched for a spelling that the row did not have. */
+  #searchedInVain = 0;
   #recent = new RowTable<T>();
   #older = new RowTable<T>();
   #viewed: Buffer | null = null;
   #view: DataView = NO_VIEW;
 
-  constructor(apart: string) {
-    this.#apart = Buffer.from(apart);
-    this.#name = Buffer.from(`"${apart}":"`);
+  constructor(field: string) {
+    this.#field = Buffer.from(field);
+    this.#name = Buffer.from(`"${field}":"`);
   }
 
   /**
-   * What was made of the row that begins at `from`, and fills its span; undefined where no equal one is remembered.
+   * What was made of a row equal to the one that begins at `from`, whose span is set then; undefined where none is known.
    *
-   * The row is not walked through. Where it ends is guessed, and is certain once it equals a remembered row: that one is
-   * a whole JSON object, and no such text is the beginning of another. A search may run past the row; once all of them
-   * together ran through as much as the page has, none is made in this page any more.
+   * This guesses the end of the row instead of scanning it. The guess is right if the row equals a remembered one: that
+   * is a whole JSON object, and no JSON object is the beginning of another. A search may run past the row, so once all
+   * searches in vain have covered as many bytes as the page has, this page is searched no more.
    */
   recall(body: Buffer, from: number, span: RowSpan): T | undefined {
     const view = this.#viewOf(body);
-    if (this.#inVain > body.length) return undefined;
+    if (this.#searchedInVain > body.length) return undefined;
     const end = body.indexOf(this.#end, from);
-    if (end < 0 || end - from > LONGEST_ROW) {
+    if (end < 0 || end - from > MAX_ROW_BYTES) {
       this.#miss(body, from, end);
       return undefined;
     }
@@ -54,16 +54,16 @@ export class RowMemory<T> {
     }
     span.from = from;
     span.to = end + 1;
-    span.apartFrom = name + this.#name.length;
-    span.apartTo = endOfNumber(body, span.apartFrom);
-    if (span.apartTo < 0 || span.apartTo > end) return undefined;
+    span.valueFrom = name + this.#name.length;
+    span.valueTo = endOfNumber(body, span.valueFrom);
+    if (span.valueTo < 0 || span.valueTo > end) return undefined;
     return this.#find(body, span, hashOf(view, span));
   }
 
-  /** What was made of an equal row, or else is made of this one now, which has a value that is set apart. */
+  /** What was made of an equal row; calls `make` and remembers its result if there is none. The span has a value. */
   of(body: Buffer, span: RowSpan, make: () => T): T {
-    if (this.#isSpeltOtherwise) this.#learn(body, span);
-    if (span.to - span.from > LONGEST_ROW) return make();
+    if (this.#mustLearnSpelling) this.#learn(body, span);
+    if (span.to - span.from > MAX_ROW_BYTES) return make();
     const hash = hashOf(this.#viewOf(body), span);
     const known = this.#find(body, span, hash);
     if (known !== undefined) return known;
@@ -72,23 +72,23 @@ export class RowMemory<T> {
     return made;
   }
 
-  /** Lets go of the page that was read last. */
+  /** Lets go of the last page's buffer. */
   leavePage(): void {
     this.#viewed = null;
     this.#view = NO_VIEW;
   }
 
   #miss(body: Buffer, from: number, found: number): void {
-    this.#inVain += (found < 0 ? body.length : found) - from;
-    this.#isSpeltOtherwise = true;
+    this.#searchedInVain += (found < 0 ? body.length : found) - from;
+    this.#mustLearnSpelling = true;
   }
 
   #learn(body: Buffer, span: RowSpan): void {
-    this.#isSpeltOtherwise = false;
-    const [name, end] = [spellingOfName(body, span, this.#apart), spellingOfEnd(body, span)];
-    // Copies: a part of the page would hold all of it.
-    if (name.length <= LONGEST_SPELLING) this.#name = Buffer.from(name);
-    if (end !== null && end.length <= LONGEST_SPELLING) this.#end = Buffer.from(end);
+    this.#mustLearnSpelling = false;
+    const [name, end] = [spellingOfName(body, span, this.#field), spellingOfEnd(body, span)];
+    // Copies, since a view of the page would keep all of it in memory.
+    if (name.length <= MAX_SPELLING_BYTES) this.#name = Buffer.from(name);
+    if (end !== null && end.length <= MAX_SPELLING_BYTES) this.#end = Buffer.from(end);
   }
 
   #find(body: Buffer, span: RowSpan, hash: number): T | undefined {
@@ -103,7 +103,7 @@ export class RowMemory<T> {
     if (this.#viewed !== body) {
       this.#view = new DataView(body.buffer, body.byteOffset, body.length);
       this.#viewed = body;
-      this.#inVain = 0;
+      this.#searchedInVain = 0;
     }
     return this.#view;
   }
@@ -117,15 +117,15 @@ export class RowMemory<T> {
   }
 }
 
-/** Two rows count as equal only where their bytes are: any hash will do that sees all of them. */
-function hashOf(body: DataView, { from, apartFrom, apartTo, to }: RowSpan): number {
-  return hashPart(body, apartTo, to, hashPart(body, from, apartFrom, to - from - apartTo + apartFrom));
+/** Equal hashes are checked byte by byte, so speed matters more than quality. */
+function hashOf(body: DataView, { from, valueFrom, valueTo, to }: RowSpan): number {
+  return hashPart(body, valueTo, to, hashPart(body, from, valueFrom, to - from - valueTo + valueFrom));
 }
 
 function hashPart(body: DataView, from: number, to: number, seed: number): number {
   let hash = seed;
   let at = from;
-  // Four bytes at a time: a page has millions of them.
+  // Four bytes at a time, since a page has millions.
   for (; at + 4 <= to; at += 4) hash = mix(hash, body.getInt32(at, true));
   for (; at < to; at += 1) hash = mix(hash, body.getUint8(at));
   return hash;
@@ -139,19 +139,19 @@ function mix(hash: number, value: number): number {
 const FIRST_ROWS = 1024;
 const FIRST_ROOM = 256 * 1024;
 
-/** A hash table of rows, with the bytes of each in one buffer. */
+/** An open-addressing hash table of rows. The bytes of all rows lie in one buffer. */
 class RowTable<T> {
-  readonly #values: T[] = [];
+  readonly #made: T[] = [];
   #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_ROOM);
   #used = 0;
-  /** Where the part before the value that is set apart ends, and the part behind it; a row begins where the last ends. */
+  /** Per row, the end of its part before the value, and of its part behind it. A row begins where the last one ends. */
   #ends = new Int32Array(FIRST_ROWS * 2);
   #hashes = new Int32Array(FIRST_ROWS);
-  /** The number of a row plus one, by its hash; 0 where there is none. Twice as many as rows, so that few collide. */
+  /** The number of a row plus one, by its hash; 0 where the slot is free. Twice as many slots as rows, so few collide. */
   #slots = new Int32Array(FIRST_ROWS * 2);
 
   hasRoomFor(span: RowSpan): boolean {
-    return this.#used + span.to - span.from <= MOST_BYTES;
+    return this.#used + span.to - span.from <= MAX_TABLE_BYTES;
   }
 
   find(body: Buffer, span: RowSpan, hash: number): T | undefined {
@@ -159,30 +159,30 @@ class RowTable<T> {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const row = (this.#slots[slot] ?? 0) - 1;
       if (row < 0) return undefined;
-      if (this.#hashes[row] === hash && this.#isEqual(row, body, span)) return this.#values[row];
+      if (this.#hashes[row] === hash && this.#isEqual(row, body, span)) return this.#made[row];
     }
   }
 
-  add(body: Buffer, { from, apartFrom, apartTo, to }: RowSpan, hash: number, value: T): void {
-    const row = this.#values.length;
+  add(body: Buffer, { from, valueFrom, valueTo, to }: RowSpan, hash: number, made: T): void {
+    const row = this.#made.length;
     if (row === this.#hashes.length) this.#growRows();
     if (this.#used + to - from > this.#bytes.length) this.#growRoom(this.#used + to - from);
-    this.#values.push(value);
+    this.#made.push(made);
     this.#hashes[row] = hash;
-    this.#used += body.copy(this.#bytes, this.#used, from, apartFrom);
+    this.#used += body.copy(this.#bytes, this.#used, from, valueFrom);
     this.#ends[row * 2] = this.#used;
-    this.#used += body.copy(this.#bytes, this.#used, apartTo, to);
+    this.#used += body.copy(this.#bytes, this.#used, valueTo, to);
     this.#ends[row * 2 + 1] = this.#used;
     this.#enter(row);
   }
 
-  #isEqual(row: number, body: Buffer, { from, apartFrom, apartTo, to }: RowSpan): boolean {
+  #isEqual(row: number, body: Buffer, { from, valueFrom, valueTo, to }: RowSpan): boolean {
     const start = row === 0 ? 0 : (this.#ends[row * 2 - 1] ?? 0);
     const middle = this.#ends[row * 2] ?? 0;
     const end = this.#ends[row * 2 + 1] ?? 0;
     return (
-      body.compare(this.#bytes, start, middle, from, apartFrom) === 0 &&
-      body.compare(this.#bytes, middle, end, apartTo, to) === 0
+      body.compare(this.#bytes, start, middle, from, valueFrom) === 0 &&
+      body.compare(this.#bytes, middle, end, valueTo, to) === 0
     );
   }
 
@@ -203,7 +203,7 @@ class RowTable<T> {
     this.#ends = twiceAsLong(this.#ends);
     this.#hashes = twiceAsLong(this.#hashes);
     this.#slots = new Int32Array(this.#slots.length * 2);
-    for (let row = 0; row < this.#values.length; row += 1) this.#enter(row);
+    for (let row = 0; row < this.#made.length; row += 1) this.#enter(row);
   }
 }
 

@@ -1,24 +1,27 @@
 import type { Json } from '../domain/lines.ts';
 import { invalidReply } from './failure.ts';
 
-/** A row of a report as it came. */
+/** A row of a report as Anthropic sent it. */
 export type ReportRow = Readonly<Record<string, Json>>;
 
-/** Takes the rows of a page one by one, where they begin. */
+/** Reads the rows of a page one by one. */
 export interface RowReader<Line> {
-  /** What the row at `from` is; `span` is where it lies, then. Throws AnthropicError. */
+  /** Reads the row that begins at `from`, and sets `span` to the bytes it takes. Throws AnthropicError. */
   read(body: Buffer, from: number, span: RowSpan): Line;
-  /** No more rows of this page are read: it is to be held no longer. */
+  /** The page has no more rows. The reader must let go of its buffer. */
   end?(): void;
 }
 
-/** Where a row lies in a page, and the value that is set apart within it. */
+/**
+ * The bytes of a row in a page, and of one field's value within it. Offsets instead of texts, and one span for all rows:
+ * a page has tens of thousands of them.
+ */
 export interface RowSpan {
   from: number;
   to: number;
-  /** The text of that value, without its quotes. Both are -1 where the row has none of the plain form. */
-  apartFrom: number;
-  apartTo: number;
+  /** The value without its quotes; both are -1 where it is not a string of digits. */
+  valueFrom: number;
+  valueTo: number;
 }
 
 const [TAB, LINE_FEED, CARRIAGE_RETURN, SPACE] = [9, 10, 13, 32];
@@ -28,14 +31,15 @@ const [MINUS, DOT, ZERO, NINE] = [45, 46, 48, 57];
 const RESULTS = Buffer.from('"results"');
 /** `{ data: [ { results: [` */
 const RESULTS_DEPTH = 4;
-const NO_END = 'the reply is cut short or is not JSON';
-/** Rows of today nest two deep. What goes through a value by calling itself, here and in Postgres, has room for this. */
-const MOST_DEPTH = 100;
+const NOT_JSON = 'the reply is cut short or is not JSON';
+const NOT_A_ROW = 'a report row is not a JSON object';
+/** Rows nest two deep today. Recursion into a value must end, here and in Postgres. */
+const MAX_DEPTH = 100;
 
 /**
- * Takes the rows out of a page of a report, in their order, so that a large page is never a tree of objects. Returns the
- * lines of each `results` that has rows, and the JSON of what is around them, in which such a `results` is `[n]` for the
- * nth of these. Throws AnthropicError.
+ * Reads the rows of a page in their order, without ever holding a large page as a tree of objects. Returns the lines of
+ * each `results` array that has rows, and the JSON around these arrays, where the nth of them is `[n]`. Throws
+ * AnthropicError.
  */
 export function takeRows<Line>(body: Buffer, reader: RowReader<Line>): { around: unknown; groups: Line[][] } {
   const around: string[] = [];
@@ -67,75 +71,74 @@ export function takeRows<Line>(body: Buffer, reader: RowReader<Line>): { around:
   return { around: parseJson(around.join('')), groups };
 }
 
-/** The rows of one array, from its first one on; returns where the array's end is. */
+/** Reads the rows of one array into `lines`, and returns the offset of its closing bracket. */
 function takeArray<Line>(body: Buffer, first: number, reader: RowReader<Line>, lines: Line[]): number {
-  const span: RowSpan = { from: 0, to: 0, apartFrom: -1, apartTo: -1 };
+  const span: RowSpan = { from: 0, to: 0, valueFrom: -1, valueTo: -1 };
   for (let at = first; ;) {
-    if (body[at] !== OPEN_OBJECT) throw invalidReply(at < body.length ? 'a row of the report is none' : NO_END);
+    if (body[at] !== OPEN_OBJECT) throw invalidReply(at < body.length ? NOT_A_ROW : NOT_JSON);
     lines.push(reader.read(body, at, span));
     at = afterSpace(body, span.to);
     if (body[at] === CLOSE_ARRAY) return at;
-    if (body[at] !== COMMA) throw invalidReply(NO_END);
+    if (body[at] !== COMMA) throw invalidReply(NOT_JSON);
     at = afterSpace(body, at + 1);
   }
 }
 
-/** The row of a span. Throws AnthropicError. */
+/** Throws AnthropicError. */
 export function parseRow(body: Buffer, { from, to }: RowSpan): ReportRow {
   const row = parseJson(body.toString('utf8', from, to));
-  if (!isRow(row)) throw invalidReply('a row of the report is none');
+  if (!isRow(row)) throw invalidReply(NOT_A_ROW);
   return row;
 }
 
-/** Sets a field of an object, whatever its name: the one name that JavaScript takes for something else is a field too. */
+/** Sets a field of an object, whatever its name. Assigning to `__proto__` would set no field. */
 export function setField<T>(fields: Record<string, T>, name: string, value: T): void {
   if (name !== '__proto__') fields[name] = value;
   else Object.defineProperty(fields, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
-/** What was parsed from JSON holds nothing else than JSON. */
+/** JSON.parse gives nothing but JSON. */
 function isRow(value: unknown): value is ReportRow {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What a text of JSON holds. Throws AnthropicError. */
+/** JSON.parse that throws AnthropicError. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw invalidReply(NO_END);
+    throw invalidReply(NOT_JSON);
   }
 }
 
 /**
- * Fills a span with the row that begins at `from`. `apart` is the name of the field whose value is set apart; of the
- * empty name there is none. Whoever parses the row finds out whether it is JSON; where it ends is certain.
- * Throws AnthropicError.
+ * Sets a span to the row that begins at `from`, and to the value of its field named `field`; an empty name stands for no
+ * field. Only the end of the row is certain: whether it is JSON shows when it is parsed. Throws AnthropicError.
  */
-export function scanRow(body: Buffer, from: number, apart: Buffer, span: RowSpan): void {
+export function scanRow(body: Buffer, from: number, field: Buffer, span: RowSpan): void {
   let depth = 0;
   let at = from;
   let isPlain = true;
   span.from = from;
-  span.apartFrom = -1;
-  span.apartTo = -1;
+  span.valueFrom = -1;
+  span.valueTo = -1;
   for (;;) {
     const byte = body[at];
-    if (byte === undefined) throw invalidReply(NO_END);
+    if (byte === undefined) throw invalidReply(NOT_JSON);
     if (byte === QUOTE) {
       const start = at + 1;
       at = endOfString(body, at);
-      const isName = depth === 1 && apart.length > 0 && at - 1 - start === apart.length;
-      const value = isName ? valueOf(body, start, at, apart) : -1;
+      const isName = depth === 1 && field.length > 0 && at - 1 - start === field.length;
+      const value = isName ? valueOf(body, start, at, field) : -1;
       if (value < 0) continue;
       const end = endOfNumber(body, value);
-      // Said twice, or in another form than digits: this is for whoever parses it.
-      if (span.apartFrom >= 0 || end < 0) {
+      // A field that comes twice, or a value that is not digits, is left to the parser.
+      if (span.valueFrom >= 0 || end < 0) {
         isPlain = false;
         continue;
       }
-      span.apartFrom = value;
-      span.apartTo = end;
+      span.valueFrom = value;
+      span.valueTo = end;
       at = end + 1;
       continue;
     }
@@ -148,22 +151,22 @@ export function scanRow(body: Buffer, from: number, apart: Buffer, span: RowSpan
     }
   }
   span.to = at;
-  if (!isPlain) span.apartFrom = span.apartTo = -1;
+  if (!isPlain) span.valueFrom = span.valueTo = -1;
 }
 
 function deeper(depth: number): number {
-  if (depth === MOST_DEPTH) throw invalidReply(`the reply nests more than ${MOST_DEPTH} deep`);
+  if (depth === MAX_DEPTH) throw invalidReply(`the reply nests more than ${MAX_DEPTH} deep`);
   return depth + 1;
 }
 
-/** How the field whose value lies in the span is spelled, from the quote of its name to that of its value. */
-export function spellingOfName(body: Buffer, { apartFrom }: RowSpan, apart: Buffer): Buffer {
-  const colon = beforeSpace(body, apartFrom - 2);
+/** The bytes from the quote before the field's name to the quote before its value, with the spaces between them. */
+export function spellingOfName(body: Buffer, { valueFrom }: RowSpan, field: Buffer): Buffer {
+  const colon = beforeSpace(body, valueFrom - 2);
   const end = beforeSpace(body, colon - 1);
-  return body.subarray(end - apart.length - 1, apartFrom);
+  return body.subarray(end - field.length - 1, valueFrom);
 }
 
-/** How the row of the span ends, from its bracket to that of the next row; null where no row follows. */
+/** The bytes from the bracket that ends the row to the one that begins the next row; null where no row follows. */
 export function spellingOfEnd(body: Buffer, { to }: RowSpan): Buffer | null {
   const comma = afterSpace(body, to);
   if (body[comma] !== COMMA) return null;
@@ -171,16 +174,16 @@ export function spellingOfEnd(body: Buffer, { to }: RowSpan): Buffer | null {
   return body[next] === OPEN_OBJECT ? body.subarray(to - 1, next + 1) : null;
 }
 
-/** Where the text of the field's value begins, behind its quote; -1 where the string at `start` is not the field's name. */
+/** The offset of the field's value, behind its quote; -1 where the string at `start` is not the field's name. */
 function valueOf(body: Buffer, start: number, end: number, name: Buffer): number {
   if (body.compare(name, 0, name.length, start, end - 1) !== 0) return -1;
   const colon = afterSpace(body, end);
   if (body[colon] !== COLON) return -1;
-  // A value of another kind has no quote: what ends up behind it is no number either.
+  // A value without a quote is no string; then `endOfNumber` refuses what lies here.
   return afterSpace(body, colon + 1) + 1;
 }
 
-/** Where a number in text ends, at its closing quote. -1 where it is none. */
+/** The offset of the closing quote of a string of digits that begins at `from`; -1 where it is not one. */
 export function endOfNumber(body: Buffer, from: number): number {
   if (body[from - 1] !== QUOTE) return -1;
   for (let at = from; ; at += 1) {
@@ -196,7 +199,7 @@ function endOfString(body: Buffer, quote: number): number {
     if (byte === QUOTE) return at + 1;
     if (byte === BACKSLASH) at += 1;
   }
-  throw invalidReply(NO_END);
+  throw invalidReply(NOT_JSON);
 }
 
 function isSpace(byte: number | undefined): boolean {
@@ -215,12 +218,12 @@ function beforeSpace(body: Buffer, from: number): number {
   return at;
 }
 
-/** Whether the array that begins here is the value of `results`. */
+/** Whether the array whose bracket is at `array` is the value of a field named `results`. */
 function isResults(body: Buffer, array: number): boolean {
   const colon = beforeSpace(body, array - 1);
   if (body[colon] !== COLON) return false;
   const end = beforeSpace(body, colon - 1) + 1;
   const start = end - RESULTS.length;
-  // Within a name, a quote comes behind a backslash.
+  // A quote behind a backslash belongs to a longer name.
   return start > 0 && body[start - 1] !== BACKSLASH && body.compare(RESULTS, 0, RESULTS.length, start, end) === 0;
 }

@@ -3,7 +3,7 @@ import {
   NO_COUNTS,
   USAGE_DIMENSIONS,
   countsTokens,
-  tokensIn,
+  totalTokens,
   type Count,
   type Dimensions,
   type Json,
@@ -19,7 +19,7 @@ import type { AnthropicReader } from './transport.ts';
 
 const PATH = '/v1/organizations/usage_report/messages';
 
-/** The counts known by name, by their path in a row. Cache writes and web searches are nested. */
+/** The counts that have a column of their own, by their path in a row. */
 const COUNT_BY_PATH = new Map<string, UsageCount>([
   ['uncached_input_tokens', 'uncached_input_tokens'],
   ['output_tokens', 'output_tokens'],
@@ -38,11 +38,11 @@ export function readUsageDays(
   return readReport(reader, queryOf(USAGE_DIMENSIONS), window, linesPerDay);
 }
 
-/** The ungrouped tokens of each day of a window of at most 31 days. Throws AnthropicError. */
+/** The tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, Decimal>> = {};
   for await (const read of readReport(reader, queryOf([]), window)) {
-    for (const { day, lines } of read) totals[day] = tokensIn(lines);
+    for (const { day, lines } of read) totals[day] = totalTokens(lines);
   }
   return totals;
 }
@@ -50,43 +50,43 @@ export async function readUsageTotals(reader: AnthropicReader, window: DayRange)
 function queryOf(groupBy: readonly string[]): ReportRequest<UsageLine> {
   const known = new Map<string, Dimensions>();
   const read = (body: Buffer, from: number, span: RowSpan): UsageLine => {
-    scanRow(body, from, NOTHING_APART, span);
+    scanRow(body, from, NO_FIELD, span);
     return lineOf(parseRow(body, span), known);
   };
   return { path: PATH, groupBy, rows: { read } };
 }
 
-const NOTHING_APART = Buffer.alloc(0);
+const NO_FIELD = Buffer.alloc(0);
 
 function lineOf(row: ReportRow, known: Map<string, Dimensions>): UsageLine {
-  const parts: Parts = { dimensions: {}, counts: { ...NO_COUNTS }, extraCounts: {}, said: new Set() };
-  take(row, '', parts);
+  const parts: Parts = { dimensions: {}, counts: { ...NO_COUNTS }, extraCounts: {}, seen: new Set() };
+  takeFields(row, '', parts);
   const { dimensions, counts, extraCounts } = parts;
-  return { dimensions: keptOnce(dimensions, known), counts, extraCounts };
+  return { dimensions: shared(dimensions, known), counts, extraCounts };
 }
 
 interface Parts {
   readonly dimensions: Record<string, Json>;
   readonly counts: Record<UsageCount, Count>;
   readonly extraCounts: Record<string, Decimal>;
-  /** The dotted paths of nested counts: a name with dots in it may be the same. */
-  readonly said: Set<string>;
+  /** The dotted paths of the counts taken so far: a field's name may have dots in it, too. */
+  readonly seen: Set<string>;
 }
 
-/** Takes a row's fields, nested ones by their dotted path: a field that nests is a group of counts, known or not. */
-function take(fields: ReportRow, prefix: string, into: Parts): void {
+/** Sorts a row's fields into counts and dimensions. An object is a group of counts, whose names become dotted paths. */
+function takeFields(fields: ReportRow, prefix: string, into: Parts): void {
   for (const name of Object.keys(fields)) {
     const value = fields[name] ?? null;
     const path = prefix + name;
     const known = COUNT_BY_PATH.get(path);
     if (isGroup(value)) {
-      take(value, `${path}.`, into);
+      takeFields(value, `${path}.`, into);
     } else if (known !== undefined) {
-      sayOnce(path, into);
+      refuseTwice(path, into);
       into.counts[known] = toCount(value, path);
     } else if (isCount(value, path)) {
-      sayOnce(path, into);
-      // Zero and absent are the same, so that a new counter changes nothing before it counts.
+      refuseTwice(path, into);
+      // Zero equals absent, so a new counter changes no day before it counts something.
       if (value !== 0) setField(into.extraCounts, path, exactCount(value, path));
     } else {
       setField(into.dimensions, path, value);
@@ -94,28 +94,28 @@ function take(fields: ReportRow, prefix: string, into: Parts): void {
   }
 }
 
-/** A row may nest `a: {b: 1}` and have a field named `a.b`. Whichever is taken, the other would be lost. */
-function sayOnce(path: string, { said }: Parts): void {
+/** A row may have `a: {b: 1}` and a field named `a.b`. One of the two would be lost. */
+function refuseTwice(path: string, { seen }: Parts): void {
   if (!path.includes('.')) return;
-  if (said.has(path)) throw invalidReply('a row says a count twice');
-  said.add(path);
+  if (seen.has(path)) throw invalidReply('a row gives a count twice');
+  seen.add(path);
 }
 
-/** Whether an unknown field is a count. Digits in a text are none, unless the name says that they are tokens. */
+/** Whether a field that we do not know is a count. A text of digits is one only if its name says tokens. */
 function isCount(value: Json, path: string): value is string | number {
   return typeof value === 'number' || (typeof value === 'string' && countsTokens(path) && parseDecimal(value) !== null);
 }
 
-/** So many different dimensions are kept once; then it begins anew. Long ones are not kept, whatever a row has in it. */
-const MOST_DIMENSIONS = 20_000;
-const LONGEST_DIMENSIONS = 8_192;
+/** Limits of memory: a full cache of dimensions starts anew, and longer ones are not cached. */
+const MAX_DIMENSIONS = 20_000;
+const MAX_DIMENSIONS_LENGTH = 8_192;
 
-/** The dimensions of one day come again on the next: lines that share one object of them are known again by it. */
-function keptOnce(dimensions: Dimensions, known: Map<string, Dimensions>): Dimensions {
+/** The dimensions of a day come again on the next day. Lines that share one object share the work of identifying it. */
+function shared(dimensions: Dimensions, known: Map<string, Dimensions>): Dimensions {
   const text = JSON.stringify(dimensions);
-  const kept = known.get(text);
-  if (kept !== undefined || text.length > LONGEST_DIMENSIONS) return kept ?? dimensions;
-  if (known.size === MOST_DIMENSIONS) known.clear();
+  const same = known.get(text);
+  if (same !== undefined || text.length > MAX_DIMENSIONS_LENGTH) return same ?? dimensions;
+  if (known.size === MAX_DIMENSIONS) known.clear();
   known.set(text, dimensions);
   return dimensions;
 }
@@ -131,7 +131,7 @@ function toCount(value: Json, path: string): number {
   return value;
 }
 
-/** An unknown count as an exact decimal. Past 2^53, a number of JSON has been rounded before anybody sees it. */
+/** A count that we do not know. JSON.parse rounds numbers past 2^53, so these are refused. */
 function exactCount(value: string | number, path: string): Decimal {
   if (countsTokens(path)) return toDecimal(String(toCount(value, path)));
   if (!Number.isFinite(value) || Math.abs(Number(value)) > Number.MAX_SAFE_INTEGER)
@@ -139,7 +139,7 @@ function exactCount(value: string | number, path: string): Decimal {
   return toDecimal(String(value));
 }
 
-/** The name of a field in a sentence: it may be of any length. */
+/** A path of any length, cut for a sentence. */
 function nameOf(path: string): string {
   return path.length <= 100 ? path : `${path.slice(0, 100)}…`;
 }

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import { placesOf, warningsOf } from '../config/database-url.ts';
-import { loadEnvironment } from '../config/environment.ts';
+import { loadApiConfig } from '../config/config.ts';
+import { serverNames, warningsAbout } from '../config/database-url.ts';
 import { openLog } from '../runtime/log.ts';
-import { announceReady, configuredSoon, exitWith, onStop } from '../runtime/process.ts';
+import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
 import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
@@ -17,18 +17,11 @@ const POOL_SIZE = 10;
 await main();
 
 async function main(): Promise<void> {
-  const { config, temporal: reach } = await configuredSoon(
-    loadEnvironment(
-      process.env,
-      ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS', 'METERLINE_API_TOKEN'],
-      { listens: true },
-    ),
-  );
-  const { databaseUrl, apiToken } = config;
-  if (databaseUrl === null || apiToken === null) throw new Error('the configuration lacks what it requires');
+  const config = await configured(() => loadApiConfig(process.env));
+  const { apiToken, databaseUrl } = config;
   const { log, dropped, flush } = openLog(config.logLevel, 'api');
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
-  const temporal = openTemporal({ temporal: reach, taskQueue: config.temporal.taskQueue });
+  const temporal = openTemporal({ temporal: config.temporal, taskQueue: config.temporal.taskQueue });
   const ring = createKeyRing(config.encryptionKeys);
   const stopping = new AbortController();
   const app = createApp({
@@ -69,9 +62,9 @@ async function main(): Promise<void> {
     );
   });
   const url = await listen(server, config.host, config.port).catch(explain);
-  const place = { postgres: placesOf(databaseUrl), temporal: reach.connectionOptions.address };
+  const place = { postgres: serverNames(databaseUrl), temporal: config.temporal.address };
   log.info({ url, docs: `${url}/docs`, ...place }, 'listening');
-  for (const warning of warningsOf(databaseUrl)) log.warn(warning);
+  for (const warning of warningsAbout(databaseUrl)) log.warn(warning);
   announceReady(url);
   await Promise.all([tellOfDatabase(database.db, ring, log), tellOfTemporal(temporal, log)]);
 }

@@ -7,9 +7,10 @@ import {
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
+import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
 import type { SignalName } from '../domain/connection/messages.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
 
 /** What the API asks of Temporal: to start a connection's workflow, and to signal it. Nothing else. */
 export interface Temporal {
@@ -63,17 +64,12 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
       throw unavailable(error) ?? error;
     }
   };
-  const start = (connectionId: string) => ({
-    workflowId: connectionWorkflowId(connectionId),
-    taskQueue: settings.taskQueue,
-    args: [{ connectionId }],
-  });
   return {
     namespace,
     startConnection: (connectionId, summary) =>
       within(CALL_DEADLINE_MS, () =>
         client.workflow.start(CONNECTION_WORKFLOW, {
-          ...start(connectionId),
+          ...connectionStart(settings.taskQueue, connectionId),
           workflowIdConflictPolicy: 'USE_EXISTING',
           staticSummary: summary,
         }),
@@ -81,14 +77,18 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
     signalConnection: (connectionId, signal, input = {}) =>
       within(CALL_DEADLINE_MS, () =>
         client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
-          ...start(connectionId),
+          ...connectionStart(settings.taskQueue, connectionId),
           signal,
           signalArgs: [input],
         }),
       ),
     wakeConnection: (connectionId) =>
       within(CALL_DEADLINE_MS, () =>
-        client.workflow.signalWithStart(CONNECTION_WORKFLOW, { ...start(connectionId), signal: wake, signalArgs: [] }),
+        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
+          ...connectionStart(settings.taskQueue, connectionId),
+          signal: wake,
+          signalArgs: [],
+        }),
       ),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
     close: () => connection.close(),
@@ -100,4 +100,19 @@ function unavailable(error: unknown): TemporalUnavailableError | null {
   const cause = error instanceof ServiceError ? error.cause : error;
   if (isGrpcServiceError(cause)) return new TemporalUnavailableError(`gRPC ${cause.code}: ${cause.details}`);
   return error instanceof ServiceError ? new TemporalUnavailableError(error.message) : null;
+}
+
+/**
+ * Tells Temporal about a change that Postgres has already, and returns whether Temporal answered. If it did not, the
+ * worker finds the change in Postgres later and acts on it.
+ */
+export async function tellOrDefer(log: Logger, connectionId: string, tell: () => Promise<void>): Promise<boolean> {
+  try {
+    await tell();
+    return true;
+  } catch (error) {
+    if (!(error instanceof TemporalUnavailableError)) throw error;
+    log.warn({ connectionId, reason: error.reason }, 'Temporal does not answer: the worker acts on the change later');
+    return false;
+  }
 }

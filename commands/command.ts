@@ -1,22 +1,23 @@
-import { ConfigError, loadConfig, type Config } from '../config/config.ts';
+import { ConfigError, loadConfig, type DatabaseConfig } from '../config/config.ts';
 import { withEmbedded } from '../config/embedded.ts';
+import type { Environment } from '../config/variables.ts';
 import { exitWith } from '../runtime/process.ts';
 import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 
-/** The words of a command line are not ones that the command takes. */
+/** The command line is not one that the command understands. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 /** What a command works with. */
-export interface CommandContext {
+export interface CommandContext<Config> {
   readonly db: Db;
   readonly config: Config;
 }
 
 /**
- * Runs a command: its exit status is what it returns, 2 where it could not begin, and where Postgres failed it. It says
- * what happened in a sentence, and quotes no secret.
+ * Runs a command and exits with the status that it returns, or with 2 if it could not start or Postgres failed. The
+ * messages on standard error quote no secret.
  */
 export async function runCommand(usage: string, command: (args: string[]) => Promise<number>): Promise<void> {
   try {
@@ -26,22 +27,25 @@ export async function runCommand(usage: string, command: (args: string[]) => Pro
     if (error instanceof ConfigError) exitWith(error.message);
     const failure = databaseFailure(error);
     if (failure === null) throw error;
-    exitWith(`${failure.message}. What was done until then is done; the command can be run again.`);
+    exitWith(`${failure.message}. What the command did so far stays done. Run it again to do the rest.`);
   }
 }
 
-/** Gives a command the database of the environment, or that of the stack which runs on the data directory. */
-export async function withDatabase(
-  required: Parameters<typeof loadConfig>[1],
-  work: (surroundings: CommandContext) => Promise<number>,
+/**
+ * Opens the database that the environment names, or that of the embedded stack which runs on the data directory, and
+ * closes it after `work`.
+ */
+export async function withDatabase<Config extends DatabaseConfig>(
+  load: (env: Environment) => Config,
+  work: (context: CommandContext<Config>) => Promise<number>,
 ): Promise<number> {
   const { dataDir } = loadConfig(process.env);
   const env = withEmbedded(process.env, dataDir);
   if (env['DATABASE_URL'] === undefined) {
     exitWith(`There is no database: set DATABASE_URL, or let "npm start" run on ${dataDir} (METERLINE_DATA_DIR).`);
   }
-  const config = loadConfig(env, required);
-  const database = openDatabase(config.databaseUrl ?? '', { max: 1, name: 'meterline command' });
+  const config = load(env);
+  const database = openDatabase(config.databaseUrl, { max: 1, name: 'meterline command' });
   try {
     return await work({ db: database.db, config });
   } finally {
@@ -49,7 +53,7 @@ export async function withDatabase(
   }
 }
 
-/** Lines of cells, below each other. */
+/** Lays out lines of cells in columns. */
 export function table(lines: readonly (readonly string[])[]): string {
   const widths = lines.reduce<number[]>(
     (known, line) => line.map((cell, index) => Math.max(known[index] ?? 0, cell.length)),

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { loadKeysConfig, type KeysConfig } from '../config/config.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import {
   checkStoredKeys,
@@ -10,7 +11,7 @@ import {
 } from '../db/keys/stored-keys.ts';
 import { UsageError, runCommand, table, withDatabase, type CommandContext } from './command.ts';
 
-/** `npm run keys`: the life of the encryption keys, from a new one to the end of the old one. */
+/** `npm run keys`: makes a new encryption key, and moves the stored keys to it. */
 const USAGE = `Usage: npm run keys -- <command>
 
   new      prints a new encryption key, and the steps to move to it
@@ -19,32 +20,30 @@ const USAGE = `Usage: npm run keys -- <command>
 
 const STEPS = `
 That is a new encryption key, shown this once. To move to it:
-  1. Put it first in METERLINE_ENCRYPTION_KEYS, a comma behind it, and keep the keys that are there.
+  1. Put it first in METERLINE_ENCRYPTION_KEYS, then a comma, then the keys that are there now.
      (npm start keeps them in the file encryption-keys of its data directory, containers in secrets/encryption-keys.)
-  2. Stop the API and all workers, and start them. Where they must not all be down at once: put it last at first,
+  2. Stop the API and all workers, and start them again. If they must not all be down at once, put the new key last,
      restart them one by one, then put it first, and restart them one by one again.
   3. npm run keys -- rewrap
-  4. Once that says that nothing is left, drop the old keys from METERLINE_ENCRYPTION_KEYS, and restart.
+  4. When that says that nothing is left, drop the old keys from METERLINE_ENCRYPTION_KEYS, and restart.
 `;
 
-const NEEDED = ['DATABASE_URL', 'METERLINE_ENCRYPTION_KEYS'] as const;
-
 await runCommand(USAGE, async ([command, ...rest]) => {
-  if (rest.length > 0) throw new UsageError(`"${command ?? ''}" takes nothing more.`);
+  if (rest.length > 0) throw new UsageError(`"${command ?? ''}" takes no arguments.`);
   switch (command) {
     case 'new':
       return printNew();
     case 'status':
-      return withDatabase(NEEDED, status);
+      return withDatabase(loadKeysConfig, status);
     case 'rewrap':
-      return withDatabase(NEEDED, rewrap);
+      return withDatabase(loadKeysConfig, rewrap);
     case undefined:
     default:
-      throw new UsageError('What to do with the encryption keys?');
+      throw new UsageError('Name a command: new, status or rewrap.');
   }
 });
 
-/** The key alone goes to standard output, so that it can be led to where it is kept. */
+/** Only the key goes to standard output, so that a redirection can store it. */
 function printNew(): number {
   const today = new Date().toISOString().slice(0, 10);
   console.log(`${today}-${randomBytes(3).toString('hex')}:${randomBytes(32).toString('base64')}`);
@@ -52,14 +51,14 @@ function printNew(): number {
   return 0;
 }
 
-async function status({ db, config }: CommandContext): Promise<number> {
+async function status({ db, config }: CommandContext<KeysConfig>): Promise<number> {
   const ring = createKeyRing(config.encryptionKeys);
   const report = await checkStoredKeys(db, ring);
   printReport(report, ring);
   return report.unreadable.length === 0 ? 0 : 1;
 }
 
-async function rewrap({ db, config }: CommandContext): Promise<number> {
+async function rewrap({ db, config }: CommandContext<KeysConfig>): Promise<number> {
   const ring = createKeyRing(config.encryptionKeys);
   const { rewrapped, left } = await rewrapStoredKeys(db, ring, (done) => {
     console.log(`${done} done`);
@@ -72,7 +71,7 @@ async function rewrap({ db, config }: CommandContext): Promise<number> {
     const why = (key: StoredKey): string =>
       unreadable.has(key.keyId)
         ? 'it does not open'
-        : 'it was stored or locked meanwhile: once API and workers have the new first key, run this again';
+        : 'it was stored or locked meanwhile: when the API and the workers have the new first key, run this again';
     console.log(`\nLeft under another encryption key than "${ring.ids[0]}": ${left.length}`);
     for (const key of left) console.log(`  ${lineOf(key)}: ${why(key)}`);
   } else {

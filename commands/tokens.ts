@@ -1,16 +1,16 @@
 import { parseArgs } from 'node:util';
+import { loadDatabaseConfig } from '../config/config.ts';
 import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens/tokens.ts';
 import { COMMAND, TOKEN_ROLES, problemWithTokenName, type TokenRole } from '../domain/tokens.ts';
 import { UsageError, runCommand, table, withDatabase } from './command.ts';
 
-/** `npm run tokens`: the tokens of the HTTP API, made and revoked by whoever may reach the database. */
+/** `npm run tokens`: makes, lists and revokes tokens of the HTTP API. Access to the database is enough to use it. */
 const USAGE = `Usage: npm run tokens -- <command>
 
   create --name <name> --role admin|viewer [--expires <days>d]
   list
   revoke <id>`;
 
-const NEEDED = ['DATABASE_URL'] as const;
 const DAY_MS = 86_400_000;
 const PAGE = 500;
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
@@ -20,22 +20,22 @@ await runCommand(USAGE, async ([command, ...rest]) => {
     case 'create':
       return create(rest);
     case 'list':
-      if (rest.length > 0) throw new UsageError('"list" takes nothing more.');
+      if (rest.length > 0) throw new UsageError('"list" takes no arguments.');
       return list();
     case 'revoke':
       return revoke(rest);
     case undefined:
     default:
-      throw new UsageError('What to do with the tokens?');
+      throw new UsageError('Name a command: create, list or revoke.');
   }
 });
 
 async function create(args: string[]): Promise<number> {
   const token = { ...tokenOf(args), maker: { id: null, name: COMMAND } };
-  return withDatabase(NEEDED, async ({ db }) => {
+  return withDatabase(loadDatabaseConfig, async ({ db }) => {
     try {
       const made = await createToken(db, token);
-      // The token alone goes to standard output, so that it can be led to where it is kept.
+      // Only the token goes to standard output, so that a redirection can store it.
       console.log(made.token);
       console.error(
         `\nThat is the token "${made.name}" (${made.id}), ${made.role}, ${endOf(made)}. It is shown this once.`,
@@ -51,13 +51,13 @@ async function create(args: string[]): Promise<number> {
 
 function tokenOf(args: string[]): { name: string; role: TokenRole; expiresAt?: Date } {
   const { name = '', role, expires } = optionsOf(args);
-  const failure = problemWithTokenName(name);
-  if (failure !== null) throw new UsageError(`--name ${failure}.`);
+  const problem = problemWithTokenName(name);
+  if (problem !== null) throw new UsageError(`--name ${problem}.`);
   const known = TOKEN_ROLES.find((each) => each === role);
   if (known === undefined) throw new UsageError(`--role must be one of ${TOKEN_ROLES.join(', ')}.`);
   if (expires === undefined) return { name, role: known };
   const days = /^([1-9]\d{0,4})d$/.exec(expires)?.[1];
-  if (days === undefined) throw new UsageError('--expires must be a number of days, as 90d.');
+  if (days === undefined) throw new UsageError('--expires must be a number of days, such as 90d.');
   return { name, role: known, expiresAt: new Date(Date.now() + Number(days) * DAY_MS) };
 }
 
@@ -71,7 +71,7 @@ function optionsOf(args: string[]): { name?: string; role?: string; expires?: st
 }
 
 async function list(): Promise<number> {
-  return withDatabase(NEEDED, async ({ db }) => {
+  return withDatabase(loadDatabaseConfig, async ({ db }) => {
     const lines = [['id', 'name', 'role', 'made', 'by', 'used last', 'until']];
     for (let after: string | null = null; ;) {
       const page: TokenInfo[] = await listTokens(db, { after, limit: PAGE });
@@ -98,7 +98,7 @@ async function list(): Promise<number> {
 
 async function revoke([id, ...rest]: string[]): Promise<number> {
   if (id === undefined || rest.length > 0 || !UUID.test(id)) throw new UsageError('"revoke" takes the id of a token.');
-  return withDatabase(NEEDED, async ({ db }) => {
+  return withDatabase(loadDatabaseConfig, async ({ db }) => {
     const revoked = await revokeToken(db, id, COMMAND);
     if (revoked === null) {
       console.error('There is no token with this id.');

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { setIn, type Environment } from './variables.ts';
 
-/** What the embedded stack keeps in its data directory. */
+/** Files in the data directory of the embedded stack. */
 export const EMBEDDED_FILES = {
   encryptionKeys: 'encryption-keys',
   postgresPassword: 'postgres-password',
@@ -14,20 +15,17 @@ export const EMBEDDED_DATABASE = { role: 'meterline', name: 'meterline' } as con
 
 const runFile = z.object({ processes: z.array(z.object({ role: z.string(), address: z.string().optional() })) });
 
-type Env = Readonly<Record<string, string | undefined>>;
-
 /**
- * The environment as the embedded stack on a data directory gives it to its parts, so that a command reaches the same
- * database with the same encryption keys: `DATABASE_URL` is that of its Postgres while it runs, the keys are those of
- * its file. What is set stays.
+ * Adds the address of the embedded Postgres, while it runs, and the encryption keys of the data directory, unless the
+ * environment names others. So a command works with the database and the keys of the stack on that directory.
  */
-export function withEmbedded(env: Env, dataDir: string): Env {
+export function withEmbedded(env: Environment, dataDir: string): Environment {
   const file = (name: string): string | null => read(join(dataDir, name));
-  const made = {
+  const found = {
     DATABASE_URL: databaseUrlOf(file) ?? undefined,
     METERLINE_ENCRYPTION_KEYS: file(EMBEDDED_FILES.encryptionKeys) ?? undefined,
   };
-  return { ...made, ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')) };
+  return { ...found, ...setIn(env) };
 }
 
 function databaseUrlOf(file: (name: string) => string | null): string | null {

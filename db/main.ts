@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/config.ts';
+import { loadDatabaseConfig } from '../config/config.ts';
 import { openLog } from '../runtime/log.ts';
 import { configured, exitWith } from '../runtime/process.ts';
 import { databaseFailure } from './core/database.ts';
@@ -8,10 +8,10 @@ import { migrateDatabase } from './core/migrate.ts';
 const OWNER = 'The user in DATABASE_URL must own the database, or may at least create schemas and tables in it.';
 
 /** `npm run migrate`: brings the database at DATABASE_URL to the present schema, and ends. */
-const { databaseUrl, logLevel } = configured(() => loadConfig(process.env, ['DATABASE_URL']));
+const { databaseUrl, logLevel } = await configured(() => loadDatabaseConfig(process.env));
 const { log, flush } = openLog(logLevel, 'migrate');
 try {
-  await migrateDatabase(databaseUrl ?? '');
+  await migrateDatabase(databaseUrl);
   log.info('the database has the present schema');
 } catch (error) {
   const failure = databaseFailure(error);

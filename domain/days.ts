@@ -1,4 +1,4 @@
-/** A UTC calendar day, `YYYY-MM-DD`. Its text order is its time order. */
+/** A UTC calendar day, `YYYY-MM-DD`. Days compare as texts. */
 export type Day = `${number}-${number}-${number}`;
 
 /** An inclusive range of UTC days. */
@@ -9,10 +9,10 @@ export interface DayRange {
 
 const MS_PER_DAY = 86_400_000;
 
-/** Anthropic answers at most this many daily buckets a page, so no window asked for is longer. */
+/** Anthropic gives at most this many days on a page, so no query asks for more. */
 export const MAX_WINDOW_DAYS = 31;
 
-/** As many days of history are read for a connection, when it is made and when more is asked for. */
+/** A connection reads at most this many days of history, when it is created and when somebody extends it. */
 export const MAX_HISTORY_DAYS = 365;
 
 /** Whether `text` is a real calendar day in the form `YYYY-MM-DD` (2026-02-30 is not). */
@@ -22,13 +22,13 @@ export function isDay(text: string): text is Day {
   return Number.isFinite(ms) && new Date(ms).toISOString().slice(0, 10) === text;
 }
 
-/** `text` as a day. Throws a RangeError that quotes it when it is none. */
+/** The day that a text spells. Throws a RangeError that quotes the text. */
 export function toDay(text: string): Day {
   if (!isDay(text)) throw new RangeError(`"${text.slice(0, 40)}" is not a day in the form YYYY-MM-DD`);
   return text;
 }
 
-/** The UTC day that the instant `ms` (milliseconds since the epoch) falls on. */
+/** The UTC day of an instant, in milliseconds since the epoch. */
 export function dayOf(ms: number): Day {
   return toDay(new Date(ms).toISOString().slice(0, 10));
 }
@@ -38,37 +38,35 @@ export function startOfDayMs(day: Day): number {
   return Date.parse(`${day}T00:00:00Z`);
 }
 
-/** The day `count` days after `day` (before it when negative). */
+/** The day that lies `count` days after `day`, or before it where `count` is negative. */
 export function addDays(day: Day, count: number): Day {
   return dayOf(startOfDayMs(day) + count * MS_PER_DAY);
 }
 
-/** How many days `later` lies after `earlier`; negative when it lies before. */
+/** How many days `later` lies after `earlier`; negative where it lies before. */
 export function daysBetween(earlier: Day, later: Day): number {
   return Math.round((startOfDayMs(later) - startOfDayMs(earlier)) / MS_PER_DAY);
 }
 
-/** The number of days in an inclusive range; 0 when it is reversed. */
+/** The number of days in a range; 0 where it is reversed. */
 export function lengthOf(range: DayRange): number {
   return Math.max(0, daysBetween(range.from, range.to) + 1);
 }
 
-/** Every day of an inclusive range, oldest first; none when it is reversed. */
+/** Every day of a range, oldest first; empty where the range is reversed. */
 export function daysIn(range: DayRange): Day[] {
   return Array.from({ length: lengthOf(range) }, (_, index) => addDays(range.from, index));
 }
 
-/** The later of two days. */
 export function laterOf(a: Day, b: Day): Day {
   return a > b ? a : b;
 }
 
-/** The earlier of two days. */
 export function earlierOf(a: Day, b: Day): Day {
   return a < b ? a : b;
 }
 
-/** Cuts a range into consecutive parts of at most `maxDays` days, oldest first, that together are exactly it. */
+/** Splits a range into parts of at most `maxDays` days, oldest first. */
 export function splitRange(range: DayRange, maxDays: number = MAX_WINDOW_DAYS): DayRange[] {
   const parts: DayRange[] = [];
   for (let from = range.from; from <= range.to; from = addDays(from, maxDays)) {
@@ -77,7 +75,7 @@ export function splitRange(range: DayRange, maxDays: number = MAX_WINDOW_DAYS): 
   return parts;
 }
 
-/** The fewest ranges that hold exactly the given days, oldest first. Order and repetition of the input do not matter. */
+/** The fewest ranges that hold exactly these days, oldest first. The days may come in any order, and more than once. */
 export function toRanges(days: readonly Day[]): DayRange[] {
   const ranges: DayRange[] = [];
   for (const day of [...new Set(days)].sort()) {

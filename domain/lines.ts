@@ -3,14 +3,14 @@ import { addDecimals, toDecimal, type Decimal } from './money.ts';
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** The two reports that are read. */
+/** The reports of Anthropic that Meterline reads. */
 export type Report = 'cost' | 'usage';
-/** The two reports, in the order in which a sync reads them. */
+/** Every report, in the order in which a sync reads them. */
 export const REPORTS = ['cost', 'usage'] as const satisfies readonly Report[];
 
 /**
- * What a line is about, as reported: every field of the row that is not an amount or a count, unknown ones included.
- * An absent field and a null one mean the same.
+ * What a line is about: every field of its row that is not an amount or a count, also a field that we do not know. An
+ * absent field and a null one mean the same.
  */
 export type Dimensions = Readonly<Record<string, Json>>;
 
@@ -37,7 +37,7 @@ export interface CostLine {
   readonly amount: Decimal;
 }
 
-/** The counts of a usage line that have a column of their own. All are tokens but the last, which counts requests. */
+/** The counts of a usage line that have a column of their own. The last one counts requests, the others tokens. */
 export const USAGE_COUNTS = [
   'uncached_input_tokens',
   'output_tokens',
@@ -46,10 +46,9 @@ export const USAGE_COUNTS = [
   'cache_creation_1h',
   'web_search_requests',
 ] as const;
-/** The name of a known usage count. */
+/** One of {@link USAGE_COUNTS}. */
 export type UsageCount = (typeof USAGE_COUNTS)[number];
 
-/** The counts of a line that has none. */
 export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
   uncached_input_tokens: 0,
   output_tokens: 0,
@@ -59,31 +58,31 @@ export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
   web_search_requests: 0,
 };
 
-/** A whole number that is not negative; a bigint where a float might not hold it exactly. */
+/** A whole number, not negative; a bigint where a float might round it. */
 export type Count = number | bigint;
 
 /** One line of a day's usage. */
 export interface UsageLine {
   readonly dimensions: Dimensions;
   readonly counts: Readonly<Record<UsageCount, Count>>;
-  /** Counts that are not known by name yet, by their dotted path in the reply; never zero. */
+  /** Other counts, by their dotted path in the row; never zero. */
   readonly extraCounts: Readonly<Record<string, Decimal>>;
 }
 
 /** A line of either report. */
 export type Line = CostLine | UsageLine;
 
-/** The US dollars of cost lines, which is what cost is reconciled by. Another currency is never added to them. */
-export function dollarsOf(lines: readonly CostLine[]): Decimal {
+/** The US dollars of cost lines, by which cost is reconciled. Other currencies are not added to them. */
+export function totalDollars(lines: readonly CostLine[]): Decimal {
   return addDecimals(lines.filter(({ dimensions }) => dimensions['currency'] === 'USD').map(({ amount }) => amount));
 }
 
-/** The tokens of usage lines. */
-export function tokensIn(lines: readonly Counted[]): Decimal {
+/** The tokens of usage lines, by which usage is reconciled. */
+export function totalTokens(lines: readonly Counted[]): Decimal {
   return toDecimal(lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString());
 }
 
-/** The tokens of a usage line, which is what usage is reconciled by: unknown ones count, requests are no tokens. */
+/** The tokens of a usage line. Counts of tokens that we do not know yet are among them. */
 export function tokensOf({ counts, extraCounts }: Counted): bigint {
   let tokens =
     BigInt(counts.uncached_input_tokens) +
@@ -97,25 +96,25 @@ export function tokensOf({ counts, extraCounts }: Counted): bigint {
 
 type Counted = Pick<UsageLine, 'counts' | 'extraCounts'>;
 
-/** Whether the count with this dotted path counts tokens, by its name. `other_tokens` in Postgres says the same. */
+/** Whether the count at this dotted path counts tokens. The function `other_tokens` in Postgres has the same rule. */
 export function countsTokens(path: string): boolean {
   return path.endsWith('tokens');
 }
 
 /** The exact sum of counts. */
 export function addCounts(counts: readonly Count[]): Count {
-  // Floats are exact up to 2^53, also on the way there, since no count is negative.
+  // No count is negative, so where the sum is below 2^53, each sum on the way was, and no float was rounded.
   const sum = counts.reduce<number>((before, count) => before + Number(count), 0);
   return Number.isSafeInteger(sum) ? sum : counts.reduce<bigint>((before, count) => before + BigInt(count), 0n);
 }
 
 /**
- * The one text that stands for a set of dimensions: fields sorted by name at every depth, nulls dropped. So neither the
- * order of fields, nor null against absent, nor an unknown field becoming a known one changes a line's identity.
+ * The one text that stands for a set of dimensions: fields sorted by name at every depth, without nulls. So a line keeps
+ * its identity whatever the order of its fields, and when a field gets a column of its own.
  */
 export function canonicalDimensions(dimensions: Dimensions): string {
-  const order = orderOf(Object.keys(dimensions));
-  // JavaScript holds names that look like numbers first, whatever the order, and so did this text ever since.
+  const order = sortedNames(Object.keys(dimensions));
+  // Objects list integer-like names first, whatever the order; stored series ids depend on that.
   if (order === null) return JSON.stringify(sorted(dimensions));
   let text = '';
   for (const { name, json } of order) {
@@ -128,20 +127,20 @@ export function canonicalDimensions(dimensions: Dimensions): string {
 
 type Order = readonly { readonly name: string; readonly json: string }[];
 
-/** The rows of a report have the same names one after the other, so the last ones are looked at once. */
+/** Consecutive rows of a report have the same names, so the last order is cached. */
 let last: { readonly names: readonly string[]; readonly order: Order | null } = { names: [], order: [] };
 
-/** Names in their order and as JSON; null where one may look like a number. */
-function orderOf(names: readonly string[]): Order | null {
+/** Names in their order, each with its JSON; null where one may be integer-like. */
+function sortedNames(names: readonly string[]): Order | null {
   if (names.length !== last.names.length || names.some((name, index) => name !== last.names[index])) {
-    const isNumberLike = names.some((name) => name.charCodeAt(0) <= NINE);
+    const mayBeInteger = names.some((name) => name.charCodeAt(0) <= DIGIT_9);
     const order = [...names].sort().map((name) => ({ name, json: JSON.stringify(name) }));
-    last = { names, order: isNumberLike ? null : order };
+    last = { names, order: mayBeInteger ? null : order };
   }
   return last.order;
 }
 
-const NINE = 57;
+const DIGIT_9 = 57;
 
 function sorted(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;

@@ -1,20 +1,23 @@
-/** So many items can be numbered beside 32 bits in a float. */
-const PLACES = 2 ** 21;
+/** A float holds 53 bits: 32 for the key, and 21 for the place of the item. */
+const MAX_ITEMS = 2 ** 21;
 
 /**
- * Items in the order of their keys, whole numbers from 0 to 2^32 - 1; those with equal keys as they were. Numbers alone
- * are put in order many times faster than items by a comparison of two.
+ * Sorts items by their keys, which are whole numbers below 2^32; items with equal keys keep their order. Each key is
+ * packed into one number with the place of its item: numbers are sorted many times faster than items are compared.
  */
-export function inOrderOf<T>(items: readonly T[], keyOf: (item: T) => number): T[] {
-  if (items.length > PLACES) return [...items].sort((a, b) => keyOf(a) - keyOf(b));
-  const places = new Float64Array(items.length);
-  let count = 0;
+export function sortedByKey<T extends object>(items: readonly T[], keyOf: (item: T) => number): T[] {
+  if (items.length > MAX_ITEMS) return [...items].sort((a, b) => keyOf(a) - keyOf(b));
+  const packed = new Float64Array(items.length);
+  let place = 0;
   for (const item of items) {
-    places[count] = keyOf(item) * PLACES + count;
-    count += 1;
+    packed[place] = keyOf(item) * MAX_ITEMS + place;
+    place += 1;
   }
-  places.sort();
-  const ordered: T[] = [];
-  for (const place of places) ordered.push(items[place % PLACES] as T);
-  return ordered;
+  packed.sort();
+  const sorted: T[] = [];
+  for (const number of packed) {
+    const item = items[number % MAX_ITEMS];
+    if (item !== undefined) sorted.push(item);
+  }
+  return sorted;
 }

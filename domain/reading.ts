@@ -6,10 +6,13 @@ export const SYNC_KINDS = ['backfill', 'daily', 'catch_up', 'manual'] as const;
 /** One of {@link SYNC_KINDS}. */
 export type SyncKind = (typeof SYNC_KINDS)[number];
 
-/** Whether a stored day may still change (`provisional`) or is thought to be complete (`final`). No row is `missing`. */
+/** Whether a stored day may still change (`provisional`) or is expected to stay (`final`). A day without a row is missing. */
 export type DayState = 'provisional' | 'final';
 
-/** What is stored of a day of a report, as far as reading decides by it. */
+/** How often a question to Anthropic is asked before its activity gives up. The last try goes around what is unreadable. */
+export const MAX_TRIES = 3;
+
+/** The part of a stored day that decides whether it is read again. */
 export interface StoredDay {
   readonly day: Day;
   readonly state: DayState;
@@ -18,25 +21,32 @@ export interface StoredDay {
   readonly readOn: Day;
 }
 
-/** Ungrouped totals of days; null where a day's total cannot be read. */
+/**
+ * The totals that a report gives for whole days, read without grouping. A day that is absent had nothing, which is a
+ * total of zero; null stands for a total that cannot be read.
+ */
 export type Totals = Readonly<Partial<Record<Day, Decimal | null>>>;
 
-/** What decides which days of a window are read. */
-export interface ReadingFacts {
+/** The totals of the days of a window. */
+export interface WindowTotals {
   readonly window: DayRange;
-  /** Read every day of the window, whatever is stored: what a person asks for by naming days. */
-  readonly everyDay: boolean;
-  readonly today: Day;
-  /** The trailing window: this many days before today are read at each sync. */
-  readonly restatementDays: number;
-  readonly stored: readonly StoredDay[];
-  /** The ungrouped totals just read. A day that they lack had none, which is a total of zero. */
   readonly totals: Totals;
 }
 
+/** What decides which days of a window are read. */
+export interface ReadingFacts extends WindowTotals {
+  /** Read every day of the window, whatever is stored: somebody named these days. */
+  readonly everyDay: boolean;
+  readonly today: Day;
+  /** The trailing window: each sync reads this many days before today. */
+  readonly restatementDays: number;
+  readonly stored: readonly StoredDay[];
+}
+
 /**
- * The days of a window to read, oldest first, but for those whose total cannot be read: those that are missing, may still change, or were not read since they
- * settled, the trailing window with today, and every day whose total differs from what is stored, which is how a late correction is found.
+ * The days of a window to read, oldest first: today and the trailing window, each day that is missing, provisional or not
+ * read since it settled, and each day whose total is not the stored one, which is how a late correction is found. A day
+ * whose total cannot be read is left out.
  */
 export function daysToRead(facts: ReadingFacts): Day[] {
   const stored = new Map(facts.stored.map((day) => [day.day, day]));
@@ -45,37 +55,37 @@ export function daysToRead(facts: ReadingFacts): Day[] {
     if (day > facts.today || total === null) return false;
     const known = stored.get(day);
     if (facts.everyDay || known === undefined || known.state === 'provisional') return true;
-    // Read by a clock that was ahead.
+    // A clock that was ahead wrote this day.
     if (known.readOn > facts.today) return true;
     if (known.readOn < addDays(day, daysToSettle(facts.restatementDays))) return true;
     return isTrailing(day, facts.today, facts.restatementDays) || known.total !== total;
   });
 }
 
-/** Whether a day lies in the trailing window that is read at each sync. */
+/** Whether a day lies in the trailing window, which each sync reads. */
 export function isTrailing(day: Day, today: Day, restatementDays: number): boolean {
   return day >= addDays(today, -restatementDays);
 }
 
 /**
- * A day has settled when it is read at least this many days later: on its last read in the trailing window, and never
- * on the day itself. Only then it is final.
+ * A day has settled once it is read this many days later: on its last read in the trailing window, and never on the day
+ * itself. Only then is it final.
  */
 export function daysToSettle(restatementDays: number): number {
   return Math.max(1, restatementDays);
 }
 
-/** The total of a day: zero when the report has none, null when it cannot be read. */
+/** The total of a day: zero where the report has none, null where it cannot be read. */
 export function totalOf(totals: Totals, day: Day): Decimal | null {
   const total = totals[day];
   return total === undefined ? ZERO : total;
 }
 
 /**
- * What two ungrouped reads, before and after a day's lines were read, say of a day whose lines add up to neither:
- * `disagrees` when both agree with each other, `moving` when the day changed meanwhile, or may have.
+ * Whether a day had the same total before its lines were read and after. If so, lines that do not add up to it are
+ * wrong; if not, or if one of the two cannot be read, the day may have changed in between.
  */
-export function judge(before: Totals, after: Totals, day: Day): 'disagrees' | 'moving' {
-  const [first, second] = [totalOf(before, day), totalOf(after, day)];
-  return first !== null && first === second ? 'disagrees' : 'moving';
+export function isSameTotal(before: Totals, after: Totals, day: Day): boolean {
+  const total = totalOf(before, day);
+  return total !== null && total === totalOf(after, day);
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { loadStackConfig } from '../config/environment.ts';
-import { configuredSoon } from '../runtime/process.ts';
+import { loadStackConfig } from '../config/config.ts';
+import { configured } from '../runtime/process.ts';
 import { showAddresses, showSample } from './demo/show.ts';
 import { messageOf } from './errors.ts';
 import { startStack } from './stack/stack.ts';
@@ -15,7 +15,7 @@ const USAGE = 'Usage: npm run demo [-- --once]';
  */
 async function main(out: Console, args: readonly string[]): Promise<void> {
   const once = readOnce(out, args);
-  const config = await configuredSoon(loadStackConfig(process.env));
+  const config = await configured(() => loadStackConfig(process.env));
   out.line(out.style('bold', "Meterline, with a simulated organization's cost and usage"));
   try {
     const dataDir = dataDirOf(config, process.env);

@@ -1,7 +1,6 @@
-import type { Config } from '../config/config.ts';
-import { loadStackConfig } from '../config/environment.ts';
+import { loadStackConfig, type Config } from '../config/config.ts';
 import { warningOf } from '../domain/base-url.ts';
-import { configuredSoon } from '../runtime/process.ts';
+import { configured } from '../runtime/process.ts';
 import { messageOf } from './errors.ts';
 import type { Token } from './stack/environment.ts';
 import { logDirOf } from './stack/logs.ts';
@@ -11,7 +10,7 @@ import { CONNECT_COMMAND, addressesOf, printGuide } from './terminal/guide.ts';
 
 /** `npm start`: all of Meterline on this machine, for real keys. It runs until somebody stops it. */
 async function main(out: Console): Promise<void> {
-  const config = await configuredSoon(loadStackConfig(process.env));
+  const config = await configured(() => loadStackConfig(process.env));
   out.line(out.style('bold', 'Meterline'));
   try {
     const stack = await startStack({ kind: 'live', config, env: process.env, dataDir: config.dataDir, console: out });

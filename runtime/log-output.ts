@@ -1,36 +1,36 @@
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 
-/** Lines that wait for the output, in bytes: some thousand. Whatever comes beyond that is dropped. */
-const LARGEST_BYTES = 512 * 1024;
-/** Once lines are dropped, this much must be written before others are taken, so that there is one gap and not many. */
-const ROOM_AGAIN_BYTES = LARGEST_BYTES / 2;
+/** Room for the lines that wait, a few thousand of them. Further lines are dropped. */
+const BUFFER_BYTES = 512 * 1024;
+/** After a line was dropped, half of the buffer must be free before it takes lines again: one gap is easier to read than many. */
+const BUFFER_AGAIN_BYTES = BUFFER_BYTES / 2;
 const CHUNK_BYTES = 64 * 1024;
 const TRY_AGAIN_MS = 500;
 const STANDARD_OUTPUT = 1;
 
-/** Where the lines of a log go. It makes nobody wait: not for a full disk, and not for a reader that stopped reading. */
+/** Where the lines of a log go. Nobody ever waits for it, even if the disk is full or the reader stopped reading. */
 export interface LogOutput {
-  /** Takes a line with its end. One that finds no room is dropped, and counted. */
+  /** Takes a line with its line break. Drops and counts a line that does not fit into the buffer. */
   readonly write: (line: string) => void;
-  /** How many lines were dropped since the process began. */
+  /** The number of lines dropped since the process began. */
   readonly dropped: () => number;
   /** Resolves once everything is written, or after `withinMs`. */
   readonly flush: (withinMs: number) => Promise<void>;
-  /** Writes what can be written without waiting: for the moment in which the process ends. */
+  /** Writes as much as it can without waiting, for the moment when the process ends. */
   readonly flushSync: () => void;
 }
 
 /** A way to write that does not block. */
 interface Target {
-  /** Hands bytes over. Calls back with how many were taken, or with null where that has to be tried again later. */
-  readonly give: (bytes: Buffer, done: (taken: number | null) => void) => void;
-  /** Writes at once. Throws where that is not possible. */
-  readonly giveSync: (bytes: Buffer) => number;
-  /** Whether all that was handed over has left this process, so that more may be written behind it. */
+  /** Starts to write. Calls back with the number of bytes written, or with null if the caller must try again later. */
+  readonly write: (bytes: Buffer, done: (written: number | null) => void) => void;
+  /** Writes at once and returns the number of bytes written. Throws if that is not possible. */
+  readonly writeSync: (bytes: Buffer) => number;
+  /** Whether earlier bytes have left this process, so that `writeSync` cannot overtake them. */
   readonly isClear: () => boolean;
 }
 
-/** Standard output. `noticeOf` makes the line that says how many were dropped, once there is room for it. */
+/** Standard output. `noticeOf` makes the line that reports dropped lines once there is room for it. */
 export function standardOutput(noticeOf: (dropped: number) => string): LogOutput {
   const kind = fstatSync(STANDARD_OUTPUT);
   return new Output(kind.isFIFO() || kind.isSocket() ? pipeTarget() : fileTarget(kind.isCharacterDevice()), noticeOf);
@@ -41,13 +41,13 @@ class Output implements LogOutput {
   readonly #noticeOf: (dropped: number) => string;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  /** Taken out of what waits, and not written yet. */
+  /** Bytes that left the buffer and are not written yet. */
   #current: Buffer | null = null;
-  #isGiving = false;
+  #isWriting = false;
   #tryAgain: NodeJS.Timeout | undefined;
   #dropped = 0;
-  #droppedUnsaid = 0;
-  #idle: (() => void)[] = [];
+  #droppedUnreported = 0;
+  #onIdle: (() => void)[] = [];
 
   constructor(target: Target, noticeOf: (dropped: number) => string) {
     this.#target = target;
@@ -56,15 +56,15 @@ class Output implements LogOutput {
 
   readonly write = (line: string): void => {
     const bytes = Buffer.from(line);
-    const room = (this.#droppedUnsaid === 0 ? LARGEST_BYTES : ROOM_AGAIN_BYTES) - this.#waitingBytes;
+    const room = (this.#droppedUnreported === 0 ? BUFFER_BYTES : BUFFER_AGAIN_BYTES) - this.#waitingBytes;
     if (bytes.length > room) {
       this.#dropped += 1;
-      this.#droppedUnsaid += 1;
+      this.#droppedUnreported += 1;
       return;
     }
-    this.#sayDropped();
+    this.#reportDropped();
     this.#add(bytes);
-    if (!this.#isGiving && this.#tryAgain === undefined) this.#go();
+    if (!this.#isWriting && this.#tryAgain === undefined) this.#writeNext();
   };
 
   readonly dropped = (): number => this.#dropped;
@@ -73,35 +73,35 @@ class Output implements LogOutput {
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => {
       const late = setTimeout(resolve, withinMs);
-      this.#idle.push(() => {
+      this.#onIdle.push(() => {
         clearTimeout(late);
         resolve();
       });
-      this.#goNow();
+      this.#writeNow();
     });
   };
 
   readonly flushSync = (): void => {
     if (!this.#target.isClear()) return;
-    // What is being given is written by whoever has it.
-    const current = this.#isGiving || this.#current === null ? [] : [this.#current];
-    this.#sayDropped();
+    // The write that is under way finishes by itself.
+    const current = this.#isWriting || this.#current === null ? [] : [this.#current];
+    this.#reportDropped();
     let rest = Buffer.concat([...current, ...this.#waiting]);
     this.#waiting = [];
     this.#waitingBytes = 0;
-    if (!this.#isGiving) this.#current = null;
+    if (!this.#isWriting) this.#current = null;
     try {
-      while (rest.length > 0) rest = rest.subarray(this.#target.giveSync(rest));
+      while (rest.length > 0) rest = rest.subarray(this.#target.writeSync(rest));
     } catch {
-      // It is not taken, and there is no time left to wait until it is.
+      // The output takes nothing now, and there is no time left to wait.
     }
   };
 
-  /** Behind the lines that found room, and before those that find it again. */
-  #sayDropped(): void {
-    if (this.#droppedUnsaid === 0) return;
-    const notice = Buffer.from(this.#noticeOf(this.#droppedUnsaid));
-    this.#droppedUnsaid = 0;
+  /** The notice stands where the dropped lines would: after those before them, before those after them. */
+  #reportDropped(): void {
+    if (this.#droppedUnreported === 0) return;
+    const notice = Buffer.from(this.#noticeOf(this.#droppedUnreported));
+    this.#droppedUnreported = 0;
     this.#add(notice);
   }
 
@@ -111,45 +111,45 @@ class Output implements LogOutput {
   }
 
   #isIdle(): boolean {
-    return this.#current === null && this.#waiting.length === 0 && this.#droppedUnsaid === 0;
+    return this.#current === null && this.#waiting.length === 0 && this.#droppedUnreported === 0;
   }
 
-  #go(): void {
+  #writeNext(): void {
     this.#current ??= this.#nextChunk();
     if (this.#current === null) {
-      for (const resolve of this.#idle.splice(0)) resolve();
+      for (const resolve of this.#onIdle.splice(0)) resolve();
       return;
     }
     const bytes = this.#current;
-    this.#isGiving = true;
-    this.#target.give(bytes, (taken) => {
-      this.#isGiving = false;
-      if (taken === null) {
-        this.#goLater();
+    this.#isWriting = true;
+    this.#target.write(bytes, (written) => {
+      this.#isWriting = false;
+      if (written === null) {
+        this.#writeLater();
         return;
       }
-      this.#current = taken < bytes.length ? bytes.subarray(taken) : null;
-      this.#go();
+      this.#current = written < bytes.length ? bytes.subarray(written) : null;
+      this.#writeNext();
     });
   }
 
-  /** A disk has room again, or a pipe a reader, without telling anybody. The process does not stay alive for it. */
-  #goLater(): void {
+  /** Nothing tells when a disk has room again or a reader reads on. The timer does not keep the process alive. */
+  #writeLater(): void {
     this.#tryAgain = setTimeout(() => {
       this.#tryAgain = undefined;
-      this.#go();
+      this.#writeNext();
     }, TRY_AGAIN_MS).unref();
   }
 
-  #goNow(): void {
-    if (this.#isGiving) return;
+  #writeNow(): void {
+    if (this.#isWriting) return;
     clearTimeout(this.#tryAgain);
     this.#tryAgain = undefined;
-    this.#go();
+    this.#writeNext();
   }
 
   #nextChunk(): Buffer | null {
-    if (this.#waiting.length === 0) this.#sayDropped();
+    if (this.#waiting.length === 0) this.#reportDropped();
     let count = 0;
     let bytes = 0;
     while (count < this.#waiting.length && (count === 0 || bytes < CHUNK_BYTES)) {
@@ -162,37 +162,37 @@ class Output implements LogOutput {
   }
 }
 
-/** A pipe or a socket: the operating system says when its reader has read, and until then Node keeps one chunk. */
+/** For a pipe or a socket. Node keeps one chunk in memory until the operating system says that the reader has read. */
 function pipeTarget(): Target {
   const { stdout } = process;
-  // A reader that is gone is told of by the write, and is no reason to end.
+  // Without a listener a reader that is gone would end the process. The callback of the write reports it, too.
   stdout.on('error', () => undefined);
   return {
-    give: (bytes, done) => {
+    write: (bytes, done) => {
       stdout.write(bytes, (error) => {
         done(error == null ? bytes.length : null);
       });
     },
-    giveSync: (bytes) => writeSync(STANDARD_OUTPUT, bytes),
+    writeSync: (bytes) => writeSync(STANDARD_OUTPUT, bytes),
     isClear: () => stdout.writableLength === 0,
   };
 }
 
-/** A file, a terminal or another device: written by Node's threads, since Node itself would wait for it. */
+/** For a file, a terminal or another device. Node's threads write, because Node's own stream would block. */
 function fileTarget(isDevice: boolean): Target {
   const fd = isDevice ? deviceDescriptor() : STANDARD_OUTPUT;
   return {
-    give: (bytes, done) => {
-      write(fd, bytes, (error, taken) => {
-        done(error === null ? taken : null);
+    write: (bytes, done) => {
+      write(fd, bytes, (error, written) => {
+        done(error === null ? written : null);
       });
     },
-    giveSync: (bytes) => writeSync(fd, bytes),
+    writeSync: (bytes) => writeSync(fd, bytes),
     isClear: () => true,
   };
 }
 
-/** A terminal that somebody stopped (Ctrl-S) would hold the thread, so it is opened once more, as one that does not. */
+/** Opens the terminal once more, without blocking: one that somebody stopped (Ctrl-S) would hold the thread. */
 function deviceDescriptor(): number {
   try {
     return openSync('/dev/fd/1', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);

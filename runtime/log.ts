@@ -5,18 +5,18 @@ import { redact } from './redact.ts';
 const WARN = 40;
 const LAST_LINES_MS = 1_000;
 
-/** The log of a process, and what becomes of its lines. */
+/** The log of a process. */
 export interface ProcessLog {
   readonly log: Logger;
-  /** How many lines were dropped since the process began, because nobody took them: a full disk, a reader that stopped. */
+  /** The number of lines dropped since the process began, because the disk was full or the reader had stopped reading. */
   readonly dropped: () => number;
-  /** Resolves once the lines are written, after a second at most. To be awaited before the process ends in order. */
+  /** Resolves once the lines are written, after a second at most. Await it before the process ends in order. */
   readonly flush: () => Promise<void>;
 }
 
 /**
- * The log of a process: JSON lines on standard output. Nothing that looks like an Anthropic key gets through. It never
- * makes the process wait: lines that nobody takes are dropped, and a line says how many, once lines are taken again.
+ * Opens the log of a process: JSON lines on standard output, with Anthropic keys struck out. It never makes the process
+ * wait: lines that cannot be written are dropped, and a later line says how many.
  */
 export function openLog(level: string, role: string): ProcessLog {
   const output = standardOutput((dropped) => {
@@ -29,7 +29,7 @@ export function openLog(level: string, role: string): ProcessLog {
     };
     return `${JSON.stringify(notice)}\n`;
   });
-  // However the process ends, what was said last is what somebody will look for.
+  // After a crash somebody will look for the last lines.
   process.on('exit', output.flushSync);
   const log = pino(
     {

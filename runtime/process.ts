@@ -1,51 +1,40 @@
 import { ConfigError } from '../config/config.ts';
 
-/**
- * Tells the supervisor, where there is one, that this process serves now. `address` is where it listens, if it does.
- */
+/** Tells the supervisor, if there is one, that this process serves now, and the address where it listens, if it does. */
 export function announceReady(address?: string): void {
   process.send?.({ type: 'ready', ...(address === undefined ? {} : { address }) });
 }
 
 /**
- * Calls `stop` once when this process is asked to end: by SIGINT, SIGTERM, or by the death of its supervisor, so that
- * nothing lingers without one.
+ * Calls `stop` once when this process is asked to end: by SIGINT, by SIGTERM, or by the death of its supervisor, which
+ * no process should outlive.
  */
 export function onStop(stop: () => void): void {
-  let asked = false;
-  const once = (): void => {
-    if (asked) return;
-    asked = true;
+  let isStopping = false;
+  const stopOnce = (): void => {
+    if (isStopping) return;
+    isStopping = true;
     stop();
     // An open channel to the supervisor would keep this process alive after its work is done.
     if (process.connected) process.disconnect();
   };
-  process.on('SIGINT', once);
-  process.on('SIGTERM', once);
-  if (process.send !== undefined) process.on('disconnect', once);
+  process.on('SIGINT', stopOnce);
+  process.on('SIGTERM', stopOnce);
+  if (process.send !== undefined) process.on('disconnect', stopOnce);
 }
 
-/** Ends the process with a sentence instead of a stack: for failures that a person is to mend. */
+/** Ends the process with a sentence instead of a stack: for mistakes that the user can mend. */
 export function exitWith(message: string): never {
   process.stderr.write(`${message}\n`);
   process.exit(2);
 }
 
-/** What `read` gives. A fault of the configuration ends the process with its sentences. */
-export function configured<T>(read: () => T): T {
+/** Loads the configuration. If it has problems, the process ends and names them. */
+export async function configured<T>(load: () => T | Promise<T>): Promise<T> {
   try {
-    return read();
+    return await load();
   } catch (error) {
-    return endOn(error);
+    if (error instanceof ConfigError) exitWith(error.message);
+    throw error;
   }
-}
-
-/** As {@link configured}, for what takes a while to read. */
-export function configuredSoon<T>(reading: Promise<T>): Promise<T> {
-  return reading.catch(endOn);
-}
-
-function endOn(error: unknown): never {
-  if (error instanceof ConfigError) exitWith(error.message);
-  throw error;
 }

@@ -4,22 +4,22 @@ import type { WorkerStatus } from '@temporalio/worker';
 const REQUEST_WITHIN_MS = 5_000;
 const CONNECTIONS = 20;
 
-/** What a worker is at: it waits for a server, or has begun to carry workflows and activities. */
-export type Doing = { readonly waitsFor: string } | { readonly status: () => WorkerStatus };
+/** The phase of a worker's life: it waits for a server, or has begun to run workflows and activities. */
+export type WorkerPhase = { readonly waitsFor: string } | { readonly status: () => WorkerStatus };
 
-/** What a worker's health is told as. Only one that is started again would be better off is not well. */
+/** The health of a worker, as it is served. A worker is failing only if a restart would help. */
 export interface Health {
   readonly status: 'ok' | 'failing';
   readonly doing: string;
 }
 
 /**
- * The health of a worker. One that waits for Postgres or Temporal is well, since another start would not bring them back.
- * A frozen one cannot answer at all, which is what a check with a time limit notices.
+ * The health of a worker. One that waits for Postgres or Temporal is well, since a restart would not bring them back. A
+ * frozen one cannot answer at all, so whoever checks needs a time limit.
  */
-export function healthOf(doing: Doing): Health {
-  if ('waitsFor' in doing) return { status: 'ok', doing: `waits for ${doing.waitsFor}` };
-  const { runState, workflowPollerState, activityPollerState } = doing.status();
+export function healthOf(phase: WorkerPhase): Health {
+  if ('waitsFor' in phase) return { status: 'ok', doing: `waits for ${phase.waitsFor}` };
+  const { runState, workflowPollerState, activityPollerState } = phase.status();
   if (runState === 'STOPPING' || runState === 'DRAINING' || runState === 'DRAINED')
     return { status: 'ok', doing: 'stops' };
   const polls = workflowPollerState === 'POLLING' && activityPollerState === 'POLLING';
@@ -28,12 +28,12 @@ export function healthOf(doing: Doing): Health {
   return { status: 'failing', doing: `takes no work: ${states}` };
 }
 
-/** A worker's health cannot be told where it was told to. The message says why, and what to do. */
+/** The health port cannot be opened. The message says why, and what to do. */
 export class HealthPortError extends Error {
   override readonly name = 'HealthPortError';
 }
 
-/** Answers `GET /healthz`: 200 or 503. Throws {@link HealthPortError} where it cannot listen. */
+/** Serves `GET /healthz` with 200 or 503. Throws {@link HealthPortError} if it cannot listen. */
 export async function serveHealth(
   { host, port }: { host: string; port: number },
   look: () => Health,
@@ -49,7 +49,7 @@ export async function serveHealth(
     response.writeHead(health.status === 'ok' ? 200 : 503, head).end(`${JSON.stringify(health)}\n`);
   });
   server.maxConnections = CONNECTIONS;
-  // Only the worker keeps its process alive.
+  // The worker alone decides how long its process lives.
   server.unref();
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -70,7 +70,7 @@ export async function serveHealth(
 function whyNot(code: string, host: string, port: number): string {
   const why = code === 'EADDRINUSE' ? 'another program has it' : code;
   return (
-    `The worker cannot tell its health on port ${port} of ${host} (${why}). ` +
-    'Set METERLINE_WORKER_HEALTH_PORT and HOST to where it can listen.'
+    `The worker cannot report its health on port ${port} of ${host} (${why}). ` +
+    'Set METERLINE_WORKER_HEALTH_PORT and HOST to a port and an address where it can listen.'
   );
 }

@@ -1,4 +1,4 @@
-import type { LogLevel as TemporalLevel, LogMetadata } from '@temporalio/worker';
+import type { Logger as TemporalLogger, LogLevel as TemporalLevel, LogMetadata } from '@temporalio/worker';
 import type { Logger } from 'pino';
 
 const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = {
@@ -9,10 +9,8 @@ const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn'
   ERROR: 'error',
 };
 
-/** Temporal's own log, into ours. */
-export function temporalLogger(log: Logger): {
-  log: (level: TemporalLevel, message: string, meta?: LogMetadata) => void;
-} & Record<'trace' | 'debug' | 'info' | 'warn' | 'error', (message: string, meta?: LogMetadata) => void> {
+/** Writes Temporal's own log lines into ours. Of their metadata it keeps ids and messages: the rest may hold payloads. */
+export function temporalLogger(log: Logger): TemporalLogger {
   const write = (level: TemporalLevel, message: string, meta?: LogMetadata): void => {
     const error: unknown = meta?.['error'];
     const { workflowId, runId, activityType, attempt, state } = meta ?? {};
@@ -21,22 +19,15 @@ export function temporalLogger(log: Logger): {
       message,
     );
   };
+  const at = (level: TemporalLevel) => (message: string, meta?: LogMetadata) => {
+    write(level, message, meta);
+  };
   return {
     log: write,
-    trace: (message, meta) => {
-      write('TRACE', message, meta);
-    },
-    debug: (message, meta) => {
-      write('DEBUG', message, meta);
-    },
-    info: (message, meta) => {
-      write('INFO', message, meta);
-    },
-    warn: (message, meta) => {
-      write('WARN', message, meta);
-    },
-    error: (message, meta) => {
-      write('ERROR', message, meta);
-    },
+    trace: at('TRACE'),
+    debug: at('DEBUG'),
+    info: at('INFO'),
+    warn: at('WARN'),
+    error: at('ERROR'),
   };
 }

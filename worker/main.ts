@@ -1,96 +1,68 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
-import type { Config } from '../config/config.ts';
-import { placesOf, warningsOf } from '../config/database-url.ts';
-import { loadEnvironment } from '../config/environment.ts';
+import { loadWorkerConfig, type WorkerConfig } from '../config/config.ts';
+import { serverNames, warningsAbout } from '../config/database-url.ts';
 import { openLog } from '../runtime/log.ts';
-import { warningOf } from '../domain/base-url.ts';
-import { announceReady, configuredSoon, exitWith, onStop } from '../runtime/process.ts';
+import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
 import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 import { adviceOn } from '../db/core/failures.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
-import { HealthPortError, healthOf, serveHealth, type Doing, type Health } from './health.ts';
-import { startKeeper, type KeeperDependencies } from './keeper.ts';
+import { warningOf } from '../domain/base-url.ts';
+import { HealthPortError, healthOf, serveHealth, type Health, type WorkerPhase } from './health.ts';
+import { startKeeper, type KeeperDependencies } from './keeper-rounds.ts';
 import { temporalLogger } from './logger.ts';
-import { Outages, reasonOf } from './outages.ts';
-import { searchAttributeRegistry } from './search-attributes.ts';
-import { POOL_SIZE, createWorker } from './worker.ts';
+import { Outages, reasonOf, untilItServes } from './outages.ts';
+import { WorkerCreationError, connectWorker } from './connect.ts';
+import { POOL_SIZE } from './worker.ts';
 
-const RETRY_MS = 1_000;
-const RETRY_CAP_MS = 15_000;
-/** A server that says nothing for this long is told of. */
-const SILENCE_MS = 5_000;
-
-// A large page leaves as much garbage as the process has memory otherwise; it is collected before it has doubled that.
+// Without it the process grows by as much garbage as a large page leaves; this collects it before the heap has doubled.
 setFlagsFromString('--heap-growing-percent=30');
 
-/** Core's warnings, but not of each call that it tries again: several a second, as long as Temporal is down. */
+/** Core's warnings, without those of each retried call: as long as Temporal is down, they come several times a second. */
 const CORE_LOG = 'WARN,temporalio_client::retry=OFF';
 
-/** `npm run worker`: carries workflows and activities until it is asked to stop. */
+await main();
+
+/** `npm run worker`: runs workflows and activities until it is asked to stop. */
 async function main(): Promise<void> {
-  const listens = (process.env['METERLINE_WORKER_HEALTH_PORT'] ?? '') !== '';
-  const { config, temporal } = await configuredSoon(
-    loadEnvironment(process.env, ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS'], { listens }),
-  );
-  const { connectionOptions, namespace } = temporal;
+  const config = await configured(() => loadWorkerConfig(process.env));
   const { log, flush } = openLog(config.logLevel, 'worker');
-  Runtime.install({
-    logger: temporalLogger(log),
-    telemetryOptions: { logging: { filter: CORE_LOG, forward: {} } },
-    shutdownSignals: [],
-  });
+  installRuntime(log);
   const stop = new AbortController();
   onStop(() => {
     log.info('stopping');
     stop.abort();
   });
-  const outages = outagesOf(config, connectionOptions.address, log);
-  let doing: Doing = { waitsFor: 'Postgres' };
-  const health = await tellHealth(config, () => healthOf(doing), log);
+  const outages = outagesOf(config, log);
+  let phase: WorkerPhase = { waitsFor: 'Postgres' };
+  const health = await reportHealth(config, () => healthOf(phase), log);
 
-  const databaseUrl = config.databaseUrl ?? '';
-  for (const warning of warningsOf(databaseUrl)) log.warn(warning);
-  const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline worker' });
+  for (const warning of warningsAbout(config.databaseUrl)) log.warn(warning);
+  const database = openDatabase(config.databaseUrl, { max: POOL_SIZE, name: 'meterline worker' });
   const ring = createKeyRing(config.encryptionKeys);
-  const prepare = async (): Promise<void> => {
-    if ((await checkSchema(database.db)) === 'newer') log.warn(NEWER_SCHEMA);
-    await tellOfStoredKeys(database.db, ring, log);
-  };
-  // What is no fault of the database is one of ours.
-  await untilItServes(outages.postgres, stop.signal, prepare, () => false);
-  doing = { waitsFor: 'Temporal' };
+  await untilItServes(outages.postgres, stop.signal, () => checkDatabase(database.db, ring, log), postgresOutage);
+
+  phase = { waitsFor: 'Temporal' };
   const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
-  const { taskQueue } = config.temporal;
-  const { syncHourUtc, restatementDays } = config;
-  const open = async (): Promise<Served> => {
-    const connection = await reach(connectionOptions, namespace);
-    const attributes = searchAttributeRegistry(connection, namespace, log);
-    const { registered: registeredAttributes } = attributes;
-    const dependencies = { db: database.db, ring, transport, syncHourUtc, restatementDays, registeredAttributes };
-    try {
-      const worker = await createWorker({ connection, namespace, taskQueue, dependencies });
-      return { connection, attributes, worker };
-    } catch (error) {
-      // Whatever else fails here would fail again. A connection has room for one worker, also for one that failed.
-      if (!(error instanceof Error && error.name === 'TransportError'))
-        throw new OwnFault('no worker', { cause: error });
-      await connection.close();
-      throw error;
-    }
-  };
-  const isOutage = (error: unknown): boolean => !(error instanceof OwnFault);
-  const { connection, attributes, worker } = await untilItServes(outages.temporal, stop.signal, open, isOutage);
+  const connect = (): ReturnType<typeof connectWorker> =>
+    connectWorker(config, { db: database.db, ring, transport }, log);
+  const { connection, attributes, worker } = await untilItServes(
+    outages.temporal,
+    stop.signal,
+    connect,
+    temporalOutage,
+  );
   await attributes.register();
-  doing = { status: () => worker.getStatus() };
+
+  phase = { status: () => worker.getStatus() };
+  const { namespace, taskQueue } = config.temporal;
   const client = new Client({ connection, namespace });
-  const { register: registerAttributes } = attributes;
+  const registerAttributes = attributes.register;
   const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log, registerAttributes, outages });
   stop.signal.addEventListener('abort', () => {
     worker.shutdown();
@@ -116,56 +88,40 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-/** What a worker is, once Temporal serves it. */
-interface Served {
-  readonly connection: NativeConnection;
-  readonly attributes: ReturnType<typeof searchAttributeRegistry>;
-  readonly worker: Worker;
+function installRuntime(log: Logger): void {
+  Runtime.install({
+    logger: temporalLogger(log),
+    telemetryOptions: { logging: { filter: CORE_LOG, forward: {} } },
+    shutdownSignals: [],
+  });
 }
 
-/** What no waiting mends. */
-class OwnFault extends Error {
-  override readonly name = 'OwnFault';
-}
-
-/** Connects to Temporal, and asks whether it has the namespace. */
-async function reach(
-  options: Parameters<typeof NativeConnection.connect>[0],
-  namespace: string,
-): Promise<NativeConnection> {
-  const connection = await NativeConnection.connect(options);
-  try {
-    await connection.workflowService.describeNamespace({ namespace });
-    return connection;
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
-}
-
-function outagesOf(config: Config, temporalAddress: string | undefined, log: Logger): KeeperDependencies['outages'] {
-  const { databaseUrl, temporal } = config;
-  // The address alone: the rest of DATABASE_URL is a secret.
-  const postgres = placesOf(databaseUrl ?? '');
-  const address = temporalAddress ?? temporal.address ?? 'TEMPORAL_ADDRESS';
+function outagesOf({ databaseUrl, temporal }: WorkerConfig, log: Logger): KeeperDependencies['outages'] {
   return {
-    postgres: new Outages({ name: 'Postgres', address: postgres, advice: 'Start it, or check DATABASE_URL.' }, log),
+    postgres: new Outages(
+      { name: 'Postgres', address: serverNames(databaseUrl), advice: 'Start it, or check DATABASE_URL.' },
+      log,
+    ),
     temporal: new Outages(
-      { name: 'Temporal', address, advice: 'Start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.' },
+      {
+        name: 'Temporal',
+        address: temporal.address,
+        advice: 'Start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.',
+      },
       log,
     ),
   };
 }
 
-async function tellHealth(
-  { host, workerHealthPort }: Config,
+async function reportHealth(
+  { host, workerHealthPort }: WorkerConfig,
   look: () => Health,
   log: Logger,
 ): Promise<{ close: () => void } | null> {
   if (workerHealthPort === null) return null;
   try {
     const server = await serveHealth({ host, port: workerHealthPort }, look);
-    log.info({ host, port: server.port }, 'the health of this worker is told at /healthz');
+    log.info({ host, port: server.port }, 'this worker reports its health at /healthz');
     return server;
   } catch (error) {
     if (error instanceof HealthPortError) exitWith(error.message);
@@ -173,42 +129,18 @@ async function tellHealth(
   }
 }
 
-/** A key that does not open stops its own connection only: whoever lost an encryption key is told before all of them. */
-async function tellOfStoredKeys(db: Db, ring: KeyRing, log: Logger): Promise<void> {
+/** Logs stored keys that do not open. Each stops its own connection only, so the worker starts all the same. */
+async function checkDatabase(db: Db, ring: KeyRing, log: Logger): Promise<void> {
+  if ((await checkSchema(db)) === 'newer') log.warn(NEWER_SCHEMA);
   const { level, message } = describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
   log[level](message);
 }
 
-/** A server that is down is waited for, with lines that say so: it is not for us to end because of it. */
-async function untilItServes<T>(
-  outages: Outages,
-  stop: AbortSignal,
-  ask: () => Promise<T>,
-  isOutage: (error: unknown) => boolean = () => true,
-): Promise<T> {
-  // Nothing is under way that would have to be finished, and a server that is silent keeps `ask` for half a minute.
-  const end = (): never => process.exit(0);
-  stop.addEventListener('abort', end);
-  if (stop.aborted) end();
-  for (let waitMs = RETRY_MS; ; waitMs = Math.min(RETRY_CAP_MS, waitMs * 2)) {
-    const silence = setInterval(() => {
-      outages.failed('it does not answer');
-    }, SILENCE_MS);
-    try {
-      const answer = await ask();
-      outages.answered();
-      stop.removeEventListener('abort', end);
-      return answer;
-    } catch (error) {
-      const failure = databaseFailure(error);
-      if (failure !== null) outages.failed(failure.message, adviceOn(failure));
-      else if (isOutage(error)) outages.failed(reasonOf(error));
-      else throw error;
-    } finally {
-      clearInterval(silence);
-    }
-    await delay(waitMs);
-  }
+function postgresOutage(error: unknown): { reason: string; advice: string } | null {
+  const failure = databaseFailure(error);
+  return failure === null ? null : { reason: failure.message, advice: adviceOn(failure) };
 }
 
-await main();
+function temporalOutage(error: unknown): { reason: string } | null {
+  return error instanceof WorkerCreationError ? null : { reason: reasonOf(error) };
+}

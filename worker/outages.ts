@@ -1,9 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
-const AGAIN_MS = 30_000;
-const AGAIN_CAP_MS = 600_000;
+const REPORT_AGAIN_MS = 30_000;
+const REPORT_AGAIN_CAP_MS = 600_000;
 
-/** A server that a worker waits for, and what a person can do about it. */
+const RETRY_MS = 1_000;
+const RETRY_CAP_MS = 15_000;
+/** A server that is silent for this long is reported, though its client still waits for an answer. */
+const SILENCE_MS = 5_000;
+
+/** A server that a worker waits for, and what a person can do about its outage. */
 export interface Server {
   readonly name: 'Postgres' | 'Temporal';
   /** Host and port. */
@@ -12,16 +18,16 @@ export interface Server {
 }
 
 /**
- * Tells the log of the outages of a server: at once when one begins, then more and more seldom (after half a minute, at
- * most every ten minutes), and when it is over.
+ * Reports the outages of a server to the log: at once when one begins, then less and less often (after half a minute, at
+ * most every ten minutes), and when it ends.
  */
 export class Outages {
   readonly #server: Server;
   readonly #log: Logger;
   readonly #nowMs: () => number;
   #beganMs: number | null = null;
-  #tellAtMs = 0;
-  #pauseMs = AGAIN_MS;
+  #reportAtMs = 0;
+  #pauseMs = REPORT_AGAIN_MS;
 
   constructor(server: Server, log: Logger, nowMs = (): number => performance.now()) {
     this.#server = server;
@@ -29,19 +35,19 @@ export class Outages {
     this.#nowMs = nowMs;
   }
 
-  /** The server does not do its work; `error` says why. */
-  failed(error: string, advice = this.#server.advice): void {
+  /** The server does not do its work; `reason` says why. */
+  failed(reason: string, advice = this.#server.advice): void {
     const now = this.#nowMs();
     if (this.#beganMs === null) {
       this.#beganMs = now;
-      this.#pauseMs = AGAIN_MS;
-    } else if (now < this.#tellAtMs) return;
-    else this.#pauseMs = Math.min(this.#pauseMs * 2, AGAIN_CAP_MS);
-    this.#tellAtMs = now + this.#pauseMs;
+      this.#pauseMs = REPORT_AGAIN_MS;
+    } else if (now < this.#reportAtMs) return;
+    else this.#pauseMs = Math.min(this.#pauseMs * 2, REPORT_AGAIN_CAP_MS);
+    this.#reportAtMs = now + this.#pauseMs;
     const { name, address } = this.#server;
     const seconds = Math.round((now - this.#beganMs) / 1000);
-    const text = `waiting for ${name} at ${address}: ${error}. ${advice}`;
-    this.#log.warn({ server: name, address, error, seconds }, text.trim());
+    const text = `waiting for ${name} at ${address}: ${reason}. ${advice}`;
+    this.#log.warn({ server: name, address, error: reason, seconds }, text.trim());
   }
 
   /** The server does its work. */
@@ -54,7 +60,41 @@ export class Outages {
   }
 }
 
-/** Parts of what Temporal's client and gRPC say of a server that cannot be reached, and plain words for it. */
+/**
+ * Asks a server until it answers. `outageIn` says whether an error is an outage, which is reported and waited out, since
+ * ending the process would not bring the server back; any other error is thrown. An aborted `stop` ends the process at
+ * once: nothing is under way yet, and a silent server would hold `ask` for half a minute.
+ */
+export async function untilItServes<T>(
+  outages: Outages,
+  stop: AbortSignal,
+  ask: () => Promise<T>,
+  outageIn: (error: unknown) => { reason: string; advice?: string } | null,
+): Promise<T> {
+  const end = (): never => process.exit(0);
+  stop.addEventListener('abort', end);
+  if (stop.aborted) end();
+  for (let waitMs = RETRY_MS; ; waitMs = Math.min(RETRY_CAP_MS, waitMs * 2)) {
+    const silence = setInterval(() => {
+      outages.failed('it does not answer');
+    }, SILENCE_MS);
+    try {
+      const answer = await ask();
+      outages.answered();
+      stop.removeEventListener('abort', end);
+      return answer;
+    } catch (error) {
+      const outage = outageIn(error);
+      if (outage === null) throw error;
+      outages.failed(outage.reason, outage.advice);
+    } finally {
+      clearInterval(silence);
+    }
+    await delay(waitMs);
+  }
+}
+
+/** Parts of the messages of Temporal's client and gRPC about a server that cannot be reached, and plain words for each. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/namespace \S+ (?:is|was) not found/i, 'it has no such namespace'],
   [/dns error|failed to lookup/i, 'its host name cannot be looked up'],

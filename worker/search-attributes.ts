@@ -7,13 +7,13 @@ const ANSWER_WITHIN_MS = 5_000;
 const UNKNOWN = 'unknown';
 const NAMES = Object.values(searchAttributes).map(({ name }) => name);
 
-/** The search attributes of this product on a Temporal server, which may lose or refuse any of them at any time. */
+/** Meterline's search attributes on a Temporal server, which may lose or refuse any of them at any time. */
 export interface SearchAttributeRegistry {
-  /** Registers those that the server lacks, where it lets us. Says what stays missing, once. Never fails. */
+  /** Registers those that the server lacks, if it lets us. Logs once what stays missing. Never fails. */
   readonly register: () => Promise<void>;
   /**
-   * Which ones the server has at this moment; none where it does not say. What goes into a history must be asked for
-   * each time: an upsert of one that is not there fails the workflow task until somebody registers it.
+   * Those that the server has at this moment; none if it does not say. Ask before every upsert: an upsert of a missing
+   * attribute fails the workflow task until somebody registers it.
    */
   readonly registered: () => Promise<readonly string[]>;
 }
@@ -32,7 +32,7 @@ interface TemporalConnection {
   withDeadline<T>(deadline: number, ask: () => Promise<T>): Promise<T>;
 }
 
-/** The registry of a namespace. Nothing is asked yet. */
+/** The registry of a namespace. It asks nothing yet. */
 export function searchAttributeRegistry(
   connection: TemporalConnection,
   namespace: string,
@@ -42,7 +42,7 @@ export function searchAttributeRegistry(
   const inTime = <T>(ask: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + ANSWER_WITHIN_MS, ask);
   const list = async (): Promise<readonly string[]> => {
     const { customAttributes } = await inTime(() => operatorService.listSearchAttributes({ namespace }));
-    // One of this name that somebody registered as a number takes no text, so it counts as missing.
+    // Somebody may have registered the name with another type, which takes no text.
     return NAMES.filter((name) => Object.hasOwn(customAttributes, name) && customAttributes[name] === KEYWORD);
   };
   const add = async (missing: readonly string[]): Promise<void> => {
@@ -50,20 +50,20 @@ export function searchAttributeRegistry(
       const wanted = Object.fromEntries(missing.map((name) => [name, KEYWORD] as const));
       await inTime(() => operatorService.addSearchAttributes({ namespace, searchAttributes: wanted }));
     } catch (error) {
-      // Another worker was faster, or the server does not let us: both are told apart by asking which exist.
+      // Another worker was faster, or the server does not let us. Listing them again will tell.
       log.debug({ error: messageOf(error) }, 'search attributes were not added');
     }
   };
-  let said = '';
-  const say = (missing: readonly string[]): void => {
-    if (missing.join() === said) return;
-    said = missing.join();
+  let reported = '';
+  const report = (missing: readonly string[]): void => {
+    if (missing.join() === reported) return;
+    reported = missing.join();
     if (missing.length === 0) log.info('all search attributes are registered');
-    else log.warn({ missing }, 'search attributes are missing; register them as Keyword to have them');
+    else log.warn({ missing }, 'search attributes are missing; register them as Keyword to use them');
   };
-  const sayUnknown = (error: unknown): void => {
-    if (said === UNKNOWN) return;
-    said = UNKNOWN;
+  const reportUnknown = (error: unknown): void => {
+    if (reported === UNKNOWN) return;
+    reported = UNKNOWN;
     log.warn({ error: messageOf(error) }, 'search attributes cannot be listed; none are used');
   };
   let asked: Promise<readonly string[]> | null = null;
@@ -72,16 +72,16 @@ export function searchAttributeRegistry(
       try {
         const before = missingFrom(await list());
         if (before.length > 0) await add(before);
-        say(before.length > 0 ? missingFrom(await list()) : before);
+        report(before.length > 0 ? missingFrom(await list()) : before);
       } catch (error) {
-        sayUnknown(error);
+        reportUnknown(error);
       }
     },
     registered() {
-      // Questions of the same moment share one answer. None is kept any longer.
+      // Callers of the same moment share one answer. No answer is used for longer.
       asked ??= list()
         .catch((error: unknown) => {
-          sayUnknown(error);
+          reportUnknown(error);
           return [];
         })
         .finally(() => {
@@ -92,8 +92,8 @@ export function searchAttributeRegistry(
   };
 }
 
-function missingFrom(there: readonly string[]): readonly string[] {
-  return NAMES.filter((name) => !there.includes(name));
+function missingFrom(registered: readonly string[]): readonly string[] {
+  return NAMES.filter((name) => !registered.includes(name));
 }
 
 function messageOf(error: unknown): string {

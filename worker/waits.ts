@@ -1,23 +1,26 @@
 import { Context, activityInfo, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { msToNumber } from '@temporalio/common/lib/time.js';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { z } from 'zod';
-import type { AttemptFailure } from '../activities/failures.ts';
 import type { Db } from '../db/core/database.ts';
+import { failureJson } from '../db/core/json.ts';
 import { recordWaiting } from '../db/ledger/syncs.ts';
 import type { Waiting } from '../domain/connection/waiting.ts';
+import type { Failure } from '../domain/failures.ts';
 import { CONNECTION_WORKFLOW, SYNC_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
-/** A shorter wait is over before anybody reads of it, and is not worth a line in the connection's timeline. */
+/** A shorter wait is over before anybody reads of it. */
 const SHOWN_FROM_MS = 5_000;
 
-const ofSync = z.object({ connectionId: z.guid(), n: z.int() });
+const syncInput = z.object({ connectionId: z.guid(), n: z.int() });
+type SyncInput = z.output<typeof syncInput>;
+/** What `toActivityFailure` puts into each failure, as far as it is shown. */
+const attemptDetails = z.object({ failure: failureJson });
 
 /**
- * Shows waits before a next attempt, which Temporal alone would know of. A sync's wait is kept in Postgres with the sync,
- * and its connection is told to look. A connection waits by itself, where all can see it, so that a failure which says how
- * long to wait is not retried out of its sight. Goes around {@link translateFailures}.
+ * Shows people the waits between attempts, which only Temporal would know of. A sync's wait is recorded in Postgres, and
+ * its connection is woken to show it. A connection's failure that asks for a long wait is not retried here: its workflow
+ * waits itself, which people see. Must run outside of {@link translateFailures}, whose failures it reads.
  */
 export function showWaits(db: Db): ActivityInboundCallsInterceptor {
   return {
@@ -30,16 +33,16 @@ export function showWaits(db: Db): ActivityInboundCallsInterceptor {
       } catch (error) {
         if (!(error instanceof ApplicationFailure) || error.nonRetryable === true) throw error;
         const info = activityInfo();
-        if (info.workflowType === CONNECTION_WORKFLOW) throw delayMsOf(error) < SHOWN_FROM_MS ? error : final(error);
-        const sync = ofSync.safeParse(input.args[0]);
-        if (info.workflowType === SYNC_WORKFLOW && sync.success) await show(db, sync.data, error, info);
+        if (info.workflowType === CONNECTION_WORKFLOW && ownDelayMs(error) >= SHOWN_FROM_MS) throw notRetryable(error);
+        const sync = syncInput.safeParse(input.args[0]);
+        if (info.workflowType === SYNC_WORKFLOW && sync.success) await recordWait(db, sync.data, error, info);
         throw error;
       }
     },
   };
 }
 
-async function show(db: Db, sync: z.output<typeof ofSync>, error: ApplicationFailure, info: Info): Promise<void> {
+async function recordWait(db: Db, sync: SyncInput, error: ApplicationFailure, info: Info): Promise<void> {
   const waitMs = waitMsAfter(error, info);
   const failure = failureIn(error);
   if (waitMs === null || failure === null || info.workflowExecution === undefined) return;
@@ -51,31 +54,37 @@ async function show(db: Db, sync: z.output<typeof ofSync>, error: ApplicationFai
     if (waitMs < SHOWN_FROM_MS) return;
     await Context.current().client.workflow.getHandle(connectionWorkflowId(sync.connectionId)).signal(wake);
   } catch {
-    // It is only shown: what failed is told by the failure itself, whatever else does not answer.
+    // The wait is only shown. The failure itself must reach Temporal even if Postgres or Temporal's client fails here.
   }
 }
 
-function failureIn({ details }: ApplicationFailure): AttemptFailure['failure'] | null {
-  const [first] = (details ?? []) as Partial<AttemptFailure>[];
-  return first?.failure ?? null;
+function failureIn({ details }: ApplicationFailure): Failure | null {
+  const parsed = attemptDetails.safeParse(details?.[0]);
+  return parsed.success ? parsed.data.failure : null;
 }
 
-function delayMsOf({ nextRetryDelay }: ApplicationFailure): number {
-  return nextRetryDelay == null ? 0 : msToNumber(nextRetryDelay);
-}
-
-/** How long it is until the next attempt (ms), by the failure's own word or the activity's policy; null without one. */
+/** How long it is until the next attempt (ms), as the failure or else the retry policy says. Null if there is none. */
 function waitMsAfter(failure: ApplicationFailure, { attempt, retryPolicy = {} }: Info): number | null {
   const { maximumAttempts = Infinity, backoffCoefficient = 2 } = retryPolicy;
   if (attempt >= maximumAttempts) return null;
-  const ownMs = delayMsOf(failure);
+  const ownMs = ownDelayMs(failure);
   if (ownMs > 0) return ownMs;
-  const firstMs = msToNumber(retryPolicy.initialInterval ?? '1 second');
-  const mostMs = retryPolicy.maximumInterval === undefined ? firstMs * 100 : msToNumber(retryPolicy.maximumInterval);
+  // Temporal's own defaults: a second first, and at most a hundred times that.
+  const firstMs = msOf(retryPolicy.initialInterval) ?? 1_000;
+  const mostMs = msOf(retryPolicy.maximumInterval) ?? firstMs * 100;
   return Math.min(mostMs, firstMs * backoffCoefficient ** (attempt - 1));
 }
 
-function final({ message, type, details, cause }: ApplicationFailure): ApplicationFailure {
+function ownDelayMs({ nextRetryDelay }: ApplicationFailure): number {
+  return msOf(nextRetryDelay) ?? 0;
+}
+
+/** Our failures and the SDK's {@link Info} have milliseconds here; a duration in words never reaches an activity. */
+function msOf(duration: unknown): number | null {
+  return typeof duration === 'number' ? duration : null;
+}
+
+function notRetryable({ message, type, details, cause }: ApplicationFailure): ApplicationFailure {
   return ApplicationFailure.create({
     message,
     nonRetryable: true,

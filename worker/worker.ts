@@ -6,30 +6,29 @@ import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
 import { showWaits } from './waits.ts';
 
-/** The converter that the workflow code is bundled with, and that a worker must be given, too. */
+/** The payload converter. The worker needs it as well as the bundle of workflow code. */
 export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/payload-converter.cjs', import.meta.url));
 
-/** Activities under way at once. Each needs a connection to Postgres for moments only. */
 const CONCURRENT_ACTIVITIES = 40;
+/** Fewer than {@link CONCURRENT_ACTIVITIES}: most of the time an activity waits for Anthropic and needs no connection. */
+export const POOL_SIZE = 20;
 /**
- * Workflows kept in memory, at half a megabyte each. A connection and its sync are at work for a second a day; one that is
- * not kept is replayed from its history of some hundred events when it wakes.
+ * Workflows in memory, at half a megabyte each. A connection and its sync work for a second a day, and replaying one that
+ * was evicted takes a history of some hundred events.
  */
 const CACHED_WORKFLOWS = 200;
-/** Connections to Postgres that serve them. */
-export const POOL_SIZE = 20;
-/** An activity learns by its heartbeats that it is cancelled; the SDK's own throttle would let that take a minute. */
+/** An activity learns of its cancellation by a heartbeat, and the SDK's default throttle would delay that by a minute. */
 const HEARTBEAT_THROTTLE_MS = 2_000;
-/** How long activities under way may go on when the worker is asked to stop; then they are cancelled. */
+/** A stopping worker lets its activities run on for this long, then cancels them. */
 const GRACE_MS = 2_000;
 
-/** Makes a worker for workflows and activities. It does nothing before it is run. */
+/** Makes a worker for workflows and activities. It does nothing until it is run. */
 export async function createWorker(options: {
   connection: NativeConnection;
   namespace: string;
   taskQueue: string;
   dependencies: Dependencies;
-  /** Workflow code that was bundled before; else what the build left beside this file, or the sources. */
+  /** Workflow code that is bundled already. By default the bundle of the build, or else the sources. */
   bundle?: WorkerOptions['workflowBundle'];
 }): Promise<Worker> {
   const { connection, namespace, taskQueue, dependencies, bundle } = options;

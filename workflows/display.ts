@@ -1,42 +1,43 @@
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
-import type { LoadedConnection } from '../activities/connection.ts';
-import type { DayRange } from '../domain/days.ts';
-import { isUnconfirmed, type Facts, type Step, type SyncPlan } from '../domain/connection/decide.ts';
-import { FAILURES, isKeyFailure, type Failure } from '../domain/failures.ts';
+import type { ConnectionView, LoadedConnection } from '../activities/connection.ts';
+import type { Facts } from '../domain/connection/facts.ts';
+import { isUnconfirmed } from '../domain/connection/key-failure.ts';
+import type { Step } from '../domain/connection/steps.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { stillWaiting, type Waiting } from '../domain/connection/waiting.ts';
+import type { DayRange } from '../domain/days.ts';
+import { FAILURES, isKeyFailure, type Failure } from '../domain/failures.ts';
 import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
 
-type Outlook = NonNullable<LoadedConnection['outlook']>;
+/** The number of a sync, and its wait before its next attempt. */
+type SyncWait = Waiting & { readonly n: number };
 
-/** What a sync waits for, and the number of the sync. */
-type ShownWait = Waiting & { readonly n: number };
-
-/** A sync under way, as it is shown. */
+/** A sync under way, as the UI shows it. */
 export interface ShownSync {
   readonly n: number;
   readonly plan: SyncPlan;
 }
 
-/** Shows in the Temporal UI where a connection stands: details in Markdown, and search attributes where they exist. */
+/** Shows a connection in the Temporal UI: details in Markdown, and search attributes if the server has them. */
 export function showConnection(loaded: LoadedConnection, step: Step, running: ShownSync | null): void {
-  const { facts, outlook } = loaded;
-  if (facts === null || outlook === null) return;
-  const waiting = stillWaiting(outlook.waiting, Date.now());
+  const { facts, view } = loaded;
+  if (facts === null || view === null) return;
+  const wait = waitOfSync(view);
   const parts = [
-    `### ${plain(outlook.name)}: ${facts.status}`,
-    `**Next:** ${describeNext(facts, step, running, waiting)}.`,
-    ...waitingOf(waiting),
-    ...failureLines(facts, outlook.failure),
+    `### ${plain(view.name)}: ${facts.status}`,
+    `**Next:** ${describeNext(facts, step, running, wait)}.`,
+    ...waitLines(wait),
+    ...failureLines(facts, failureOf(view)),
     ...stepsToNewKey(facts),
-    tableOf(facts, outlook, running),
+    tableOf(facts, view, running),
   ];
   setCurrentDetails(parts.join('\n\n'));
   if (loaded.searchAttributesExist) upsertChanged(attributesOf(loaded));
 }
 
-/** Shows in the Temporal UI what a sync does, and of which connection it is. */
+/** Shows a sync in the Temporal UI: what it does, and for which connection. */
 export function showSync(
   { connectionId, n, plan }: ShownSync & { readonly connectionId: string },
   state: string,
@@ -55,50 +56,60 @@ export function showSync(
 }
 
 const WHY: Readonly<Record<SyncPlan['kind'], string>> = {
-  backfill: 'days of its history are missing',
-  daily: 'it was due, or the sync before failed',
-  catch_up: 'older days are missing, or were last read before they had settled',
+  backfill: 'days of the history are missing',
+  daily: 'the daily sync was due, or the last sync failed',
+  catch_up: 'older days are missing, or were last read before their numbers settled',
   manual: 'somebody asked for it',
 };
 
-/** The Temporal UI opens it in another tab. */
+/** The wait of the sync under way before its next attempt; null if it does not wait. */
+export function waitOfSync(view: ConnectionView | null): SyncWait | null {
+  const sync = view?.lastSync ?? null;
+  const waiting = stillWaiting(sync?.waiting, Date.now());
+  return sync === null || waiting === null ? null : { ...waiting, n: sync.n };
+}
+
+/**
+ * The failure to show: that of the connection, or that of its key. A restored key carries why its successor was
+ * rejected; before the first key is accepted, the candidate or the refused key carries why it was not.
+ */
+export function failureOf({ failure, key, organizationId, refusal }: ConnectionView): Failure | null {
+  if (failure !== null) return failure.failure;
+  if (organizationId !== null) return key?.state === 'active' ? key.failure : null;
+  return key?.failure ?? refusal?.failure ?? null;
+}
+
+/** The Temporal UI opens the link in another tab. */
 function linkTo(workflowId: string, text: string): string {
   return `[${text}](/namespaces/${workflowInfo().namespace}/workflows/${workflowId})`;
 }
 
 function explain(failure: Failure, when = ''): string[] {
-  const { message, action } = FAILURES[failure.code];
-  return [
-    `**What happened:** ${message}${plain(spellDetail(failure))} \`${failure.code}\`${when}`,
-    `**What to do:** ${action}`,
-  ];
+  return [`**What happened:** ${sentenceOf(failure)}${when}`, `**What to do:** ${FAILURES[failure.code].action}`];
 }
 
-/** What a sync under way waits for: why, how often it was tried, and when it is tried again. */
-function waitingOf(waiting: ShownWait | null): string[] {
-  if (waiting === null) return [];
-  const { n, failure, attempt, attempts, nextTryAtMs } = waiting;
+function sentenceOf(failure: Failure): string {
+  return `${FAILURES[failure.code].message}${plain(spellDetail(failure))} \`${failure.code}\``;
+}
+
+function waitLines(wait: SyncWait | null): string[] {
+  if (wait === null) return [];
+  const { n, failure, attempt, attempts, nextTryAtMs } = wait;
   const of = attempts === null ? '' : ` of ${attempts}`;
-  return [
-    `**Sync ${n} waits:** ${FAILURES[failure.code].message}${plain(spellDetail(failure))} \`${failure.code}\`. Attempt ${attempt}${of} met this; the next one begins at ${spellInstant(nextTryAtMs)}.`,
-  ];
+  const next = `Attempt ${attempt}${of} failed; the next one begins at ${spellInstant(nextTryAtMs)}.`;
+  return [`**Sync ${n} waits:** ${sentenceOf(failure)}. ${next}`];
 }
 
-function failureLines({ failure: standing, status }: Facts, failure: Failure | null): string[] {
+function failureLines({ failure: last, status }: Facts, failure: Failure | null): string[] {
   if (failure === null) return [];
-  // While the connection is paused, nothing is tried again.
-  if (status === 'paused' && standing !== null) {
-    const at = spellInstant(standing.atMs);
-    return [
-      `**Before the pause:** ${FAILURES[failure.code].message}${plain(spellDetail(failure))} \`${failure.code}\`, at ${at}`,
-    ];
-  }
-  if (standing === null) return explain(failure);
-  const { count, atMs } = standing;
-  return explain(failure, `, ${count === 1 ? '' : `${count} times in a row, last `}at ${spellInstant(atMs)}`);
+  if (last === null) return explain(failure);
+  const at = `at ${spellInstant(last.atMs)}`;
+  // During a pause nothing is tried again, so there is nothing to do about it.
+  if (status === 'paused') return [`**Before the pause:** ${sentenceOf(failure)}, ${at}`];
+  return explain(failure, `, ${last.count === 1 ? '' : `${last.count} times in a row, last `}${at}`);
 }
 
-/** What went wrong in particular, in parentheses and with a space before. */
+/** The detail and the request id of a failure, in parentheses and with a space before. */
 export function spellDetail({ detail, requestId }: Failure): string {
   const parts = [detail, requestId === undefined ? undefined : `request ${requestId}`].filter((part) => part);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
@@ -119,59 +130,60 @@ function stepsToNewKey({ connectionId, failure, status }: Facts): string[] {
   ];
 }
 
-function tableOf(facts: Facts, outlook: Outlook, running: ShownSync | null): string {
-  const { daysDone, daysTotal, flaggedDays, provisionalDays, through, lastSync } = outlook;
+function tableOf(facts: Facts, view: ConnectionView, running: ShownSync | null): string {
+  const { days, missingDays, provisionalDays, flaggedDays, through } = view.coverage;
   const organization =
-    outlook.organizationName === null
+    view.organizationName === null
       ? 'not known yet'
-      : `${plain(outlook.organizationName)} (\`${outlook.organizationId ?? ''}\`)`;
+      : `${plain(view.organizationName)} (\`${view.organizationId ?? ''}\`)`;
   const rows: [string, string][] = [['Organization', organization]];
   if (running !== null) rows.push(['Sync under way', spellSync(facts, running.n, running.plan)]);
-  if (lastSync !== null) rows.push(['Last sync', spellEndedSync(facts, lastSync)]);
+  if (view.lastEndedSync !== null) rows.push(['Last sync', spellEndedSync(facts, view.lastEndedSync)]);
   const unbroken = through === null ? '' : `, unbroken through ${through}`;
-  rows.push(['Days kept', `${daysDone} of ${daysTotal}, from ${facts.began}${unbroken}`]);
+  rows.push(['Days covered', `${days} of ${days + missingDays}, from ${facts.began}${unbroken}`]);
   const oldest = facts.oldestMissing === null ? '' : `, the oldest ${facts.oldestMissing}`;
-  rows.push(['Days missing', `${daysTotal - daysDone}${oldest}`]);
+  rows.push(['Days missing', `${missingDays}${oldest}`]);
   rows.push(['Days provisional', `${provisionalDays}, which may still change`]);
   if (flaggedDays > 0) rows.push(['Days flagged', `${flaggedDays}, whose lines and total disagree`]);
   return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
 }
 
-function spellEndedSync(facts: Facts, sync: NonNullable<Outlook['lastSync']>): string {
+function spellEndedSync(facts: Facts, sync: NonNullable<ConnectionView['lastEndedSync']>): string {
   const { n, state, endedAtMs, daysRead, daysChanged } = sync;
-  const done = `${daysRead} ${daysRead === 1 ? 'day' : 'days'} read, ${daysChanged} new or changed`;
-  return `${spellSync(facts, n, sync)}, ${state} at ${spellInstant(endedAtMs)}; ${done}`;
+  const at = endedAtMs === null ? '' : ` at ${spellInstant(endedAtMs)}`;
+  const read = `${daysRead} ${daysRead === 1 ? 'day' : 'days'} read, ${daysChanged} new or changed`;
+  return `${spellSync(facts, n, sync)}, ${state}${at}; ${read}`;
 }
 
 function spellSync({ connectionId }: Facts, n: number, plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
   return `${linkTo(syncWorkflowId(connectionId, n), `sync ${n}`)}, ${summaryOfPlan(plan)}`;
 }
 
-/** The search attributes of a connection, and of a sync of it when a plan is given. */
+/** The search attributes of a connection, or of a sync of it if a plan is given. */
 export function attributesOf(
-  { facts, outlook, nameAttributeExists }: LoadedConnection,
+  { facts, view, nameAttributeExists }: LoadedConnection,
   plan?: SyncPlan,
 ): SearchAttributePair[] {
   if (facts === null) return [];
   return [
     { key: searchAttributes.connection, value: facts.connectionId },
-    ...(outlook === null || !nameAttributeExists ? [] : [{ key: searchAttributes.name, value: outlook.name }]),
-    ...(outlook?.organizationId == null ? [] : [{ key: searchAttributes.organization, value: outlook.organizationId }]),
-    // A sync does not follow its connection's status, so it does not carry it.
+    ...(view === null || !nameAttributeExists ? [] : [{ key: searchAttributes.name, value: view.name }]),
+    ...(view?.organizationId == null ? [] : [{ key: searchAttributes.organization, value: view.organizationId }]),
+    // A sync would not follow the changes of its connection's status, so it does not carry it.
     plan === undefined
       ? { key: searchAttributes.status, value: facts.status }
       : { key: searchAttributes.syncKind, value: plan.kind },
   ];
 }
 
-/** Each upsert is an event in the history, so what is shown already is not upserted again. */
+/** Each upsert is an event in the history, so unchanged attributes are not upserted again. */
 function upsertChanged(wanted: SearchAttributePair[]): void {
   const shown = workflowInfo().typedSearchAttributes;
   const changed = wanted.filter(({ key, value }) => shown.get(key) !== value);
   if (changed.length > 0) upsertSearchAttributes(changed);
 }
 
-/** The one line that a sync is listed under. */
+/** The line of a sync in the UI's list of workflows. */
 export function summaryOfSync(plan: SyncPlan, name: string): string {
   return `${name.slice(0, 80)}: ${summaryOfPlan(plan)}`;
 }
@@ -180,19 +192,25 @@ function summaryOfPlan(plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
   return `${plan.kind} of ${spellRange(plan)}`;
 }
 
-/** What comes next, and when; also the label of the timer that is waited on. */
-export function describeNext(
-  facts: Facts,
-  step: Step,
-  running: ShownSync | null,
-  waiting: ShownWait | null = null,
-): string {
+/**
+ * The label of the timer that a connection waits with. It is the first line of the timeline, so it tells the status
+ * too.
+ */
+export function summaryOfWait(loaded: LoadedConnection | null, step: Step, running: ShownSync | null): string {
+  const facts = loaded?.facts ?? null;
+  if (facts === null) return '';
+  const next = describeNext(facts, step, running, waitOfSync(loaded?.view ?? null));
+  // A label is no Markdown.
+  return `${facts.status}: ${next}`.replaceAll('`', '');
+}
+
+function describeNext(facts: Facts, step: Step, running: ShownSync | null, wait: SyncWait | null): string {
   switch (step.do) {
     case 'end':
       return 'nothing, it has ended';
     case 'wait': {
-      const syncing = syncUnderWay(running, waiting);
-      if (syncing === null) return waitOf(facts, step.untilMs);
+      const syncing = describeRunning(running, wait);
+      if (syncing === null) return describeWait(facts, step.untilMs);
       return facts.status === 'paused'
         ? `${syncing}; then nothing until somebody resumes it (signal \`resume\`)`
         : syncing;
@@ -204,35 +222,35 @@ export function describeNext(
     case 'tryKey':
       return 'asks Anthropic about a new key';
     case 'probeKey':
-      return 'asks Anthropic about the key that was rejected';
+      return 'asks Anthropic about the rejected key';
     case 'distrustClock':
-      return 'puts right what was kept while the clock was ahead';
+      return 'corrects what was stored while the clock was ahead';
     case 'discoverWorkspaces':
       return "reads the organization's workspaces";
     case 'setStatus':
       return `becomes ${step.to}`;
     case 'restoreKey':
-      return 'goes back to the key before';
+      return 'returns to the key before';
     case 'clearFailure':
-      return 'goes on with the key that serves now';
-    case 'note':
-    case 'noteRotation':
-      return 'keeps an event';
+      return 'forgets the failure of a key that was replaced since';
+    case 'addEvent':
+    case 'recordRotation':
+      return 'adds an event';
     case 'disconnect':
       return 'disconnects';
   }
 }
 
-/** What a sync does that runs, whichever run of its connection started it. */
-function syncUnderWay(running: ShownSync | null, waiting: ShownWait | null): string | null {
-  if (waiting !== null) {
-    const { n, failure, attempt, nextTryAtMs } = waiting;
+/** What the running sync does, even if an earlier run of the connection started it; null without one. */
+function describeRunning(running: ShownSync | null, wait: SyncWait | null): string | null {
+  if (wait !== null) {
+    const { n, failure, attempt, nextTryAtMs } = wait;
     return `sync ${n} met ${failure.code} (attempt ${attempt}) and goes on at ${spellInstant(nextTryAtMs)}`;
   }
   return running === null ? null : `waits for sync ${running.n}, which is under way`;
 }
 
-function waitOf({ status, candidates, failure }: Facts, untilMs: number | null): string {
+function describeWait({ status, candidates, failure }: Facts, untilMs: number | null): string {
   if (status === 'paused') {
     const resuming = 'until somebody resumes it (signal `resume`)';
     if (untilMs === null) return `nothing ${resuming}`;
@@ -240,11 +258,11 @@ function waitOf({ status, candidates, failure }: Facts, untilMs: number | null):
   }
   if (untilMs === null) return status === 'awaiting_key' ? 'waits for another key' : 'waits for a message';
   const at = `at ${spellInstant(untilMs)}`;
-  // A new key that got no answer yet is tried at its own times.
+  // The new key and the rest have their own times; this is the earlier one.
   if (candidates.some(({ requested }) => requested)) return `asks Anthropic about the new key again, or goes on, ${at}`;
   switch (status) {
     case 'awaiting_key':
-      return `asks Anthropic whether the rejected key is taken again ${at}`;
+      return `asks Anthropic whether it accepts the rejected key again, ${at}`;
     case 'degraded':
       return failure !== null && isUnconfirmed(failure)
         ? `asks Anthropic about the key again before its rejection counts, ${at}`
@@ -259,7 +277,7 @@ function waitOf({ status, candidates, failure }: Facts, untilMs: number | null):
   }
 }
 
-/** A name that somebody else chose, so that its characters are no Markdown. */
+/** A name that somebody else chose, escaped so that it is no Markdown. */
 function plain(name: string): string {
   return name.replace(/[\\`*_[\]<>#|~!]/g, '\\$&').replace(/\s+/g, ' ');
 }

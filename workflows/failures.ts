@@ -4,22 +4,25 @@ import { FAILURES, isFailureCode } from '../domain/failures.ts';
 import { spellDetail } from './display.ts';
 
 /**
- * What an activity that gave up says of why: the typed failure at the bottom of what the workflow catches. A timeout
- * has none; it counts as Anthropic not answering.
+ * Why an activity gave up: the details of the failure under the one that the workflow catches. A timeout has no details;
+ * it counts as Anthropic not answering.
  */
 export function attemptFailureOf(error: unknown): AttemptFailure {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const [details] = cause.details ?? [];
-    if (isDetails(details)) return details;
+    if (isAttemptFailure(details)) return details;
     return { failure: { code: 'upstream_unavailable', detail: cause.message }, keyId: null };
   }
-  const detail = 'a part of the work ran out of its time';
+  const detail = 'a part of the work timed out';
   return { failure: { code: 'upstream_unavailable', detail }, keyId: null };
 }
 
-/** The sentence and the action, so that a failed workflow's page says why in words. It is not retried as a workflow. */
-export function workflowFailure({ failure, keyId }: AttemptFailure, type: string | null = null): ApplicationFailure {
+/** A failure that ends a workflow. Its message has the sentence and the action, so that its page says why in words. */
+export function workflowFailure(
+  { failure, keyId }: Pick<AttemptFailure, 'failure' | 'keyId'>,
+  type: string | null = null,
+): ApplicationFailure {
   const { message, action } = FAILURES[failure.code];
   const text = `${message}${spellDetail(failure)} What to do: ${action}`;
   const error = ApplicationFailure.nonRetryable(text, type ?? failure.code, { failure, keyId });
@@ -28,13 +31,13 @@ export function workflowFailure({ failure, keyId }: AttemptFailure, type: string
   return error;
 }
 
-/** The type of the failure at the bottom, or null when it has none. */
-export function typeOf(error: unknown): string | null {
+/** The type of the failure under the one that the workflow catches; null for a timeout, which has none. */
+export function failureTypeOf(error: unknown): string | null {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   return cause instanceof ApplicationFailure ? (cause.type ?? null) : null;
 }
 
-function isDetails(value: unknown): value is AttemptFailure {
+function isAttemptFailure(value: unknown): value is AttemptFailure {
   if (typeof value !== 'object' || value === null || !('failure' in value)) return false;
   const { failure } = value;
   return (

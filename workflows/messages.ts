@@ -1,7 +1,7 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { Message, SignalName } from '../domain/connection/messages.ts';
 
-/** The type of the workflow that is a connection's life, and of the one that reads a window of days for it. */
+/** The workflow types: a connection's life, and one window of days that is read for it. */
 export const CONNECTION_WORKFLOW = 'connection';
 export const SYNC_WORKFLOW = 'sync';
 
@@ -10,14 +10,22 @@ export function connectionWorkflowId(connectionId: string): string {
   return `connection-${connectionId}`;
 }
 
+/** How a client starts the workflow of a connection, or signals it and starts it if it does not run. */
+export function connectionStart(
+  taskQueue: string,
+  connectionId: string,
+): { workflowId: string; taskQueue: string; args: [ConnectionInput] } {
+  return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
+}
+
 /** The id of a connection's `n`th sync. */
 export function syncWorkflowId(connectionId: string, n: number): string {
   return `sync-${connectionId}-${n}`;
 }
 
 /**
- * What a connection's workflow starts with: its id, and what it was told. What is in `inbox` has left its event; what it
- * `received` has not yet, nor has what was `answered`, which needs nothing else. Never a key.
+ * The input of a connection's workflow: its id, and the messages of the run before. Those in `inbox` have their events.
+ * Those in `received` have none yet, and neither have those in `answered`, which need nothing else. Never a key.
  */
 export interface ConnectionInput {
   readonly connectionId: string;
@@ -27,8 +35,8 @@ export interface ConnectionInput {
 }
 
 /**
- * The signals of a connection, by name. What they carry is checked inside the workflow, since people send them from
- * the Temporal UI too: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}.
+ * The signals of a connection: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}. The
+ * workflow checks their input, since people send them from the Temporal UI too.
  */
 export const signals = {
   rotateKey: defineSignal<[unknown?]>('rotateKey'),
@@ -38,27 +46,27 @@ export const signals = {
   disconnect: defineSignal<[unknown?]>('disconnect'),
 } satisfies Record<SignalName, unknown>;
 
-/** Sent by a sync to its connection, whichever run of either it is: look at Postgres again. */
+/** A sync of any run tells its connection to look at Postgres again. */
 export const syncEnded = defineSignal<[{ n: number }]>('syncEnded');
 
-/** Look at Postgres again: somebody stored what could not be signalled then. */
+/** Tells a connection to look at Postgres again: somebody changed what its next step depends on. */
 export const wake = defineSignal('wake');
 
-const BY_ITSELF = 'Sent by Meterline itself: looks at Postgres again. Nothing to send by hand';
+const BY_ITSELF = 'Meterline sends this itself, to look at Postgres again. You never need to send it';
 
-/** What each signal takes and does, as the Temporal UI lists it where one is sent. */
+/** The input and the effect of each signal, as the Temporal UI shows them to whoever sends one. */
 export const signalDescriptions: Readonly<Record<SignalName | 'syncEnded' | 'wake', string>> = {
-  rotateKey: '{"keyId": "<id of a staged key>"}: tries that key, and makes it the one that serves',
+  rotateKey: '{"keyId": "<id of a candidate>"}: tries that key, and makes it the active one',
   syncNow: 'No input, or {"from": "YYYY-MM-DD", "to": "YYYY-MM-DD"}: reads now',
   pause: 'No input: starts no sync until it is resumed',
   resume: 'No input: goes on after a pause',
   disconnect:
-    'No input: ends it for good, destroys its keys, and KEEPS its data. {"purge": true}: the same, and DELETES its data',
+    'No input: ends the connection for good, destroys its keys, and KEEPS its data. {"purge": true}: the same, and DELETES its data',
   syncEnded: BY_ITSELF,
   wake: BY_ITSELF,
 };
 
-/** Where a connection stands, as its workflow sees it. Postgres is the truth; this says what the workflow does next. */
+/** The answer of a connection's workflow to a query: its status, its step, and how many signals wait. */
 export interface ConnectionStatus {
   readonly connectionId: string;
   readonly status: string;
@@ -66,5 +74,5 @@ export interface ConnectionStatus {
   readonly inbox: number;
 }
 
-/** Answers with {@link ConnectionStatus}. */
+/** Asks a connection's workflow for its {@link ConnectionStatus}. */
 export const statusQuery = defineQuery<ConnectionStatus>('status');

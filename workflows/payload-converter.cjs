@@ -1,6 +1,5 @@
-// Signals come from people, too. What somebody sent in an encoding or a form that cannot be read must not fail the
-// workflow task over and over, which would wedge the connection: it is read as this text, which no signal takes, and
-// so leaves an event as any malformed signal does.
+// People send signals too. An input that cannot be decoded must not fail the workflow task over and over, which would wedge
+// the connection. So it is read as this text. No signal accepts a text, so it leaves an event like any malformed signal.
 //
 // CommonJS, because the SDK loads this file with require() as well as bundling it with the workflow code.
 const { defaultPayloadConverter } = require('@temporalio/common');

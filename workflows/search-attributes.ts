@@ -1,6 +1,6 @@
 import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 
-/** What connections and syncs can be found by in the Temporal UI. None holds a secret. */
+/** The attributes by which people find connections and syncs in the Temporal UI. None holds a secret. */
 export const searchAttributes = {
   name: defineSearchAttributeKey('MeterlineName', SearchAttributeType.KEYWORD),
   connection: defineSearchAttributeKey('MeterlineConnection', SearchAttributeType.KEYWORD),

@@ -1,16 +1,17 @@
 import { z } from 'zod';
-import type { connection } from '../http/schemas.ts';
-import { loadConnectionView, loadConnectionState, type ConnectionState } from '../../db/connections/views.ts';
-import { dayOf, type Day } from '../../domain/days.ts';
+import { loadConnectionState, type ConnectionState } from '../../db/connections/live.ts';
+import { loadConnectionView } from '../../db/connections/views.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
-import { connectionDocument } from './documents.ts';
+import { dayOf, type Day } from '../../domain/days.ts';
 import type { Deps } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
+import { connectionDocument } from './documents.ts';
+import type { connection } from './schemas.ts';
 
 const uuid = z.guid();
 
-/** An id in the form in which it is stored. An id that cannot be one is not found, as one that is none. */
-export function knownForm(id: string): string {
+/** An id of a path as Postgres stores it. Throws the `not_found` of an unknown id for a malformed one. */
+export function storedId(id: string): string {
   if (!uuid.safeParse(id).success) throw new Problem('not_found');
   return id.toLowerCase();
 }
@@ -20,26 +21,26 @@ export function todayOf({ settings }: Deps): Day {
   return dayOf(settings.now());
 }
 
-/** A connection as it stands now, as it is shown. */
+/** The present document of a connection. Throws `not_found`. */
 export async function shownConnection(deps: Deps, id: string): Promise<z.input<typeof connection>> {
-  const view = await loadConnectionView(deps.db, knownForm(id), todayOf(deps));
+  const view = await loadConnectionView(deps.db, storedId(id), todayOf(deps));
   if (view === null) throw new Problem('not_found');
   return connectionDocument(view, deps.settings);
 }
 
-/** Where a connection stands. */
-export async function findConnection(deps: Deps, id: string): Promise<ConnectionState & { id: string }> {
-  const known = knownForm(id);
-  const standing = await loadConnectionState(deps.db, known);
-  if (standing === null) throw new Problem('not_found');
-  return { id: known, ...standing };
+/** The state of a connection. Throws `not_found`. */
+export async function findConnection(deps: Deps, givenId: string): Promise<ConnectionState & { id: string }> {
+  const id = storedId(givenId);
+  const state = await loadConnectionState(deps.db, id);
+  if (state === null) throw new Problem('not_found');
+  return { id, ...state };
 }
 
-/** Where a connection stands that has not ended. */
+/** The state of a connection that has not ended. Throws `not_found`, or `conflict` if it has ended. */
 export async function findLiveConnection(deps: Deps, id: string): Promise<ConnectionState & { id: string }> {
-  const standing = await findConnection(deps, id);
-  if (!isLive(standing.status)) {
-    throw new Problem('conflict', { detail: `The connection is ${standing.status}, which is an end.` });
+  const state = await findConnection(deps, id);
+  if (!isLive(state.status)) {
+    throw new Problem('conflict', { detail: `The connection is ${state.status}, which is final.` });
   }
-  return standing;
+  return state;
 }

@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { listConnectionViews, loadConnectionState, type Verdict } from '../../db/connections/views.ts';
-import { createConnection, isPurged, renameConnection } from '../../db/connections/connections.ts';
+import { createConnection, renameConnection } from '../../db/connections/connections.ts';
 import { addEvent } from '../../db/connections/events.ts';
-import { addDays } from '../../domain/days.ts';
+import { loadConnectionState } from '../../db/connections/live.ts';
+import { listConnectionViews, type Verdict } from '../../db/connections/views.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
-import { connectionDocument } from './documents.ts';
+import { addDays } from '../../domain/days.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { connectionsQuery, disconnectQuery, newConnection, nothing, renaming } from '../http/inputs.ts';
-import { knownForm, findConnection, shownConnection, todayOf } from './lookups.ts';
 import { Problem } from '../http/problems.ts';
-import { connection, connectionList } from '../http/schemas.ts';
-import { adminKeyOf, acceptedOrThrow, tellOrDefer, verdictOn } from '../keys/verdicts.ts';
+import { nothing } from '../http/schemas.ts';
+import { acceptedOrThrow, adminKeyOf, awaitVerdict } from '../keys/verdicts.ts';
+import { tellOrDefer } from '../temporal.ts';
+import { connectionDocument } from './documents.ts';
+import { findConnection, shownConnection, storedId, todayOf } from './lookups.ts';
+import { connection, connectionList, connectionsQuery, disconnectQuery, newConnection, renaming } from './schemas.ts';
 
 const tag = 'Connections';
 
@@ -23,13 +25,13 @@ const create = endpoint({
   operation: 'connectOrganization',
   summary: 'Connects an organization with an Admin API key',
   description:
-    "Waits up to 8 seconds for Anthropic's verdict on the key. A wrong key is a 422 at once: its connection is `refused`, absent from lists, and readable by the `connection_id` of the problem. The key is sealed before it is stored, and never shown again.",
+    "Waits up to 8 seconds for Anthropic's verdict on the key. A key that Anthropic refuses gets a 422. Its connection is then `refused`: lists leave it out, and the `connection_id` of the problem still reads it. Meterline encrypts the key before it stores it, and never shows it again.",
   query: nothing,
   body: newConnection,
   out: connection,
   statuses: {
-    201: 'Anthropic accepted the key; reading begins.',
-    202: 'It is stored, and there is no verdict on the key yet: it is tried again on its own.',
+    201: 'Anthropic accepted the key, and the backfill begins.',
+    202: 'The connection is stored and there is no verdict on the key yet; Meterline tries it again on its own.',
   },
   refusals: ['key_format', 'key_invalid', 'key_forbidden', 'individual_account', 'already_connected', 'conflict'],
   handle: async ({ body, actor, waitFor }, deps) => {
@@ -44,14 +46,14 @@ const create = endpoint({
       adminKey,
       actor,
     });
-    const started = await tellOrDefer(deps, id, () => deps.temporal.startConnection(id, body.name));
-    const verdict = started ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    const started = await tellOrDefer(deps.log, id, () => deps.temporal.startConnection(id, body.name));
+    const verdict = started ? await awaitVerdict(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
     const status = acceptedOrThrow(verdict, id) ? 201 : 202;
     return { status, body: await shownConnection(deps, id), location: `/v1/connections/${id}` };
   },
 });
 
-/** That Anthropic did not answer is an answer, too: it may be long until it does. */
+/** A try that Anthropic did not answer counts too: its answer may take long. */
 function hasAnswer(verdict: Verdict): boolean {
   return verdict.status !== 'validating' || verdict.tries > 0;
 }
@@ -61,7 +63,7 @@ const list = endpoint({
   path: '/v1/connections',
   tag,
   operation: 'listConnections',
-  summary: 'Lists connections, newest first; refused ones only when asked for by their status',
+  summary: 'Lists connections, newest first; refused ones only if `status` asks for them',
   query: connectionsQuery,
   body: nothing,
   out: connectionList,
@@ -87,8 +89,9 @@ const show = endpoint({
   path: '/v1/connections/:id',
   tag,
   operation: 'getConnection',
-  summary: 'Shows a connection, refused ones too',
-  description: 'Its status, days done and missing, last sync, and the last error with what to do about it.',
+  summary: 'Shows a connection, also a refused one',
+  description:
+    'Its status, its covered and missing days, its last sync, and its last failure with what to do about it.',
   query: nothing,
   body: nothing,
   out: connection,
@@ -109,7 +112,7 @@ const rename = endpoint({
   statuses: { 200: 'The connection.' },
   refusals: [],
   handle: async ({ id, body, actor }, deps) => {
-    if (!(await renameConnection(deps.db, knownForm(id), body.name, actor))) throw new Problem('not_found');
+    if (!(await renameConnection(deps.db, storedId(id), body.name, actor))) throw new Problem('not_found');
     return { status: 200, body: await shownConnection(deps, id) };
   },
 });
@@ -119,28 +122,28 @@ const disconnect = endpoint({
   path: '/v1/connections/:id',
   tag,
   operation: 'disconnectOrganization',
-  summary: 'Ends a connection and destroys its keys; what was read is kept, unless it is purged',
+  summary: 'Ends a connection and destroys its keys; its data stays unless `purge` is true',
   description:
-    'Waits up to 8 seconds until it is done. An ended connection can still be purged. The key itself stays valid at Anthropic until it is deleted in the Console.',
+    'Waits up to 8 seconds until it is done. An ended connection can still be purged. The key stays valid at Anthropic until somebody deletes it in the Claude Console.',
   query: disconnectQuery,
   body: nothing,
   out: connection,
-  statuses: { 200: 'It is disconnected.', 202: 'It is asked for, and done once the worker runs.' },
+  statuses: { 200: 'The connection is disconnected.', 202: 'The worker will disconnect it.' },
   refusals: ['conflict'],
-  handle: async ({ id: asked, query, actor, waitFor }, deps) => {
-    const { id, status } = await findConnection(deps, asked);
+  handle: async ({ id: givenId, query, actor, waitFor }, deps) => {
+    const { id, status } = await findConnection(deps, givenId);
     const isEnded = !isLive(status);
     if (isEnded && !query.purge) throw new Problem('conflict', { detail: `The connection is ${status}.` });
     const message = query.purge ? 'Asked to disconnect and to delete what was read.' : 'Asked to disconnect.';
     await addEvent(deps.db, id, { type: 'request', actor, message });
     await deps.temporal.signalConnection(id, 'disconnect', { purge: query.purge });
     const done = await waitFor(async () => {
-      const ended = isEnded || (await loadConnectionState(deps.db, id))?.status === 'disconnected';
-      return ended && (!query.purge || (await isPurged(deps.db, id))) ? true : null;
+      const state = await loadConnectionState(deps.db, id);
+      const ended = isEnded || state?.status === 'disconnected';
+      return ended && (!query.purge || state?.isPurged === true) ? true : null;
     });
     return { status: done === true ? 200 : 202, body: await shownConnection(deps, id) };
   },
 });
 
-/** Connections as a whole. */
 export const connectionRoutes = [create, list, show, rename, disconnect];

@@ -3,9 +3,9 @@ import { databaseFailure, type Db } from '../../db/core/database.ts';
 import { READ_ONLY, isOfSchema } from '../../db/core/failures.ts';
 import { checkSchema, checkWritable } from '../../db/core/schema-state.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { nothing } from '../http/inputs.ts';
+import { nothing } from '../http/schemas.ts';
 import { Problem, whyUnavailable } from '../http/problems.ts';
-import { health, readiness } from '../http/schemas.ts';
+import { health, readiness } from './schemas.ts';
 
 const tag = 'Health';
 const CHECK_MS = 2_000;

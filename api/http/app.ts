@@ -11,10 +11,12 @@ import { connectionRoutes } from '../connections/routes.ts';
 import { costRoutes } from '../spend/costs.ts';
 import { docsRoutes } from '../pages/docs.ts';
 import { healthRoutes } from '../health/routes.ts';
-import { historyRoutes } from '../connections/history.ts';
+import { coverageRoutes } from '../history/coverage.ts';
+import { historyRoutes } from '../history/routes.ts';
 import { homeRoutes } from '../pages/home.ts';
 import { keyRoutes } from '../keys/routes.ts';
 import { lifecycleRoutes } from '../connections/lifecycle.ts';
+import { syncRoutes } from '../syncs/routes.ts';
 import { tokenRoutes } from '../tokens/routes.ts';
 import { usageRoutes } from '../spend/usage.ts';
 import { Turns } from './turns.ts';
@@ -57,6 +59,8 @@ export const endpoints: readonly Endpoint[] = [
   ...connectionRoutes,
   ...keyRoutes,
   ...lifecycleRoutes,
+  ...syncRoutes,
+  ...coverageRoutes,
   ...historyRoutes,
   ...costRoutes,
   ...usageRoutes,

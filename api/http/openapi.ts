@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
 import type { Description } from './endpoint.ts';
-import { nothing } from './inputs.ts';
+import { nothing } from './schemas.ts';
 import { refusalsOf } from './documented-problems.ts';
 
 /** The OpenAPI 3.1 document of these routes, made of the schemas that check their requests and replies. */

@@ -1,20 +1,19 @@
-import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { Verdict } from '../../db/connections/views.ts';
 import { addEvent } from '../../db/connections/events.ts';
-import { listKeys } from '../../db/connections/history.ts';
+import type { Verdict } from '../../db/connections/views.ts';
+import { addCandidateToLive } from '../../db/keys/candidates.ts';
 import { discardCandidate } from '../../db/keys/ends.ts';
-import { addCandidate } from '../../db/keys/keys.ts';
-import { lockLive } from '../../db/connections/live.ts';
-import type { AdminKey, KeyState } from '../../domain/keys.ts';
+import { listKeys } from '../../db/keys/key-list.ts';
+import { findConnection, findLiveConnection, shownConnection, storedId } from '../connections/lookups.ts';
+import { connection } from '../connections/schemas.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
-import { candidateDocument, keyDocument, rotationTo } from '../connections/documents.ts';
-import { endpoint, type Deps } from '../http/endpoint.ts';
-import { keysQuery, newKey, nothing } from '../http/inputs.ts';
-import { knownForm, findLiveConnection, shownConnection, findConnection } from '../connections/lookups.ts';
+import { endpoint } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
-import { connection, keyList, addedCandidate } from '../http/schemas.ts';
-import { adminKeyOf, acceptedOrThrow, tellOrDefer, verdictOn } from './verdicts.ts';
+import { nothing } from '../http/schemas.ts';
+import { tellOrDefer } from '../temporal.ts';
+import { candidateDocument, keyDocument, rotationTo } from './documents.ts';
+import { addedKey, keyList, keysQuery, newKey } from './schemas.ts';
+import { acceptedOrThrow, adminKeyOf, awaitVerdict } from './verdicts.ts';
 
 const tag = 'Keys';
 
@@ -22,19 +21,21 @@ const addKey = endpoint({
   method: 'post',
   path: '/v1/connections/:id/keys',
   tag,
-  operation: 'stageKey',
-  summary: 'Stores a key to rotate to, and gives the Temporal signal that puts it to use',
+  operation: 'addKey',
+  summary: 'Adds a candidate, and returns the Temporal signal that asks to use it',
   description:
-    'For a rotation with a Temporal signal instead of HTTP: no secret is in the signal. Nothing is asked of Anthropic before.',
+    'For a rotation by a Temporal signal instead of HTTP: the signal contains no secret. Meterline asks Anthropic about the key once it receives the signal.',
   query: nothing,
   body: newKey,
-  out: addedCandidate,
-  statuses: { 201: 'It is stored. Unless it is asked for by the signal, it is destroyed after 24 hours.' },
+  out: addedKey,
+  statuses: { 201: 'The key is stored. It is destroyed after 24 hours unless the signal asks to use it.' },
   refusals: ['key_format', 'conflict'],
-  handle: async ({ id: asked, body, actor }, deps) => {
+  handle: async ({ id: givenId, body, actor }, deps) => {
     const adminKey = adminKeyOf(body);
-    const { id } = await findLiveConnection(deps, asked);
-    const { keyId, hint, state } = await addLiveCandidate(deps, { id, adminKey, requested: false, actor });
+    const { id } = await findLiveConnection(deps, givenId);
+    const added = await addCandidateToLive(deps.db, deps.ring, { connectionId: id, adminKey, requested: false, actor });
+    if (added === null) throw hasEnded();
+    const { keyId, hint, state } = added;
     return { status: 201, body: { key_id: keyId, hint, state, signal: rotationTo(id, keyId) } };
   },
 });
@@ -44,14 +45,14 @@ const rotate = endpoint({
   path: '/v1/connections/:id/rotate-key',
   tag,
   operation: 'rotateKey',
-  summary: 'Replaces the key; the old one serves until the new one is accepted',
+  summary: 'Replaces the key; the old one stays active until Anthropic accepts the new one',
   description: "Waits up to 8 seconds for Anthropic's verdict on the key. A refused key changes nothing.",
   query: nothing,
   body: newKey,
   out: connection,
   statuses: {
-    200: 'The new key serves.',
-    202: 'It is stored, and there is no verdict on it yet: it is tried on its own.',
+    200: 'The new key is active.',
+    202: 'The key is stored and there is no verdict yet; Meterline tries it again on its own.',
   },
   refusals: [
     'key_format',
@@ -63,14 +64,16 @@ const rotate = endpoint({
     'key_overtaken',
     'conflict',
   ],
-  handle: async ({ id: asked, body, actor, waitFor }, deps) => {
+  handle: async ({ id: givenId, body, actor, waitFor }, deps) => {
     const adminKey = adminKeyOf(body);
-    const { id } = await findLiveConnection(deps, asked);
-    // Asked for from the start, so that the workflow tries it even if the signal never reaches it.
-    const { keyId, hint, state } = await addLiveCandidate(deps, { id, adminKey, requested: true, actor });
+    const { id } = await findLiveConnection(deps, givenId);
+    // Requested from the start, so that the workflow tries it even if the signal gets lost.
+    const added = await addCandidateToLive(deps.db, deps.ring, { connectionId: id, adminKey, requested: true, actor });
+    if (added === null) throw hasEnded();
+    const { keyId, hint, state } = added;
     await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to rotate to key …${hint}.` });
-    const told = await tellOrDefer(deps, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
-    const verdict = told ? await verdictOn(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    const told = await tellOrDefer(deps.log, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
+    const verdict = told ? await awaitVerdict(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
     if (acceptedOrThrow(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };
     const candidate = candidateDocument({ id: keyId, hint, state, ...(verdict ?? UNTRIED) });
     return { status: 202, body: { ...(await shownConnection(deps, id)), candidate } };
@@ -82,14 +85,14 @@ const list = endpoint({
   path: '/v1/connections/:id/keys',
   tag,
   operation: 'listKeys',
-  summary: 'Lists the keys of a connection, newest first: staged ones, the one that serves, and what became of others',
+  summary: 'Lists the keys of a connection, newest first: candidates, the active key, and what became of the others',
   query: keysQuery,
   body: nothing,
   out: keyList,
-  statuses: { 200: 'A page of keys. No key is shown but its last four characters.' },
+  statuses: { 200: 'A page of keys. Of each key, only the last four characters are shown.' },
   refusals: ['conflict'],
-  handle: async ({ id: asked, query: { state, limit, after } }, deps) => {
-    const { id } = await findConnection(deps, asked);
+  handle: async ({ id: givenId, query: { state, limit, after } }, deps) => {
+    const { id } = await findConnection(deps, givenId);
     const found = await listKeys(deps.db, id, {
       state: state ?? null,
       after: after === undefined ? null : decodeCursor(after, z.guid()),
@@ -105,15 +108,15 @@ const discard = endpoint({
   path: '/v1/connections/:id/keys/:keyId',
   tag,
   operation: 'discardKey',
-  summary: 'Discards a staged key, and destroys it; one that is destroyed already stays so',
+  summary: 'Destroys a candidate; does nothing if it is destroyed already',
   query: nothing,
   body: nothing,
   out: nothing,
-  statuses: { 204: 'It is destroyed, and will never serve.' },
+  statuses: { 204: 'The key is destroyed and will never become active.' },
   refusals: ['conflict'],
-  handle: async ({ id: asked, keyId: askedKey, actor }, deps) => {
-    const { id } = await findConnection(deps, asked);
-    const { outcome } = await discardCandidate(deps.db, { connectionId: id, keyId: knownForm(askedKey) }, actor);
+  handle: async ({ id: givenId, keyId: givenKeyId, actor }, deps) => {
+    const { id } = await findConnection(deps, givenId);
+    const { outcome } = await discardCandidate(deps.db, { connectionId: id, keyId: storedId(givenKeyId) }, actor);
     switch (outcome) {
       case 'discarded':
         return { status: 204, body: {} };
@@ -122,17 +125,20 @@ const discard = endpoint({
       case 'serves':
       case 'replaced':
       case 'first':
-        throw new Problem('conflict', { detail: WHY_KEPT[outcome] });
+        throw new Problem('conflict', { detail: WHY_NOT_DISCARDED[outcome] });
     }
   },
 });
 
-const WHY_KEPT = {
-  serves: 'This key serves. Rotate to another one, or disconnect the connection, to have it destroyed.',
-  replaced:
-    'This key was replaced, and is kept until a sync has succeeded with the one that replaced it. It is destroyed then.',
+const WHY_NOT_DISCARDED = {
+  serves: 'This key is active. To have it destroyed, rotate to another key or disconnect the connection.',
+  replaced: 'This key was replaced. It is destroyed as soon as a sync succeeds with the key that replaced it.',
   first: 'The connection has no other key to begin with. Disconnect it instead, or rotate to another key.',
 } as const;
+
+function hasEnded(): Problem {
+  return new Problem('conflict', { detail: 'The connection has ended.' });
+}
 
 function hasAnswer(verdict: Verdict): boolean {
   return verdict.keyState !== 'candidate' || verdict.tries > 0;
@@ -140,19 +146,4 @@ function hasAnswer(verdict: Verdict): boolean {
 
 const UNTRIED = { tries: 0, triedAtMs: null, failure: null } as const;
 
-/** Stages a key while nothing can end the connection, since the end destroys the keys that it finds. */
-async function addLiveCandidate(
-  { db, ring }: Deps,
-  key: { id: string; adminKey: AdminKey; requested: boolean; actor: string },
-): Promise<{ keyId: string; hint: string; state: KeyState }> {
-  const { id: connectionId, ...rest } = key;
-  return db.transaction(async (tx) => {
-    if ((await lockLive(tx, connectionId)) === null)
-      throw new Problem('conflict', { detail: 'The connection has ended.' });
-    const keyId = randomUUID();
-    return { keyId, ...(await addCandidate(tx, ring, { connectionId, keyId, ...rest })) };
-  });
-}
-
-/** Keys of a connection. */
 export const keyRoutes = [addKey, list, discard, rotate];

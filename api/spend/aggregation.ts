@@ -3,10 +3,10 @@ import type { CostGroup, GroupKey, SpendQuery } from '../../db/spend/spend.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
 import type { Deps } from '../http/endpoint.ts';
-import { day } from '../http/inputs.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
 import { contradiction } from '../http/problems.ts';
-import { checkedRange } from './range.ts';
+import { rangeOf } from '../http/range.ts';
+import { dayIn } from '../http/schemas.ts';
 import type { groupFields as groupSchemas } from './schemas.ts';
 
 const MAX_DAYS = 1100;
@@ -14,7 +14,7 @@ const DEFAULT_WORKSPACE = 'Default workspace';
 
 type GroupFields = z.input<z.ZodObject<typeof groupSchemas>>;
 
-/** What a request for costs or usage asks for. */
+/** The query parameters of costs and of usage. */
 export interface SpendRequest<Group extends CostGroup> {
   readonly connection_id?: string | undefined;
   readonly from?: Day | undefined;
@@ -25,46 +25,54 @@ export interface SpendRequest<Group extends CostGroup> {
 }
 
 const position = z.strictObject({
-  from: day,
-  to: day,
+  from: dayIn,
+  to: dayIn,
   group_by: z.string(),
   key: z.array(positionText.nullable()),
 });
 
 /**
- * The query that a request stands for, with one row more than its page. A cursor carries the range that its first page
- * had, so that paging over midnight goes on in the same days.
+ * The query of a request, with one row more than its page. A cursor carries the range of its first page, so that a client
+ * that pages past midnight stays in the same days.
  */
 export async function spendQueryOf<Group extends CostGroup>(
   deps: Deps,
-  asked: SpendRequest<Group>,
+  request: SpendRequest<Group>,
 ): Promise<SpendQuery<Group> & DayRange> {
-  const connectionId = asked.connection_id === undefined ? null : (await findConnection(deps, asked.connection_id)).id;
+  const connectionId =
+    request.connection_id === undefined ? null : (await findConnection(deps, request.connection_id)).id;
   const today = todayOf(deps);
-  const seen = asked.after === undefined ? null : decodeCursor(asked.after, position);
-  const range = checkedRange({ from: asked.from ?? seen?.from, to: asked.to ?? seen?.to }, today, MAX_DAYS);
-  const isOfAnother =
-    seen !== null &&
-    (seen.from !== range.from ||
-      seen.to !== range.to ||
-      seen.group_by !== asked.group_by.join() ||
-      seen.key.length !== asked.group_by.length);
-  if (isOfAnother) throw contradiction('query.after', 'belongs to a query with another range or group_by');
-  return { connectionId, ...range, today, groupBy: asked.group_by, after: seen?.key ?? null, limit: asked.limit + 1 };
+  const cursor = request.after === undefined ? null : decodeCursor(request.after, position);
+  const range = rangeOf({ from: request.from ?? cursor?.from, to: request.to ?? cursor?.to }, today, MAX_DAYS);
+  const isOfAnotherQuery =
+    cursor !== null &&
+    (cursor.from !== range.from ||
+      cursor.to !== range.to ||
+      cursor.group_by !== request.group_by.join() ||
+      cursor.key.length !== request.group_by.length);
+  if (isOfAnotherQuery) throw contradiction('query.after', 'belongs to a query with another range or group_by');
+  return {
+    connectionId,
+    ...range,
+    today,
+    groupBy: request.group_by,
+    after: cursor?.key ?? null,
+    limit: request.limit + 1,
+  };
 }
 
-/** Where the page after the row with this key starts. */
+/** The cursor of the page that begins after the row with this key. */
 export function nextCursor(query: SpendQuery<CostGroup>, key: GroupKey): string {
   return encodeCursor({ from: query.from, to: query.to, group_by: query.groupBy.join(), key });
 }
 
-/** The value of one of the columns that a row is grouped by; undefined where it is not grouped by that. */
+/** The value of a row in one group; undefined if the query does not group by it. */
 export function valueOf(groupBy: readonly CostGroup[], key: GroupKey, group: CostGroup): string | null | undefined {
   const index = groupBy.indexOf(group);
   return index < 0 ? undefined : (key[index] ?? null);
 }
 
-/** The fields that rows of both reports have: ids of workspace and connection with names, all else as reported. */
+/** The group fields that rows of costs and of usage share. Workspaces and connections get their names. */
 export function groupFields(
   groupBy: readonly CostGroup[],
   row: { readonly key: GroupKey; readonly workspaceName: string | null; readonly connectionName: string | null },

@@ -1,28 +1,28 @@
 import { sumCosts } from '../../db/spend/spend.ts';
 import { groupFields, nextCursor, spendQueryOf, valueOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { costsQuery, nothing } from '../http/inputs.ts';
-import { costs as costsOut } from './schemas.ts';
+import { nothing } from '../http/schemas.ts';
+import { costs as costsOut, costsQuery } from './schemas.ts';
 
 const costs = endpoint({
   method: 'get',
   path: '/v1/costs',
   tag: 'Costs and usage',
   operation: 'getCosts',
-  summary: 'Adds up costs of a range of days: the last 31, or up to 1100',
+  summary: 'Adds up the costs of a range of days: the last 31 days, or up to 1100',
   description:
-    'Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range, whatever the page. `provisional_days`, `missing_days` and `uncovered_days` say how much of the range the sums do not know for certain.',
+    'Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range and not only of the page. `provisional_days`, `missing_days` and `uncovered_days` count the days for which the sums are not certain.',
   query: costsQuery,
   body: nothing,
   out: costsOut,
   statuses: { 200: 'A page of rows, with the total of the whole range.' },
   refusals: ['not_found', 'conflict'],
   inTurn: true,
-  handle: async ({ query: asked }, deps) => {
-    const query = await spendQueryOf(deps, asked);
+  handle: async ({ query: request }, deps) => {
+    const query = await spendQueryOf(deps, request);
     const report = await sumCosts(deps.db, query);
-    const page = report.data.slice(0, asked.limit);
-    const last = report.data.length > asked.limit ? page.at(-1) : undefined;
+    const page = report.data.slice(0, request.limit);
+    const last = report.data.length > request.limit ? page.at(-1) : undefined;
     const { groupBy, from, to } = query;
     return {
       status: 200,
@@ -49,5 +49,4 @@ const costs = endpoint({
   },
 });
 
-/** Costs. */
 export const costRoutes = [costs];

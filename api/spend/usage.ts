@@ -2,27 +2,27 @@ import type { z } from 'zod';
 import { sumUsage, type UsageCounts } from '../../db/spend/spend.ts';
 import { groupFields, nextCursor, spendQueryOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { nothing, usageQuery } from '../http/inputs.ts';
-import { usage as usageOut, type usageSums } from './schemas.ts';
+import { nothing } from '../http/schemas.ts';
+import { usage as usageOut, usageQuery, type usageSums } from './schemas.ts';
 
 const usage = endpoint({
   method: 'get',
   path: '/v1/usage',
   tag: 'Costs and usage',
   operation: 'getUsage',
-  summary: 'Adds up tokens and requests of a range of days: the last 31, or up to 1100',
-  description: 'Counts are exact whole numbers. Totals are those of the whole range, whatever the page.',
+  summary: 'Adds up the tokens and requests of a range of days: the last 31 days, or up to 1100',
+  description: 'Counts are exact whole numbers. The totals are those of the whole range and not only of the page.',
   query: usageQuery,
   body: nothing,
   out: usageOut,
   statuses: { 200: 'A page of rows, with the totals of the whole range.' },
   refusals: ['not_found', 'conflict'],
   inTurn: true,
-  handle: async ({ query: asked }, deps) => {
-    const query = await spendQueryOf(deps, asked);
+  handle: async ({ query: request }, deps) => {
+    const query = await spendQueryOf(deps, request);
     const report = await sumUsage(deps.db, query);
-    const page = report.data.slice(0, asked.limit);
-    const last = report.data.length > asked.limit ? page.at(-1) : undefined;
+    const page = report.data.slice(0, request.limit);
+    const last = report.data.length > request.limit ? page.at(-1) : undefined;
     const { groupBy, from, to } = query;
     return {
       status: 200,
@@ -55,17 +55,16 @@ function sumsOf({ counts, otherCounts }: UsageCounts): SumsOut {
 
 type SumsOut = z.input<z.ZodObject<typeof usageSums>>;
 
-/** Rather another type within here than a rounded sum: JSON's whole numbers have no bounds, and a float's have. */
+/** A bigint where a number would round the sum. Whole numbers of JSON have no bounds. */
 function numberOf(sum: string): number | bigint {
   const value = Number(sum);
   return Number.isSafeInteger(value) ? value : BigInt(sum);
 }
 
-/** A whole number as one; a decimal as a number where that is exact, and else as text. */
+/** A whole number as it is; a decimal as a number if that is exact, and as text if not. */
 function exactNumber(sum: string): number | bigint | string {
   if (!sum.includes('.')) return numberOf(sum);
   return String(Number(sum)) === sum ? Number(sum) : sum;
 }
 
-/** Usage. */
 export const usageRoutes = [usage];

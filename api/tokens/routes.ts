@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../../db/tokens/tokens.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { newToken, nothing, tokensQuery } from '../http/inputs.ts';
-import { knownForm } from '../connections/lookups.ts';
+import { nothing } from '../http/schemas.ts';
+import { storedId } from '../connections/lookups.ts';
 import { Problem, contradiction } from '../http/problems.ts';
-import { madeToken, token, tokenList } from '../http/schemas.ts';
+import { madeToken, newToken, token, tokenList, tokensQuery } from './schemas.ts';
 
 const tag = 'Tokens';
 
@@ -80,7 +80,7 @@ const revoke = endpoint({
   statuses: { 200: 'It is revoked, from the next request on.' },
   refusals: [],
   handle: async ({ id, actor }, deps) => {
-    const revoked = await revokeToken(deps.db, knownForm(id), actor);
+    const revoked = await revokeToken(deps.db, storedId(id), actor);
     if (revoked === null) throw new Problem('not_found');
     deps.log.info({ token: revoked.id, name: revoked.name, actor }, 'a token is revoked');
     return { status: 200, body: tokenDocument(revoked) };

@@ -1,9 +1,9 @@
-import { sql } from 'drizzle-orm';
+import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { METERLINE, TEMPORAL } from '../../domain/tokens.ts';
 import type { Db } from '../core/database.ts';
 import { events } from '../core/schema.ts';
 
-/** The kinds of events that are kept. */
+/** The types of events. */
 export type EventType =
   | 'created'
   | 'status'
@@ -27,8 +27,8 @@ export type EventType =
   | 'purged';
 
 /**
- * Keeps that something happened. `message` is a sentence for people and holds no secret. With the same `keptBy`, twice is
- * once.
+ * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is
+ * ignored, so that an activity which runs twice adds one.
  */
 export async function addEvent(
   db: Db,
@@ -47,19 +47,42 @@ export async function addEvent(
     .onConflictDoNothing();
 }
 
-/** Keeps an event of each signal that a connection received, in their order, once. Nothing where there is no connection. */
+/**
+ * Adds an event for each signal that a connection received, in their order. Does nothing if the connection does not
+ * exist. As in {@link addEvent}, the same `keptBy` adds them once.
+ */
 export async function recordSignals(
   db: Db,
   connectionId: string,
   received: readonly string[],
   keptBy: string,
 ): Promise<void> {
-  for (const [index, what] of received.entries()) {
+  for (const [index, signal] of received.entries()) {
     await db.execute(sql`
       insert into events (connection_id, type, actor, message, kept_by)
-      select c.id, ${'signal_received' satisfies EventType}, ${TEMPORAL}, ${`Received the signal ${what}.`}, ${`${keptBy} ${index}`}
+      select c.id, ${'signal_received' satisfies EventType}, ${TEMPORAL}, ${`Received the signal ${signal}.`}, ${`${keptBy} ${index}`}
       from connections c where c.id = ${connectionId}
       on conflict do nothing
     `);
   }
+}
+
+/** The events of a connection, newest first; `after` is the id of the last one seen. */
+export async function listEvents(
+  db: Db,
+  connectionId: string,
+  page: { type: string | null; after: number | null; limit: number },
+): Promise<{ id: number; type: string; actor: string; message: string; at: Date }[]> {
+  return db
+    .select({ id: events.id, type: events.type, actor: events.actor, message: events.message, at: events.at })
+    .from(events)
+    .where(
+      and(
+        eq(events.connectionId, connectionId),
+        page.type === null ? undefined : eq(events.type, page.type),
+        page.after === null ? undefined : lt(events.id, page.after),
+      ),
+    )
+    .orderBy(desc(events.id))
+    .limit(page.limit);
 }

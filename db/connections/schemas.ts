@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Facts } from '../../domain/connection/decide.ts';
+import type { Facts } from '../../domain/connection/facts.ts';
 import {
   dayJson,
   failureCodeJson,
@@ -10,7 +10,6 @@ import {
   syncKindJson,
   waitingJson,
 } from '../core/json.ts';
-import type { Outlook } from './outlook.ts';
 import type { ConnectionView } from './views.ts';
 
 const probes = {
@@ -36,7 +35,7 @@ const failureFacts = z.object({
   ...probes,
 });
 
-/** What {@link Facts} Postgres knows. */
+/** The part of {@link Facts} that Postgres answers. */
 export const factsJson: z.ZodType<Omit<Facts, 'connectionId' | 'syncHourUtc'>> = z.object({
   status: statusJson,
   began: dayJson,
@@ -49,37 +48,11 @@ export const factsJson: z.ZodType<Omit<Facts, 'connectionId' | 'syncHourUtc'>> =
   newestMissing: dayJson.nullable(),
   oldestUnfinished: dayJson.nullable(),
   lastSyncFailed: z.boolean(),
-  owed: z.object({ from: dayJson, to: dayJson }).nullable(),
-  owesRecent: z.boolean(),
+  requestedDays: z.object({ from: dayJson, to: dayJson }).nullable(),
+  recentDaysRequested: z.boolean(),
   syncedAtMs: instantMs.nullable(),
   failure: failureFacts.nullable(),
   hasFutureDays: z.boolean(),
-});
-
-const endedSync = z.object({
-  n: z.int(),
-  kind: syncKindJson,
-  from: dayJson,
-  to: dayJson,
-  state: z.enum(['succeeded', 'failed']),
-  daysRead: z.int(),
-  daysChanged: z.int(),
-  endedAtMs: instantMs,
-});
-
-/** An {@link Outlook}. */
-export const outlookJson: z.ZodType<Outlook> = z.object({
-  name: z.string(),
-  organizationId: z.string().nullable(),
-  organizationName: z.string().nullable(),
-  daysDone: z.int(),
-  daysTotal: z.int(),
-  flaggedDays: z.int(),
-  provisionalDays: z.int(),
-  through: dayJson.nullable(),
-  lastSync: endedSync.nullable(),
-  waiting: waitingJson.extend({ n: z.int() }).nullable(),
-  failure: failureJson.nullable(),
 });
 
 const keyView = z.object({
@@ -128,9 +101,13 @@ export const connectionViewJson: z.ZodType<ConnectionView> = z.object({
   coverage: z.object({
     from: dayJson.nullable(),
     through: dayJson.nullable(),
-    backfillDaysDone: z.int(),
+    days: z.int(),
+    backfillDays: z.int(),
+    provisionalDays: z.int(),
+    flaggedDays: z.int(),
     missingDays: z.int(),
     hasLines: z.boolean(),
   }),
   lastSync: syncView.nullable(),
+  lastEndedSync: syncView.nullable(),
 });

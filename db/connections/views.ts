@@ -4,16 +4,16 @@ import { z } from 'zod';
 import type { Failure } from '../../domain/failures.ts';
 import type { Day } from '../../domain/days.ts';
 import type { KeyEnd, KeyState } from '../../domain/keys.ts';
-import type { SyncKind } from '../../domain/reading.ts';
 import type { KeyProbes } from '../../domain/connection/schedule.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
 import { connections, keys } from '../core/schema.ts';
-import type { Waiting } from '../../domain/connection/waiting.ts';
+import { coveredDays } from '../ledger/covered-days.ts';
+import type { SyncView } from '../ledger/history.ts';
 import { sizeOf } from '../ledger/syncs.ts';
 import { connectionViewJson } from './schemas.ts';
 
-/** A connection as people see it. Instants are milliseconds since the epoch. */
+/** A connection as people see it in the API and in the Temporal UI. Instants are milliseconds since the epoch. */
 export interface ConnectionView {
   readonly id: string;
   readonly name: string;
@@ -24,14 +24,16 @@ export interface ConnectionView {
   readonly backfillTo: Day;
   readonly createdAtMs: number;
   readonly failure: (KeyProbes & { readonly failure: Failure; readonly atMs: number; readonly count: number }) | null;
-  /** The key that serves; without one the candidate that is tried next. */
+  /** The active key; without one, the candidate that is tried next. */
   readonly key: KeyView | null;
-  /** The keys that somebody asked to use and that have no verdict yet, in the order in which they were asked for. */
+  /** The candidates that somebody asked to use, in the order of the requests. */
   readonly candidates: readonly KeyView[];
   /** Why the last refused key was refused. */
   readonly refusal: { readonly failure: Failure; readonly atMs: number } | null;
   readonly coverage: CoverageView;
   readonly lastSync: SyncView | null;
+  /** The last sync that has ended; another one may be running since. */
+  readonly lastEndedSync: SyncView | null;
 }
 
 /** A key as it may be shown. */
@@ -47,34 +49,19 @@ export interface KeyView {
   readonly failure: Failure | null;
 }
 
-/** The days for which both reports are stored. */
+/** The days of a connection that are covered, counted from its first day on. */
 export interface CoverageView {
+  /** The first covered day. */
   readonly from: Day | null;
-  /** The last day of the unbroken run that starts where the connection began. */
+  /** The last day of the unbroken run that starts with the connection's first day. */
   readonly through: Day | null;
-  readonly backfillDaysDone: number;
-  /** From where the connection began to today, or to its end. What was deleted on demand is not missing. */
+  readonly days: number;
+  readonly backfillDays: number;
+  readonly provisionalDays: number;
+  readonly flaggedDays: number;
+  /** The days that are not covered, up to today or to the connection's end. Purged days are not missing. */
   readonly missingDays: number;
   readonly hasLines: boolean;
-}
-
-/** One run of a sync. */
-export interface SyncView {
-  readonly n: number;
-  readonly runId: string;
-  readonly kind: SyncKind;
-  readonly state: 'running' | 'succeeded' | 'failed';
-  readonly from: Day;
-  readonly to: Day;
-  readonly daysRead: number;
-  readonly daysChanged: number;
-  readonly requests: number;
-  readonly bytes: number;
-  readonly failure: Failure | null;
-  /** What it waits for, while it runs; over once its instant has come. */
-  readonly waiting: Waiting | null;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number | null;
 }
 
 /** Which connections are listed: those with a status, or all but refused ones; `after` is the last one seen. */
@@ -84,7 +71,7 @@ export interface ConnectionFilter {
   readonly limit: number;
 }
 
-/** A connection, or null when there is none with this id. `today` is a UTC day. */
+/** A connection, or null if it does not exist. `today` is a UTC day. */
 export async function loadConnectionView(db: Db, id: string, today: Day): Promise<ConnectionView | null> {
   const [view] = await loadViews(db, sql`select * from connections where id = ${id}`, today);
   return view ?? null;
@@ -106,12 +93,6 @@ export async function listConnectionViews(db: Db, filter: ConnectionFilter, toda
   return loadViews(db, page, today);
 }
 
-const KEY_VIEW = sql`jsonb_build_object(
-  'id', k.id, 'state', k.state, 'hint', k.hint,
-  'addedAtMs', ${epochMs(sql`k.added_at`)}, 'activatedAtMs', ${epochMs(sql`k.activated_at`)}, 'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
-  'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'failure', k.failure
-)`;
-
 async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[]> {
   const found = await rows(
     db,
@@ -126,16 +107,13 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         'began', c.began,
         'backfillTo', c.backfill_to,
         'createdAtMs', ${epochMs(sql`c.created_at`)},
-        'failure', case when c.failure is not null then jsonb_build_object(
-          'failure', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count,
-          'probedAtMs', ${epochMs(sql`c.probed_at`)}, 'answeredAtMs', ${epochMs(sql`c.answered_at`)},
-          'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
-        ) end,
+        'failure', case when c.failure is not null then ${FAILURE_VIEW} end,
         'key', coalesce(active.view, candidates.views -> 0),
         'candidates', candidates.views,
         'refusal', refusal.view,
         'coverage', coverage.view,
-        'lastSync', last_sync.view
+        'lastSync', last_sync.view,
+        'lastEndedSync', last_ended_sync.view
       ) as view
       from (${page}) c
       left join lateral (
@@ -153,17 +131,8 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
         order by k.ended_at desc
         limit 1
       ) refusal on true
-      left join lateral (
-        select jsonb_build_object(
-          'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
-          'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)}, 'requests', s.requests, 'bytes', s.bytes,
-          'failure', s.failure, 'waiting', case when s.state = 'running' then s.waiting end, 'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
-        ) as view
-        from syncs s
-        where s.connection_id = c.id
-        order by s.n desc, s.started_at desc
-        limit 1
-      ) last_sync on true
+      left join lateral (${lastSync(sql`true`)}) last_sync on true
+      left join lateral (${lastSync(sql`s.ended_at is not null`)}) last_ended_sync on true
       cross join lateral (${coverageOf(today)}) coverage
       order by c.created_at desc, c.id desc
     `,
@@ -171,12 +140,44 @@ async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[
   return found.map(({ view }) => view);
 }
 
+const FAILURE_VIEW = sql`jsonb_build_object(
+  'failure', c.failure, 'atMs', ${epochMs(sql`c.failed_at`)}, 'count', c.failure_count,
+  'probedAtMs', ${epochMs(sql`c.probed_at`)}, 'answeredAtMs', ${epochMs(sql`c.answered_at`)},
+  'rejectedAtMs', ${epochMs(sql`c.rejected_at`)}
+)`;
+
+const KEY_VIEW = sql`jsonb_build_object(
+  'id', k.id, 'state', k.state, 'hint', k.hint,
+  'addedAtMs', ${epochMs(sql`k.added_at`)}, 'activatedAtMs', ${epochMs(sql`k.activated_at`)},
+  'lastUsedAtMs', ${epochMs(sql`k.last_used_at`)},
+  'tries', k.tries, 'triedAtMs', ${epochMs(sql`k.tried_at`)}, 'failure', k.failure
+)`;
+
+function lastSync(which: SQL): SQL {
+  return sql`
+    select jsonb_build_object(
+      'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
+      'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)},
+      'requests', s.requests, 'bytes', s.bytes, 'failure', s.failure,
+      'waiting', case when s.state = 'running' then s.waiting end,
+      'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}
+    ) as view
+    from syncs s
+    where s.connection_id = c.id and ${which}
+    order by s.n desc, s.started_at desc
+    limit 1
+  `;
+}
+
 function coverageOf(today: Day): SQL {
   return sql`
     select jsonb_build_object(
       'from', min(covered.day),
       'through', max(covered.day) filter (where covered.day = c.began + covered.place),
-      'backfillDaysDone', count(*) filter (where covered.day <= c.backfill_to),
+      'days', count(covered.day),
+      'backfillDays', count(*) filter (where covered.day <= c.backfill_to),
+      'provisionalDays', count(*) filter (where covered.provisional),
+      'flaggedDays', count(*) filter (where covered.flagged),
       'missingDays', case when c.purged_at is null
         then greatest(0, last.day - c.began + 1 - count(*) filter (where covered.day <= last.day))
         else 0
@@ -185,13 +186,10 @@ function coverageOf(today: Day): SQL {
     ) as view
     from (select least(${today}::date, (c.ended_at at time zone 'UTC')::date) as day) last
     left join (
-      select d.day, (row_number() over (order by d.day) - 1)::int as place, bool_or(d.lines > 0) as has_lines
-      from days d
-      where d.connection_id = c.id and d.day >= c.began
-      group by d.day
-      having count(*) = 2
+      select days.*, (row_number() over (order by days.day) - 1)::int as place
+      from (${coveredDays(sql`c.id`, sql`d.day >= c.began`)}) days
     ) covered on true
-    group by last.day, c.began, c.purged_at
+    group by last.day, c.began, c.backfill_to, c.purged_at
   `;
 }
 
@@ -229,29 +227,4 @@ export async function loadVerdict(db: Db, connectionId: string, keyId: string): 
   const { triedAt, later: found, ...rest } = verdict;
   const overtakenBy = found?.at == null ? null : { keyId: found.keyId, hint: found.hint, atMs: found.at.getTime() };
   return { ...rest, overtakenBy, triedAtMs: triedAt?.getTime() ?? null };
-}
-
-/** Where a connection stands, and which days it keeps. */
-export interface ConnectionState {
-  readonly name: string;
-  readonly status: Status;
-  readonly began: Day;
-  /** The UTC day on which it ended; null while it lives. */
-  readonly endedOn: Day | null;
-  readonly isPurged: boolean;
-}
-
-/** What every change to a connection is judged by; null when there is no such connection. */
-export async function loadConnectionState(db: Db, connectionId: string): Promise<ConnectionState | null> {
-  const [standing] = await db
-    .select({
-      name: connections.name,
-      status: connections.status,
-      began: connections.began,
-      endedOn: sql<Day | null>`(${connections.endedAt} at time zone 'UTC')::date::text`,
-      isPurged: sql<boolean>`${connections.purgedAt} is not null`,
-    })
-    .from(connections)
-    .where(eq(connections.id, connectionId));
-  return standing ?? null;
 }

@@ -1,6 +1,8 @@
-import { sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Json } from '../../domain/lines.ts';
 import { textArray, type Db } from '../core/database.ts';
+import { connections, workspaces } from '../core/schema.ts';
+import { NO_FAILURE } from './failure.ts';
 import { ConnectionGoneError, shareLive } from './live.ts';
 
 /** A workspace as Anthropic lists it. */
@@ -10,18 +12,18 @@ export interface ReadWorkspace {
   /** RFC 3339. */
   readonly createdAt: string | null;
   readonly archivedAt: string | null;
-  /** The whole of it as reported, unknown fields included. */
+  /** Everything that Anthropic reports about it, unknown fields included. */
   readonly reported: Json;
 }
 
 /**
- * Stores workspaces as last listed. One that is no longer listed keeps its row, since its costs keep its id.
+ * Stores workspaces as Anthropic lists them. One that is no longer listed keeps its row, since its costs keep its id.
  * Throws {@link ConnectionGoneError}.
  */
 export async function saveWorkspaces(db: Db, connectionId: string, listed: readonly ReadWorkspace[]): Promise<void> {
   await db.transaction(async (tx) => {
     if ((await shareLive(tx, connectionId)) === null) throw new ConnectionGoneError(connectionId);
-    // One that is listed twice is one, and one order lets overlapping syncs not wait for each other in a circle.
+    // `distinct on` takes the last of duplicates. The order by id keeps overlapping syncs from deadlocking.
     await tx.execute(sql`
       insert into workspaces (connection_id, id, name, created_at, archived_at, reported)
       select distinct on (w.id)
@@ -42,4 +44,36 @@ export async function saveWorkspaces(db: Db, connectionId: string, listed: reado
         read_at = now()
     `);
   });
+}
+
+/** Records that the workspaces of a connection were read for the first time. Clears its failure. */
+export async function recordDiscovery(db: Db, connectionId: string): Promise<void> {
+  await db
+    .update(connections)
+    .set({ discoveredAt: sql`now()`, ...NO_FAILURE })
+    .where(eq(connections.id, connectionId));
+}
+
+/** The workspaces of a connection by name, then id; `after` is the id of the last one seen. */
+export async function listWorkspaces(
+  db: Db,
+  connectionId: string,
+  page: { after: string | null; limit: number },
+): Promise<{ id: string; name: string; createdAt: Date | null; archivedAt: Date | null; readAt: Date }[]> {
+  const position = sql`(${workspaces.name} collate "C", ${workspaces.id} collate "C")`;
+  const seen = sql`(
+    select seen.name, seen.id from workspaces seen where seen.connection_id = ${connectionId} and seen.id = ${page.after}
+  )`;
+  return db
+    .select({
+      id: workspaces.id,
+      name: workspaces.name,
+      createdAt: workspaces.createdAt,
+      archivedAt: workspaces.archivedAt,
+      readAt: workspaces.readAt,
+    })
+    .from(workspaces)
+    .where(and(eq(workspaces.connectionId, connectionId), page.after === null ? undefined : sql`${position} > ${seen}`))
+    .orderBy(sql`${workspaces.name} collate "C"`, sql`${workspaces.id} collate "C"`)
+    .limit(page.limit);
 }

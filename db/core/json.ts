@@ -5,6 +5,7 @@ import { isDay, type Day } from '../../domain/days.ts';
 import { FAILURE_CODES, type Failure } from '../../domain/failures.ts';
 import { KEY_ENDS, KEY_STATES } from '../../domain/keys.ts';
 import { REPORTS, type Json } from '../../domain/lines.ts';
+import { isDecimal, type Decimal } from '../../domain/money.ts';
 import { SYNC_KINDS } from '../../domain/reading.ts';
 
 /**
@@ -25,8 +26,11 @@ export const bigintText = z
   .transform(Number)
   .pipe(z.int());
 
-/** A `numeric` that Postgres printed, of any length. */
-export const decimalText = z.string().regex(/^-?\d+(?:\.\d+)?$/);
+/** A `numeric` that Postgres printed, without trailing zeros: stored so, or printed with `trim_scale`. */
+export const decimalText = z.custom<Decimal>(
+  (value) => typeof value === 'string' && isDecimal(value),
+  'is not a decimal',
+);
 
 /** A status of a connection. */
 export const statusJson = z.enum(STATUSES);

@@ -2,7 +2,7 @@ import type postgres from 'postgres';
 import { READ_ONLY, codeOf, lossOf } from './failures.ts';
 import { connectTo, findServer, limited, sessionOf, type Found, type Limits, type PoolOptions } from './servers.ts';
 import { readAddress, type DatabaseAddress } from './tls.ts';
-import { survivingLoss, type Session } from './transaction.ts';
+import { survivingLoss, type Session, type Statements } from './transaction.ts';
 
 /** A driver's pool on one server. */
 interface Opened extends Found {
@@ -46,8 +46,8 @@ export class Pool {
   unsafe(text: string, parameters?: Parameters, options?: postgres.UnsafeQueryOptions): Statement {
     return new Statement((read) =>
       this.#use((opened) => {
-        const ask = (sql: Session): PromiseLike<unknown> => read(sql.unsafe(text, parameters, options));
-        return opened.isShared ? this.#transact(opened, ask) : ask(opened.client as unknown as Session);
+        const ask = (sql: Statements): PromiseLike<unknown> => read(sql.unsafe(text, parameters, options));
+        return opened.isShared ? this.#transact(opened, ask) : ask(opened.client);
       }),
     );
   }

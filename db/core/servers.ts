@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import { UnfitServerError, codeOf } from './failures.ts';
 import type { DatabaseAddress, Server } from './tls.ts';
-import { survivingLoss, type Session } from './transaction.ts';
+import { survivingLoss, type Session, type Statements } from './transaction.ts';
 
 /** How long, in milliseconds, Postgres lets a session of ours do what would hold up the others. 0 is for ever. */
 export interface Limits {
@@ -115,7 +115,7 @@ async function sessionAt(
       ${hold.join(' and ')} and current_setting('TimeZone') = 'UTC' as limited,
       pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`;
   try {
-    const ask = async (sql: Session): Promise<Inspected> => {
+    const ask = async (sql: Statements): Promise<Inspected> => {
       const found = await sql.unsafe(question);
       const [row] = found;
       const isLimited = row?.['limited'] === true;
@@ -126,7 +126,7 @@ async function sessionAt(
       };
     };
     if (limitedFor === 'transaction') return await survivingLoss(client, limited(settings, ask));
-    return await ask(client as unknown as Session);
+    return await ask(client);
   } finally {
     await client.end({ timeout: 0 });
   }
@@ -144,7 +144,8 @@ interface Client {
 
 export function connectTo(address: DatabaseAddress, server: Server, client: Client): postgres.Sql {
   const { user, password, database, connectTimeoutSeconds, servers } = address;
-  // The driver takes lists, which its types do not tell; of a text it would split an IPv6 address at its colons.
+  // postgres 3.4.9 also accepts lists, which its types omit. It would split a text at the colons of an IPv6 address.
+  // test/db/tls.test.ts connects to [::1], and fails if a later version takes no list.
   const place = { host: [server.host], port: [server.port] } as unknown as { host: string; port: number };
   return postgres({
     onnotice: () => undefined,

@@ -26,7 +26,7 @@ export interface DatabaseAddress extends Pick<
  */
 export function readAddress(address: string): DatabaseAddress {
   const parsed = parseDatabaseUrl(address);
-  if ('faults' in parsed) throw new Error(`DATABASE_URL ${parsed.faults.join('; ')}`);
+  if ('problems' in parsed) throw new Error(`DATABASE_URL ${parsed.problems.join('; ')}`);
   const { sslMode, sslRootCert } = parsed;
   const servers = parsed.servers.map(({ host, port }): Server => {
     if (host.startsWith('/')) return { host, port, path: `${host}/.s.PGSQL.${port}`, ssl: false };

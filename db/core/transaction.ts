@@ -1,6 +1,8 @@
 import type postgres from 'postgres';
 import { lossOf } from './failures.ts';
 
+/** What sends statements, in a transaction or outside of one. */
+export type Statements = Pick<postgres.Sql, 'unsafe'>;
 /** A session in which a transaction is open. */
 export type Session = Pick<postgres.TransactionSql, 'unsafe' | 'savepoint'>;
 

@@ -6,7 +6,8 @@ import { addEvent } from '../connections/events.ts';
 import { destroyOvertaken, endKeys } from './ends.ts';
 import type { KeyRing } from './key-ring.ts';
 import { connections, keys } from '../core/schema.ts';
-import { NO_FAILURE, lockLive, moveOn } from '../connections/live.ts';
+import { NO_FAILURE } from '../connections/failure.ts';
+import { lockLive } from '../connections/live.ts';
 
 const UNTOLD_AFTER_SECONDS = 10;
 
@@ -180,7 +181,6 @@ export async function acceptKey(
       }
       await addEvent(tx, connectionId, { type: 'key_active', message: `Key …${candidate.hint} serves from now on.` });
       await destroyOvertaken(tx, connectionId, { keyId, hint: candidate.hint });
-      await moveOn(tx, connectionId, 'validating', 'discovering');
       return { outcome: 'accepted' };
     });
   } catch (error) {

@@ -1,14 +1,14 @@
 import { isDay, type Day } from '../days.ts';
 
-/** What a connection can be told, once its shape is checked. It waits in the inbox until the main flow acts on it. */
+/** A signal whose input was checked. It waits in the inbox until the main flow acts on it. */
 export type Message =
   | { readonly type: 'rotateKey'; readonly keyId: string }
-  /** With `probed`, the rejected key was tried for it already: it waits for a key that Anthropic takes. */
+  /** With `probed`, Anthropic rejected the key once more for this message, and it waits for a key that works. */
   | { readonly type: 'syncNow'; readonly from?: Day; readonly to?: Day; readonly probed?: true }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'disconnect'; readonly purge: boolean }
-  /** A signal that was not understood: it changes nothing and leaves an event. */
+  /** A signal with an input that does not parse. It changes nothing and leaves an event. */
   | { readonly type: 'malformed'; readonly signal: string; readonly problem: string };
 
 /** The names of the signals that people and the API send. */
@@ -22,7 +22,7 @@ const FIELDS: Readonly<Record<SignalName, readonly string[]>> = {
   disconnect: ['purge'],
 };
 
-/** Whether a signal by this name is one that people and the API send. */
+/** Whether a connection has a signal with this name. */
 export function isSignalName(name: string): name is SignalName {
   return Object.hasOwn(FIELDS, name);
 }
@@ -30,9 +30,9 @@ export function isSignalName(name: string): name is SignalName {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
- * Checks what a signal carried, whoever sent it (the API, the command line, the Temporal UI). Never throws: anything
- * else than the documented input becomes a `malformed` message, whose problem does not quote the input, since somebody
- * may have pasted a secret.
+ * Checks the input of a signal, whether the API, the command line or the Temporal UI sent it. Never throws: any
+ * undocumented input becomes a `malformed` message. Its problem does not quote the input, since somebody may have
+ * pasted a secret.
  */
 export function parseSignal(signal: SignalName, input: unknown): Message {
   const fields = input ?? {};
@@ -47,7 +47,7 @@ export function parseSignal(signal: SignalName, input: unknown): Message {
     case 'rotateKey': {
       const keyId = fields['keyId'];
       if (typeof keyId !== 'string' || !UUID.test(keyId)) {
-        return malformed(signal, 'its input must be {"keyId": "<the id of a staged key>"}');
+        return malformed(signal, 'its input must be {"keyId": "<the id of a candidate>"}');
       }
       return { type: signal, keyId: keyId.toLowerCase() };
     }
@@ -61,7 +61,9 @@ export function parseSignal(signal: SignalName, input: unknown): Message {
   }
 }
 
-/** A signal that no connection takes. Its name is only quoted where it is one, since somebody may have pasted a secret. */
+/**
+ * A signal with an unknown name. The name is quoted only if it looks like one, since somebody may have pasted a secret.
+ */
 export function unknownSignal(name: string): Message {
   const isName = /^(?!.*sk-)[A-Za-z][\w-]{0,39}$/.test(name);
   const known = Object.keys(FIELDS).join(', ');
@@ -79,7 +81,7 @@ function parseSyncNow(fields: Record<string, unknown>): Message {
   return { type: 'syncNow', from, to };
 }
 
-/** A message in words that say what was asked for. */
+/** A message in words, for the event that it leaves. */
 export function describeMessage(message: Exclude<Message, { type: 'malformed' }>): string {
   switch (message.type) {
     case 'pause':

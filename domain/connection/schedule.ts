@@ -3,7 +3,7 @@ import { MAX_WINDOW_DAYS, addDays, dayOf, laterOf, startOfDayMs, type Day, type 
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** The spread of the daily syncs over the hour that is set, so that many connections do not ask at once. */
+/** The daily syncs are spread over an hour, so that many connections do not ask at once. */
 const SPREAD_MS = HOUR_MS;
 
 /** A stable number in [0, 1) for a text: FNV-1a and MurmurHash3's last mix, since workflow code has no crypto. */
@@ -45,56 +45,56 @@ export function backoffMs(count: number): number {
   return count <= STEADY_FAILURES ? Math.min(early, BACKOFF_STEADY_MS) : Math.min(late, BACKOFF_CAP_MS);
 }
 
-/** What a wait depends on: what went wrong, and how long Anthropic asked to wait (ms), where it did. */
-interface Rest {
+/** What a failure says about the wait after it: its code, and how long Anthropic asked to wait (ms), if it did. */
+interface RequestedWait {
   readonly code: FailureCode;
   readonly retryAfterMs?: number | null | undefined;
 }
 
-function restMs({ code, retryAfterMs = null }: Rest): number {
+function requestedWaitMs({ code, retryAfterMs = null }: RequestedWait): number {
   return retryDelayMs(code, retryAfterMs) ?? 0;
 }
 
-/** When a connection whose `count`th sync in a row failed (`atMs`) is read again (ms), without anybody asking. */
-export function retryAtMs(failure: Rest & { atMs: number; count: number }): number {
-  return failure.atMs + Math.max(backoffMs(failure.count), restMs(failure));
+/** When a connection reads again (ms) after the `count`th failure in a row, which was at `atMs`. */
+export function retryAtMs(failure: RequestedWait & { atMs: number; count: number }): number {
+  return failure.atMs + Math.max(backoffMs(failure.count), requestedWaitMs(failure));
 }
 
-/** When a key that got no answer is tried again (ms): now, where it was not tried yet. */
+/** When a candidate without an answer is tried again (ms). One that was never tried is due now. */
 export function nextTryMs(
-  key: { tries: number; triedAtMs: number | null; failure?: Rest | null | undefined },
+  key: { tries: number; triedAtMs: number | null; failure?: RequestedWait | null | undefined },
   nowMs: number,
 ): number {
   if (key.triedAtMs === null) return nowMs;
-  return key.triedAtMs + Math.max(backoffMs(key.tries), key.failure == null ? 0 : restMs(key.failure));
+  return key.triedAtMs + Math.max(backoffMs(key.tries), key.failure == null ? 0 : requestedWaitMs(key.failure));
 }
 
-/** What was asked of Anthropic about the key that a failure lies in, since that failure. Instants in ms. */
+/** What Anthropic was asked about a key since the key failed. Instants in ms. */
 export interface KeyProbes {
-  /** When it was asked last, whatever came of it. */
+  /** The last question, with or without an answer. */
   readonly probedAtMs: number | null;
-  /** When it answered last, for or against the key. */
+  /** The last answer, for or against the key. */
   readonly answeredAtMs: number | null;
-  /** When it rejected the key first: from then on the rejection counts. */
+  /** The first rejection. From then on the rejection counts. */
   readonly rejectedAtMs: number | null;
 }
 
-/** One rejection is no verdict on a key that worked. It is asked about again this much later. */
+/** One rejection is no verdict on a key that worked. Anthropic is asked about it again this much later. */
 const CONFIRM_AFTER_MS = 30_000;
 const LONGEST_SILENCE_MS = HOUR_MS;
 
-/** When a rejection (at `failedAtMs`) that was not confirmed yet is asked about (ms); later and later without an answer. */
+/** When Anthropic is asked (ms) to confirm a rejection of `failedAtMs`. Without an answer, the waits grow. */
 export function confirmAtMs(failedAtMs: number, { probedAtMs }: KeyProbes): number {
   return probedAtMs === null ? failedAtMs + CONFIRM_AFTER_MS : afterSilence(failedAtMs, probedAtMs, CONFIRM_AFTER_MS);
 }
 
-/** When a key whose rejection was confirmed is tried again, in case it was enabled again: so long after that, then daily. */
+/** A rejected key may be enabled again, so it is probed this long after its rejection, then daily. */
 const PROBES_AFTER_MS = [60_000, 5 * 60_000, 30 * 60_000, 2 * HOUR_MS];
 const SILENCE_MS = 60_000;
 
 /**
- * When a key that is rejected since `failedAtMs` is tried again (ms). A question that got no answer is asked again soon: it
- * is no rejection, which alone makes the next one come later.
+ * When a key that Anthropic rejects since `failedAtMs` is probed again (ms). A question without an answer is repeated
+ * soon: only a rejection moves the next probe further away.
  */
 export function nextProbeMs(failedAtMs: number, { probedAtMs, answeredAtMs, rejectedAtMs }: KeyProbes): number {
   const rejected = rejectedAtMs ?? failedAtMs;
@@ -104,31 +104,37 @@ export function nextProbeMs(failedAtMs: number, { probedAtMs, answeredAtMs, reje
   return next === undefined ? answered + DAY_MS : rejected + next;
 }
 
-/** Twice as long after what is silent, within bounds. */
+/** Waits as long again as the silence has lasted, between `leastMs` and an hour. */
 function afterSilence(sinceMs: number, askedAtMs: number, leastMs: number): number {
   return askedAtMs + Math.min(LONGEST_SILENCE_MS, Math.max(leastMs, askedAtMs - sinceMs));
 }
 
-/** An instant that lies further ahead than clocks of several machines differ was taken by a clock that was wrong. */
+/** The clocks of several machines differ by less than this. */
 const CLOCKS_DIFFER_MS = 5 * 60_000;
 
-/** Whether an instant that was kept (ms) lies so far beyond now that the clock must have been set back since. */
+/** Whether a stored instant (ms) lies so far after now that a wrong clock must have written it. */
 export function isBeyondNow(instantMs: number | null, nowMs: number): boolean {
   return instantMs !== null && instantMs > nowMs + CLOCKS_DIFFER_MS;
 }
 
-/** How long to wait before the same sync as one that just succeeded, or the same change as one that changed nothing. */
+/** The pause before a sync that just succeeded, or a change of status that just failed, is repeated. */
 export const PAUSE_MS = 60_000;
 
-/** No wait is longer: everything comes again at least once a day, and a connection looks where it stands then. */
+/** Everything recurs at least once a day, and the connection looks at Postgres then, so no wait needs to be longer. */
 const LONGEST_WAIT_MS = DAY_MS + HOUR_MS;
 
-/** An instant to wait for (ms), no further away than anything is planned. */
+/** An instant to wait for (ms), at most a day and an hour from now. */
 export function capWaitMs(untilMs: number, nowMs: number): number {
   return Math.min(untilMs, nowMs + LONGEST_WAIT_MS);
 }
 
-/** The last day that a daily sync on `today` does not look at any more. */
+/** The earlier of two instants (ms). Null stands for never. */
+export function earliest(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+}
+
+/** The last day before the window of a daily sync on `today`. */
 export function lastDayBeforeDaily(today: Day): Day {
   return addDays(today, -MAX_WINDOW_DAYS);
 }

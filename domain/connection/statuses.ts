@@ -1,6 +1,7 @@
 /**
- * The life of a connection. `refused` (the first key was never good) and `disconnected` are its ends; in
- * `degraded` the last sync failed and is retried on its own; in `awaiting_key` the key was rejected.
+ * The statuses of a connection; decide.ts draws how it moves between them. `refused` (its first key never worked) and
+ * `disconnected` are ends. In `degraded` the last sync failed and is retried without anybody's help. In `awaiting_key`
+ * Anthropic rejects the key.
  */
 export const STATUSES = [
   'validating',
@@ -17,9 +18,9 @@ export const STATUSES = [
 export type Status = (typeof STATUSES)[number];
 
 /**
- * From each status, the ones that may follow. Staying is always allowed and is no transition. Between discovering,
- * backfilling and active every way is open: which of them holds is read off what is stored, and what is stored may be
- * lost (a day that was deleted to have it read again makes an active connection backfill).
+ * The statuses that may follow each status. Between discovering, backfilling and active every way is open: what is
+ * stored decides which of them holds, and somebody may delete what is stored (an active connection backfills again
+ * after somebody deletes a day to have it read anew).
  */
 export const TRANSITIONS: Readonly<Record<Status, readonly Status[]>> = {
   validating: ['discovering', 'refused', 'paused', 'disconnected'],
@@ -38,10 +39,18 @@ export function mayFollow(from: Status, to: Status): boolean {
   return TRANSITIONS[from].includes(to);
 }
 
-/** Whether the connection has not ended: it has a workflow, and holds its organization. */
+/** Whether a connection with this status has a workflow and holds its organization: it has not ended. */
 export function isLive(status: Status): boolean {
   return TRANSITIONS[status].length > 0;
 }
 
 /** The statuses of connections that have not ended. */
 export const LIVE_STATUSES = STATUSES.filter(isLive);
+
+/**
+ * The status right after history was extended: an active connection has days to backfill again. In any other status it
+ * comes to them by itself.
+ */
+export function statusAfterExtension(status: Status): Status {
+  return status === 'active' ? 'backfilling' : status;
+}

@@ -1,19 +1,19 @@
 import type { Failure } from '../failures.ts';
 
-/** A wait before the next attempt of something that failed and is tried again on its own. Plain JSON. */
+/** The wait of a failed activity before Temporal's next attempt. Plain JSON. */
 export interface Waiting {
-  /** What the last attempt met. */
+  /** Why the last attempt failed. */
   readonly failure: Failure;
-  /** How many attempts there were. */
+  /** The number of attempts so far. */
   readonly attempt: number;
-  /** How many there are at most; null where it is tried until it succeeds. */
+  /** The most attempts that there will be; null means until one succeeds. */
   readonly attempts: number | null;
   /** When the last one failed, and when the next one begins (ms). */
   readonly atMs: number;
   readonly nextTryAtMs: number;
 }
 
-/** A wait that still lasts; null once its instant has come, whoever kept it. */
+/** A wait that still lasts; null once its next attempt has begun, since nobody deletes what is stored of it. */
 export function stillWaiting<Wait extends Pick<Waiting, 'nextTryAtMs'>>(
   waiting: Wait | null | undefined,
   nowMs: number,

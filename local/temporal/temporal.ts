@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+// Temporal 1.24.0 does not export it. test/local/temporal.test.ts reads the retention back, so it fails if this breaks.
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { StackError, messageOf } from '../errors.ts';
 import { hasExited, spawnService, stopChild, terminate, type Running, type Spawned } from '../processes/child.ts';

@@ -41,10 +41,18 @@ interface Refusal {
 }
 
 const OPERATIONS = [
-  ...['connectOrganization', 'createToken', 'discardKey', 'disconnectOrganization', 'extendHistory', 'getConnection'],
+  ...[
+    'addKey',
+    'connectOrganization',
+    'createToken',
+    'discardKey',
+    'disconnectOrganization',
+    'extendHistory',
+    'getConnection',
+  ],
   ...['getCosts', 'getCoverage', 'getHealth', 'getReadiness', 'getUsage', 'listConnections', 'listEvents', 'listKeys'],
   ...['listRestatements', 'listSyncs', 'listTokens', 'listWorkspaces', 'pauseConnection', 'renameConnection'],
-  ...['resumeConnection', 'revokeToken', 'rotateKey', 'stageKey', 'syncConnection'],
+  ...['resumeConnection', 'revokeToken', 'rotateKey', 'syncConnection'],
 ];
 
 async function readDocument(): Promise<Document> {

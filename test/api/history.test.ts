@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect } from '../../db/connections/connections.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { restatements, syncs } from '../../db/core/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';

@@ -36,10 +36,10 @@ describe('POST /v1/connections/{id}/keys', () => {
   it('stages a key and answers with the signal that puts it to use, but sends none', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     const sent = api.temporal.signals.length;
-    const staged = await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY);
-    expect(staged.status).toBe(201);
-    const keyId = staged.body.key_id;
-    expect(staged.body).toEqual({
+    const added = await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY);
+    expect(added.status).toBe(201);
+    const keyId = added.body.key_id;
+    expect(added.body).toEqual({
       key_id: keyId,
       hint: 'next',
       state: 'candidate',
@@ -80,7 +80,7 @@ describe('POST /v1/connections/{id}/keys', () => {
 });
 
 describe('POST /v1/connections/{id}/rotate-key', () => {
-  it('answers 200 once the new key serves', async () => {
+  it('answers 200 once the new key is active', async () => {
     const id = await seedConnection(api.db, { withKey: true, organization: 'org-1' });
     api.temporal.onSignal = async (connectionId: string, signal: SignalName, input: unknown) => {
       expect(signal).toBe('rotateKey');
@@ -143,7 +143,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     expect(overtaken.status).toBe(409);
     expect(overtaken.body).toMatchObject({ code: 'key_overtaken', connection_id: id });
     expect(overtaken.body.detail).toMatch(
-      /^Key …late \([\w-]{36}\), asked for later, overtook this one at \d{4}-.*Z\./,
+      /^Key …late \([\w-]{36}\) was asked for later and overtook this one at \d{4}-.*Z\./,
     );
   });
 
@@ -160,7 +160,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
 });
 
 describe('the keys of a connection', () => {
-  it('are listed, newest first, each staged one with the signal that puts it to use and when it is destroyed', async () => {
+  it('are listed, newest first, each unused candidate with the signal that asks to use it and the time it is destroyed', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     const { key_id: keyId } = (await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY)).body as {
       key_id: string;
@@ -187,7 +187,7 @@ describe('the keys of a connection', () => {
     expect((await api.get(`/v1/connections/${id}/keys?state=candidate`)).body.data).toHaveLength(1);
   });
 
-  it('are discarded while they are staged: 204, also again; 409 in words for one that serves, 404 for an unknown one', async () => {
+  it('are discarded while they are candidates: 204, also again; 409 with the reason for the active key, 404 for an unknown one', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     const { key_id: keyId } = (await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY)).body as {
       key_id: string;
@@ -201,7 +201,7 @@ describe('the keys of a connection', () => {
     const [serving] = (await api.get(`/v1/connections/${id}/keys?state=active`)).body.data;
     const kept = await discard(String(serving?.['id']));
     expect([kept.status, kept.body.code]).toEqual([409, 'conflict']);
-    expect(kept.body.detail).toContain('This key serves');
+    expect(kept.body.detail).toContain('This key is active');
     for (const unknown of [randomUUID(), 'x']) expect((await discard(unknown)).status).toBe(404);
     const { body } = await api.get(`/v1/connections/${id}/events?type=key_destroyed`);
     expect(body.data).toMatchObject([{ actor: 'bootstrap', message: expect.stringContaining('discarded') as string }]);

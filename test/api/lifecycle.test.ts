@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listUntoldHistories, setStatus } from '../../db/connections/connections.ts';
+import { listUntoldHistories } from '../../db/connections/overdue.ts';
+import { setStatus } from '../../db/connections/status.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { addDays } from '../../domain/days.ts';
 import { TODAY, seedConnection, startApi, type Api, type Row } from './support.ts';

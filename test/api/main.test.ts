@@ -93,7 +93,7 @@ it("tells faults of its own variables, of Temporal's, and of HOST in one go", as
 it('warns by name of what its address of Postgres asks for and does not get', async () => {
   const { ready, said } = start(environment({ DATABASE_URL: `${database.url}?channel_binding=require` }));
   await ready;
-  await until('the log says so', () => said.out.includes('channel_binding in DATABASE_URL is not carried out'));
+  await until('the log says so', () => said.out.includes('channel_binding in DATABASE_URL has no effect'));
 });
 
 it("says in a sentence what is wrong with Temporal's variables, and ends with status 2", async () => {

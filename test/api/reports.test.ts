@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { disconnect } from '../../db/connections/connections.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
 import { COST_GROUPS, USAGE_GROUPS, type CostGroup } from '../../db/spend/spend.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS } from '../../domain/lines.ts';

@@ -130,7 +130,7 @@ describe('a body', () => {
   it('with a key where a name belongs is a 400: a name is kept and shown in the clear', async () => {
     const refused = await post(JSON.stringify({ name: `my ${CANARY}`, admin_api_key: CANARY }));
     expect(refused.status).toBe(400);
-    expect(refused.body.errors).toEqual([{ path: 'body.name', message: 'must not hold a key' }]);
+    expect(refused.body.errors).toEqual([{ path: 'body.name', message: 'must not contain a key' }]);
   });
 
   it('that is compressed is a 400, so that nothing small becomes large here', async () => {

@@ -13,7 +13,7 @@ const taskQueue = `api-test-${randomUUID()}`;
 
 beforeAll(async () => {
   const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_API_KEY: '' };
-  temporal = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
+  temporal = openTemporal({ temporal: loadTemporalSettings(env), taskQueue });
   connection = await Connection.connect({ address: inject('temporalAddress') });
   client = new Client({ connection });
 });
@@ -82,7 +82,7 @@ it('goes to Temporal directly, whatever proxies the environment names', async ()
   }
   for (const name of ['no_proxy', 'NO_PROXY', 'no_grpc_proxy']) vi.stubEnv(name, '');
   const env = { TEMPORAL_ADDRESS: inject('temporalAddress') };
-  const direct = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
+  const direct = openTemporal({ temporal: loadTemporalSettings(env), taskQueue });
   await expect(direct.check()).resolves.toBeUndefined();
   await direct.close();
   vi.unstubAllEnvs();
@@ -92,7 +92,7 @@ it('goes to Temporal directly, whatever proxies the environment names', async ()
 
 it('says within seconds that nobody answers', async () => {
   const down = openTemporal({
-    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: '127.0.0.1:1' }, 'default'),
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: '127.0.0.1:1' }),
     taskQueue,
   });
   const began = Date.now();
@@ -104,7 +104,7 @@ it('says within seconds that nobody answers', async () => {
 
 it('takes another namespace from the environment, and says which', async () => {
   const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), TEMPORAL_NAMESPACE: 'nowhere' };
-  const elsewhere = openTemporal({ temporal: loadTemporalSettings(env, 'default'), taskQueue });
+  const elsewhere = openTemporal({ temporal: loadTemporalSettings(env), taskQueue });
   expect(elsewhere.namespace).toBe('nowhere');
   await expect(elsewhere.startConnection(randomUUID(), 'x')).rejects.toThrow(TemporalUnavailableError);
   await elsewhere.close();

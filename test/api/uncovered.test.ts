@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { disconnect } from '../../db/connections/connections.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
 import { addDays, daysBetween, daysIn, type Day, type DayRange } from '../../domain/days.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { NOW, TODAY, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';

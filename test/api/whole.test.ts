@@ -18,7 +18,7 @@ let url: string;
 beforeAll(async () => {
   world = await createWorld({ timeSkipping: false });
   temporal = openTemporal({
-    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }, 'default'),
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }),
     taskQueue: world.taskQueue,
   });
   server = createHttpServer(

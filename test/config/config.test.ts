@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, loadConfig } from '../../config/config.ts';
+import { ConfigError, loadApiConfig, loadConfig, loadDatabaseConfig, loadKeysConfig } from '../../config/config.ts';
 import { withEmbedded } from '../../config/embedded.ts';
 
 const [KEY, OTHER_KEY] = [1, 2].map((seed) => createHash('sha256').update(String(seed)).digest('base64')) as [
@@ -11,15 +11,18 @@ const [KEY, OTHER_KEY] = [1, 2].map((seed) => createHash('sha256').update(String
   string,
 ];
 
-/** The faults that an environment has. */
-function faultsOf(env: Record<string, string>, required: Parameters<typeof loadConfig>[1] = []): readonly string[] {
+/** The problems that a loader finds in an environment. */
+function problemsOf(
+  env: Record<string, string>,
+  load: (env: Record<string, string>) => unknown = loadConfig,
+): readonly string[] {
   try {
-    loadConfig(env, required);
+    load(env);
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    expect(error.message.split('\n').slice(1)).toEqual(error.faults.map((fault) => `  - ${fault}`));
-    return error.faults;
+    expect(error.message.split('\n').slice(1)).toEqual(error.problems.map((problem) => `  - ${problem}`));
+    return error.problems;
   }
 }
 
@@ -42,7 +45,7 @@ describe('an empty environment', () => {
     logLevel: 'info',
   };
 
-  it('gives the defaults, and so do variables that are empty, unset or of others', () => {
+  it('gives the defaults, and so do variables that are empty, unset or unknown', () => {
     expect(loadConfig({})).toEqual(defaults);
     const names = [
       'DATABASE_URL',
@@ -70,12 +73,12 @@ describe('an empty environment', () => {
     ).toEqual(defaults);
   });
 
-  it('lacks what is required', () => {
-    expect(faultsOf({ DATABASE_URL: '' }, ['DATABASE_URL', 'METERLINE_ENCRYPTION_KEYS'])).toEqual([
+  it('lacks the variables that a process requires', () => {
+    expect(problemsOf({ DATABASE_URL: '' }, loadKeysConfig)).toEqual([
       'DATABASE_URL must be set',
       'METERLINE_ENCRYPTION_KEYS must be set',
     ]);
-    expect(faultsOf({ DATABASE_URL: 'postgres://h/d' }, ['DATABASE_URL'])).toEqual([]);
+    expect(problemsOf({ DATABASE_URL: 'postgres://h/d' }, loadDatabaseConfig)).toEqual([]);
   });
 });
 
@@ -133,7 +136,7 @@ describe('a value', () => {
     ['METERLINE_TRUST_PROXY', 'true', 'must be the number of proxies'],
     ['METERLINE_TRUST_PROXY', 'proxy.example', 'must be the number of proxies'],
     ['METERLINE_TRUST_PROXY', '-1', 'must be the number of proxies'],
-    ['METERLINE_TRUST_PROXY', '33', 'must be 32 proxies at most'],
+    ['METERLINE_TRUST_PROXY', '33', 'must be at most 32 proxies'],
     ['METERLINE_TRUST_PROXY', '10.0.0.1,', 'must be the number of proxies'],
     ['METERLINE_TRUST_PROXY', '10.0.0.0/33', 'must be the number of proxies'],
     ['METERLINE_TRUST_PROXY', '10.0.0.0/', 'must be the number of proxies'],
@@ -141,17 +144,17 @@ describe('a value', () => {
     ['METERLINE_TRUST_PROXY', '0.0.0.0/0', 'must name no range wider than /8'],
     ['METERLINE_TRUST_PROXY', '0.0.0.0/1,128.0.0.0/1', 'must name no range wider than /8'],
     ['METERLINE_TRUST_PROXY', 'loopback,2000::/3', 'must name no range wider than /7'],
-    ['METERLINE_TRUST_PROXY', '::/0', 'must name no IPv6 range that begins with zeros'],
-    ['METERLINE_TRUST_PROXY', '0:0::/8', 'must name no IPv6 range that begins with zeros'],
-    ['METERLINE_TRUST_PROXY', '::ffff:0:0/96', 'must name no IPv6 range that begins with zeros'],
-    ['METERLINE_TRUST_PROXY', '::1/64', 'must name no IPv6 range that begins with zeros'],
+    ['METERLINE_TRUST_PROXY', '::/0', 'must name no IPv6 range with leading zeros'],
+    ['METERLINE_TRUST_PROXY', '0:0::/8', 'must name no IPv6 range with leading zeros'],
+    ['METERLINE_TRUST_PROXY', '::ffff:0:0/96', 'must name no IPv6 range with leading zeros'],
+    ['METERLINE_TRUST_PROXY', '::1/64', 'must name no IPv6 range with leading zeros'],
     ['DATABASE_URL', 'mysql://host/name', 'must be a postgres:// address'],
     ['DATABASE_URL', 'host/name', 'must be a postgres:// address'],
     ['DATABASE_URL', 'postgres://host:port/name', 'must be a postgres:// address'],
     ['TEMPORAL_ADDRESS', 'https://temporal.example:7233', 'must be host:port'],
     ['TEMPORAL_ADDRESS', 'temporal.example', 'must be host:port'],
-    ['TEMPORAL_UI_URL', 'javascript:alert(1)', 'must be an http or https address'],
-    ['TEMPORAL_UI_URL', 'cloud.temporal.io', 'must be an http or https address'],
+    ['TEMPORAL_UI_URL', 'javascript:alert(1)', 'must be an http:// or https:// address'],
+    ['TEMPORAL_UI_URL', 'cloud.temporal.io', 'must be an http:// or https:// address'],
     ['HTTPS_PROXY', 'proxy.example:3128', 'must be an http:// or https:// address'],
     ['HTTPS_PROXY', 'socks5://proxy.example', 'must be an http:// or https:// address'],
     ['https_proxy', 'http://', 'must be an http:// or https:// address'],
@@ -166,10 +169,10 @@ describe('a value', () => {
     ['METERLINE_SYNC_HOUR_UTC', '24', 'must be a whole number from 0 to 23'],
     ['METERLINE_SYNC_HOUR_UTC', 'noon', 'must be a whole number from 0 to 23'],
     ['METERLINE_RESTATEMENT_DAYS', '31', 'must be a whole number from 0 to 30'],
-    ['LOG_LEVEL', 'loud', 'Invalid option'],
-  ])('of %s may not be %s', (name, value, fault) => {
-    const [found, ...others] = faultsOf({ [name]: value });
-    expect(found).toContain(`${name} ${fault}`);
+    ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent'],
+  ])('of %s may not be %s', (name, value, problem) => {
+    const [found, ...others] = problemsOf({ [name]: value });
+    expect(found).toContain(`${name} ${problem}`);
     expect(others).toEqual([]);
   });
 });
@@ -197,8 +200,8 @@ describe('the address of Anthropic', () => {
     '/v1',
     'https://',
   ])('is https, or http on loopback, and nothing more: not %s', (value) => {
-    const faults = faultsOf({ ANTHROPIC_BASE_URL: value });
-    expect(faults).toEqual([
+    const problems = problemsOf({ ANTHROPIC_BASE_URL: value });
+    expect(problems).toEqual([
       'ANTHROPIC_BASE_URL must be an https address, or http on loopback, without credentials, query or fragment, that ends before /v1',
     ]);
   });
@@ -222,11 +225,11 @@ describe('the key ring', () => {
     [`a b:${KEY}`, 'must be id:base64, or several of these with commas between'],
     [`a:${KEY.slice(0, -1)}!`, 'must be id:base64, or several of these with commas between'],
     [`${'a'.repeat(33)}:${KEY}`, 'must be id:base64, or several of these with commas between'],
-    [`a:${KEY.slice(4)}`, 'each key must be 32 bytes in base64'],
-    [`a:AAAA${KEY}`, 'each key must be 32 bytes in base64'],
-    [`a:${KEY},a:${OTHER_KEY}`, 'names an id twice'],
-  ])('is not %s', (value, fault) => {
-    expect(faultsOf({ METERLINE_ENCRYPTION_KEYS: value })).toEqual([`METERLINE_ENCRYPTION_KEYS ${fault}`]);
+    [`a:${KEY.slice(4)}`, 'must have 32 bytes in base64 in each key'],
+    [`a:AAAA${KEY}`, 'must have 32 bytes in base64 in each key'],
+    [`a:${KEY},a:${OTHER_KEY}`, 'must not have the same id twice'],
+  ])('is not %s', (value, problem) => {
+    expect(problemsOf({ METERLINE_ENCRYPTION_KEYS: value })).toEqual([`METERLINE_ENCRYPTION_KEYS ${problem}`]);
   });
 });
 
@@ -243,8 +246,8 @@ describe('a key that somebody wrote, or copied from an example,', () => {
   };
 
   it.each(Object.entries(written))('is refused: %s', (_, key) => {
-    const faults = faultsOf({ METERLINE_ENCRYPTION_KEYS: `good:${KEY},bad:${key.toString('base64')}` });
-    expect(faults).toEqual(['METERLINE_ENCRYPTION_KEYS each key must be random, as "npm run keys -- new" makes it']);
+    const problems = problemsOf({ METERLINE_ENCRYPTION_KEYS: `good:${KEY},bad:${key.toString('base64')}` });
+    expect(problems).toEqual(['METERLINE_ENCRYPTION_KEYS must have random keys, as "npm run keys -- new" makes them']);
   });
 
   it('is not taken for a random one, nor a random one for it', () => {
@@ -269,24 +272,24 @@ describe('TLS to Postgres', () => {
   });
 
   it.each([
-    ['sslmode=verify_full', 'must have as sslmode one of disable, prefer, require, verify-ca, verify-full'],
-    ['sslmode=allow', 'must have as sslmode one of disable, prefer, require, verify-ca, verify-full'],
-    ['sslmode=', 'must have as sslmode one of disable, prefer, require, verify-ca, verify-full'],
-    ['ssl=true', 'takes of TLS no other parameters than sslmode, sslrootcert, sslnegotiation: not ssl'],
-    ['sslcert=/x', 'takes of TLS no other parameters than sslmode, sslrootcert, sslnegotiation: not sslcert'],
-    ['sslmode=verify-full&sslrootcert=/no/such', 'names as sslrootcert no file of certificates'],
+    ['sslmode=verify_full', 'must have one of these as sslmode: disable, prefer, require, verify-ca, verify-full'],
+    ['sslmode=allow', 'must have one of these as sslmode: disable, prefer, require, verify-ca, verify-full'],
+    ['sslmode=', 'must have one of these as sslmode: disable, prefer, require, verify-ca, verify-full'],
+    ['ssl=true', 'has ssl, but Meterline knows only sslmode, sslrootcert, sslnegotiation for TLS'],
+    ['sslcert=/x', 'has sslcert, but Meterline knows only sslmode, sslrootcert, sslnegotiation for TLS'],
+    ['sslmode=verify-full&sslrootcert=/no/such', 'has an sslrootcert that is not a readable file of PEM certificates'],
     ['sslmode=prefer&sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
     ['sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
-  ])('that would not be what %s says stops the start', (query, fault) => {
-    expect(faultsOf({ DATABASE_URL: `postgres://u:secret@h/d?${query}` })).toEqual([`DATABASE_URL ${fault}`]);
+  ])('stops the start where it would differ from what %s asks for', (query, problem) => {
+    expect(problemsOf({ DATABASE_URL: `postgres://u:secret@h/d?${query}` })).toEqual([`DATABASE_URL ${problem}`]);
   });
 
-  it('is never asked for with a root certificate that is none', () => {
+  it('is never asked for with a root certificate that cannot be read', () => {
     const url = 'postgres://h/d?sslmode=verify-full';
     const empty = join(folder, 'empty.crt');
-    expect(faultsOf({ DATABASE_URL: `${url}&sslrootcert=${empty}` })).toHaveLength(1);
-    expect(faultsOf({ DATABASE_URL: url, PGSSLROOTCERT: empty })).toEqual([
-      'PGSSLROOTCERT names no file of certificates',
+    expect(problemsOf({ DATABASE_URL: `${url}&sslrootcert=${empty}` })).toHaveLength(1);
+    expect(problemsOf({ DATABASE_URL: url, PGSSLROOTCERT: empty })).toEqual([
+      'PGSSLROOTCERT must be a readable file of PEM certificates',
     ]);
   });
 
@@ -306,14 +309,14 @@ describe('TLS to Postgres', () => {
     expect(urlFrom('?sslmode=verify-full&sslrootcert=system', { PGSSLROOTCERT: rootCert })).toBe(
       '?sslmode=verify-full&sslrootcert=system',
     );
-    expect(faultsOf({ PGSSLMODE: 'on' })).toEqual([
+    expect(problemsOf({ PGSSLMODE: 'on' })).toEqual([
       'PGSSLMODE must be one of disable, prefer, require, verify-ca, verify-full',
     ]);
   });
 });
 
 describe('a command', () => {
-  it('finds database and encryption keys of the stack that runs on its data directory, unless it is told others', () => {
+  it('finds the database and the encryption keys of the stack that runs on its data directory, unless the environment names others', () => {
     const folder = mkdtempSync(join(tmpdir(), 'meterline-config-'));
     try {
       expect(withEmbedded({ A: 'b' }, folder)).toEqual({ A: 'b' });
@@ -356,12 +359,14 @@ describe('a wrong environment', () => {
     PGSSLROOTCERT: SECRET,
   };
 
-  it('is told all at once, in order of name, with what is missing', () => {
-    const faults = faultsOf(env, ['DATABASE_URL', 'METERLINE_DATA_DIR']);
-    expect(faults.map((fault) => fault.split(' ')[0])).toEqual([...Object.keys(env), 'METERLINE_DATA_DIR'].sort());
+  it('has every problem listed at once, missing variables too, in order of name', async () => {
+    const error: unknown = await loadApiConfig({ ...env, METERLINE_API_TOKEN: '' }).catch((reason: unknown) => reason);
+    const problems = error instanceof ConfigError ? error.problems : [];
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual(Object.keys(env).sort());
+    expect(problems).toContain('METERLINE_API_TOKEN must be set');
   });
 
-  it('is told without a word of any value', () => {
+  it('is reported without a word of any value', () => {
     const error: unknown = (() => {
       try {
         return loadConfig(env);

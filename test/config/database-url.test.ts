@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../config/config.ts';
-import { parseDatabaseUrl, placesOf, warningsOf, type DatabaseUrl } from '../../config/database-url.ts';
+import { parseDatabaseUrl, serverNames, warningsAbout, type DatabaseUrl } from '../../config/database-url.ts';
 
 function read(text: string): DatabaseUrl {
   const parsed = parseDatabaseUrl(text);
-  if ('faults' in parsed) throw new Error(parsed.faults.join());
+  if ('problems' in parsed) throw new Error(parsed.problems.join());
   return parsed;
 }
 
-function faultsOf(text: string): readonly string[] {
+function problemsOf(text: string): readonly string[] {
   try {
     loadConfig({ DATABASE_URL: text });
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return error.faults;
+    return error.problems;
   }
 }
 
@@ -111,9 +111,9 @@ describe('an address as consoles give it', () => {
       { limitsMs: { statement_timeout: 5_000, lock_timeout: 50, idle_in_transaction_session_timeout: 60_000 } },
       [],
     ],
-  ])('is understood, or dropped by name: %s', (_, text, expected, dropped) => {
+  ])('is understood, and what it ignores is named: %s', (_, text, expected, ignored) => {
     expect(read(text)).toMatchObject(expected);
-    expect(warningsOf(text).map((warning) => warning.split(' ')[0])).toEqual(dropped);
+    expect(warningsAbout(text).map((warning) => warning.split(' ')[0])).toEqual(ignored);
     expect(loadConfig({ DATABASE_URL: `${text}\n` }).databaseUrl).toBe(text);
   });
 
@@ -129,13 +129,13 @@ describe('an address as consoles give it', () => {
   });
 });
 
-describe('an address that cannot be carried out', () => {
+describe('an address that asks for what Meterline does not do', () => {
   it.each([
-    ['u:hunter/2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
-    ['u:hunter#2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
-    ['u:hunter?2&x=3@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
-    ['u:hunter%2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
-    ['u:hunter 2@h/d', 'has a user or password with one of @ / ? # % and spaces in it'],
+    ['u:hunter/2@h/d', 'has @, /, ?, #, % or a space in its user or password'],
+    ['u:hunter#2@h/d', 'has @, /, ?, #, % or a space in its user or password'],
+    ['u:hunter?2&x=3@h/d', 'has @, /, ?, #, % or a space in its user or password'],
+    ['u:hunter%2@h/d', 'has @, /, ?, #, % or a space in its user or password'],
+    ['u:hunter 2@h/d', 'has @, /, ?, #, % or a space in its user or password'],
     ['u:p@h:0/d', 'must be a postgres:// address'],
     ['u:p@h:70000/d', 'must be a postgres:// address'],
     ['u:p@h,/d', 'must be a postgres:// address'],
@@ -144,26 +144,29 @@ describe('an address that cannot be carried out', () => {
     ['u:p@h/d?constructor=x', 'has the parameter constructor, which Meterline does not know'],
     ['u:p@h/d?__proto__=x', 'has the parameter __proto__, which Meterline does not know'],
     ['u:p@h/d?replication=true', 'has the parameter replication, which Meterline does not know'],
-    ['u:p@h/d?schema=hunter2', 'has another schema than public'],
-    ['u:p@h/d?target_session_attrs=standby', 'must have as target_session_attrs read-write, primary or any'],
+    ['u:p@h/d?schema=hunter2', 'names a schema other than public'],
+    ['u:p@h/d?target_session_attrs=standby', 'must have target_session_attrs=read-write, primary or any'],
     ['u:p@h/d?gssencmode=require', 'has gssencmode=require'],
-    ['u:p@h/d?connect_timeout=soon', 'must have as connect_timeout a number of seconds'],
-    ['u:p@h/d?pgbouncer=maybe', 'must have as pgbouncer true or false'],
+    ['u:p@h/d?connect_timeout=soon', 'must have a number of seconds as connect_timeout'],
+    ['u:p@h/d?pgbouncer=maybe', 'must have pgbouncer=true or pgbouncer=false'],
     ['u:p@h/d?sslmode=require&sslmode=disable', 'has sslmode twice'],
-    ['u:p@h/d?hunter2', 'must have behind its question mark nothing but name=value'],
-    ['u:p@h/d?sslnegotiation=direct', 'must have as sslnegotiation postgres, or direct with sslmode=require'],
-  ])('is refused by name, and no value is told: %s', (rest, fault) => {
-    const [found, ...others] = faultsOf(`postgres://${rest}`);
-    expect(found).toContain(`DATABASE_URL ${fault}`);
+    ['u:p@h/d?hunter2', 'must have only name=value pairs after its question mark'],
+    [
+      'u:p@h/d?sslnegotiation=direct',
+      'must have sslnegotiation=postgres, or sslnegotiation=direct with sslmode=require',
+    ],
+  ])('is refused by the name of the problem, and no value is quoted: %s', (rest, problem) => {
+    const [found, ...others] = problemsOf(`postgres://${rest}`);
+    expect(found).toContain(`DATABASE_URL ${problem}`);
     expect(others).toEqual([]);
     expect(found).not.toContain('hunter');
   });
 
-  it('has all its faults told at once', () => {
-    expect(faultsOf('postgres://u:p@h/d?foo=1&bar=2&sslmode=on')).toHaveLength(3);
+  it('has all its problems listed at once', () => {
+    expect(problemsOf('postgres://u:p@h/d?foo=1&bar=2&sslmode=on')).toHaveLength(3);
   });
 });
 
-it('the places of an address are its hosts and ports, and nothing else of it', () => {
-  expect(placesOf('postgres://u:secret@one,two:1/d?sslmode=disable')).toBe('one:5432, two:1');
+it('the servers of an address are named by host and port, without anything else of it', () => {
+  expect(serverNames('postgres://u:secret@one,two:1/d?sslmode=disable')).toBe('one:5432, two:1');
 });

@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../config/config.ts';
-import { loadEnvironment } from '../../config/environment.ts';
+import { ConfigError, loadApiConfig, loadStackConfig, loadWorkerConfig } from '../../config/config.ts';
 
-const REQUIRED = ['DATABASE_URL', 'TEMPORAL_ADDRESS', 'METERLINE_ENCRYPTION_KEYS', 'METERLINE_API_TOKEN'] as const;
 const GOOD = {
   DATABASE_URL: 'postgres://u:p@h/d',
   TEMPORAL_ADDRESS: 'temporal.example:7233',
@@ -12,21 +10,31 @@ const GOOD = {
   METERLINE_API_TOKEN: 'a'.repeat(20),
   HOME: '/nonexistent',
 };
+const ELSEWHERE = '192.0.2.1';
 
-async function faultsOf(env: Record<string, string>, listens = true): Promise<readonly string[]> {
-  const error: unknown = await loadEnvironment(env, REQUIRED, { listens }).catch((reason: unknown) => reason);
-  return error instanceof ConfigError ? error.faults : [];
+async function problemsOf(
+  env: Record<string, string>,
+  load: (env: Record<string, string>) => Promise<unknown> = loadApiConfig,
+): Promise<readonly string[]> {
+  const error: unknown = await load(env).catch((reason: unknown) => reason);
+  return error instanceof ConfigError ? error.problems : [];
 }
 
 describe('the environment of a process', () => {
-  it('is read once, with what is meant for Temporal', async () => {
-    const { config, temporal } = await loadEnvironment(GOOD, REQUIRED, { listens: true });
-    expect(config.databaseUrl).toBe(GOOD.DATABASE_URL);
-    expect(temporal).toMatchObject({ namespace: 'billing', connectionOptions: { address: GOOD.TEMPORAL_ADDRESS } });
+  it("is read once, with Temporal's own settings", async () => {
+    const config = await loadApiConfig(GOOD);
+    expect(config).toMatchObject({ databaseUrl: GOOD.DATABASE_URL, apiToken: GOOD.METERLINE_API_TOKEN });
+    const { address, namespace, connectionOptions } = config.temporal;
+    expect([address, namespace, connectionOptions.address]).toEqual([
+      GOOD.TEMPORAL_ADDRESS,
+      'billing',
+      GOOD.TEMPORAL_ADDRESS,
+    ]);
+    expect(config.encryptionKeys.map(({ id }) => id)).toEqual(['a']);
   });
 
-  it("has all its faults told at once: ours, Temporal's, and a HOST that is not to be had", async () => {
-    const faults = await faultsOf({
+  it("has all its problems listed at once: ours, Temporal's, and a HOST that nobody can listen on", async () => {
+    const problems = await problemsOf({
       DATABASE_URL: 'postgres://u:p@h/d?foo=1',
       TEMPORAL_ADDRESS: 'temporal.example',
       TEMPORAL_TLS: 'perhaps',
@@ -35,7 +43,7 @@ describe('the environment of a process', () => {
       PORT: 'x',
       HOME: '/nonexistent',
     });
-    expect(faults.map((fault) => fault.split(' ')[0])).toEqual([
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
       'DATABASE_URL',
       'HOST',
       'METERLINE_API_TOKEN',
@@ -45,29 +53,47 @@ describe('the environment of a process', () => {
       'TEMPORAL_TLS',
       'TEMPORAL_TLS_CLIENT_CERT_PATH',
     ]);
-    expect(faults[1]).toMatch(
+    expect(problems[1]).toMatch(
       /^HOST names no-such-host\.invalid, which cannot be resolved here \((ENOTFOUND|EAI_AGAIN)\): set it/,
     );
   });
 
-  it('may name no host of another machine, which only those care for that listen', async () => {
-    const [fault, ...others] = await faultsOf({ ...GOOD, HOST: '192.0.2.1' });
-    expect(fault).toBe(
+  it('may name no host of another machine if the process listens', async () => {
+    const expected = [
       'HOST names 192.0.2.1, which is no address of this machine (EADDRNOTAVAIL): set it to one that is, such as 127.0.0.1 or 0.0.0.0',
-    );
-    expect(others).toEqual([]);
-    expect(await faultsOf({ ...GOOD, HOST: '192.0.2.1' }, false)).toEqual([]);
-    for (const HOST of ['127.0.0.1', '0.0.0.0', 'localhost', '']) expect(await faultsOf({ ...GOOD, HOST })).toEqual([]);
+    ];
+    const env = { ...GOOD, HOST: ELSEWHERE };
+    expect(await problemsOf(env)).toEqual(expected);
+    expect(await problemsOf(env, loadWorkerConfig)).toEqual([]);
+    expect(await problemsOf({ ...env, METERLINE_WORKER_HEALTH_PORT: '8081' }, loadWorkerConfig)).toEqual(expected);
+    for (const HOST of ['127.0.0.1', '0.0.0.0', 'localhost', ''])
+      expect(await problemsOf({ ...GOOD, HOST })).toEqual([]);
   });
 
-  it('has two faults of the client certificate told at once', async () => {
-    const faults = await faultsOf({
+  it('may leave the API token to the API', async () => {
+    expect(await problemsOf({ ...GOOD, METERLINE_API_TOKEN: '' })).toEqual(['METERLINE_API_TOKEN must be set']);
+    expect(await problemsOf({ ...GOOD, METERLINE_API_TOKEN: '' }, loadWorkerConfig)).toEqual([]);
+  });
+
+  it('has two problems with the client certificate listed at once', async () => {
+    const problems = await problemsOf({
       ...GOOD,
       TEMPORAL_TLS: 'false',
       TEMPORAL_API_KEY: 'hunter2',
       TEMPORAL_TLS_CLIENT_CERT_DATA: 'hunter2',
     });
-    expect(faults).toHaveLength(2);
-    expect(faults.join()).not.toContain('hunter2');
+    expect(problems).toHaveLength(2);
+    expect(problems.join()).not.toContain('hunter2');
+  });
+});
+
+describe('the environment of a stack that starts what is not set', () => {
+  it("has Temporal's settings checked only if it names a Temporal", async () => {
+    const env = { HOME: '/nonexistent', TEMPORAL_TLS: 'perhaps' };
+    expect(await problemsOf(env, loadStackConfig)).toEqual([]);
+    expect(await problemsOf({ ...env, TEMPORAL_ADDRESS: GOOD.TEMPORAL_ADDRESS }, loadStackConfig)).toEqual([
+      'TEMPORAL_TLS must be true or false',
+    ]);
+    expect(await problemsOf({ ...env, HOST: ELSEWHERE }, loadStackConfig)).toHaveLength(1);
   });
 });

@@ -30,17 +30,17 @@ afterAll(() => {
 
 /** No file of whoever runs the tests is read. */
 function settings(env: Record<string, string>): TemporalSettings {
-  return loadTemporalSettings({ HOME: directory, ...env }, 'fallback');
+  return loadTemporalSettings({ HOME: directory, ...env });
 }
 
-function faultsOf(env: Record<string, string>): string {
+function problemsOf(env: Record<string, string>): string {
   try {
     settings(env);
     return 'none';
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     expect([error.message, error.stack, JSON.stringify(error), String(error.cause)].join()).not.toContain('CANARY');
-    return error.faults.join();
+    return error.problems.join();
   }
 }
 
@@ -55,7 +55,7 @@ describe("Temporal's variables", () => {
   it('give an address and a namespace, and no TLS unless it is asked for', () => {
     const { connectionOptions, namespace } = settings({ TEMPORAL_ADDRESS: 'temporal.example:7233', TEMPORAL_TLS: '' });
     expect(connectionOptions).toMatchObject({ address: 'temporal.example:7233', apiKey: undefined, tls: undefined });
-    expect(namespace).toBe('fallback');
+    expect(namespace).toBe('default');
     expect(settings({ TEMPORAL_NAMESPACE: 'billing.abc12' }).namespace).toBe('billing.abc12');
     expect(settings({ TEMPORAL_TLS: 'true' }).connectionOptions.tls).toBeTypeOf('object');
     expect(settings({ TEMPORAL_TLS: 'false' }).connectionOptions.tls).toBe(false);
@@ -82,7 +82,7 @@ describe("Temporal's variables", () => {
     expect(settings(asTheyAre).connectionOptions.tls).toEqual(expected);
   });
 
-  it('name a file and a profile of it, and go before what it says', () => {
+  it('name a file and a profile of it, and take precedence over them', () => {
     writeFileSync(
       at('temporal.toml'),
       `[profile.cloud]
@@ -98,8 +98,8 @@ describe("Temporal's variables", () => {
       namespace: 'billing.abc12',
     });
     expect(settings({ ...env, TEMPORAL_ADDRESS: 'x:1' }).connectionOptions.address).toBe('x:1');
-    expect(faultsOf({ ...env, TEMPORAL_PROFILE: 'none' })).toContain('has not the profile that is asked for');
-    expect(faultsOf({ ...env, TEMPORAL_TLS: 'false' })).toContain('over TLS only');
+    expect(problemsOf({ ...env, TEMPORAL_PROFILE: 'none' })).toContain('lacks the profile that TEMPORAL_PROFILE names');
+    expect(problemsOf({ ...env, TEMPORAL_TLS: 'false' })).toContain('over TLS only');
   });
 });
 
@@ -109,30 +109,34 @@ describe('a mistake in them', () => {
     'TEMPORAL_TLS_CLIENT_CERT_PATH',
     'TEMPORAL_TLS_CLIENT_KEY_PATH',
     'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
-  ])('is told by name and path: %s leads nowhere', (name) => {
-    expect(faultsOf({ ...mutual(), [name]: '/no/such/file' })).toBe(
+  ])('is named with its path: %s leads nowhere', (name) => {
+    expect(problemsOf({ ...mutual(), [name]: '/no/such/file' })).toBe(
       `${name} names /no/such/file, which cannot be read`,
     );
   });
 
   it.each<[string, () => Record<string, string>, string]>([
-    ['a certificate without its key', () => ({ TEMPORAL_TLS_CLIENT_CERT_PATH: at('client.pem') }), 'belong together'],
-    ['a key without its certificate', () => ({ TEMPORAL_TLS_CLIENT_KEY_PATH: at('client.key') }), 'belong together'],
-    ['the key of another', () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_KEY_PATH: at('other.key') }), 'is not of the key'],
-    ['a key for a certificate', () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_CERT_PATH: at('client.key') }), 'is no PEM'],
+    ['a certificate without its key', () => ({ TEMPORAL_TLS_CLIENT_CERT_PATH: at('client.pem') }), 'go together'],
+    ['a key without its certificate', () => ({ TEMPORAL_TLS_CLIENT_KEY_PATH: at('client.key') }), 'go together'],
+    [
+      'the key of another',
+      () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_KEY_PATH: at('other.key') }),
+      'does not belong to the client key',
+    ],
+    ['a key for a certificate', () => ({ ...mutual(), TEMPORAL_TLS_CLIENT_CERT_PATH: at('client.key') }), 'is not PEM'],
     ['another word for yes', () => ({ TEMPORAL_TLS: 'yes' }), 'TEMPORAL_TLS must be true or false'],
     ['an API key in the clear', () => ({ TEMPORAL_API_KEY: API_KEY, TEMPORAL_TLS: 'false' }), 'over TLS only'],
     ['a certificate in the clear', () => ({ ...mutual(), TEMPORAL_TLS: '0' }), 'over TLS only'],
-  ])('stops the start, and does not weaken the connection: %s', (_what, env, fault) => {
-    expect(faultsOf(env())).toContain(fault);
+  ])('stops the start, and does not weaken the connection: %s', (_what, env, problem) => {
+    expect(problemsOf(env())).toContain(problem);
   });
 
-  it('in a file is told without a word of the file', () => {
+  it('in a file is reported without a word of the file', () => {
     writeFileSync(at('broken.toml'), `[profile.default]\napi_key = "${API_KEY}`);
-    expect(faultsOf({ TEMPORAL_CONFIG_FILE: at('broken.toml') })).toContain('is no TOML');
+    expect(problemsOf({ TEMPORAL_CONFIG_FILE: at('broken.toml') })).toContain('is not TOML');
     writeFileSync(at('lost.toml'), '[profile.default.tls]\nserver_ca_cert_path = "/no/such/file"');
-    expect(faultsOf({ TEMPORAL_CONFIG_FILE: at('lost.toml') })).toContain(
-      '/no/such/file, a file of the configuration of Temporal, cannot be read',
+    expect(problemsOf({ TEMPORAL_CONFIG_FILE: at('lost.toml') })).toContain(
+      "Temporal's configuration names /no/such/file, which cannot be read",
     );
   });
 });
@@ -172,10 +176,10 @@ describe('a Temporal that asks for a certificate', () => {
 
   it('is given it by the API and by the worker, with the API key beside it', async () => {
     const full = { ...env, ...mutual(), TEMPORAL_API_KEY: API_KEY };
-    const temporal = openTemporal({ temporal: loadTemporalSettings(full, 'default'), taskQueue: 'x' });
+    const temporal = openTemporal({ temporal: loadTemporalSettings(full), taskQueue: 'x' });
     await temporal.check();
     await temporal.close();
-    const native = await NativeConnection.connect(loadTemporalSettings(full, 'default').connectionOptions);
+    const native = await NativeConnection.connect(loadTemporalSettings(full).connectionOptions);
     await native.close();
     expect(seen.length).toBeGreaterThanOrEqual(2);
     for (const { path, authorization, client } of seen) {
@@ -190,12 +194,10 @@ describe('a Temporal that asks for a certificate', () => {
     ['name', () => ({ TEMPORAL_TLS_SERVER_NAME: 'somebody.invalid' })],
   ])('is not reached, and sees no API key, with a wrong %s', async (_what, wrong) => {
     const partial = { ...env, ...mutual(), TEMPORAL_API_KEY: API_KEY, ...wrong() };
-    const temporal = openTemporal({ temporal: loadTemporalSettings(partial, 'default'), taskQueue: 'x' });
+    const temporal = openTemporal({ temporal: loadTemporalSettings(partial), taskQueue: 'x' });
     await expect(temporal.check()).rejects.toThrow('Temporal does not answer');
     await temporal.close();
-    await expect(
-      NativeConnection.connect(loadTemporalSettings(partial, 'default').connectionOptions),
-    ).rejects.toThrow();
+    await expect(NativeConnection.connect(loadTemporalSettings(partial).connectionOptions)).rejects.toThrow();
     expect(seen).toEqual([]);
   });
 });

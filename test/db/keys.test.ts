@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { clearFailure, disconnect, recordFailure, setStatus } from '../../db/connections/connections.ts';
+import { clearFailure, recordFailure } from '../../db/connections/failure.ts';
+import { disconnect } from '../../db/connections/disconnect.ts';
+import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { addEvent, recordSignals } from '../../db/connections/events.ts';
 import { loadVerdict } from '../../db/connections/views.ts';

@@ -19,7 +19,7 @@ import { blockOf } from '../support/documents.ts';
 import { until } from '../support/wait.ts';
 import { createWorld, type World } from '../support/world.ts';
 
-const PAGE = 'docs/operating.md';
+const PAGE = 'docs/own-servers.md';
 
 // Roles belong to the server, which other tests use meanwhile.
 const suffix = randomBytes(6).toString('hex');
@@ -58,7 +58,7 @@ beforeAll(async () => {
   const database = { ...openDatabase(service, { max: 10, name: 'meterline test' }), url: service };
   world = await createWorld({ timeSkipping: false, database });
   temporal = openTemporal({
-    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }, 'default'),
+    temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: inject('temporalAddress') }),
     taskQueue: world.taskQueue,
   });
   const app = createApp({

@@ -1,11 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { createConnection } from '../../db/connections/connections.ts';
+import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { acceptKey } from '../../db/keys/keys.ts';
-import { costContent, usageContent } from '../../db/ledger/series.ts';
-import { startReadAttempt, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
+import { costContent, usageContent } from '../../db/ledger/day-content.ts';
+import { commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/commit.ts';
+import { startReadAttempt } from '../../db/ledger/read-attempts.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 import { adminKey } from '../support/admin-key.ts';
@@ -41,6 +43,7 @@ export async function connect(
   });
   if (organization !== undefined) {
     await acceptKey(db, { connectionId: id, keyId }, { id: organization, name: `The ${organization}` });
+    await setStatus(db, id, 'discovering');
   }
   return { id, keyId };
 }

@@ -1,82 +1,55 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { READABLE_PATHS } from '../../anthropic/transport.ts';
 import { loadConfig } from '../../config/config.ts';
+import { variables } from '../../config/variables.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 import { VERSION } from '../../domain/version.ts';
 import { isSignalName, parseSignal } from '../../domain/connection/messages.ts';
-import { signalDescriptions, signals } from '../../workflows/messages.ts';
+import { signalDescriptions } from '../../workflows/messages.ts';
 import { searchAttributes } from '../../workflows/search-attributes.ts';
-import { blockOf } from '../support/documents.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import {
+  DOCUMENTS,
+  ROOT,
+  blockOf,
+  blocksOf,
+  firstLiterals,
+  literals,
+  read,
+  rowsOf,
+  section,
+  shellBlocksOf,
+} from '../support/documents.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-
-const DOCUMENTS = [
-  'README.md',
-  'SECURITY.md',
-  'docs/connect-anthropic.md',
-  'docs/dependencies.md',
-  'docs/network.md',
-  'docs/operating.md',
-  'docs/security.md',
-  'docs/simulator.md',
-  'docs/temporal-ui.md',
-];
 const packageJson = z
   .object({ version: z.string(), scripts: z.record(z.string(), z.string()) })
   .parse(JSON.parse(read('package.json')));
 
-/** A section of a document: from its heading to the next one of the same or a higher level. */
-function section(document: string, heading: string): string {
-  const lines = read(document).split('\n');
-  const start = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
-  if (start < 0) throw new Error(`${document} has no section "${heading}"`);
-  const level = /^#+/.exec(lines[start] ?? '')?.[0].length ?? 1;
-  const end = lines.findIndex((line, index) => index > start && new RegExp(`^#{1,${level}} `).test(line));
-  return lines.slice(start, end < 0 ? undefined : end).join('\n');
-}
-
-/** The rows of the tables in a text, by cell, without their heads. */
-function rowsOf(text: string): string[][] {
-  const lines = text.split('\n');
-  return lines
-    .filter((line, index) => line.startsWith('|') && !isRule(line) && !isRule(lines[index + 1] ?? ''))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
-
-function isRule(line: string): boolean {
-  return /^\|[\s|:-]+\|$/.test(line);
-}
-
-/** What stands in backticks. */
-function literals(text: string): string[] {
-  return [...text.matchAll(/`([^`]+)`/g)].map(([, literal = '']) => literal);
-}
-
-function firstLiterals(text: string): string[] {
-  return rowsOf(text).flatMap(([cell = '']) => literals(cell));
-}
-
 describe('the README', () => {
-  const variables = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
+  test('shows at most five commands and one diagram', () => {
+    expect(shellBlocksOf('README.md').length).toBeLessThanOrEqual(5);
+    expect(blocksOf(read('README.md')).filter(({ language }) => language === 'mermaid')).toHaveLength(1);
+  });
+
+  test('leads to every other document', () => {
+    const others = [...DOCUMENTS, 'CHANGELOG.md', 'bench/RESULTS.md'].filter((document) => document !== 'README.md');
+    for (const document of others) expect(section('README.md', 'Documents')).toContain(`](${document})`);
+  });
+});
+
+describe('the page on settings and commands', () => {
+  const page = 'docs/configuration.md';
 
   test('lists every environment variable that the configuration knows, and no other', () => {
-    expect(variables.length).toBeGreaterThan(10);
-    expect(firstLiterals(section('README.md', 'Configuration')).sort()).toEqual(variables.sort());
+    const known = Object.keys(variables.shape).filter((name) => name === name.toUpperCase());
+    expect(firstLiterals(section(page, 'Settings')).sort()).toEqual(known.sort());
   });
 
   test('gives each variable the default that applies', () => {
@@ -93,7 +66,7 @@ describe('the README', () => {
       METERLINE_RESTATEMENT_DAYS: config.restatementDays,
       LOG_LEVEL: config.logLevel,
     };
-    const documented = rowsOf(section('README.md', 'Configuration')).map(([name = '', fallback = '']) => [
+    const documented = rowsOf(section(page, 'Settings')).map(([name = '', fallback = '']) => [
       literals(name)[0] ?? '',
       literals(fallback)[0] ?? '',
     ]);
@@ -102,15 +75,9 @@ describe('the README', () => {
     }
   });
 
-  test('lists every command that there is, and no other', () => {
-    const names = firstLiterals(section('README.md', 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
+  test('lists every npm script, and no other', () => {
+    const names = firstLiterals(section(page, 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
     expect(names.sort()).toEqual(Object.keys(packageJson.scripts).sort());
-  });
-
-  test('names rooms that exist', () => {
-    const rooms = firstLiterals(section('README.md', 'Architecture'));
-    expect(rooms).toContain('domain/');
-    for (const room of rooms) expect([room, existsSync(join(root, room))]).toEqual([room, true]);
   });
 });
 
@@ -124,24 +91,24 @@ describe('the documents', () => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
     expect(links.length).toBeGreaterThan(0);
     for (const [link, path = '', anchor] of links) {
-      const target = path === '' ? document : relative(root, join(root, dirname(document), path));
-      expect([link, existsSync(join(root, target))]).toEqual([link, true]);
+      const target = path === '' ? document : relative(ROOT, join(ROOT, dirname(document), path));
+      expect([link, existsSync(join(ROOT, target))]).toEqual([link, true]);
       if (anchor !== undefined) expect([link, anchorsOf(target)]).toEqual([link, expect.arrayContaining([anchor])]);
     }
   });
+});
 
-  test('publish no encryption key, nor do the files that containers are made from, but ones that are refused', () => {
-    const published = ['docker-compose.yml', 'Dockerfile', 'docker/make-secrets.sh', 'docker/entrypoint.sh'];
-    for (const file of [...DOCUMENTS, ...published]) {
-      for (const [base64] of read(file).matchAll(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g)) {
-        expect(() => loadConfig({ METERLINE_ENCRYPTION_KEYS: `a:${base64}` }), `${file}: ${base64}`).toThrow('random');
-      }
+test('no document and no file that containers are built from holds an encryption key that Meterline would accept', () => {
+  const published = ['docker-compose.yml', 'Dockerfile', 'docker/make-secrets.sh', 'docker/entrypoint.sh'];
+  for (const file of [...DOCUMENTS, ...published]) {
+    for (const [base64] of read(file).matchAll(/(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=/g)) {
+      expect(() => loadConfig({ METERLINE_ENCRYPTION_KEYS: `a:${base64}` }), `${file}: ${base64}`).toThrow('random');
     }
-  });
+  }
+});
 
-  test('the version in the code is that of the package', () => {
-    expect(VERSION).toBe(packageJson.version);
-  });
+test('the version in the code is the package version', () => {
+  expect(VERSION).toBe(packageJson.version);
 });
 
 function anchorsOf(document: string): string[] {
@@ -160,7 +127,7 @@ describe('the guide to connecting', () => {
     expect(firstLiterals(section(guide, 'What can go wrong')).sort()).toEqual(Object.keys(FAILURES).sort());
   });
 
-  test('lists exactly the paths that can be read', () => {
+  test('lists exactly the paths that the transport can read', () => {
     expect(firstLiterals(section(guide, 'Before you start')).sort()).toEqual([...READABLE_PATHS].sort());
   });
 });
@@ -169,9 +136,9 @@ describe("the page on Temporal's UI", () => {
   const page = 'docs/temporal-ui.md';
   const chapter = section(page, 'Send a Signal');
 
-  test('shows every picture that there is, and no other', () => {
+  test('shows every picture in docs/images, and no other', () => {
     const shown = [...read(page).matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
-    expect(shown.sort()).toEqual(readdirSync(join(root, 'docs/images')).sort());
+    expect(shown.sort()).toEqual(readdirSync(join(ROOT, 'docs/images')).sort());
   });
 
   test('lists every signal that a connection takes, and no other', () => {
@@ -179,12 +146,12 @@ describe("the page on Temporal's UI", () => {
     expect(names.sort()).toEqual(Object.keys(signalDescriptions).sort());
   });
 
-  test('gives inputs that the signals take', () => {
+  test('gives inputs that the signals accept', () => {
     for (const [name = '', input = ''] of rowsOf(chapter)) {
       const signal = literals(name)[0] ?? '';
       if (!isSignalName(signal)) continue;
       for (const json of literals(input)) {
-        const carried: unknown = JSON.parse(json.replace('<id of a staged key>', randomUUID()));
+        const carried: unknown = JSON.parse(json.replace('<id of a candidate>', randomUUID()));
         expect(parseSignal(signal, carried)).toMatchObject({ type: signal });
       }
     }
@@ -194,22 +161,29 @@ describe("the page on Temporal's UI", () => {
     expect(firstLiterals(section(page, 'What each status means, and what to do')).sort()).toEqual([...STATUSES].sort());
   });
 
-  test('gives queries by attributes that exist', () => {
+  test('lists every search attribute, and gives queries by those that exist', () => {
     const known: string[] = Object.values(searchAttributes).map(({ name }) => name);
+    expect(
+      firstLiterals(section(page, 'Search attributes'))
+        .filter((name) => name.startsWith('Meter'))
+        .sort(),
+    ).toEqual(known.sort());
     const named = [...read(page).matchAll(/\bMeterline[A-Z]\w+/g)].map(([name]) => name);
     expect([...new Set(named)].sort()).toEqual(known.sort());
   });
 });
 
 describe('the page on security', () => {
-  test('names tests that there are, each by its file and its title, and says why where there is none', () => {
-    const tests = rowsOf(section('docs/security.md', 'What is tested'));
-    expect(tests.length).toBeGreaterThan(30);
-    expect(tests[0]?.[0]).not.toBe('');
-    for (const [what = '', file = '', title = ''] of tests) {
-      const [path] = literals(file);
-      if (path === undefined) expect([what, title]).toEqual([what, expect.stringMatching(/^No test: ./)]);
-      else expect([path, title, titlesOf(path)]).toEqual([path, title, expect.arrayContaining([title])]);
+  test('names for each claim a test that exists, by file and title, or says why it has none', () => {
+    const unwrapped = section('docs/security.md', 'What is tested').replace(/\n {4}/g, ' ');
+    const claims = unwrapped.split(/^- (?=\*\*)/m).slice(1);
+    expect(claims.length).toBeGreaterThan(30);
+    for (const claim of claims) {
+      const named = [...claim.matchAll(/^ {2}- `([^`]+)`: (.+)$/gm)];
+      if (named.length === 0) expect(claim).toMatch(/^ {2}- No test: ./m);
+      for (const [, file = '', title = ''] of named) {
+        expect([file, title, titlesOf(file)]).toEqual([file, title, expect.arrayContaining([title])]);
+      }
     }
   });
 
@@ -221,13 +195,13 @@ describe('the page on security', () => {
     await database.close();
   });
 
-  test.each(['SECURITY.md', 'docs/security.md'])('and %s run only test files that there are', (document) => {
+  test.each(['SECURITY.md', 'docs/security.md'])('and %s name only test files that exist', (document) => {
     const run = [...read(document).matchAll(/npx vitest run (test\/\S+?\.ts)/g)].map(([, path = '']) => path);
-    for (const path of run) expect([path, existsSync(join(root, path))]).toEqual([path, true]);
+    for (const path of run) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
   });
 });
 
-/** The titles of a file's tests, as they are written there. */
+/** The titles of a file's tests, as the file spells them. */
 function titlesOf(path: string): string[] {
   const titles = /(?:\b(?:it|test)|\))\(\s*(['"])(.+?)\1,/g;
   return [...read(path).matchAll(titles)].map(([, , title = '']) => title);
@@ -236,7 +210,7 @@ function titlesOf(path: string): string[] {
 describe('the page on the network', () => {
   const page = 'docs/network.md';
 
-  test('names the host that is asked by default, and the variable of every address', () => {
+  test('names the default host, and the variable that sets each address', () => {
     const [anthropic] = rowsOf(section(page, 'Outbound'));
     expect(literals(anthropic?.[1] ?? '')).toEqual([`${new URL(loadConfig({}).anthropicBaseUrl).hostname}:443`]);
     const variables = rowsOf(section(page, 'Outbound')).flatMap(([, , variable = '']) => literals(variable));
@@ -253,8 +227,8 @@ describe('the page on the network', () => {
   });
 });
 
-describe('the page on operating', () => {
-  const page = 'docs/operating.md';
+describe('the pages on SQL and on operating', () => {
+  const page = 'docs/sql.md';
   let database: TestDatabase;
 
   beforeAll(async () => {
@@ -265,28 +239,17 @@ describe('the page on operating', () => {
     await database.close();
   });
 
-  test('explains every status, and no other', () => {
-    expect(firstLiterals(section(page, 'Statuses')).sort()).toEqual([...STATUSES].sort());
-  });
-
-  test('lists every search attribute and every signal of people', () => {
-    const names = firstLiterals(section(page, "Temporal's UI"));
-    const attributes = Object.values(searchAttributes).map(({ name }) => name);
-    const messages = Object.keys(signals);
-    expect(names.sort()).toEqual([...attributes, ...messages].sort());
-  });
-
-  test('lists every column of the views, and no other', async () => {
-    const text = section(page, 'SQL');
+  test('list every column of the views, and no other', async () => {
+    const text = section(page, 'Columns');
     const [costs = '', usage = ''] = text.split('`usage`, a row');
-    // The table of usage says "as above" of the columns that are in both.
+    // In the table of usage, "as above" stands for the columns that both views have.
     expect(firstLiterals(costs).sort()).toEqual(await columnsOf(database.url, 'costs'));
     expect(firstLiterals(usage).sort()).toEqual(await columnsOf(database.url, 'usage'));
   });
 
-  test('gives queries that run', async () => {
+  test('give queries that run', async () => {
     await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'examples')));
-    await onClient(database.url, (sql) => sql.unsafe(blockOf(page, 'watch')));
+    await onClient(database.url, (sql) => sql.unsafe(blockOf('docs/operating.md', 'watch')));
   });
 });
 

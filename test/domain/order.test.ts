@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { inOrderOf } from '../../domain/order.ts';
+import { sortedByKey } from '../../domain/order.ts';
 
-it('items are in the order of their keys, and those with equal keys as they were', () => {
+it('items are sorted by their keys, and items with equal keys keep their order', () => {
   const keys = fc.array(fc.oneof(fc.nat(5), fc.integer({ min: 0, max: 2 ** 32 - 1 })), { maxLength: 300 });
   fc.assert(
     fc.property(keys, (given) => {
       const items = given.map((key, place) => ({ key, place }));
       const expected = [...items].sort((a, b) => a.key - b.key || a.place - b.place);
-      expect(inOrderOf(items, ({ key }) => key)).toEqual(expected);
+      expect(sortedByKey(items, ({ key }) => key)).toEqual(expected);
     }),
   );
 });

@@ -128,7 +128,7 @@ describe('a worker frozen with the reply of an older revision in its hands', () 
 });
 
 describe('a worker whose sessions Postgres ended while it was frozen in their transactions', () => {
-  it('goes on with the work in new ones, and does not end', { timeout: 2 * PATIENCE_MS }, async () => {
+  it('opens new sessions, goes on with its work, and does not end', { timeout: 2 * PATIENCE_MS }, async () => {
     const [parsing, idle] = await Promise.all([store(place, 'Parsing', DAYS), store(place, 'Idle', DAYS)]);
     // One is frozen between two statements, the other with a statement that is parsed and waits to be bound.
     const held = await holdAt(database.url, 'before', [{ connection: idle, mark: becomes('backfilling') }]);

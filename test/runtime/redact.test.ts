@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { redact } from '../../runtime/redact.ts';
 
 const PART = 12;
-const CHARACTERS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~+/=:|-'];
+const CHARACTERS = Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~+/=:|-');
 const ofKey = (lengths: { minLength: number; maxLength: number }): fc.Arbitrary<string> =>
   fc.string({ unit: fc.constantFrom(...CHARACTERS), ...lengths });
 /** Keys of few different characters too: their parts repeat and overlap. */

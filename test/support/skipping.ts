@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeEach, expect } from 'vitest';
 import type { z } from 'zod';
 import { connectionDocument } from '../../api/connections/documents.ts';
-import type { connection } from '../../api/http/schemas.ts';
+import type { connection } from '../../api/connections/schemas.ts';
 import { loadConnectionView } from '../../db/connections/views.ts';
 import { dayOf, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
 import { isLive } from '../../domain/connection/statuses.ts';

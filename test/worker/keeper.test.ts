@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createConnection, extendHistory, listOverdue, listUntoldHistories } from '../../db/connections/connections.ts';
+import { createConnection, extendHistory } from '../../db/connections/connections.ts';
+import { listOverdue, listUntoldHistories } from '../../db/connections/overdue.ts';
 import { addCandidate } from '../../db/keys/keys.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
-import { keepConnections, someStandStill, tellOfWork } from '../../worker/keeper.ts';
+import { countMissingWorkflows, keepConnections, wakeForWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
@@ -24,10 +25,10 @@ async function tell(): Promise<void> {
   await db.execute(
     sql`update keys set requested_at = requested_at - interval '1 minute' where requested_at is not null`,
   );
-  await tellOfWork({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
+  await wakeForWork({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
 }
 
-it('a connection that was stored, and whose workflow nobody started, is connected; so is a rotation nobody told of', async () => {
+it('a stored connection whose workflow nobody started is connected, and so is a rotation that its workflow was never told of', async () => {
   const { db } = world.database;
   const [id, today] = [randomUUID(), dayOf(Date.now())];
   const stored = {
@@ -61,7 +62,7 @@ async function rests(id: string): Promise<void> {
   });
 }
 
-it('history that was extended, of which nobody told the workflow, is read', async () => {
+it('history that was extended without telling the workflow is read', async () => {
   const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
   const { id: organization } = world.simulator.control.addOrganization({ name: 'Untold history' });
   const { key } = world.simulator.control.addKey({ organization });
@@ -75,7 +76,7 @@ it('history that was extended, of which nobody told the workflow, is read', asyn
     await rests(id);
     await extendHistory(deps.db, id, addDays(dayOf(Date.now()), 1 - days), 'test');
     expect(await isUntold()).toBe(true);
-    await tellOfWork(deps, told);
+    await wakeForWork(deps, told);
     await until(`${days} days`, async () => {
       const { status, days: stored } = await stateOf(deps.db, id);
       return status === 'active' && stored === days;
@@ -98,7 +99,7 @@ it.each([
   expect(await isOverdue()).toBe(false);
   await deps.db.execute(sql`update connections set synced_at = now() + ${offset}::interval where id = ${id}`);
   expect(await isOverdue()).toBe(true);
-  await tellOfWork(deps, new Map());
+  await wakeForWork(deps, new Map());
   await until('a sync', async () => {
     const syncs = await syncsOf(deps.db, id);
     return syncs.length === 2 && syncs.every(({ state }) => state === 'succeeded');
@@ -107,16 +108,16 @@ it.each([
   expect(await eventsOf(deps.db, id, 'clock')).toHaveLength(told);
 });
 
-it('a workflow that was ended by hand is missed, and started again', async () => {
+it('a workflow that somebody ended by hand is missed, and started again', async () => {
   const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
   const { key } = world.simulator.control.addKey({
     organization: world.simulator.control.addOrganization({ name: 'Ended by hand' }).id,
   });
   const id = await world.connect({ key, backfillDays: 3 });
   await until('active', async () => (await stateOf(deps.db, id)).status === 'active');
-  await until('all to be listed', async () => !(await someStandStill(deps)));
+  await until('all to be listed', async () => (await countMissingWorkflows(deps)) === 0);
   await world.client.workflow.getHandle(connectionWorkflowId(id)).terminate();
-  await until('it to be missed', () => someStandStill(deps));
+  await until('it to be missed', async () => (await countMissingWorkflows(deps)) === 1);
   await keepConnections(deps);
-  await until('all to be listed again', async () => !(await someStandStill(deps)));
+  await until('all to be listed again', async () => (await countMissingWorkflows(deps)) === 0);
 });

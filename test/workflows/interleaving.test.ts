@@ -3,8 +3,9 @@ import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import type { Activities } from '../../activities/activities.ts';
+import type { LoadedConnection } from '../../activities/connection.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
-import type { CandidateFacts, Facts } from '../../domain/connection/decide.ts';
+import type { CandidateFacts, Facts } from '../../domain/connection/facts.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, signals } from '../../workflows/messages.ts';
 import { until } from '../support/wait.ts';
@@ -38,86 +39,166 @@ function factsOf(connectionId: string, candidates: CandidateFacts[]): Facts {
     newestMissing: null,
     oldestUnfinished: null,
     lastSyncFailed: false,
-    owed: null,
+    requestedDays: null,
+    recentDaysRequested: false,
     syncedAtMs: Date.now(),
     failure: null,
     hasFutureDays: false,
   };
 }
 
-it('a key that is staged and signalled while Postgres is being read is not judged by what was read before', async () => {
-  const client = new Client({ connection });
-  const [connectionId, keyId, taskQueue] = [randomUUID(), randomUUID(), randomUUID()];
+function loaded(facts: Facts): LoadedConnection {
+  return { facts, view: null, searchAttributesExist: false, nameAttributeExists: false };
+}
+
+function candidateOf(keyId: string): CandidateFacts {
+  return { keyId, requested: false, tries: 0, triedAtMs: null };
+}
+
+/** Runs a connection's workflow on activities of the test until a condition holds. */
+async function runUntil(
+  workflow: { connectionId: string; taskQueue: string },
+  activities: Partial<Activities>,
+  isDone: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const { connectionId, taskQueue } = workflow;
+  const worker = await Worker.create({
+    connection: native,
+    taskQueue,
+    activities,
+    workflowBundle: { codePath: inject('workflowBundlePath') },
+    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
+  });
+  const { workflow: client } = new Client({ connection });
   const workflowId = connectionWorkflowId(connectionId);
-  const handle = client.workflow.getHandle(workflowId);
+  await worker.runUntil(async () => {
+    await client.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId }] });
+    await until('the workflow to do what the test waits for', isDone);
+    await client.getHandle(workflowId).terminate();
+  });
+}
+
+async function isWaiting(connectionId: string): Promise<boolean> {
+  const handle = new Client({ connection }).workflow.getHandle(connectionWorkflowId(connectionId));
+  const { events } = await handle.fetchHistory();
+  return events?.some((event) => event.timerStartedEventAttributes != null) ?? false;
+}
+
+function rotateTo(connectionId: string, keyId: string): Promise<void> {
+  const handle = new Client({ connection }).workflow.getHandle(connectionWorkflowId(connectionId));
+  return handle.signal(signals.rotateKey, { keyId });
+}
+
+it('a candidate that is stored and signalled while Postgres is being read is not judged by what was read before', async () => {
+  const [connectionId, keyId, taskQueue] = [randomUUID(), randomUUID(), randomUUID()];
   const done: string[] = [];
   let candidates: CandidateFacts[] = [];
-  const activities: Pick<Activities, 'loadConnection' | 'tryKey' | 'recordSignal'> = {
-    async loadConnection() {
-      const facts = factsOf(connectionId, candidates);
-      if (done.length === 0) {
-        done.push('staged');
-        candidates = [{ keyId, requested: false, tries: 0, triedAtMs: null }];
-        await handle.signal(signals.rotateKey, { keyId });
-      }
-      return { facts, outlook: null, searchAttributesExist: false, nameAttributeExists: false };
+  await runUntil(
+    { connectionId, taskQueue },
+    {
+      async loadConnection() {
+        const facts = factsOf(connectionId, candidates);
+        if (done.length === 0) {
+          done.push('stored');
+          candidates = [candidateOf(keyId)];
+          await rotateTo(connectionId, keyId);
+        }
+        return loaded(facts);
+      },
+      tryKey(input) {
+        done.push(`tried ${input.keyId}`);
+        candidates = [];
+        return Promise.resolve(loaded(factsOf(connectionId, candidates)));
+      },
+      recordRotation(input) {
+        done.push(JSON.stringify(input));
+        return Promise.resolve(loaded(factsOf(connectionId, candidates)));
+      },
     },
-    tryKey(input) {
-      done.push(`tried ${input.keyId}`);
-      candidates = [];
-      return Promise.resolve('accepted');
-    },
-    recordSignal(input) {
-      done.push(JSON.stringify(input));
-      return Promise.resolve();
-    },
-  };
-  const worker = await Worker.create({
-    connection: native,
-    taskQueue,
-    activities,
-    workflowBundle: { codePath: inject('workflowBundlePath') },
-    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
-  });
-  await worker.runUntil(async () => {
-    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId }] });
-    await until('the signal to be answered', () => done.length > 1);
-    await handle.terminate();
-  });
-  expect(done).toEqual(['staged', `tried ${keyId}`]);
+    () => done.length > 1,
+  );
+  expect(done).toEqual(['stored', `tried ${keyId}`]);
 });
 
-it('a status that Postgres does not take is not set over and over', async () => {
-  const client = new Client({ connection });
+it('a candidate that is stored and signalled while a step is carried out is not judged by what the step returns', async () => {
+  const [connectionId, first, second, taskQueue] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+  const done: string[] = [];
+  let candidates: CandidateFacts[] = [{ ...candidateOf(first), requested: true }];
+  await runUntil(
+    { connectionId, taskQueue },
+    {
+      loadConnection() {
+        done.push('loaded');
+        return Promise.resolve(loaded(factsOf(connectionId, candidates)));
+      },
+      async tryKey({ keyId }) {
+        done.push(`tried ${keyId}`);
+        candidates = [];
+        const after = loaded(factsOf(connectionId, candidates));
+        if (keyId === first) {
+          candidates = [candidateOf(second)];
+          await rotateTo(connectionId, second);
+        }
+        return after;
+      },
+      recordRotation(input) {
+        done.push(JSON.stringify(input));
+        return Promise.resolve(loaded(factsOf(connectionId, candidates)));
+      },
+    },
+    () => isWaiting(connectionId),
+  );
+  expect(done).toEqual(['loaded', `tried ${first}`, 'loaded', `tried ${second}`]);
+});
+
+it('a step returns the connection as it stands then, so that nothing is loaded between two steps', async () => {
+  const [connectionId, keyId, taskQueue] = [randomUUID(), randomUUID(), randomUUID()];
+  const done: string[] = [];
+  const accepted: Facts = { ...factsOf(connectionId, []), status: 'validating' };
+  await runUntil(
+    { connectionId, taskQueue },
+    {
+      loadConnection() {
+        done.push('loaded');
+        const candidates = [{ ...candidateOf(keyId), requested: true }];
+        return Promise.resolve(loaded({ ...accepted, activeKeyId: null, candidates }));
+      },
+      tryKey() {
+        done.push('tryKey');
+        return Promise.resolve(loaded({ ...accepted, discovered: false }));
+      },
+      setStatus({ to }) {
+        done.push(to);
+        const connection = loaded({ ...accepted, status: to, discovered: to === 'active' });
+        return Promise.resolve({ moved: true, connection });
+      },
+      discoverWorkspaces() {
+        done.push('discoverWorkspaces');
+        return Promise.resolve(loaded({ ...accepted, status: 'discovering' }));
+      },
+    },
+    () => isWaiting(connectionId),
+  );
+  expect(done).toEqual(['loaded', 'tryKey', 'discovering', 'discoverWorkspaces', 'active']);
+});
+
+it('a status that the connection cannot move to is not set over and over', async () => {
   const [connectionId, taskQueue] = [randomUUID(), randomUUID()];
-  const workflowId = connectionWorkflowId(connectionId);
-  let [loaded, set] = [0, 0];
-  const activities: Pick<Activities, 'loadConnection' | 'setStatus'> = {
-    loadConnection() {
-      loaded += 1;
-      const facts: Facts = { ...factsOf(connectionId, []), status: 'backfilling' };
-      return Promise.resolve({ facts, outlook: null, searchAttributesExist: false, nameAttributeExists: false });
+  const stuck: Facts = { ...factsOf(connectionId, []), status: 'backfilling' };
+  const done: string[] = [];
+  await runUntil(
+    { connectionId, taskQueue },
+    {
+      loadConnection() {
+        done.push('loaded');
+        return Promise.resolve(loaded(stuck));
+      },
+      setStatus({ to }) {
+        done.push(to);
+        return Promise.resolve({ moved: false, connection: loaded(stuck) });
+      },
     },
-    setStatus() {
-      set += 1;
-      return Promise.resolve(false);
-    },
-  };
-  const worker = await Worker.create({
-    connection: native,
-    taskQueue,
-    activities,
-    workflowBundle: { codePath: inject('workflowBundlePath') },
-    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
-  });
-  const handle = client.workflow.getHandle(workflowId);
-  await worker.runUntil(async () => {
-    await client.workflow.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId }] });
-    await until('it to wait', async () => {
-      const { events } = await handle.fetchHistory();
-      return events?.some((event) => event.timerStartedEventAttributes != null);
-    });
-    await handle.terminate();
-  });
-  expect([loaded, set]).toEqual([2, 1]);
+    () => isWaiting(connectionId),
+  );
+  expect(done).toEqual(['loaded', 'active']);
 });

@@ -211,7 +211,7 @@ describe('a key that does not serve', () => {
     await becomes(id, 'active');
     await record(world.client, 'connection-awaited', connectionWorkflowId(id));
     expect(await eventsOf(world.database.db, id, 'key_probed')).toContain(
-      `Key …${key.slice(-4)} was tried again and is still rejected with key_invalid.`,
+      `Anthropic still rejects key …${key.slice(-4)} with key_invalid.`,
     );
   });
 
@@ -259,7 +259,7 @@ describe('what people do', () => {
     expect(await keys(id)).toHaveLength(1);
   });
 
-  it('a signal by an unknown name, or by one that Temporal keeps to itself, changes nothing and leaves an event', async () => {
+  it('a signal by an unknown name, or by one that Temporal reserves, changes nothing and leaves an event', async () => {
     const { id } = await connected('Unknown signal');
     const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
     const names = ['syncnow', '__temporal_x', 'toString'];
@@ -529,7 +529,9 @@ describe('what Anthropic does', () => {
       await becomes(id, 'active');
       await expectExact(id, organization, addDays(today, -2), today);
       const [event] = await eventsOf(world.database.db, id, 'workspaces_unread');
-      expect(event).toMatch(/^The list of workspaces cannot be used: the .+ Workspaces keep the names they have here/);
+      expect(event).toMatch(
+        /^The list of workspaces cannot be read: the .+ Workspaces keep the names that are stored here/,
+      );
     },
   );
 

@@ -138,10 +138,10 @@ async function isHeld(): Promise<void> {
 
 const REPLACED = ['B serves from now on.', 'A, replaced, is destroyed.'];
 const REJECTED = 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.';
-const STILL_REJECTED = 'A was tried again and is still rejected with key_invalid.';
+const STILL_REJECTED = 'Anthropic still rejects A with key_invalid.';
 const CONFIRMED = (name: string): string[] => [
   `The connection is degraded: ${REJECTED}`,
-  `${name} was asked about again and is rejected again with key_invalid, so the rejection counts.`,
+  `Anthropic rejected ${name} with key_invalid again when asked a second time, so the rejection counts.`,
 ];
 const INVALID = 'HTTP 401 authentication_error: invalid x-api-key';
 const UNANSWERED = 'There is no verdict on B yet; it is tried again on its own: ';
@@ -169,7 +169,7 @@ describe('a rotation', () => {
     await subject.isWholeWith('B');
     expect(await subject.ring()).toEqual(['A destroyed', 'B active']);
     expect(await subject.story()).toEqual([
-      'There is no verdict on A yet; it is tried again on its own: Anthropic did not answer, or answered that it is unavailable.',
+      'There is no verdict on A yet; it is tried again on its own: Anthropic did not answer, or is unavailable.',
       'B serves from now on.',
       'A was overtaken by B before there was a verdict on it; it is destroyed.',
       'The connection is discovering.',
@@ -271,7 +271,7 @@ describe('a rotation', () => {
     control.clearFaults();
     await subject.isWholeWith('B');
     expect((await subject.story('active')).filter((message) => !message.startsWith('Sync '))).toEqual([
-      'The connection is degraded: Anthropic did not answer, or answered that it is unavailable.',
+      'The connection is degraded: Anthropic did not answer, or is unavailable.',
       ...REPLACED,
       'The connection is active.',
     ]);
@@ -340,11 +340,7 @@ describe('a rotation', () => {
   });
 
   it.each([
-    [
-      'another organization',
-      'organization_mismatch',
-      'This key belongs to another organization than the one that is connected.',
-    ],
+    ['another organization', 'organization_mismatch', 'This key belongs to another organization than this connection.'],
     ['nobody', 'key_invalid', REJECTED],
   ] as const)('to a key of %s changes nothing', async (whose, code, why) => {
     const subject = await connected(`Stays ${code}`);
@@ -497,13 +493,13 @@ async function nextTryOf(id: string): Promise<{ tries: number; dueMs: number }> 
 
 describe('a candidate that Anthropic gives no verdict on', () => {
   it.each<[string, Partial<FaultInput> & Pick<FaultInput, 'kind'>, string]>([
-    ['503s', { kind: 'status', status: 503 }, 'Anthropic did not answer, or answered that it is unavailable.'],
+    ['503s', { kind: 'status', status: 503 }, 'Anthropic did not answer, or is unavailable.'],
     ['429s', { kind: 'rate_limited', retryAfter: 0 }, "Anthropic's rate limit for this organization is reached."],
-    ['broken connections', { kind: 'reset' }, 'Anthropic did not answer, or answered that it is unavailable.'],
+    ['broken connections', { kind: 'reset' }, 'Anthropic did not answer, or is unavailable.'],
     [
       'nonsense',
       { kind: 'html_ok' },
-      'Something on the way to Anthropic refused the request or answered in its place. This says nothing of the key.',
+      'Something between Meterline and Anthropic refused the request or answered in place of Anthropic. This is no verdict on the key.',
     ],
   ])('but %s stays one, is tried again, and serves once there is a verdict', async (_what, failure, why) => {
     const subject = await connected(`No verdict ${failure.kind}`);

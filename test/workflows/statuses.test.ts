@@ -173,14 +173,14 @@ describe('what the API shows of a connection that is', () => {
   });
 
   it('degraded by one rejection: that Anthropic is asked about the key again before it counts, and when', async () => {
-    const { id, key } = await ARRANGE.active('Shown doubted');
+    const { id, key } = await ARRANGE.active('Shown unconfirmed');
     control.setKeyState(key, 'revoked');
     await world.signal(id, 'syncNow');
     await becomes(id, 'degraded');
     await settles(id);
     const { error, next_sync_at } = await shown(id);
     expect(error).toMatchObject({ code: 'key_invalid' });
-    expect(error?.detail).toContain('asked about the key once more before this counts');
+    expect(error?.detail).toContain('Meterline asks Anthropic about the key once more before this counts');
     expect(Date.parse(next_sync_at ?? '')).toBe((await failureOf(id)).atMs + 30_000);
   });
 
@@ -234,7 +234,7 @@ describe('disconnect', () => {
     [status, true],
   ]);
 
-  it('is looked at from every status that is no end', () => {
+  it('is tested in every live status', () => {
     expect([...LIVE].sort()).toEqual([...LIVE_STATUSES].sort());
   });
 
@@ -354,7 +354,7 @@ describe('a connection', () => {
     expect(await pathOf(made.id)).toEqual(['validating', 'discovering', 'degraded', 'backfilling', 'active']);
   });
 
-  it('whose key is rejected before its workspaces are read awaits one, and discovers with it', async () => {
+  it('whose key is rejected before its workspaces are read awaits another one, and reads them with that', async () => {
     // Anthropic takes it when it is tried, and rejects it from its second request on.
     const made = await connecting('Discovery rejected', { kind: 'unauthorized', after: 1, times: 'always' });
     await awaitsKey(made.id);
@@ -372,7 +372,7 @@ describe('a connection', () => {
     ]);
   });
 
-  it('whose key is rejected before its workspaces are read, with another one unanswered, is degraded until there is a verdict', async () => {
+  it('whose key is rejected before its workspaces are read is degraded while a candidate has no verdict', async () => {
     const made = await connecting('Discovery with two', { kind: 'hold', report: 'workspaces' });
     await isHeld();
     const { key } = control.addKey({ organization: made.organization });
@@ -391,7 +391,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-4)).toEqual(['degraded', 'discovering', 'backfilling', 'active']);
   });
 
-  it('whose backfill fails is degraded, and goes on with it', async () => {
+  it('whose backfill fails is degraded, and continues the backfill', async () => {
     const made = await connecting('Backfill down', { kind: 'status', status: 529, report: 'cost', times: 'always' });
     await comes('degraded', async () => (await state(made.id)).status === 'degraded');
     control.clearFaults();
@@ -399,7 +399,7 @@ describe('a connection', () => {
     expect(await pathOf(made.id)).toEqual(['validating', 'discovering', 'backfilling', 'degraded', 'active']);
   });
 
-  it('whose key is rejected in the backfill awaits one, and goes on with it', async () => {
+  it('whose key is rejected in the backfill awaits another one, and continues the backfill', async () => {
     const made = await connecting('Backfill rejected', { kind: 'unauthorized', after: 2, times: 'always' });
     await awaitsKey(made.id);
     await rotate(made);
@@ -434,7 +434,7 @@ describe('a connection', () => {
     },
   );
 
-  it('that is degraded and whose key is rejected then awaits one', async () => {
+  it('that is degraded when its key is rejected awaits another key', async () => {
     const made = await ARRANGE.degraded('Degraded, then rejected');
     control.clearFaults();
     control.setKeyState(made.key, 'revoked');
@@ -466,7 +466,7 @@ describe('a connection', () => {
     await isActiveAndExact(made);
   });
 
-  it('of which a day was deleted, to have it read again, backfills it', async () => {
+  it('backfills a day that somebody deleted to have it read again', async () => {
     const made = await ARRANGE.active('Day deleted');
     const day = addDays(await workflowDay(), -2);
     await db.execute(sql`delete from days where connection_id = ${made.id} and day = ${day}`);
@@ -476,7 +476,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-3)).toEqual(['active', 'backfilling', 'active']);
   });
 
-  it('of which the workspaces were forgotten reads them again, and goes on where it stood', async () => {
+  it('reads its workspaces again after the record of reading them was deleted, and goes on where it was', async () => {
     const made = await ARRANGE.active('Forgotten');
     await db.execute(sql`update connections set discovered_at = null where id = ${made.id}`);
     await world.signal(made.id, 'resume');
@@ -485,7 +485,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-3)).toEqual(['active', 'discovering', 'active']);
   });
 
-  it('of which the workspaces were forgotten in its backfill reads them again', async () => {
+  it('reads its workspaces again if that record is deleted in the backfill', async () => {
     const made = await ARRANGE.backfilling('Forgotten early');
     await db.execute(sql`update connections set discovered_at = null where id = ${made.id}`);
     control.clearFaults();
@@ -494,7 +494,7 @@ describe('a connection', () => {
   });
 });
 
-it('all of them together went every legal way, and no other', async () => {
+it('the connections of this file together took every legal transition, and no other', async () => {
   const steps = await rows<{ from: Status; to: Status }>(
     db,
     sql`

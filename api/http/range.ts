@@ -1,10 +1,10 @@
 import { addDays, earlierOf, lengthOf, type Day, type DayRange } from '../../domain/days.ts';
-import { contradiction } from '../http/problems.ts';
+import { contradiction } from './problems.ts';
 
 const DEFAULT_DAYS = 31;
 
-/** The range that a query asks for: by default the last 31 days, up to `maxDays` days. */
-export function checkedRange(
+/** The days of a query: by default the last 31, at most `maxDays`. Throws a problem for other ranges. */
+export function rangeOf(
   query: { readonly from?: Day | undefined; readonly to?: Day | undefined },
   today: Day,
   maxDays: number,

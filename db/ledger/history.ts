@@ -1,36 +1,30 @@
 import { and, asc, between, desc, eq, getTableColumns, gte, lt, lte, sql } from 'drizzle-orm';
+import type { Waiting } from '../../domain/connection/waiting.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
 import type { Failure } from '../../domain/failures.ts';
-import type { KeyEnd, KeyState } from '../../domain/keys.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { DayState, SyncKind } from '../../domain/reading.ts';
-import type { SyncView } from './views.ts';
 import type { Db } from '../core/database.ts';
-import { days, events, keys, restatements, syncs, workspaces } from '../core/schema.ts';
-import { sizeOf } from '../ledger/syncs.ts';
+import { days, restatements, syncs } from '../core/schema.ts';
+import { sizeOf } from './syncs.ts';
 
-/** The workspaces of a connection by name, then id; `after` is the id of the last one seen. */
-export async function listWorkspaces(
-  db: Db,
-  connectionId: string,
-  page: { after: string | null; limit: number },
-): Promise<{ id: string; name: string; createdAt: Date | null; archivedAt: Date | null; readAt: Date }[]> {
-  const position = sql`(${workspaces.name} collate "C", ${workspaces.id} collate "C")`;
-  const seen = sql`(
-    select seen.name, seen.id from workspaces seen where seen.connection_id = ${connectionId} and seen.id = ${page.after}
-  )`;
-  return db
-    .select({
-      id: workspaces.id,
-      name: workspaces.name,
-      createdAt: workspaces.createdAt,
-      archivedAt: workspaces.archivedAt,
-      readAt: workspaces.readAt,
-    })
-    .from(workspaces)
-    .where(and(eq(workspaces.connectionId, connectionId), page.after === null ? undefined : sql`${position} > ${seen}`))
-    .orderBy(sql`${workspaces.name} collate "C"`, sql`${workspaces.id} collate "C"`)
-    .limit(page.limit);
+/** One run of a sync. */
+export interface SyncView {
+  readonly n: number;
+  readonly runId: string;
+  readonly kind: SyncKind;
+  readonly state: 'running' | 'succeeded' | 'failed';
+  readonly from: Day;
+  readonly to: Day;
+  readonly daysRead: number;
+  readonly daysChanged: number;
+  readonly requests: number;
+  readonly bytes: number;
+  readonly failure: Failure | null;
+  /** The wait before its next attempt, while it runs. It is over once that attempt has begun. */
+  readonly waiting: Waiting | null;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
 }
 
 /** The last run of a sync that was seen. */
@@ -76,79 +70,7 @@ export async function listSyncs(
   }));
 }
 
-/** A key of a connection as it is listed. */
-export interface ListedKey {
-  readonly id: string;
-  readonly state: KeyState;
-  readonly hint: string;
-  readonly failure: Failure | null;
-  readonly endReason: KeyEnd | null;
-  readonly tries: number;
-  readonly addedAt: Date;
-  readonly requestedAt: Date | null;
-  readonly triedAt: Date | null;
-  readonly activatedAt: Date | null;
-  readonly lastUsedAt: Date | null;
-  readonly endedAt: Date | null;
-}
-
-/** The keys of a connection, newest first, those that are gone too; `after` is the id of the last one seen. */
-export async function listKeys(
-  db: Db,
-  connectionId: string,
-  page: { state: KeyState | null; after: string | null; limit: number },
-): Promise<ListedKey[]> {
-  const seen = sql`(
-    select seen.added_at, seen.id from keys seen where seen.connection_id = ${connectionId} and seen.id = ${page.after}
-  )`;
-  return db
-    .select({
-      id: keys.id,
-      state: keys.state,
-      hint: keys.hint,
-      failure: keys.failure,
-      endReason: keys.endReason,
-      tries: keys.tries,
-      addedAt: keys.addedAt,
-      requestedAt: keys.requestedAt,
-      triedAt: keys.triedAt,
-      activatedAt: keys.activatedAt,
-      lastUsedAt: keys.lastUsedAt,
-      endedAt: keys.endedAt,
-    })
-    .from(keys)
-    .where(
-      and(
-        eq(keys.connectionId, connectionId),
-        page.state === null ? undefined : eq(keys.state, page.state),
-        page.after === null ? undefined : sql`(${keys.addedAt}, ${keys.id}) < ${seen}`,
-      ),
-    )
-    .orderBy(desc(keys.addedAt), desc(keys.id))
-    .limit(page.limit);
-}
-
-/** What happened to a connection, newest first; `after` is the id of the last event seen. */
-export async function listEvents(
-  db: Db,
-  connectionId: string,
-  page: { type: string | null; after: number | null; limit: number },
-): Promise<{ id: number; type: string; actor: string; message: string; at: Date }[]> {
-  return db
-    .select({ id: events.id, type: events.type, actor: events.actor, message: events.message, at: events.at })
-    .from(events)
-    .where(
-      and(
-        eq(events.connectionId, connectionId),
-        page.type === null ? undefined : eq(events.type, page.type),
-        page.after === null ? undefined : lt(events.id, page.after),
-      ),
-    )
-    .orderBy(desc(events.id))
-    .limit(page.limit);
-}
-
-/** A change to a day that had been read complete. Of cost, `before` and `after` are USD; of usage, tokens. */
+/** A change to a day that had been read complete. `before` and `after` are USD for cost, tokens for usage. */
 export interface RestatementView {
   readonly id: number;
   readonly report: Report;
@@ -195,20 +117,20 @@ export async function listRestatements(
     .limit(page.limit);
 }
 
-/** A stored day of a report. Of cost, `total` is USD; of usage, tokens. */
+/** A stored day of a report. `total` is USD for cost, tokens for usage. */
 export interface DayView {
   readonly report: Report;
   readonly day: Day;
   readonly state: DayState;
   readonly reconciled: boolean;
-  /** The ungrouped total where it stably disagrees with the lines. */
+  /** The total that Anthropic reports, if the day is flagged. */
   readonly disagreesWith: string | null;
   readonly lines: number;
   readonly total: string;
   readonly readAt: Date;
 }
 
-/** The days of a range that are stored, of both reports, oldest first. A day that is missing has no row. */
+/** The stored days of both reports within a range, oldest first. A missing day has no row. */
 export async function listStoredDays(db: Db, connectionId: string, range: DayRange): Promise<DayView[]> {
   return db
     .select({

@@ -1,0 +1,52 @@
+import { NativeConnection, type Worker } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import type { Dependencies } from '../activities/dependencies.ts';
+import type { WorkerConfig } from '../config/config.ts';
+import { searchAttributeRegistry, type SearchAttributeRegistry } from './search-attributes.ts';
+import { createWorker } from './worker.ts';
+
+/** A worker that Temporal accepted, and what it works with. */
+export interface ConnectedWorker {
+  readonly connection: NativeConnection;
+  readonly attributes: SearchAttributeRegistry;
+  readonly worker: Worker;
+}
+
+/** The worker cannot be made. Waiting for Temporal would not help. */
+export class WorkerCreationError extends Error {
+  override readonly name = 'WorkerCreationError';
+}
+
+/** Connects to Temporal and makes a worker. Throws {@link WorkerCreationError}, or why Temporal does not serve. */
+export async function connectWorker(
+  { temporal, syncHourUtc, restatementDays }: WorkerConfig,
+  parts: Pick<Dependencies, 'db' | 'ring' | 'transport'>,
+  log: Logger,
+): Promise<ConnectedWorker> {
+  const { namespace, taskQueue } = temporal;
+  const connection = await connect(temporal);
+  const attributes = searchAttributeRegistry(connection, namespace, log);
+  const dependencies = { ...parts, syncHourUtc, restatementDays, registeredAttributes: attributes.registered };
+  try {
+    const worker = await createWorker({ connection, namespace, taskQueue, dependencies });
+    return { connection, attributes, worker };
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'TransportError'))
+      throw new WorkerCreationError('no worker could be made', { cause: error });
+    // A connection has room for one worker, even for one that failed, so the next try needs another connection.
+    await connection.close();
+    throw error;
+  }
+}
+
+/** Fails if Temporal lacks the namespace, too: a worker would poll in vain. */
+async function connect({ connectionOptions, namespace }: WorkerConfig['temporal']): Promise<NativeConnection> {
+  const connection = await NativeConnection.connect(connectionOptions);
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}

@@ -1,0 +1,97 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  ChildWorkflowFailure,
+  ParentClosePolicy,
+  condition,
+  proxyActivities,
+  startChild,
+  type ChildWorkflowHandle,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { Activities } from '../activities/activities.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
+import { POSTGRES } from './activity-options.ts';
+import type { ConnectionRun } from './connection-run.ts';
+import { attributesOf, summaryOfSync } from './display.ts';
+import { syncWorkflowId } from './messages.ts';
+import { sync } from './sync.ts';
+
+const postgres = proxyActivities<Activities>(POSTGRES);
+
+/** A sync under way that this run of its connection started. */
+export interface RunningSync {
+  readonly n: number;
+  readonly plan: SyncPlan;
+  readonly runId: string;
+  readonly scope: CancellationScope;
+  /** Null while it runs. */
+  outcome: 'succeeded' | 'failed' | 'interrupted' | null;
+}
+
+/** Starts a sync as a child workflow. Its end sets `run.sync.outcome`. */
+export async function startSync(run: ConnectionRun, plan: SyncPlan): Promise<void> {
+  for (;;) {
+    const summary = 'takes the number of the next sync';
+    const { connectionId } = run;
+    const n = await postgres.takeSyncNumber.executeWithOptions({ summary }, [{ connectionId }]);
+    const scope = new CancellationScope();
+    const child = await scope.run(() => startChildSync(run, n, plan)).catch(nullIfStarted);
+    // A database that was restored from a backup gives out numbers again, so the next one is tried.
+    if (child === null) continue;
+    const running: RunningSync = { n, plan, runId: child.firstExecutionRunId, scope, outcome: null };
+    run.sync = running;
+    void child.result().then(
+      () => (running.outcome = 'succeeded'),
+      (error: unknown) => (running.outcome = hasRecordedFailure(error) ? 'failed' : 'interrupted'),
+    );
+    return;
+  }
+}
+
+function startChildSync(
+  { connectionId, loaded }: ConnectionRun,
+  n: number,
+  plan: SyncPlan,
+): Promise<ChildWorkflowHandle<typeof sync>> {
+  return startChild(sync, {
+    workflowId: syncWorkflowId(connectionId, n),
+    args: [{ connectionId, n, plan }],
+    staticSummary: summaryOfSync(plan, loaded?.view?.name ?? connectionId),
+    // Whoever ends a connection's workflow by hand wants its sync to end too, and to record that.
+    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    // Far longer than any window takes. A sync that hangs for ever would hold up all later ones.
+    workflowRunTimeout: '12 hours',
+    ...(loaded?.searchAttributesExist ? { typedSearchAttributes: attributesOf(loaded, plan) } : {}),
+  });
+}
+
+function nullIfStarted(error: unknown): null {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+  throw error;
+}
+
+/** Whether a failed sync recorded its failure. It could not if it was cancelled, terminated or timed out. */
+function hasRecordedFailure(error: unknown): boolean {
+  return error instanceof ChildWorkflowFailure && error.cause instanceof ApplicationFailure;
+}
+
+/** Cancels the sync under way, and waits until it has ended. */
+export async function cancelSync({ sync: running }: ConnectionRun): Promise<void> {
+  if (running === null) return;
+  running.scope.cancel();
+  await condition(() => running.outcome !== null);
+}
+
+/** Lets go of a sync that has ended. Records the failure of one that could not record it. */
+export async function closeSync(run: ConnectionRun, { n, runId, plan, outcome }: RunningSync): Promise<void> {
+  const { connectionId } = run;
+  if (outcome === 'interrupted') {
+    const summary = `makes sure that the failure of sync ${n} is recorded`;
+    const interrupted = { connectionId, n, runId, plan, nowMs: Date.now() };
+    await postgres.recordInterruptedSync.executeWithOptions({ summary }, [interrupted]);
+  }
+  if (outcome === 'succeeded') run.justSynced = plan;
+  run.sync = null;
+  run.readAt = null;
+}

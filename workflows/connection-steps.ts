@@ -1,0 +1,107 @@
+import { isCancellation, proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/activities.ts';
+import { afterFailedProbe, isAnsweredWith } from '../domain/connection/answer.ts';
+import type { Message } from '../domain/connection/messages.ts';
+import type { Status } from '../domain/connection/statuses.ts';
+import type { Decision, Step } from '../domain/connection/steps.ts';
+import { DELETION, KEY_QUESTION, POSTGRES, QUESTION } from './activity-options.ts';
+import { cancelSync, startSync } from './child-sync.ts';
+import { read, readAnswer, type ConnectionRun } from './connection-run.ts';
+import { attemptFailureOf } from './failures.ts';
+import { removeMessages } from './inbox.ts';
+
+const postgres = proxyActivities<Activities>(POSTGRES);
+const deletion = proxyActivities<Activities>(DELETION);
+const anthropic = proxyActivities<Activities>(QUESTION);
+const keyQuestion = proxyActivities<Activities>(KEY_QUESTION);
+
+type Action = Exclude<Step, { do: 'end' | 'wait' }>;
+
+/** Carries a step out. The messages that it answers leave the inbox only afterwards. */
+export async function carryOut(run: ConnectionRun, step: Action, answers: Decision['answers']): Promise<void> {
+  run.unreachable = null;
+  // A sync that starts changes nothing that a decision depends on. Every other step does.
+  if (step.do !== 'startSync') run.readAt = null;
+  if (step.do === 'probeKey') return probeKey(run, answers);
+  await perform(run, step);
+  if (answers !== undefined) removeMessages(run.inbox, (message) => isAnsweredWith(message, answers));
+}
+
+async function perform(run: ConnectionRun, step: Exclude<Action, { do: 'probeKey' }>): Promise<unknown> {
+  switch (step.do) {
+    case 'startSync':
+      return startSync(run, step.plan);
+    case 'cancelSync':
+      return cancelSync(run);
+    case 'tryKey':
+      return tryKey(run, step.keyId);
+    case 'discoverWorkspaces':
+      return discoverWorkspaces(run);
+    case 'setStatus':
+      return setStatus(run, step.to);
+    case 'restoreKey':
+      return read(run, (of) => postgres.restoreKey({ ...of, rejectedKeyId: step.rejectedKeyId, code: step.code }));
+    case 'clearFailure':
+      return read(run, (of) => postgres.clearFailure(of));
+    case 'distrustClock':
+      return read(run, (of) => postgres.distrustClock({ ...of, nowMs: Date.now() }));
+    case 'addEvent': {
+      const { text } = step;
+      return read(run, (of) => postgres.addEvent.executeWithOptions({ summary: text }, [{ ...of, text }]));
+    }
+    case 'recordRotation':
+      return read(run, (of) => postgres.recordRotation({ ...of, keyId: step.keyId }));
+    case 'disconnect':
+      return read(run, (of) => deletion.disconnect({ ...of, purge: step.purge }));
+  }
+}
+
+async function setStatus(run: ConnectionRun, to: Status): Promise<void> {
+  const options = { summary: `becomes ${to}` };
+  const { moved } = await readAnswer(run, (of) => postgres.setStatus.executeWithOptions(options, [{ ...of, to }]));
+  if (!moved) run.unreachable = to;
+}
+
+async function tryKey(run: ConnectionRun, keyId: string): Promise<void> {
+  try {
+    const summary = `asks Anthropic about key ${keyId}`;
+    await read(run, (of) => keyQuestion.tryKey.executeWithOptions({ summary }, [{ ...of, keyId }]));
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const { failure } = attemptFailureOf(error);
+    await read(run, (of) => postgres.deferKey({ ...of, keyId, failure, nowMs: Date.now() }));
+  }
+}
+
+async function discoverWorkspaces(run: ConnectionRun): Promise<void> {
+  try {
+    await read(run, (of) => anthropic.discoverWorkspaces(of));
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const failed = attemptFailureOf(error);
+    await read(run, (of) => postgres.recordFailure({ ...of, ...failed, nowMs: Date.now() }));
+  }
+}
+
+/** A request for a sync stays if Anthropic accepts the key: a sync answers it then. */
+async function probeKey(run: ConnectionRun, asked: Message | undefined): Promise<void> {
+  const accepted = await askAboutRejectedKey(run);
+  if (accepted || asked === undefined) return;
+  const left = afterFailedProbe(asked);
+  removeMessages(run.inbox, (message) => message === asked || (left !== null && isAnsweredWith(message, left)));
+  if (left !== null) run.inbox.waiting.push(left);
+}
+
+async function askAboutRejectedKey(run: ConnectionRun): Promise<boolean> {
+  const options = { summary: 'asks Anthropic about the rejected key' };
+  try {
+    const { accepted } = await readAnswer(run, (of) =>
+      keyQuestion.probeKey.executeWithOptions(options, [{ ...of, nowMs: Date.now() }]),
+    );
+    return accepted;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    // No answer is no verdict. The activity recorded the question, so the next one is not due at once.
+    return false;
+  }
+}
