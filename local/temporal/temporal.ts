@@ -28,7 +28,6 @@ export interface TemporalOptions {
   port?: number;
   /** Without it there is no web UI. */
   uiPort?: number;
-  log?: (line: string) => void;
   logFile?: string;
   onSpawn?: (pid: number) => void;
 }
