@@ -55,7 +55,7 @@ export async function startServers(): Promise<Servers> {
     startPostgres({ dataDir: directory, log: quiet, logFile: join(directory, 'logs', 'postgres.log') }),
     findTemporalCli(),
   ]);
-  const temporal = await startTemporal({ cli, dataDir: directory, log: quiet });
+  const temporal = await startTemporal({ cli, dataDir: directory });
   const admin = postgres(database.url, { max: 1, onnotice: quiet });
   return {
     directory,

@@ -6,7 +6,7 @@ import type { Token } from './stack/environment.ts';
 import { logDirOf } from './stack/logs.ts';
 import { startStack, type Stack } from './stack/stack.ts';
 import { Console } from './terminal/console.ts';
-import { CONNECTING, addressesOf, printGuide } from './terminal/guide.ts';
+import { CONNECT_COMMAND, addressesOf, printGuide } from './terminal/guide.ts';
 
 /** `npm start`: all of Meterline on this machine, for real keys. It runs until somebody stops it. */
 async function main(out: Console): Promise<void> {
@@ -37,7 +37,7 @@ async function introduce(out: Console, stack: Stack, { anthropicBaseUrl }: Confi
     '  Connect an organization. Paste its Admin API key, then press Enter. No argument shows the key or the token:',
   );
   out.line();
-  for (const line of CONNECTING) out.line(`    ${line}`);
+  for (const line of CONNECT_COMMAND) out.line(`    ${line}`);
   out.line();
   out.line(out.style('dim', '  Ctrl-C stops everything. The next start continues from here.'));
 }

@@ -7,7 +7,10 @@ export function hashText(text: string): number {
   return mix(hash, text.length);
 }
 
-/** A stable 32-bit number for up to five numbers (MurmurHash3). It has no state: earlier calls change nothing. */
+/**
+ * A stable 32-bit number for up to five numbers (MurmurHash3). It has no state: earlier calls change nothing.
+ * Callers pass a seed, then a number of their own that tells this use from others.
+ */
 export function mix(a: number, b = 0, c = 0, d = 0, e = 0): number {
   let hash = stir(stir(stir(stir(stir(0x9e3779b9, a), b), c), d), e);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

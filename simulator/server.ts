@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { ApiError } from './admin-api/api-error.ts';
 import { ENDPOINTS, answer, checkVersion, type Answer, type Endpoint } from './admin-api/endpoints.ts';
 import { pageNumberOf } from './admin-api/page-token.ts';
-import type { Control } from './control.ts';
 import { CONTROL_PREFIX, handleControl } from './control-routes.ts';
+import type { Control } from './control.ts';
 import { formatTime } from './days.ts';
 import { applyToPage, applyToReply } from './faults/effects.ts';
 import type { Fault } from './faults/faults.ts';

@@ -7,7 +7,7 @@ const PORTS_TRIED = 200;
 const HIGHEST_PORT = 65_535;
 const CONNECT_WITHIN_MS = 1_000;
 
-/** Whether a port can be listened on. Throws if the reason is another one than that a program has it. */
+/** Whether a port is free. False if another program has it. Throws for any other reason, such as missing rights. */
 export async function checkFree(port: number, host = LOOPBACK): Promise<boolean> {
   const server = createServer();
   try {

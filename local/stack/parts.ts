@@ -45,6 +45,9 @@ export class Parts {
   readonly #dataDir: string;
   readonly #console: Console;
   readonly #supervisor: Supervisor;
+  readonly #log = (line: string): void => {
+    this.#console.line(`    ${line}`);
+  };
 
   constructor(options: PartsOptions) {
     this.#config = options.config;
@@ -124,10 +127,9 @@ export class Parts {
   /** Starts the API on PORT, or on the first free port if PORT is unset. Returns its address. */
   async api(env: NodeJS.ProcessEnv): Promise<string> {
     const { host, port: preferred, portWasAskedFor } = this.#config;
-    const reachableHost = host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host;
     const startOn = async (port: number): Promise<string> => {
       await this.#service('api', { ...env, HOST: host, PORT: String(port) });
-      return `http://${reachableHost}:${port}`;
+      return `http://${reachableHost(host)}:${port}`;
     };
     return await this.#console.step(
       'API',
@@ -142,10 +144,6 @@ export class Parts {
   async worker(env: NodeJS.ProcessEnv): Promise<void> {
     await this.#console.step('Worker', () => this.#service('worker', env));
   }
-
-  readonly #log = (line: string): void => {
-    this.#console.line(`    ${line}`);
-  };
 
   #logFile(name: Parameters<typeof logFileOf>[1]): string {
     return logFileOf(this.#dataDir, name);
@@ -174,6 +172,12 @@ export class Parts {
         }),
     });
   }
+}
+
+/** The host to connect to for a HOST to listen on. */
+function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** A compiled program of this project. This file is compiled to dist/local/stack/. */

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-// Temporal 1.24.0 does not export it; test/local/local.test.ts reads the retention back, and fails if it moves.
+// Temporal 1.24.0 does not export it. test/local/temporal.test.ts reads the retention back, so it fails if this breaks.
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { StackError, messageOf } from '../errors.ts';
 import { hasExited, spawnService, stopChild, terminate, type Running, type Spawned } from '../processes/child.ts';
@@ -28,7 +28,6 @@ export interface TemporalOptions {
   port?: number;
   /** Without it there is no web UI. */
   uiPort?: number;
-  log?: (line: string) => void;
   logFile?: string;
   onSpawn?: (pid: number) => void;
 }

@@ -43,8 +43,8 @@ function postgresVariables(address: string, dataDir: string): string {
   return `PGHOST=${hostname} PGPORT=${port} PGUSER=${role} PGDATABASE=${name} PGSSLMODE=disable PGPASSWORD=${password}`;
 }
 
-/** Lines that use the definitions: connections over HTTP and in SQL, and their workflows. */
-export function firstQuestions({ dataDir, projectDir, temporal }: Reachable): string[] {
+/** Commands that use the definitions: they list the connections over HTTP, in SQL and in Temporal. */
+export function exampleCommands({ dataDir, projectDir, temporal }: Reachable): string[] {
   const npm = `METERLINE_DATA_DIR=${shellWord(dataDir)} npm --prefix ${shellWord(projectDir)} run --silent`;
   return [
     'api "$METERLINE/v1/connections"',
@@ -53,8 +53,8 @@ export function firstQuestions({ dataDir, projectDir, temporal }: Reachable): st
   ];
 }
 
-/** Lines that connect an organization. They read its key from the terminal. */
-export const CONNECTING = [
+/** A command that connects an organization. It reads the key from the terminal. */
+export const CONNECT_COMMAND = [
   `read -rs KEY; printf '{"name":"My organization","admin_api_key":"%s"}' "$KEY" |`,
   `  api "$METERLINE/v1/connections" -H 'content-type: application/json' --data-binary @-; unset KEY`,
 ];
@@ -85,7 +85,7 @@ export async function printGuide(out: Console, stack: Stack): Promise<void> {
   out.line();
   for (const line of definitions(reachable)) out.line(`    ${line}`);
   out.line();
-  for (const line of firstQuestions(reachable)) out.line(`    ${line}`);
+  for (const line of exampleCommands(reachable)) out.line(`    ${line}`);
 }
 
 const connectionList = z.object({ data: z.array(z.object({ id: z.string(), name: z.string(), status: z.string() })) });

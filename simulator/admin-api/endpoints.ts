@@ -1,8 +1,8 @@
 import type { Organization } from '../organization/organization.ts';
-import { Query, checkParameters } from './query.ts';
-import { ApiError } from './api-error.ts';
-import { costReport, usageReport, type ReportContext, type ReportPage } from './reports.ts';
 import type { Workspace } from '../organization/series.ts';
+import { ApiError } from './api-error.ts';
+import { Query, checkParameters } from './query.ts';
+import { costReport, usageReport, type ReportContext, type ReportPage } from './reports.ts';
 
 export type Endpoint = 'organization' | 'workspaces' | 'cost' | 'usage';
 

@@ -1,11 +1,11 @@
-import type { Ledger } from '../organization/ledger.ts';
 import type { Clock } from '../clock.ts';
 import { DAY_MS, HOUR_MS, dayOf } from '../days.ts';
-import { makePageToken, readPageToken, type Position } from './page-token.ts';
-import { Query } from './query.ts';
+import type { Ledger } from '../organization/ledger.ts';
 import { mix, shuffled } from '../random.ts';
 import { ApiError } from './api-error.ts';
-import { COST_GROUPS, USAGE_GROUPS, costRows, usageRows, type UsageGroup } from './rows.ts';
+import { makePageToken, readPageToken, type Position } from './page-token.ts';
+import { Query } from './query.ts';
+import { COST_GROUPS, USAGE_GROUPS, costRows, usageRows, type Slice, type UsageGroup } from './rows.ts';
 
 export interface Bucket {
   readonly startMs: number;
@@ -98,26 +98,32 @@ export function usageReport(parameters: URLSearchParams, context: ReportContext)
   if (maxWideUsageLimit !== null && groups.size >= WIDE_GROUPING && limit > maxWideUsageLimit) {
     throw new ApiError(400, `limit: At most ${maxWideUsageLimit} buckets with this many group_by[] dimensions`);
   }
-  const filter = new Map(
-    [...USAGE_FILTERS].flatMap(([name, group]): [UsageGroup, readonly string[]][] => {
-      const values = query.all(name);
-      return values.length === 0 ? [] : [[group, values]];
-    }),
-  );
+  const filter = filterOf(query);
   return readPage(query, context, {
     identity: `usage ${context.ledger.organization.id} ${query.identity()}`,
     token: query.one('page'),
     width,
     limit,
     rowsOf: (startMs) => {
-      const day = dayOf(startMs);
-      // Today has rows only in the hours that have begun.
-      const hours = day === context.clock.today() ? context.clock.hoursBegun() : 24;
-      const parts = width.ms === DAY_MS ? 1 : (hours * HOUR_MS) / width.ms;
-      const index = width.ms === DAY_MS ? 0 : (startMs - day * DAY_MS) / width.ms;
-      return index < parts ? usageRows(context.ledger.day(day), groups, filter, { index, parts }) : [];
+      const slice = sliceOf(startMs, width, context.clock);
+      return slice === null ? [] : usageRows(context.ledger.day(dayOf(startMs)), groups, filter, slice);
     },
   });
+}
+
+function filterOf(query: Query): Map<UsageGroup, readonly string[]> {
+  const given = [...USAGE_FILTERS].map(([name, group]) => [group, query.all(name)] as const);
+  return new Map(given.filter(([, values]) => values.length > 0));
+}
+
+/** The part of its day that a bucket covers. Null for a bucket after the hours of today that have begun. */
+function sliceOf(startMs: number, width: Width, clock: Clock): Slice | null {
+  if (width.ms === DAY_MS) return { index: 0, parts: 1 };
+  const day = dayOf(startMs);
+  const hours = day === clock.today() ? clock.hoursBegun() : 24;
+  const parts = (hours * HOUR_MS) / width.ms;
+  const index = (startMs - day * DAY_MS) / width.ms;
+  return index < parts ? { index, parts } : null;
 }
 
 function readPage(query: Query, context: ReportContext, read: Read): ReportPage {

@@ -1,9 +1,8 @@
-import { models, snapshot, TOKEN_KINDS, workspaceName, type Model } from './catalog.ts';
 import { DAY_MS, formatDay, formatTime } from '../days.ts';
-import { UNITS_PER_CENT } from './money.ts';
-import { makeMeters, makeStandingSeries } from './population.ts';
-import { makeId, makeKey } from './ids.ts';
 import { mix, pick, randomText, randomUuid } from '../random.ts';
+import { TOKEN_KINDS, models, snapshot, workspaceName, type Model } from './catalog.ts';
+import { makeId, makeKey } from './ids.ts';
+import { UNITS_PER_CENT } from './money.ts';
 import {
   costWorkspaceId,
   makeUsageSeries,
@@ -13,6 +12,7 @@ import {
   type Meter,
   type Workspace,
 } from './series.ts';
+import { makeMeters, makeStandingSeries } from './standing-series.ts';
 
 export type KeyState = 'active' | 'revoked' | 'forbidden';
 
@@ -70,24 +70,20 @@ const AGENT_CENTS_PER_HOUR = 8n;
 /** An organization and everything about it that does not depend on a day. */
 export function makeOrganization(options: OrganizationOptions, seed: number, scale: Scale): Organization {
   const keys = options.keys ?? [{}];
-  const workspaces = makeWorkspaces(seed, scale);
-  const modelList = models(scale.models);
+  const base = { seed, scale, workspaces: makeWorkspaces(seed, scale), models: models(scale.models) };
   return {
+    ...base,
     id: options.id ?? randomUuid(mix(seed, 1)),
     name: options.name ?? 'Sample Organization',
     individual: options.individual ?? false,
-    seed,
-    scale,
     keys: keys.map((key, index) => ({
       key: key.key ?? makeKey(mix(seed, 2, index)),
       state: key.state ?? 'active',
     })),
-    workspaces,
-    models: modelList,
-    usageSeries: makeStandingSeries(seed, scale, workspaces, modelList),
-    meters: makeMeters(seed, scale, workspaces),
+    usageSeries: makeStandingSeries(base),
+    meters: makeMeters(base),
     searchSeries: new Map(
-      workspaces.map((workspace) => {
+      base.workspaces.map((workspace) => {
         const workspaceId = costWorkspaceId(workspace);
         return [workspaceId, makeCostSeries({ workspaceId, description: 'Web Search Usage', costType: 'web_search' })];
       }),

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { NO_COUNTS, mapCounts, type CostRow, type Counts, type UsageRow } from './day.ts';
 import { isDay } from '../days.ts';
+import { hashText } from '../random.ts';
+import { NO_COUNTS, mapCounts, type CostRow, type Counts, type UsageRow } from './day.ts';
 import { UNITS_PER_CENT, parseCents } from './money.ts';
 import type { Organization } from './organization.ts';
-import { hashText } from '../random.ts';
 import { apiKeyIdsOf, costWorkspaceId, makeCostSeries } from './series.ts';
 
 const day = z.string().refine(isDay, 'must be a day such as 2026-01-31');

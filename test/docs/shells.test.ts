@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
-import { CONNECTING, definitions, firstQuestions } from '../../local/terminal/guide.ts';
+import { CONNECT_COMMAND, definitions, exampleCommands } from '../../local/terminal/guide.ts';
 import { DOCUMENTS, blocksOf, read, shellBlocksOf } from '../support/documents.ts';
 import { TOKEN, TYPED, makeClone, paste, removeClones, type Clone, type Pasted, type Shell } from './paste.ts';
 
@@ -135,7 +135,7 @@ describe('the lines that npm start and the demo print', () => {
 
   test('reach the API, Postgres and Temporal of the stack that printed them, whatever the name of its directory', () => {
     for (const shell of shells) {
-      const { status, errors, calls } = pasteAfterStart(shell, firstQuestions(reachable).join('\n'));
+      const { status, errors, calls } = pasteAfterStart(shell, exampleCommands(reachable).join('\n'));
       expect([status, complaintsIn(errors)]).toEqual([0, []]);
       const [api, postgres, temporal] = calls;
       expect(api).toEqual([
@@ -146,7 +146,7 @@ describe('the lines that npm start and the demo print', () => {
       expect(temporal?.slice(0, 2)).toEqual(['npm', '--prefix']);
       expect(temporal?.slice(-4)).toEqual(['temporal', '--', 'workflow', 'list']);
     }
-    expect(problemsOf(CONNECTING.join('\n'))).toEqual([]);
+    expect(problemsOf(CONNECT_COMMAND.join('\n'))).toEqual([]);
   });
 
   test('take the token and the database from the environment if the stack did, too', () => {

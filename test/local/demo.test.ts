@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { JsonClient } from '../../local/http.ts';
 import { checkLedger, type LedgerCheck } from '../../local/demo/ledger-check.ts';
 import { amountTable, withSeparators } from '../../local/demo/tables.ts';
+import { JsonClient } from '../../local/http.ts';
 
 const DAY = '2026-03-01';
 const TEXTS = { model: 'm', context_window: null, service_tier: 'standard', inference_geo: 'us' };
@@ -20,7 +20,7 @@ interface Books {
   usage: { workspace_id: string | null; output_tokens: number }[];
 }
 
-/** What the API serves is given row by row, what the simulator has line by line. */
+/** A client with given answers, by path and by report or page. */
 class Stub extends JsonClient {
   readonly #answers: Record<string, unknown>;
   constructor(answers: Record<string, unknown>) {
@@ -68,11 +68,11 @@ const BOOKS: Books = {
 const SERVED = { ...BOOKS, total: '0.3', perDay: [2, 1] satisfies [number, number] };
 
 describe('the comparison with the ledger', () => {
-  test('finds equal what is equal, over pages and spellings, and adds it up exactly', async () => {
+  test('finds no difference between equal lines, over pages and spellings, and adds them up exactly', async () => {
     expect(await check(SERVED, BOOKS)).toEqual({ costLines: 2, usageLines: 1, days: 1, total: '0.3', differences: [] });
   });
 
-  test('takes lines that differ only in fields without a name as one row, but counts each', async () => {
+  test('adds up lines that differ only in unknown fields, but counts each', async () => {
     const ledger = { ...BOOKS, cost: [...BOOKS.cost, { workspace_id: 'w', amount_usd: '0.0000000000000000001' }] };
     const served = {
       ...SERVED,
@@ -85,9 +85,9 @@ describe('the comparison with the ledger', () => {
   });
 
   test.each([
-    ['a line too little', { ...SERVED, cost: BOOKS.cost.slice(0, 1) }, /"w".*: missing, the ledger has 0\.2$/],
+    ['a missing line', { ...SERVED, cost: BOOKS.cost.slice(0, 1) }, /"w".*: missing, the ledger has 0\.2$/],
     [
-      'a line too much',
+      'a line that the ledger lacks',
       { ...SERVED, cost: [...BOOKS.cost, { workspace_id: 'x', amount_usd: '0' }] },
       /"x".*: 0, the ledger has no such line$/,
     ],
@@ -110,7 +110,7 @@ describe('the comparison with the ledger', () => {
 });
 
 describe('a table of amounts', () => {
-  test('keeps every digit, stands at the decimal point, and has the largest first', () => {
+  test('keeps every digit, aligns the decimal points, and has the largest first', () => {
     const rows = [
       { name: 'small', amount: '0.000000000000001' },
       { name: 'large', amount: '1234567.5' },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach } from 'vitest';
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'meterline-local-'));
   folders.push(folder);
@@ -22,7 +22,7 @@ export function writeProgram(path: string, text: string): string {
   return path;
 }
 
-/** A service that says it is ready and stays until its supervisor is gone; `body` runs before. */
+/** A program that runs `body`, reports that it is ready, and ends with its supervisor. */
 export function fakeService(folder: string, name: string, body = ''): string {
   return writeProgram(
     join(folder, `${name}.cjs`),

@@ -40,7 +40,7 @@ describe('the embedded Postgres', () => {
     expect(row).toEqual({ name: 'meterline', encoding: 'UTF8', zone: 'UTC', host: '127.0.0.1', sockets: '' });
   });
 
-  test('keeps a password that only its owner can read, and opens to no other', async () => {
+  test('has a password that only its owner can read, and refuses any other', async () => {
     const folder = temporaryFolder();
     const { url } = await start(folder);
     expect(statSync(join(folder, 'postgres-password')).mode & 0o777).toBe(0o600);
@@ -60,7 +60,7 @@ describe('the embedded Postgres', () => {
     expect(await query(second.url, 'select n from kept')).toEqual([{ n: 42 }]);
   });
 
-  test('left running by a dead supervisor is stopped before a new one starts', async () => {
+  test('that a dead supervisor left running is stopped before a new one starts', async () => {
     const folder = temporaryFolder();
     const orphan = await start(folder);
     const next = await start(folder);
@@ -68,7 +68,7 @@ describe('the embedded Postgres', () => {
     expect(await query(next.url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
-  test('starts although its old pid belongs to another process now, and leaves that one alone', async () => {
+  test('starts even if another process has its old pid, and leaves that process alone', async () => {
     const folder = temporaryFolder();
     const first = await start(folder);
     await first.stop();
@@ -77,7 +77,7 @@ describe('the embedded Postgres', () => {
     expect(await query(second.url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
-  test('begins anew where its making was interrupted', async () => {
+  test('makes its cluster anew after an interruption', async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'postgres.unfinished', 'base'), { recursive: true });
     const { url } = await start(folder);
@@ -95,7 +95,7 @@ describe('the embedded Postgres', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('on a port that is taken fails naming it', async () => {
+  test('names a port that is taken', async () => {
     const first = await start(temporaryFolder());
     const second = startPostgres({ dataDir: temporaryFolder(), port: first.port, durable: false });
     await expect(second).rejects.toThrow(`127.0.0.1:${first.port}`);

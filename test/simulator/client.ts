@@ -64,7 +64,7 @@ export function headers(simulator: Simulator, more: Record<string, string> = {})
   };
 }
 
-/** The same headers but one. */
+/** The same headers without one of them. */
 export function without(all: Record<string, string>, name: string): Record<string, string> {
   return Object.fromEntries(Object.entries(all).filter(([key]) => key !== name));
 }
@@ -73,13 +73,13 @@ export async function get(simulator: Simulator, path: string, more: Record<strin
   return fetch(simulator.url + path, { headers: headers(simulator, more), redirect: 'manual' });
 }
 
-/** Status and message of a refusal. */
-export async function refusal(reply: Response): Promise<string> {
+/** The status, type and message of an error. */
+export async function errorOf(reply: Response): Promise<string> {
   const { error } = errorReply.parse(await reply.json());
   return `${reply.status} ${error.type}: ${error.message}`;
 }
 
-/** Every page of a report, joined by day in the order served. */
+/** Reads every page of the cost report, and returns the rows by day, in the order in which they came. */
 export async function readCost(simulator: Simulator, query: string): Promise<Map<string, CostRow[]>> {
   const days = new Map<string, CostRow[]>();
   let token: string | null = null;
@@ -114,7 +114,7 @@ export function canonical(amount: string): string {
   return amount.includes('.') ? amount.replace(/\.?0+$/, '') : amount;
 }
 
-/** A request that `fetch` would not send: another method, a body, headers of one's own only. */
+/** Sends a request that `fetch` would not: with another method, a body or exactly the given headers. */
 export async function raw(
   simulator: Simulator,
   options: { method?: string; path: string; headers?: Record<string, string>; body?: string },

@@ -49,13 +49,13 @@ describe('the clock', () => {
     expect(total('2026-11-12')).toBe(totals.at(-1));
   });
 
-  it('agrees with itself within an hour', async () => {
+  it('gives the same data at any minute of an hour', async () => {
     const before = await servedTotal(TODAY);
     simulator.control.clock({ now: '2026-11-12T10:59:59Z' });
     expect(await servedTotal(TODAY)).toBe(before);
   });
 
-  it('knows no day to come, and runs when told to', async () => {
+  it('has no data of future days, and ticks when told to', async () => {
     expect(lines('2026-11-13')).toEqual([]);
     expect(simulator.control.clock({ now: '2026-11-14T00:00:00Z' })).toMatchObject({ today: '2026-11-14' });
     expect(lines('2026-11-13').length).toBeGreaterThan(0);
@@ -105,7 +105,7 @@ describe('a restatement', () => {
     expect(() => simulator.control.restate({ day: DAY, kind: 'split' })).toThrow('two rows');
   });
 
-  it('brings a row of its own choosing, in another currency too', async () => {
+  it('adds a row with given fields, also in another currency', async () => {
     const row = { costType: 'quantum', description: 'Quantum Usage', model: null, extra: { qubits: '7' } };
     simulator.control.restate({ day: DAY, kind: 'add', amount: '12.50', row });
     simulator.control.restate({ day: DAY, kind: 'currency', currency: 'EUR' });
@@ -116,7 +116,7 @@ describe('a restatement', () => {
     expect((await served(ONE_DAY)).map(({ currency }) => currency).sort()).toEqual(['EUR', 'USD']);
   });
 
-  it('concerns the cost report unless told otherwise', async () => {
+  it('changes only the cost report by default', async () => {
     const usage = () => simulator.control.ledger({ report: 'usage', from: DAY, to: DAY });
     const before = usage();
     simulator.control.restate({ day: DAY, kind: 'scale', factor: 3 });
@@ -137,7 +137,7 @@ describe('a restatement', () => {
 });
 
 describe('late data', () => {
-  it('is hidden until its time has come', async () => {
+  it('is hidden until its time', async () => {
     const before = lines();
     simulator.control.late({ day: DAY, until: '2026-11-12T18:00:00Z' });
     expect(await served()).toEqual([]);
@@ -160,7 +160,7 @@ describe('late data', () => {
 describe('conduct', () => {
   const reasons = () => simulator.control.conduct().by_reason;
 
-  it('of a polite client is without violations', async () => {
+  it('shows no violation by a polite client', async () => {
     await readCost(simulator, `starting_at=2026-10-13T00:00:00Z&${BOTH}`);
     await get(simulator, ME);
     expect(simulator.control.conduct()).toEqual({ violations: 0, by_reason: {}, after_revocation: 0, last: [] });
@@ -200,7 +200,7 @@ describe('conduct', () => {
     expect(simulator.control.conduct().violations).toBe(0);
   });
 
-  it('counts requests with a revoked key apart', async () => {
+  it('counts requests with a revoked key separately', async () => {
     simulator.control.setKeyState(firstKey(simulator), 'revoked');
     await get(simulator, ME);
     expect(simulator.control.conduct()).toMatchObject({ violations: 0, after_revocation: 1 });
@@ -239,7 +239,7 @@ describe('the control surface over HTTP', () => {
     return [reply.status, await reply.json()];
   };
 
-  it('does what the methods do', async () => {
+  it('has a route for each method of the control', async () => {
     expect(await call('GET', 'organization')).toEqual([200, simulator.control.organization()]);
     expect(await call('GET', 'organizations')).toEqual([200, simulator.control.organizations()]);
     const made = z.object({ key: z.string() }).parse((await call('POST', 'keys', { state: 'revoked' }))[1]);
@@ -267,13 +267,15 @@ describe('the control surface over HTTP', () => {
     expect(simulator.control.requests().total).toBe(0);
   });
 
-  it('refuses what it does not understand', async () => {
+  it('refuses unknown routes, fields and values, and a body that is not JSON', async () => {
     expect((await call('POST', 'faults', { kind: 'gremlins' }))[0]).toBe(400);
     expect((await call('POST', 'restate', { day: '2026-02-30', kind: 'empty' }))[0]).toBe(400);
     expect((await call('POST', 'clock', { nwo: '2026-01-01' }))[0]).toBe(400);
     expect((await call('GET', 'ledger?report=cost&from=x&to=y'))[0]).toBe(400);
     expect((await call('GET', 'organization?organization=none'))[0]).toBe(400);
     expect((await call('GET', 'nothing'))[0]).toBe(404);
+    const garbled = await fetch(`${simulator.url}/_control/clock`, { method: 'POST', body: '{' });
+    expect([garbled.status, await garbled.json()]).toEqual([400, { error: 'the body is not JSON' }]);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   get,
   headers,
   readCost,
-  refusal,
+  errorOf,
   simulate,
 } from './client.ts';
 
@@ -38,38 +38,38 @@ describe('an error', () => {
     [503, 'api_error'],
     [504, 'timeout_error'],
     [529, 'overloaded_error'],
-  ])('of status %i has its type', async (status, type) => {
-    expect(await refusal(await faulty({ kind: 'status', status }))).toMatch(`${status} ${type}`);
+  ])('with status %i has its own type', async (status, type) => {
+    expect(await errorOf(await faulty({ kind: 'status', status }))).toMatch(`${status} ${type}`);
     expect((await get(simulator, QUERY)).status).toBe(200);
   });
 
   it.each([undefined, '0', '86400', 7, 'Wed, 21 Oct 2026 07:28:00 GMT'])(
-    'of too many requests may say retry-after %s',
+    'with status 429 may have the retry-after %s',
     async (retryAfter) => {
       const reply = await faulty({ kind: 'rate_limited', retryAfter, rateLimitReset: '2026-11-12T10:31:00Z' });
       expect(reply.headers.get('retry-after')).toBe(retryAfter === undefined ? null : String(retryAfter));
       expect(reply.headers.get('anthropic-ratelimit-requests-reset')).toBe('2026-11-12T10:31:00Z');
-      expect(await refusal(reply)).toMatch('429 rate_limit_error');
+      expect(await errorOf(reply)).toMatch('429 rate_limit_error');
     },
   );
 
-  it('of too many requests may say it as a date to come', async () => {
+  it('with status 429 may have a future date as its retry-after', async () => {
     const reply = await faulty({ kind: 'rate_limited', retryAfter: 'date:90' });
     expect(Date.parse(reply.headers.get('retry-after') ?? '') - Date.now()).toBeGreaterThan(80_000);
   });
 
-  it('may lack its request id or have a type never seen', async () => {
+  it('may lack its request id, or have an unknown type', async () => {
     expect(errorReply.parse(await (await faulty({ kind: 'no_request_id' })).json()).request_id).toBeUndefined();
-    expect(await refusal(await faulty({ kind: 'unknown_error_type', status: 418 }))).toMatch('418 quota_epoch_error');
+    expect(await errorOf(await faulty({ kind: 'unknown_error_type', status: 418 }))).toMatch('418 quota_epoch_error');
   });
 
-  it('may be a rejected key from the third request on', async () => {
+  it('may reject the key from the third request on', async () => {
     simulator.control.fault({ kind: 'unauthorized', after: 2, times: 'always' });
     const statuses: number[] = [];
     for (let count = 0; count < 4; count += 1) statuses.push((await get(simulator, ME)).status);
     expect(statuses).toEqual([200, 200, 401, 401]);
     simulator.control.clearFaults();
-    expect(await refusal(await faulty({ kind: 'forbidden' }, ME))).toMatch('403 permission_error');
+    expect(await errorOf(await faulty({ kind: 'forbidden' }, ME))).toMatch('403 permission_error');
   });
 
   it('may be a redirect to another host', async () => {
@@ -109,7 +109,7 @@ describe('a body', () => {
     await expect(late.text()).rejects.toThrow('timeout');
   });
 
-  it('may come byte by byte', async () => {
+  it('may arrive byte by byte', async () => {
     const started = Date.now();
     const reply = await faulty({ kind: 'drip', bytesPerSecond: 500 }, ME);
     expect(await reply.json()).toMatchObject({ type: 'organization' });
@@ -123,7 +123,7 @@ describe('a body', () => {
     expect(costPage.safeParse(await (await faulty({ kind: 'huge_page', bytes: 1_000_000 })).json()).success).toBe(true);
   });
 
-  it('may unpack to far more than was sent', async () => {
+  it('may unpack to far more bytes than were sent', async () => {
     const reply = await faulty({ kind: 'gzip_bomb', bytes: 8 * 1_048_576 });
     expect(reply.headers.get('content-encoding')).toBe('gzip');
     expect(Number(reply.headers.get('content-length'))).toBeLessThan(200_000);
@@ -140,7 +140,7 @@ describe('a page', () => {
     expect(second.data.map((bucket) => bucket.starting_at)).toEqual(first.data.map((bucket) => bucket.starting_at));
   });
 
-  it('may promise more without saying where', async () => {
+  it('may promise more pages without a token', async () => {
     const page = costPage.parse(await (await faulty({ kind: 'null_page' })).json());
     expect([page.has_more, page.next_page]).toEqual([true, null]);
   });
@@ -164,8 +164,26 @@ describe('a page', () => {
   });
 });
 
+describe('a page of given days', () => {
+  it('may have odd fields in the first line of the day, and is untouched without the day', async () => {
+    const odd: FaultInput = { kind: 'odd_fields', fields: '"odd":1' };
+    const page = costPage.parse(await (await faulty({ ...odd, days: ['2026-11-03'] })).json());
+    expect(page.data.map(({ results }) => results.filter((row) => row['odd'] === 1).length)).toEqual([0, 1, 0]);
+    expect(await (await faulty({ ...odd, days: ['2026-12-24'] })).text()).not.toContain('"odd"');
+  });
+});
+
+describe('a reply from elsewhere', () => {
+  it("has the given status, headers and body, and none of Anthropic's headers", async () => {
+    const reply = { status: 403, headers: { server: 'gateway' }, body: 'blocked' };
+    const answer = await faulty({ kind: 'elsewhere', reply });
+    expect([answer.status, answer.headers.get('server'), await answer.text()]).toEqual([403, 'gateway', 'blocked']);
+    expect(answer.headers.get('request-id')).toBeNull();
+  });
+});
+
 describe('a fault', () => {
-  it('may be right, and the day another one right after', async () => {
+  it('of the kind moving_day corrects the day right after the reply', async () => {
     const day = '2026-11-03';
     const before = simulator.control.ledger({ report: 'cost', from: day, to: day }).length;
     const lines = async (): Promise<number | undefined> =>
@@ -175,7 +193,7 @@ describe('a fault', () => {
     expect(await lines()).toBe(before + 2);
   });
 
-  it('may be held until the faults are cleared, and is then what it was when it was asked for', async () => {
+  it('of the kind hold makes the reply at once, and sends it when the faults are cleared', async () => {
     simulator.control.fault({ kind: 'hold', path: ME });
     let answered = false;
     const held = get(simulator, ME).then((reply) => {
@@ -190,7 +208,7 @@ describe('a fault', () => {
     expect((await get(simulator, ME)).status).toBe(401);
   });
 
-  it('strikes only what it is meant for', async () => {
+  it('affects only the requests that match it', async () => {
     const { key } = simulator.control.addKey();
     simulator.control.fault({ kind: 'status', status: 500, report: 'cost', page: 2 });
     simulator.control.fault({ kind: 'status', status: 503, path: WORKSPACES, times: 2 });

@@ -42,7 +42,7 @@ function start(...args: string[]): { child: ChildProcess; output: Output; exit: 
   return { child, output, exit };
 }
 
-it('says where it listens, in print and to its parent, and serves there', async () => {
+it('prints where it listens, tells its parent, and serves there', async () => {
   const { child, output, exit } = start('--port', '0', '--seed', 'x', '--workspaces', '2', '--lines-per-day', '50');
   const [message] = z
     .tuple([z.unknown()])

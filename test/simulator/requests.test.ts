@@ -11,7 +11,7 @@ import {
   get,
   headers,
   raw,
-  refusal,
+  errorOf,
   simulate,
   without,
   workspaceList,
@@ -37,7 +37,7 @@ describe('a request', () => {
     expect(reply.headers.get('anthropic-organization-id')).toBe(simulator.control.organization().id);
   });
 
-  it('is refused in an envelope that repeats the request id', async () => {
+  it('gets an error that repeats the request id', async () => {
     const reply = await get(simulator, COST);
     const body = errorReply.parse(await reply.json());
     expect(reply.status).toBe(400);
@@ -64,14 +64,14 @@ describe('a request', () => {
     [`${COST}?starting_at=2026-11-01`, 'RFC 3339'],
     [`${COST}?${RANGE}&starting_at=2026-11-02T00:00:00Z`, 'given once'],
   ])('%s is a 400', async (path, message) => {
-    expect(await refusal(await get(simulator, path))).toContain('400 invalid_request_error: ');
-    expect(await refusal(await get(simulator, path))).toContain(message);
+    expect(await errorOf(await get(simulator, path))).toContain('400 invalid_request_error: ');
+    expect(await errorOf(await get(simulator, path))).toContain(message);
   });
 
   it('with a sixth dimension is refused', async () => {
     const six = ['model', 'workspace_id', 'service_tier', 'context_window', 'inference_geo', 'api_key_id'];
     const query = six.map((name) => `group_by[]=${name}`).join('&');
-    expect(await refusal(await get(simulator, `${USAGE}?${RANGE}&${query}`))).toBe(
+    expect(await errorOf(await get(simulator, `${USAGE}?${RANGE}&${query}`))).toBe(
       '400 invalid_request_error: Cannot specify more than 5 group_by[] dimensions.',
     );
   });
@@ -82,7 +82,7 @@ describe('a request', () => {
     'starting_at=2026-11-05T00:00:00Z&ending_at=2026-11-04T00:00:00Z',
     'starting_at=2026-11-12T00:00:00Z',
   ])('for the range %s is refused', async (range) => {
-    expect(await refusal(await get(simulator, `${COST}?${range}`))).toBe(
+    expect(await errorOf(await get(simulator, `${COST}?${range}`))).toBe(
       '400 invalid_request_error: Invalid date range: ending date must be after starting date',
     );
     expect((await get(simulator, `${USAGE}?${range}`)).status).toBe(400);
@@ -94,10 +94,10 @@ describe('a request', () => {
     expect((await get(simulator, ME, { 'anthropic-version': 'latest' })).status).toBe(400);
   });
 
-  it('other than GET is a 405, and to any other path a 404', async () => {
+  it('with another method is a 405, and to another path a 404', async () => {
     expect(await raw(simulator, { method: 'POST', path: COST })).toBe(405);
     expect(await raw(simulator, { method: 'DELETE', path: WORKSPACES })).toBe(405);
-    expect(await refusal(await get(simulator, '/v1/organizations/users'))).toBe('404 not_found_error: Not Found');
+    expect(await errorOf(await get(simulator, '/v1/organizations/users'))).toBe('404 not_found_error: Not Found');
     expect(await raw(simulator, { path: '//' })).toBe(404);
   });
 });
@@ -107,10 +107,10 @@ describe('a key', () => {
     expect(firstKey(simulator)).toMatch(/^sk-ant-admin01-[A-Za-z0-9_-]{93}AA$/);
   });
 
-  it('that is missing, unknown, of a workspace or only a bearer token is a 401', async () => {
+  it('gets a 401 if it is missing, unknown, a workspace key or only a bearer token', async () => {
     const invalid = '401 authentication_error: invalid x-api-key';
-    expect(await refusal(await get(simulator, ME, { 'x-api-key': 'sk-ant-admin01-unknown' }))).toBe(invalid);
-    expect(await refusal(await get(simulator, ME, { 'x-api-key': 'sk-ant-api03-workspace' }))).toBe(invalid);
+    expect(await errorOf(await get(simulator, ME, { 'x-api-key': 'sk-ant-admin01-unknown' }))).toBe(invalid);
+    expect(await errorOf(await get(simulator, ME, { 'x-api-key': 'sk-ant-api03-workspace' }))).toBe(invalid);
     const keyless = without(headers(simulator), 'x-api-key');
     const authorization = `Bearer ${firstKey(simulator)}`;
     expect(await raw(simulator, { path: ME, headers: keyless })).toBe(401);
@@ -124,7 +124,7 @@ describe('a key', () => {
     simulator.control.setKeyState(key, 'revoked');
     expect(await status()).toBe(401);
     simulator.control.setKeyState(key, 'forbidden');
-    expect(await refusal(await get(simulator, ME, { 'x-api-key': key }))).toMatch(/^403 permission_error/);
+    expect(await errorOf(await get(simulator, ME, { 'x-api-key': key }))).toMatch(/^403 permission_error/);
     simulator.control.setKeyState(key, 'active');
     expect(await status()).toBe(200);
     expect(() => simulator.control.setKeyState('sk-ant-admin01-none', 'active')).toThrow('no such key');
@@ -137,7 +137,7 @@ describe('a key', () => {
     const other = await get(several, ME, { 'x-api-key': 'sk-ant-admin01-other' });
     expect(await other.json()).toMatchObject({ id: several.control.organization('Other').id, name: 'Other' });
     const individual = several.control.keys()[2]?.key ?? '';
-    expect(await refusal(await get(several, ME, { 'x-api-key': individual }))).toBe('404 not_found_error: Not Found');
+    expect(await errorOf(await get(several, ME, { 'x-api-key': individual }))).toBe('404 not_found_error: Not Found');
     expect(several.control.ledger({ report: 'cost', from: '2026-11-11', to: '2026-11-11' })).not.toEqual(
       several.control.ledger({ report: 'cost', from: '2026-11-11', to: '2026-11-11', organization: 'Other' }),
     );
@@ -149,7 +149,7 @@ describe('workspaces', () => {
   const list = async (query: string) =>
     workspaceList.parse(await (await get(simulator, `${WORKSPACES}?${query}`)).json());
 
-  it('are listed without archived ones and the default one unless asked for', async () => {
+  it('leave out archived ones and the default one by default', async () => {
     expect((await list('')).data).toHaveLength(4);
     const all = await list('include_archived=true');
     expect(all.data).toHaveLength(5);
