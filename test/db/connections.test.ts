@@ -14,8 +14,7 @@ import { extendHistory, listLiveConnections, renameConnection } from '../../db/c
 import { loadFacts } from '../../db/connections/facts.ts';
 import { recordDiscovery } from '../../db/connections/workspaces.ts';
 import { setStatus } from '../../db/connections/status.ts';
-import { refuseKey } from '../../db/keys/ends.ts';
-import { deferKey, addCandidate } from '../../db/keys/keys.ts';
+import { addCandidate, deferKey, refuseKey } from '../../db/keys/candidates.ts';
 import { reconcileDays, storedDays } from '../../db/ledger/ledger.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDays, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';

@@ -6,7 +6,7 @@ import { listOverdue } from '../../db/connections/overdue.ts';
 import { listEvents } from '../../db/connections/events.ts';
 import { listRestatements, listSyncs } from '../../db/ledger/history.ts';
 import { numberSeries } from '../../db/ledger/lines.ts';
-import { sumCosts } from '../../db/spend/spend.ts';
+import { sumCosts } from '../../db/spend/costs.ts';
 import { costContent } from '../../db/ledger/series.ts';
 import { addDays } from '../../domain/days.ts';
 import type { CostLine } from '../../domain/lines.ts';

@@ -4,7 +4,7 @@ import { createConnection } from '../../db/connections/connections.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
-import { acceptKey } from '../../db/keys/keys.ts';
+import { acceptKey } from '../../db/keys/serve.ts';
 import { costContent, usageContent } from '../../db/ledger/series.ts';
 import { startReadAttempt, commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/ledger.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
