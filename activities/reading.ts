@@ -3,7 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
-import { recordKeyUse, openActiveKey } from '../db/keys/keys.ts';
+import { recordKeyUse, openActiveKey } from '../db/keys/open.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
 import { addSyncTraffic, continueSync, type SyncRun } from '../db/ledger/syncs.ts';
 import { isDay, type Day } from '../domain/days.ts';

@@ -5,9 +5,10 @@ import { databaseFailure } from './core/database.ts';
 import { NO_RIGHT, adviceOn } from './core/failures.ts';
 import { migrateDatabase } from './core/migrate.ts';
 
-const OWNER = 'The user in DATABASE_URL must own the database, or may at least create schemas and tables in it.';
+const OWNER =
+  'The user in DATABASE_URL must own the database, or at least be allowed to create schemas and tables in it.';
 
-/** `npm run migrate`: brings the database at DATABASE_URL to the present schema, and ends. */
+/** `npm run migrate`: brings the database at DATABASE_URL to the schema of this release, and ends. */
 const { databaseUrl, logLevel } = await configured(() => loadDatabaseConfig(process.env));
 const { log, flush } = openLog(logLevel, 'migrate');
 try {

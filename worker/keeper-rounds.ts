@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { databaseFailure } from '../db/core/database.ts';
 import { adviceOn } from '../db/core/failures.ts';
 import { endFrozenSessions } from '../db/core/sessions.ts';
-import { destroyForgottenCandidates } from '../db/keys/ends.ts';
+import { destroyForgottenCandidates } from '../db/keys/discard.ts';
 import { countMissingWorkflows, keepConnections, wakeForWork, type Woken, type Workflows } from './keeper.ts';
 import { reasonOf, type Outages } from './outages.ts';
 

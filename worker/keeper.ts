@@ -2,8 +2,8 @@ import type { Client } from '@temporalio/client';
 import { listLiveConnections } from '../db/connections/connections.ts';
 import { listOverdue, listUntoldHistories } from '../db/connections/overdue.ts';
 import { databaseFailure, type Db } from '../db/core/database.ts';
-import { destroyForgottenCandidates } from '../db/keys/ends.ts';
-import { listUntoldKeys } from '../db/keys/keys.ts';
+import { destroyForgottenCandidates } from '../db/keys/discard.ts';
+import { listUntoldKeys } from '../db/keys/candidates.ts';
 import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
 
 /** Trying a new key may take minutes, so a workflow is not woken again for the same work before this time is over. */

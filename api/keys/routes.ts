@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { addEvent } from '../../db/connections/events.ts';
-import type { Verdict } from '../../db/connections/views.ts';
+import type { Verdict } from '../../db/keys/verdict.ts';
 import { addCandidateToLive } from '../../db/keys/candidates.ts';
-import { discardCandidate } from '../../db/keys/ends.ts';
+import { discardCandidate } from '../../db/keys/discard.ts';
 import { listKeys } from '../../db/keys/key-list.ts';
 import { findConnection, findLiveConnection, shownConnection, storedId } from '../connections/lookups.ts';
 import { connection } from '../connections/schemas.ts';

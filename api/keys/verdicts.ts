@@ -1,5 +1,5 @@
 import type { Failure } from '../../domain/failures.ts';
-import { loadVerdict, type Verdict } from '../../db/connections/views.ts';
+import { loadVerdict, type Verdict } from '../../db/keys/verdict.ts';
 import { AdminKey } from '../../domain/keys.ts';
 import type { Deps, WaitFor } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { CostGroup, GroupKey, SpendQuery } from '../../db/spend/spend.ts';
+import type { CostGroup, GroupKey, SpendQuery } from '../../db/spend/groups.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
 import type { Deps } from '../http/endpoint.ts';

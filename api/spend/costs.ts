@@ -1,4 +1,4 @@
-import { sumCosts } from '../../db/spend/spend.ts';
+import { sumCosts } from '../../db/spend/costs.ts';
 import { groupFields, nextCursor, spendQueryOf, valueOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { nothing } from '../http/schemas.ts';

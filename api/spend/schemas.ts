@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { COST_GROUPS, USAGE_GROUPS } from '../../db/spend/spend.ts';
+import { COST_GROUPS, USAGE_GROUPS } from '../../db/spend/groups.ts';
 import type { UsageCount } from '../../domain/lines.ts';
 import {
   afterIn,

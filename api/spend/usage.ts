@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { sumUsage, type UsageCounts } from '../../db/spend/spend.ts';
+import { sumUsage, type UsageCounts } from '../../db/spend/usage.ts';
 import { groupFields, nextCursor, spendQueryOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { nothing } from '../http/schemas.ts';

@@ -5,7 +5,7 @@ import type { AdminKey } from '../../domain/keys.ts';
 import type { Db } from '../core/database.ts';
 import { connections } from '../core/schema.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
-import { addCandidate } from '../keys/keys.ts';
+import { addCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';
 import { lockLive } from './live.ts';
 import { setStatus } from './status.ts';

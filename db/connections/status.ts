@@ -4,7 +4,7 @@ import { isLive, mayFollow, type Status } from '../../domain/connection/statuses
 import type { Db } from '../core/database.ts';
 import { connections } from '../core/schema.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
-import { hasRequestedCandidate } from '../keys/keys.ts';
+import { hasRequestedCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';
 import { NO_FAILURE } from './failure.ts';
 import { lockLive } from './live.ts';

@@ -1,13 +1,11 @@
-import { eq, and, sql, type SQL } from 'drizzle-orm';
-import { alias } from 'drizzle-orm/pg-core';
+import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Failure } from '../../domain/failures.ts';
 import type { Day } from '../../domain/days.ts';
-import type { KeyEnd, KeyState } from '../../domain/keys.ts';
+import type { KeyState } from '../../domain/keys.ts';
 import type { KeyProbes } from '../../domain/connection/schedule.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
-import { connections, keys } from '../core/schema.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
 import type { SyncView } from '../ledger/history.ts';
 import { sizeOf } from '../ledger/syncs.ts';
@@ -191,40 +189,4 @@ function coverageOf(today: Day): SQL {
     ) covered on true
     group by last.day, c.began, c.backfill_to, c.purged_at
   `;
-}
-
-/** What has become of a key, and of its connection, so far. */
-export interface Verdict {
-  readonly status: Status;
-  readonly keyState: KeyState;
-  /** Why it is destroyed, if it is. */
-  readonly endReason: KeyEnd | null;
-  /** The key that overtook it, and when; null for any other end. */
-  readonly overtakenBy: { readonly keyId: string; readonly hint: string; readonly atMs: number } | null;
-  readonly tries: number;
-  readonly triedAtMs: number | null;
-  readonly failure: Failure | null;
-}
-
-/** What has become of a key so far; null when there is no such key. Cheap enough to be asked many times a second. */
-export async function loadVerdict(db: Db, connectionId: string, keyId: string): Promise<Verdict | null> {
-  const later = alias(keys, 'later');
-  const [verdict] = await db
-    .select({
-      status: connections.status,
-      keyState: keys.state,
-      endReason: keys.endReason,
-      later: { keyId: later.id, hint: later.hint, at: later.activatedAt },
-      tries: keys.tries,
-      triedAt: keys.triedAt,
-      failure: keys.failure,
-    })
-    .from(keys)
-    .innerJoin(connections, eq(connections.id, keys.connectionId))
-    .leftJoin(later, and(eq(later.connectionId, keys.connectionId), eq(later.id, keys.overtakenBy)))
-    .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
-  if (verdict === undefined) return null;
-  const { triedAt, later: found, ...rest } = verdict;
-  const overtakenBy = found?.at == null ? null : { keyId: found.keyId, hint: found.hint, atMs: found.at.getTime() };
-  return { ...rest, overtakenBy, triedAtMs: triedAt?.getTime() ?? null };
 }

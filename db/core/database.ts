@@ -1,3 +1,11 @@
+/**
+ * How this product talks to Postgres.
+ *
+ * Drizzle's query builder is for reading and writing rows of one table, with joins by key at most. Statements of our own,
+ * in tagged SQL, are for sets, for read models that Postgres builds as JSON, and for locks in the middle of a statement.
+ * Both end in a parsed row: the builder by the types of its columns (columns.ts), a statement by the schema that `rows`,
+ * `row` and `preparedRows` take (json.ts).
+ */
 import { sql, type Name, type SQL } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { PgDialect, PgSession } from 'drizzle-orm/pg-core';
@@ -15,13 +23,13 @@ export type Db = Pick<PostgresJsDatabase, 'select' | 'insert' | 'update' | 'dele
 /** An open pool of connections to Postgres. */
 export interface Database {
   readonly db: Db;
-  /** Ends the pool; queries under way have up to five seconds. */
+  /** Ends the pool. Queries under way have up to five seconds. */
   close(): Promise<void>;
 }
 
 /**
- * A process that is frozen or cut off in the middle of a transaction must not hold up the others for ever. All lie below the
- * half minute that an activity has, so that a statement never outlives the try that asked for it.
+ * Milliseconds. A process that freezes in the middle of a transaction must not hold up the others for ever. Each limit is
+ * below the 30 seconds of an activity, so no statement outlives the attempt that sent it.
  */
 const LIMITS: Limits = {
   idle_in_transaction_session_timeout: 20_000,
@@ -30,14 +38,14 @@ const LIMITS: Limits = {
 };
 
 /**
- * Opens a pool on a `postgres://` address; nothing is sent before the first query, and a lost server is connected to
- * again by the next one. `max` is the number of connections, `name` what Postgres shows for them. Throws where the address
- * has a fault.
+ * Opens a pool on a `postgres://` address. Nothing is sent before the first query, and the first query after a loss connects
+ * again. `max` is the number of connections, `name` the application name that Postgres shows for them. Throws if the
+ * address has a problem.
  */
 export function openDatabase(url: string, options: { max: number; name: string; limits?: Limits }): Database {
   const pool = new Pool(url, { limits: LIMITS, ...options });
-  // Drizzle 0.45.4 uses only those members of the driver's client that Pool has. Every test with a database fails if a
-  // later version uses more.
+  // Of its client, drizzle-orm 0.45.4 uses `options.parsers`, `options.serializers`, `unsafe` and `begin`, which the pool
+  // has. Nearly every test of this folder fails if a later version uses more.
   const db = drizzle(pool as unknown as postgres.Sql);
   return { db, close: () => pool.close() };
 }
@@ -73,14 +81,14 @@ function isSession(value: unknown): value is PgSession {
   return value instanceof PgSession;
 }
 
-/** The one row of a query that always gives one. */
+/** The row of a statement that always gives one. Throws UnexpectedAnswerError. */
 export async function row<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Promise<Row> {
   const [first] = await rows(db, schema, query);
-  if (first === undefined) throw new Error('a query that always gives a row gave none');
+  if (first === undefined) throw new Error('a statement that always gives a row gave no row');
   return first;
 }
 
-/** An array as one parameter (Drizzle would spread it into a list), sent as `text[]`. */
+/** An array as one parameter of type `text[]`. Drizzle itself would make a list of parameters of it. */
 export function textArray(values: readonly (string | null)[]): SQL {
   return sql`${`{${values.map(elementOf).join(',')}}`}::text[]`;
 }
@@ -90,7 +98,7 @@ function elementOf(value: string | null): string {
   return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
 }
 
-/** An array of values whose text needs no quoting, such as numbers and UUIDs, as one parameter. */
+/** An array of numbers or UUIDs, whose text needs no quotes, as one parameter. */
 export function numberArray(
   type: 'integer' | 'bigint' | 'numeric' | 'uuid',
   values: readonly (string | number | bigint)[],
@@ -103,7 +111,7 @@ export function epochMs(instant: SQL): SQL {
   return sql`(extract(epoch from ${instant}) * 1000)::bigint`;
 }
 
-/** Parts of a statement with commas between them. */
+/** Parts of a statement, separated by commas. */
 export function list(parts: readonly (SQL | Name)[]): SQL {
   return sql.join([...parts], sql`, `);
 }

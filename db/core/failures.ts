@@ -1,25 +1,25 @@
 import { DrizzleQueryError } from 'drizzle-orm';
 import postgres from 'postgres';
 
-/** A database error, told without the values that were sent: those may be keys or somebody's figures. */
+/** A failure of the database without the values that were sent, which may be keys or somebody's figures. */
 export interface DatabaseFailure {
   /** The SQLSTATE, or the name of a network failure. */
   readonly code: string;
   readonly constraint: string | null;
-  /** Whether Postgres could not be reached, was read-only, starting or stopping, or out of room, rather than refusing the query. */
+  /** Whether Postgres could not serve the query: it was unreachable, read-only, starting, stopping or out of room. */
   readonly unavailable: boolean;
-  /** Whether it may be the values that were sent, rather than Postgres, its schema or the rights in it. */
+  /** Whether the values that were sent may be the cause, and not Postgres, its schema or its rights. */
   readonly isOfContent: boolean;
   readonly message: string;
 }
 
-/** The server, or what stands before it, cannot be worked with. The message says why, and what to do. */
+/** Meterline cannot work with the server or with the pooler in front of it. The message says why, and what to do. */
 export class UnfitServerError extends Error {
   override readonly name = 'UnfitServerError';
 }
 
 const SCHEMA_ERROR = 'SchemaError';
-/** The database has not the schema of this release. The message says how it differs, and what to do. */
+/** The database does not have the schema of this release. The message says how it differs, and what to do. */
 export class SchemaError extends Error {
   override readonly name = SCHEMA_ERROR;
 }
@@ -41,35 +41,35 @@ const CONNECTION_CODES = new Set([
   'ERR_STREAM_DESTROYED',
 ]);
 
-/** That the server's certificate is not the one that `sslmode` asks for. */
+/** The server's certificate fails the check that `sslmode` asks for. */
 const CERTIFICATE_CODE = /^(ERR_TLS_CERT|CERT_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET_ISSUER|VERIFY))/;
 
-/** Postgres is unavailable, busy or out of room: that it was lost, ended, locked, read-only, or called a transaction off. */
+/** SQLSTATEs of a Postgres that is unavailable, busy, out of room, read-only, or that gave up a transaction or a lock. */
 const UNAVAILABLE = /^(08|53|57|58|55P03|25P03|25006|40)/;
-/** The schema or the rights are not those of this release, or files of Postgres are damaged. */
+/** SQLSTATEs of a wrong schema, missing rights or damaged files. */
 const NOT_AS_SET_UP = /^(0A|25|28|3D|3F|42|55|F0|XX00[12])/;
-/** A statement was sent to a server that is a standby now, or is not to be written to. */
+/** The server is a standby, or is set to read-only. */
 export const READ_ONLY = '25006';
-/** The role may not do this. */
+/** The role lacks a right. */
 export const NO_RIGHT = '42501';
-/** A table, column, function or type is missing that this release has. */
+/** A table, column, function or type of this release is missing. */
 const SCHEMA_CODE = /^(42P01|42703|42883|42704|3F000)$/;
 
-/** What the driver's error is that Drizzle wraps. */
+/** The driver's error, which Drizzle wraps in its own. */
 export function causeOf(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? error.cause : error;
 }
 
-/** The SQLSTATE of an error, or the name of a network failure; null where it has neither. */
+/** The SQLSTATE of an error or the name of a network failure; null if it has neither. */
 export function codeOf(cause: unknown): string | null {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : null;
 }
 
-/** The name of the network failure that a driver's error is, or null when the connection is as it was. */
+/** The name of the network failure behind a driver's error; null if the connection still works. */
 export function lossOf(cause: unknown): string | null {
   const code = codeOf(cause);
   if (code === null) return null;
-  // A Unix socket that is not there, or may not be entered, is told by names that files have, too.
+  // A missing or forbidden Unix socket fails with a code that missing files have, too.
   const isOfSocket = cause instanceof Error && 'syscall' in cause && cause.syscall === 'connect';
   return CONNECTION_CODES.has(code) || isOfSocket ? code : null;
 }
@@ -77,27 +77,27 @@ export function lossOf(cause: unknown): string | null {
 /** Whether Postgres, or a pooler before it, ended the connection with this error. */
 export function isFatal(cause: unknown): boolean {
   if (!(cause instanceof postgres.PostgresError)) return false;
-  // A pooler fills the field for people alone, which the server's language changes.
+  // A pooler sets only the field for people, in its own language.
   const said: { readonly severity?: string; readonly severity_local?: string } = cause;
   return /^(?:FATAL|PANIC)$/.test(said.severity ?? said.severity_local ?? '');
 }
 
-/** Whether the database may lack what this release has in its schema. */
+/** Whether the database may lack a part of the schema of this release. */
 export function isOfSchema({ code }: DatabaseFailure): boolean {
   return SCHEMA_CODE.test(code) || code === SCHEMA_ERROR;
 }
 
-/** Whether Postgres lets nobody in with this address, until somebody corrects one of them. */
+/** Whether Postgres lets nobody in with this address until somebody corrects the address or the server. */
 export function isRefusal({ code, unavailable: isUnavailable }: DatabaseFailure): boolean {
   return isUnavailable && /^(28|3D|42|0A|UnfitServerError)/.test(code);
 }
 
-/** What to do about a fault that does not say so itself, as a sentence: where Postgres answers, or shows a certificate, it does. */
+/** What to do about a failure whose message does not say it, as a sentence; empty if the message does. */
 export function adviceOn({ code }: DatabaseFailure): string {
   return /^(E(?!RR_)|CONNECT)/.test(code) ? 'Start it, or check DATABASE_URL.' : '';
 }
 
-/** What a caught error says of the database, or null when it is of another kind. */
+/** The failure of the database behind a caught error; null if the error is no such failure. */
 export function databaseFailure(error: unknown): DatabaseFailure | null {
   const cause = causeOf(error);
   if (cause instanceof postgres.PostgresError) return failureOfPostgres(cause);
@@ -124,7 +124,7 @@ function unavailable(code: string, message: string): DatabaseFailure {
 }
 
 function whyLost(code: string, cause: unknown): string {
-  // The driver asks for TLS and goes on with it whatever it hears, to which a server without TLS hangs up.
+  // The driver asks for TLS and starts it whatever the answer is, so a server without TLS hangs up.
   if (cause instanceof Error && cause.message.includes('before secure TLS connection')) {
     return `does not speak TLS, which sslmode asks for, or hung up: ${code}`;
   }
@@ -142,8 +142,8 @@ function whyLost(code: string, cause: unknown): string {
 
 function failureOfPostgres(cause: postgres.PostgresError): DatabaseFailure {
   const { code, constraint_name: constraint = null } = cause;
-  const told = isFatal(cause) ? whyNoSession(cause) : (SAYINGS[code] ?? null);
-  // Somebody is about to set it right, and nothing that was sent is to blame.
+  const told = isFatal(cause) ? whyNoSession(cause) : (EXPLANATIONS[code] ?? null);
+  // A failure that has an explanation goes away once somebody follows it, and the values that were sent are not the cause.
   const isUnavailable = UNAVAILABLE.test(code) || isFatal(cause) || told !== null;
   const isOfContent = !isUnavailable && !NOT_AS_SET_UP.test(code);
   const where = constraint === null ? '' : ` (${constraint})`;
@@ -152,24 +152,24 @@ function failureOfPostgres(cause: postgres.PostgresError): DatabaseFailure {
   return { code, constraint, unavailable: isUnavailable, isOfContent, message };
 }
 
-/** What of a refused statement is not its own fault, and is told in words. */
-const SAYINGS: Readonly<Record<string, string>> = {
+/** Why Postgres refused a statement, for causes that lie outside of the statement. */
+const EXPLANATIONS: Readonly<Record<string, string>> = {
   [READ_ONLY]:
     'Postgres is read-only: it is a standby, or its default_transaction_read_only is on. ' +
-    'What waits to be written is, once DATABASE_URL leads to a server that takes it',
+    'Meterline writes what is waiting once DATABASE_URL leads to a writable server',
   [NO_RIGHT]:
     "The user in DATABASE_URL lacks a right in the database: grant it what the documents call the service's rights",
 };
 
 /**
- * Why Postgres, or a pooler before it, lets nobody in; null where the code alone says enough. Their own texts quote names
- * and addresses, so that of them only names of settings are told.
+ * Why Postgres, or a pooler in front of it, lets nobody in; null if the code says enough. Their own texts quote names and
+ * addresses, so only the names of settings are taken from them.
  */
 function whyNoSession({ code, message }: postgres.PostgresError): string | null {
   switch (code) {
     case '28P01':
       return (
-        'Postgres refuses the password: user or password in DATABASE_URL are wrong, or have characters in them ' +
+        'Postgres refuses the password: the user or the password in DATABASE_URL is wrong, or has a character ' +
         'that must be percent-encoded there'
       );
     case '28000':
@@ -195,14 +195,14 @@ function whyNotAuthorized(message: string): string {
     return 'Postgres lets nobody in without TLS: set sslmode in DATABASE_URL to verify-full, or to require';
   }
   if (message.includes('pg_hba.conf')) {
-    return 'Postgres lets this user, from this address, into this database by no line of its pg_hba.conf: add one';
+    return 'No line of pg_hba.conf lets this user into this database from this address: add one';
   }
   if (/certificate/i.test(message)) return 'Postgres wants a client certificate, which Meterline does not send';
   if (message.includes('not permitted to log in')) return 'The user in DATABASE_URL may not log in: give it LOGIN';
   return 'Postgres does not know the user in DATABASE_URL: create it, or correct the name';
 }
 
-/** PgBouncer and its kin answer nearly everything with one code. */
+/** PgBouncer and other poolers answer nearly everything with one code. */
 function whyRefusedByPooler(message: string): string | null {
   if (/startup (?:parameter|option)|command-line options/i.test(message)) {
     const name = settingIn(message);

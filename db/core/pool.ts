@@ -7,7 +7,7 @@ import { survivingLoss, type Session, type Statements } from './transaction.ts';
 /** A driver's pool on one server. */
 interface Opened extends Found {
   readonly client: postgres.Sql;
-  /** How much of what was sent has no answer yet. */
+  /** How many statements and transactions have no answer yet. */
   underWay: number;
 }
 
@@ -15,18 +15,19 @@ type Parsers = postgres.Sql['options']['parsers'];
 type Serializers = postgres.Sql['options']['serializers'];
 type Parameters = NonNullable<globalThis.Parameters<postgres.Sql['unsafe']>[1]>;
 
-/** So that a server which is read-only for long is not connected to anew for everything that would be written. */
+/** Without this pause, every write to a server that stays read-only would open new connections. */
 const LEAVE_READ_ONLY_AFTER_MS = 1_000;
 const CLOSE_AFTER_MS = 5_000;
-/** By these a session, or what stands before it, shows that it is not what it was taken for. */
-const DOUBTFUL = new Set(['08P01', '26000', '42P05', '57P01', '57P02', '57P03']);
+/** The SQLSTATEs that show that a session, or the pooler in front of it, is not what {@link findServer} found. */
+const STALE = new Set(['08P01', '26000', '42P05', '57P01', '57P02', '57P03']);
+
 /**
- * A pool of connections to the first server of an address that can be written to, as Drizzle takes a client of the driver.
- * Nothing is sent before the first statement. Before that one, and whenever a connection was lost or answered that it is
- * read-only, the servers are asked which of them serves, whether a pooler is between, and whether the limits hold.
+ * A pool of connections to the first writable server of an address, in the form in which Drizzle takes a client. Nothing is
+ * sent before the first statement. Before that one, and after each lost connection or answer that the server is read-only,
+ * the pool asks the servers: which of them is writable, is there a pooler, do the time limits hold.
  */
 export class Pool {
-  /** Drizzle sets here how values travel. */
+  /** Drizzle sets here how values are parsed and serialized. */
   readonly options: { readonly parsers: Parsers; readonly serializers: Serializers } = { parsers: {}, serializers: {} };
   readonly #address: DatabaseAddress;
   readonly #settings: PoolOptions;
@@ -42,7 +43,7 @@ export class Pool {
     this.#settings = { ...settings, limits: shorterOf(settings.limits, this.#address.limitsMs) };
   }
 
-  /** A statement outside of any transaction. It is sent once somebody waits for it. */
+  /** A statement outside of any transaction. It is sent when somebody awaits it. */
   unsafe(text: string, parameters?: Parameters, options?: postgres.UnsafeQueryOptions): Statement {
     return new Statement((read) =>
       this.#use((opened) => {
@@ -52,12 +53,12 @@ export class Pool {
     );
   }
 
-  /** A transaction. It is rolled back where `work` fails. */
+  /** A transaction. It is rolled back if `work` fails. */
   begin<T>(work: (sql: Session) => Promise<T>): Promise<T> {
     return this.#use((opened) => this.#transact(opened, work));
   }
 
-  /** Ends the pool; statements under way have up to five seconds. */
+  /** Ends the pool. Statements under way have up to five seconds. */
   async close(): Promise<void> {
     this.#isClosed = true;
     const opened = this.#opened ?? (await this.#opening?.catch(() => null));
@@ -79,7 +80,7 @@ export class Pool {
     try {
       return await work(opened);
     } catch (error) {
-      this.#heed(opened, error);
+      this.#leaveAfter(opened, error);
       throw error;
     } finally {
       opened.underWay -= 1;
@@ -121,17 +122,17 @@ export class Pool {
   }
 
   /**
-   * A client of the driver that lost a connection is not used again: it takes what is left of the lost session, be it an
-   * error or half a statement, into the next one. One that was told to be read-only may have connections to a server that
-   * was the primary once, and keep them.
+   * Leaves a client that lost a connection, because the driver carries the rest of a lost session, an error or half a
+   * statement, into the next one. Leaves a client whose server is read-only, because its other connections may also lead to
+   * a former primary.
    */
-  #heed(opened: Opened, error: unknown): void {
+  #leaveAfter(opened: Opened, error: unknown): void {
     const code = codeOf(error);
     if (code === READ_ONLY && performance.now() - this.#leftAtMs < LEAVE_READ_ONLY_AFTER_MS) return;
-    if (code === READ_ONLY || lossOf(error) !== null || (code !== null && DOUBTFUL.has(code))) this.#leave(opened);
+    if (code === READ_ONLY || lossOf(error) !== null || (code !== null && STALE.has(code))) this.#leave(opened);
   }
 
-  /** Sends no more there. What is under way comes to its end first. */
+  /** Sends nothing more to a server. What is under way ends first. */
   #leave(opened: Opened): void {
     if (this.#opened !== opened) return;
     this.#opened = null;
@@ -142,13 +143,13 @@ export class Pool {
 
   #end(left: Opened): void {
     this.#left.delete(left);
-    // Without a time of its own the driver would wait for statements that it lost itself.
+    // Without a timeout, the driver waits for statements that it lost itself.
     void left.client.end({ timeout: 0 });
     if (this.#left.size === 0) this.#onEnd();
   }
 }
 
-/** Limits, with those of the address where these are shorter. What has no limit, a migration, gets none. */
+/** The shorter of each limit and the one in the address. A limit of 0, which a migration has, stays 0: it means none. */
 function shorterOf(limits: Limits, ofAddressMs: DatabaseAddress['limitsMs']): Limits {
   const shorter = (name: keyof Limits): number => Math.min(limits[name], ofAddressMs[name] ?? limits[name]);
   return {
@@ -158,7 +159,7 @@ function shorterOf(limits: Limits, ofAddressMs: DatabaseAddress['limitsMs']): Li
   };
 }
 
-/** What Drizzle makes of a statement: it waits for objects, or for arrays of values. */
+/** A statement as Drizzle uses it: awaited for rows as objects, or asked for rows as arrays of values. */
 class Statement implements PromiseLike<unknown> {
   readonly #send: (read: (query: postgres.PendingQuery<postgres.Row[]>) => PromiseLike<unknown>) => Promise<unknown>;
 

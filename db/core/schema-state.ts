@@ -4,16 +4,16 @@ import { row, type Db } from './database.ts';
 import { SchemaError } from './failures.ts';
 import { bigintText } from './json.ts';
 
-/** When the last migration of this release was made, as the journal of migrations says. */
+/** The time at which the last migration of this release was written, from the journal in db/migrations/meta. */
 export const LAST_MIGRATION_MS = 1_795_940_091_940;
 
-/** What a process says that works on with a schema which is ahead of it. */
+/** What a process logs when the schema is newer than the process. */
 export const NEWER_SCHEMA =
   'the database has the schema of a newer release than this process; restart it with that release';
 
 /**
- * Whether the database has the schema of this release, or a newer one: then processes of this release run on until they
- * are restarted. Throws {@link SchemaError} where it is to be migrated. Needs no right but to read.
+ * Whether the database has the schema of this release or a newer one, with which a process runs on until its restart.
+ * Throws {@link SchemaError} if the database needs a migration. The role only needs to read.
  */
 export async function checkSchema(db: Db): Promise<'present' | 'newer'> {
   const found = await row(
@@ -38,8 +38,8 @@ async function lastMigrationMs(db: Db): Promise<number> {
   return last ?? -Infinity;
 }
 
-/** Throws where the server is read-only, be it a standby or by its settings. Writes nothing. */
+/** Throws if the server is read-only, as a standby or by its settings. Writes nothing. */
 export async function checkWritable(db: Db): Promise<void> {
-  // Locking rows counts as writing, though there are none.
+  // Postgres takes a lock of rows for a write, even if there is no row to lock.
   await db.execute(sql`select from connections where false for key share`);
 }

@@ -3,38 +3,38 @@ import { UnfitServerError, codeOf } from './failures.ts';
 import type { DatabaseAddress, Server } from './tls.ts';
 import { survivingLoss, type Session, type Statements } from './transaction.ts';
 
-/** How long, in milliseconds, Postgres lets a session of ours do what would hold up the others. 0 is for ever. */
+/** Time limits of a session in milliseconds, so that it cannot hold up the others for ever. 0 means no limit. */
 export interface Limits {
   readonly idle_in_transaction_session_timeout: number;
   readonly lock_timeout: number;
   readonly statement_timeout: number;
 }
 
-/** What a pool of connections is like. `name` is what Postgres shows for them. */
+/** Settings of a pool. `max` is the number of connections, `name` the application name that Postgres shows for them. */
 export interface PoolOptions {
   readonly max: number;
   readonly name: string;
   readonly limits: Limits;
 }
 
-/** A server as it was found, and how its sessions are to be used. */
+/** A server, and how its sessions can be used. */
 export interface Found {
   readonly server: Server;
   /**
-   * Whether a pooler is between, or anything else that does not hand on what a session is set up with: then nothing of
-   * ours may outlast a transaction, neither settings nor prepared statements.
+   * Whether a pooler, or anything else that drops the settings of a session, stands in front of Postgres. Then no setting
+   * and no prepared statement may outlast a transaction.
    */
   readonly isShared: boolean;
   readonly isReadOnly: boolean;
 }
 
 const CONNECT_TIMEOUT_SECONDS = 10;
-/** Of several servers, one that is silent must not hold up the others for long. */
+/** With several servers, a silent one must not hold up the others for long. */
 const CONNECT_TIMEOUT_OF_SEVERAL_SECONDS = 3;
-/** What a pooler, or a server that does not know a setting, answers to one at the start of a connection. */
+/** The SQLSTATEs with which a pooler, or an old server, refuses a setting at the start of a connection. */
 const NOT_AT_START = new Set(['08P01', '0A000', '42704', '22023', '55P02']);
 
-/** The server to work with: the first that can be written to, or else the first that can be read from. */
+/** The first server that is writable, or the first that can be read if none is. Throws the first server's failure. */
 export async function findServer(address: DatabaseAddress, settings: PoolOptions): Promise<Found> {
   const failures: unknown[] = [];
   let readable: Found | null = null;
@@ -51,7 +51,7 @@ export async function findServer(address: DatabaseAddress, settings: PoolOptions
   throw failures[0];
 }
 
-/** Asks a server how its sessions can be used. Throws where it does not answer, or its sessions cannot be used. */
+/** Asks a server how its sessions can be used. Throws if it does not answer or they cannot be used. */
 async function inspect(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Found> {
   if (!address.isPooled) {
     try {
@@ -67,7 +67,7 @@ async function inspect(address: DatabaseAddress, server: Server, settings: PoolO
   return { server, isShared: true, isReadOnly: session.isReadOnly };
 }
 
-/** Whoever serves statements one by one hangs up at the first transaction, and is known by that. */
+/** A pooler in statement mode hangs up at the first transaction. Nothing else tells it apart. */
 async function sharedSessionAt(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Inspected> {
   try {
     return await sessionAt(address, server, settings, 'transaction');
@@ -84,16 +84,19 @@ function unfit(why: string): UnfitServerError {
   );
 }
 
-/** What one session is like. */
+/** What a server said in one session. */
 interface Inspected {
-  /** Whether the limits hold in it. */
+  /** Whether the time limits hold in it. */
   readonly isLimited: boolean;
-  /** Whether they do from its start, and it is a session with Postgres itself: poolers hand out process ids of their own. */
+  /**
+   * Whether the limits hold from the start, and the session is with Postgres itself: a pooler gives the client another
+   * process id than Postgres has.
+   */
   readonly isWhole: boolean;
   readonly isReadOnly: boolean;
 }
 
-/** Asks in a session for which the limits are set from its start, in its one transaction, or not at all. */
+/** Asks in a session whose limits are set at its start, in its one transaction, or not at all. */
 async function sessionAt(
   address: DatabaseAddress,
   server: Server,
@@ -132,7 +135,7 @@ async function sessionAt(
   }
 }
 
-/** What differs between the clients that are made here. */
+/** The settings in which the clients of the driver differ. */
 interface Client {
   readonly max: number;
   readonly prepare: boolean;
@@ -142,6 +145,7 @@ interface Client {
   readonly connection: Readonly<Record<string, string>>;
 }
 
+/** A client of the driver for one server. It connects with its first statement. */
 export function connectTo(address: DatabaseAddress, server: Server, client: Client): postgres.Sql {
   const { user, password, database, connectTimeoutSeconds, servers } = address;
   // postgres 3.4.9 also accepts lists, which its types omit. It would split a text at the colons of an IPv6 address.
@@ -163,10 +167,7 @@ export function connectTo(address: DatabaseAddress, server: Server, client: Clie
   });
 }
 
-/**
- * What is done in a transaction, with the limits set before it. That is sent along with what comes first, and so takes no
- * round trip of its own.
- */
+/** Sets the time limits before the work of a transaction. Both are sent together, so that takes no round trip of its own. */
 export function limited<T>(
   settings: PoolOptions,
   work: (sql: Session) => PromiseLike<T>,
@@ -185,13 +186,13 @@ export function limited<T>(
   };
 }
 
-/** What a session is set up with as it begins. As texts: the driver leaves a zero out. */
+/** The settings at the start of a session. They are texts because the driver leaves out a number that is zero. */
 export function sessionOf(name: string, limits: Limits): Record<string, string> {
   const texts = Object.entries(limits).map(([setting, ms]): [string, string] => [setting, String(ms)]);
   return { application_name: name, TimeZone: 'UTC', ...Object.fromEntries(texts) };
 }
 
-/** The same for the length of a transaction, after which the session may be somebody else's. */
+/** The same settings for one transaction, after which a pooler may give the session to somebody else. */
 function settingLocally({ name, limits }: PoolOptions): string {
   return Object.entries(sessionOf(name, limits))
     .map(([setting, value]) => `set local ${setting} = '${value.replaceAll("'", "''")}'`)

@@ -1,14 +1,14 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from './database.ts';
 
-/** Longer than any of our processes lets Postgres wait in the middle of a transaction while it is well. */
+/** No healthy process of ours leaves Postgres waiting in the middle of a transaction for this long. */
 const FROZEN_AFTER_SECONDS = 20;
 
 /**
- * Ends sessions of this product that hold a transaction open and have not said a word for a while: their process is
- * frozen, and the locks that it holds would hold up everybody else. Postgres' own timeouts end only those that froze
- * between two statements, and not those in the middle of one, whose statement was parsed and waits to be bound.
- * Returns how many there were. Needs no right but to be the same role.
+ * Ends sessions of this product that hold a transaction open and have been silent for a while: their process is frozen, and
+ * its locks would hold up everybody else. Postgres' own timeout ends a session that froze between two statements, but not
+ * one that froze in the middle of one, after parsing it and before binding it. Returns how many sessions it ended. The role
+ * needs no right, because the sessions are its own.
  */
 export async function endFrozenSessions(db: Db, frozenAfterSeconds: number = FROZEN_AFTER_SECONDS): Promise<number> {
   const ended = await db.execute(

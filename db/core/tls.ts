@@ -2,16 +2,16 @@ import { readFileSync } from 'node:fs';
 import { checkServerIdentity, type ConnectionOptions } from 'node:tls';
 import { parseDatabaseUrl, type DatabaseUrl, type SslMode } from '../../config/database-url.ts';
 
-/** One server of an address, as the driver takes it. */
+/** One server of an address, in the form that the driver takes. */
 export interface Server {
   readonly host: string;
   readonly port: number;
-  /** The Unix socket, where there is one. */
+  /** The Unix socket, if it has one. */
   readonly path: string | undefined;
   readonly ssl: false | 'prefer' | ConnectionOptions;
 }
 
-/** An address as the driver takes it. */
+/** An address in the form that the driver takes. */
 export interface DatabaseAddress extends Pick<
   DatabaseUrl,
   'user' | 'password' | 'database' | 'options' | 'isTlsDirect' | 'connectTimeoutSeconds' | 'isPooled' | 'limitsMs'
@@ -20,9 +20,9 @@ export interface DatabaseAddress extends Pick<
 }
 
 /**
- * Reads an address as libpq does. The driver alone would send every parameter that it does not know to the server, check
- * no certificate against an IP address, and take an unknown `sslmode` for one. Without a root certificate of one's own,
- * those serve that Node trusts, among them what `NODE_EXTRA_CA_CERTS` names. Throws where the address has a fault.
+ * Reads an address as libpq does. The driver alone would send parameters that it does not know to the server, would never
+ * check a certificate against an IP address, and would accept an unknown `sslmode`. If the address names no root
+ * certificate, those count that Node trusts, with the ones in `NODE_EXTRA_CA_CERTS`. Throws if the address has a problem.
  */
 export function readAddress(address: string): DatabaseAddress {
   const parsed = parseDatabaseUrl(address);
@@ -38,7 +38,7 @@ export function readAddress(address: string): DatabaseAddress {
 
 function tlsOf(mode: SslMode, rootCert: string | null, name: string): Server['ssl'] {
   const trusted = {
-    // Also where NODE_TLS_REJECT_UNAUTHORIZED says otherwise.
+    // Set here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot turn the check off.
     rejectUnauthorized: true,
     ...(rootCert === null || rootCert === 'system' ? {} : { ca: readFileSync(rootCert) }),
   };

@@ -1,16 +1,19 @@
 import type postgres from 'postgres';
 import { lossOf } from './failures.ts';
 
-/** What sends statements, in a transaction or outside of one. */
+/** Runs statements, in a transaction or outside of any. */
 export type Statements = Pick<postgres.Sql, 'unsafe'>;
+
 /** A session in which a transaction is open. */
 export type Session = Pick<postgres.TransactionSql, 'unsafe' | 'savepoint'>;
 
 /**
- * A transaction that outlives the loss of its connection. The driver answers every failure in a transaction with a
- * rollback, also that loss, and it lets a transaction that was lost go on. Either writes to no socket, from outside of any
- * promise, which ends the process; or into the next session of that connection. So neither reaches it: Postgres has
- * rolled back, and the driver rejects the transaction by itself as it notices the loss, which is what the caller sees.
+ * Runs a transaction so that the loss of its connection only fails the transaction. The driver (postgres 3.4.9) answers
+ * every failure inside a transaction with a rollback, even after the connection is lost, and lets the lost transaction go
+ * on. Both then write to no socket, which throws outside of any promise and ends the process, or into the next session of
+ * that connection. So this function keeps both from the driver: after a loss `work` never settles. Postgres has rolled back
+ * by then, and the driver itself rejects the transaction when it notices the loss. test/db/database.test.ts ("to keep the
+ * connection of …") fails without it.
  */
 export async function survivingLoss<T>(client: postgres.Sql, work: (sql: Session) => PromiseLike<T>): Promise<T> {
   let isOver = false;

@@ -7,7 +7,7 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 const BOX_OVERHEAD = NONCE_BYTES + TAG_BYTES;
 
-/** A stored key cannot be opened: its encryption key is gone, or the row was tampered with or belongs elsewhere. */
+/** A stored key cannot be opened: its encryption key is gone, or somebody changed its row or copied it from elsewhere. */
 export class KeyUnreadableError extends Error {
   override readonly name = 'KeyUnreadableError';
   constructor(readonly keyId: string) {
@@ -15,7 +15,7 @@ export class KeyUnreadableError extends Error {
   }
 }
 
-/** Where a sealed key belongs. It opens nowhere else. */
+/** The row that a sealed key belongs to. It opens nowhere else. */
 export interface SealedPlace {
   readonly connectionId: string;
   readonly keyId: string;
@@ -29,7 +29,7 @@ export interface Sealed {
 
 /** Seals and opens Admin API keys. */
 export interface KeyRing {
-  /** The ids of its keys; the first one seals. */
+  /** The ids of the encryption keys. The first one seals. */
   readonly ids: readonly [first: string, ...others: string[]];
   seal(adminKey: AdminKey, place: SealedPlace): Sealed;
   /** Throws {@link KeyUnreadableError}. */
@@ -37,7 +37,7 @@ export interface KeyRing {
 }
 
 /**
- * Makes a key ring of keys of 32 bytes each; the first seals, all open.
+ * Makes a key ring of encryption keys of 32 bytes each. The first one seals, all of them open.
  *
  * A blob is `version(1) | box(data key under the encryption key) | box(Admin key under the data key)`, a box is
  * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. Table, connection, key and encryption key are its associated data, so

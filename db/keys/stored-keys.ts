@@ -7,7 +7,7 @@ import { connections, keys } from '../core/schema.ts';
 const BATCH = 200;
 const LOCK_NOT_AVAILABLE = '55P03';
 
-/** A stored key that still has a ciphertext, as it may be named to a person. */
+/** A stored key that still has a ciphertext, without the ciphertext. */
 export interface StoredKey {
   readonly connectionId: string;
   readonly connectionName: string;
@@ -17,19 +17,19 @@ export interface StoredKey {
   readonly encryptionKeyId: string;
 }
 
-/** How many stored keys are sealed under a encryption key. */
+/** How many stored keys are sealed under an encryption key. */
 export interface EncryptionKeyUse {
   readonly encryptionKeyId: string;
   readonly keys: number;
 }
 
-/** Which encryption keys the stored keys are sealed under, and which of those do not open. */
+/** Which encryption keys the stored keys are sealed under, and which stored keys do not open. */
 export interface StoredKeysCheck {
   readonly uses: readonly EncryptionKeyUse[];
   readonly unreadable: readonly StoredKey[];
 }
 
-/** Counts the stored keys by their encryption key, and tries each of them. Changes nothing. */
+/** Counts the stored keys by their encryption key, and tries to open each of them. Changes nothing. */
 export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeysCheck> {
   const unreadable: StoredKey[] = [];
   for await (const { key, sealed } of storedKeys(db)) {
@@ -40,7 +40,7 @@ export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeys
 
 const NAMED_AT_MOST = 20;
 
-/** What a check of the stored keys comes to, in a sentence that says what to do, for the log and for the command. */
+/** The result of a check as sentences that say what to do, for the log and for the command. */
 export function describeStoredKeysCheck(
   { uses, unreadable }: StoredKeysCheck,
   ring: KeyRing,
@@ -68,7 +68,7 @@ export function describeStoredKeysCheck(
   return { level: 'info', message };
 }
 
-/** A key as people find it: by its connection. */
+/** How a key is named to people: by its connection. */
 export function nameOf({ connectionId, connectionName }: StoredKey): string {
   return `"${connectionName}" (${connectionId})`;
 }
@@ -78,9 +78,9 @@ function quoted(ids: readonly string[]): string {
 }
 
 /**
- * Seals every stored key anew under the first key of the ring, one by one, so that it may be cut off anywhere and run
- * again, and holds up nobody. A key that is destroyed meanwhile stays so. What does not open is passed by. `onProgress`
- * is told how many are done. Returns what is left under another encryption key, as Postgres says afterwards.
+ * Seals every stored key anew under the first encryption key, one by one, so that it can be interrupted and run again at any
+ * time and holds up nobody. Skips a key that does not open, and leaves a destroyed key destroyed. Calls `onProgress` with
+ * the number of keys so far. Returns the keys that Postgres still has under another encryption key afterwards.
  */
 export async function rewrapStoredKeys(
   db: Db,
@@ -89,7 +89,7 @@ export async function rewrapStoredKeys(
 ): Promise<{ rewrapped: number; left: StoredKey[] }> {
   const isElsewhere = ne(keys.encryptionKeyId, ring.ids[0]);
   let rewrapped = 0;
-  // Again until a round finds nothing to do: keys may be stored behind it by a process that has not the new ring yet.
+  // A process that has not the new ring yet may store keys behind a round, so it goes on until a round finds none.
   for (let before = -1; before < rewrapped;) {
     before = rewrapped;
     for await (const stored of storedKeys(db, isElsewhere)) {
@@ -104,9 +104,9 @@ export async function rewrapStoredKeys(
 }
 
 /**
- * Whether a key is sealed anew. One that does not open, whose row is locked for longer than `lock_timeout` (a disconnect
- * with purge may hold it), or that was changed since it was read is passed by, so that it holds up no other. Nothing is
- * taken for done by that: {@link rewrapStoredKeys} asks Postgres for what is left, and the command then fails and names it.
+ * Seals a key anew, and returns whether it did. Skips a key that does not open, that was changed since it was read, or whose
+ * row stays locked for longer than `lock_timeout` (a disconnect with purge may hold it), so that none holds up the others.
+ * A skipped key is not lost: {@link rewrapStoredKeys} asks Postgres for what is left, and the command fails and names it.
  */
 async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<boolean> {
   const adminKey = open(ring, key, sealed);
@@ -119,7 +119,7 @@ async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<b
         and(
           eq(keys.connectionId, key.connectionId),
           eq(keys.id, key.keyId),
-          // Whoever destroyed or sealed it since it was read is right.
+          // Somebody may have destroyed or sealed it since it was read.
           eq(keys.sealed, sealed),
           eq(keys.encryptionKeyId, key.encryptionKeyId),
         ),
@@ -158,7 +158,7 @@ interface Stored {
   readonly sealed: Buffer;
 }
 
-/** In batches, so that memory does not grow with their number, and no transaction lasts for long. */
+/** Reads in batches, so that memory does not grow with the number of keys and no transaction lasts long. */
 async function* storedKeys(db: Db, which?: SQL): AsyncGenerator<Stored> {
   let after: SQL | undefined;
   for (;;) {

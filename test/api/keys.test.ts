@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { refuseKey } from '../../db/keys/ends.ts';
-import { acceptKey, deferKey, openCandidate } from '../../db/keys/keys.ts';
+import { deferKey, refuseKey } from '../../db/keys/candidates.ts';
+import { openCandidate } from '../../db/keys/open.ts';
+import { acceptKey } from '../../db/keys/serve.ts';
 import { keys } from '../../db/core/schema.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
-import { COST_GROUPS, USAGE_GROUPS, type CostGroup } from '../../db/spend/spend.ts';
+import { COST_GROUPS, USAGE_GROUPS, type CostGroup } from '../../db/spend/groups.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { USAGE_COUNTS } from '../../domain/lines.ts';
 import { addDecimals, toDecimal } from '../../domain/money.ts';

@@ -6,7 +6,7 @@ import { disconnect } from '../../db/connections/disconnect.ts';
 import { recordFailure } from '../../db/connections/failure.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
-import { refuseKey } from '../../db/keys/ends.ts';
+import { refuseKey } from '../../db/keys/candidates.ts';
 import { STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
 import { addDays } from '../../domain/days.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 /** What is told of a failure, which never holds what was sent. */
-async function faultOf(work: Promise<unknown>): Promise<DatabaseFailure | null> {
+async function failureOf(work: Promise<unknown>): Promise<DatabaseFailure | null> {
   const error: unknown = await work.then(
     () => 'nothing failed',
     (reason: unknown) => reason,
@@ -51,7 +51,7 @@ describe('a failure of the database', () => {
       adminKey: adminKey(SECRET),
       actor: SECRET,
     };
-    expect(await faultOf(createConnection(database.db, RING, connection))).toEqual({
+    expect(await failureOf(createConnection(database.db, RING, connection))).toEqual({
       code: '23505',
       constraint: 'connections_pkey',
       unavailable: false,
@@ -63,7 +63,7 @@ describe('a failure of the database', () => {
   it('of a check names it, and not the row', async () => {
     const { id } = await connect(database.db);
     const statement = sql`update connections set name = ${SECRET}, last_sync = -1 where id = ${id}`;
-    expect(await faultOf(database.db.execute(statement))).toMatchObject({
+    expect(await failureOf(database.db.execute(statement))).toMatchObject({
       code: '23514',
       constraint: 'connections_counts',
     });
@@ -75,23 +75,23 @@ describe('a failure of the database', () => {
     ['22021', sql`select ${`${SECRET}\0`}::text`],
     ['22012', sql`select 1 / length(replace(${SECRET}::text, ${SECRET}::text, ''))`],
   ])('of a statement (%s) is told by its code alone', async (code, statement) => {
-    expect(await faultOf(database.db.execute(statement))).toEqual({
+    expect(await failureOf(database.db.execute(statement))).toEqual({
       code,
       constraint: null,
       unavailable: false,
-      // A column that is not there is the schema's fault, and no row's.
+      // A column that is not there is the schema's failure, and no row's.
       isOfContent: code !== '42703',
       message: `Postgres refused a statement: SQLSTATE ${code}`,
     });
-    expect(await faultOf(database.db.transaction((tx) => tx.execute(statement)))).toMatchObject({ code });
+    expect(await failureOf(database.db.transaction((tx) => tx.execute(statement)))).toMatchObject({ code });
   });
 
   it('to reach it is unavailability', async () => {
     for (const host of ['127.0.0.1', 'localhost', 'postgres.invalid']) {
       const gone = openDatabase(`postgres://user:${SECRET}@${host}:1/x`, { max: 1, name: 'test' });
       const work = gone.db.execute(sql`select ${SECRET}::text`);
-      expect(await faultOf(work), host).toMatchObject({ constraint: null, unavailable: true });
-      expect(await faultOf(gone.db.transaction((tx) => tx.execute(sql`select 1`)))).toMatchObject({
+      expect(await failureOf(work), host).toMatchObject({ constraint: null, unavailable: true });
+      expect(await failureOf(gone.db.transaction((tx) => tx.execute(sql`select 1`)))).toMatchObject({
         unavailable: true,
       });
       await gone.close();
@@ -102,7 +102,7 @@ describe('a failure of the database', () => {
     const other = openDatabase(database.url, { max: 1, name: 'doomed' });
     const { pid } = await row<{ pid: number }>(other.db, sql`select pg_backend_pid() as pid`);
     const work = other.db.execute(sql`select ${SECRET}::text, pg_sleep(30)`);
-    const ended = faultOf(work);
+    const ended = failureOf(work);
     await database.db.execute(sql`select pg_terminate_backend(${pid})`);
     expect(await ended).toMatchObject({ unavailable: true });
     const again = (): Promise<unknown> => row(other.db, sql`select 1 as one`).catch(() => null);
@@ -124,7 +124,7 @@ describe('a failure of the database', () => {
           await Promise.all([inner.execute(sql`select pg_sleep(30)`), ended]);
         });
       });
-      expect(await faultOf(doomed)).toMatchObject({ unavailable: true });
+      expect(await failureOf(doomed)).toMatchObject({ unavailable: true });
       const again = (): Promise<unknown> =>
         other.db.transaction((tx) => row(tx, sql`select 1 as one`)).catch(() => null);
       expect(await until('a new connection', again, 5_000)).toEqual({ one: 1 });
@@ -152,7 +152,7 @@ describe('a query', () => {
   });
 
   it('that always gives a row says so when it gives none', async () => {
-    await expect(parsedRow(database.db, z.object({}), sql`select 1 where false`)).rejects.toThrow('gave none');
+    await expect(parsedRow(database.db, z.object({}), sql`select 1 where false`)).rejects.toThrow('gave no row');
   });
 
   it('with a row of another form than its schema is refused, by the field and without its value', async () => {

@@ -13,7 +13,7 @@ import {
   recordRejection,
 } from '../../db/connections/failure.ts';
 import { recordDiscovery } from '../../db/connections/workspaces.ts';
-import { addCandidate, deferKey } from '../../db/keys/keys.ts';
+import { addCandidate, deferKey } from '../../db/keys/candidates.ts';
 import { storedDays } from '../../db/ledger/read-attempts.ts';
 import { reconcileDays } from '../../db/ledger/reconcile.ts';
 import { addDays, daysIn, startOfDayMs } from '../../domain/days.ts';

@@ -6,24 +6,14 @@ import { disconnect } from '../../db/connections/disconnect.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { addEvent, recordSignals } from '../../db/connections/events.ts';
-import { loadVerdict } from '../../db/connections/views.ts';
+import { loadVerdict } from '../../db/keys/verdict.ts';
 import { KeyUnreadableError, createKeyRing } from '../../db/keys/key-ring.ts';
-import {
-  destroyForgottenCandidates,
-  destroySuperseded,
-  discardCandidate,
-  recordRotation,
-  refuseKey,
-} from '../../db/keys/ends.ts';
-import {
-  acceptKey,
-  deferKey,
-  recordKeyUse,
-  openActiveKey,
-  openCandidate,
-  restoreKey,
-  addCandidate,
-} from '../../db/keys/keys.ts';
+import { addCandidate, deferKey, refuseKey } from '../../db/keys/candidates.ts';
+import { destroyForgottenCandidates, discardCandidate } from '../../db/keys/discard.ts';
+import { destroySuperseded } from '../../db/keys/ends.ts';
+import { recordRotation } from '../../db/keys/rotation.ts';
+import { recordKeyUse, openActiveKey, openCandidate } from '../../db/keys/open.ts';
+import { acceptKey, restoreKey } from '../../db/keys/serve.ts';
 import { keys } from '../../db/core/schema.ts';
 import { takeSyncNumber } from '../../db/ledger/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -446,7 +436,7 @@ describe('a discarded candidate', () => {
       database.db,
       sql`select actor, message from events where connection_id = ${id} and type = 'key_destroyed'`,
     );
-    expect(told).toEqual([{ actor: 'ops', message: `Key …bbbb, staged as ${keyId}, was discarded; it is destroyed.` }]);
+    expect(told).toEqual([{ actor: 'ops', message: `Candidate ${keyId}, key …bbbb, was discarded; it is destroyed.` }]);
     await recordRotation(database.db, id, keyId);
     expect(await eventsOf(database.db, id, 'signal')).toEqual([
       'rotateKey: key …bbbb was discarded and is destroyed, so nothing changed',

@@ -7,7 +7,7 @@ import type { Db } from '../../db/core/database.ts';
 import { costContent } from '../../db/ledger/day-content.ts';
 import { listRestatements, listSyncs } from '../../db/ledger/history.ts';
 import { numberSeries } from '../../db/ledger/series-numbers.ts';
-import { sumCosts } from '../../db/spend/spend.ts';
+import { sumCosts } from '../../db/spend/costs.ts';
 import { addDays } from '../../domain/days.ts';
 import type { CostLine } from '../../domain/lines.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

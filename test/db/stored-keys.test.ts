@@ -5,7 +5,9 @@ import { createConnection } from '../../db/connections/connections.ts';
 import { openDatabase, type Db } from '../../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { destroyAllKeys } from '../../db/keys/ends.ts';
-import { acceptKey, openActiveKey, openCandidate, addCandidate } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/candidates.ts';
+import { openActiveKey, openCandidate } from '../../db/keys/open.ts';
+import { acceptKey } from '../../db/keys/serve.ts';
 import { keys } from '../../db/core/schema.ts';
 import {
   checkStoredKeys,

@@ -4,15 +4,15 @@ import { createConnection } from '../../db/connections/connections.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
-import { acceptKey } from '../../db/keys/keys.ts';
-import { costContent, usageContent } from '../../db/ledger/day-content.ts';
+import { acceptKey } from '../../db/keys/serve.ts';
 import { commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/commit.ts';
+import { costContent, usageContent } from '../../db/ledger/day-content.ts';
 import { startReadAttempt } from '../../db/ledger/read-attempts.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
-import { adminKey } from '../support/admin-key.ts';
 import { ZERO, toDecimal, type Decimal } from '../../domain/money.ts';
 import type { Totals } from '../../domain/reading.ts';
+import { adminKey } from '../support/admin-key.ts';
 import { row, rows } from '../support/rows.ts';
 
 export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);

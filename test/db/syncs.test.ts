@@ -3,7 +3,8 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { loadFacts } from '../../db/connections/facts.ts';
-import { acceptKey, addCandidate } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/candidates.ts';
+import { acceptKey } from '../../db/keys/serve.ts';
 import {
   addingDays,
   addSyncTraffic,

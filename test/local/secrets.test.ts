@@ -1,7 +1,7 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isWholeToken, mintToken } from '../../db/tokens/tokens.ts';
+import { isWholeToken, mintToken } from '../../db/tokens/secret.ts';
 import { readOrMakeSecret } from '../../local/secrets.ts';
 import { temporaryFolder } from './fakes.ts';
 

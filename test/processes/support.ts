@@ -8,7 +8,7 @@ import type { Client } from '@temporalio/client';
 import { createConnection } from '../../db/connections/connections.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
-import { addCandidate } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/candidates.ts';
 import { addDays, dayOf, startOfDayMs, type Day, type DayRange } from '../../domain/days.ts';
 import { startService, type RunningService } from '../../local/processes/service.ts';
 import type { Simulator } from '../../simulator/simulator.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { OpenedKey } from '../../db/keys/keys.ts';
+import type { OpenedKey } from '../../db/keys/open.ts';
 import { AdminKey } from '../../domain/keys.ts';
 
 /** The Admin key of a text that has the shape of one. */

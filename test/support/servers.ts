@@ -6,10 +6,10 @@ import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { startPostgres } from '../../local/postgres/postgres.ts';
-import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
-import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
 import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/find.ts';
 import { startTemporal } from '../../local/temporal/temporal.ts';
+import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
+import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     }),
   ]);
-  const temporal = await startTemporal({ cli, dataDir: ':memory:', log: quiet });
+  const temporal = await startTemporal({ cli, dataDir: ':memory:' });
   const url = new URL(postgres.url);
   url.pathname = '';
   const bundlePath = join(dataDir, 'workflow-bundle.js');

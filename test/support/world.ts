@@ -7,7 +7,7 @@ import { inject } from 'vitest';
 import { createTransport } from '../../anthropic/transport.ts';
 import { createConnection } from '../../db/connections/connections.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
-import { addCandidate } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/candidates.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { temporalLogger } from '../../worker/logger.ts';

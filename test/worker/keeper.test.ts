@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createConnection, extendHistory } from '../../db/connections/connections.ts';
 import { listOverdue, listUntoldHistories } from '../../db/connections/overdue.ts';
-import { addCandidate } from '../../db/keys/keys.ts';
+import { addCandidate } from '../../db/keys/candidates.ts';
 import { dayOf, addDays } from '../../domain/days.ts';
 import { countMissingWorkflows, keepConnections, wakeForWork } from '../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { connectionDocument } from '../../api/connections/documents.ts';
 import type { connection } from '../../api/connections/schemas.ts';
 import { loadConnectionView } from '../../db/connections/views.ts';
-import { discardCandidate } from '../../db/keys/ends.ts';
+import { discardCandidate } from '../../db/keys/discard.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
 import { eventsOf, keysOf, stateOf, syncsOf } from '../support/state.ts';

@@ -651,7 +651,7 @@ describe('a rotation signalled again', () => {
     await world.signal(subject.id, 'rotateKey', { keyId });
     await until('two events', async () => (await subject.story('active')).length === 2);
     expect(await subject.story('active')).toEqual([
-      'B was staged and not used for 24 hours; it is destroyed.',
+      'B was a candidate that nobody used for 24 hours; it is destroyed.',
       'rotateKey: B was not used in time and is destroyed, so nothing changed',
     ]);
     await subject.isWholeWith('A');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { addCandidate } from '../../../db/keys/keys.ts';
+import { addCandidate } from '../../../db/keys/candidates.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
 import { restatements, syncs } from '../../../db/core/schema.ts';
 import { addDays } from '../../../domain/days.ts';

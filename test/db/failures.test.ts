@@ -22,7 +22,7 @@ afterAll(async () => {
   for (const role of [NO_LOGIN, NO_CONNECT]) await onServer(server, `drop role ${role}`);
 });
 
-async function faultOf(change: (url: URL) => void): Promise<DatabaseFailure | null> {
+async function failureOf(change: (url: URL) => void): Promise<DatabaseFailure | null> {
   const url = new URL(databaseUrl(inject('postgresUrl'), 'postgres'));
   change(url);
   const database = openDatabase(url.href, { max: 1, name: 'meterline test' });
@@ -65,9 +65,9 @@ describe('Postgres, where it lets nobody in,', () => {
       'a wrong password',
       '28P01',
       (url) => (url.password = 'hunter2'),
-      /^Postgres refuses the password: user or password/,
+      /^Postgres refuses the password: the user or the password/,
     ],
-    ['a user that there is not', '28P01', as('hunter2'), /^Postgres refuses the password: user or password/],
+    ['a user that there is not', '28P01', as('hunter2'), /^Postgres refuses the password: the user or the password/],
     ['a user who may not log in', '28000', as(NO_LOGIN), /^The user in DATABASE_URL may not log in: give it LOGIN/],
     ['a database that there is not', '3D000', (url) => (url.pathname = '/hunter2'), /does not exist: create it/],
     [
@@ -95,7 +95,7 @@ describe('Postgres, where it lets nobody in,', () => {
       /the Unix socket that DATABASE_URL names is not there/,
     ],
   ])('is told in words that name the cause: %s', async (_, code, change, words) => {
-    const failure = await faultOf(change);
+    const failure = await failureOf(change);
     expect(failure).toMatchObject({
       unavailable: true,
       isOfContent: false,
@@ -106,7 +106,7 @@ describe('Postgres, where it lets nobody in,', () => {
   });
 
   it('takes options of the address that it knows', async () => {
-    expect(await faultOf((url) => (url.search = '?options=-c%20work_mem%3D8MB'))).toBeNull();
+    expect(await failureOf((url) => (url.search = '?options=-c%20work_mem%3D8MB'))).toBeNull();
   });
 });
 
