@@ -59,7 +59,7 @@ async function becomes(id: string, status: string): Promise<void> {
   await until(status, async () => (await stateOf(world.database.db, id)).status === status, 40_000);
 }
 
-/** A connection that is active, and its timer is the last thing that it did. */
+/** An active connection that waits for its next daily sync. */
 async function connected(name: string): Promise<{ id: string; key: string }> {
   const { control } = world.simulator;
   const organization = control.addOrganization({ name, keys: [{}] }).id;
@@ -124,7 +124,7 @@ describe('a candidate that Anthropic asked to wait for', () => {
     const other = world.simulator.control.addKey({ organization: world.simulator.control.keys()[0]?.organization }).key;
     world.simulator.control.fault({ kind: 'status', status: 429, retryAfter: 50, key: other, times: 'always' });
     await world.signal(id, 'rotateKey', { keyId: await world.stage(id, other) });
-    // It is told at once, and not after three attempts out of sight.
+    // The API shows it at once, and not only after three attempts.
     const { candidate } = await until('the first answer', async () => {
       const document = await shown(id);
       return document.candidate?.error == null ? null : document;

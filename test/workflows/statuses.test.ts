@@ -20,14 +20,14 @@ const { db } = world.database;
 const LIVE = ['validating', 'discovering', 'backfilling', 'active', 'degraded', 'awaiting_key', 'paused'] as const;
 type LiveStatus = (typeof LIVE)[number];
 
-/** A connection in a status, and what lets go of what keeps it there. */
+/** A connection in a status. */
 interface Standing {
   readonly id: string;
   readonly key: string;
   readonly organization: string;
 }
 
-/** A new connection that meets a fault as soon as it asks for something. */
+/** A new connection whose first request meets a fault. */
 async function connecting(name: string, fault: Parameters<typeof control.fault>[0]): Promise<Standing> {
   const { organization, key } = organizationOf(name);
   control.fault({ ...fault, key });
@@ -39,7 +39,7 @@ async function isHeld(): Promise<void> {
   await until('a reply to be held', () => control.faults().some(({ fired }) => fired > 0));
 }
 
-/** How a connection comes to stand in each live status, by what an operator or Anthropic does. */
+/** Brings a connection into each live status, by what an operator or Anthropic does. */
 const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>> = {
   async validating(name) {
     const made = await connecting(name, { kind: 'status', status: 503, times: 'always' });
@@ -87,7 +87,7 @@ const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>>
   },
 };
 
-/** The statuses that a connection went through, in their order. */
+/** The statuses that a connection had, in their order. */
 async function pathOf(id: string): Promise<string[]> {
   const told = await eventsOf(db, id, 'status');
   return ['validating', ...told.map((message) => /^The connection is (\w+)/.exec(message)?.[1] ?? message)];
@@ -153,7 +153,7 @@ describe('what the API shows of a connection that is', () => {
 
   it('degraded: why, what to do, and when it reads again, which it does', async () => {
     const { id } = await ARRANGE.degraded('Shown degraded');
-    // Far into an outage: the next wait is an hour, which no busy machine mistakes for now.
+    // Far into an outage the next wait is an hour, so a slow machine cannot miss it.
     await db.execute(sql`update connections set failure_count = 40 where id = ${id}`);
     await world.signal(id, 'syncNow');
     await comes('a failure more', async () => (await failureOf(id)).count === 41);
@@ -194,7 +194,7 @@ describe('what the API shows of a connection that is', () => {
     const { at } = await row<{ at: string }>(db, sql`select rejected_at as at from connections where id = ${id}`);
     for (const minutes of [1, 5, 30, 120, 120 + 24 * 60]) {
       const nextMs = Date.parse((await shown(id)).next_sync_at ?? '');
-      // Those of a day later are counted from when the last one was answered, some seconds after its time.
+      // The daily probes count from the last answer, which came some seconds after its probe was due.
       expect(Math.round((nextMs - Date.parse(at)) / 60_000)).toBe(minutes);
       const before = probes();
       const leftMs = nextMs - (await world.now());
@@ -242,7 +242,7 @@ describe('disconnect', () => {
     const { id } = await ARRANGE[status](`Ends ${status} ${purge}`);
     const { days } = await state(id);
     await world.signal(id, 'disconnect', { purge });
-    // What is asked in one activity is answered first; a sync is cancelled, also in the middle of a reply.
+    // A discovery must get its answer first. A sync is cancelled even in the middle of a reply.
     if (status === 'discovering') control.clearFaults();
     await becomes(id, 'disconnected');
     await comes('the workflow to end', async () => (await endOf(id)) === 'COMPLETED');
@@ -265,7 +265,7 @@ describe('a discovery that fails', () => {
   ] as const)('leaves the connection where a %s finds it', async (signal, then) => {
     const { id, key } = await connecting(`Fails before ${signal}`, { kind: 'hold', report: 'organization' });
     await isHeld();
-    // The key is good when it is accepted, and gone for the next request.
+    // Anthropic accepts the key at its first request, and rejects it at the next.
     control.setKeyState(key, 'revoked');
     control.clearFaults();
     control.fault({ kind: 'hold', report: 'workspaces', key });
@@ -280,7 +280,7 @@ describe('a discovery that fails', () => {
 describe('pause', () => {
   it.each([
     ['validating', 'validating'],
-    // What is asked is answered before it pauses, and what is known then is where it stands.
+    // The held reply is answered before the pause, so discovery is done by then.
     ['discovering', 'backfilling'],
     ['backfilling', 'active'],
     ['active', 'active'],
@@ -293,7 +293,7 @@ describe('pause', () => {
     await world.signal(id, 'pause');
     if (status === 'discovering') control.clearFaults();
     await until('paused', async () => (await state(id)).status === 'paused');
-    // A sync under way goes on to its end.
+    // A running sync goes on to its end.
     if (status === 'backfilling') control.clearFaults();
     await becomes(id, 'paused');
     await settles(id);
@@ -302,7 +302,7 @@ describe('pause', () => {
     expect(control.requests().total).toBe(asked);
     const paused = await shown(id);
     expect(paused).toMatchObject({ status: 'paused', next_sync_at: null });
-    // While it is paused nothing is tried, so a first key that got no answer is no trouble either.
+    // Nothing is tried during a pause, so a first key without an answer is no error either.
     expect(paused.error).toEqual(status === 'validating' ? null : error);
     await world.signal(id, 'resume');
     await until('resumed', async () => (await pathOf(id)).at(-1) !== 'paused');
@@ -355,7 +355,7 @@ describe('a connection', () => {
   });
 
   it('whose key is rejected before its workspaces are read awaits another one, and reads them with that', async () => {
-    // Anthropic takes it when it is tried, and rejects it from its second request on.
+    // Anthropic accepts the key at its first request, and rejects it from the second on.
     const made = await connecting('Discovery rejected', { kind: 'unauthorized', after: 1, times: 'always' });
     await awaitsKey(made.id);
     expect(await shown(made.id)).toMatchObject({ error: { code: 'key_invalid' } });
@@ -379,7 +379,7 @@ describe('a connection', () => {
     control.fault({ kind: 'status', status: 503, key, times: 'always' });
     control.fault({ kind: 'unauthorized', key: made.key, times: 'always' });
     await world.signal(made.id, 'rotateKey', { keyId: await world.stage(made.id, key) });
-    // The held reply is a good one; so the workspaces are forgotten, as if they had not been read.
+    // The held reply succeeds, so the record of reading workspaces is deleted by hand.
     control.clearFaults();
     control.fault({ kind: 'status', status: 503, key, times: 'always' });
     control.fault({ kind: 'unauthorized', key: made.key, times: 'always' });

@@ -65,17 +65,15 @@ async function seedHistory(api: Api, connectionId: string): Promise<void> {
     await api.send('PATCH', `/v1/connections/${connectionId}`, { name: `Name ${index}` });
     const [day, instant] = [addDays(TODAY, -index), new Date(NOW)];
     const lines = { linesAdded: 1, linesRemoved: 0, linesChanged: 2 };
-    await api.db
-      .insert(restatements)
-      .values({
-        connectionId,
-        report: 'cost',
-        day,
-        before: toDecimal('1.5'),
-        after: toDecimal('2.25'),
-        ...lines,
-        sync: index,
-      });
+    await api.db.insert(restatements).values({
+      connectionId,
+      report: 'cost',
+      day,
+      before: toDecimal('1.5'),
+      after: toDecimal('2.25'),
+      ...lines,
+      sync: index,
+    });
     const run = { n: index, runId: `run-${index}`, kind: 'daily', state: 'succeeded' } as const;
     await api.db
       .insert(syncs)
