@@ -7,7 +7,6 @@ import type { Decimal } from '../../domain/money.ts';
 import { addEvent } from '../connections/events.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
 import { preparedRows, type Db } from '../core/database.ts';
-import { decimalText, parseAnswer } from '../core/json.ts';
 import { connections, days, restatements } from '../core/schema.ts';
 import type { DayContent } from './day-content.ts';
 import { insertDays, isSameByColumns, replaceDay, type DayColumns, type Replacement } from './lines.ts';
@@ -195,12 +194,10 @@ async function findDay(
   return attempt === null || digest === null ? null : { attempt, digest };
 }
 
-interface LockedDay extends Pick<
+type LockedDay = Pick<
   typeof days.$inferSelect,
-  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'writtenBy' | 'reconciled'
-> {
-  readonly total: Decimal;
-}
+  'dayNo' | 'attempt' | 'digest' | 'readOn' | 'total' | 'writtenBy' | 'reconciled'
+>;
 
 /**
  * Locks a connection against a disconnect, and a stored day against other commits; null where the day is missing. Throws
@@ -221,7 +218,7 @@ async function lockDay(tx: Db, { connectionId, report, day }: ReadDay): Promise<
     .from(days)
     .where(and(eq(days.connectionId, connectionId), eq(days.report, report), eq(days.day, day)))
     .for('no key update');
-  return stored === undefined ? null : { ...stored, total: parseAnswer(decimalText, stored.total) };
+  return stored ?? null;
 }
 
 async function recordRestatement(tx: Db, read: ReadDay, before: Decimal, replaced: Replacement): Promise<void> {

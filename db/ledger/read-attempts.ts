@@ -4,12 +4,12 @@ import type { Day, DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { StoredDay } from '../../domain/reading.ts';
 import { row, type Db } from '../core/database.ts';
-import { bigintText, dayJson, decimalText, parseAnswer } from '../core/json.ts';
+import { bigintText, dayJson } from '../core/json.ts';
 import { days } from '../core/schema.ts';
 
 /** What is stored of the days of a range, oldest first. A day that is absent is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {
-  const found = await db
+  return db
     .select({ day: days.day, state: days.state, total: days.total, readOn: days.readOn })
     .from(days)
     .where(
@@ -21,7 +21,6 @@ export async function storedDays(db: Db, connectionId: string, report: Report, r
       ),
     )
     .orderBy(days.day);
-  return found.map((stored) => ({ ...stored, total: parseAnswer(decimalText, stored.total) }));
 }
 
 /** What an attempt to read days knows before its first request. */
