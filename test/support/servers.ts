@@ -35,7 +35,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     }),
   ]);
-  const temporal = await startTemporal({ cli, dataDir: ':memory:', log: quiet });
+  const temporal = await startTemporal({ cli, dataDir: ':memory:' });
   const url = new URL(postgres.url);
   url.pathname = '';
   const bundlePath = join(dataDir, 'workflow-bundle.js');
