@@ -9,6 +9,7 @@ import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { refuseKey } from '../../db/keys/ends.ts';
 import { STATUSES, isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
 import { addDays } from '../../domain/days.ts';
+import { FAILURES } from '../../domain/failures.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { row } from '../support/rows.ts';
 import { eventsOf, keysOf } from '../support/state.ts';
@@ -46,7 +47,7 @@ describe('a status', () => {
     await setStatus(database.db, id, 'degraded');
     expect(await eventsOf(database.db, id, 'status')).toEqual([
       'The connection is discovering.',
-      "The connection is degraded: Anthropic's rate limit for this organization is reached.",
+      `The connection is degraded: ${FAILURES.rate_limited.message}`,
     ]);
   });
 
