@@ -164,8 +164,9 @@ describe('a clock', () => {
     const ahead = addDays(await workflowDay(), 30);
     await db.execute(sql`update connections set synced_at = ${`${ahead}T06:10:00Z`} where id = ${id}`);
     await db.execute(sql`
-      insert into days (connection_id, report, day, state, reconciled, lines, total, digest, attempt, read_on, sync)
-      select connection_id, report, day + 30, 'final', true, 0, 0, '\\x00', attempt, ${ahead}::date, sync
+      insert into days (connection_id, report, day, state, reconciled, lines, total, digest, attempt, read_on, sync, written_by)
+      select connection_id, report, day + 30, case when day + 30 < ${ahead}::date then 'final' else 'provisional' end,
+        true, 0, 0, sha256(''), attempt, ${ahead}::date, sync, sync
       from days where connection_id = ${id}
     `);
     await db.execute(sql`
