@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   onStop(() => {
     stop().then(
       () => {
-        // The channel to a supervisor would keep the process alive.
+        // The channel to a supervisor would keep the process alive without this.
         process.exit(0);
       },
       (error: unknown) => {
@@ -66,26 +66,26 @@ async function main(): Promise<void> {
   log.info({ url, docs: `${url}/docs`, ...place }, 'listening');
   for (const warning of warningsAbout(databaseUrl)) log.warn(warning);
   announceReady(url);
-  await Promise.all([tellOfDatabase(database.db, ring, log), tellOfTemporal(temporal, log)]);
+  await Promise.all([logDatabaseState(database.db, ring, log), logTemporalState(temporal, log)]);
 }
 
 /**
- * Whether the database is one to work with. The API opens no stored key; but with another ring than the workers' it would
- * store keys that those cannot open.
+ * Logs the state of the schema and of the stored keys. The API opens no stored key, but with other encryption keys than
+ * the workers it would store keys that they cannot open.
  */
-async function tellOfDatabase(db: Db, ring: KeyRing, log: Logger): Promise<void> {
+async function logDatabaseState(db: Db, ring: KeyRing, log: Logger): Promise<void> {
   try {
     if ((await checkSchema(db)) === 'newer') log.warn(NEWER_SCHEMA);
     const { level, message } = describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
     log[level](message);
   } catch (error) {
-    // It serves all the same, and says of every request what is the matter.
-    log.warn(scrubbed(error), databaseFailure(error)?.message ?? 'whether the stored keys open could not be checked');
+    // The API still serves, and each request that needs Postgres says what is wrong.
+    log.warn(scrubbed(error), databaseFailure(error)?.message ?? 'could not check whether the stored keys open');
   }
 }
 
-/** Whether Temporal serves. The API goes on without it, with all that needs no signal. */
-async function tellOfTemporal(temporal: OpenedTemporal, log: Logger): Promise<void> {
+/** Logs whether Temporal answers. Without it, the API still serves everything that needs no signal. */
+async function logTemporalState(temporal: OpenedTemporal, log: Logger): Promise<void> {
   try {
     await temporal.check();
   } catch (error) {

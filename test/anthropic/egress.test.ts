@@ -92,7 +92,7 @@ describe('a path', () => {
     await server.close();
   });
 
-  it.each([ME, ...others] as const)('is left by nothing that a query holds: %s', async (path) => {
+  it.each([ME, ...others] as const)('cannot be changed by a query: %s', async (path) => {
     const asked: string[] = [];
     const server = await answering((request, response) => {
       asked.push(request.url ?? '');
@@ -112,7 +112,7 @@ describe('a path', () => {
   });
 });
 
-it('nothing but GET without a body is sent, whatever is read and whatever is answered', async () => {
+it('only GET without a body is sent, whatever is read and whatever the answer is', async () => {
   const up = await upstream();
   const faults = ['unauthorized', 'rate_limited', 'redirect', 'html_ok', 'reset', 'truncated_json'] as const;
   for (const kind of [null, ...faults]) {
@@ -135,7 +135,7 @@ it('nothing but GET without a body is sent, whatever is read and whatever is ans
   await up.close();
 });
 
-describe('the way to a far host', () => {
+describe('the route to a remote host', () => {
   let far: FarSide;
   const base = `https://${FAR_NAME}`;
 
@@ -148,7 +148,7 @@ describe('the way to a far host', () => {
     far.conduct = 'tunnel';
   });
 
-  it.each(['HTTPS_PROXY', 'https_proxy'])('leads through %s, by a tunnel in which the key is sealed', async (name) => {
+  it.each(['HTTPS_PROXY', 'https_proxy'])('goes through %s, in a tunnel that encrypts the key', async (name) => {
     expect(await far.read(base, { [name]: far.proxyUrl })).toEqual({ organization: 'far', error: null });
     expect(far.asked).toEqual([`${FAR_NAME}:443`]);
     expect(far.plain).toEqual([]);
@@ -196,13 +196,13 @@ describe('the way to a far host', () => {
     expect(far.requests).toHaveLength(1);
   });
 
-  it('leads past the proxy to whom NO_PROXY names, also where no_proxy is empty', async () => {
+  it('goes around the proxy for the hosts in NO_PROXY, also if no_proxy is empty', async () => {
     const env = { HTTPS_PROXY: far.proxyUrl, NO_PROXY: FAR_ADDRESS, no_proxy: '' };
     expect(await far.read(`https://${FAR_ADDRESS}:${far.port}`, env)).toMatchObject({ organization: 'far' });
     expect(far.asked).toEqual([]);
   });
 
-  it('never leads through a proxy to loopback', async () => {
+  it('never goes through a proxy to loopback', async () => {
     expect(await far.read(`https://127.0.0.1:${far.port}`, { HTTPS_PROXY: far.proxyUrl })).toMatchObject({
       organization: 'far',
     });
@@ -225,7 +225,7 @@ describe('the way to a far host', () => {
     expect(far.overheard()).not.toContain('Canary_');
   });
 
-  it('is given up at once when the reading is called off, also while a proxy is silent', async () => {
+  it('ends at once when the reading is aborted, also while a proxy is silent', async () => {
     far.conduct = 'be silent';
     vi.stubEnv('HTTPS_PROXY', far.proxyUrl).stubEnv('https_proxy', far.proxyUrl).stubEnv('NO_PROXY', '');
     const transport = createTransport({ baseUrl: base, maxReplyBytes: 1_000 });
@@ -241,7 +241,7 @@ describe('the way to a far host', () => {
     await transport.close();
   });
 
-  it('is an outage without the authority that signed the certificate, and without a proxy that listens', async () => {
+  it('is an outage if the certificate is not trusted, or if no proxy listens', async () => {
     const env = { HTTPS_PROXY: far.proxyUrl, NODE_EXTRA_CA_CERTS: '' };
     expect((await far.read(base, env)).error).toContain('this machine does not trust the certificate of the host');
     expect((await far.read(base, { HTTPS_PROXY: 'http://127.0.0.1:1' })).error).toContain('the connection was refused');

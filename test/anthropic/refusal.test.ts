@@ -164,14 +164,14 @@ const REPLIES: [name: string, reply: Elsewhere, code: FailureCode, words: RegExp
 ];
 
 describe('a refusal', () => {
-  it.each(REPLIES)('of %s is told for what it is', async (_name, reply, code, words) => {
+  it.each(REPLIES)('of %s is recognized', async (_name, reply, code, words) => {
     for (const ask of ['me', 'report'] as const) {
       const error = await metWith(reply, ask);
       expect([error.code, error.detail]).toEqual([code, expect.stringMatching(words)]);
     }
   });
 
-  it('of an individual account counts only in the form of Anthropic, and where the organization is asked for', async () => {
+  it("of an individual account counts only in Anthropic's form, and only on the path of the organization", async () => {
     const individual = { status: 404, body: envelope('not_found_error', 'Not found') };
     expect((await metWith(individual)).code).toBe('individual_account');
     expect((await metWith(individual, 'report')).code).toBe('upstream_refused');
@@ -201,20 +201,23 @@ describe('a refusal', () => {
   });
 });
 
-describe('a reply that is compressed though nobody asked', () => {
-  it.each([{ 'content-encoding': 'gzip', ...json }, json])('says so, with the headers %o', async (headers) => {
-    const between = await answering((_request, response) => {
-      response.writeHead(200, headers).end(gzipSync('{"id":"x","name":"y"}'));
-    });
-    const error = await failureOf(readOrganization(between.reader));
-    expect(error).toMatchObject({ code: 'network_refused' });
-    expect(error.detail).toContain('compressed (gzip)');
-    await between.close();
-  });
+describe('a compressed reply', () => {
+  it.each([{ 'content-encoding': 'gzip', ...json }, json])(
+    'is a failure of the network, with the headers %o',
+    async (headers) => {
+      const between = await answering((_request, response) => {
+        response.writeHead(200, headers).end(gzipSync('{"id":"x","name":"y"}'));
+      });
+      const error = await failureOf(readOrganization(between.reader));
+      expect(error).toMatchObject({ code: 'network_refused' });
+      expect(error.detail).toContain('compressed (gzip)');
+      await between.close();
+    },
+  );
 });
 
 describe('an organization', () => {
-  it.each([null, '', 7, undefined])('named %o is known by its id', async (name) => {
+  it.each([null, '', 7, undefined])('named %o gets its id as its name', async (name) => {
     up.simulator.control.fault({
       kind: 'elsewhere',
       reply: { status: 200, headers: json, body: JSON.stringify({ id: 'org-1', type: 'organization', name }) },

@@ -60,12 +60,12 @@ describe('a refusal', () => {
     expect(error.retryAfterMs).toBeNull();
   });
 
-  it('of an individual account is one of the account only where the organization is asked for', async () => {
+  it('of a 404 means an individual account only on the path of the organization', async () => {
     up.simulator.control.fault({ kind: 'status', status: 404, report: 'workspaces' });
     expect((await failureOf(all(listWorkspaces(up.reader())))).code).toBe('upstream_refused');
   });
 
-  it('may come without an id of the request in its body, or at all', async () => {
+  it('may lack the request id in its body, or everywhere', async () => {
     expect(await met({ kind: 'no_request_id' })).toMatchObject({ code: 'upstream_unavailable' });
     const bare = await answering((_request, response) => response.writeHead(529).end());
     expect(await failureOf(readOrganization(bare.reader))).toMatchObject({ detail: 'HTTP 529', requestId: null });
@@ -85,13 +85,13 @@ describe('a refusal', () => {
     expect(await met(failure)).toMatchObject({ code: 'rate_limited', retryAfterMs });
   });
 
-  it('of a rate limit may name the instant to try again at', async () => {
+  it('of a rate limit may name the instant of the next try', async () => {
     const { retryAfterMs } = await met({ kind: 'rate_limited', retryAfter: 'date:90' });
     expect(retryAfterMs).toBeGreaterThan(80_000);
     expect(retryAfterMs).toBeLessThanOrEqual(90_000);
   });
 
-  it('never shows the key, not even a part of one that a message was cut in', async () => {
+  it('never shows the key, not even a part where a message was cut', async () => {
     const cut = [up.key.slice(0, 60), up.key.slice(0, -1)];
     for (const message of [
       `no such key: ${up.key}`,
@@ -152,7 +152,7 @@ describe('a reply', () => {
     expect(await readOrganization(up.reader())).toMatchObject({ name: 'Sample Organization' });
   });
 
-  it('that drips is cut off as a whole, whatever memory is collected meanwhile', async () => {
+  it('that drips is cut off after its time, also if memory is collected meanwhile', async () => {
     setFlagsFromString('--expose_gc');
     const collect: unknown = runInNewContext('gc');
     const hasty = await upstream({ timeouts: { replyMs: 600 } });
@@ -170,14 +170,14 @@ describe('a reply', () => {
     await hasty.close();
   });
 
-  it('that unpacks to far more than was sent is not unpacked', async () => {
+  it('that is a gzip bomb is not unpacked', async () => {
     up.simulator.control.fault({ kind: 'gzip_bomb', bytes: 256 * 2 ** 20 });
     const reader = up.reader();
     await failureOf(readOrganization(reader));
     expect(reader.traffic.bytes).toBeLessThan(500_000);
   });
 
-  it('of 50 MB is read where the cap allows it, and left where it does not', async () => {
+  it('of 50 MB is read if the cap allows it, and dropped if not', async () => {
     up.simulator.control.fault({ kind: 'huge_page' });
     expect(await readOrganization(up.reader())).toMatchObject({ name: 'Sample Organization' });
     const small = await upstream({ maxReplyBytes: 2 ** 20 });
@@ -251,7 +251,7 @@ describe('a request', () => {
     await server.close();
   });
 
-  it('can be for no other path, neither in types nor when it runs', async () => {
+  it('can be for no other path, in types and at run time', async () => {
     expectTypeOf<keyof AnthropicReader>().toEqualTypeOf<'get' | 'traffic'>();
     expectTypeOf<ReadablePath>().toEqualTypeOf<
       | '/v1/organizations/me'
@@ -288,7 +288,7 @@ describe('a request', () => {
     }
   });
 
-  it.each(['stall_headers', 'stall_body', 'drip'] as const)('that is called off ends at once: %s', async (kind) => {
+  it.each(['stall_headers', 'stall_body', 'drip'] as const)('that is aborted ends at once: %s', async (kind) => {
     const patient = await upstream();
     patient.simulator.control.fault({ kind });
     const controller = new AbortController();
@@ -305,7 +305,7 @@ describe('a request', () => {
     await patient.close();
   });
 
-  it('is counted, and so are the bytes of its reply, also when it fails', async () => {
+  it('is counted with the bytes of its reply, also if it fails', async () => {
     const reader = up.reader();
     await allDays(readCostDays(reader, WEEK));
     up.simulator.control.fault({ kind: 'status', status: 500 });
@@ -315,7 +315,7 @@ describe('a request', () => {
 });
 
 describe('a proxy', () => {
-  it('is not used to loopback, and is used to anywhere else', async () => {
+  it('is used for every host except loopback', async () => {
     const said: string[] = [];
     const proxy = createServer((socket) => {
       socket.once('data', (data) => {

@@ -61,7 +61,7 @@ describe('the list of workspaces', () => {
     expect((await failureOf(all(listWorkspaces(given(...replies))))).code).toBe('upstream_invalid');
   });
 
-  it('gives what it has before it is called invalid', async () => {
+  it('yields its pages before the invalid one', async () => {
     const listed: string[] = [];
     const read = async (): Promise<void> => {
       for await (const workspaces of listWorkspaces(given({ data: [one], has_more: 'perhaps' })))
@@ -71,7 +71,7 @@ describe('the list of workspaces', () => {
     expect(listed).toEqual([one.id]);
   });
 
-  it('that goes on and on is left', async () => {
+  it('that does not end is given up after 200 pages', async () => {
     let pages = 0;
     const reader: AnthropicReader = {
       traffic: { requests: 0, bytes: 0 },
@@ -85,7 +85,7 @@ describe('the list of workspaces', () => {
   });
 
   it.each([undefined, null, '', 7, true, [], {}, ['wrkspc_2'], 'x'.repeat(201)])(
-    'passes over an entry whose id is %j, and keeps the others',
+    'skips an entry with the id %j, and keeps the others',
     async (id) => {
       const listed = await all(listWorkspaces(given({ data: [{ ...one, id }, one, null, 'x', []], has_more: false })));
       expect(listed.flat().map((workspace) => workspace.id)).toEqual([one.id]);

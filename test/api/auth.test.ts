@@ -39,7 +39,7 @@ describe('a token', () => {
     }
   });
 
-  it('that is missing, malformed, unknown, cut, revoked or expired gets one and the same 401', async () => {
+  it('that is missing, malformed, unknown, cut, revoked or expired gets the same 401', async () => {
     const revoked = await createToken(api.db, { name: 'revoked', role: 'admin', maker: MAKER });
     await revokeToken(api.db, revoked.id, 'test');
     const expired = await createToken(api.db, { name: 'expired', role: 'admin', maker: MAKER });
@@ -128,7 +128,7 @@ function madeUp(): string {
 }
 
 describe('failed tries', () => {
-  it('shut nobody out who has a valid token: after 105 of them from its address it passes, and the next bad one does not', async () => {
+  it('do not shut out a valid token: after 105 of them from its address it still passes, and the next bad token does not', async () => {
     const own = await startApi({});
     try {
       const good = await createToken(own.db, { name: 'good', role: 'viewer', maker: MAKER });
@@ -150,7 +150,7 @@ describe('failed tries', () => {
     }
   });
 
-  it('take one connection to Postgres, however many come at once, and a valid token is found among them', async () => {
+  it('use one connection to Postgres, however many come at once, and a valid token among them is found', async () => {
     const asked: number[] = [];
     let underWay = 0;
     let most = 0;
@@ -178,7 +178,7 @@ describe('failed tries', () => {
     expect(asked.length).toBeLessThan(5);
   });
 
-  it.each(['get', 'increment'] as const)('that cannot be looked up or counted (%s) let nobody in', async (broken) => {
+  it.each(['get', 'increment'] as const)('that cannot be looked up or counted (%s) are refused', async (broken) => {
     const fail = (): Promise<never> => Promise.reject(new Error('the store is gone'));
     const failures: Store = Object.assign(new CountingNothing(), { [broken]: fail });
     const own = await startApi({ failures });
@@ -192,7 +192,7 @@ describe('failed tries', () => {
     }
   });
 
-  it('are none when the token is good, however many requests there are', async () => {
+  it('do not include requests with a valid token, however many there are', async () => {
     const own = await startApi({ failuresPerMinute: 3 });
     try {
       const answers = await Promise.all(Array.from({ length: 20 }, () => own.get('/v1/connections')));
@@ -213,7 +213,7 @@ describe('the address of a request', () => {
       .filter((line) => line.includes('"msg":"request"'))
       .map((line) => (JSON.parse(line) as { address: string }).address);
 
-  it('is that of the connection where no proxy is trusted, whatever a header says', async () => {
+  it('is that of the connection if no proxy is trusted, whatever a header says', async () => {
     const own = await startApi({ failuresPerMinute: 2 });
     try {
       const statuses = [];
@@ -248,7 +248,7 @@ describe('the address of a request', () => {
     },
   );
 
-  it('counts IPv6 neighbours as one, reads a port that a proxy adds, and takes no other text for an address', async () => {
+  it('counts IPv6 neighbours as one, drops a port that a proxy adds, and ignores any text that is not an address', async () => {
     const own = await startApi({ failuresPerMinute: 1, trustProxy: 1 });
     try {
       const statuses = [];
@@ -264,8 +264,8 @@ describe('the address of a request', () => {
   });
 });
 
-describe('requests under way', () => {
-  it('are so many for a token and no more, which keeps no other token out, nor the same one afterwards', async () => {
+describe('requests in progress', () => {
+  it('are limited for each token; the limit keeps out no other token, nor the same one afterwards', async () => {
     const own = await startApi({ requestsPerToken: 3, waitMs: 60_000 });
     try {
       const other = await createToken(own.db, { name: 'other', role: 'admin', maker: MAKER });

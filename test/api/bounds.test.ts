@@ -52,7 +52,7 @@ function large(megabytes: number): { app: RequestListener; asked: () => number; 
 }
 
 describe('a client', () => {
-  it('that pipelines is answered in turn: the next request is carried out when the reply before is taken', async () => {
+  it('that pipelines is answered in turn: the next request runs after it has read the reply before', async () => {
     const held: (() => void)[] = [];
     const url = await serve((_request, response) => {
       held.push(() => response.end('done'));
@@ -87,7 +87,7 @@ describe('a client', () => {
     expect(patient.destroyed).toBe(false);
   });
 
-  it('that takes nothing of its reply is cut off', async () => {
+  it('that reads nothing of its reply is cut off', async () => {
     const { app, cut } = large(16);
     const url = await serve(app, {}, { idleMs: 500 });
     const socket = await client(url);
@@ -95,7 +95,7 @@ describe('a client', () => {
     await until('it to be cut off', () => cut() === 1, 10_000);
   });
 
-  it('that takes its reply slowly but steadily gets all of it', async () => {
+  it('that reads its reply slowly but steadily gets all of it', async () => {
     const url = await serve(large(16).app, {}, { idleMs: 500 });
     const socket = await client(url);
     socket.write(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
@@ -114,7 +114,7 @@ describe('a client', () => {
     expect(Date.now() - began).toBeGreaterThan(500);
   });
 
-  it('that is not done with its reply when the time for it is up is cut off, however steadily it takes it', async () => {
+  it('that needs too long for its reply is cut off, however steadily it reads', async () => {
     const { app, cut } = large(64);
     const url = await serve(app, { replyMs: 1_000 });
     const socket = await client(url);
@@ -129,7 +129,7 @@ describe('a client', () => {
 });
 
 describe('all clients together', () => {
-  it('leave so many bytes of replies untaken and no more: whoever waits longest is cut off', async () => {
+  it('have a limit on unread bytes of replies: above it, the oldest reply is cut off', async () => {
     const { app, asked, cut } = large(16);
     const url = await serve(app, { waitingBytes: 40 * MB });
     for (let count = 1; count <= 5; count += 1) {
@@ -148,7 +148,7 @@ describe('all clients together', () => {
     expect(cut()).toBeLessThan(5);
   });
 
-  it('have so many connections and no more: an idle one gives way to a new one, which is answered', async () => {
+  it('have a limit on connections: above it, an idle one is closed for the new one, which is answered', async () => {
     const url = await serve(
       (request, response) => {
         if (request.url === '/now') response.end('here');
@@ -168,7 +168,7 @@ describe('all clients together', () => {
     expect(busy.destroyed).toBe(false);
   });
 
-  it('wait for the turns of their own token, in their order, and for no other', async () => {
+  it('wait for requests of their own token only, in order', async () => {
     const turns = new Turns(2);
     const taken: string[] = [];
     const take = async (token: string, name: string): Promise<() => void> => {
@@ -190,7 +190,7 @@ describe('all clients together', () => {
     expect(taken).toEqual(['a1', 'a2', 'b1', 'a3', 'a4', 'a5']);
   });
 
-  it('meet bounds that leave room for every sane client', () => {
+  it('have bounds with room for every sane client', () => {
     expect(BOUNDS.requestsPerSocket).toBeGreaterThanOrEqual(16);
     expect(BOUNDS.waitingBytes).toBeLessThanOrEqual(128 * MB);
   });

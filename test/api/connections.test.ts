@@ -47,7 +47,7 @@ async function refuse(connectionId: string, failure: Failure): Promise<void> {
 const NEW = { name: 'Acme', admin_api_key: CANARY };
 
 describe('POST /v1/connections', () => {
-  it('answers 201 with the connection and its place once the key is accepted', async () => {
+  it('answers 201 with the connection and its location once Anthropic accepts the key', async () => {
     api.temporal.onStart = (id) => accept(id, 'org-first');
     const made = await api.send('POST', '/v1/connections', { ...NEW, name: '  Acme  ', backfill_days: 10 });
     expect(made.status).toBe(201);
@@ -104,7 +104,7 @@ describe('POST /v1/connections', () => {
     expect(await openCandidate(api.db, ring, id, await firstKey(id))).toBeNull();
   });
 
-  it('answers 409 with both connections when the organization is connected already', async () => {
+  it('answers 409 with both connections if the organization has a connection already', async () => {
     const holder = await seedConnection(api.db, { organization: 'org-held' });
     api.temporal.onStart = (id) => refuse(id, { code: 'already_connected', connectionId: holder });
     const refused = await api.send('POST', '/v1/connections', NEW);
@@ -114,7 +114,7 @@ describe('POST /v1/connections', () => {
     expect(shown.body).toMatchObject({ status: 'refused', error: { connection_id: holder } });
   });
 
-  it('answers 202 with why and when it goes on as soon as Anthropic is known not to answer', async () => {
+  it('answers 202 with the reason and the next try as soon as Anthropic does not answer', async () => {
     api.temporal.onStart = async (connectionId) => {
       const key = { connectionId, keyId: await firstKey(connectionId) };
       await deferKey(api.db, key, { code: 'upstream_unavailable', detail: 'status 529' }, NOW);
@@ -163,12 +163,12 @@ describe('POST /v1/connections', () => {
   it.each([
     ['sk-ant-api03-abcdefghijklmnopqrstuvwxyz', 'workspace key'],
     ['sk-ant-api01-abcdefghijklmnopqrstuvwxyz', 'claude.ai for Enterprise'],
-  ])('says of a key that begins as %s that it is a %s', async (key, words) => {
+  ])('says that a key like %s is a %s', async (key, words) => {
     const refused = await api.send('POST', '/v1/connections', { ...NEW, admin_api_key: key });
     expect(refused.body.detail).toContain(words);
   });
 
-  it('leaves a key of a prefix that it does not know to Anthropic', async () => {
+  it('sends a key with an unknown prefix to Anthropic', async () => {
     const made = await api.send('POST', '/v1/connections', { ...NEW, admin_api_key: `sk-ant-new7-${'a'.repeat(30)}` });
     expect(made.status).toBe(202);
     expect(made.body).toMatchObject({ status: 'validating', key: { hint: 'aaaa' } });
@@ -184,7 +184,7 @@ describe('POST /v1/connections', () => {
     [{ ...NEW, backfill_days: '31' }, 'body.backfill_days'],
     [{ ...NEW, admin_api_key: 7 }, 'body.admin_api_key'],
     [{ ...NEW, extra: 1 }, 'body.extra'],
-  ])('names each failure by where it is (%#)', async (body, path) => {
+  ])('says where each error is (%#)', async (body, path) => {
     const refused = await api.send('POST', '/v1/connections', body);
     expect(refused.status).toBe(400);
     expect(refused.body.code).toBe('invalid_request');
@@ -194,7 +194,7 @@ describe('POST /v1/connections', () => {
 });
 
 describe('a connection', () => {
-  it('shows coverage by days of which both reports are there', async () => {
+  it('shows the days with both reports as covered', async () => {
     const id = await seedConnection(api.db, { withKey: true, began: addDays(TODAY, -9) });
     await seedCovered(api.db, id, addDays(TODAY, -9), addDays(TODAY, -6));
     await seedDay(api.db, id, 'cost', addDays(TODAY, -5));
@@ -256,7 +256,7 @@ describe('a connection', () => {
     expect((await shown()).next_sync_at).toBe('2026-07-31T12:01:30.000Z');
   });
 
-  it('shows the key that waits for an answer beside the one that serves, and when it is tried again', async () => {
+  it('shows the candidate beside the active key, and when it is tried again', async () => {
     const id = await seedConnection(api.db, { status: 'degraded', withKey: true });
     const keyId = randomUUID();
     await addCandidate(api.db, ring, {
@@ -313,7 +313,7 @@ describe('a connection', () => {
   });
 
   it.each(['nope', '%00', '%E0%A4%A', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 'x'.repeat(3_000)])(
-    'is the same 404 for an id that nobody has and for one that nobody can have (%#)',
+    'gets the same 404 for an unknown id and for a malformed one (%#)',
     async (id) => {
       for (const path of ['', '/syncs', '/events', '/coverage', '/workspaces', '/restatements']) {
         const missing = await api.get(`/v1/connections/${id}${path}`);
@@ -323,14 +323,14 @@ describe('a connection', () => {
     },
   );
 
-  it('is found whatever the case of its id', async () => {
+  it('is found by its id in upper or lower case', async () => {
     const id = await seedConnection(api.db, {});
     expect((await api.get(`/v1/connections/${id.toUpperCase()}`)).body.id).toBe(id);
   });
 });
 
 describe('GET /v1/connections', () => {
-  it('gives every connection once over its pages, newest first, also those made at the same instant', async () => {
+  it('lists every connection once over its pages, newest first, also those made at the same instant', async () => {
     const own = await startApi();
     try {
       const ids: string[] = [];
@@ -357,7 +357,7 @@ describe('GET /v1/connections', () => {
     }
   });
 
-  it('keeps to a status', async () => {
+  it('lists only connections in the given status', async () => {
     await seedConnection(api.db, { status: 'paused' });
     const { body } = await api.get('/v1/connections?status=paused');
     expect(body.data.length).toBeGreaterThan(0);
@@ -373,7 +373,7 @@ describe('GET /v1/connections', () => {
     },
   );
 
-  it.each(['x', 'bnVsbA', 'e30'])('refuses ?after=%s, which no list gave', async (after) => {
+  it.each(['x', 'bnVsbA', 'e30'])('refuses ?after=%s, which is no cursor', async (after) => {
     const refused = await api.get(`/v1/connections?after=${after}`);
     expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
     expect(refused.body.errors).toMatchObject([{ path: 'query.after' }]);
@@ -413,7 +413,7 @@ describe('DELETE /v1/connections/{id}', () => {
     expect(events.body.data).toMatchObject([{ actor: 'bootstrap' }]);
   });
 
-  it('answers 202 when it takes longer', async () => {
+  it('answers 202 if it takes longer', async () => {
     const own = await startApi({ waitMs: 100 });
     try {
       const id = await seedConnection(own.db, {});

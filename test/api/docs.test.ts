@@ -98,7 +98,7 @@ function at(document: unknown, pointer: string): unknown {
 }
 
 describe('/openapi.json', () => {
-  it('is OpenAPI 3.1, and every reference in it leads somewhere', async () => {
+  it('is OpenAPI 3.1, and every reference in it resolves', async () => {
     const document = await readDocument();
     expect(document.openapi).toMatch(/^3\.1\.\d$/);
     expect(document.info).toMatchObject({ title: 'Meterline', version: '1' });
@@ -110,7 +110,7 @@ describe('/openapi.json', () => {
     for (const reference of references) expect(at(document, reference)).toBeDefined();
   });
 
-  it('has every route, each under its own name, with its path parameters, replies and refusals', async () => {
+  it('has every route, each under its own name, with its path parameters, replies and problems', async () => {
     const { paths } = await readDocument();
     const described = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
@@ -157,14 +157,14 @@ describe('/openapi.json', () => {
       expect([operationId, '409' in responses]).toEqual([operationId, true]);
   });
 
-  it('names operations as functions are named, and the names stay', async () => {
+  it('names operations like functions, and the names do not change', async () => {
     const { paths } = await readDocument();
     const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
     expect(operations.map(({ operationId }) => operationId).sort()).toEqual(OPERATIONS);
     for (const { operationId } of operations) expect(operationId).toMatch(/^[a-z]+(?:[A-Z][a-z]+)+$/);
   });
 
-  it('describes every route, tag, parameter, field of a body and refusal', async () => {
+  it('describes every route, tag, parameter, field of a body and problem', async () => {
     const document = await readDocument();
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
     const parameters = operations.flatMap((operation) => operation.parameters ?? []);
@@ -177,7 +177,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('says of each route why it may be refused, and which headers come with that', async () => {
+  it('says for each route which problems it has, and their headers', async () => {
     const { paths, components } = await readDocument();
     const always = ['400', '405', '408', '431', '500'];
     for (const [path, methods] of Object.entries(paths)) {
@@ -194,7 +194,7 @@ describe('/openapi.json', () => {
     });
   });
 
-  it('shows of each refusal a problem document of that status and of a code that it may have', async () => {
+  it('shows an example of each problem with its status and one of its codes', async () => {
     const document = await readDocument();
     let examples = 0;
     for (const methods of Object.values(document.paths)) {
@@ -222,7 +222,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('has no word in it that a reader of Markdown takes for HTML', async () => {
+  it('has no text that Markdown would read as HTML', async () => {
     const texts = [...nodesOf(await readDocument())].flatMap(({ description, summary }) => [description, summary]);
     const sentences = texts.filter((text) => typeof text === 'string');
     expect(sentences.join()).toContain('`Authorization: Bearer <token>`');
@@ -235,7 +235,7 @@ describe('/openapi.json', () => {
 });
 
 describe('/docs', () => {
-  it('shows routes first, in a page of which the rest is short', async () => {
+  it('shows the routes first, and little before them', async () => {
     const { text } = await api.get('/docs/', null);
     const [routes, problems] = [text.indexOf('<div id="swagger-ui">'), text.indexOf('<section id="problems">')];
     expect([routes > 0, problems > routes]).toEqual([true, true]);
@@ -244,7 +244,7 @@ describe('/docs', () => {
     expect(description).not.toContain('|');
   });
 
-  it('says where the token lies: in the file that the local stack writes, in the variable that is read, and how to make more', async () => {
+  it('says where the token is: in the file that the local stack writes or in the variable that the API reads; and how to create more', async () => {
     const { description } = (await readDocument()).components.securitySchemes['token'] ?? {};
     expect(description).toContain(`\`${loadConfig({}).dataDir}/${TOKEN_FILE}\``);
     expect(loadConfig({ METERLINE_API_TOKEN: 'a'.repeat(32) }).apiToken).toBe('a'.repeat(32));
@@ -252,7 +252,7 @@ describe('/docs', () => {
     expect(description).toContain('`npm run tokens -- create --name <name> --role viewer`');
   });
 
-  it.each(FAILURE_CODES)('has a place for the problem %s, to which the type of its document leads', async (code) => {
+  it.each(FAILURE_CODES)('explains the problem %s where the type of its document links to', async (code) => {
     const { text } = await api.get('/docs/', null);
     expect(text.split(`id="${code}"`)).toHaveLength(2);
     const place = text.slice(text.indexOf(`id="${code}"`)).split('</article>')[0];
@@ -265,14 +265,14 @@ describe('/docs', () => {
     ['/v1/nothing', 'not_found'],
     ['/v1/connections?limit=x', 'invalid_request'],
     ['/v1/costs?from=2026-07-02&to=2026-07-01', 'conflict'],
-  ])('is where the type of a problem document leads: %s', async (path, code) => {
+  ])('is where the type of a problem document links to: %s', async (path, code) => {
     const { type } = (await api.get(path)).body as unknown as { type: string };
     const { pathname, hash } = new URL(type, api.url);
     expect([pathname, hash]).toEqual(['/docs', `#${code}`]);
     expect(Object.keys(FAILURES)).toContain(code);
   });
 
-  it('leads to a page of which every asset comes from here and exists', async () => {
+  it('leads to a page whose assets all exist on this server', async () => {
     const redirect = await api.get('/docs', null);
     expect(redirect.status).toBe(308);
     const place = new URL(redirect.headers.get('location') ?? '', `${api.url}/docs`);
@@ -294,7 +294,7 @@ describe('/docs', () => {
     expect(setup.text).not.toMatch(/https?:\/\//);
   });
 
-  it('may load nothing from elsewhere and run no script of the page itself', async () => {
+  it('may load nothing from other hosts and run no inline script', async () => {
     const { headers, text } = await api.get('/docs/', null);
     const policy = headers.get('content-security-policy') ?? '';
     expect(policy).toContain("default-src 'none'");
@@ -317,7 +317,7 @@ describe('/docs', () => {
 });
 
 describe('/', () => {
-  it('is a page that says what this is, where to go and how to connect', async () => {
+  it('says what this is, where to go and how to connect', async () => {
     const page = await api.get('/', null);
     expect(page.status).toBe(200);
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -330,7 +330,7 @@ describe('/', () => {
     expect(page.text).not.toContain(ADMIN_TOKEN);
   });
 
-  it('has no link to a Temporal UI that is not known, and escapes one that is', async () => {
+  it('links to the Temporal UI only if it is known, and escapes its address', async () => {
     const ui = 'https://temporal.example/?a=1&b="><script>';
     const pages = [null, ui].map(async (temporalUiUrl) => {
       const own = await startApi({
@@ -345,7 +345,7 @@ describe('/', () => {
     expect(withOne).toContain('href="https://temporal.example/?a=1&amp;b=&quot;&gt;&lt;script&gt;"');
   });
 
-  it('loads nothing and runs nothing: its policy lets its own style alone through', async () => {
+  it('loads nothing and runs nothing: its policy allows only its own style', async () => {
     const { headers, text } = await api.get('/', null);
     const style = /<style>([^]*)<\/style>/.exec(text)?.[1] ?? '';
     const hash = createHash('sha256').update(style).digest('base64');
@@ -356,7 +356,7 @@ describe('/', () => {
     expect(text).not.toMatch(/<script|style="|\son\w+=/);
   });
 
-  it('answers HEAD, and JSON is not what it has', async () => {
+  it('answers HEAD, and is not JSON', async () => {
     const head = await api.send('HEAD', '/', undefined, null);
     expect([head.status, head.text]).toEqual([200, '']);
     const asked = await api.raw('/', { headers: { accept: 'application/json' } });

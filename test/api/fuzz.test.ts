@@ -95,7 +95,7 @@ describe('whatever is sent', () => {
     },
   );
 
-  it('to any other path is answered in the same way', async () => {
+  it('gets the same kind of reply on any other path', async () => {
     await fc.assert(
       fc.asyncProperty(requestsAnywhere(known), async (request) => {
         expect(await send(bytesOf(request), { isHead: request.method === 'HEAD' })).toEqual([]);
@@ -105,7 +105,7 @@ describe('whatever is sent', () => {
     await isAlive();
   });
 
-  it('in frames that are no HTTP is answered, too, and holds nothing up', async () => {
+  it('gets a reply also as broken HTTP, and holds up nothing', async () => {
     const all = fc.sample(frames, { seed, numRuns: RUNS * 3 });
     for (let from = 0; from < all.length; from += SIDE_BY_SIDE) {
       const some = all.slice(from, from + SIDE_BY_SIDE);
@@ -117,7 +117,7 @@ describe('whatever is sent', () => {
     await isAlive();
   });
 
-  it('is often enough nearly right, so that it reaches what lies behind the checks of every route', () => {
+  it('is often almost valid, so that it reaches the code behind the checks of every route', () => {
     expect(routes.filter((route) => !served.has(route))).toEqual([]);
     for (const status of ['201', '202', '400', '401', '403', '404', '409', '413', '422']) {
       expect([...statuses.keys()]).toContain(status);
@@ -125,7 +125,7 @@ describe('whatever is sent', () => {
     expect(inputs).toBeGreaterThan(RUNS * routes.length);
   });
 
-  it('leaves no secret in the log, and no failure of ours', () => {
+  it('leaves no secret and no internal error in the log', () => {
     const log = api.log();
     for (const secret of ['CANARY', ADMIN_TOKEN, CANARY, TOKEN_CANARY]) expect(log).not.toContain(secret);
     const levels = log

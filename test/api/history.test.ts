@@ -67,7 +67,7 @@ describe('the lists of a connection', () => {
     },
   );
 
-  it.each(['events', 'restatements', 'syncs', 'workspaces'])('refuse a place that is not theirs: %s', async (list) => {
+  it.each(['events', 'restatements', 'syncs', 'workspaces'])('refuse a cursor of another list: %s', async (list) => {
     for (const after of ['x', '!', 'e30', 'bnVsbA', Buffer.from('"\\u0000"').toString('base64url')]) {
       const refused = await api.get(`/v1/connections/${id}/${list}?after=${after}`);
       expect(refused.status).toBe(after === '!' ? 400 : 409);
@@ -75,7 +75,7 @@ describe('the lists of a connection', () => {
     }
   });
 
-  it('show the newest event first, or those of a type', async () => {
+  it('show the newest event first, or only events of one type', async () => {
     const all = await api.get(`/v1/connections/${id}/events`);
     expect(all.body.data.map(({ message }) => message)).toEqual([4, 3, 2, 1, 0].map((index) => `event ${index}`));
     const some = await api.get(`/v1/connections/${id}/events?type=status`);
@@ -113,7 +113,7 @@ describe('the lists of a connection', () => {
 });
 
 describe('GET /v1/connections/{id}/coverage', () => {
-  it('tells missing, provisional, final and flagged days apart, and no usage from no reading', async () => {
+  it('tells missing, provisional, final and flagged days apart, and a day without usage from a missing one', async () => {
     const own = await seedConnection(api.db, { began: addDays(TODAY, -3) });
     const [first, second, third, fourth] = daysIn({ from: addDays(TODAY, -3), to: TODAY }) as [Day, Day, Day, Day];
     await seedDay(api.db, own, 'cost', first, { lines: 2, total: '12.3400', state: 'final' });
@@ -149,7 +149,7 @@ describe('GET /v1/connections/{id}/coverage', () => {
     ]);
   });
 
-  it('shows the days of a range that the connection keeps, oldest first', async () => {
+  it('shows the days of a range that lie within the connection, oldest first', async () => {
     const own = await seedConnection(api.db, { began: '2026-07-10', backfillTo: '2026-07-20' });
     const days = async (query: string): Promise<string[]> => {
       const { body } = await api.get(`/v1/connections/${own}/coverage?${query}`);
@@ -160,7 +160,7 @@ describe('GET /v1/connections/{id}/coverage', () => {
     expect(await days('from=2026-06-01&to=2026-06-02')).toEqual([]);
   });
 
-  it('counts the days of a range that the connection does not keep, whatever state is asked for', async () => {
+  it('counts the days of a range outside of the connection, whatever state is asked for', async () => {
     const own = await seedConnection(api.db, { began: '2026-07-10', backfillTo: '2026-07-20' });
     const counted = async (query: string, of = own): Promise<unknown> => {
       const { from, to, data, uncovered_days } = (await api.get(`/v1/connections/${of}/coverage?${query}`)).body;
@@ -180,7 +180,7 @@ describe('GET /v1/connections/{id}/coverage', () => {
     expect(await counted('', purged)).toEqual({ ...july, days: 0, uncovered_days: 31 });
   });
 
-  it('shows only days in a state, where asked', async () => {
+  it('shows only days in the given state', async () => {
     const own = await seedConnection(api.db, { began: addDays(TODAY, -2) });
     const [first, second, third] = daysIn({ from: addDays(TODAY, -2), to: TODAY }) as [Day, Day, Day];
     await seedDay(api.db, own, 'cost', first, { lines: 1, total: '1', state: 'provisional', disagreesWith: '2' });

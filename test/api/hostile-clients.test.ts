@@ -80,21 +80,24 @@ it.each([
   ['hundreds of requests on each connection', path, ADMIN_TOKEN, 500],
   ['hundreds of requests for the documentation, without a token', '/openapi.json', null, 500],
   ['hundreds of requests for a large file, without a token', '/docs/swagger-ui-bundle.js', null, 500],
-])('%s, of which no reply is read, leave memory for the others, who are served', async (_what, asked, token, count) => {
-  const api = await processes.start('ignore');
-  const reply = await fetch(api.address + asked, { headers: { authorization: `Bearer ${token ?? ''}` } });
-  expect((await reply.arrayBuffer()).byteLength).toBeGreaterThan(asked === path ? MB : 1);
-  const authorization = token === null ? '' : `Authorization: Bearer ${token}\r\n`;
-  const request = `GET ${asked} HTTP/1.1\r\nHost: x\r\n${authorization}\r\n`;
-  for (let index = 0; index < SOCKETS; index += 1) ask(api.address, request.repeat(count));
-  const end = Date.now() + 8_000;
-  let [most, slowestMs] = [0, 0];
-  await until('the time to be over', async () => {
-    slowestMs = Math.max(slowestMs, await served(api));
-    most = Math.max(most, memoryMb(api));
-    return Date.now() > end;
-  });
-  expect(most).toBeLessThan(MOST_MB);
-  expect(slowestMs).toBeLessThan(PATIENCE_MS);
-  expect(api.child.exitCode).toBeNull();
-});
+])(
+  '%s, whose replies nobody reads, leave memory for the other clients, who are answered',
+  async (_what, asked, token, count) => {
+    const api = await processes.start('ignore');
+    const reply = await fetch(api.address + asked, { headers: { authorization: `Bearer ${token ?? ''}` } });
+    expect((await reply.arrayBuffer()).byteLength).toBeGreaterThan(asked === path ? MB : 1);
+    const authorization = token === null ? '' : `Authorization: Bearer ${token}\r\n`;
+    const request = `GET ${asked} HTTP/1.1\r\nHost: x\r\n${authorization}\r\n`;
+    for (let index = 0; index < SOCKETS; index += 1) ask(api.address, request.repeat(count));
+    const end = Date.now() + 8_000;
+    let [most, slowestMs] = [0, 0];
+    await until('the time to be over', async () => {
+      slowestMs = Math.max(slowestMs, await served(api));
+      most = Math.max(most, memoryMb(api));
+      return Date.now() > end;
+    });
+    expect(most).toBeLessThan(MOST_MB);
+    expect(slowestMs).toBeLessThan(PATIENCE_MS);
+    expect(api.child.exitCode).toBeNull();
+  },
+);

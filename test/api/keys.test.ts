@@ -34,7 +34,7 @@ async function stateOf(connectionId: string, keyId: string) {
 }
 
 describe('POST /v1/connections/{id}/keys', () => {
-  it('stages a key and answers with the signal that puts it to use, but sends none', async () => {
+  it('adds a candidate and answers with the signal that asks to use it, but does not send it', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     const sent = api.temporal.signals.length;
     const added = await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY);
@@ -108,7 +108,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     },
   );
 
-  it('answers 202 with the candidate and its error when Anthropic does not answer', async () => {
+  it('answers 202 with the candidate and its error if Anthropic does not answer', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     api.temporal.onSignal = (connectionId, _signal, input) =>
       deferKey(api.db, { connectionId, keyId: keyIdOf(input) }, { code: 'rate_limited' }, NOW);
@@ -130,7 +130,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     expect(key?.requestedAt).not.toBeNull();
   });
 
-  it('answers 409 that says which later key overtook it, and when', async () => {
+  it('answers 409 and names the later key that overtook it, and when', async () => {
     const id = await seedConnection(api.db, { withKey: true, organization: 'org-2' });
     api.temporal.onSignal = async (connectionId) => {
       const later = await api.send('POST', `/v1/connections/${connectionId}/keys`, {
@@ -148,7 +148,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     );
   });
 
-  it('answers 409 that says that the key was discarded, where it was', async () => {
+  it('answers 409 and says so if the key was discarded', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     api.temporal.onSignal = async (connectionId, _signal, input) => {
       const gone = await api.send('DELETE', `/v1/connections/${connectionId}/keys/${keyIdOf(input)}`);

@@ -54,7 +54,7 @@ describe('POST /v1/connections/{id}/sync', () => {
     expect(await requests(id)).toEqual([]);
   });
 
-  it.each(['paused', 'refused', 'disconnected'] as const)('is a 409 for one that is %s', async (status) => {
+  it.each(['paused', 'refused', 'disconnected'] as const)('is a 409 for a connection that is %s', async (status) => {
     const id = await seedConnection(api.db, { status });
     expect((await api.send('POST', `/v1/connections/${id}/sync`)).status).toBe(409);
   });
@@ -72,7 +72,7 @@ describe('POST /v1/connections/{id}/backfill', () => {
   const extend = (id: string, from: unknown, token?: string): ReturnType<Api['send']> =>
     api.send('POST', `/v1/connections/${id}/backfill`, { from }, token);
 
-  it.each([-31, -120, -365])('moves where the connection begins back to %i days before today', async (offset) => {
+  it.each([-31, -120, -365])('moves the first day of the connection back to %i days before today', async (offset) => {
     const id = await seedConnection(api.db, {});
     const asked = await extend(id, addDays(TODAY, offset));
     expect(asked.status).toBe(202);
@@ -88,7 +88,7 @@ describe('POST /v1/connections/{id}/backfill', () => {
     ]);
   });
 
-  it.each([-30, -29, 0])('changes nothing by a day that is kept already: %i', async (offset) => {
+  it.each([-30, -29, 0])('changes nothing for a day that the connection has already: %i', async (offset) => {
     const id = await seedConnection(api.db, {});
     const woken = api.temporal.woken.length;
     const asked = await extend(id, addDays(TODAY, offset));
@@ -98,7 +98,7 @@ describe('POST /v1/connections/{id}/backfill', () => {
     expect(await requests(id)).toEqual([]);
   });
 
-  it('asked for at once by many, goes back to the earliest day', async () => {
+  it('asked for many times at once, goes back to the earliest day', async () => {
     const id = await seedConnection(api.db, {});
     const offsets = [-40, -300, -365, -364, -50, -200, -366 + 1, -31];
     const asked = await Promise.all(offsets.map((offset) => extend(id, addDays(TODAY, offset))));
@@ -134,19 +134,19 @@ describe('POST /v1/connections/{id}/backfill', () => {
     },
   );
 
-  it.each(['refused', 'disconnected'] as const)('is a 409 for one that is %s', async (status) => {
+  it.each(['refused', 'disconnected'] as const)('is a 409 for a connection that is %s', async (status) => {
     const id = await seedConnection(api.db, { status });
     expect((await extend(id, addDays(TODAY, -60))).status).toBe(409);
   });
 
-  it('is a 403 for a viewer, and a 404 for a connection that there is not', async () => {
+  it('is a 403 for a viewer, and a 404 for an unknown connection', async () => {
     const id = await seedConnection(api.db, {});
     const viewer = await createToken(api.db, { name: 'looks', role: 'viewer', maker: { id: null, name: 'test' } });
     expect((await extend(id, addDays(TODAY, -60), viewer.token)).status).toBe(403);
     for (const unknown of [randomUUID(), 'x']) expect((await extend(unknown, addDays(TODAY, -60))).status).toBe(404);
   });
 
-  it('is stored while Temporal is down, too', async () => {
+  it('is stored also while Temporal is down', async () => {
     api.temporal.isDown = true;
     const id = await seedConnection(api.db, {});
     expect(await extend(id, addDays(TODAY, -60))).toMatchObject({ status: 202, body: { missing_days: 61 } });
@@ -155,7 +155,7 @@ describe('POST /v1/connections/{id}/backfill', () => {
 });
 
 describe('pause and resume', () => {
-  it('answer 200 once it is so, and an event says who asked', async () => {
+  it('answer 200 once it is done, and an event says who asked', async () => {
     const id = await seedConnection(api.db, {});
     api.temporal.onSignal = async (connectionId, signal) => {
       await setStatus(api.db, connectionId, signal === 'pause' ? 'paused' : 'active');
@@ -170,14 +170,14 @@ describe('pause and resume', () => {
     expect((await requests(id)).map(({ actor }) => actor)).toEqual(['bootstrap', 'bootstrap']);
   });
 
-  it('answer 202 while no worker does it', async () => {
+  it('answer 202 while no worker runs', async () => {
     const running = await seedConnection(api.db, {});
     expect((await api.send('POST', `/v1/connections/${running}/pause`)).status).toBe(202);
     const paused = await seedConnection(api.db, { status: 'paused' });
     expect((await api.send('POST', `/v1/connections/${paused}/resume`)).status).toBe(202);
   });
 
-  it('are a 409 when it is so already', async () => {
+  it('are a 409 if the connection is paused or running already', async () => {
     const paused = await seedConnection(api.db, { status: 'paused' });
     expect((await api.send('POST', `/v1/connections/${paused}/pause`)).status).toBe(409);
     const running = await seedConnection(api.db, {});
@@ -191,7 +191,7 @@ describe('pause and resume', () => {
     }
   });
 
-  it('are a 503, as sync is, while Temporal is down', async () => {
+  it('are a 503 while Temporal is down, and so is sync', async () => {
     api.temporal.isDown = true;
     const running = await seedConnection(api.db, {});
     const paused = await seedConnection(api.db, { status: 'paused' });
@@ -208,7 +208,7 @@ describe('pause and resume', () => {
     expect((await api.send('POST', `/v1/connections/${id}/pause`, { for: '1 day' })).status).toBe(400);
   });
 
-  it('stop waiting when the process is to end', async () => {
+  it('stop waiting when the process is asked to stop', async () => {
     const stopping = new AbortController();
     const own = await startApi({ waitMs: 60_000, stopping: stopping.signal });
     const id = await seedConnection(own.db, {});

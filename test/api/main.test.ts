@@ -71,7 +71,7 @@ it('names everything that is missing at once and ends with status 2', async () =
   expect(said.err).not.toMatch(/^\s+at /m);
 });
 
-it("tells faults of its own variables, of Temporal's, and of HOST in one go", async () => {
+it("names the problems of its own variables, of Temporal's, and of HOST at once", async () => {
   const { exit, said } = start({
     DATABASE_URL: 'postgres://u:p@h/d?no_such=1',
     TEMPORAL_ADDRESS: 'nowhere',
@@ -90,7 +90,7 @@ it("tells faults of its own variables, of Temporal's, and of HOST in one go", as
   ]);
 });
 
-it('warns by name of what its address of Postgres asks for and does not get', async () => {
+it('warns about each option in DATABASE_URL that has no effect', async () => {
   const { ready, said } = start(environment({ DATABASE_URL: `${database.url}?channel_binding=require` }));
   await ready;
   await until('the log says so', () => said.out.includes('channel_binding in DATABASE_URL has no effect'));
@@ -110,11 +110,13 @@ it('says in a sentence that its port is taken, and ends with status 2', async ()
   const { port } = other.address() as AddressInfo;
   const { exit, said } = start(environment({ PORT: String(port) }));
   expect(await exit).toBe(2);
-  expect(said.err).toMatch(new RegExp(`^Port ${port} on 127\\.0\\.0\\.1 is taken .* set PORT to a free port\\.\n$`));
+  expect(said.err).toMatch(
+    new RegExp(`^Another program uses port ${port} on 127\\.0\\.0\\.1\\. .* set PORT to a free port\\.\n$`),
+  );
   other.close();
 });
 
-it('announces where it serves, serves, and ends in peace when it is told to', async () => {
+it('announces its address, answers, and ends with status 0 when it is asked to stop', async () => {
   const { child, ready, exit, said } = start(environment());
   const { type, address } = await ready;
   expect(type).toBe('ready');
@@ -125,7 +127,7 @@ it('announces where it serves, serves, and ends in peace when it is told to', as
   expect(said.err).toBe('');
 });
 
-it('starts, serves what is in Postgres and takes new connections while Temporal is down', async () => {
+it('starts, reads from Postgres and accepts new connections while Temporal is down', async () => {
   const { ready, said } = start(environment({ TEMPORAL_ADDRESS: '127.0.0.1:1', TEMPORAL_API_KEY: CANARY }));
   const { address } = await ready;
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
@@ -138,7 +140,7 @@ it('starts, serves what is in Postgres and takes new connections while Temporal 
   expect(said.out + said.err).not.toMatch(new RegExp(`CANARY|${ADMIN_TOKEN}`));
 });
 
-it('says which connections have keys that its encryption keys do not open, and serves all the same', async () => {
+it('names the connections whose keys its encryption keys do not open, and still answers', async () => {
   const { ready, said } = start(environment());
   const { address } = await ready;
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
@@ -151,7 +153,7 @@ it('says which connections have keys that its encryption keys do not open, and s
   expect((await fetch(`${elsewhere}/readyz`)).status).toBe(200);
 });
 
-it('finishes what is under way before it ends', async () => {
+it('finishes running requests before it ends', async () => {
   const { child, ready, exit } = start(environment());
   const { address } = await ready;
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };

@@ -110,7 +110,7 @@ function bruteForce(lines: readonly Stored[], groupBy: readonly CostGroup[]): Ma
 }
 
 describe('GET /v1/costs', () => {
-  it('adds up exactly, whatever it is grouped by, and its pages together are the whole', async () => {
+  it('adds up exactly by every group, and its pages add up to the whole', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.shuffledSubarray([...COST_GROUPS], { minLength: 1 }),
@@ -150,14 +150,14 @@ describe('GET /v1/costs', () => {
     );
   });
 
-  it('goes by day over the last 31 days where nothing else is asked', async () => {
+  it('groups the last 31 days by day by default', async () => {
     const { body } = await api.get('/v1/costs');
     expect(body).toMatchObject({ from: '2026-07-01', to: TODAY, group_by: ['day'] });
     expect(Object.keys(body.data[0] ?? {})).toEqual(['day', 'amount']);
     expect(body.data.map(({ day }) => day)).toEqual(daysIn({ from: FROM, to: TODAY }));
   });
 
-  it('names workspaces as they are called now, the default one too, and connections', async () => {
+  it('shows the present names of workspaces, of the default workspace and of connections', async () => {
     const { body } = await api.get(`/v1/costs?connection_id=${ids[0] ?? ''}&group_by=workspace,connection`);
     const named = new Map(body.data.map(({ workspace }) => [workspace.id, workspace]));
     expect(named.get('wrkspc_1')).toEqual({ id: 'wrkspc_1', name: 'One of org-a' });
@@ -166,7 +166,7 @@ describe('GET /v1/costs', () => {
     expect(body.data[0]?.connection).toEqual({ id: ids[0], name: 'Connection 0' });
   });
 
-  it('counts the days of the range that may still change, and those that are to be read yet', async () => {
+  it('counts the provisional and the missing days of the range', async () => {
     const own = await startApi();
     try {
       const id = await seedConnection(own.db, { began: addDays(TODAY, -5) });
@@ -199,7 +199,7 @@ describe('GET /v1/costs', () => {
     }
   });
 
-  it('goes on in the days of its first page when the next one is asked for after midnight', async () => {
+  it('stays in the days of its first page for a page after midnight', async () => {
     let now = Date.parse(`${TODAY}T23:59:59Z`);
     const own = await startApi({ now: () => now });
     try {
@@ -244,7 +244,7 @@ describe('GET /v1/costs', () => {
       `after=${Buffer.from('{"from":"0000-01-01","to":"0000-01-02","group_by":"day","key":["x"]}').toString('base64url')}`,
       'query.after',
     ],
-  ])('says of ?%s that it contradicts itself or what is there', async (query, path) => {
+  ])('refuses ?%s as contradictory', async (query, path) => {
     for (const report of ['costs', 'usage']) {
       const refused = await api.get(`/v1/${report}?${query}`);
       expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
@@ -252,7 +252,7 @@ describe('GET /v1/costs', () => {
     }
   });
 
-  it('refuses the place of another query', async () => {
+  it('refuses the cursor of another query', async () => {
     const { body } = await api.get('/v1/costs?limit=1&group_by=model');
     for (const other of ['group_by=workspace', 'group_by=model&to=2026-07-30', 'group_by=model,day']) {
       expect((await api.get(`/v1/costs?limit=1&${other}&after=${String(body.next)}`)).status).toBe(409);
@@ -326,7 +326,7 @@ describe('GET /v1/usage', () => {
     }
   });
 
-  it('adds up counts that are not known by name exactly, and shows them by their path', async () => {
+  it('adds up unknown counts exactly, and shows them by their path', async () => {
     const own = await startApi();
     try {
       const id = await seedConnection(own.db, {});
@@ -359,7 +359,7 @@ describe('GET /v1/usage', () => {
     }
   });
 
-  it('is not grouped by what usage does not have', async () => {
+  it('refuses groups that usage does not have', async () => {
     expect((await api.get('/v1/usage?group_by=token_type')).status).toBe(400);
   });
 });

@@ -31,7 +31,7 @@ function dialogue(text: string): Promise<string> {
   });
 }
 
-describe('a refusal', () => {
+describe('a problem', () => {
   it('is a problem document with what happened, what to do and a stable code', async () => {
     const refused = await api.get('/v1/connections?limit=x');
     expect(refused.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
@@ -56,14 +56,14 @@ describe('a refusal', () => {
     ['/v1/connections/x%2fevents', 'GET'],
     ['/nothing', 'PUT'],
     ['/v1', 'GET'],
-  ])('is a 404 where there is no route: %s', async (path, method) => {
+  ])('is a 404 on a path without a route: %s', async (path, method) => {
     const missing = await api.send(method, path);
     expect(missing.status).toBe(404);
     expect(missing.body.code).toBe('not_found');
   });
 });
 
-describe('a method that a path does not take', () => {
+describe('a method that a path does not support', () => {
   it.each([
     ['/', 'POST', 'GET, HEAD'],
     ['/docs', 'DELETE', 'GET, HEAD'],
@@ -76,7 +76,7 @@ describe('a method that a path does not take', () => {
     ['/v1/connections/x', 'POST', 'GET, HEAD, PATCH, DELETE'],
     ['/v1/connections/x/pause', 'GET', 'POST'],
     ['/v1/costs', 'PROPFIND', 'GET, HEAD'],
-  ])('is a 405 that names the ones it does: %s %s', async (path, method, allowed) => {
+  ])('is a 405 that names the supported ones: %s %s', async (path, method, allowed) => {
     const refused = await api.send(method, path);
     expect([refused.status, refused.body.code]).toEqual([405, 'method_not_allowed']);
     expect(refused.headers.get('allow')).toBe(allowed);
@@ -91,7 +91,7 @@ describe('a method that a path does not take', () => {
     expect(heard).not.toContain(ADMIN_TOKEN);
   });
 
-  it('is told to nobody without a token', async () => {
+  it('is a 401 without a token', async () => {
     expect((await api.send('PUT', '/v1/connections', undefined, null)).status).toBe(401);
   });
 });
@@ -127,13 +127,13 @@ describe('a body', () => {
     expect(refused.body.code).toBe('invalid_request');
   });
 
-  it('with a key where a name belongs is a 400: a name is kept and shown in the clear', async () => {
+  it('with a key in place of a name is a 400, because names are stored and shown in the clear', async () => {
     const refused = await post(JSON.stringify({ name: `my ${CANARY}`, admin_api_key: CANARY }));
     expect(refused.status).toBe(400);
     expect(refused.body.errors).toEqual([{ path: 'body.name', message: 'must not contain a key' }]);
   });
 
-  it('that is compressed is a 400, so that nothing small becomes large here', async () => {
+  it('that is compressed is a 400, so that no small body becomes a large one', async () => {
     expect((await post('{}', { 'content-encoding': 'gzip' })).status).toBe(400);
   });
 
@@ -143,7 +143,7 @@ describe('a body', () => {
     expect(refused.body.code).toBe('too_large');
   });
 
-  it('is not read of somebody unknown', async () => {
+  it('is not read before the token is checked', async () => {
     const refused = await api.raw('/v1/connections', { method: 'POST', body: 'x'.repeat(100_000) });
     expect(refused.status).toBe(401);
   });
@@ -170,7 +170,7 @@ describe('a client', () => {
     expect(heard).toContain('"code":"invalid_request"');
   });
 
-  it('that expects something unknown is answered all the same', async () => {
+  it('that sends an unknown expectation is still answered', async () => {
     const heard = await dialogue('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: much\r\nConnection: close\r\n\r\n');
     expect(heard).toMatch(/^HTTP\/1\.1 200 /);
   });
@@ -209,14 +209,14 @@ describe('every reply', () => {
     }
   });
 
-  it('carries an id of our own making', async () => {
+  it('carries an id that the API made', async () => {
     const { headers } = await api.raw('/v1/connections', { headers: { ...JSON_HEADERS, 'x-request-id': CANARY } });
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 });
 
 describe('the log', () => {
-  it('has a line for each request, and in it no key, no token, no query and no odd path', async () => {
+  it('has a line for each request, without keys, tokens, queries and odd paths', async () => {
     const id = await seedConnection(api.db, {});
     api.temporal.isDown = true;
     await post(JSON.stringify({ name: 'x', admin_api_key: CANARY }));
@@ -240,7 +240,7 @@ describe('when Postgres', () => {
   beforeEach(() => api.db.execute(sql`alter table connections rename column name to called`).then(() => undefined));
   afterEach(() => api.db.execute(sql`alter table connections rename column called to name`).then(() => undefined));
 
-  it('refuses a statement, the reply says nothing of it but an id, and the log says where it was', async () => {
+  it('refuses a statement, the reply shows only an id, and the log says where it failed', async () => {
     const failed = await post(JSON.stringify({ name: 'secret name', admin_api_key: CANARY }));
     expect(failed.status).toBe(500);
     expect(failed.headers.get('content-type')).toContain('application/problem+json');
@@ -277,7 +277,7 @@ describe('when Postgres', () => {
 });
 
 describe('/readyz', () => {
-  it('is 200 when both answer, and names Temporal when that does not', async () => {
+  it('is 200 if both answer, and names Temporal if it does not', async () => {
     expect((await api.get('/readyz', null)).body).toEqual({ status: 'ready', postgres: 'ok', temporal: 'ok' });
     api.temporal.isDown = true;
     const ready = await api.get('/readyz', null);

@@ -22,7 +22,7 @@ afterAll(async () => {
   await connection.close();
 });
 
-it('starts the workflow of a connection once, with its name to see', async () => {
+it('starts the workflow of a connection once, and shows the name of the connection', async () => {
   const id = randomUUID();
   await temporal.startConnection(id, 'Acme');
   await temporal.startConnection(id, 'Acme');
@@ -31,7 +31,7 @@ it('starts the workflow of a connection once, with its name to see', async () =>
   expect(await description.staticSummary()).toBe('Acme');
 });
 
-it('signals a workflow, starting it where it does not run', async () => {
+it('signals a workflow, and starts it if it does not run', async () => {
   const id = randomUUID();
   await temporal.signalConnection(id, 'disconnect', { purge: true });
   await temporal.signalConnection(id, 'pause');
@@ -48,7 +48,7 @@ it('signals a workflow, starting it where it does not run', async () => {
   ]);
 });
 
-it('wakes a workflow without a word, starting it where it does not run', async () => {
+it('wakes a workflow, and starts it if it does not run', async () => {
   const id = randomUUID();
   await temporal.wakeConnection(id);
   await temporal.wakeConnection(id);
@@ -90,7 +90,7 @@ it('goes to Temporal directly, whatever proxies the environment names', async ()
   proxy.close();
 });
 
-it('says within seconds that nobody answers', async () => {
+it('fails within seconds if nobody answers', async () => {
   const down = openTemporal({
     temporal: loadTemporalSettings({ TEMPORAL_ADDRESS: '127.0.0.1:1' }),
     taskQueue,

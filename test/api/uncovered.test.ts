@@ -48,7 +48,7 @@ async function whole(
   return id;
 }
 
-describe('days that nobody keeps', () => {
+describe('uncovered days', () => {
   it('are uncovered before the connection began, and after today, in both reports', async () => {
     const id = await whole(-4);
     for (const report of ['costs', 'usage']) {
@@ -73,7 +73,7 @@ describe('days that nobody keeps', () => {
     for (const asked of [undefined, refused, purged]) expect(await counts(lastTen, asked)).toEqual(none);
   });
 
-  it('are those that one live connection lacks, though another has them', async () => {
+  it('include days that one live connection lacks, though another has them', async () => {
     await whole(-9);
     const younger = await whole(-2);
     expect(await counts(lastTen)).toMatchObject({ uncovered: 7 });
@@ -81,7 +81,7 @@ describe('days that nobody keeps', () => {
     expect(await counts(lastTen)).toMatchObject({ uncovered: 0 });
   });
 
-  it('are not those after the end of a connection while another one covers them', async () => {
+  it('exclude days after the end of a connection that another one has', async () => {
     const ended = await whole(-9, { ended: -5 });
     expect(await counts(lastTen)).toMatchObject({ uncovered: 5, missing: 0 });
     await whole(-9);
@@ -89,13 +89,13 @@ describe('days that nobody keeps', () => {
     expect(await counts(lastTen, ended)).toMatchObject({ uncovered: 5, missing: 0 });
   });
 
-  it('are those before an ended connection began, up to its end, though another one covers them', async () => {
+  it('include days before an ended connection began, though another one has them', async () => {
     await whole(-9);
     await whole(-7, { ended: -5 });
     expect(await counts(lastTen)).toMatchObject({ uncovered: 2 });
   });
 
-  it('are the gap between two connections of an organization, and nothing that the earlier one covers', async () => {
+  it('are the gap between two connections of an organization, and no day of the earlier one', async () => {
     const organization = randomUUID();
     const earlier = await whole(-9, { ended: -6, organization, age: 2 });
     const later = await whole(-3, { organization });
@@ -106,20 +106,20 @@ describe('days that nobody keeps', () => {
     expect(await counts(lastTen)).toMatchObject({ uncovered: 6 });
   });
 
-  it('are never missing, and missing ones never uncovered', async () => {
+  it('are never missing, and missing days are never uncovered', async () => {
     const id = await seedConnection(api.db, { began: on(-4) });
     await seedDay(api.db, id, 'cost', on(-2), { state: 'provisional' });
     expect(await counts({ from: on(-9), to: on(9) }, id)).toEqual({ provisional: 1, missing: 4, uncovered: 14 });
   });
 
-  it('are counted where the clock of the API is behind the beginning of a connection, too', async () => {
+  it('are counted also if the clock of the API is behind the beginning of a connection', async () => {
     await seedConnection(api.db, { began: on(1), backfillTo: on(1) });
     expect(await counts(lastTen)).toEqual({ provisional: 0, missing: 0, uncovered: 10 });
   });
 });
 
 describe('a newer connection of an organization', () => {
-  it('makes no day missing that the older one has, while it did not read it', async () => {
+  it('does not make a day missing that the older connection has', async () => {
     const organization = randomUUID();
     await whole(-9, { ended: -5, organization, age: 2 });
     const newer = await seedConnection(api.db, { began: on(-9), organization, createdAt: new Date(NOW) });
@@ -128,7 +128,7 @@ describe('a newer connection of an organization', () => {
     expect(await counts(lastTen, newer)).toEqual({ provisional: 1, missing: 9, uncovered: 0 });
   });
 
-  it('says whether a day that both have may still change', async () => {
+  it('decides whether a day that both have may still change', async () => {
     const organization = randomUUID();
     const older = await seedConnection(api.db, {
       ...{ status: 'disconnected', began: on(-9), organization, createdAt: new Date(NOW - 1) },
@@ -193,7 +193,7 @@ function expected(lives: readonly Life[], range: DayRange): Counts {
 }
 
 describe('whatever connections there are', () => {
-  it('provisional, missing and uncovered days are those that a look at each day finds', async () => {
+  it('count as many provisional, missing and uncovered days as a check of each day', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(life, { maxLength: 6 }),

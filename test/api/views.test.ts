@@ -193,7 +193,7 @@ it('the views and the API count the same days, each day of an organization once,
   expect(await expectSame()).toBe(two);
 });
 
-it('a row of a view says how its connection is called, and whether it still reads', async () => {
+it('a row of a view has the name and the status of its connection', async () => {
   const id = await connect('7', { organization: 'named', first: 0, last: 0 });
   await api.send('PATCH', `/v1/connections/${id}`, { name: 'Renamed' });
   await disconnect(api.db, id, false);
@@ -206,7 +206,7 @@ it('a row of a view says how its connection is called, and whether it still read
   }
 });
 
-it('a workspace has one name in the views, though an earlier connection knew it by another', async () => {
+it('a workspace has one name in the views, though an earlier connection had another name for it', async () => {
   const first = await connect('1', { organization: 'names', first: -2, last: -2 });
   await disconnect(api.db, first, false);
   await connect('1', { organization: 'names', first: -1, last: -1 });

@@ -11,19 +11,19 @@ import { Turns } from '../../api/http/turns.ts';
 import { waitFor } from '../../api/http/wait.ts';
 import { FakeTemporal, NOW, ring } from './support.ts';
 
-it('gives what is found, at once when it is there already', async () => {
+it('returns at once if the result is there already', async () => {
   const began = Date.now();
   expect(await waitFor(() => Promise.resolve('here'), { timeoutMs: 60_000, isOver: () => false })).toBe('here');
   expect(Date.now() - began).toBeLessThan(1_000);
 });
 
-it('looks again until it finds something', async () => {
+it('looks again until there is a result', async () => {
   let looks = 0;
   const look = (): Promise<number | null> => Promise.resolve((looks += 1) < 4 ? null : looks);
   expect(await waitFor(look, { timeoutMs: 60_000, isOver: () => false })).toBe(4);
 });
 
-it('gives up when the time is over, having looked at the very end', async () => {
+it('gives up when the time is over, after a last look', async () => {
   const looks: number[] = [];
   const began = Date.now();
   const look = (): Promise<null> => {
@@ -34,7 +34,7 @@ it('gives up when the time is over, having looked at the very end', async () => 
   expect(looks.at(-1)).toBeGreaterThanOrEqual(195);
 });
 
-it('gives up when nobody waits any more', async () => {
+it('gives up once nobody waits', async () => {
   let looks = 0;
   const look = (): Promise<null> => {
     looks += 1;
@@ -44,12 +44,12 @@ it('gives up when nobody waits any more', async () => {
   expect(looks).toBe(3);
 });
 
-it('lets a failure out', async () => {
+it('throws what a look throws', async () => {
   const look = (): Promise<null> => Promise.reject(new Error('broken'));
   await expect(waitFor(look, { timeoutMs: 60_000, isOver: () => false })).rejects.toThrow('broken');
 });
 
-it('ends for a handler when its client has gone', async () => {
+it('ends for a handler whose client is gone', async () => {
   const client = new AbortController();
   let settle: () => void;
   const ended = new Promise<void>((resolve) => (settle = resolve));
