@@ -4,7 +4,7 @@ WORKDIR /app
 
 FROM base AS build
 COPY package.json package-lock.json .npmrc ./
-# A registry or a certificate authority of your own comes as a secret, which stays out of the image. Both are optional.
+# Your own registry or certificate authority, both optional, come as secrets, which stay out of the image.
 RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=extra-ca \
   if [ -s /run/secrets/extra-ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/extra-ca; fi \
   && npm ci --ignore-scripts
@@ -12,26 +12,26 @@ COPY . .
 RUN npm run build \
   # The embedded stack, the simulator and the benchmarks are for a developer's machine.
   && rm -rf dist/local dist/simulator dist/bench \
-  # A clone that was made under a strict umask has files that only its owner can read, and the image runs as another.
+  # Under a strict umask only the owner can read a clone's files, and the image runs as another user.
   && chmod -R a+rX dist package.json && chmod a+rx docker/entrypoint.sh
 
 FROM build AS packages
-# Without the optional ones too: "optional" is what npm calls a development package that a package of ours could use, and
-# the compiler of workflow code, which is compiled above. Types are for a compiler as well.
+# Optional packages go too: npm marks as optional the development packages that a package of ours could use, and the
+# compiler of workflow code, which did its work above. Types are for compilers only.
 RUN npm prune --omit=dev --omit=optional --ignore-scripts --offline && rm -rf node_modules/@types \
-  # Temporal's native module comes for every platform, at tens of megabytes each; this image is of one.
+  # Temporal's native module ships builds for every platform, of tens of megabytes each; keep the one for this image.
   && cd node_modules/@temporalio/core-bridge/releases \
   && test -d "$(uname -m)-unknown-linux-gnu" \
   && find . -mindepth 1 -maxdepth 1 ! -name "$(uname -m)-unknown-linux-gnu" -exec rm -rf {} +
 
 FROM base
-# Temporal's client reads the system's certificates, and the slim image has none: these are those that Node brings.
+# Temporal's client reads the system's certificates. The slim image has none, so write those that Node ships.
 RUN mkdir -p /etc/ssl/certs \
   && node --print "require('node:tls').rootCertificates.join('\n')" > /etc/ssl/certs/ca-certificates.crt \
   # Nothing in this image installs packages.
   && rm -rf /opt/yarn* /usr/local/include/node /usr/local/lib/node_modules \
     /usr/local/bin/corepack /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/yarn /usr/local/bin/yarnpkg
-# The last two: what a page leaves behind is given back soon.
+# The last two return the memory of a large page to the system soon.
 ENV NODE_ENV=production MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=4
 COPY --from=build /app/docker/entrypoint.sh /usr/local/bin/meterline-entrypoint
 COPY --from=build /app/package.json ./

@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 import prettier from 'eslint-config-prettier';
 
-/** The rooms, and what each may import from the other rooms. Nothing else crosses a wall. */
+/** The rooms, and the other rooms that each may import from. */
 const ROOMS = {
   domain: [],
   config: ['domain'],
@@ -18,7 +18,7 @@ const ROOMS = {
   bench: ['domain', 'db', 'local'],
 };
 
-/** Packages that would break a room's promise: no I/O in domain/, nothing but the SDK in workflows/. */
+/** Packages that a room must not import: domain/ does no I/O, and workflows/ uses the SDK only. */
 const FORBIDDEN_PACKAGES = {
   domain: ['^node:', '^[a-z@]'],
   workflows: ['^node:', '^(?!@temporalio/(workflow|common)$)[a-z@]'],
@@ -56,14 +56,14 @@ export default tseslint.config(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
-      // `string & {}`-free unions and index signatures keep bracket access, which TypeScript itself asks for.
+      // TypeScript itself asks for bracket access to index signatures (noPropertyAccessFromIndexSignature).
       '@typescript-eslint/dot-notation': 'off',
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
     },
   },
   ...walls,
   {
-    // The workflow's side of the activities is a type; its implementation never enters the sandbox.
+    // Workflow code knows the activities as types: their implementation must never enter the sandbox.
     files: ['workflows/**/*.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [

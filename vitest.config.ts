@@ -4,9 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/servers.ts'],
-    // The Temporal runtime is one per process, and a file's databases and servers are its own.
+    // Each file needs a process of its own: Temporal's runtime exists once per process.
     pool: 'forks',
-    // More than there are processors on a small machine: many files wait for servers and for time most of the time.
+    // More than a small machine has processors: most files wait for servers and for time.
     maxWorkers: 4,
     testTimeout: 60_000,
     hookTimeout: 120_000,

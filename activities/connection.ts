@@ -39,8 +39,9 @@ export interface LoadedConnection {
 }
 
 /**
- * What the `connection` workflow asks of the outside world. Each activity that carries out a step returns the connection
- * as it stands afterwards, which saves the workflow a round. Running one twice has the effect of running it once.
+ * What the `connection` workflow asks of the outside world. Each activity that carries out a step returns the
+ * connection as it stands afterwards, which saves the workflow a round. An activity that runs
+ * twice may count a failure twice, and changes nothing else a second time.
  */
 export interface ConnectionActivities {
   /** Loads the connection. Adds an event for each received signal. */

@@ -4,8 +4,11 @@ import { AnthropicError } from '../anthropic/failure.ts';
 import { LARGE_LINES, LargeDay } from '../anthropic/report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { readUsageDays } from '../anthropic/usage-report.ts';
-import * as ledger from '../db/ledger/ledger.ts';
-import { KnownSeries, costContent, usageContent } from '../db/ledger/series.ts';
+import { commitDays, type DayOutcome, type ReadDay } from '../db/ledger/commit.ts';
+import { costContent, usageContent } from '../db/ledger/day-content.ts';
+import { startReadAttempt, type ReadAttempt } from '../db/ledger/read-attempts.ts';
+import { reconcileDays } from '../db/ledger/reconcile.ts';
+import { KnownSeries } from '../db/ledger/series.ts';
 import { addDays, daysIn, laterOf, type Day, type DayRange } from '../domain/days.ts';
 import type { Report } from '../domain/lines.ts';
 import { totalOf, type WindowTotals } from '../domain/reading.ts';
@@ -46,7 +49,7 @@ export async function readDays(
   const last = ranges.at(-1);
   if (first === undefined || last === undefined) return { heldBack: [], suspect: [] };
   const hull = { from: first.from, to: last.to };
-  const reading = { ...input, ...(await ledger.startReadAttempt(deps.db, connectionId, report, hull)) };
+  const reading = { ...input, ...(await startReadAttempt(deps.db, connectionId, report, hull)) };
   const mayReadTogether = !isLastTry() && reading.linesPerDay <= LARGE_LINES;
   const isRead = mayReadTogether && (await readTogether(deps, reader, reading, progress));
   if (!isRead) await readOneByOne(deps, reader, reading, progress);
@@ -54,10 +57,10 @@ export async function readDays(
   if (expected === null) return { heldBack, suspect: [] };
   const { restatementDays } = deps;
   const comparison = { connectionId, report, ...expected, restatementDays, attempt: reading.attempt };
-  return { heldBack, suspect: await ledger.reconcileDays(deps.db, comparison) };
+  return { heldBack, suspect: await reconcileDays(deps.db, comparison) };
 }
 
-type Reading = DaysToRead & ledger.ReadAttempt;
+type Reading = DaysToRead & ReadAttempt;
 
 /** False where a day is too large to be read beside others: another try in the same way would fail in the same way. */
 async function readTogether(...reading: Parameters<typeof readRanges>): Promise<boolean> {
@@ -93,12 +96,12 @@ async function readRanges(
   const done = progress.through;
   const known = new KnownSeries();
   let nothingIsStored = linesPerDay === 0 && done === null;
-  const commit = (page: readonly ContentOfDay[]): Promise<Map<Day, ledger.DayOutcome>> => {
-    const outcomes = ledger.commitDays(deps.db, page.map(toReadDay(reading)), { nothingIsStored });
+  const commit = (page: readonly ContentOfDay[]): Promise<Map<Day, DayOutcome>> => {
+    const outcomes = commitDays(deps.db, page.map(toReadDay(reading)), { nothingIsStored });
     nothingIsStored = false;
     return outcomes;
   };
-  const recordProgress = (committed: ReadonlyMap<Day, ledger.DayOutcome>): void => {
+  const recordProgress = (committed: ReadonlyMap<Day, DayOutcome>): void => {
     for (const [day, outcome] of committed) {
       if (outcome === 'heldBack') progress.heldBack.push(day);
       progress.through = day;
@@ -117,7 +120,7 @@ async function readRanges(
   }
 }
 
-function toReadDay(reading: Reading): (read: ContentOfDay) => ledger.ReadDay {
+function toReadDay(reading: Reading): (read: ContentOfDay) => ReadDay {
   const { connectionId, n, report, expected, today, attempt, digests } = reading;
   const sync = { n, runId: runIdOfThisActivity() };
   return ({ day, content }) => {
@@ -126,7 +129,7 @@ function toReadDay(reading: Reading): (read: ContentOfDay) => ledger.ReadDay {
   };
 }
 
-type ContentOfDay = Pick<ledger.ReadDay, 'day' | 'content'>;
+type ContentOfDay = Pick<ReadDay, 'day' | 'content'>;
 
 async function* readContents(
   reader: AnthropicReader,

@@ -5,7 +5,7 @@ import { LargeDay } from '../anthropic/report.ts';
 import { databaseFailure } from '../db/core/database.ts';
 import { KeyUnreadableError } from '../db/keys/key-ring.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
-import { SumTooLargeError } from '../db/ledger/series.ts';
+import { SumTooLargeError } from '../db/ledger/day-content.ts';
 import type { Day } from '../domain/days.ts';
 import {
   FAILURES,

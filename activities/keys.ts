@@ -13,8 +13,8 @@ import { whileHeartbeating } from './reading.ts';
 type Deps = Pick<Dependencies, 'db' | 'ring' | 'transport'>;
 
 /**
- * Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Does nothing if the candidate or
- * the connection is gone. Throws if Anthropic gives no answer.
+ * Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Does nothing if the candidate
+ * or the connection is gone. Throws if Anthropic gives no answer.
  */
 export async function tryKey({ db, ring, transport }: Deps, connectionId: string, keyId: string): Promise<void> {
   const key = { connectionId, keyId };

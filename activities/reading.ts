@@ -9,6 +9,7 @@ import { addSyncTraffic, continueSync, type SyncRun } from '../db/ledger/syncs.t
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';
 import type { Report } from '../domain/lines.ts';
+import { MAX_TRIES } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { KEY_REPLACED, toActivityFailure } from './failures.ts';
 
@@ -16,8 +17,6 @@ const day = z.string().refine(isDay);
 const heartbeatDetails = z.object({ through: day.nullable(), heldBack: z.array(day) });
 
 const HEARTBEAT_INTERVAL_MS = 2_000;
-/** `maximumAttempts` of QUESTION in workflows/activity-options.ts. */
-const MAX_ATTEMPTS = 3;
 
 /** The sync that an activity belongs to. */
 export interface SyncNumber {
@@ -64,9 +63,9 @@ export async function readForSync<T>(
   return readWithActiveKey(deps, connectionId, readAndCount, progress);
 }
 
-/** Whether Temporal retries this attempt no more. */
+/** Whether Temporal will not retry this attempt. Not every server tells an activity its retry policy. */
 export function isLastTry(): boolean {
-  return activityInfo().attempt >= MAX_ATTEMPTS;
+  return activityInfo().attempt >= MAX_TRIES;
 }
 
 /** The run of the workflow that asked for this activity. A sync that somebody resets gets another run. */

@@ -1,4 +1,5 @@
-import * as ledger from '../db/ledger/ledger.ts';
+import { storedDays } from '../db/ledger/read-attempts.ts';
+import { flagDays, reconcileDays } from '../db/ledger/reconcile.ts';
 import * as syncs from '../db/ledger/syncs.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { toRanges, type Day, type DayRange } from '../domain/days.ts';
@@ -73,7 +74,7 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
 
     async surveyDays({ report, window, everyDay, today, ...sync }) {
       const { totals, unreadable } = await readForSync(deps, sync, (reader) => readTotals(reader, report, window));
-      const stored = await ledger.storedDays(db, sync.connectionId, report, window);
+      const stored = await storedDays(db, sync.connectionId, report, window);
       const toRead = toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals }));
       return { totals, toRead, unreadable };
     },
@@ -86,9 +87,9 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
     },
 
     reconcileDays: ({ connectionId, report, window, totals }) =>
-      ledger.reconcileDays(db, { connectionId, report, window, totals, restatementDays }),
+      reconcileDays(db, { connectionId, report, window, totals, restatementDays }),
 
-    flagDays: ({ connectionId, report, days, totals }) => ledger.flagDays(db, { connectionId, report, days, totals }),
+    flagDays: ({ connectionId, report, days, totals }) => flagDays(db, { connectionId, report, days, totals }),
 
     succeedSync: ({ plan, startedAtMs, ...sync }) => syncs.succeedSync(db, runOf(sync), plan, startedAtMs),
 

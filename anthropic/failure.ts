@@ -1,17 +1,17 @@
 import { FAILURES, type FailureCode } from '../domain/failures.ts';
 
-/** What is known of a failed request beside its code. */
+/** What is known about a failed request apart from its code. */
 export interface AnthropicErrorDetail {
   /** What Anthropic or the network said, without any secret. */
   readonly detail: string;
   readonly requestId?: string | null;
-  /** The HTTP status, where there was one. */
+  /** The HTTP status; null if there was no reply. */
   readonly status?: number | null;
-  /** What `retry-after` asked for, in milliseconds. */
+  /** The wait that the header `retry-after` asked for, in milliseconds. */
   readonly retryAfterMs?: number | null;
 }
 
-/** Anthropic could not be asked, refused, or answered with something that is no answer. */
+/** Anthropic was not reached, refused the request, or sent a reply that cannot be used. */
 export class AnthropicError extends Error {
   override readonly name = 'AnthropicError';
   readonly detail: string;
@@ -30,14 +30,14 @@ export class AnthropicError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** The same failure under the id of the request that met it, for whoever found it did not know that. */
+  /** The same failure with the id of its request, unless it has one already. */
   withRequestId(requestId: string | null): AnthropicError {
     const { code, detail, status, retryAfterMs } = this;
     return new AnthropicError(code, { detail, status, retryAfterMs, requestId: this.requestId ?? requestId });
   }
 }
 
-/** A reply that contradicts the contract. */
+/** The failure of a reply that breaks Anthropic's contract. */
 export function invalidReply(detail: string): AnthropicError {
   return new AnthropicError('upstream_invalid', { detail });
 }

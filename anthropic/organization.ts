@@ -3,7 +3,7 @@ import { invalidReply } from './failure.ts';
 import { parseJson } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
-// An organization without a name is shown by its id: names are not worth holding up money for.
+// Without a name, the id serves as one: a missing name must not hold up the reading of costs.
 const organizationReply = z.looseObject({ id: z.string().min(1), name: z.string().min(1).nullish().catch(null) });
 
 /** The organization that a key belongs to. */
@@ -12,7 +12,7 @@ export interface Organization {
   readonly name: string;
 }
 
-/** Reads the organization of the reader's key: the cheapest probe of a key. Throws AnthropicError. */
+/** Reads the organization of the reader's key. This is also the cheapest probe of a key. Throws AnthropicError. */
 export function readOrganization(reader: AnthropicReader): Promise<Organization> {
   return reader.get('/v1/organizations/me', [], (body) => {
     const parsed = organizationReply.safeParse(parseJson(body.toString()));

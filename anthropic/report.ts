@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { addDays, isDay, lengthOf, type Day, type DayRange } from '../domain/days.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { takeRows, type RowReader } from './rows.ts';
-import { ReplyPassed, type AnthropicReader, type ReadablePath } from './transport.ts';
+import { PartialReply, type AnthropicReader, type ReadablePath } from './transport.ts';
 
 /** A day of a report with all of its lines. */
 export interface ReportDay<Line> {
@@ -71,7 +71,7 @@ export async function* readReport<Line>(
 
 /** The days to ask for after a page with `pageDays` days was too large. Rethrows any other error. */
 function smallerPage(error: unknown, pageDays: number): number {
-  if (error instanceof ReplyPassed) return Math.min(pageDays - 1, Math.max(1, bucketsIn(error.received) - 1));
+  if (error instanceof PartialReply) return Math.min(pageDays - 1, Math.max(1, bucketsIn(error.received) - 1));
   if (!(error instanceof AnthropicError)) throw error;
   const isRefused = error.status === 400 && error.code !== 'organization_disabled';
   if (error.code !== 'reply_too_large' && !isRefused) throw error;

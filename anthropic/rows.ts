@@ -27,7 +27,7 @@ export interface RowSpan {
 const [TAB, LINE_FEED, CARRIAGE_RETURN, SPACE] = [9, 10, 13, 32];
 const [QUOTE, COMMA, COLON, BACKSLASH] = [34, 44, 58, 92];
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [91, 93, 123, 125];
-const [MINUS, DOT, ZERO, NINE] = [45, 46, 48, 57];
+const [MINUS, POINT, DIGIT_0, DIGIT_9] = [45, 46, 48, 57];
 const RESULTS = Buffer.from('"results"');
 /** `{ data: [ { results: [` */
 const RESULTS_DEPTH = 4;
@@ -189,7 +189,7 @@ export function endOfNumber(body: Buffer, from: number): number {
   for (let at = from; ; at += 1) {
     const byte = body[at] ?? 0;
     if (byte === QUOTE) return at;
-    if ((byte < ZERO || byte > NINE) && byte !== DOT && byte !== MINUS) return -1;
+    if ((byte < DIGIT_0 || byte > DIGIT_9) && byte !== POINT && byte !== MINUS) return -1;
   }
 }
 

@@ -6,25 +6,23 @@ import type { AnthropicReader } from './transport.ts';
 
 const PAGE_SIZE = 1000;
 
-/** More pages than this are a list that never ends. */
+/** A list with more pages than this never ends. */
 const MAX_PAGES = 200;
-/** What is longer is no id, and no name that anybody gave. */
-const LONGEST_ID = 200;
-const LONGEST_NAME = 500;
-/** What is reported of a workspace is kept up to here. */
-const MOST_REPORTED = 64 * 1024;
-const MOST_DEPTH = 50;
+const MAX_ID_LENGTH = 200;
+const MAX_NAME_LENGTH = 500;
+const MAX_REPORTED_LENGTH = 64 * 1024;
+const MAX_REPORTED_DEPTH = 50;
 
 const pageReply = z.looseObject({
   data: z.array(z.unknown()),
   last_id: z.unknown().optional(),
   has_more: z.unknown().optional(),
 });
-const workspaceReply = z.looseObject({ id: z.string().min(1).max(LONGEST_ID) });
+const workspaceReply = z.looseObject({ id: z.string().min(1).max(MAX_ID_LENGTH) });
 
 /**
- * A workspace as listed; `reported` is the whole of it, unknown fields included, unless that is larger or nests deeper
- * than anything a workspace has: then it is its id alone.
+ * A workspace. `reported` is the whole entry with its unknown fields, or only its id if the entry is larger or nests
+ * deeper than any real workspace.
  */
 export interface Workspace {
   readonly id: string;
@@ -35,15 +33,15 @@ export interface Workspace {
 }
 
 /**
- * Lists the workspaces page by page, archived ones too, since those still have costs. The default workspace is not
- * listed. An entry without an id is passed over, and what is not a name or a date is none. A list whose form is not the
- * documented one gives what it has before it fails. Throws AnthropicError.
+ * Lists the workspaces page by page, also the archived ones, which still have costs. Anthropic does not list the default
+ * workspace. An entry without an id is skipped, and a name or date of the wrong form counts as missing. The pages before
+ * a malformed one are yielded. Throws AnthropicError.
  */
 export async function* listWorkspaces(reader: AnthropicReader): AsyncGenerator<Workspace[]> {
   const seen = new Set<string>();
   let after: string | null = null;
   do {
-    if (seen.size === MAX_PAGES) throw invalidReply('the list of workspaces goes on and on');
+    if (seen.size === MAX_PAGES) throw invalidReply('the list of workspaces does not end');
     const cursor: [string, string][] = after === null ? [] : [['after_id', after]];
     const query: [string, string][] = [['limit', String(PAGE_SIZE)], ['include_archived', 'true'], ...cursor];
     const page: WorkspacePage = await reader.get('/v1/organizations/workspaces', query, (body) =>
@@ -62,22 +60,22 @@ interface WorkspacePage {
 
 function toPage(json: unknown): WorkspacePage {
   const page = pageReply.safeParse(json);
-  if (!page.success) throw invalidReply('the list of workspaces has not the documented form');
+  if (!page.success) throw invalidReply('the list of workspaces does not have the documented form');
   const { data, has_more: hasMore, last_id: lastId } = page.data;
   return { workspaces: data.flatMap(toWorkspaces), hasMore, lastId };
 }
 
-/** What the next page comes after; null on the last one. `last_id` is set on that too: only `has_more` ends the list. */
+/** The cursor of the next page; null on the last one. The last page has a `last_id` too, so only `has_more` ends it. */
 function nextCursor({ hasMore, lastId }: WorkspacePage, seen: Set<string>): string | null {
   if (hasMore === false) return null;
-  if (hasMore !== true) throw invalidReply('the list of workspaces does not say whether there is more');
+  if (hasMore !== true) throw invalidReply('the list of workspaces does not say whether it has more pages');
   if (typeof lastId !== 'string' || lastId === '' || seen.has(lastId))
-    throw invalidReply('the list of workspaces says that there is more, and not where');
+    throw invalidReply('the list of workspaces has more pages but does not say where they start');
   seen.add(lastId);
   return lastId;
 }
 
-/** An entry as a workspace, or as none. Costs are shown by the id of their workspace where that is all there is. */
+/** One workspace, or none if the entry has no id. The id serves as the name of a workspace without one. */
 function toWorkspaces(entry: unknown): Workspace[] {
   const parsed = workspaceReply.safeParse(entry);
   if (!parsed.success) return [];
@@ -85,10 +83,11 @@ function toWorkspaces(entry: unknown): Workspace[] {
   return [
     {
       id,
-      name: typeof name === 'string' && name !== '' ? name.slice(0, LONGEST_NAME) : id,
+      name: typeof name === 'string' && name !== '' ? name.slice(0, MAX_NAME_LENGTH) : id,
       createdAt: instantOf(createdAt),
       archivedAt: instantOf(archivedAt),
-      reported: isJsonWithin(entry, MOST_DEPTH) && JSON.stringify(entry).length <= MOST_REPORTED ? entry : { id },
+      reported:
+        isJsonWithin(entry, MAX_REPORTED_DEPTH) && JSON.stringify(entry).length <= MAX_REPORTED_LENGTH ? entry : { id },
     },
   ];
 }
@@ -97,10 +96,10 @@ const INSTANT = z.iso.datetime({ offset: true });
 const FIRST = Date.parse('0001-01-01T00:00:00Z');
 const LAST = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** With as many digits of a second as Postgres keeps. */
+/** Postgres keeps six digits of a second. */
 const LONGEST_INSTANT = '2026-01-31T06:12:00.000000Z'.length;
 
-/** An instant in a form that Postgres takes; null for all that is none, also of a year that calendars do not agree on. */
+/** An instant in a form that Postgres accepts. Null for anything else, and for years on which calendars do not agree. */
 function instantOf(value: unknown): string | null {
   const parsed = INSTANT.safeParse(value);
   if (!parsed.success) return null;
@@ -110,7 +109,7 @@ function instantOf(value: unknown): string | null {
   return isPlain ? parsed.data : new Date(ms).toISOString();
 }
 
-/** Whether what was parsed from JSON nests no deeper: it is gone through by functions that call themselves. */
+/** Whether parsed JSON nests at most this deep. Recursive functions walk it, which must not overflow the stack. */
 function isJsonWithin(value: unknown, depth: number): value is Json {
   if (typeof value !== 'object' || value === null) return true;
   return depth > 0 && Object.values(value).every((inner) => isJsonWithin(inner, depth - 1));

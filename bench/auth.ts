@@ -2,19 +2,21 @@ import { Pool } from 'undici';
 import { openDatabase, type Db } from '../db/core/database.ts';
 import { hashToken } from '../db/tokens/secret.ts';
 import { createToken, findToken, revokeToken } from '../db/tokens/tokens.ts';
+import { median } from './measure.ts';
 
-/** What authentication costs. Times are medians in microseconds, of one request after another. */
+/** The cost of authentication. Times are medians of consecutive requests, in microseconds. */
 export interface AuthCost {
-  /** A path without a route outside of /v1: all that a request costs beside its token. */
+  /** An unknown path outside of /v1: everything that a request costs except its token. */
   readonly openUs: number;
-  /** The same under /v1, with the token of METERLINE_API_TOKEN, which is compared in memory. */
+  /** An unknown path under /v1 with METERLINE_API_TOKEN, which the API compares in memory. */
   readonly bootstrapUs: number;
-  /** The same with a token that is looked up in Postgres. */
+  /** The same with a token that the API looks up in Postgres. */
   readonly storedUs: number;
-  /** The hash of a token, and its hash and look-up, without HTTP. */
+  /** Hashing a token, without HTTP. */
   readonly hashUs: number;
+  /** Hashing a token and looking it up, without HTTP. */
   readonly lookupUs: number;
-  /** Requests per second with many at a time, in the same order. */
+  /** Requests per second, {@link AT_A_TIME} at a time. */
   readonly openPerSecond: number;
   readonly bootstrapPerSecond: number;
   readonly storedPerSecond: number;
@@ -26,7 +28,7 @@ const AT_A_TIME = 16;
 const MANY = 4_000;
 const MAKER = { id: null, name: 'bench' };
 
-/** Measures it on an API that runs, which reads the same database. It makes a token for that and revokes it. */
+/** Measures a running API on the same database, with a token that it creates and revokes. */
 export async function measureAuth(options: {
   apiUrl: string;
   bootstrapToken: string;
@@ -42,7 +44,7 @@ export async function measureAuth(options: {
   };
   try {
     const us: Record<keyof typeof kinds, number[]> = { open: [], bootstrap: [], stored: [] };
-    // By turns, so that whatever else the machine does meanwhile meets all of them; the first round warms up.
+    // By turns, so that other load on the machine slows all kinds alike. The first round warms up.
     for (let round = 0; round <= ROUNDS; round += 1) {
       for (const kind of ['open', 'bootstrap', 'stored'] as const) {
         const each = await timed(IN_A_ROW, kinds[kind]);
@@ -71,8 +73,8 @@ function requester(pool: Pool, path: string, token: string | null): () => Promis
   return async () => {
     const { statusCode, body } = await pool.request({ method: 'GET', path, headers });
     await body.dump();
-    // Whoever is not authenticated under /v1 gets a 401, and there would be nothing to measure.
-    if (statusCode !== 404) throw new Error(`${path} was answered with ${statusCode}`);
+    // A 401 would be answered without the work that is measured here.
+    if (statusCode !== 404) throw new Error(`the API answered ${path} with ${statusCode}`);
   };
 }
 
@@ -81,7 +83,7 @@ async function measureBare(db: Db, token: string): Promise<Pick<AuthCost, 'hashU
   for (let round = 0; round < ROUNDS; round += 1) {
     lookups.push(
       await timed(IN_A_ROW, async () => {
-        if ((await findToken(db, hashToken(token))) === null) throw new Error('the token is not found');
+        if ((await findToken(db, hashToken(token))) === null) throw new Error('the database lacks the token');
       }),
     );
   }
@@ -90,7 +92,7 @@ async function measureBare(db: Db, token: string): Promise<Pick<AuthCost, 'hashU
   return { hashUs: ((performance.now() - startedAt) * 1_000) / MANY, lookupUs: median(lookups) };
 }
 
-/** Microseconds that each of several took, one after another. */
+/** The mean time of consecutive calls, in microseconds. */
 async function timed(times: number, work: () => Promise<void>): Promise<number> {
   const startedAt = performance.now();
   for (let count = 0; count < times; count += 1) await work();
@@ -108,8 +110,4 @@ async function perSecond(request: () => Promise<void>): Promise<number> {
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, client));
   return Math.round((MANY * 1_000) / (performance.now() - startedAt));
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }

@@ -10,10 +10,9 @@ interface Page {
   readonly data: readonly { readonly results: readonly Readonly<Record<string, string | null>>[] }[];
 }
 
-/** What the floor took, in seconds. */
+/** The times of the floor, in seconds, and what it read. */
 export interface Floor {
   readonly total: number;
-  /** Waiting for pages. */
   readonly fetch: number;
   readonly parse: number;
   readonly lines: number;
@@ -21,9 +20,9 @@ export interface Floor {
 }
 
 /**
- * The least that can be done with the same data: fetch each day, `JSON.parse` it, and one COPY of the wide rows into a
- * table without any index. No identity, no check, no replacing. With `inTurn`, the COPY begins once all is parsed, as a
- * plain loader does it; without, Postgres copies on one processor what the other one fetches and parses.
+ * The least work that stores the same data: fetch each day, `JSON.parse` it, and COPY the wide rows into a table without
+ * an index. It identifies, checks and replaces nothing. With `inTurn` the COPY starts after the last day is parsed, as in
+ * a plain loader. Without it Postgres copies on one processor while the other one fetches and parses.
  */
 export async function measureFloor(options: {
   upstream: string;
@@ -47,6 +46,7 @@ export async function measureFloor(options: {
     });
     const text = await body.text();
     const fetched = performance.now();
+    // A check of its shape would be more than the least work.
     const page = JSON.parse(text) as Page;
     const parsed = performance.now();
     took.fetch += (fetched - from) / 1000;

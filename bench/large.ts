@@ -7,17 +7,17 @@ import { memoryOf, secondsSince, until } from './measure.ts';
 import { deploy, startUpstream, type Deployment, type Servers, type Upstream } from './world.ts';
 
 /**
- * About 20,000 cost lines a day: 11,000 of series that are there every day, and 1,000 series that are new on each day and
- * are in use now and then for a fortnight.
+ * About 20,000 cost lines a day: 11,000 of series that occur every day, and those of 1,000 new series a day, each of which
+ * is in use now and then for a fortnight.
  */
 export const LARGE = ['--lines-per-day', '11000', '--new-series', '1000', '--workspaces', '50', '--models', '30'];
 
-/** What connecting an organization took, from the request to the last commit. */
+/** The cost of connecting an organization, from the request to the last commit. */
 export interface Connected {
   readonly id: string;
-  /** Until every day of cost was stored and reconciled, in seconds. */
+  /** Seconds until every day of cost was stored and reconciled. */
   readonly cost: number;
-  /** Until usage was, too, and the sync had ended. */
+  /** Seconds until every day of usage was, too. */
   readonly whole: number;
   readonly lines: number;
   readonly idleMb: number;
@@ -26,10 +26,10 @@ export interface Connected {
 
 const made = z.object({ id: z.string() });
 const POLL_MS = 20;
-/** A connection that was just read still has its last steps to make. */
+/** The workflow still has its last steps to do when the last day is stored. */
 const REST_MS = 1_000;
 
-/** Connects the upstream's organization and waits until all is there. */
+/** Connects the upstream's organization and waits until all days are stored. */
 export async function connect(deployment: Deployment, upstream: Upstream, days: number): Promise<Connected> {
   const { api, sql, pids } = deployment;
   const idleMb = memoryOf(pids.worker).now;
@@ -43,40 +43,41 @@ export async function connect(deployment: Deployment, upstream: Upstream, days: 
   };
   await until('cost is reconciled', reconciled, { everyMs: POLL_MS });
   const cost = secondsSince(startedAt);
-  const covered = async (): Promise<boolean> => {
+  const isCovered = async (): Promise<boolean> => {
     const [found] = await sql`
       select count(*)::int as n from days where connection_id = ${id} and report = 'usage' and reconciled`;
     return found?.['n'] === days;
   };
-  await until('usage is reconciled', covered, { everyMs: POLL_MS });
+  await until('usage is reconciled', isCovered, { everyMs: POLL_MS });
   const whole = secondsSince(startedAt);
   const [stored] = await sql`select sum(lines)::int as lines from days where connection_id = ${id} and report = 'cost'`;
   return { id, cost, whole, lines: z.number().parse(stored?.['lines']), idleMb, peakMb: memoryOf(pids.worker).peak };
 }
 
-/** Asks for days to be read again and waits until they are, in seconds. Fails where a line was written. */
+/** Asks for a sync of days that are stored already. Returns its seconds. Fails if it wrote a line. */
 export async function readAgain(deployment: Deployment, id: string, range: DayRange): Promise<number> {
   await delay(REST_MS);
   const { sql, api } = deployment;
   const [last] = await sql`select max(n)::int as n from syncs where connection_id = ${id}`;
   const n = z.number().parse(last?.['n']) + 1;
-  const before = await placesOf(deployment, id, range);
+  const before = await digestOfPlaces(deployment, id, range);
   const startedAt = performance.now();
   await api.post(`/v1/connections/${id}/sync`, range, z.unknown());
   const ended = async (): Promise<boolean> => {
     const [found] = await sql`
-      select state, fault from syncs where connection_id = ${id} and n >= ${n} order by n limit 1`;
-    if (found?.['state'] === 'failed') throw new Error(`A sync failed: ${JSON.stringify(found['fault'])}`);
+      select state, failure from syncs where connection_id = ${id} and n >= ${n} order by n limit 1`;
+    if (found?.['state'] === 'failed') throw new Error(`A sync failed: ${JSON.stringify(found['failure'])}`);
     return found?.['state'] === 'succeeded';
   };
   await until('the sync ends', ended, { everyMs: POLL_MS / 4 });
   const took = secondsSince(startedAt);
-  if ((await placesOf(deployment, id, range)) !== before) throw new Error('A line of an unchanged day was written.');
+  if ((await digestOfPlaces(deployment, id, range)) !== before)
+    throw new Error('The sync wrote a line of an unchanged day.');
   return took;
 }
 
-/** Where each line of some days lies, and which transaction wrote it. */
-async function placesOf({ sql }: Deployment, id: string, { from, to }: DayRange): Promise<string> {
+/** A digest of where Postgres keeps each line of some days, and of the transactions that wrote them. */
+async function digestOfPlaces({ sql }: Deployment, id: string, { from, to }: DayRange): Promise<string> {
   const [found] = await sql`
     select md5(string_agg(l.ctid::text || l.xmin::text, ',' order by l.day_no, l.series_no)) as places
     from cost_lines l join days d using (day_no)
@@ -84,19 +85,19 @@ async function placesOf({ sql }: Deployment, id: string, { from, to }: DayRange)
   return String(found?.['places']);
 }
 
-/** One run of everything about 31 days of a large organization. */
+/** One run of all measurements with a large organization. */
 export interface LargeRun {
   readonly floor: Floor;
-  /** The same with its steps one after the other. */
   readonly floorInTurn: Floor;
   readonly connected: Connected;
-  /** Seconds that only transferring one day takes. */
+  /** Seconds to transfer the cost of one day, and nothing else. */
   readonly transfer: number;
+  /** Seconds of a sync of one unchanged day. */
   readonly oneDay: number;
   readonly threeDays: number;
 }
 
-/** Measures 31 days, with the floors just before. */
+/** Measures so many days, right after both floors. */
 export async function measureLarge(servers: Servers, upstream: Upstream, days: number): Promise<LargeRun> {
   const today = dayOf(Date.now());
   const asked = daysIn({ from: addDays(today, 1 - days), to: today });
@@ -129,10 +130,11 @@ async function transferOf(upstream: Upstream, day: Day): Promise<number> {
   return secondsSince(startedAt);
 }
 
-/** What a year of a large organization takes. */
+/** The cost of a year of a large organization. */
 export interface Year extends Connected {
+  /** Bytes in Postgres. */
   readonly bytesPerLine: number;
-  /** Of these, what the dimensions take, which are stored once. */
+  /** The part of them that the dimensions take, which are stored once. */
   readonly bytesOfSeries: number;
   readonly series: number;
 }
@@ -157,7 +159,7 @@ export async function measureYear(servers: Servers, upstream: Upstream): Promise
   }
 }
 
-/** Connects a few days of so many lines each: with 16 times as many, a day is a page of 100 MB. */
+/** Connects an organization of so many lines a day. A day of 300,000 lines is a page of 100 MB. */
 export async function measureLines(servers: Servers, linesPerDay: number, days: number): Promise<Connected> {
   const args = ['--lines-per-day', String(linesPerDay), '--new-series', String(Math.round(linesPerDay / 20))];
   const upstream = await startUpstream(servers, [

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { VERSION } from '../domain/version.ts';
 import { measureAuth } from './auth.ts';
 import { LARGE, connect, measureLarge, measureLines, measureYear, type LargeRun } from './large.ts';
 import { cpuOf, median } from './measure.ts';
@@ -12,8 +13,8 @@ import { measureMany, measureSmall } from './small.ts';
 import { deploy, startServers, startUpstream, type Servers, type Upstream } from './world.ts';
 
 /**
- * `npm run bench`: measures the whole path, from a request to the last commit, against the least that can be done with
- * the same data, and writes bench/RESULTS.md. With names of parts, only these, and it writes nothing.
+ * `npm run bench`: measures the whole path, from a request to the last commit, against the least work that stores the
+ * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing.
  */
 const RESULTS = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
 const RUNS = 3;
@@ -23,7 +24,7 @@ const MANY = 500;
 const GROWTH_LINES = [5_000, 20_000, 80_000];
 const GROWTH_DAYS = 4;
 const GROWTH_CONNECTIONS = [10, 100, 1_000];
-/** So many lines have 50 MB. */
+/** Their page has 50 MB. */
 const HUGE_LINES = 150_000;
 
 type Section = (servers: Servers) => Promise<string[]>;
@@ -61,22 +62,19 @@ async function main(): Promise<void> {
 }
 
 function head(): string[] {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const [cpu] = cpus();
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   return [
     '# Results',
     '',
     '`npm run bench` wrote this. Times are of the whole path: from the request to the API, through Temporal, to the last',
-    'commit, with all programs on one machine, among them the simulated Anthropic, whose pages are made beforehand, with',
-    'rows in another order at each read and 1,000 new series a day. **Floor** is the least that can be done with the same',
-    'pages in the same minutes: fetch, `JSON.parse`, and one COPY of the wide rows into a table without any index; one step',
-    'after the other, as a plain loader does it, or with Postgres copying on one processor what the other one parses.',
+    'commit, with all programs on one machine, the simulated Anthropic among them. It renders its pages beforehand, with',
+    'rows in another order at each read and 1,000 new series a day. **Floor** is the least work that stores the same pages',
+    'in the same minutes: fetch, `JSON.parse`, and one COPY of the wide rows into a table without an index. The steps run',
+    'one after the other, as in a plain loader, or Postgres copies on one processor while the other one parses.',
     '',
     `- Machine: ${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB`,
-    `- Node ${process.versions.node}, Meterline ${version} (${commit}), ${new Date().toISOString().slice(0, 10)}`,
+    `- Node ${process.versions.node}, Meterline ${VERSION} (${commit}), ${new Date().toISOString().slice(0, 10)}`,
     '',
   ];
 }
@@ -125,7 +123,7 @@ async function largeSection(servers: Servers): Promise<string[]> {
         ['… in floors, steps at the same time', `${ratio.toFixed(2)} ×`, '1.25 ×', '1 ×'],
         ['31 days of cost and of usage', s(of(({ connected }) => connected.whole)), '', ''],
         ['one unchanged day, no line written', s(of(({ oneDay }) => oneDay)), '0.4 s', ''],
-        ['… of which it is transferred', s(transfer, 3), '', ''],
+        ['… of that, transferring the reply', s(transfer, 3), '', ''],
         ['three unchanged days', s(of(({ threeDays }) => threeDays)), '0.8 s', '0.4 s'],
         ['memory of the worker, idle', mb(of(({ connected }) => connected.idleMb)), '', ''],
         [
@@ -151,7 +149,7 @@ async function yearSection(servers: Servers): Promise<string[]> {
         [`365 days of cost, ${number(year.lines)} lines`, s(year.cost, 1), '', ''],
         ['memory of the worker, at most', mb(year.peakMb), '300 MB', '220 MB'],
         ['bytes in Postgres per line, indexes and dimensions included', year.bytesPerLine.toFixed(0), '120', '80'],
-        [`… of which dimensions (${number(year.series)} series)`, year.bytesOfSeries.toFixed(0), '', ''],
+        [`… of that, dimensions (${number(year.series)} series)`, year.bytesOfSeries.toFixed(0), '', ''],
         [`a day of ${number(Math.round(huge.lines / 2))} lines, memory at most`, mb(huge.peakMb), '350 MB', ''],
       ],
     ),
@@ -170,11 +168,16 @@ async function smallSection(servers: Servers): Promise<string[]> {
       ['what', 'measured', 'must', 'aim'],
       [
         [`from connecting to 31 days of both reports, median of ${SMALL_RUNS}`, s(median(took)), '2 s', '1 s'],
-        [`${MANY} connected at once, Anthropic answering in 100 ms: all are there`, s(many.all, 1), '120 s', '60 s'],
+        [
+          `${MANY} connected at once, Anthropic answering in 100 ms: until all are read`,
+          s(many.all, 1),
+          '120 s',
+          '60 s',
+        ],
         ['… reading from the API meanwhile, 99th percentile', `${Math.round(many.readP99)} ms`, '500 ms', '250 ms'],
         ['… connecting, Anthropic’s verdict included, 99th percentile', `${Math.round(many.connectP99)} ms`, '', ''],
         ['… memory of the worker, at most', mb(many.workerPeakMb), '', ''],
-        ['… requests that failed', String(many.refused), '0', ''],
+        ['… requests that failed', String(many.failed), '0', ''],
       ],
     ),
   ];
@@ -188,12 +191,12 @@ async function growthSection(servers: Servers): Promise<string[]> {
   }
   const byConnections: { organizations: number; all: number; workerPeakMb: number; readP99: number }[] = [];
   for (const count of GROWTH_CONNECTIONS) byConnections.push(await measureMany(servers, count));
-  const lineCost = lineThrough(byLines.map(({ lines, cost }) => [lines * GROWTH_DAYS, cost]));
-  const connectionCost = lineThrough(byConnections.map(({ organizations, all }) => [organizations, all]));
+  const lineCost = leastSquares(byLines.map(({ lines, cost }) => [lines * GROWTH_DAYS, cost]));
+  const connectionCost = leastSquares(byConnections.map(({ organizations, all }) => [organizations, all]));
   return [
     '## How cost grows',
     '',
-    `${GROWTH_DAYS} days of 1, 4 and 16 times as many lines; the line through it is ${s(lineCost.base)} and ${(lineCost.slope * 1e6).toFixed(1)} µs for each line.`,
+    `${GROWTH_DAYS} days of 1, 4 and 16 times as many lines. The line of least squares is ${s(lineCost.base)} and ${(lineCost.slope * 1e6).toFixed(1)} µs for each line.`,
     '',
     ...table(
       ['lines a day', 'cost, reconciled', 'µs a line', 'memory of the worker, at most'],
@@ -205,10 +208,10 @@ async function growthSection(servers: Servers): Promise<string[]> {
       ]),
     ),
     '',
-    `Small organizations connected at once; the line through it is ${s(connectionCost.base)} and ${Math.round(connectionCost.slope * 1000)} ms for each.`,
+    `Small organizations connected at once. The line of least squares is ${s(connectionCost.base)} and ${Math.round(connectionCost.slope * 1000)} ms for each.`,
     '',
     ...table(
-      ['connections', 'all are there', 'ms each', 'API, 99th percentile', 'memory of the worker, at most'],
+      ['connections', 'until all are read', 'ms each', 'API, 99th percentile', 'memory of the worker, at most'],
       byConnections.map(({ organizations, all, workerPeakMb, readP99 }) => [
         number(organizations),
         s(all, 1),
@@ -220,8 +223,7 @@ async function growthSection(servers: Servers): Promise<string[]> {
   ];
 }
 
-/** The line of least squares. */
-function lineThrough(points: readonly (readonly [x: number, y: number])[]): { base: number; slope: number } {
+function leastSquares(points: readonly (readonly [x: number, y: number])[]): { base: number; slope: number } {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(points.map(([value]) => value)), mean(points.map(([, value]) => value))];
   const slope =

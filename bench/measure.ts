@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The middle of some figures. */
 export function median(figures: readonly number[]): number {
   const sorted = [...figures].sort((a, b) => a - b);
   const middle = sorted[Math.floor(sorted.length / 2)];
-  if (middle === undefined) throw new RangeError('There is no median of nothing.');
+  if (middle === undefined) throw new RangeError('There is no median of no figures.');
   return sorted.length % 2 === 1 ? middle : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2;
 }
 
-/** The figure that a part of all figures do not pass: 0.99 for the 99th percentile. */
+/** A percentile: `part` is 0.99 for the 99th. */
 export function percentile(figures: readonly number[], part: number): number {
   const sorted = [...figures].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
@@ -20,7 +19,7 @@ export function secondsSince(start: number): number {
   return (performance.now() - start) / 1000;
 }
 
-/** Asks until it holds, every few milliseconds. Throws after so many seconds. */
+/** Waits until a condition holds. Throws after `withinS` seconds. */
 export async function until(
   what: string,
   holds: () => Promise<boolean>,
@@ -33,14 +32,14 @@ export async function until(
   }
 }
 
-/** Resident memory of a process in MB: now, and the most there ever was. */
+/** Resident memory of a process in MB, now and at its peak. */
 export function memoryOf(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
   return { now: field('VmRSS'), peak: field('VmHWM') };
 }
 
-/** Processor seconds that a process has used. */
+/** Processor seconds that a process has used so far. */
 export function cpuOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

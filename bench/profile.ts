@@ -8,19 +8,19 @@ const profile = z.object({
   timeDeltas: z.array(z.number()),
 });
 
-/** What a part of the worker's main thread took. */
+/** Processor time of the worker's main thread for one kind of work. */
 export interface Part {
   readonly name: string;
   readonly seconds: number;
 }
 
-/** The parts by where a function is from; the first that fits counts. */
+/** Kinds of work by function name and file; the first match counts. */
 const PARTS: readonly (readonly [name: string, fits: RegExp])[] = [
   ['idle', /^\(idle\)/],
   ['collecting garbage', /^\(garbage collector\)/],
-  ['telling rows apart and knowing them again', /dist\/anthropic\/(rows|row-memory)|^(compareOffset|indexOfBuffer) /],
+  ['parsing rows, recognizing known ones', /dist\/anthropic\/(rows|row-memory)|^(compareOffset|indexOfBuffer) /],
   ['amounts and new dimensions', /dist\/(anthropic|domain)\//],
-  ['identity, order and digest of a day', /dist\/db\/series|internal\/crypto/],
+  ['identity, order and digest of a day', /dist\/db\/ledger\/series|internal\/crypto/],
   ['statements', /dist\/db\/|drizzle-orm/],
   ['the Postgres driver', /node_modules\/postgres\//],
   ['the HTTP client', /node_modules\/undici\//],
@@ -29,9 +29,9 @@ const PARTS: readonly (readonly [name: string, fits: RegExp])[] = [
   ['starting and the rest of Node', /.*/],
 ];
 
-/** Sums the one CPU profile in a directory up by what the time went into, largest first. */
+/** Sums up the worker's CPU profile in a directory by kind of work, largest first. */
 export function partsOf(directory: string): Part[] {
-  // Threads of Temporal's sandbox leave small ones of their own.
+  // The main thread's profile is the largest: the threads of Temporal's sandbox leave small ones.
   const texts = readdirSync(directory)
     .filter((file) => file.endsWith('.cpuprofile'))
     .map((file) => readFileSync(join(directory, file), 'utf8'))

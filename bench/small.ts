@@ -9,7 +9,7 @@ const DAYS = 31;
 const made = z.object({ id: z.string() });
 const keys = z.array(z.object({ organization: z.string(), key: z.string() }));
 
-/** Connects one small organization after the other; seconds until 31 days of both reports are there. */
+/** Connects small organizations one by one. Returns the seconds of each until 31 days of both reports are stored. */
 export async function measureSmall(servers: Servers, runs: number): Promise<number[]> {
   const upstream = await startUpstream(servers, SMALL);
   const deployment = await deploy(servers, upstream);
@@ -21,14 +21,14 @@ export async function measureSmall(servers: Servers, runs: number): Promise<numb
       const startedAt = performance.now();
       const { id } = await deployment.api.post('/v1/connections', { name: 'Small', admin_api_key: key }, made);
       const { sql } = deployment;
-      const done = async (): Promise<boolean> => {
+      const isRead = async (): Promise<boolean> => {
         const [found] = await sql`select count(*)::int as n from days where connection_id = ${id} and reconciled`;
         return found?.['n'] === 2 * DAYS;
       };
-      await until('31 days are there', done, { everyMs: 5 });
+      await until('31 days are stored', isRead, { everyMs: 5 });
       took.push(secondsSince(startedAt));
     }
-    // The first one also warms the processes up.
+    // The first one warmed the processes up.
     return took.slice(1);
   } finally {
     await deployment.close();
@@ -36,17 +36,17 @@ export async function measureSmall(servers: Servers, runs: number): Promise<numb
   }
 }
 
-/** What connecting many organizations at once took. */
+/** The cost of connecting many organizations at once. */
 export interface Many {
   readonly organizations: number;
   /** Seconds until all have their 31 days. */
   readonly all: number;
-  /** Of requests to read that were made meanwhile, in milliseconds. */
+  /** Milliseconds of the reading requests made meanwhile, 99th percentile. */
   readonly readP99: number;
-  /** Of the requests that connect, each of which waits for Anthropic's verdict on the key. */
+  /** The same of the connecting requests, each of which waits for Anthropic's verdict on the key. */
   readonly connectP99: number;
   readonly workerPeakMb: number;
-  readonly refused: number;
+  readonly failed: number;
 }
 
 const CONNECTING_AT_A_TIME = 20;
@@ -58,46 +58,46 @@ export async function measureMany(servers: Servers, count: number): Promise<Many
   const deployment = await deploy(servers, upstream);
   try {
     const left = await organizations(upstream, count);
-    const over = new AbortController();
+    const readAll = new AbortController();
     const reads: number[] = [];
-    const watching = watch(deployment, reads, over.signal);
+    const watching = watch(deployment, reads, readAll.signal);
     const connects: number[] = [];
-    let refused = 0;
+    let failed = 0;
     const startedAt = performance.now();
     const connectNext = async (): Promise<void> => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) {
         const from = performance.now();
         const body = { name: 'Small', admin_api_key: key };
-        await deployment.api.post('/v1/connections', body, z.unknown()).catch(() => (refused += 1));
+        await deployment.api.post('/v1/connections', body, z.unknown()).catch(() => (failed += 1));
         connects.push(performance.now() - from);
       }
     };
     await Promise.all(Array.from({ length: CONNECTING_AT_A_TIME }, connectNext));
     const { sql } = deployment;
-    const done = async (): Promise<boolean> => {
+    const areAllRead = async (): Promise<boolean> => {
       const [found] = await sql`select count(*)::int as n from days where reconciled`;
       return found?.['n'] === 2 * DAYS * count;
     };
-    await until(`${count} organizations are there`, done, { everyMs: 500, withinS: 900 });
+    await until(`${count} organizations are read`, areAllRead, { everyMs: 500, withinS: 900 });
     const all = secondsSince(startedAt);
-    over.abort();
+    readAll.abort();
     await watching;
     const { peak } = memoryOf(deployment.pids.worker);
     const [readP99, connectP99] = [percentile(reads, 0.99), percentile(connects, 0.99)];
-    return { organizations: count, all, readP99, connectP99, workerPeakMb: peak, refused };
+    return { organizations: count, all, readP99, connectP99, workerPeakMb: peak, failed };
   } finally {
     await deployment.close();
     await upstream.close();
   }
 }
 
-/** Reads as a person who looks on would, a few times a second, and keeps how long each answer took. */
-async function watch({ api }: Deployment, took: number[], over: AbortSignal): Promise<void> {
+/** Reads from the API as a watching person would, a few times a second, and adds the milliseconds of each answer to `took`. */
+async function watch({ api }: Deployment, took: number[], stop: AbortSignal): Promise<void> {
   const paths: [string, Record<string, string>][] = [
     ['/v1/connections', { limit: '50' }],
     ['/v1/costs', { from: '2026-01-01', to: '2026-01-31', group_by: 'day' }],
   ];
-  for (let turn = 0; !over.aborted; turn += 1) {
+  for (let turn = 0; !stop.aborted; turn += 1) {
     const [path, query] = paths[turn % paths.length] ?? ['', {}];
     const from = performance.now();
     await api.get(path, query, z.unknown());
@@ -106,7 +106,7 @@ async function watch({ api }: Deployment, took: number[], over: AbortSignal): Pr
   }
 }
 
-/** Makes organizations at the upstream and gives a key of each. */
+/** Makes organizations at the upstream. Returns a key of each. */
 async function organizations(upstream: Upstream, count: number): Promise<string[]> {
   for (let index = 1; index < count; index += 1) {
     await upstream.control.post('/_control/organizations', {}, z.unknown());

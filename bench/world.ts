@@ -6,24 +6,25 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { z } from 'zod';
 import { JsonClient } from '../local/http.ts';
-import { anyFreePort } from '../local/ports.ts';
-import { startPostgres } from '../local/postgres.ts';
-import { runOnce, startService } from '../local/service.ts';
+import { anyFreePort } from '../local/processes/ports.ts';
+import { startPostgres } from '../local/postgres/postgres.ts';
+import { runOnce, startService } from '../local/processes/service.ts';
 import { cpuOf } from './measure.ts';
-import { findTemporalCli, startTemporal } from '../local/temporal.ts';
+import { findTemporalCli } from '../local/temporal/find.ts';
+import { startTemporal } from '../local/temporal/temporal.ts';
 
-/** The servers that measurements share: a durable Postgres and Temporal as `npm start` has them. */
+/** The servers that all measurements share: Postgres and Temporal as `npm start` runs them. */
 export interface Servers {
   readonly directory: string;
   readonly temporalAddress: string;
-  /** Makes an empty database and gives its address. */
+  /** Makes an empty database. Returns its address. */
   newDatabase(): Promise<string>;
-  /** Processor seconds that they have used so far. */
+  /** Processor seconds used so far. */
   cpu(): { readonly postgres: number; readonly temporal: number };
   close(): Promise<void>;
 }
 
-/** A simulated Anthropic in a process of its own. */
+/** A simulated Anthropic in its own process. */
 export interface Upstream {
   readonly url: string;
   readonly pid: number;
@@ -32,7 +33,7 @@ export interface Upstream {
   close(): Promise<void>;
 }
 
-/** An API and a worker on a database and a task queue of their own, each in its own process. */
+/** An API and a worker, each in its own process, on their own database and task queue. */
 export interface Deployment {
   readonly api: JsonClient;
   readonly apiUrl: string;
@@ -46,7 +47,7 @@ export interface Deployment {
 
 const quiet = (): void => undefined;
 
-/** Starts the servers in a directory that is removed at the end. */
+/** Starts the servers on a temporary directory. */
 export async function startServers(): Promise<Servers> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-bench-'));
   mkdirSync(join(directory, 'logs'));
@@ -80,13 +81,13 @@ export async function startServers(): Promise<Servers> {
 
 const listening = z.object({ url: z.string(), admin_api_key: z.string() });
 
-/** Starts a simulator with the arguments of its own program. */
+/** Starts a simulator with the arguments of `simulator/main.ts`. */
 export async function startUpstream(servers: Servers, args: readonly string[]): Promise<Upstream> {
   const service = await startService({
     name: 'The simulator',
     script: program('simulator'),
     args: ['--port', String(await anyFreePort()), ...args],
-    // A year of pages is kept in memory.
+    // The simulator keeps a year of pages in memory.
     nodeFlags: ['--max-old-space-size=12000'],
     env: process.env,
     logFile: join(servers.directory, 'logs', `simulator-${randomUUID().slice(0, 8)}.log`),
@@ -152,7 +153,7 @@ export async function deploy(
   };
 }
 
-/** Sessions of Postgres are processes of their own. Those that have ended count no more. */
+/** Postgres runs a process for each session. The processor time of ended sessions is lost. */
 function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }

@@ -103,7 +103,7 @@ export function loadKeysConfig(env: Environment): KeysConfig {
 /** Throws {@link ConfigError} with every problem: of Meterline's variables, of Temporal's, and with HOST. */
 export async function loadWorkerConfig(env: Environment): Promise<WorkerConfig> {
   const listens = 'METERLINE_WORKER_HEALTH_PORT' in setIn(env);
-  const [read, temporal] = loadAll(
+  const [read, temporal] = loadTogether(
     () => readVariables(workerVariables, env),
     () => loadTemporalSettings(env),
     listens ? await problemWithHost(env['HOST']) : null,
@@ -113,7 +113,7 @@ export async function loadWorkerConfig(env: Environment): Promise<WorkerConfig> 
 
 /** Throws {@link ConfigError} with every problem: of Meterline's variables, of Temporal's, and with HOST. */
 export async function loadApiConfig(env: Environment): Promise<ApiConfig> {
-  const [read, temporal] = loadAll(
+  const [read, temporal] = loadTogether(
     () => readVariables(apiVariables, env),
     () => loadTemporalSettings(env),
     await problemWithHost(env['HOST']),
@@ -126,7 +126,7 @@ export async function loadApiConfig(env: Environment): Promise<ApiConfig> {
  * Temporal's other variables are meant for another one and are not read. Throws {@link ConfigError}.
  */
 export async function loadStackConfig(env: Environment): Promise<Config> {
-  const [config] = loadAll(
+  const [config] = loadTogether(
     () => loadConfig(env),
     () => ('TEMPORAL_ADDRESS' in setIn(env) ? loadTemporalSettings(env) : null),
     await problemWithHost(env['HOST']),
@@ -134,20 +134,20 @@ export async function loadStackConfig(env: Environment): Promise<Config> {
   return config;
 }
 
-/** Runs both readers even if one finds problems, so that one start shows all of them. */
-function loadAll<V, T>(readOurs: () => V, readTemporals: () => T, problemOfHost: string | null): readonly [V, T] {
-  const ours = attempt(readOurs);
-  const temporals = attempt(readTemporals);
-  if (!(ours instanceof ConfigError || temporals instanceof ConfigError || problemOfHost !== null)) {
-    return [ours, temporals];
+/** Runs both loaders even if one finds problems, so that one start shows all of them. */
+function loadTogether<O, T>(loadOurs: () => O, loadTemporal: () => T, problemOfHost: string | null): readonly [O, T] {
+  const ours = attempt(loadOurs);
+  const temporal = attempt(loadTemporal);
+  if (!(ours instanceof ConfigError) && !(temporal instanceof ConfigError) && problemOfHost === null) {
+    return [ours, temporal];
   }
-  const problems = [ours, temporals].flatMap((read) => (read instanceof ConfigError ? read.problems : []));
+  const problems = [ours, temporal].flatMap((loaded) => (loaded instanceof ConfigError ? loaded.problems : []));
   throw new ConfigError(problemOfHost === null ? problems : [...problems, problemOfHost]);
 }
 
-function attempt<T>(read: () => T): T | ConfigError {
+function attempt<T>(load: () => T): T | ConfigError {
   try {
-    return read();
+    return load();
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;

@@ -2,15 +2,13 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { loadClientConfigProfile, toClientOptions, type ClientConnectConfig } from '@temporalio/envconfig';
 import { ConfigError } from './config-error.ts';
-import { setIn, type Environment } from './variables.ts';
+import { setIn, type Environment, type SetVariables } from './variables.ts';
 
 /** How to reach Temporal, and the namespace to work in. */
 export interface TemporalSettings {
   readonly connectionOptions: NonNullable<ClientConnectConfig['connectionOptions']>;
   readonly namespace: string;
 }
-
-type Set = ReturnType<typeof setIn>;
 
 const FILES = [
   'TEMPORAL_CONFIG_FILE',
@@ -28,11 +26,11 @@ export function loadTemporalSettings(env: Environment): TemporalSettings {
   const set = setIn(env);
   const problems = [...problemsWithFiles(set), ...problemsWithSwitch(set)];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { connectionOptions, namespace } = read(set);
+  const { connectionOptions, namespace } = readProfile(set);
   return { connectionOptions, namespace: namespace ?? 'default' };
 }
 
-function read(set: Set): ClientConnectConfig {
+function readProfile(set: SetVariables): ClientConnectConfig {
   try {
     const profile = loadClientConfigProfile({ overrideEnvVars: { ...set } });
     const problems = problemsWithCredentials(profile);
@@ -53,7 +51,7 @@ function read(set: Set): ClientConnectConfig {
   }
 }
 
-function problemsWithFiles(set: Set): string[] {
+function problemsWithFiles(set: SetVariables): string[] {
   return FILES.flatMap((name) => {
     const path = set[name];
     return path === undefined || isReadable(path) ? [] : [`${name} names ${path}, which cannot be read`];
@@ -70,7 +68,7 @@ function isReadable(path: string): boolean {
 }
 
 /** Temporal's reader takes any other word for "false", and connects without TLS. */
-function problemsWithSwitch({ TEMPORAL_TLS: given }: Set): string[] {
+function problemsWithSwitch({ TEMPORAL_TLS: given }: SetVariables): string[] {
   return given === undefined || /^(?:true|false|1|0)$/.test(given) ? [] : ['TEMPORAL_TLS must be true or false'];
 }
 

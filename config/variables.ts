@@ -82,7 +82,10 @@ export function readVariables<T>(schema: z.ZodType<T>, env: Environment): T {
 }
 
 /** The variables that are set. An empty one counts as unset. */
-export function setIn(env: Environment): Readonly<Record<string, string>> {
+export type SetVariables = Readonly<Record<string, string>>;
+
+/** Drops what is unset. */
+export function setIn(env: Environment): SetVariables {
   return Object.fromEntries(
     Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
   );

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Secrets come as files, the programs read variables: NAME is read from the file that NAME_FILE names.
+# Secrets are mounted as files, but the programs read variables: sets NAME from the file that NAME_FILE names.
 set -eu
 
 for name in DATABASE_URL METERLINE_ENCRYPTION_KEYS METERLINE_API_TOKEN TEMPORAL_API_KEY; do

@@ -1,23 +1,23 @@
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
-/** Whether an address is one of this machine. Others that lead here, such as 127.0.0.2, count as foreign. */
+/** Whether an address is loopback. Less common spellings, such as 127.0.0.2, do not count. */
 export function isLoopback({ hostname }: URL): boolean {
   return LOOPBACK_HOSTS.includes(hostname);
 }
 
 const ANTHROPIC_HOST = 'api.anthropic.com';
 
-/** What whoever starts it must know of an address that is not Anthropic's own; null of Anthropic's. */
+/** A warning for an address that is not Anthropic's own; null for Anthropic's. */
 export function warningOf(address: string): string | null {
   const { host } = new URL(address);
   if (host === ANTHROPIC_HOST) return null;
-  return `Admin API keys are sent to ${host}, which ANTHROPIC_BASE_URL names, and not to ${ANTHROPIC_HOST}.`;
+  return `ANTHROPIC_BASE_URL sends Admin API keys to ${host} instead of ${ANTHROPIC_HOST}.`;
 }
 
 /**
- * The address that requests to Anthropic go to: https, or http on loopback, with nothing but a host and a path. A path
- * that ends in `/v1`, as other clients want it, loses that: every path that is asked for begins with it. Null for any
- * other text, since what is sent there holds a key, and for a path that cannot be right.
+ * The base address of requests to Anthropic: https, or http on loopback, with only a host and a path, because every
+ * request carries a key. `/v1` at the end of the path, which other clients expect, is dropped: each request path begins
+ * with it. Null for any other text and for paths that cannot be right.
  */
 export function toBaseUrl(text: string): URL | null {
   if (!URL.canParse(text)) return null;

@@ -16,6 +16,9 @@ export const DAY_STATES = ['provisional', 'final'] as const;
 /** One of {@link DAY_STATES}. */
 export type DayState = (typeof DAY_STATES)[number];
 
+/** How often a question to Anthropic is asked before its activity gives up. The last try goes around what is unreadable. */
+export const MAX_TRIES = 3;
+
 /** The part of a stored day that decides whether it is read again. */
 export interface StoredDay {
   readonly day: Day;

@@ -1,20 +1,27 @@
 import { z } from 'zod';
 
-/** An answer that is no success. */
+const ANSWER_WITHIN_MS = 60_000;
+const problemDocument = z.object({ detail: z.string(), action: z.string().optional() });
+
+/** A server answered with another status than 2xx. The message quotes the problem document, if the answer is one. */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
   readonly status: number;
   readonly body: unknown;
-  constructor(what: string, status: number, body: unknown) {
-    const said = z.object({ detail: z.string(), action: z.string().optional() }).safeParse(body);
-    const text = said.success ? `: ${said.data.detail} ${said.data.action ?? ''}`.trimEnd() : '';
-    super(`${what} was answered with ${status}${text}`);
+
+  constructor(request: string, status: number, body: unknown) {
+    const { success, data } = problemDocument.safeParse(body);
+    const text = success ? `: ${data.detail} ${data.action ?? ''}`.trimEnd() : '';
+    super(`${request} was answered with ${status}${text}`);
     this.status = status;
     this.body = body;
   }
 }
 
-/** A JSON client for one server: the shape of each answer is checked, and nothing waits for ever. */
+/**
+ * A JSON client for one server. Methods check each answer against a schema. They throw HttpError, or Error for an answer
+ * of another shape or one that takes longer than a minute.
+ */
 export class JsonClient {
   readonly #base: string;
   readonly #token: string | null;
@@ -41,14 +48,13 @@ export class JsonClient {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
-    const text = await response.text();
-    const what = `${method} ${path.split('?')[0] ?? path}`;
-    const json = parse(text);
-    if (!response.ok) throw new HttpError(what, response.status, json);
+    const json = parse(await response.text());
+    const request = `${method} ${path.split('?')[0] ?? path}`;
+    if (!response.ok) throw new HttpError(request, response.status, json);
     const checked = schema.safeParse(json);
-    if (!checked.success) throw new Error(`${what}: an unexpected answer. ${z.prettifyError(checked.error)}`);
+    if (!checked.success) throw new Error(`${request}: an unexpected answer. ${z.prettifyError(checked.error)}`);
     return checked.data;
   }
 }

@@ -1,23 +1,30 @@
 import { linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
-import { isErrno } from './processes.ts';
+import { StackError, isErrno } from './errors.ts';
+
+export interface Secret {
+  readonly value: string;
+  /** False if an earlier start made it. */
+  readonly isNew: boolean;
+}
 
 /**
- * A secret of the embedded stack: made once, kept in a file only its owner can read. `created` says whether it was made
- * just now. Two starts at the same time get the same one: the file appears whole, and only once.
+ * Reads a secret of the embedded stack from a file, or makes it and writes the file, readable for its owner alone. Two
+ * starts at the same time get the same secret, because the file appears whole and only once. Throws StackError for an
+ * empty file.
  */
-export function keptSecret(path: string, make: () => string): { value: string; created: boolean } {
-  const kept = readSecret(path);
-  if (kept !== null) return { value: kept, created: false };
+export function readOrMakeSecret(path: string, make: () => string): Secret {
+  const existing = readSecret(path);
+  if (existing !== null) return { value: existing, isNew: false };
   const value = make();
   const whole = `${path}.${process.pid}`;
   writeFileSync(whole, `${value}\n`, { mode: 0o600, flush: true });
   try {
     linkSync(whole, path);
-    return { value, created: true };
+    return { value, isNew: true };
   } catch (error) {
     const others = isErrno(error, 'EEXIST') ? readSecret(path) : null;
     if (others === null) throw error;
-    return { value: others, created: false };
+    return { value: others, isNew: false };
   } finally {
     unlinkSync(whole);
   }
@@ -31,6 +38,10 @@ function readSecret(path: string): string | null {
     if (isErrno(error, 'ENOENT')) return null;
     throw error;
   }
-  if (text === '') throw new Error(`${path} is empty. Restore it from a backup, or delete it to have a new one made.`);
+  if (text === '') {
+    throw new StackError(
+      `${path} is empty. Restore it from a backup, or delete it, and the next start makes a new one.`,
+    );
+  }
   return text;
 }

@@ -1,60 +1,50 @@
-import { ConfigError, loadStackConfig, type Config } from '../config/config.ts';
+import { loadStackConfig, type Config } from '../config/config.ts';
 import { warningOf } from '../domain/base-url.ts';
-import { Console } from './console.ts';
-import { CONNECTING, printGuide } from './guide.ts';
-import { messageOf } from './processes.ts';
-import { startStack, type Stack } from './stack.ts';
+import { configured } from '../runtime/process.ts';
+import { messageOf } from './errors.ts';
+import type { Token } from './stack/environment.ts';
+import { logDirOf } from './stack/logs.ts';
+import { startStack, type Stack } from './stack/stack.ts';
+import { Console } from './terminal/console.ts';
+import { CONNECTING, addressesOf, printGuide } from './terminal/guide.ts';
 
-/** `npm start`: the whole of Meterline on this machine, for real keys. Stays up until it is asked to stop. */
-const out = new Console();
-
-async function main(): Promise<void> {
-  const config = await configOrExit();
+/** `npm start`: all of Meterline on this machine, for real keys. It runs until somebody stops it. */
+async function main(out: Console): Promise<void> {
+  const config = await configured(() => loadStackConfig(process.env));
   out.line(out.style('bold', 'Meterline'));
   try {
     const stack = await startStack({ kind: 'live', config, env: process.env, dataDir: config.dataDir, console: out });
-    await introduce(stack, config);
+    await introduce(out, stack, config);
   } catch (error) {
     out.error(`\n${messageOf(error)}`);
     process.exit(1);
   }
 }
 
-async function configOrExit(): Promise<Config> {
-  try {
-    return await loadStackConfig(process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    out.error(error.message);
-    process.exit(2);
-  }
-}
-
-async function introduce(stack: Stack, { anthropicBaseUrl }: Config): Promise<void> {
-  const { apiUrl, token, temporalUiUrl, dataDir } = stack;
+async function introduce(out: Console, stack: Stack, { anthropicBaseUrl }: Config): Promise<void> {
   out.line();
   out.pairs([
-    ['API', `${apiUrl}/v1`],
-    ['Reference', `${apiUrl}/docs`],
-    ...(temporalUiUrl === null ? [] : ([['Temporal UI', temporalUiUrl]] as const)),
-    ['Data', dataDir],
-    ['Logs', `${dataDir}/logs`],
-    ['Admin token', tokenLine(token)],
+    ...addressesOf(stack),
+    ['Data', stack.dataDir],
+    ['Logs', logDirOf(stack.dataDir)],
+    ['Admin token', describeToken(stack.token)],
   ]);
   const warning = warningOf(anthropicBaseUrl);
   if (warning !== null) out.line(`\n  ${warning}`);
   await printGuide(out, stack);
   out.line();
-  out.line('  Connect an organization (paste its Admin API key, then Enter; neither it nor the token is an argument):');
+  out.line(
+    '  Connect an organization. Paste its Admin API key, then press Enter. No argument shows the key or the token:',
+  );
   out.line();
   for (const line of CONNECTING) out.line(`    ${line}`);
   out.line();
-  out.line(out.style('dim', '  Ctrl-C stops everything; the next start goes on where this one was.'));
+  out.line(out.style('dim', '  Ctrl-C stops everything. The next start continues from here.'));
 }
 
-function tokenLine({ value, file, created }: Stack['token']): string {
+function describeToken({ value, file, isNew }: Token): string {
   if (file === null) return 'from METERLINE_API_TOKEN';
-  return created ? `${value}   (shown this once; kept in ${file})` : `in ${file}`;
+  return isNew ? `${value}   (shown only now, and stored in ${file})` : `in ${file}`;
 }
 
-await main();
+await main(new Console(process.stdout, process.stderr, process.env));

@@ -1,6 +1,6 @@
 /**
- * npm run audit: asks the registry for known vulnerabilities of what an image holds. Ends with 0 when there is none of
- * level high or above, with 1 when there is, and with 2 when nobody answered: what was not checked is not clean.
+ * npm run audit: asks the registry for known vulnerabilities of the packages in an image. Exits with 0 if there is none of
+ * level high or above, with 1 if there is one, and with 2 if the registry did not answer: unchecked is not clean.
  */
 import { fail, npm, run } from './setup.mjs';
 
@@ -9,8 +9,8 @@ const report = parse(output);
 
 if (report?.vulnerabilities === undefined) {
   process.stderr.write(
-    `Nothing was audited: ${report?.message ?? 'the registry cannot be asked'}\n` +
-      'Not every registry answers audits. Name one that does, for example with npm_config_registry, and try again.\n',
+    `Nothing was audited: ${report?.message ?? 'the registry does not answer'}\n` +
+      'Not every registry supports audits. Name one that does, for example with npm_config_registry, and try again.\n',
   );
   process.exit(2);
 }
@@ -25,7 +25,7 @@ process.stdout.write(`${prod} packages, and no vulnerability of level high or ab
 
 function parse(text) {
   try {
-    // Npm warns before and after it answers.
+    // npm prints warnings before and after the JSON.
     return JSON.parse(/^\{$[\s\S]*^\}$/m.exec(text)?.[0] ?? '');
   } catch {
     return null;

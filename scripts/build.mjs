@@ -1,4 +1,4 @@
-/** TypeScript, migrations and the workflow bundle into dist/. A build that fails leaves the last good one as it was. */
+/** Builds TypeScript, migrations and the workflow bundle into dist/. A failing build leaves the last good one in place. */
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, markBuilt, readText, root, run, sourcesHash, workflowsHash } from './setup.mjs';
@@ -12,7 +12,7 @@ const CONVERTER = join('workflows', 'payload-converter.cjs');
 const hash = sourcesHash();
 rmSync(next, { recursive: true, force: true });
 await compile();
-copyAsTheyAre();
+copyOtherFiles();
 await bundleWorkflows();
 markBuilt(next, hash);
 replace();
@@ -23,8 +23,7 @@ async function compile() {
   if (code !== 0) fail(output);
 }
 
-/** What TypeScript does not compile. */
-function copyAsTheyAre() {
+function copyOtherFiles() {
   for (const path of [join('db', 'migrations'), CONVERTER]) {
     cpSync(join(root, path), join(next, path), { recursive: true });
   }
@@ -49,7 +48,7 @@ async function bundle(workflowsPath) {
     payloadConverterPath: join(next, CONVERTER),
     logger,
   });
-  // Stack traces name the place where the files end up.
+  // Stack traces must name the final place of the files.
   return code.replaceAll('dist.next/', 'dist/');
 }
 

@@ -1,7 +1,7 @@
 /**
  * npm run check:containers: builds the image and runs docker-compose.yml with it: connects a simulated organization, kills
- * each server, freezes the worker, and looks at the image. It wants a Docker engine with compose and buildx, and openssl. It
- * removes at the end what it made, and touches no other project of Docker's.
+ * each server, freezes the worker, and inspects the image. Needs a Docker engine with compose and buildx, and openssl.
+ * Removes everything that it made, and touches no other Docker project.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { fail, root, run, seconds } from './setup.mjs';
 
 const PATIENCE_MS = 180_000;
 const SERVERS = ['postgres', 'temporal', 'api', 'worker'];
-/** Its own name is in its command line, too, so that it must not be found by it. */
+/** `worke[r]` does not match itself in the command line of this very shell. */
 const SIGNAL_WORKER =
   'for p in /proc/[0-9]*; do grep -q dist/worke[r] "$p/cmdline" && kill -"$0" "${p#/proc/}"; done; true';
 
@@ -26,7 +26,7 @@ async function until(what, check) {
 }
 
 function expect(claim, isTrue, found) {
-  if (!isTrue) throw new Error(`this is not so: ${claim}. Found: ${JSON.stringify(found)}`);
+  if (!isTrue) throw new Error(`not true: ${claim}. Found: ${JSON.stringify(found)}`);
 }
 
 async function looksAtImage() {
@@ -55,7 +55,7 @@ async function connects() {
   expect('the organization has costs', Number(total) > 0, total);
 }
 
-/** A sync that is asked for now succeeds, so each part works; and what was read before is still there. */
+/** Every part works if a new sync succeeds. Costs that were read before must still be there. */
 async function syncs() {
   const before = (await api('GET', `connections/${id}`)).last_sync.n;
   await api('POST', `connections/${id}/sync`, {});
@@ -103,7 +103,7 @@ async function goesDownAndUp() {
   await syncs();
 }
 
-/** Killed while it is set up for the first time, Postgres has its role and its database after the next start. */
+/** Kills Postgres during its first set-up. After the next start it must have its role and its database. */
 async function setsUpAgain() {
   await compose(['down', '--volumes']);
   await compose(['up', '--detach', 'postgres']);
@@ -128,7 +128,7 @@ async function step(title, work) {
 }
 
 const hasCompose = await run(['docker', 'compose', 'version']);
-if (hasCompose.code !== 0) fail(`There is no Docker with compose here:\n${hasCompose.output}`);
+if (hasCompose.code !== 0) fail(`Docker with compose is missing here:\n${hasCompose.output}`);
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => close().finally(() => process.exit(1)));
 try {
   await step('A copy with secrets of its own', prepare);
@@ -139,7 +139,7 @@ try {
   for (const server of SERVERS) await step(`The stack survives a killed ${server}`, () => survives(server));
   await step('A frozen worker is noticed', freezes);
   await step('Every line of the logs has one form', logs);
-  await step('All goes down and comes up again', goesDownAndUp);
+  await step('The stack goes down and comes up again', goesDownAndUp);
   await step('Postgres is killed during its first set-up', setsUpAgain);
 } catch (error) {
   process.stderr.write(`failed\n${error.message}\n`);

@@ -1,7 +1,7 @@
 /**
- * npm run check:contract: holds the OpenAPI document against the API of a running demo. Two generators make clients of it,
- * which are compiled and call every GET; then Schemathesis sends what the document allows and what it does not. Needs npm,
- * and Python 3.10 or newer with venv and pip. Everything goes to a directory of its own, which is removed in the end.
+ * npm run check:contract: checks the API of a running demo against the OpenAPI document. Generates two clients, compiles
+ * them and calls every GET; then Schemathesis sends requests that the document allows, and others. Needs npm, and
+ * Python 3.10 or newer with venv and pip. Works in a temporary directory.
  */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const FROM_PYPI = ['schemathesis==4.32.5', 'openapi-python-client==0.29.1'];
 const SEED = '20261129';
 const EXAMPLES = '50';
 const DEMO_MS = 300_000;
-/** Settings for another Meterline, or of the npm that runs this. */
+/** Settings of another Meterline. */
 const OTHERS = /^(?:METERLINE_|TEMPORAL_|DATABASE_URL$|PG|HOST$|PORT$|ANTHROPIC_BASE_URL$)/i;
 
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'meterline-contract-')));
@@ -34,7 +34,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 try {
   await check();
-  process.stdout.write('The document and the API agree, and the clients that are made of it work.\n');
+  process.stdout.write('The document and the API agree, and the generated clients work.\n');
 } catch (error) {
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
@@ -64,13 +64,13 @@ async function check() {
     .map(([path, methods]) => ({ path, ...methods.get }));
   await checkTypeScript(document, reading, api);
   await checkPython(reading, api);
-  // With the connection of the demo first: the second run ends it.
+  // The run with the demo's connection comes first, because the other one ends the connection.
   await schemathesis('connection', api, ['--phases', 'examples,coverage,fuzzing']);
-  // Its tries without a token would meet the limit that those of the first run have filled.
+  // Without ignored_auth: the first run used up the limit of failed authentications.
   await schemathesis('key', api, ['--phases', 'fuzzing,stateful', '--exclude-checks', 'ignored_auth']);
 }
 
-/** The demo, once its organization is read: where its API is, and with what. */
+/** Starts the demo, waits until its organization is read, and returns an environment with its address and credentials. */
 async function startDemo() {
   const startedAt = Date.now();
   process.stderr.write('Demo … ');
@@ -115,8 +115,8 @@ async function checkTypeScript(document, reading, api) {
 }
 
 /**
- * A program that calls each GET twice, without and with what the document has examples of. The rest it could call with
- * what is required, which its compiler checks.
+ * A program that calls each GET twice: without a query, and with the document's examples. For the other operations it only
+ * has functions with the required fields, which the compiler checks.
  */
 function callsOf({ paths, components }) {
   const calls = Object.entries(paths).flatMap(([path, methods]) =>
@@ -181,7 +181,7 @@ async function schemathesis(name, api, options) {
   await step(`Schemathesis, ${name}`, [...command, '--seed', SEED, '-n', EXAMPLES, ...options], api);
 }
 
-/** One line while it runs and how long it took; its output only when it fails. */
+/** Runs a command and prints one line with its time. Fails with its output. */
 async function step(title, command, own = env) {
   const startedAt = Date.now();
   process.stderr.write(`${title} … `);

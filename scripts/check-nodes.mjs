@@ -1,19 +1,19 @@
 /**
- * npm run check:nodes [-- <version> …]: repeats the demo with each Node that the README names, in a fresh copy of this
- * clone with a home and a data directory of its own, from `npm ci` on. Prints a table, and ends with 0 only if all of
- * them worked. Each Node is fetched as the npm package of its platform, beside the npm that it is distributed with.
+ * npm run check:nodes [-- <version> …]: runs the demo with each Node that the README names, from `npm ci` on, in a fresh
+ * copy of this clone with its own home and data directory. Prints a table, and exits with 0 only if all of them worked.
+ * It installs each Node from the npm package for this platform, with the npm that this Node ships.
  */
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
 import { fail, npm, root, run, seconds } from './setup.mjs';
 
-/** Which npm each of them brings. */
+/** The npm that each Node ships. */
 const NODES = { 20.19: '10.8.2', 22: '10.9.4', 24: '11.6.2', 26: '11.19.1' };
 const PLATFORMS = ['linux-x64', 'linux-arm64'];
-/** What a clone does not have. */
+/** Files that a fresh clone does not have. */
 const MADE = new Set(['.git', '.meterline', 'node_modules', 'dist', 'dist.next', 'dist.last', 'secrets']);
-/** Settings for another Meterline, or of the npm that runs this. */
+/** Settings of another Meterline, or of the npm that runs this program. */
 const OTHERS = /^(?:npm_|INIT_CWD$|NODE|METERLINE_|TEMPORAL_|DATABASE_URL$|PG|HOST$|PORT$|XDG_)/i;
 
 const platform = `${process.platform}-${process.arch}`;
@@ -41,7 +41,7 @@ printTable(['node', 'npm', 'result', 'seconds'], rows);
 process.exitCode = rows.every(({ result }) => result === 'matched') ? 0 : 1;
 
 async function tryOut(version) {
-  // As the system spells it: on some, the temporary directory is behind a link.
+  // On some systems the temporary directory is a link.
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'meterline-node-')));
   try {
     const fetched = await fetch(version, join(directory, 'node'));
@@ -60,7 +60,7 @@ async function tryOut(version) {
   }
 }
 
-/** Node and its npm, into a directory for the PATH. */
+/** Installs Node and its npm into a directory for the PATH. */
 async function fetch(version, to) {
   mkdirSync(to);
   writeFileSync(join(to, 'package.json'), '{}');

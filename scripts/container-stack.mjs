@@ -1,4 +1,4 @@
-/** What scripts/check-containers.mjs runs on: docker-compose.yml in a copy of this clone, under a name of its own. */
+/** The stack of scripts/check-containers.mjs: docker-compose.yml in a copy of this clone, under its own project name. */
 import {
   cpSync,
   mkdirSync,
@@ -18,7 +18,7 @@ export const image = `${name}:local`;
 const directory = realpathSync(mkdtempSync(join(tmpdir(), 'meterline-containers-')));
 const clone = join(directory, 'clone');
 const overrides = join(directory, 'anthropic.yml');
-// The settings of the person's own Meterline, and proxies, are not those of this one.
+// Proxies, and the settings of the user's own Meterline, must not reach this one.
 const OTHERS = /^(?:METERLINE_(?!BUILD_)|TEMPORAL_|ANTHROPIC_|COMPOSE_|LOG_LEVEL$|.*_proxy$)/i;
 const own = Object.fromEntries(Object.entries(process.env).filter(([variable]) => !OTHERS.test(variable)));
 const building = { ...own, COMPOSE_PROJECT_NAME: name, METERLINE_API_PORT: '0', METERLINE_TEMPORAL_UI_PORT: '0' };
@@ -29,7 +29,7 @@ const running = {
   NODE_EXTRA_CA_CERTS: join(directory, 'ca.pem'),
 };
 
-/** The simulated Anthropic, behind TLS of an authority that only this check knows. */
+/** The simulated Anthropic behind TLS, with a certificate authority made for this check. */
 const FRONT = `
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -67,23 +67,23 @@ export const compose = (args, options) =>
   docker(['compose', '--file', 'docker-compose.yml', '--file', overrides, ...args], options);
 export const build = () => compose(['build'], { env: building });
 export const up = (...services) => compose(['up', '--detach', '--wait', ...services]);
-/** What services logged. Some releases of compose begin with an escape sequence, even where nobody looks. */
+/** The log lines of services. Some releases of compose begin a line with an escape sequence, even without a terminal. */
 export async function logsOf(...services) {
   const { output } = await compose(['logs', '--no-color', '--no-log-prefix', ...services]);
   return output.split('\n').map((line) => line.slice(Math.max(0, line.indexOf('{'))));
 }
 
-/** Asks the API of the stack, as its administrator. */
+/** Calls the API of the stack with its admin token. */
 export async function api(method, path, body) {
   const { output: address } = await compose(['port', 'api', '8080']);
   const token = readFileSync(join(clone, 'secrets', 'api-token'), 'utf8').trim();
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const reply = await fetch(`http://${address}/v1/${path}`, { method, headers, body: body && JSON.stringify(body) });
-  if (!reply.ok) throw new Error(`${method} ${path} was answered ${reply.status}: ${await reply.text()}`);
+  if (!reply.ok) throw new Error(`the API answered ${method} ${path} with ${reply.status}: ${await reply.text()}`);
   return reply.json();
 }
 
-/** A copy with secrets, an image and an authority of its own; and Docker's own proxy settings lead nowhere. */
+/** Makes the copy, with its own secrets, image name and authority. Sets Docker's proxy to a host that does not exist. */
 export async function prepare() {
   await setUp();
   const { output: files } = await run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard']);
@@ -101,7 +101,7 @@ export async function prepare() {
   writeFileSync(join(running.DOCKER_CONFIG, 'config.json'), JSON.stringify({ proxies: { default: nowhere } }));
 }
 
-/** Removes all of it: containers, volumes, the image and the copy. */
+/** Removes containers, volumes, the image and the copy. */
 export async function close() {
   await compose(['down', '--volumes', '--remove-orphans', '--timeout', '5'], { mayFail: true });
   await docker(['image', 'rm', '--force', image], { mayFail: true });

@@ -1,6 +1,6 @@
 /**
- * node scripts/run.mjs [<entry.ts> [args]]: runs a program of this project, from whatever state the clone is in.
- * Without an entry it only brings the clone into the state to run.
+ * node scripts/run.mjs [<entry.ts> [args]]: installs and builds what is missing, then runs a program of this project.
+ * Without an entry it only installs and builds.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,19 +11,19 @@ await setUp();
 if (entry === undefined) process.exit(0);
 
 const program = join(root, 'dist', entry.replace(/\.ts$/, '.js'));
-// The channel is how the program learns that this process was killed: it then ends as well.
+// When this process is killed, the channel closes, and the program ends too.
 const child = spawn(process.execPath, ['--enable-source-maps', program, ...args], {
-  // As in the Dockerfile: what a page leaves behind is given back soon.
+  // As in the Dockerfile: the memory of a large page goes back to the system soon.
   env: { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4', ...withoutProxyOnLoopback(process.env) },
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 });
 const pass = (signal) => {
   child.kill(signal);
-  // An open channel would keep a program alive that has nothing left to do.
+  // An open channel would keep the program alive after its work is done.
   if (child.connected) child.disconnect();
 };
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
-// npm runs scripts through a shell, which ends at a SIGTERM for npm and passes nothing on.
+// npm runs scripts through a shell, which ends on a SIGTERM to npm and does not pass it on.
 const parent = process.ppid;
 if (process.env.npm_lifecycle_event !== undefined) {
   const watch = setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * npm run sbom [-- <file>]: everything that an image holds, as CycloneDX, on standard output or into a file. Made of the
- * lock file without its development part, since `npm sbom --omit=dev` leaves out whatever development needs, too.
+ * npm run sbom [-- <file>]: writes the packages of an image as CycloneDX, to standard output or into a file. It removes
+ * the development part from the lock file first: `npm sbom --omit=dev` would omit packages that development and the image share.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const packages = { ...Object.fromEntries(shipped), '': rootPackage };
 
 const temporary = mkdtempSync(join(tmpdir(), 'meterline-sbom-'));
 try {
-  // Npm takes the name of the directory for that of the product.
+  // npm takes the name of the directory as the name of the product.
   const directory = join(temporary, manifest.name);
   mkdirSync(directory);
   writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest));

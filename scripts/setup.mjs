@@ -1,6 +1,6 @@
 /**
- * What stands between a bare clone and a running program: the right Node, the packages, the build. Each is skipped when
- * nothing changed since it was done. Plain JavaScript without packages, because there may be none yet.
+ * Takes a bare clone to a running program: checks Node, installs the packages, builds. Skips each step if nothing changed
+ * since it last ran. Plain JavaScript without packages, because none may be installed yet.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** The npm that runs this, or else the one on the PATH: other package managers name themselves in the same variable. */
+/** The npm that runs this program, or else the one on the PATH. Other package managers set the same variable to themselves. */
 export const npm = process.env.npm_execpath?.endsWith('npm-cli.js')
   ? [process.execPath, process.env.npm_execpath]
   : ['npm'];
@@ -21,15 +21,15 @@ const OLDEST_NODE = [20, 19];
 const INSTALL_STAMP = join(root, 'node_modules', '.meterline-installed');
 const BUILD_STAMP = join(root, 'dist', '.meterline-built');
 const LOCK = join(root, '.meterline', 'setup.lock');
-/** Everything that ends up in dist/. */
-const ROOMS = [
+/** The folders that are compiled into dist/. */
+export const ROOMS = [
   ...['activities', 'anthropic', 'api', 'bench', 'commands', 'config', 'db', 'domain'],
-  ...['local', 'simulator', 'worker', 'workflows'],
+  ...['local', 'runtime', 'simulator', 'worker', 'workflows'],
 ];
 
 /**
- * An environment in which nobody goes to this machine itself through a proxy: the servers are on it, and several
- * libraries would. Small and capital letters say the same afterwards, since some read only one of them.
+ * Excludes this machine from the environment's proxies: our servers run on it, and several libraries would connect to
+ * them through the proxy. Sets both spellings, since some libraries read only one of them.
  */
 export function withoutProxyOnLoopback(env) {
   const named = env.no_proxy || env.NO_PROXY;
@@ -46,21 +46,21 @@ export function requireNode() {
   );
 }
 
-/** What the programs beneath cannot work with is said first, and in their place: they say it in riddles. */
+/** Checks what the programs that we start cannot work with. Their own messages would not name the cause. */
 function requirePlace() {
   const odd = [...new Set(root.match(/["$`!?\n]/g))];
   if (odd.length > 0) {
     fail(
-      `Meterline cannot run in ${root}: Postgres and the bundler stumble over ${odd.join(' ')} in the name of a ` +
+      `Meterline cannot run in ${root}: Postgres and the bundler misread ${odd.join(' ')} in the name of a ` +
         'directory. Move or rename it.',
     );
   }
   if (process.platform === 'linux' && process.report.getReport().header.glibcVersionRuntime === undefined) {
-    fail("Meterline's Temporal and Postgres need glibc, as Debian and most others have it; this Linux has none.");
+    fail("Meterline's Temporal and Postgres need glibc, which Debian and most others have, and this Linux has not.");
   }
 }
 
-/** Packages and build, as far as they are not there. Two at once in one clone wait for each other. */
+/** Installs and builds what is missing. Of two processes in one clone, one waits for the other. */
 export async function setUp({ build = true } = {}) {
   requireNode();
   requirePlace();
@@ -72,7 +72,7 @@ export async function setUp({ build = true } = {}) {
   });
 }
 
-/** What the packages depend on: the lock file, and for their native parts Node and the machine. */
+/** The packages depend on the lock file, and their native parts on Node and the machine. */
 function installHash() {
   const major = process.versions.node.split('.')[0];
   return digest([readFileSync(join(root, 'package-lock.json')), major, process.platform, process.arch]);
@@ -86,7 +86,7 @@ function isInstalled() {
   return true;
 }
 
-/** Somebody ran `npm ci` already: npm's own record of what it installed agrees with the lock file. */
+/** Whether somebody ran `npm ci`: npm's own record of the installed packages agrees with the lock file. */
 function isInstalledByHand() {
   if (existsSync(INSTALL_STAMP)) return false;
   const record = readText(join(root, 'node_modules', '.package-lock.json'));
@@ -103,20 +103,20 @@ function isInstalledByHand() {
 
 async function install() {
   rmSync(INSTALL_STAMP, { force: true });
-  // Whatever the person's own settings of npm say.
-  const whole = [
+  // These override the user's own npm settings.
+  const settings = [
     '--include=dev',
     '--include=optional',
     '--install-strategy=hoisted',
     '--no-global',
     '--location=project',
   ];
-  const command = [...npm, 'ci', ...whole, '--no-audit', '--no-fund', ...(await ownCache())];
+  const command = [...npm, 'ci', ...settings, '--no-audit', '--no-fund', ...(await ownCache())];
   await progress('Installing packages', command);
   writeFileSync(INSTALL_STAMP, installHash());
 }
 
-/** Where npm cannot write to its cache, as under a home that is read-only or not there, it gets one in the clone. */
+/** A cache in the clone, if npm cannot write to its own: the home directory may be read-only or missing. */
 async function ownCache() {
   const { output: cache } = await run([...npm, 'config', 'get', 'cache']);
   try {
@@ -138,7 +138,7 @@ export function sourcesHash() {
   ]);
 }
 
-/** What the workflow bundle is made of, so that it is not made again for a change elsewhere. */
+/** A hash of the sources of the workflow bundle, so that other changes do not rebuild it. */
 export function workflowsHash() {
   const files = ['workflows', 'domain'].flatMap((room) => filesIn(join(root, room)));
   return hashOf([...files, join(root, 'package-lock.json'), join(root, 'scripts', 'build.mjs')]);
@@ -175,7 +175,7 @@ export function readText(path) {
   }
 }
 
-/** One line while it runs and how long it took; its output only when it fails. */
+/** Runs a command and prints one line with its time. Prints its output only if it fails. */
 async function progress(title, command) {
   const startedAt = Date.now();
   process.stderr.write(`${title} … `);
@@ -194,7 +194,7 @@ export function seconds(since) {
   return `${((Date.now() - since) / 1000).toFixed(1)} s`;
 }
 
-/** Runs a command, in the project's root unless told otherwise, to its end and keeps what it wrote. */
+/** Runs a command to its end. Returns its exit status, and what it wrote to both outputs. */
 export async function run([command, ...args], { env = process.env, cwd = root } = {}) {
   const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const chunks = [];
@@ -211,7 +211,7 @@ export async function run([command, ...args], { env = process.env, cwd = root } 
 
 const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 };
 
-/** The exit status by which a shell names a signal. */
+/** The exit status that shells use for a process ended by this signal. */
 export function statusOf(signal) {
   return 128 + (SIGNAL_NUMBERS[signal] ?? 0);
 }
@@ -226,17 +226,17 @@ async function withLock(work) {
     if (held) rmSync(LOCK, { force: true });
     held = false;
   };
-  // Also when a step fails and ends the process.
+  // A failing step ends the process.
   process.once('exit', release);
   for (let waited = 0; !(held = takeLock(own)); waited += 1) {
-    if (waited === 1) process.stderr.write('Waiting for another start in this directory …\n');
+    if (waited === 1) process.stderr.write('Another process is setting up this directory; waiting for it …\n');
     await delay(200);
   }
   await work();
   release();
 }
 
-/** A hard link appears whole or not at all, and only once. */
+/** Creating a hard link is atomic, and fails if the file exists. */
 function takeLock(own) {
   try {
     linkSync(own, LOCK);
@@ -246,7 +246,7 @@ function takeLock(own) {
   }
   const holder = readText(LOCK);
   if (holder !== null && !isHeld(holder)) {
-    // Moved away first and looked at again: somebody else may have replaced the stale one meanwhile.
+    // Read it again after moving it: another process may have replaced the stale lock meanwhile.
     const stale = `${own}.stale`;
     try {
       renameSync(LOCK, stale);
@@ -270,7 +270,7 @@ function isHeld(holder) {
   return started === startOf(pid);
 }
 
-/** When a process started, where the system tells: a pid alone may have gone to another one since. */
+/** When a process started, if the system says so. Its pid alone may belong to a newer process. */
 function startOf(pid) {
   const stat = readText(`/proc/${pid}/stat`);
   return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];

@@ -1,6 +1,6 @@
 /**
- * npm test: everything that CI runs. With arguments (`npm test -- test/domain`) only the tests they name. A step that
- * fails does not hide the ones after it; the last line is the count of tests, and nothing else.
+ * npm test: everything that CI runs. With arguments (`npm test -- test/domain`) it runs only the tests that they name. The
+ * steps after a failed one run too. The last line is the count of tests, and nothing else.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ const failed = [];
 
 await setUp({ build: false });
 if (filters.length === 0) {
-  // Linting takes the longest, and two processors can do two things at once.
+  // Linting takes the longest, so the other checks run beside it.
   await Promise.all([
     step('lint', bin('eslint', 'bin', 'eslint.js'), '.'),
     (async () => {
@@ -70,7 +70,7 @@ function vitest(report) {
   });
 }
 
-/** A file that fails before its first test is a failure too, and no report at all is one. */
+/** A file that fails before its first test counts as a failure, and so does a missing report. */
 function countsOf(json) {
   if (json === null) return { passed: 0, failures: 1 };
   const report = JSON.parse(json);

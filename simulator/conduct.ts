@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from './clock.ts';
 
-export type Misconduct =
+export type Violation =
   | 'method'
   | 'path'
   | 'body'
@@ -18,30 +18,30 @@ export interface ConductEntry {
   at: string;
   method: string;
   path: string;
-  reason: Misconduct | 'after_revocation';
+  reason: Violation | 'after_revocation';
   /** The last four characters of the key. */
   key: string | null;
 }
 
 export interface ConductReport {
   violations: number;
-  by_reason: Partial<Record<Misconduct, number>>;
-  /** Counted apart: a client can't know before it has asked. */
+  by_reason: Partial<Record<Violation, number>>;
+  /** Not a violation: a client learns of a revocation only by a request. */
   after_revocation: number;
   last: ConductEntry[];
 }
 
-const KEPT_ENTRIES = 100;
+const MAX_ENTRIES = 100;
 const PINNED_VERSION = '2023-06-01';
 const DEFAULT_AGENTS = /^(node|undici|node-fetch|axios|got|curl|wget|python|go-http-client|okhttp|java)\b/i;
-/** A timer may fire a moment early; that is not impatience. */
+/** A timer may fire a moment early, which does not count against the client. */
 const TOLERANCE_MS = 25;
 
 /** Counts the requests that a polite read-only client never sends. */
 export class Conduct {
   readonly #clock: Clock;
-  readonly #counts = new Map<Misconduct, number>();
-  readonly #holds = new Map<string, { realMs: number; simulatedMs: number }>();
+  readonly #counts = new Map<Violation, number>();
+  readonly #retryAfter = new Map<string, { realMs: number; simulatedMs: number }>();
   #afterRevocation = 0;
   #last: ConductEntry[] = [];
 
@@ -49,36 +49,25 @@ export class Conduct {
     this.#clock = clock;
   }
 
-  /** Looks at the request itself; what is wrong with its query is found by the endpoint. */
+  /** Checks the request line, the headers and the time. The endpoints check the query. */
   inspect(request: IncomingMessage, path: string, client: string): void {
     const { headers, method } = request;
-    const hold = this.#holds.get(client);
-    const found: [Misconduct, boolean][] = [
+    const checks: [Violation, boolean][] = [
       ['method', method !== 'GET'],
       ['body', Number(headers['content-length'] ?? 0) > 0 || headers['transfer-encoding'] !== undefined],
       ['version', headers['anthropic-version'] !== PINNED_VERSION],
       ['user_agent', headers['user-agent'] === undefined || DEFAULT_AGENTS.test(headers['user-agent'])],
       ['two_credentials', headers.authorization !== undefined && headers['x-api-key'] !== undefined],
-      [
-        'before_retry_after',
-        hold !== undefined &&
-          Date.now() + TOLERANCE_MS < hold.realMs &&
-          this.#clock.nowMs() + TOLERANCE_MS < hold.simulatedMs,
-      ],
+      ['before_retry_after', this.#isTooEarly(client)],
     ];
-    for (const [reason, wrong] of found) {
-      if (wrong) {
-        this.count(reason, request, path);
-      }
+    for (const [reason, isViolated] of checks) {
+      if (isViolated) this.count(reason, request, path);
     }
   }
 
-  count(reason: Misconduct | 'after_revocation', request: IncomingMessage, path: string): void {
-    if (reason === 'after_revocation') {
-      this.#afterRevocation += 1;
-    } else {
-      this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
-    }
+  count(reason: Violation | 'after_revocation', request: IncomingMessage, path: string): void {
+    if (reason === 'after_revocation') this.#afterRevocation += 1;
+    else this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
     const key = request.headers['x-api-key'];
     this.#last.push({
       at: new Date(this.#clock.nowMs()).toISOString(),
@@ -87,15 +76,15 @@ export class Conduct {
       reason,
       key: typeof key === 'string' ? key.slice(-4) : null,
     });
-    this.#last = this.#last.slice(-KEPT_ENTRIES);
+    this.#last = this.#last.slice(-MAX_ENTRIES);
   }
 
-  /** Remembers a 429's `retry-after`: over once either the real or the simulator's clock has passed it. */
-  hold(client: string, retryAfter: string): void {
+  /** Records the `retry-after` of a 429. It ends once either the real clock or the simulator's has passed it. */
+  addRetryAfter(client: string, retryAfter: string): void {
     const seconds = Number(retryAfter);
     const waitMs = Number.isNaN(seconds) ? Date.parse(retryAfter) - Date.now() : seconds * 1_000;
     if (waitMs > 0) {
-      this.#holds.set(client, { realMs: Date.now() + waitMs, simulatedMs: this.#clock.nowMs() + waitMs });
+      this.#retryAfter.set(client, { realMs: Date.now() + waitMs, simulatedMs: this.#clock.nowMs() + waitMs });
     }
   }
 
@@ -110,8 +99,17 @@ export class Conduct {
 
   reset(): void {
     this.#counts.clear();
-    this.#holds.clear();
+    this.#retryAfter.clear();
     this.#afterRevocation = 0;
     this.#last = [];
+  }
+
+  #isTooEarly(client: string): boolean {
+    const wait = this.#retryAfter.get(client);
+    return (
+      wait !== undefined &&
+      Date.now() + TOLERANCE_MS < wait.realMs &&
+      this.#clock.nowMs() + TOLERANCE_MS < wait.simulatedMs
+    );
   }
 }

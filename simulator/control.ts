@@ -1,19 +1,21 @@
-import { Books } from './books.ts';
-import type { Clock, ClockChange, ClockState } from './clock.ts';
-import { Conduct } from './conduct.ts';
+import { prerender } from './admin-api/prerender.ts';
+import type { Paging, PagingChange } from './admin-api/reports.ts';
+import type { ClockChange, ClockState } from './clock.ts';
 import type { ConductReport } from './conduct.ts';
-import { Faults } from './faults.ts';
-import type { ArmedFault, FaultInput } from './faults.ts';
-import { costLedger, usageLedger } from './ledger.ts';
-import type { CostLedgerLine, UsageLedgerLine } from './ledger.ts';
-import { makeKey, makeOrganization } from './organization.ts';
-import type { Key, KeyState, OrganizationOptions, Scale } from './organization.ts';
-import { mix } from './random.ts';
-import { render } from './rendered.ts';
-import type { Paging, PagingChange } from './reports.ts';
-import { Requests } from './requests.ts';
+import { ControlError } from './errors.ts';
+import type { ArmedFault, FaultInput } from './faults/faults.ts';
+import {
+  costLines,
+  usageLines,
+  type CostLedgerLine,
+  type LedgerQuery,
+  type UsageLedgerLine,
+} from './organization/ledger-lines.ts';
+import type { KeyState, Organization, OrganizationOptions } from './organization/organization.ts';
+import type { KeyOwner } from './organization/organizations.ts';
+import type { LatenessInput, Restatement, RestatementInput } from './organization/restatements.ts';
 import type { RequestReport } from './requests.ts';
-import type { LatenessInput, Restatement, RestatementInput } from './restatements.ts';
+import type { State } from './state.ts';
 
 export interface KeyView {
   organization: string;
@@ -28,200 +30,131 @@ export interface OrganizationView {
   workspaces: { id: string; name: string; archived_at: string | null; default: boolean }[];
 }
 
-export interface LedgerQuery {
-  from: string;
-  to: string;
-  organization?: string | undefined;
-}
-
-export interface ControlOptions {
-  seed: number;
-  clock: Clock;
-  scale: Scale;
-  paging: Paging;
-  latencyMs: number;
-  prerendered: boolean;
-  organizations: readonly OrganizationOptions[];
-}
-
-/** Everything about the simulator that a test or a demo may look at or change while it runs. */
+/**
+ * What a test or a demo may look at and change while the simulator runs. Each method is a route of the control surface
+ * as well, see control-routes.ts. Methods throw ControlError, or ZodError for input of the wrong shape.
+ */
 export class Control {
-  readonly #seed: number;
-  readonly #scale: Scale;
-  readonly #clock: Clock;
-  readonly #books = new Map<string, Books>();
-  readonly #keys = new Map<string, { books: Books; key: Key }>();
-  readonly #conduct: Conduct;
-  readonly #faults = new Faults();
-  readonly #requests = new Requests();
-  #paging: Paging;
-  #latencyMs: number;
-  readonly #prerendered: boolean;
+  readonly #state: State;
+  readonly #isPrerendered: boolean;
 
-  constructor(options: ControlOptions) {
-    this.#seed = options.seed;
-    this.#scale = options.scale;
-    this.#clock = options.clock;
-    this.#paging = options.paging;
-    this.#latencyMs = options.latencyMs;
-    this.#prerendered = options.prerendered;
-    this.#conduct = new Conduct(options.clock);
-    for (const organization of options.organizations) {
-      this.addOrganization(organization);
-    }
+  constructor(state: State, options: { isPrerendered: boolean }) {
+    this.#state = state;
+    this.#isPrerendered = options.isPrerendered;
   }
 
-  /** The parts that the server works with. */
-  get internals(): {
-    clock: Clock;
-    conduct: Conduct;
-    faults: Faults;
-    requests: Requests;
-    paging: Paging;
-    latencyMs: number;
-    ownerOf: (key: string) => { books: Books; key: Key } | undefined;
-  } {
-    return {
-      clock: this.#clock,
-      conduct: this.#conduct,
-      faults: this.#faults,
-      requests: this.#requests,
-      paging: this.#paging,
-      latencyMs: this.#latencyMs,
-      ownerOf: (key) => this.#keys.get(key),
-    };
-  }
-
-  /** Moves, sets, stops or starts the clock; says where it stands. */
+  /** Moves, sets, stops or starts the clock, and returns where it stands. Without a change it only returns. */
   clock(change: ClockChange = {}): ClockState {
-    return this.#clock.change(change);
+    return this.#state.clock.change(change);
   }
 
   organization(idOrName?: string): OrganizationView {
-    const { organization } = this.#booksOf(idOrName);
-    return {
-      id: organization.id,
-      name: organization.name,
-      individual: organization.individual,
-      workspaces: organization.workspaces.map((workspace) => ({
-        id: workspace.id,
-        name: workspace.name,
-        archived_at: workspace.archivedAt,
-        default: workspace.isDefault,
-      })),
-    };
+    return organizationView(this.#state.organizations.ledgerOf(idOrName).organization);
   }
 
   organizations(): OrganizationView[] {
-    return [...this.#books.keys()].map((id) => this.organization(id));
+    return this.#state.organizations.all().map(organizationView);
   }
 
   addOrganization(options: OrganizationOptions = {}): OrganizationView {
-    const index = this.#books.size;
-    const name = options.name ?? (index === 0 ? 'Sample Organization' : `Sample Organization ${index + 1}`);
-    const organization = makeOrganization({ ...options, name }, mix(this.#seed, index), this.#scale);
-    const books = new Books(organization, this.#clock);
-    if (this.#prerendered) {
-      render(books);
-    }
-    this.#books.set(organization.id, books);
-    for (const key of organization.keys) {
-      this.#keys.set(key.key, { books, key });
-    }
-    return this.organization(organization.id);
+    const ledger = this.#state.organizations.add(options);
+    if (this.#isPrerendered) prerender(ledger);
+    return organizationView(ledger.organization);
   }
 
   keys(): KeyView[] {
-    return [...this.#keys.values()].map(({ books, key }) => ({ organization: books.organization.id, ...key }));
+    return this.#state.organizations.keys().map(keyView);
   }
 
   addKey(options: { organization?: string | undefined; state?: KeyState | undefined } = {}): KeyView {
-    const books = this.#booksOf(options.organization);
-    const { keys, id, seed } = books.organization;
-    const key: Key = { key: makeKey(mix(seed, 2, keys.length)), state: options.state ?? 'active' };
-    keys.push(key);
-    this.#keys.set(key.key, { books, key });
-    return { organization: id, ...key };
+    return keyView(this.#state.organizations.addKey(options.organization, options.state ?? 'active'));
   }
 
   setKeyState(key: string, state: KeyState): KeyView {
-    const owner = this.#keys.get(key);
-    if (owner === undefined) {
-      throw new RangeError('no such key');
-    }
+    const owner = this.#state.organizations.ownerOf(key);
+    if (owner === undefined) throw new ControlError('no such key');
     owner.key.state = state;
-    return { organization: owner.books.organization.id, ...owner.key };
+    return keyView(owner);
   }
 
   /** Arms a fault. */
   fault(input: FaultInput): ArmedFault {
-    return this.#faults.arm(input);
+    return this.#state.faults.arm(input);
   }
 
   faults(): ArmedFault[] {
-    return this.#faults.list();
+    return this.#state.faults.list();
   }
 
+  /** Disarms every fault and sends the replies that `hold` kept back. */
   clearFaults(): void {
-    this.#faults.clear();
+    this.#state.faults.clear();
   }
 
   /** Corrects a day. */
   restate(input: RestatementInput): Restatement {
-    return this.#booksOf(input.organization).restate(input);
+    return this.#state.organizations.ledgerOf(input.organization).restate(input);
   }
 
-  /** Hides a day, or a part of it, for now. */
+  /** Hides a day, or a part of it, as if its data came late. */
   late(input: LatenessInput): void {
-    this.#booksOf(input.organization).hide(input);
+    this.#state.organizations.ledgerOf(input.organization).hide(input);
   }
 
-  /** Shows what was hidden; returns the days shown. */
+  /** Shows a hidden day, or all of them, and returns the days that it showed. */
   release(options: { day?: string | undefined; organization?: string | undefined } = {}): string[] {
-    return this.#booksOf(options.organization).release(options.day);
+    return this.#state.organizations.ledgerOf(options.organization).release(options.day);
   }
 
   latency(ms: number): void {
-    this.#latencyMs = ms;
+    this.#state.latencyMs = ms;
   }
 
-  /** Forces small pages from the next read on; null takes a limit away. */
+  /** Changes the limits of a page from the next request on; null removes a limit. */
   paging(change: PagingChange = {}): Paging {
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-    this.#paging = { ...this.#paging, ...given };
-    return this.#paging;
+    this.#state.paging = { ...this.#state.paging, ...given };
+    return this.#state.paging;
   }
 
+  /** Every line of a range of days, read from the model and not from served pages. */
   ledger(query: LedgerQuery & { report: 'cost' }): CostLedgerLine[];
   ledger(query: LedgerQuery & { report: 'usage' }): UsageLedgerLine[];
-  ledger(query: LedgerQuery & { report: 'cost' | 'usage' }): CostLedgerLine[] | UsageLedgerLine[];
-  ledger(query: LedgerQuery & { report: 'cost' | 'usage' }): CostLedgerLine[] | UsageLedgerLine[] {
-    const books = this.#booksOf(query.organization);
-    return query.report === 'cost' ? costLedger(books, query.from, query.to) : usageLedger(books, query.from, query.to);
+  ledger(query: LedgerQuery): CostLedgerLine[] | UsageLedgerLine[];
+  ledger(query: LedgerQuery): CostLedgerLine[] | UsageLedgerLine[] {
+    const ledger = this.#state.organizations.ledgerOf(query.organization);
+    return query.report === 'cost' ? costLines(ledger, query) : usageLines(ledger, query);
   }
 
   conduct(): ConductReport {
-    return this.#conduct.report();
+    return this.#state.conduct.report();
   }
 
   requests(): RequestReport {
-    return this.#requests.report();
+    return this.#state.requests.report();
   }
 
+  /** Empties what `conduct` and `requests` counted. */
   resetCounters(): void {
-    this.#conduct.reset();
-    this.#requests.reset();
+    this.#state.conduct.reset();
+    this.#state.requests.reset();
   }
+}
 
-  #booksOf(idOrName: string | undefined): Books {
-    const all = [...this.#books.values()];
-    const books =
-      idOrName === undefined
-        ? all[0]
-        : all.find(({ organization }) => organization.id === idOrName || organization.name === idOrName);
-    if (books === undefined) {
-      throw new RangeError(`no such organization: ${JSON.stringify(idOrName ?? null)}`);
-    }
-    return books;
-  }
+function organizationView({ id, name, individual, workspaces }: Organization): OrganizationView {
+  return {
+    id,
+    name,
+    individual,
+    workspaces: workspaces.map((workspace) => ({
+      id: workspace.id,
+      name: workspace.name,
+      archived_at: workspace.archivedAt,
+      default: workspace.isDefault,
+    })),
+  };
+}
+
+function keyView({ ledger, key }: KeyOwner): KeyView {
+  return { organization: ledger.organization.id, ...key };
 }

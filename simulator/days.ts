@@ -1,7 +1,9 @@
+import { ControlError } from './errors.ts';
+
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
-/** The UTC day (days since 1970-01-01) in which an instant lies. */
+/** The UTC day of an instant, as the number of days since 1970-01-01. */
 export function dayOf(timeMs: number): number {
   return Math.floor(timeMs / DAY_MS);
 }
@@ -11,16 +13,19 @@ export function formatDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** The day number for `2026-01-31`; throws for anything that is not a calendar day. */
-export function parseDay(text: string): number {
+/** Whether `text` is a calendar day such as `2026-01-31`. */
+export function isDay(text: string): boolean {
   const day = dayOf(Date.parse(`${text}T00:00:00Z`));
-  if (Number.isNaN(day) || formatDay(day) !== text) {
-    throw new RangeError(`not a day: ${JSON.stringify(text)}`);
-  }
-  return day;
+  return !Number.isNaN(day) && formatDay(day) === text;
 }
 
-/** `2026-01-31T00:00:00Z` for an instant on a whole second. */
+/** The day number for `2026-01-31`. Throws ControlError for other text. */
+export function parseDay(text: string): number {
+  if (!isDay(text)) throw new ControlError(`not a day: ${JSON.stringify(text)}`);
+  return dayOf(Date.parse(`${text}T00:00:00Z`));
+}
+
+/** `2026-01-31T00:00:00Z`. Fractions of a second are cut off. */
 export function formatTime(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 19)}Z`;
 }

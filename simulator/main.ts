@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { startSimulator } from './simulator.ts';
-import type { SimulatorOptions } from './simulator.ts';
+import { startSimulator, type SimulatorOptions } from './simulator.ts';
 
+/** The simulator as a process of its own. It prints one JSON line once it listens, and ends with its parent. */
 const USAGE =
   'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N] [--latency-ms N] [--prerendered]';
 
@@ -9,33 +9,23 @@ class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
 }
 
-function readOptions(argv: readonly string[]): SimulatorOptions {
-  const option = { type: 'string' } as const;
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      port: option,
-      seed: option,
-      workspaces: option,
-      models: option,
-      days: option,
-      'lines-per-day': option,
-      'new-series': option,
-      'latency-ms': option,
-      prerendered: { type: 'boolean', default: false },
-    },
-  });
-  const number = (name: Exclude<keyof typeof values, 'prerendered'>, min: number, max: number): number | undefined => {
-    const text = values[name];
-    if (text === undefined) {
-      return undefined;
-    }
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw new ArgumentError(`--${name} takes a whole number from ${min} to ${max}`);
-    }
-    return value;
-  };
+const text = { type: 'string' } as const;
+const ARGUMENTS = {
+  port: text,
+  seed: text,
+  workspaces: text,
+  models: text,
+  days: text,
+  'lines-per-day': text,
+  'new-series': text,
+  'latency-ms': text,
+  prerendered: { type: 'boolean', default: false },
+} as const;
+
+function readOptions(args: readonly string[]): SimulatorOptions {
+  const { values } = parseArgs({ args: [...args], options: ARGUMENTS });
+  const number = (name: Exclude<keyof typeof values, 'prerendered'>, min: number, max: number): number | undefined =>
+    wholeNumber(name, values[name], min, max);
   return {
     port: number('port', 0, 65_535),
     seed: values.seed,
@@ -49,32 +39,40 @@ function readOptions(argv: readonly string[]): SimulatorOptions {
   };
 }
 
-function fail(message: string, code: number): never {
+function wholeNumber(name: string, value: string | undefined, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || number < min || number > max) {
+    throw new ArgumentError(`--${name} takes a whole number from ${min} to ${max}`);
+  }
+  return number;
+}
+
+function exitWith(message: string, status: number): never {
   console.error(message);
-  process.exit(code);
+  process.exit(status);
 }
 
 function optionsOrExit(): SimulatorOptions {
   try {
     return readOptions(process.argv.slice(2));
   } catch (error) {
-    return fail(`${error instanceof Error ? error.message : 'bad arguments'}\n${USAGE}`, 2);
+    // Other errors come from parseArgs, which names the argument.
+    return exitWith(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, 2);
   }
 }
 
 async function main(): Promise<void> {
   const options = optionsOrExit();
   const simulator = await startSimulator(options).catch((error: unknown) => {
-    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-    return fail(
-      taken ? `port ${options.port ?? 0} is taken by another process` : `the simulator did not start: ${String(error)}`,
-      1,
-    );
+    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    const message = isTaken
+      ? `port ${options.port ?? 0} is taken by another process`
+      : `the simulator did not start: ${String(error)}`;
+    return exitWith(message, 1);
   });
   const stop = (): void => {
-    void simulator.close().then(() => {
-      process.exit(0);
-    });
+    void simulator.close().then(() => process.exit(0));
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);

@@ -1,15 +1,13 @@
-const TWO_TO_32 = 4_294_967_296;
+export const TWO_TO_32 = 4_294_967_296;
 
 /** A stable 32-bit number for a text. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return mix(hash, text.length);
 }
 
-/** A stable 32-bit number for up to five numbers: the same whatever was asked for before. */
+/** A stable 32-bit number for up to five numbers (MurmurHash3). It has no state: earlier calls change nothing. */
 export function mix(a: number, b = 0, c = 0, d = 0, e = 0): number {
   let hash = stir(stir(stir(stir(stir(0x9e3779b9, a), b), c), d), e);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -17,17 +15,15 @@ export function mix(a: number, b = 0, c = 0, d = 0, e = 0): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** The same as `mix`, as a fraction in [0, 1). */
+/** `mix` as a fraction in [0, 1). */
 export function fraction(a: number, b = 0, c = 0, d = 0, e = 0): number {
   return mix(a, b, c, d, e) / TWO_TO_32;
 }
 
-/** A text of `length` characters drawn from `alphabet`, the same for the same seed. */
+/** `length` characters of `alphabet`, the same for the same seed. */
 export function randomText(alphabet: string, length: number, seed: number): string {
   let text = '';
-  for (let index = 0; index < length; index += 1) {
-    text += alphabet.charAt(mix(seed, index) % alphabet.length);
-  }
+  for (let index = 0; index < length; index += 1) text += alphabet.charAt(mix(seed, index) % alphabet.length);
   return text;
 }
 
@@ -37,7 +33,7 @@ export function randomUuid(seed: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(12, 15)}-a${hex.slice(15, 18)}-${hex.slice(18, 30)}`;
 }
 
-/** A copy in another order; which one is decided by the seed. */
+/** A copy in an order that the seed decides. */
 export function shuffled<T>(items: readonly T[], seed: number): T[] {
   const copy = [...items];
   for (let last = copy.length - 1; last > 0; last -= 1) {
@@ -51,12 +47,10 @@ export function shuffled<T>(items: readonly T[], seed: number): T[] {
   return copy;
 }
 
-/** The item at `index`, counted round and round. */
+/** The item at `index`, modulo the number of items. Throws RangeError if there are no items. */
 export function pick<T>(items: readonly T[], index: number): T {
   const item = items[index % items.length];
-  if (item === undefined) {
-    throw new RangeError('nothing to choose from');
-  }
+  if (item === undefined) throw new RangeError('nothing to choose from');
   return item;
 }
 

@@ -17,9 +17,9 @@ export interface RequestReport {
   last: RequestEntry[];
 }
 
-const KEPT_ENTRIES = 1_000;
+const MAX_ENTRIES = 1_000;
 
-/** Counts the requests to the Admin API; those to the control surface are not in it. */
+/** Counts the requests to the Admin API. It leaves out those to the control surface. */
 export class Requests {
   #byPath = new Map<string, { requests: number; bytes_sent: number }>();
   #byStatus = new Map<number, number>();
@@ -32,9 +32,7 @@ export class Requests {
     this.#byPath.set(entry.path, counts);
     this.#byStatus.set(entry.status, (this.#byStatus.get(entry.status) ?? 0) + 1);
     this.#last.push(entry);
-    if (this.#last.length > KEPT_ENTRIES) {
-      this.#last.shift();
-    }
+    if (this.#last.length > MAX_ENTRIES) this.#last.shift();
   }
 
   report(): RequestReport {

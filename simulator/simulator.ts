@@ -1,48 +1,53 @@
 import { once } from 'node:events';
+import type { Paging } from './admin-api/reports.ts';
 import { Clock } from './clock.ts';
+import { Conduct } from './conduct.ts';
 import { Control } from './control.ts';
-import type { OrganizationOptions } from './organization.ts';
+import { Faults } from './faults/faults.ts';
+import type { OrganizationOptions, Scale } from './organization/organization.ts';
+import { Organizations } from './organization/organizations.ts';
 import { hashText } from './random.ts';
+import { Requests } from './requests.ts';
 import { createSimulatorServer } from './server.ts';
 
-export type { Control, KeyView, LedgerQuery, OrganizationView } from './control.ts';
+export type { Paging } from './admin-api/reports.ts';
 export type { ClockChange, ClockState } from './clock.ts';
-export type { ConductEntry, ConductReport, Misconduct } from './conduct.ts';
-export type { ArmedFault, FaultInput, FaultKind } from './faults.ts';
-export type { CostLedgerLine, UsageLedgerLine } from './ledger.ts';
-export type { KeyState, OrganizationOptions } from './organization.ts';
-export type { Paging } from './reports.ts';
+export type { ConductEntry, ConductReport, Violation } from './conduct.ts';
+export type { Control, KeyView, OrganizationView } from './control.ts';
+export type { ArmedFault, FaultInput, FaultKind } from './faults/faults.ts';
+export type { CostLedgerLine, LedgerQuery, UsageLedgerLine } from './organization/ledger-lines.ts';
+export type { KeyState, OrganizationOptions } from './organization/organization.ts';
+export type { LatenessInput, RestatementInput } from './organization/restatements.ts';
 export type { RequestEntry, RequestReport } from './requests.ts';
-export type { LatenessInput, RestatementInput } from './restatements.ts';
 
 export interface SimulatorOptions {
-  /** 0, the default, takes a free one. */
+  /** 0, the default, takes any free port. */
   port?: number | undefined;
   host?: string | undefined;
-  /** The same seed and clock give the same data, whatever is asked for in which order. */
+  /** The same seed and clock give the same data, in whatever order a client asks. */
   seed?: number | string | undefined;
-  /** Starts the clock there, standing still unless `ticking`; the real time where left out. */
+  /** Sets the clock to this time, where it stands still unless `ticking`. The default is the real time. */
   now?: string | number | Date | undefined;
   ticking?: boolean | undefined;
-  /** How many days of history there are, today included. */
+  /** The days of history, today included. */
   days?: number | undefined;
-  /** Besides the default workspace; the last of several is archived. */
+  /** The workspaces besides the default one. The last of several is archived. */
   workspaces?: number | undefined;
   models?: number | undefined;
-  /** Roughly so many cost lines on each day, without a weekly rhythm; a small organization's own number where left out. */
+  /** Roughly this many cost lines each day, without a weekly rhythm. The default is what a small organization has. */
   linesPerDay?: number | undefined;
   /** Combinations of dimensions that no earlier day has. */
   newSeriesPerDay?: number | undefined;
-  /** Rows with values and fields that no reference names; a few by default. */
+  /** Adds a few rows with values and fields that no reference names. The default is true. */
   unknowns?: boolean | undefined;
   latencyMs?: number | undefined;
   /** Makes all pages at the start and serves them from memory, for benchmarks. */
   prerendered?: boolean | undefined;
-  /** Fewer buckets than `limit` on each page. */
+  /** Puts fewer buckets than `limit` on each page. */
   maxBucketsPerPage?: number | undefined;
-  /** A bucket with more rows than are left goes on on the next page. */
+  /** Splits a bucket with more rows than this over several pages. */
   maxRowsPerPage?: number | undefined;
-  /** The usage report refuses a higher `limit` with three or more dimensions. */
+  /** Lets the usage report refuse a higher `limit` with three or more dimensions. */
   maxWideUsageLimit?: number | undefined;
   organizations?: readonly OrganizationOptions[] | undefined;
 }
@@ -56,29 +61,19 @@ export interface Simulator {
 /** Starts a simulated Admin API in this process. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const clock = new Clock(options.now, options.ticking ?? options.now === undefined);
-  const startDay = clock.today();
-  const control = new Control({
-    seed: hashText(`meterline ${options.seed ?? 1}`),
+  const seed = hashText(`meterline ${options.seed ?? 1}`);
+  const state = {
     clock,
-    scale: {
-      workspaces: options.workspaces ?? 5,
-      models: options.models ?? 6,
-      linesPerDay: options.linesPerDay ?? null,
-      newSeriesPerDay: options.newSeriesPerDay ?? 2,
-      unknowns: options.unknowns ?? true,
-      firstDay: startDay - (options.days ?? 400) + 1,
-      startDay,
-    },
-    paging: {
-      maxBucketsPerPage: options.maxBucketsPerPage ?? null,
-      maxRowsPerPage: options.maxRowsPerPage ?? null,
-      maxWideUsageLimit: options.maxWideUsageLimit ?? null,
-    },
+    organizations: new Organizations({ seed, scale: scaleOf(options, clock), clock }),
+    faults: new Faults(),
+    conduct: new Conduct(clock),
+    requests: new Requests(),
+    paging: pagingOf(options),
     latencyMs: options.latencyMs ?? 0,
-    prerendered: options.prerendered ?? false,
-    organizations: options.organizations ?? [{}],
-  });
-  const server = createSimulatorServer(control);
+  };
+  const control = new Control(state, { isPrerendered: options.prerendered ?? false });
+  for (const organization of options.organizations ?? [{}]) control.addOrganization(organization);
+  const server = createSimulatorServer(state, control);
   const host = options.host ?? '127.0.0.1';
   server.listen(options.port ?? 0, host);
   await once(server, 'listening');
@@ -93,5 +88,26 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       server.closeAllConnections();
       await closed;
     },
+  };
+}
+
+function scaleOf(options: SimulatorOptions, clock: Clock): Scale {
+  const startDay = clock.today();
+  return {
+    workspaces: options.workspaces ?? 5,
+    models: options.models ?? 6,
+    linesPerDay: options.linesPerDay ?? null,
+    newSeriesPerDay: options.newSeriesPerDay ?? 2,
+    unknowns: options.unknowns ?? true,
+    firstDay: startDay - (options.days ?? 400) + 1,
+    startDay,
+  };
+}
+
+function pagingOf(options: SimulatorOptions): Paging {
+  return {
+    maxBucketsPerPage: options.maxBucketsPerPage ?? null,
+    maxRowsPerPage: options.maxRowsPerPage ?? null,
+    maxWideUsageLimit: options.maxWideUsageLimit ?? null,
   };
 }

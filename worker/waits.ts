@@ -2,10 +2,11 @@ import { Context, activityInfo, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import { z } from 'zod';
-import type { AttemptFailure } from '../activities/failures.ts';
 import type { Db } from '../db/core/database.ts';
+import { failureJson } from '../db/core/json.ts';
 import { recordWaiting } from '../db/ledger/syncs.ts';
 import type { Waiting } from '../domain/connection/waiting.ts';
+import type { Failure } from '../domain/failures.ts';
 import { CONNECTION_WORKFLOW, SYNC_WORKFLOW, connectionWorkflowId, wake } from '../workflows/messages.ts';
 
 /** A shorter wait is over before anybody reads of it. */
@@ -13,6 +14,8 @@ const SHOWN_FROM_MS = 5_000;
 
 const syncInput = z.object({ connectionId: z.guid(), n: z.int() });
 type SyncInput = z.output<typeof syncInput>;
+/** What `toActivityFailure` puts into each failure, as far as it is shown. */
+const attemptDetails = z.object({ failure: failureJson });
 
 /**
  * Shows people the waits between attempts, which only Temporal would know of. A sync's wait is recorded in Postgres, and
@@ -55,9 +58,9 @@ async function recordWait(db: Db, sync: SyncInput, error: ApplicationFailure, in
   }
 }
 
-function failureIn({ details }: ApplicationFailure): AttemptFailure['failure'] | null {
-  const [first] = (details ?? []) as Partial<AttemptFailure>[];
-  return first?.failure ?? null;
+function failureIn({ details }: ApplicationFailure): Failure | null {
+  const parsed = attemptDetails.safeParse(details?.[0]);
+  return parsed.success ? parsed.data.failure : null;
 }
 
 /** How long it is until the next attempt (ms), as the failure or else the retry policy says. Null if there is none. */

@@ -1,14 +1,15 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import { MAX_TRIES } from '../domain/reading.ts';
 
-/** Work in Postgres alone: short, and retried until Postgres answers, since nothing can go on without it. */
+/** Short work in Postgres. Nothing can go on without it, so it is retried until Postgres answers. */
 export const POSTGRES: ActivityOptions = {
   startToCloseTimeout: '30 seconds',
   retry: { initialInterval: '500 milliseconds', maximumInterval: '10 seconds' },
 };
 
 /**
- * Deleting years of days takes as long as it takes; it is one transaction, so a try that is cut off did nothing. Only
- * its silence tells that the process died, and a disconnect that destroys keys must not wait an hour for that.
+ * Deleting years of days may take long. It is one transaction, so a try that is cut off did nothing. Heartbeats tell
+ * within seconds that a worker died: a disconnect that destroys keys must not wait an hour for that.
  */
 export const DELETION: ActivityOptions = {
   ...POSTGRES,
@@ -17,28 +18,33 @@ export const DELETION: ActivityOptions = {
 };
 
 /**
- * One question to Anthropic. Blips are retried here; then the caller says so where people see it, and waits with its
- * own, longer backoff. Failures of a rate limit bring their own delay.
+ * One question to Anthropic. Short failures are retried here. After that the connection shows the
+ * failure and waits with its own, longer backoff. A rate limit brings its own delay.
  */
 export const QUESTION: ActivityOptions = {
   startToCloseTimeout: '5 minutes',
-  // Many times the interval of heartbeats; a worker that is gone is noticed by it, and another one goes on.
+  // Workers heartbeat every two seconds, so a dead worker is noticed soon, and another one goes on.
   heartbeatTimeout: '15 seconds',
-  // A sync that is cancelled is over only once nothing of it reads or writes any more: then its data may be deleted.
+  // A cancelled sync ends only when none of its activities reads or writes any more. Then its data may be deleted.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 3 },
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '30 seconds',
+    maximumAttempts: MAX_TRIES,
+  },
 };
 
 /**
- * The question whose a key is: one small reply. Meanwhile nothing else is decided, so that a server which says nothing
- * holds up a pause or a disconnect for about half a minute.
+ * Asks Anthropic to which organization a key belongs, which is one small reply. The connection decides nothing else
+ * meanwhile, so a server that does not answer delays a pause or a disconnect by about half a minute at most.
  */
 export const KEY_QUESTION: ActivityOptions = {
   ...QUESTION,
   startToCloseTimeout: '10 seconds',
 };
 
-/** Reading many days. It may be long, and commits as it goes, so only silence is a fault. */
+/** Reads many days. It may take long and commits as it goes, so only missing heartbeats count as a failure. */
 export const LONG_READ: ActivityOptions = {
   ...QUESTION,
   startToCloseTimeout: '2 hours',

@@ -50,8 +50,8 @@ export async function read(
 }
 
 /**
- * The same for an activity that returns an answer with the connection. A wake that comes meanwhile may be about something
- * newer, so `readAt` counts those from before.
+ * The same for an activity that returns an answer with the connection. A wake that comes meanwhile may be about
+ * something newer, so `readAt` counts those from before.
  */
 export async function readAnswer<Answer extends { readonly connection: LoadedConnection }>(
   run: ConnectionRun,

@@ -27,10 +27,10 @@ const SUMMARY_LENGTH = 190;
 const postgres = proxyActivities<Activities>(POSTGRES);
 
 /**
- * A connection's life. Each round decides one step by what Postgres says, and carries it out. Nothing else is remembered,
- * so start, continue-as-new, reset and restart are one path. Messages wait in the inbox for the next round. They are signals
- * and not updates, since a connection must accept them while no worker runs; callers read the verdict in Postgres. A
- * connection whose first key is refused fails, so that nobody takes it for one that went well.
+ * A connection's life. Each round decides one step by what Postgres says, and carries it out. Nothing else is
+ * remembered, so start, continue-as-new, reset and restart are one path. Messages wait in the inbox for the next round.
+ * They are signals and not updates, since a connection must accept them while no worker runs; callers read the verdict
+ * in Postgres. A connection whose first key is refused fails, so that nobody takes it for one that went well.
  */
 export async function connection(input: ConnectionInput): Promise<void> {
   const run = beginRun(input);
@@ -113,8 +113,8 @@ async function waitForNews(run: ConnectionRun, step: Step & { do: 'wait' }): Pro
 }
 
 /**
- * When to look at Postgres again (ms); null while a sync runs, since its end is news. Without anything to wait for, there
- * is a timer all the same: its summary tells people so in the timeline.
+ * When to look at Postgres again (ms); null while a sync runs, since its end is news. Without anything to wait for,
+ * there is a timer all the same: its summary tells people so in the timeline.
  */
 function alarmOf({ loaded, sync, startedAtMs }: ConnectionRun, { untilMs }: Step & { do: 'wait' }): number | null {
   const nowMs = Date.now();

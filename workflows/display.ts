@@ -70,8 +70,8 @@ export function waitOfSync(view: ConnectionView | null): SyncWait | null {
 }
 
 /**
- * The failure to show: that of the connection, or that of its key. A restored key carries why its successor was rejected;
- * before the first key is accepted, the candidate or the refused key carries why it was not.
+ * The failure to show: that of the connection, or that of its key. A restored key carries why its successor was
+ * rejected; before the first key is accepted, the candidate or the refused key carries why it was not.
  */
 export function failureOf({ failure, key, organizationId, refusal }: ConnectionView): Failure | null {
   if (failure !== null) return failure.failure;
@@ -192,7 +192,10 @@ function summaryOfPlan(plan: Pick<SyncPlan, 'kind' | 'from' | 'to'>): string {
   return `${plan.kind} of ${spellRange(plan)}`;
 }
 
-/** The label of the timer that a connection waits with. It is the first line of the timeline, so it tells the status too. */
+/**
+ * The label of the timer that a connection waits with. It is the first line of the timeline, so it tells the status
+ * too.
+ */
 export function summaryOfWait(loaded: LoadedConnection | null, step: Step, running: ShownSync | null): string {
   const facts = loaded?.facts ?? null;
   if (facts === null) return '';

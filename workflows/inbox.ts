@@ -28,7 +28,8 @@ export function openInbox({ inbox = [], received = [], answered = [] }: Connecti
 
 /**
  * Sets the handlers of all signals. Call it before the first await: a signal without a handler is lost at
- * continue-as-new. `isKnown` says whether the workflow learns of the end of a sync, given by its number, without a signal.
+ * continue-as-new. `isKnown` says whether the workflow learns of the end of a sync, given by its number, without a
+ * signal.
  */
 export function setSignalHandlers(inbox: Inbox, isKnown: (n: unknown) => boolean): void {
   receiveStraySignals(inbox);

@@ -35,8 +35,8 @@ export interface ConnectionInput {
 }
 
 /**
- * The signals of a connection: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}. The workflow
- * checks their input, since people send them from the Temporal UI too.
+ * The signals of a connection: rotateKey {keyId}, syncNow {from?, to?}, pause, resume, disconnect {purge?}. The
+ * workflow checks their input, since people send them from the Temporal UI too.
  */
 export const signals = {
   rotateKey: defineSignal<[unknown?]>('rotateKey'),

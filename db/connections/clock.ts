@@ -7,8 +7,9 @@ import { addEvent } from './events.ts';
 import { lockLive } from './live.ts';
 
 /**
- * Corrects what was stored while the clock was ahead of `nowMs`: instants after now become now or are removed, days after
- * today are deleted, and days that were read on a day after today count as unfinished, so that a sync reads them again.
+ * Corrects what was stored while the clock was ahead of `nowMs`: instants after now become now or are removed, days
+ * after today are deleted, and days that were read on a day after today count as unfinished, so that a sync reads them
+ * again.
  */
 export async function distrustClock(db: Db, connectionId: string, nowMs: number, today: Day): Promise<void> {
   const now = new Date(nowMs).toISOString();

@@ -5,8 +5,8 @@ import type { Db } from '../core/database.ts';
 import { events } from '../core/schema.ts';
 
 /**
- * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is ignored,
- * so that an activity which runs twice adds one.
+ * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is
+ * ignored, so that an activity which runs twice adds one.
  */
 export async function addEvent(
   db: Db,
@@ -26,8 +26,8 @@ export async function addEvent(
 }
 
 /**
- * Adds an event for each signal that a connection received, in their order. Does nothing if the connection does not exist.
- * As in {@link addEvent}, the same `keptBy` adds them once.
+ * Adds an event for each signal that a connection received, in their order. Does nothing if the connection does not
+ * exist. As in {@link addEvent}, the same `keptBy` adds them once.
  */
 export async function recordSignals(
   db: Db,

@@ -56,8 +56,8 @@ export interface ProbedKey {
 }
 
 /**
- * Records that Anthropic accepts the key that failed. A confirmed rejection is cleared. An unconfirmed one was no verdict:
- * the failure stays, but no longer counts as one of the key.
+ * Records that Anthropic accepts the key that failed. A confirmed rejection is cleared. An unconfirmed one was no
+ * verdict: the failure stays, but no longer counts as one of the key.
  */
 export async function recordAcceptance(db: Db, { connectionId, keyId, hint }: ProbedKey, nowMs: number): Promise<void> {
   await db.transaction(async (tx) => {

@@ -43,8 +43,8 @@ export async function loadConnectionState(db: Db, connectionId: string): Promise
 }
 
 /**
- * Locks a connection for a change, one change at a time. Null if it has ended or does not exist. Strength `update` is for
- * the end of a connection: it also waits for those who hold {@link shareLive}.
+ * Locks a connection for a change, one change at a time. Null if it has ended or does not exist. Strength `update` is
+ * for the end of a connection: it also waits for those who hold {@link shareLive}.
  */
 export async function lockLive(
   tx: Db,
@@ -56,8 +56,8 @@ export async function lockLive(
 }
 
 /**
- * Locks a connection against a disconnect until the transaction ends. Null if it has ended or does not exist. Holders do
- * not wait for each other nor for changes of status; a disconnect waits for them.
+ * Locks a connection against a disconnect until the transaction ends. Null if it has ended or does not exist. Holders
+ * do not wait for each other nor for changes of status; a disconnect waits for them.
  */
 export async function shareLive(tx: Db, connectionId: string): Promise<Status | null> {
   const [found] = await tx
@@ -68,7 +68,9 @@ export async function shareLive(tx: Db, connectionId: string): Promise<Status | 
   return found !== undefined && isLive(found.status) ? found.status : null;
 }
 
-/** The same lock as {@link shareLive}, as a part of another statement. Gives the id, or no row if the connection ended. */
+/**
+ * The same lock as {@link shareLive}, as a part of another statement. Gives the id, or no row if the connection ended.
+ */
 export function sharingLive(connectionId: string): SQL {
   return sql`select id from connections where id = ${connectionId} and status = any(${textArray(LIVE_STATUSES)}) for key share`;
 }

@@ -31,8 +31,8 @@ const READING: readonly Status[] = ['discovering', 'backfilling', 'active', 'deg
 
 /**
  * Connections whose timer cannot be right: an instant stored for them lies in the future, or they are active and read
- * nothing for longer than a day. A Temporal timer ends at an instant of the server's clock, so one that was set while that
- * clock was ahead ends too late.
+ * nothing for longer than a day. A Temporal timer ends at an instant of the server's clock, so one that was set while
+ * that clock was ahead ends too late.
  */
 export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
   return rows(

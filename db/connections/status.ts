@@ -15,8 +15,8 @@ export interface StatusChange {
 }
 
 /**
- * Moves a connection to another status if its present one allows it, and adds an event. Its keys are destroyed if it ends.
- * Nothing else changes the status of a connection.
+ * Moves a connection to another status if its present one allows it, and adds an event. Its keys are destroyed if it
+ * ends. Nothing else changes the status of a connection.
  */
 export async function setStatus(db: Db, connectionId: string, to: Status): Promise<StatusChange> {
   return db.transaction(async (tx) => {

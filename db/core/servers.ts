@@ -148,8 +148,8 @@ interface Client {
 /** A client of the driver for one server. It connects with its first statement. */
 export function connectTo(address: DatabaseAddress, server: Server, client: Client): postgres.Sql {
   const { user, password, database, connectTimeoutSeconds, servers } = address;
-  // The driver (postgres 3.4.9) also takes lists, though its types say otherwise. It would split the text of an IPv6 address
-  // at the colons. test/db/tls.test.ts connects to such an address.
+  // postgres 3.4.9 also accepts lists, which its types omit. It would split a text at the colons of an IPv6 address.
+  // test/db/tls.test.ts connects to [::1], and fails if a later version takes no list.
   const place = { host: [server.host], port: [server.port] } as unknown as { host: string; port: number };
   return postgres({
     onnotice: () => undefined,

@@ -1,7 +1,7 @@
 import type postgres from 'postgres';
 import { lossOf } from './failures.ts';
 
-/** Runs statements, in a transaction or outside of any. */
+/** What sends statements, in a transaction or outside of one. */
 export type Statements = Pick<postgres.Sql, 'unsafe'>;
 
 /** A session in which a transaction is open. */

@@ -2,8 +2,8 @@ import { sql, type SQL } from 'drizzle-orm';
 import { REPORTS } from '../../domain/lines.ts';
 
 /**
- * The covered days of a connection, one row a day: the days that every report has. `which` is a condition on the rows of
- * `days d`; only days whose rows all meet it count.
+ * The covered days of a connection, one row a day: the days that every report has. `which` is a condition on the rows
+ * of `days d`; only days whose rows all meet it count.
  */
 export function coveredDays(connectionId: SQL, which: SQL = sql`true`): SQL {
   return sql`

@@ -11,14 +11,14 @@ import { destroySuperseded } from '../keys/ends.ts';
 import { ConnectionGoneError, lockLive, shareLive, sharingLive } from '../connections/live.ts';
 import { connections, syncs } from '../core/schema.ts';
 
-/** A run of a sync. One that was reset in the Temporal UI has several runs. */
+/** A run of a sync. A sync that somebody resets in the Temporal UI has several. */
 export interface SyncRun {
   readonly connectionId: string;
   readonly n: number;
   readonly runId: string;
 }
 
-/** The number of the connection's next sync. A number that is taken and not used is never used again. */
+/** Takes the number of the connection's next sync. No number is given twice, even if no sync uses it. */
 export async function takeSyncNumber(db: Db, connectionId: string): Promise<number> {
   const { n } = await row(
     db,
@@ -32,10 +32,10 @@ function isRun({ connectionId, n, runId }: SyncRun): ReturnType<typeof and> {
   return and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), eq(syncs.runId, runId));
 }
 
-/** A sync's run may take this long; a row that says running for longer tells of one that could not say how it ended. */
+/** Temporal ends a run after this time, so a row that is still running then belongs to a run that could not record its end. */
 const RUN_TIMEOUT_HOURS = 12;
 
-/** Keeps that a run began: now, unless told. Twice is once. Throws {@link ConnectionGoneError}. */
+/** Records that a run began, by default now. A second call changes nothing. Throws {@link ConnectionGoneError}. */
 export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs?: number): Promise<void> {
   const { kind, from, to, everyDay } = plan;
   const startedAt = startedAtMs === undefined ? sql`now()` : new Date(startedAtMs);
@@ -55,7 +55,10 @@ export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs
   });
 }
 
-/** A run that was reset to after its first step has no row yet: it gets its first run's. Else nothing changes. */
+/**
+ * Makes sure that a run has a row. A run that was reset to a point after its first step has none; its row is copied from
+ * an earlier run. Throws {@link ConnectionGoneError}.
+ */
 export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
   const [live] = await preparedRows(
     db,
@@ -78,7 +81,7 @@ export async function continueSync(db: Db, { connectionId, n, runId }: SyncRun):
   if (live === undefined) throw new ConnectionGoneError(connectionId);
 }
 
-/** Adds to what a run asked of Anthropic. */
+/** Adds to the requests and bytes of a run. */
 export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: number; bytes: number }): Promise<void> {
   await db
     .update(syncs)
@@ -89,8 +92,8 @@ export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: num
 }
 
 /**
- * The statement that keeps that a run read days, a set of them, and whether they were new or others than before. Where the
- * set is null, nothing changes. Belongs into the transaction of the days.
+ * The statement that records that a run read a set of days, and whether these changed. A null set changes nothing. It
+ * belongs in the transaction that writes the days.
  */
 export function addingDays({ connectionId, n, runId }: SyncRun, read: SQL, areChanged: boolean): SQL {
   return sql`
@@ -102,12 +105,12 @@ export function addingDays({ connectionId, n, runId }: SyncRun, read: SQL, areCh
   `;
 }
 
-/** How many days a set of days holds; none, where there is no set. */
+/** The number of days in a set of days; 0 where the set is null. */
 export function sizeOf(days: SQL | AnyColumn): SQL<number> {
   return sql<number>`(select coalesce(sum(upper(part) - lower(part)), 0)::int from unnest(${days}) part)`;
 }
 
-/** Keeps what a run waits for before its next attempt. It is over at its instant, or with the run. */
+/** Records what a run waits for before its next attempt. The wait ends at its instant, or with the run. */
 export async function recordWaiting(db: Db, run: SyncRun, waiting: Waiting): Promise<void> {
   await db
     .update(syncs)
@@ -115,8 +118,8 @@ export async function recordWaiting(db: Db, run: SyncRun, waiting: Waiting): Pro
     .where(and(isRun(run), eq(syncs.state, 'running')));
 }
 
-/** A run that was reset is over, and could not say so. */
-function closeOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
+/** A run that was reset is over, but could not record it. */
+function interruptOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promise<void> {
   return interruptRuns(tx, and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), ne(syncs.runId, runId)));
 }
 
@@ -127,15 +130,15 @@ async function interruptRuns(tx: Db, which: ReturnType<typeof and>): Promise<voi
     .where(and(which, eq(syncs.state, 'running')));
 }
 
-/** What a run did. A day counts once, whichever of its reports it is. */
+/** What a run did. A day counts once, also if the run read both of its reports. */
 export interface SyncResult {
   readonly daysRead: number;
   readonly daysChanged: number;
-  /** Of the days it read, those whose lines and totals stably disagree. */
+  /** The days it read that are flagged now. */
   readonly daysFlagged: number;
 }
 
-/** Whether the sync has other runs than this one: it was reset, or started again by hand. */
+/** Whether the sync has other runs: somebody reset it, or started it again by hand. */
 function ranBefore({ connectionId, n, runId }: SyncRun): SQL<boolean> {
   return sql<boolean>`exists (
     select from syncs other where other.connection_id = ${connectionId} and other.n = ${n} and other.run_id <> ${runId}
@@ -143,9 +146,9 @@ function ranBefore({ connectionId, n, runId }: SyncRun): SQL<boolean> {
 }
 
 /**
- * A run is done: failures are made good, replaced keys are destroyed where it ran wholly on the new one, and where it
- * covered the days up to the one it began on (`startedAtMs`), the recent days count as synced then.
- * Returns what the run did, and whether the sync had run before; or null when the connection has ended.
+ * Records that a run succeeded: it clears the connection's failure, and destroys superseded keys if all of the run used
+ * the new one. If its days reach the day on which it began (`startedAtMs`), the connection is synced as of then. Returns
+ * what the run did, and whether the sync ran before; null when the connection has ended.
  */
 export async function succeedSync(
   db: Db,
@@ -155,7 +158,7 @@ export async function succeedSync(
 ): Promise<(SyncResult & { readonly ranBefore: boolean }) | null> {
   return db.transaction(async (tx) => {
     if ((await lockLive(tx, run.connectionId)) === null) return null;
-    // A run that was reset to after its first step never opened a row of its own.
+    // A run that was reset to a point after its first step has not opened a row.
     await openSync(tx, run, plan, startedAtMs);
     const [result] = await tx
       .update(syncs)
@@ -171,7 +174,7 @@ export async function succeedSync(
         ranBefore: ranBefore(run),
       });
     if (result === undefined) return null;
-    await closeOtherRuns(tx, run);
+    await interruptOtherRuns(tx, run);
     const coversToday = !plan.everyDay && plan.to >= dayOf(startedAtMs);
     const syncedAt = sql`greatest(${connections.syncedAt}, ${new Date(startedAtMs).toISOString()}::timestamptz)`;
     await tx
@@ -184,8 +187,8 @@ export async function succeedSync(
 }
 
 /**
- * A run failed, or was cancelled, terminated or timed out. Telling it twice counts once. With `keyIsProven`, replaced keys
- * are destroyed as after a success. Returns whether the sync had run before.
+ * Records that a run failed, or was cancelled, terminated or timed out. A second call changes nothing. With `keyIsProven`,
+ * superseded keys are destroyed as after a success. Returns whether the sync ran before.
  */
 export async function failSync(
   db: Db,
@@ -201,9 +204,9 @@ export async function failSync(
       .set({ state: 'failed', endedAt: sql`clock_timestamp()`, failure: failure.failure })
       .where(and(isRun(run), eq(syncs.state, 'running')))
       .returning({ ranBefore: ranBefore(run) });
-    // Told twice: whoever asks again may not have heard the first answer, and is sent to look rather than not.
+    // A second call: its caller may not know the first answer. True makes it signal the connection, which does no harm.
     if (failed === undefined) return true;
-    await closeOtherRuns(tx, run);
+    await interruptOtherRuns(tx, run);
     await recordFailure(tx, run.connectionId, failure);
     if (failure.keyIsProven === true) await destroySuperseded(tx, run.connectionId, run.n);
     const { code, detail } = failure.failure;

@@ -9,7 +9,9 @@ import { manualPlan, requestedPlan } from './sync-plan.ts';
 
 type SyncNow = Message & { type: 'syncNow' };
 
-/** The first message that can be answered now. A syncNow may have to wait, and then does not hold up those behind it. */
+/**
+ * The first message that can be answered now. A syncNow may have to wait, and then does not hold up those behind it.
+ */
 export function firstAnswerable(facts: Facts, inbox: readonly Message[], syncRunning: boolean): Message | undefined {
   return inbox.find((message) => message.type !== 'syncNow' || (!syncRunning && !mustWait(facts, message)));
 }
@@ -102,8 +104,8 @@ function statusAfterPause(facts: Facts): Status {
 }
 
 /**
- * What is left of a message after the key that it needs was tried and rejected once more. Days that somebody named wait for
- * a key that Anthropic accepts. A message without days is dropped, since those days are read then anyway.
+ * What is left of a message after the key that it needs was tried and rejected once more. Days that somebody named wait
+ * for a key that Anthropic accepts. A message without days is dropped, since those days are read then anyway.
  */
 export function afterFailedProbe(message: Message): Message | null {
   return message.type === 'syncNow' && message.from !== undefined ? { ...message, probed: true } : null;

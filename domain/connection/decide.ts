@@ -33,15 +33,17 @@ import { isRecentWanted, isSamePlan, nextPlan, type SyncPlan } from './sync-plan
 export interface Situation {
   readonly nowMs: number;
   readonly syncRunning: boolean;
-  /** The plan of a sync that just succeeded. The same is not read again before a pause is over, whatever the facts say. */
+  /**
+   * The plan of a sync that just succeeded. The same is not read again before a pause is over, whatever the facts say.
+   */
   readonly justSynced?: SyncPlan | null;
   /** A status that the connection just could not move to. It is not set again before a pause is over. */
   readonly unreachable?: Status | null;
 }
 
 /**
- * Decides what a connection does next. Pure: the same facts, inbox and situation give the same step. Carrying a step out
- * changes what Postgres says, so a step that is interrupted anywhere is decided again.
+ * Decides what a connection does next. Pure: the same facts, inbox and situation give the same step. Carrying a step
+ * out changes what Postgres says, so a step that is interrupted anywhere is decided again.
  *
  * Messages come first, in their order. Only syncNow may wait, and then does not hold up the others.
  */
@@ -114,7 +116,9 @@ function dueCandidate(facts: Facts, nowMs: number): { step: Step | null; nextMs:
   return { step: null, nextMs };
 }
 
-/** Without an active key, only a candidate can help. A connection that never had a key and has no candidate is refused. */
+/**
+ * Without an active key, only a candidate can help. A connection that never had a key and has no candidate is refused.
+ */
 function proceedWithoutKey({ status }: Facts, nextTryMs: number | null): Step {
   if (status === 'validating') {
     return nextTryMs === null ? { do: 'setStatus', to: 'refused' } : { do: 'wait', untilMs: nextTryMs };

@@ -48,8 +48,8 @@ export interface Facts {
   /** The newest day of the backfill that is not covered. */
   readonly newestMissing: Day | null;
   /**
-   * The oldest day before the daily window that is not covered, or that no sync read since its numbers settled. The daily
-   * sync does not reach such a day any more.
+   * The oldest day before the daily window that is not covered, or that no sync read since its numbers settled. The
+   * daily sync does not reach such a day any more.
    */
   readonly oldestUnfinished: Day | null;
   /** Whether the latest sync failed, even if its failure was cleared since. */

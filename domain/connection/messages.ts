@@ -31,8 +31,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
  * Checks the input of a signal, whether the API, the command line or the Temporal UI sent it. Never throws: any
- * undocumented input becomes a `malformed` message. Its problem does not quote the input, since somebody may have pasted a
- * secret.
+ * undocumented input becomes a `malformed` message. Its problem does not quote the input, since somebody may have
+ * pasted a secret.
  */
 export function parseSignal(signal: SignalName, input: unknown): Message {
   const fields = input ?? {};
@@ -61,7 +61,9 @@ export function parseSignal(signal: SignalName, input: unknown): Message {
   }
 }
 
-/** A signal with an unknown name. The name is quoted only if it looks like one, since somebody may have pasted a secret. */
+/**
+ * A signal with an unknown name. The name is quoted only if it looks like one, since somebody may have pasted a secret.
+ */
 export function unknownSignal(name: string): Message {
   const isName = /^(?!.*sk-)[A-Za-z][\w-]{0,39}$/.test(name);
   const known = Object.keys(FIELDS).join(', ');

@@ -93,8 +93,8 @@ const PROBES_AFTER_MS = [60_000, 5 * 60_000, 30 * 60_000, 2 * HOUR_MS];
 const SILENCE_MS = 60_000;
 
 /**
- * When a key that Anthropic rejects since `failedAtMs` is probed again (ms). A question without an answer is repeated soon:
- * only a rejection moves the next probe further away.
+ * When a key that Anthropic rejects since `failedAtMs` is probed again (ms). A question without an answer is repeated
+ * soon: only a rejection moves the next probe further away.
  */
 export function nextProbeMs(failedAtMs: number, { probedAtMs, answeredAtMs, rejectedAtMs }: KeyProbes): number {
   const rejected = rejectedAtMs ?? failedAtMs;

@@ -18,9 +18,9 @@ export const STATUSES = [
 export type Status = (typeof STATUSES)[number];
 
 /**
- * The statuses that may follow each status. Between discovering, backfilling and active every way is open: what is stored
- * decides which of them holds, and somebody may delete what is stored (an active connection backfills again after somebody
- * deletes a day to have it read anew).
+ * The statuses that may follow each status. Between discovering, backfilling and active every way is open: what is
+ * stored decides which of them holds, and somebody may delete what is stored (an active connection backfills again
+ * after somebody deletes a day to have it read anew).
  */
 export const TRANSITIONS: Readonly<Record<Status, readonly Status[]>> = {
   validating: ['discovering', 'refused', 'paused', 'disconnected'],

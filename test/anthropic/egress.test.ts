@@ -210,10 +210,10 @@ describe('the way to a far host', () => {
   });
 
   it.each([
-    ['ask for a password', 'the proxy does not let it through'],
-    ['redirect', 'the proxy does not let it through'],
+    ['ask for a password', 'the proxy does not let the request through'],
+    ['redirect', 'the proxy does not let the request through'],
     ['answer itself', /^network failure /],
-    ['to the impostor', 'its certificate is not one that this machine trusts'],
+    ['to the impostor', 'this machine does not trust the certificate of the host'],
     ['be silent', 'the answer was not complete after 2 s'],
   ] as const)('is an outage where the proxy does this: %s', async (conduct, detail) => {
     far.conduct = conduct;
@@ -243,7 +243,7 @@ describe('the way to a far host', () => {
 
   it('is an outage without the authority that signed the certificate, and without a proxy that listens', async () => {
     const env = { HTTPS_PROXY: far.proxyUrl, NODE_EXTRA_CA_CERTS: '' };
-    expect((await far.read(base, env)).error).toContain('its certificate is not one that this machine trusts');
+    expect((await far.read(base, env)).error).toContain('this machine does not trust the certificate of the host');
     expect((await far.read(base, { HTTPS_PROXY: 'http://127.0.0.1:1' })).error).toContain('the connection was refused');
     expect(far.requests).toEqual([]);
   });

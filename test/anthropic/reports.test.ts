@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readCostDays, readCostTotals } from '../../anthropic/cost-report.ts';
 import { LargeDay } from '../../anthropic/report.ts';
 import { readUsageDays, readUsageTotals } from '../../anthropic/usage-report.ts';
-import { usageContent } from '../../db/ledger/series.ts';
+import { usageContent } from '../../db/ledger/day-content.ts';
 import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
 import { tokensOf, type UsageLine } from '../../domain/lines.ts';
 import { addDecimals } from '../../domain/money.ts';
@@ -29,7 +29,7 @@ const DAY = toDay('2026-11-03');
 const ONE_DAY = { from: DAY, to: DAY };
 const ROW = { currency: 'USD', amount: '150', workspace_id: null, description: 'x' };
 
-describe('however a report is cut into pages', () => {
+describe('whatever the pages of a report', () => {
   let up: Upstream;
   beforeAll(async () => {
     up = await upstream();
@@ -66,7 +66,7 @@ describe('however a report is cut into pages', () => {
     );
   });
 
-  it('a month comes in one request where nothing speaks against it', async () => {
+  it('a month takes one request', async () => {
     up.simulator.control.paging({ maxBucketsPerPage: null, maxRowsPerPage: null, maxWideUsageLimit: null });
     up.simulator.control.resetCounters();
     expect(spellCost(await allDays(readCostDays(up.reader(), MONTH)))).toEqual(trueCost(up, MONTH));
@@ -82,7 +82,7 @@ function totalsOf<Line>(
 }
 
 describe('a page of too many days', () => {
-  it('that is refused is asked for with fewer, and each day still comes once', async () => {
+  it('that is refused is followed by smaller pages, and each day still comes once', async () => {
     const up = await upstream({ simulator: { maxWideUsageLimit: 2 } });
     const usage = await allDays(readUsageDays(up.reader(), MONTH));
     expect(usage.map(({ day }) => day)).toEqual(daysIn(MONTH));
@@ -94,7 +94,7 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
-  it('that passes the cap is asked for with fewer, and each day still comes once', async () => {
+  it('that is larger than the cap is followed by smaller pages, and each day still comes once', async () => {
     const up = await upstream({ simulator: { linesPerDay: 60 }, maxReplyBytes: 100_000 });
     const reader = up.reader();
     const cost = await allDays(readCostDays(reader, MONTH));
@@ -104,7 +104,7 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
-  it('that would be too much to hold at once is left, and as many days as came are asked for', async () => {
+  it('that would take too much memory is cut off, and the next page has as many days as were received', async () => {
     const up = await upstream({ simulator: { linesPerDay: 8_000, days: 31 } });
     const reader = up.reader();
     const days = { from: addDays(TODAY, -9), to: TODAY };
@@ -119,7 +119,7 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
-  it('of one day that leaves no room for another is left to whoever asks for that day alone', async () => {
+  it('of one day that leaves no memory for another page is left to a query for that day alone', async () => {
     const rows = Array.from({ length: 40_001 }, () => ROW);
     const days = { from: DAY, to: addDays(DAY, 1) };
     await expect(allDays(readCostDays(given(page({ [DAY]: rows }, 'a')), days))).rejects.toThrow(LargeDay);
@@ -130,7 +130,7 @@ describe('a page of too many days', () => {
     expect((await allDays(readCostDays(halves, ONE_DAY)))[0]?.lines).toHaveLength(40_002);
   });
 
-  it('is not asked for where a day is known to have many lines', async () => {
+  it('is not asked for if days are known to have many lines', async () => {
     const up = await upstream();
     for (const [lines, limit] of [
       [0, '31'],
@@ -145,7 +145,7 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
-  it('that is refused in the middle goes on at the first day that was not given yet', async () => {
+  it('that is refused in the middle is followed by the first day that was not yielded yet', async () => {
     const up = await upstream({ simulator: { maxBucketsPerPage: 4 } });
     up.simulator.control.fault({ kind: 'status', status: 400, report: 'cost', page: 3 });
     const cost = await allDays(readCostDays(up.reader(), MONTH));
@@ -156,7 +156,7 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
-  it('ends the read once a single day is too large, or is refused', async () => {
+  it('ends the read if a single day is too large or refused', async () => {
     const up = await upstream({ maxReplyBytes: 2 ** 20 });
     up.simulator.control.fault({ kind: 'huge_page', bytes: 2 ** 21, times: 'always' });
     expect(await failureOf(allDays(readCostDays(up.reader(), MONTH)))).toMatchObject({
@@ -171,7 +171,7 @@ describe('a page of too many days', () => {
     await up.close();
   });
 
-  it('is no answer to any other refusal', async () => {
+  it('is not made smaller after any other refusal', async () => {
     const up = await upstream();
     for (const status of [401, 402, 403, 404, 409, 429, 500]) {
       up.simulator.control.resetCounters();
@@ -208,7 +208,7 @@ describe('a page that contradicts itself', () => {
     }
   });
 
-  it('in place of which a page comes is none of Anthropic, and fails no day by itself', async () => {
+  it('that is an HTML page instead did not come from Anthropic, and fails no single day', async () => {
     up.simulator.control.fault({ kind: 'html_ok', times: 'always' });
     for (const read of [readCostDays, readUsageDays]) {
       expect(await failureOf(allDays<unknown>(read(up.reader(), WEEK)))).toMatchObject({ code: 'network_refused' });
@@ -241,14 +241,14 @@ describe('a page that contradicts itself', () => {
     expect((await failureOf(allDays(readCostDays(given(reply), ONE_DAY)))).code).toBe('upstream_invalid');
   });
 
-  it('may repeat a line: both are given', async () => {
+  it('may repeat a line: both lines are read', async () => {
     up.simulator.control.fault({ kind: 'duplicate_lines', report: 'cost', times: 'always' });
     const [served, true_] = [spellCost(await allDays(readCostDays(up.reader(), ONE_DAY))), trueCost(up, ONE_DAY)];
     expect(served).toHaveLength(true_.length + 1);
     expect([...new Set(served)]).toEqual(true_);
   });
 
-  it('may leave out a day: that day had nothing, as far as it says', async () => {
+  it('may leave out a day: that day had nothing', async () => {
     up.simulator.control.fault({ kind: 'missing_bucket', report: 'cost' });
     const read = await allDays(readCostDays(up.reader(), WEEK));
     expect(read.map(({ day }) => day)).toEqual(daysIn(WEEK));
@@ -258,7 +258,7 @@ describe('a page that contradicts itself', () => {
 });
 
 describe('a day that goes on on the next page', () => {
-  it('is one day, also when it has more lines than a call can have arguments', async () => {
+  it('is one day, even with more lines than a call can have arguments', async () => {
     const rows = Array.from({ length: 150_000 }, () => ROW);
     const [read, ...others] = await allDays(
       readCostDays(given(page({ [DAY]: [ROW] }, 'a'), page({ [DAY]: rows }, 'b'), page({ [DAY]: [ROW] })), ONE_DAY),
@@ -274,7 +274,7 @@ describe('a row', () => {
   const usageOf = async (row: unknown): Promise<unknown> =>
     allDays(readUsageDays(given(page({ [DAY]: [row] })), ONE_DAY));
 
-  it('of cost is dollars, and keeps every field that it has', async () => {
+  it('of cost is in dollars, and has every field that was reported', async () => {
     const row = { ...ROW, amount: '83391.528230', cost_type: 'quantum', priority: 7, tags: { a: ['b', null] } };
     expect(await costOf(row)).toEqual([
       {
@@ -296,7 +296,7 @@ describe('a row', () => {
     ]);
   });
 
-  it('of another currency is kept, and is in no total of dollars', async () => {
+  it('in another currency is read, and is in no total in dollars', async () => {
     const rows = [ROW, { ...ROW, currency: 'EUR', amount: '999' }, { ...ROW, currency: null, amount: '-0.5' }];
     const [read] = await allDays(readCostDays(given(page({ [DAY]: rows })), ONE_DAY));
     expect(read?.lines.map(({ amount, dimensions }) => `${JSON.stringify(dimensions['currency'])} ${amount}`)).toEqual([
@@ -307,7 +307,7 @@ describe('a row', () => {
     expect(await readCostTotals(given(page({ [DAY]: rows })), ONE_DAY)).toEqual({ [DAY]: '1.495' });
   });
 
-  it('of usage has its nested counts, unknown ones too, and its unknown dimensions', async () => {
+  it('of usage has its nested counts and its dimensions, also the unknown ones', async () => {
     const row = {
       uncached_input_tokens: 2 ** 31,
       output_tokens: Number.MAX_SAFE_INTEGER,
@@ -367,7 +367,7 @@ describe('a row', () => {
   const linesOf = async (...rows: unknown[]): Promise<UsageLine[]> =>
     (await allDays(readUsageDays(given(page({ [DAY]: rows })), ONE_DAY))).flatMap(({ lines }) => lines);
 
-  it.each([0, -0, null])('of usage with a new counter that is %j is the row without it', async (none) => {
+  it.each([0, -0, null])('of usage with a new counter of %j equals the row without it', async (none) => {
     const [plain, odd] = [
       await linesOf(WHOLE),
       await linesOf({
@@ -380,7 +380,7 @@ describe('a row', () => {
     expect(odd.map(({ extraCounts }) => extraCounts)).toEqual([{}]);
   });
 
-  it('of usage counts new tokens, in lines and in totals, by their dotted path', async () => {
+  it('of usage counts unknown tokens, in lines and in totals, by their dotted path', async () => {
     const row = { ...WHOLE, cache_creation: { ...WHOLE.cache_creation, ephemeral_24h_input_tokens: 500 } };
     const lines = await linesOf(row);
     expect(lines.map(({ extraCounts }) => extraCounts)).toEqual([
@@ -397,16 +397,16 @@ describe('a row', () => {
     ['a counter past 2^53', { x_requests: 2 ** 53 }, 'x_requests is too large to be read exactly'],
     ['a count twice', { x: { requests: 1 }, 'x.requests': 2 }, 'a row gives a count twice'],
     ['a known count twice', { 'server_tool_use.web_search_requests': 2 }, 'a row gives a count twice'],
-  ])('of usage with %s is invalid, and is no wrong number', async (_what, fields, detail) => {
+  ])('of usage with %s is invalid instead of becoming a wrong number', async (_what, fields, detail) => {
     expect(await failureOf(linesOf({ ...WHOLE, ...fields }))).toMatchObject({ code: 'upstream_invalid', detail });
   });
 
-  it('of usage may have texts where their name speaks of tokens, and decimals where it does not', async () => {
+  it('of usage may have texts with names of tokens, and other counts with decimals', async () => {
     const [line] = await linesOf({ ...WHOLE, max_tokens: '0-200k', hours: 0.1 });
     expect(line).toMatchObject({ dimensions: { max_tokens: '0-200k' }, extraCounts: { hours: '0.1' } });
   });
 
-  it('that no reference names is kept, and so is one with a field that none does', async () => {
+  it('of an undocumented kind is read, and so is one with an undocumented field', async () => {
     const up = await upstream({ simulator: { unknowns: true } });
     const row = { costType: 'moon_phase', tokenType: 'dreamt_tokens', extra: { new_dimension: 'kept' } };
     up.simulator.control.restate({ day: DAY, kind: 'add', amount: '12.5', row });

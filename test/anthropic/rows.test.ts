@@ -72,7 +72,7 @@ describe('rows that are cut out of a page', () => {
   const gap = fc.constantFrom('', ' ', '\n\t ');
   const page = fc.tuple(gap, fc.array(fc.array(fields, { maxLength: 6 }), { minLength: 1, maxLength: 4 }));
 
-  it('are those that parsing the whole page gives, however it is spelled and whatever stands in it', async () => {
+  it('equal those that parsing the whole page gives, whatever its spacing and its content', async () => {
     await fc.assert(
       fc.asyncProperty(page, async ([space, days]) => {
         const reply = pageOf(
@@ -101,7 +101,7 @@ describe('rows that are cut out of a page', () => {
     );
   });
 
-  it('of a page that ends anywhere before its end are no page', async () => {
+  it('of a page that is cut short anywhere are refused', async () => {
     const row = '{"amount":"150","description":"a \\" } ] b","more":{"x":[1]}}';
     const reply = pageOf([bucket(DAY, [row, row], '')]);
     for (let length = 0; length < reply.length; length += 1) {
@@ -123,7 +123,7 @@ describe('rows that are cut out of a page', () => {
     '{"a" 1}',
     '[{}]',
     '1',
-  ])('are refused where they are none: %s', async (rows) => {
+  ])('are refused where they are not JSON objects: %s', async (rows) => {
     for (const read of [readCostDays, readUsageDays]) {
       const reply = reading(pageOf([bucket(DAY, [rows], '')]));
       expect((await failureOf(allDays<unknown>(read(reply, { from: DAY, to: DAY })))).code).toBe('upstream_invalid');
@@ -140,7 +140,7 @@ describe('rows that are cut out of a page', () => {
     expect(lines[2]?.dimensions).toBe(lines[0]?.dimensions);
   });
 
-  it('say their amount twice at their own risk: the last one counts, as everywhere in JSON', async () => {
+  it('may have two amounts: the last one counts, as in JSON.parse', async () => {
     const rows = ['{"amount":"1","amount":"200"}', '{"amount":"1","amount":"300"}', '{"amount":7,"amount":"400"}'];
     const [read] = await allDays(readCostDays(reading(pageOf([bucket(DAY, rows, '')])), { from: DAY, to: DAY }));
     expect(read?.lines.map(({ amount }) => amount)).toEqual(['2', '3', '4']);
@@ -244,7 +244,7 @@ describe('the work for a row', () => {
     expect(most).toBeLessThan(6 * pageOf([bucket(DAY, rows, gap)]).length);
   });
 
-  it.each(['', ' ', '\n        '])('of usage does not grow with its page either (%j)', async (gap) => {
+  it.each(['', ' ', '\n        '])('of usage does not grow with its page either: %j', async (gap) => {
     const rows = Array.from({ length: 320 }, (_, index) =>
       spelledRow(Object.entries({ output_tokens: index, more: { x_requests: 1 }, model: `m${index % 7}` }), gap),
     );
@@ -255,7 +255,7 @@ describe('the work for a row', () => {
     expect(most / least).toBeLessThan(5);
   });
 
-  it('is as little for a page with spaces as for a compact one, once its rows are known', async () => {
+  it('is as little for a page with spaces as for a compact one, once its rows are cached', async () => {
     const rows = Array.from({ length: 200 }, (_, index) => fieldsOf(index % 20));
     const stepsWith = async (gap: string): Promise<number> => {
       const texts = rows.map((row) => spelledRow(Object.entries(row), gap));
@@ -266,13 +266,13 @@ describe('the work for a row', () => {
   });
 });
 
-describe('a row without measure', () => {
+describe('a row of any size', () => {
   const costOf = async (row: string): Promise<{ lines: unknown[] }[]> =>
     allDays(readCostDays(reading(pageOf([bucket(DAY, [row], '')])), { from: DAY, to: DAY }));
   const usageOf = async (row: string): Promise<{ lines: unknown[] }[]> =>
     allDays(readUsageDays(reading(pageOf([bucket(DAY, [row], '')])), { from: DAY, to: DAY }));
 
-  it.each([costOf, usageOf])('that nests without end is refused in a sentence', async (read) => {
+  it.each([costOf, usageOf])('that nests too deep is refused with a sentence', async (read) => {
     for (const deep of [
       `${'['.repeat(20_000)}${']'.repeat(20_000)}`,
       `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`,
@@ -284,7 +284,7 @@ describe('a row without measure', () => {
     expect(await read(`{"amount":"1","odd":${'['.repeat(room)}${']'.repeat(room)}}`)).toMatchObject([{ lines: [{}] }]);
   });
 
-  it('of ten million digits is refused without them', async () => {
+  it('with a number of ten million digits is refused without quoting it', async () => {
     const digits = '1'.repeat(10_000_000);
     for (const failing of [
       costOf(`{"amount":"${digits}"}`),
@@ -298,7 +298,7 @@ describe('a row without measure', () => {
     }
   });
 
-  it('of thirty megabytes is read, and so is the one behind it', async () => {
+  it('of thirty megabytes is read, and so is the row behind it', async () => {
     const large = 'x'.repeat(30_000_000);
     const row = (text: string): string => `{"amount":"100","description":"${text}"}`;
     const [day] = await allDays(
@@ -309,10 +309,10 @@ describe('a row without measure', () => {
   });
 });
 
-describe('a memory of rows', () => {
+describe('the cache of rows', () => {
   const AMOUNT = Buffer.from('amount');
 
-  it('gives for every row what parsing it gives, also once it has forgotten most of them', () => {
+  it('gives for every row what parsing it gives, also after it has dropped most rows', () => {
     const memory = new RowMemory<ReportRow>('amount');
     const padding = 'x'.repeat(2_000);
     let recalled = 0;
@@ -347,7 +347,7 @@ describe('a memory of rows', () => {
 describe('an amount in a reply', () => {
   const PLAIN = new RegExp(`^-?\\d{1,${MAX_WHOLE_DIGITS}}(\\.\\d{1,${MAX_FRACTION_DIGITS}})?$`);
 
-  it('is the dollars that the plain arithmetic of domain/money gives, or is left to it', () => {
+  it('becomes the dollars that the plain arithmetic of domain/money gives, or is left to it', () => {
     const spelling = fc.oneof(
       cents,
       fc.stringMatching(/^-?0{0,5}\d{0,12}(\.\d{0,20})?0{0,5}$/),

@@ -25,7 +25,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   // Listens.
   'api/http/server.ts': ['node:http'],
   // Listens for an instant, to see whether one can at HOST.
-  'config/environment.ts': ['node:net'],
+  'config/host.ts': ['node:net'],
   // To Postgres, at DATABASE_URL.
   'db/core/servers.ts': ['postgres'],
   // Only the class of its errors is taken from it.
@@ -36,6 +36,8 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'api/temporal.ts': ['@temporalio/client'],
   // Listens, where METERLINE_WORKER_HEALTH_PORT is set.
   'worker/health.ts': ['node:http'],
+  // To Temporal, at TEMPORAL_ADDRESS.
+  'worker/connect.ts': ['@temporalio/worker'],
   'worker/main.ts': ['@temporalio/client', '@temporalio/worker'],
   'worker/worker.ts': ['@temporalio/worker'],
 };

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/http/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { problem } from '../../api/http/schemas.ts';
 import { loadConfig } from '../../config/config.ts';
 import { FAILURE_CODES, FAILURES } from '../../domain/failures.ts';
+import { TOKEN_FILE } from '../../local/stack/environment.ts';
 import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
 
 let api: Api;
@@ -246,9 +246,7 @@ describe('/docs', () => {
 
   it('says where the token lies: in the file that the local stack writes, in the variable that is read, and how to make more', async () => {
     const { description } = (await readDocument()).components.securitySchemes['token'] ?? {};
-    const stack = readFileSync(new URL('../../local/stack.ts', import.meta.url), 'utf8');
-    const file = /join\(this\.#dataDir, '(api-token)'\)/.exec(stack)?.[1] ?? '';
-    expect(description).toContain(`\`${loadConfig({}).dataDir}/${file}\``);
+    expect(description).toContain(`\`${loadConfig({}).dataDir}/${TOKEN_FILE}\``);
     expect(loadConfig({ METERLINE_API_TOKEN: 'a'.repeat(32) }).apiToken).toBe('a'.repeat(32));
     expect(description).toContain('`METERLINE_API_TOKEN`');
     expect(description).toContain('`npm run tokens -- create --name <name> --role viewer`');

@@ -7,7 +7,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDatabase, type Database } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
-import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
+import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
 import { commandOf, startStandby, type Standby } from '../support/standby.ts';
 import { until } from '../support/wait.ts';
 import { CANARY, startApi, type Api } from './support.ts';

@@ -86,7 +86,7 @@ async function endsInOrder({ child }: ApiProcess): Promise<number | null> {
 const MB = 1024 * 1024;
 
 describe('the log of the API', () => {
-  it('waits for no reader of a pipe that stops reading, and says how many lines it dropped once that reads on', async () => {
+  it('does not wait for the reader of a pipe, and says how many lines it dropped once the reader reads on', async () => {
     const api = await processes.start('pipe');
     // Nobody listens for data, so that nobody reads.
     const { ms, dropped } = await floodUntilDropped(api);
@@ -99,7 +99,7 @@ describe('the log of the API', () => {
     expect(saidDropped(log)).toEqual([dropped]);
   });
 
-  it('is no reason to stay alive for a process that is told to end while nobody reads', async () => {
+  it('does not keep a process alive that is asked to end while nobody reads', async () => {
     const api = await processes.start('pipe');
     await floodUntilDropped(api);
     const before = Date.now();
@@ -107,14 +107,14 @@ describe('the log of the API', () => {
     expect(Date.now() - before).toBeLessThan(5_000);
   });
 
-  it('goes nowhere once its reader is gone, and the API serves on and ends in order', async () => {
+  it('is dropped once its reader is gone, and the API serves on and ends in order', async () => {
     const api = await processes.start('pipe');
     api.child.stdout?.destroy();
     expect((await floodUntilDropped(api)).ms).toBeLessThan(1_000);
     expect(await endsInOrder(api)).toBe(0);
   });
 
-  it('that comes to the largest size of a file waits for no room, and says so once there is some', async () => {
+  it('does not wait for room in a file of the largest size, and says how many lines it dropped once there is room', async () => {
     const file = join(folder, 'limited.log');
     const output = openSync(file, 'a');
     const api = await processes.start(output, 'ulimit -S -f 128');
@@ -137,7 +137,7 @@ describe('the log of the API', () => {
     expect(saidDropped(log)).toEqual([dropped]);
   });
 
-  it('on a full device (/dev/full) is dropped, and the API serves on and ends in order', async (context) => {
+  it('is dropped on a full device (/dev/full), and the API serves on and ends in order', async (context) => {
     if (!existsSync('/dev/full')) context.skip('there is no /dev/full on this machine');
     const output = openSync('/dev/full', 'w');
     const api = await processes.start(output);
@@ -146,7 +146,7 @@ describe('the log of the API', () => {
     expect(await endsInOrder(api)).toBe(0);
   });
 
-  it('on a full disk is dropped, and says so once there is room, with no line cut', async (context) => {
+  it('is dropped on a full disk, and says so once there is room, with no line cut', async (context) => {
     const disk = mkdtempSync(join(folder, 'disk-'));
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk], { stdio: 'ignore' });

@@ -47,7 +47,7 @@ function run(args: string[], ring = present(), killAt?: string): Promise<Outcome
 }
 
 describe('npm run keys', () => {
-  it('new prints a encryption key alone on standard output, another one each time, and the steps beside it', async () => {
+  it('new prints only a new encryption key on standard output, another one each time, and the steps on standard error', async () => {
     const made = [await run(['new']), await run(['new'])];
     const entries = made.map(({ out }) => loadConfig({ METERLINE_ENCRYPTION_KEYS: out.trim() }).encryptionKeys);
     expect(entries.flat()).toHaveLength(2);
@@ -57,19 +57,19 @@ describe('npm run keys', () => {
     expect(made[0]?.err).not.toContain(made[0]?.out.trim());
   });
 
-  it.each([[[]], [['destroy']], [['status', 'x']]])('%j is told what can be done', async (args) => {
+  it.each([[[]], [['destroy']], [['status', 'x']]])('%j is answered with the usage', async (args) => {
     const { status, err } = await run(args);
     expect([status, err]).toEqual([2, expect.stringContaining('Usage: npm run keys')]);
   });
 
-  it('wants encryption keys', async () => {
+  it('needs encryption keys', async () => {
     const { status, err } = await command('keys', ['status'], { DATABASE_URL: database.url });
     expect([status, err]).toEqual([2, expect.stringContaining('METERLINE_ENCRYPTION_KEYS must be set')]);
   });
 });
 
 it(
-  'an encryption key that is lost stops its connections alone, which are named at the start and healed by new keys',
+  'a lost encryption key stops its own connections only; the start names them, and new Admin keys heal them',
   async () => {
     const [lostEntry] = [entryOf('lost')];
     const lostRing = createKeyRing(loadConfig({ METERLINE_ENCRYPTION_KEYS: lostEntry }).encryptionKeys);
@@ -114,7 +114,7 @@ it(
 );
 
 it(
-  'moving to a new encryption key goes on after a kill, while a worker works, until the old one is of no use',
+  'moving to a new encryption key survives a kill, while a worker runs, and ends when nothing needs the old key',
   async () => {
     const { out } = await run(['new']);
     const next = out.trim();

@@ -15,7 +15,7 @@ afterAll(() => database.close());
 
 const tokens = (...args: string[]): Promise<Outcome> => command('tokens', args, { DATABASE_URL: database.url });
 
-it('a token is made, shown once and alone on standard output, listed without it, and revoked', async () => {
+it('a token is created, shown once and alone on standard output, listed without its text, and revoked', async () => {
   const made = await tokens('create', '--name', 'grafana', '--role', 'viewer', '--expires', '90d');
   expect(made.status).toBe(0);
   const token = made.out.trim();
@@ -35,7 +35,7 @@ it('a token is made, shown once and alone on standard output, listed without it,
   expect((await tokens('list')).out).toMatch(/grafana .* revoked on \d{4}-\d\d-\d\d by command/);
 });
 
-it('a name that is taken, and an id that is unknown, are told in a sentence, with status 1', async () => {
+it('a taken name and an unknown id end with a sentence and status 1', async () => {
   expect((await tokens('create', '--name', 'ci', '--role', 'admin')).status).toBe(0);
   const again = await tokens('create', '--name', 'ci', '--role', 'admin');
   expect(again).toEqual({ status: 1, out: '', err: 'Another token has this name and is not revoked.\n' });
@@ -57,7 +57,7 @@ it.each([
   [['list', 'more']],
   [['revoke']],
   [['revoke', 'x']],
-])('%j changes nothing, and says what can be done, with status 2', async (args) => {
+])('%j changes nothing, and ends with the usage and status 2', async (args) => {
   const { status, out, err } = await tokens(...args);
   expect([status, out]).toEqual([2, '']);
   expect(err).toContain('Usage: npm run tokens');
@@ -65,7 +65,7 @@ it.each([
   expect(await database.db.execute(sql`select from tokens where name = 'a'`)).toHaveLength(0);
 });
 
-it('where there is no database, or none that answers, it says so, with status 2', async () => {
+it('without a database, or with one that does not answer, it says so with status 2', async () => {
   const none = await command('tokens', ['list'], { METERLINE_DATA_DIR: '/no/such' });
   expect([none.status, none.err]).toEqual([
     2,

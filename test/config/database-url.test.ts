@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from '../../config/config.ts';
 import { parseDatabaseUrl, serverNames, warningsAbout, type DatabaseUrl } from '../../config/database-url.ts';
 
@@ -8,9 +11,9 @@ function read(text: string): DatabaseUrl {
   return parsed;
 }
 
-function problemsOf(text: string): readonly string[] {
+function problemsOf(text: string, env: Record<string, string> = {}): readonly string[] {
   try {
-    loadConfig({ DATABASE_URL: text });
+    loadConfig({ ...env, DATABASE_URL: text });
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -169,4 +172,61 @@ describe('an address that asks for what Meterline does not do', () => {
 
 it('the servers of an address are named by host and port, without anything else of it', () => {
   expect(serverNames('postgres://u:secret@one,two:1/d?sslmode=disable')).toBe('one:5432, two:1');
+});
+
+describe('TLS to Postgres', () => {
+  let folder: string;
+  let rootCert: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'meterline-config-'));
+    rootCert = join(folder, 'root.crt');
+    writeFileSync(rootCert, '-----BEGIN CERTIFICATE-----\n');
+    writeFileSync(join(folder, 'empty.crt'), '');
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([
+    ['sslmode=verify_full', 'must have one of these as sslmode: disable, prefer, require, verify-ca, verify-full'],
+    ['sslmode=allow', 'must have one of these as sslmode: disable, prefer, require, verify-ca, verify-full'],
+    ['sslmode=', 'must have one of these as sslmode: disable, prefer, require, verify-ca, verify-full'],
+    ['ssl=true', 'has ssl, but Meterline knows only sslmode, sslrootcert, sslnegotiation for TLS'],
+    ['sslcert=/x', 'has sslcert, but Meterline knows only sslmode, sslrootcert, sslnegotiation for TLS'],
+    ['sslmode=verify-full&sslrootcert=/no/such', 'has an sslrootcert that is not a readable file of PEM certificates'],
+    ['sslmode=prefer&sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
+    ['sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
+  ])('stops the start where it would differ from what %s asks for', (query, problem) => {
+    expect(problemsOf(`postgres://u:secret@h/d?${query}`)).toEqual([`DATABASE_URL ${problem}`]);
+  });
+
+  it('is never asked for with a root certificate that cannot be read', () => {
+    const url = 'postgres://h/d?sslmode=verify-full';
+    const empty = join(folder, 'empty.crt');
+    expect(problemsOf(`${url}&sslrootcert=${empty}`)).toHaveLength(1);
+    expect(problemsOf(url, { PGSSLROOTCERT: empty })).toEqual([
+      'PGSSLROOTCERT must be a readable file of PEM certificates',
+    ]);
+  });
+
+  it("is as libpq's own variables say where the address does not", () => {
+    const urlFrom = (query: string, env: Record<string, string>): string | undefined =>
+      loadConfig({ DATABASE_URL: `postgres://u:p%40@h:1/d${query}`, ...env }).databaseUrl?.replace(
+        'postgres://u:p%40@h:1/d',
+        '',
+      );
+    const encoded = encodeURIComponent(rootCert);
+    expect(urlFrom('', {})).toBe('');
+    expect(urlFrom('', { PGSSLMODE: 'verify-full' })).toBe('?sslmode=verify-full');
+    expect(urlFrom('', { PGSSLMODE: 'verify-full', PGSSLROOTCERT: rootCert })).toBe(
+      `?sslmode=verify-full&sslrootcert=${encoded}`,
+    );
+    expect(urlFrom('?sslmode=disable', { PGSSLMODE: 'verify-full', PGSSLROOTCERT: rootCert })).toBe('?sslmode=disable');
+    expect(urlFrom('?sslmode=verify-full&sslrootcert=system', { PGSSLROOTCERT: rootCert })).toBe(
+      '?sslmode=verify-full&sslrootcert=system',
+    );
+    expect(problemsOf('postgres://h/d', { PGSSLMODE: 'on' })).toEqual([
+      'PGSSLMODE must be one of disable, prefer, require, verify-ca, verify-full',
+    ]);
+  });
 });

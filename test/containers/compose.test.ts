@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../../config/config.ts';
+import { variables } from '../../config/variables.ts';
 import {
   OPTIONAL_FILES,
   OURS,
@@ -50,7 +51,7 @@ describe('the compose file', () => {
     }
   });
 
-  test.each(['HTTPS_PROXY', 'https_proxy'])('gives the worker, and nobody else, a proxy that %s names', (given) => {
+  test.each(['HTTPS_PROXY', 'https_proxy'])('gives the proxy that %s names to the worker alone', (given) => {
     const env = { [given]: 'http://proxy:3128', NO_PROXY: 'gateway.example' };
     expect(environmentOf('worker', env)).toMatchObject({
       HTTPS_PROXY: 'http://proxy:3128',
@@ -61,7 +62,7 @@ describe('the compose file', () => {
     for (const name of ['api', 'migrate']) expect(environmentOf(name, env)['no_proxy']).toBe('*');
   });
 
-  test('hands on every setting that the API and the worker read', () => {
+  test('passes on every setting that the API and the worker read', () => {
     const both = ['METERLINE_TASK_QUEUE', 'METERLINE_SYNC_HOUR_UTC', 'LOG_LEVEL'];
     const read = {
       api: [...both, 'METERLINE_TRUST_PROXY'],
@@ -74,7 +75,7 @@ describe('the compose file', () => {
     }
   });
 
-  test('hands on a file of certificate authorities, to programs and to the build, where one is named', () => {
+  test('passes a file of certificate authorities to the programs and to the build, if one is named', () => {
     for (const name of OURS) {
       expect(serviceOf(name).secrets).toContain('extra-ca');
       expect(environmentOf(name)['NODE_EXTRA_CA_CERTS']).toBe('');
@@ -112,9 +113,9 @@ describe('the compose file', () => {
   });
 
   test('sets only variables that the configuration or the entrypoint knows', () => {
-    const known = [...read('config/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+): /gm)].map(([, name = '']) => name);
-    // Read by the transport and by Node.
-    const others = ['HTTPS_PROXY', 'https_proxy', 'NO_PROXY', 'no_proxy', 'NODE_EXTRA_CA_CERTS'];
+    const known = Object.keys(variables.shape);
+    // The transport reads the first two, Node the third.
+    const others = ['NO_PROXY', 'no_proxy', 'NODE_EXTRA_CA_CERTS'];
     const fromFiles = filesOfEntrypoint();
     for (const name of OURS) {
       for (const variable of Object.keys(serviceOf(name).environment)) {
@@ -124,7 +125,7 @@ describe('the compose file', () => {
     }
   });
 
-  test('gives the API and the worker a configuration that is taken, whether or not the optional variables are set', () => {
+  test('gives the API and the worker a valid configuration, whether or not the optional variables are set', () => {
     for (const name of ['api', 'worker']) {
       const { environment } = serviceOf(name);
       const plain = Object.entries(environment).filter(([variable]) => !variable.endsWith('_FILE'));
@@ -184,7 +185,7 @@ describe('the compose file', () => {
     for (const [, { image }] of services) expect(image).toMatch(/:(?!latest)[\w.-]+$/);
   });
 
-  test('starts what others need first, and starts again what is to stay up', () => {
+  test('starts services in the order of their needs, and restarts those that must stay up', () => {
     expect(serviceOf('migrate').depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
     const both = {
       migrate: { condition: 'service_completed_successfully' },
@@ -214,7 +215,7 @@ describe('the compose file', () => {
     expect(asked).toEqual([`http://127.0.0.1:${PORT}/healthz'`, `http://127.0.0.1:${health}/healthz'`]);
   });
 
-  test('takes Postgres for well only once its role can use its database', () => {
+  test('counts Postgres as healthy only once its role can use its database', () => {
     const [kind, check = ''] = serviceOf('postgres').healthcheck?.test ?? [];
     const { POSTGRES_USER: role, POSTGRES_DB: name } = serviceOf('postgres').environment;
     expect(kind).toBe('CMD-SHELL');

@@ -30,7 +30,7 @@ describe('the first set-up of Postgres', () => {
     'mkdir -p "$PGDATA" && test -z "$(ls -A "$PGDATA")" && echo 18 > "$PGDATA/PG_VERSION" && touch "$PGDATA/whole"';
   const KILLED = 'mkdir -p "$PGDATA" && echo 18 > "$PGDATA/PG_VERSION" && kill -KILL $PPID && sleep 1';
 
-  test('that is killed in the middle begins anew, and is made once', () => {
+  test('begins anew after a kill in the middle, and happens once', () => {
     const [folder, programs] = [temporaryFolder(), temporaryFolder()];
     const pgdata = join(folder, '18/docker');
     expect(setUp(pgdata, programs, KILLED).status).toBeNull();
@@ -40,7 +40,7 @@ describe('the first set-up of Postgres', () => {
     expect(readFileSync(join(pgdata, 'data'), 'utf8')).toBe('ours');
   });
 
-  test('that fails leaves no server behind, and says why', () => {
+  test('leaves no server behind when it fails, and says why', () => {
     const [folder, programs] = [temporaryFolder(), temporaryFolder()];
     const failed = setUp(join(folder, 'docker'), programs, 'echo "no room" >&2; exit 3');
     expect(failed).toMatchObject({ status: 3, stderr: 'no room\n' });
@@ -51,12 +51,12 @@ describe('the Dockerfile', () => {
   const lines = read('Dockerfile').split('\n');
   const last = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));
 
-  test('runs the API, without root, which whoever reads no /etc/passwd can tell', () => {
+  test('runs the API as a user by number, who is not root even for a reader without /etc/passwd', () => {
     expect(last).toContain('USER 1000:1000');
     expect(last.at(-2)).toBe('CMD ["node", "--enable-source-maps", "dist/api/main.js"]');
   });
 
-  test('starts from a pinned Debian, since there is no Temporal for musl', () => {
+  test('starts from a pinned Debian, because Temporal has no build for musl', () => {
     const bases = lines.filter((line) => line.startsWith('FROM ')).map((line) => line.split(' ')[1] ?? '');
     const stages = lines.flatMap((line) => / AS (\w+)$/.exec(line)?.[1] ?? []);
     const images = bases.filter((base) => !stages.includes(base));
@@ -76,14 +76,14 @@ describe('the Dockerfile', () => {
     ]);
   });
 
-  test('holds the certificate authorities that Node brings, where the clients of other languages look', () => {
+  test("holds Node's certificate authorities where the clients of other languages look", () => {
     const [, script = '', path = ''] = /node --print "([^"]+)" > (\S+)/.exec(last.join('\n')) ?? [];
     expect(path).toBe('/etc/ssl/certs/ca-certificates.crt');
     const printed = execFileSync(process.execPath, ['--print', script], { encoding: 'utf8' });
     expect(printed.match(/-----BEGIN CERTIFICATE-----/g)?.length).toBe(rootCertificates.length);
   });
 
-  test('installs packages with every secret that compose hands to it, and keeps none of them', () => {
+  test('installs packages with every secret that compose passes to it, and keeps none of them', () => {
     const installs = read('Dockerfile')
       .split(/\n(?! )/)
       .filter((step) => step.includes('npm ci'));
@@ -101,7 +101,7 @@ describe('the Dockerfile', () => {
     expect(last.some((line) => /^COPY (?!--from)/.test(line))).toBe(false);
   });
 
-  test('is given nothing but what it needs: everything else is ignored first', () => {
+  test('gets only the files that it needs: the ignore file excludes everything else first', () => {
     const [first, ...rest] = read('.dockerignore')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'));
@@ -136,7 +136,7 @@ describe('the entrypoint', () => {
     }
   });
 
-  test('leaves variables as they are where no file is named', () => {
+  test('leaves a variable unchanged if no file is named for it', () => {
     const { stdout } = run({ DATABASE_URL: 'postgres://a', TEMPORAL_CONFIG_FILE: '/nowhere', LOG_LEVEL: '' });
     expect(environment(stdout)).toMatchObject({
       DATABASE_URL: 'postgres://a',
@@ -145,7 +145,7 @@ describe('the entrypoint', () => {
     });
   });
 
-  test('stops and says so where a file cannot be read', () => {
+  test('stops and says so if a file cannot be read', () => {
     const { status, stderr } = run({ METERLINE_API_TOKEN_FILE: '/nowhere' });
     expect(status).toBe(2);
     expect(stderr).toBe('METERLINE_API_TOKEN_FILE names /nowhere, which cannot be read.\n');
@@ -161,7 +161,7 @@ describe('the secrets', () => {
   };
   const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
-  test.skipIf(!hasOpenssl)('are made once, are taken, and are shut in a directory of their owner', () => {
+  test.skipIf(!hasOpenssl)('are made once, are valid, and lie in a directory that only their owner can enter', () => {
     const directory = temporaryFolder();
     make(directory);
     const secret = (name: string): string => readFileSync(join(directory, 'secrets', name), 'utf8').trim();

@@ -1,13 +1,13 @@
 import { sql, type Query } from 'drizzle-orm';
 import type { PgDialect, PgSession } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Db } from '../../db/core/database.ts';
-import { listOverdue } from '../../db/connections/overdue.ts';
 import { listEvents } from '../../db/connections/events.ts';
+import { listOverdue } from '../../db/connections/overdue.ts';
+import type { Db } from '../../db/core/database.ts';
+import { costContent } from '../../db/ledger/day-content.ts';
 import { listRestatements, listSyncs } from '../../db/ledger/history.ts';
-import { numberSeries } from '../../db/ledger/lines.ts';
+import { numberSeries } from '../../db/ledger/series-numbers.ts';
 import { sumCosts } from '../../db/spend/costs.ts';
-import { costContent } from '../../db/ledger/series.ts';
 import { addDays } from '../../domain/days.ts';
 import type { CostLine } from '../../domain/lines.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

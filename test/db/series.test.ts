@@ -1,14 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  SumTooLargeError,
-  columnOf,
-  digestOf,
-  extraOf,
-  identifyCost,
-  identifyUsage,
-  seriesIdOf,
-} from '../../db/ledger/series.ts';
+import { SumTooLargeError, digestOf, identifyCost, identifyUsage } from '../../db/ledger/day-content.ts';
+import { columnOf, extraOf, seriesIdOf } from '../../db/ledger/series.ts';
 import { COST_DIMENSIONS, type CostLine, type Json } from '../../domain/lines.ts';
 import { toDecimal } from '../../domain/money.ts';
 import { cost, usage } from './support.ts';
@@ -26,7 +19,7 @@ const shuffled = (fields: Readonly<Record<string, Json>>): fc.Arbitrary<Record<s
     .map((entries) => Object.fromEntries(entries));
 
 describe('the id of a series', () => {
-  it('depends neither on the order of fields nor on null against absent', () => {
+  it('does not depend on the order of fields, and null equals absent', () => {
     const pair = dimensions.chain((given) => fc.tuple(fc.constant(given), shuffled(given)));
     fc.assert(
       fc.property(pair, fc.string(), ([given, other], name) => {
@@ -52,16 +45,16 @@ describe('the id of a series', () => {
     expect(new Set(of.map(seriesIdOf)).size).toBe(of.length);
   });
 
-  it('is the same before and after a field that was unknown has a column', () => {
+  it('stays the same when an unknown field gets a column', () => {
     const given = { currency: 'USD', model: 'm', speed: 'fast' };
     expect(extraOf(given, COST_DIMENSIONS)).toBe('{"speed":"fast"}');
     expect(extraOf(given, [...COST_DIMENSIONS, 'speed'])).toBeNull();
     expect(columnOf(given, 'speed')).toBe('fast');
-    // What it is in every database that exists: another one would store each series a second time.
+    // Another id would store each series a second time.
     expect(seriesIdOf(given)).toBe('32b5f060-d2b0-32c5-a2f9-660805274e6d');
   });
 
-  it('is of a column that holds text, whatever kind of value was reported', () => {
+  it('stands for texts in columns, whatever type of value was reported', () => {
     expect([
       columnOf({ a: 7 }, 'a'),
       columnOf({ a: { b: 1 } }, 'a'),
@@ -77,7 +70,7 @@ describe('usage of equal dimensions', () => {
     maxLength: 5,
   });
 
-  it('is added up exactly, past 2^53 and behind the point', () => {
+  it('is added up exactly, past 2^53 and in every decimal', () => {
     fc.assert(
       fc.property(counts, (given) => {
         const lines = given.map(([output, x]) => usage({ output_tokens: output }, {}, { x: String(x / 100) }));
@@ -90,12 +83,12 @@ describe('usage of equal dimensions', () => {
     );
   });
 
-  it('has no rest of floating point', () => {
+  it('has no rounding of floats', () => {
     const [sum] = identifyUsage([usage({}, {}, { x: '0.1' }), usage({}, {}, { x: '0.2' })]);
     expect(sum?.line.extraCounts).toEqual({ x: '0.3' });
   });
 
-  it('that is more than Postgres keeps is refused, whichever count it is', () => {
+  it('that adds up to more than Postgres can store is refused', () => {
     const most = 2n ** 63n - 1n;
     expect(identifyUsage([usage({ output_tokens: most }), usage({})])[0]?.line.counts.output_tokens).toBe(most);
     expect(() => identifyUsage([usage({ output_tokens: most }), usage({ output_tokens: 1 })])).toThrow(
@@ -117,7 +110,7 @@ describe('the digest of a day', () => {
     })
     .map((given) => given.map(([model, whole, rest]): CostLine => cost(`${whole}.${rest}1`, { model })));
 
-  it('depends neither on the order of lines nor on how amounts are spelled', () => {
+  it('does not depend on the order of lines or the spelling of amounts', () => {
     const pair = lines.chain((given) =>
       fc.tuple(fc.constant(given), fc.shuffledSubarray(given, { minLength: given.length }), respelled),
     );

@@ -69,7 +69,7 @@ describe('the number of a sync', () => {
 });
 
 describe('a run', () => {
-  it('opened twice is one, and adds up what it did', async () => {
+  it('that is opened twice is one run, and adds up what it did', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     const done = { requests: 2, bytes: 3_000_000_000 };
@@ -93,7 +93,7 @@ describe('a run', () => {
     expect(bytes).toBe('6000000000');
   });
 
-  it('that failed counts once, however often it is told, also at once', async () => {
+  it('that failed counts once, however often and however concurrently that is recorded', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     await Promise.all([failSync(database.db, run, DAILY, FAILURE), failSync(database.db, run, DAILY, FAILURE)]);
@@ -110,14 +110,14 @@ describe('a run', () => {
     ]);
   });
 
-  it('that failed before it was opened is kept all the same', async () => {
+  it('that failed before it was opened is recorded all the same', async () => {
     const { id, run } = await begun();
     await failSync(database.db, run, DAILY, FAILURE);
     expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'failed' }]);
     expect((await factsOf(id))?.failure?.count).toBe(1);
   });
 
-  it('that succeeded makes failures good, and failing no longer undoes it', async () => {
+  it('that succeeded clears the failure, and a late failure does not undo that', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     await failSync(database.db, { ...run, n: 7 }, DAILY, FAILURE);
@@ -130,7 +130,7 @@ describe('a run', () => {
     ]);
   });
 
-  it('that was told to have failed, and succeeded after all, heals the connection', async () => {
+  it('that was recorded as failed and succeeded after all heals the connection', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     await failSync(database.db, run, DAILY, FAILURE);
@@ -139,7 +139,7 @@ describe('a run', () => {
     expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', failure: null }]);
   });
 
-  it('that was reset to after its first step goes on under a row of its own', async () => {
+  it('that was reset to a point after its first step gets a row of its own', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     await addSyncTraffic(database.db, run, { requests: 3, bytes: 1 });
@@ -153,7 +153,7 @@ describe('a run', () => {
     ]);
   });
 
-  it('that was reset to after its first step heals the connection too, under a row of its own', async () => {
+  it('that was reset to a point after its first step heals the connection, too, under a row of its own', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     await failSync(database.db, run, DAILY, FAILURE);
@@ -162,7 +162,7 @@ describe('a run', () => {
     expect((await syncsOf(database.db, id)).map(({ state }) => state).sort()).toEqual(['failed', 'succeeded']);
   });
 
-  it('counts as a sync of the recent days only where it covered them, and never turns that back', async () => {
+  it('counts as a sync of the recent days only if it covered them, and never moves that time back', async () => {
     const { id, run } = await begun();
     const plans: [SyncPlan, number, number | null][] = [
       [{ ...DAILY, to: addDays(TODAY, -1) }, NOW_MS, null],
@@ -179,7 +179,7 @@ describe('a run', () => {
     }
   });
 
-  it('destroys replaced keys only where all of it ran on the new one', async () => {
+  it('destroys superseded keys only if all of it used the new key', async () => {
     const { id, organization, run } = await begun();
     await openSync(database.db, run, DAILY);
     await rotate(id, organization);

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseFailure, openDatabase } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
 import { readAddress } from '../../db/core/tls.ts';
-import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
+import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
 import { row } from '../support/rows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'meterline-tls-'));

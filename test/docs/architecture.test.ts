@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ROOT, literals, read, rowsOf, section } from './markdown.ts';
+import { ROOT, literals, read, rowsOf, section } from '../support/documents.ts';
 
 const PAGE = 'docs/architecture.md';
 

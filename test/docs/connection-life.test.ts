@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { STATUSES, TRANSITIONS } from '../../domain/connection/statuses.ts';
-import { blocksOf, firstLiterals, section } from './markdown.ts';
+import { blocksOf, firstLiterals, section } from '../support/documents.ts';
 
 const PAGE = 'docs/connection-life.md';
 

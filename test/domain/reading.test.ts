@@ -19,11 +19,11 @@ const facts = { window, everyDay: false, today: TODAY, restatementDays: 3, store
 const trailing = daysIn({ from: addDays(TODAY, -3), to: TODAY });
 
 describe('what to read', () => {
-  it('of a window in good order: the trailing days and today', () => {
+  it('of a window that is complete: the trailing days and today', () => {
     expect(daysToRead(facts)).toEqual(trailing);
   });
 
-  it('finds a correction made weeks ago by its total alone', () => {
+  it('a day that was corrected weeks ago, found by its total', () => {
     const corrected = addDays(TODAY, -25);
     expect(daysToRead({ ...facts, totals: { ...totals, [corrected]: toDecimal('1.5000001') } })).toEqual([
       corrected,
@@ -31,7 +31,7 @@ describe('what to read', () => {
     ]);
   });
 
-  it('reads what is missing and what may still change, and a day whose total is gone', () => {
+  it('days that are missing or provisional, and a day without a total', () => {
     const missing = addDays(TODAY, -20);
     const provisional = addDays(TODAY, -15);
     const emptied = addDays(TODAY, -10);
@@ -42,7 +42,7 @@ describe('what to read', () => {
     expect(daysToRead({ ...facts, stored, totals: without })).toEqual([missing, provisional, emptied, ...trailing]);
   });
 
-  it('never leaves out a missing day, never reads the future, and reads each day once', () => {
+  it('every missing day, no day in the future, and each day once', () => {
     fc.assert(
       fc.property(fc.subarray(complete), fc.integer({ min: -40, max: 5 }), fc.boolean(), (stored, offset, everyDay) => {
         const today = addDays(TODAY, offset);
@@ -55,7 +55,7 @@ describe('what to read', () => {
     );
   });
 
-  it('tells a day that moves from one whose lines are wrong', () => {
+  it('a total that stays the same tells wrong lines from a day that changed meanwhile', () => {
     const total = (text: string): Totals => ({ [TODAY]: toDecimal(text) });
     expect(isSameTotal(total('2.0'), total('2'), TODAY)).toBe(true);
     expect(isSameTotal({}, total('0.00'), TODAY)).toBe(true);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { JsonClient } from '../../local/http.ts';
-import { checkLedger, type LedgerCheck } from '../../local/ledger-check.ts';
-import { amountTable, withSeparators } from '../../local/tables.ts';
+import { checkLedger, type LedgerCheck } from '../../local/demo/ledger-check.ts';
+import { amountTable, withSeparators } from '../../local/demo/tables.ts';
 
 const DAY = '2026-03-01';
 const TEXTS = { model: 'm', context_window: null, service_tier: 'standard', inference_geo: 'us' };

@@ -1,4 +1,3 @@
-import { createServer, type Server } from 'node:net';
 import {
   chmodSync,
   existsSync,
@@ -9,16 +8,18 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { capLog, capLogs } from '../../local/logs.ts';
-import { anyFreePort, isFree, nextFreePort } from '../../local/ports.ts';
-import { eventually } from '../../local/processes.ts';
 import { isWholeToken, mintToken } from '../../db/tokens/secret.ts';
-import { keptSecret } from '../../local/secrets.ts';
-import { findTemporalCli, startTemporal } from '../../local/temporal.ts';
+import { anyFreePort, checkFree, nextFreePort } from '../../local/processes/ports.ts';
+import { readOrMakeSecret } from '../../local/secrets.ts';
+import { capLog, capLogs } from '../../local/stack/logs.ts';
+import { findTemporalCli } from '../../local/temporal/find.ts';
+import { startTemporal } from '../../local/temporal/temporal.ts';
+import { eventually } from '../../local/wait.ts';
 import { temporaryFolder } from './fakes.ts';
 
 const servers: Server[] = [];
@@ -36,31 +37,30 @@ describe('ports', () => {
   test('a taken port is answered with the next free one', async () => {
     const port = await anyFreePort();
     await occupy(port);
-    expect(await isFree(port)).toBe(false);
+    expect(await checkFree(port)).toBe(false);
     const next = await nextFreePort(port);
     expect(next).toBeGreaterThan(port);
-    expect(await isFree(next)).toBe(true);
+    expect(await checkFree(next)).toBe(true);
   });
 
-  test('a free port is taken as it is, unless it is promised to somebody else', async () => {
+  test('a preferred port that is free is taken', async () => {
     const port = await anyFreePort();
     expect(await nextFreePort(port)).toBe(port);
-    expect(await nextFreePort(port, '127.0.0.1', [port])).toBeGreaterThan(port);
   });
 });
 
 describe('a secret of the embedded stack', () => {
   test('is made once, and only its owner can read it', () => {
     const path = join(temporaryFolder(), 'secret');
-    const first = keptSecret(path, () => 'one');
-    const second = keptSecret(path, () => 'two');
-    expect(first).toEqual({ value: 'one', created: true });
-    expect(second).toEqual({ value: 'one', created: false });
+    const first = readOrMakeSecret(path, () => 'one');
+    const second = readOrMakeSecret(path, () => 'two');
+    expect(first).toEqual({ value: 'one', isNew: true });
+    expect(second).toEqual({ value: 'one', isNew: false });
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
   test('that is the token of the API has the prefix and the checksum of every token', () => {
-    const { value } = keptSecret(join(temporaryFolder(), 'api-token'), mintToken);
+    const { value } = readOrMakeSecret(join(temporaryFolder(), 'api-token'), mintToken);
     expect(value).toMatch(/^meterline_/);
     expect(isWholeToken(value)).toBe(true);
     expect(isWholeToken(`${value.slice(0, -1)}!`)).toBe(false);
@@ -70,7 +70,7 @@ describe('a secret of the embedded stack', () => {
   test('that is empty is an error, and is not replaced', () => {
     const path = join(temporaryFolder(), 'secret');
     writeFileSync(path, '\n');
-    expect(() => keptSecret(path, () => 'new')).toThrow('is empty');
+    expect(() => readOrMakeSecret(path, () => 'new')).toThrow('is empty');
   });
 });
 
@@ -112,7 +112,7 @@ describe('a log', () => {
     const uncap = capLogs(folder, (line) => said.push(line));
     expect(await eventually(() => said.length > 0, 5_000)).toBe(true);
     uncap();
-    expect(said).toEqual([expect.stringMatching(/^the logs could not be kept small: /)]);
+    expect(said).toEqual([expect.stringMatching(/^the logs could not be capped: /)]);
   });
 });
 

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } f
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterEach, describe, expect, test } from 'vitest';
-import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
-import { isAlive } from '../../local/processes.ts';
+import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
+import { isAlive } from '../../local/processes/pids.ts';
 import { temporaryFolder } from './fakes.ts';
 
 const isRoot = process.getuid?.() === 0;

@@ -37,6 +37,15 @@ describe('a clone', () => {
   });
 });
 
+test('every folder with TypeScript but the tests is part of the build, so that a change in it builds anew', () => {
+  const { stdout } = spawnSync('git', ['ls-files', '*/*.ts'], { cwd: ROOT, encoding: 'utf8' });
+  const rooms = new Set(stdout.split('\n').flatMap((file) => file.split('/').slice(0, -1).slice(0, 1)));
+  rooms.delete('test');
+  expect(rooms.size).toBeGreaterThan(5);
+  const { out } = inClone(temporaryFolder(), 'console.log(JSON.stringify(setup.ROOMS));');
+  expect(JSON.parse(out)).toEqual([...rooms].sort());
+});
+
 describe('the environment of what is started', () => {
   const proxies = (env: Record<string, string>): unknown => {
     const code = `console.log(JSON.stringify(setup.withoutProxyOnLoopback(${JSON.stringify(env)})));`;

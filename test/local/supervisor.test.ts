@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { eventually, identityOf, isAlive } from '../../local/processes.ts';
-import { ROLES, type Role } from '../../local/run-file.ts';
-import { startService } from '../../local/service.ts';
-import { Supervisor } from '../../local/supervisor.ts';
+import { identityOf, isAlive } from '../../local/processes/pids.ts';
+import { ROLES, type Role } from '../../local/stack/run-file.ts';
+import { startService } from '../../local/processes/service.ts';
+import { Supervisor } from '../../local/stack/supervisor.ts';
+import { eventually } from '../../local/wait.ts';
 import { fakeService, temporaryFolder } from './fakes.ts';
 
 const BACKOFF = { firstMs: 10, maxMs: 40, healthyAfterMs: 30_000 };
@@ -67,7 +68,7 @@ describe('run.json', () => {
   test('a second start on a live data directory is refused and names the process', async () => {
     const folder = temporaryFolder();
     await take(folder);
-    await expect(take(folder)).rejects.toThrow(new RegExp(`runs on .* already \\(process ${process.pid}\\)`));
+    await expect(take(folder)).rejects.toThrow(new RegExp(`already runs on .* \\(process ${process.pid}\\)`));
   });
 
   test('a dead supervisor is taken over, and what it left running is ended first', async () => {
@@ -78,7 +79,7 @@ describe('run.json', () => {
     const lines: string[] = [];
     await take(folder, lines);
     expect(isAlive(pid)).toBe(false);
-    expect(lines).toEqual([`worker: ending process ${pid}, left behind by an earlier run`]);
+    expect(lines).toEqual([`worker: stopping process ${pid}, which an earlier run left behind`]);
     expect(readRunFile(folder).processes).toEqual([]);
   });
 
@@ -118,8 +119,8 @@ describe('supervision', () => {
     const again = readRunFile(folder).processes[0];
     expect(again?.role).toBe('api');
     expect(again?.pid).not.toBe(first.pid);
-    expect(lines[0]).toMatch(/^api ended \(process \d+, [\d.]+ s old: killed by SIGKILL\); it is started again$/);
-    expect(lines[1]).toBe(`api is back (process ${again?.pid ?? 0})`);
+    expect(lines[0]).toMatch(/^api ended \(process \d+, killed by SIGKILL after [\d.]+ s\); restarting it$/);
+    expect(lines[1]).toBe(`api runs again (process ${again?.pid ?? 0})`);
     await supervisor.stop();
   });
 
@@ -131,8 +132,8 @@ describe('supervision', () => {
     // A folder where the new content would be written first.
     mkdirSync(join(folder, `run.json.${process.pid}`));
     process.kill(first.pid, 'SIGKILL');
-    expect(await eventually(() => lines.some((line) => line.startsWith('api is back')), 10_000)).toBe(true);
-    expect(lines.join('\n')).toContain('run.json does not say what runs now: EISDIR');
+    expect(await eventually(() => lines.some((line) => line.startsWith('api runs again')), 10_000)).toBe(true);
+    expect(lines.join('\n')).toContain('run.json could not be updated: EISDIR');
     await supervisor.stop();
   });
 
@@ -147,7 +148,7 @@ describe('supervision', () => {
     process.kill(first.pid, 'SIGKILL');
     expect(await eventually(() => lines.filter((line) => line.includes('no luck')).length >= 2, 10_000)).toBe(true);
     rmSync(broken);
-    expect(await eventually(() => lines.at(-1)?.startsWith('worker is back') === true, 10_000)).toBe(true);
+    expect(await eventually(() => lines.at(-1)?.startsWith('worker runs again') === true, 10_000)).toBe(true);
     await supervisor.stop();
   });
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RunFile } from '../../local/run-file.ts';
+import { RunFile } from '../../local/stack/run-file.ts';
 import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 import { temporaryFolder, writeProgram } from './fakes.ts';
 

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
-import { isAlive } from '../../local/processes.ts';
+import { isAlive } from '../../local/processes/pids.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { SYNC_WORKFLOW, syncWorkflowId } from '../../workflows/messages.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -128,7 +128,7 @@ describe('a worker frozen with the reply of an older revision in its hands', () 
 });
 
 describe('a worker whose sessions Postgres ended while it was frozen in their transactions', () => {
-  it('goes on with the work in new ones, and does not end', { timeout: 2 * PATIENCE_MS }, async () => {
+  it('opens new sessions, goes on with its work, and does not end', { timeout: 2 * PATIENCE_MS }, async () => {
     const [parsing, idle] = await Promise.all([store(place, 'Parsing', DAYS), store(place, 'Idle', DAYS)]);
     // One is frozen between two statements, the other with a statement that is parsed and waits to be bound.
     const held = await holdAt(database.url, 'before', [{ connection: idle, mark: becomes('backfilling') }]);

@@ -11,9 +11,10 @@ import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal } from '../../api/temporal.ts';
 import { openDatabase, type Database } from '../../db/core/database.ts';
 import { migrateDatabase } from '../../db/core/migrate.ts';
-import { startPostgres, type RunningPostgres } from '../../local/postgres.ts';
-import { isAlive } from '../../local/processes.ts';
-import { findTemporalCli, startTemporal, type RunningTemporal } from '../../local/temporal.ts';
+import { startPostgres, type RunningPostgres } from '../../local/postgres/postgres.ts';
+import { isAlive } from '../../local/processes/pids.ts';
+import { findTemporalCli } from '../../local/temporal/find.ts';
+import { startTemporal, type RunningTemporal } from '../../local/temporal/temporal.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../../workflows/messages.ts';
 import { searchAttributes } from '../../workflows/search-attributes.ts';
@@ -111,7 +112,7 @@ async function expectWhole(connected: Connected): Promise<void> {
 }
 
 it(
-  'Postgres killed in a transaction and at a commit comes back to the same ledger, and no worker ends of it',
+  'Postgres killed in a transaction and at a commit comes back to the same ledger, and no worker ends because of it',
   { timeout: 2 * PATIENCE_MS },
   async () => {
     const before = await storeAnother('Postgres, before');
@@ -154,7 +155,7 @@ it('Temporal killed while days are committed comes back to the same ledger', { t
 });
 
 it(
-  'a Temporal that lost everything has every connection again within a minute, and no day is read for it',
+  'a Temporal that lost everything has every connection again within a minute, and no day is read again',
   { timeout: 2 * PATIENCE_MS },
   async () => {
     expect(await failedTasks(place)).toEqual([]);
@@ -202,7 +203,7 @@ describe('a Temporal that loses everything while a worker lives', () => {
     .sort();
 
   it(
-    'reads a sync that is asked for at once, and within a minute every connection runs and is found by its attributes',
+    'runs a requested sync at once, and within a minute it has every connection, each found by its attributes',
     { timeout: 2 * PATIENCE_MS },
     async () => {
       // What a worker knew of the server that is lost is of no use for the next one.
@@ -230,7 +231,7 @@ describe('a Temporal that loses everything while a worker lives', () => {
     },
   );
 
-  it('has attributes again that somebody removes', async () => {
+  it('gets back an attribute that somebody removes', async () => {
     const { operatorService } = connection;
     await operatorService.removeSearchAttributes({ namespace: 'default', searchAttributes: ['MeterlineStatus'] });
     expect(await attributes()).not.toContain('MeterlineStatus');

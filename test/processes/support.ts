@@ -10,7 +10,7 @@ import type { Db } from '../../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
 import { addDays, dayOf, startOfDayMs, type Day, type DayRange } from '../../domain/days.ts';
-import { startService, type RunningService } from '../../local/service.ts';
+import { startService, type RunningService } from '../../local/processes/service.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
 import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, type signals } from '../../workflows/messages.ts';
 import { stateOf, syncsOf } from '../support/state.ts';

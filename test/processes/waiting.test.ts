@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { anyFreePort } from '../../local/ports.ts';
+import { anyFreePort } from '../../local/processes/ports.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
 import { PATIENCE_MS, prepare } from './support.ts';
@@ -106,7 +106,7 @@ const serves =
     lines().some(({ msg }) => msg === 'the worker serves');
 
 it(
-  'a worker says at once which Temporal it waits for, when that is back, and no line of gRPC in between',
+  'a worker logs at once which Temporal it waits for, and when it is back, and no line of gRPC in between',
   { timeout: 2 * PATIENCE_MS },
   async () => {
     const port = await anyFreePort();
@@ -131,7 +131,7 @@ it(
   },
 );
 
-it('a worker tells of a Temporal that takes connections and says nothing, and ends at once when it is asked to', async () => {
+it('a worker reports a Temporal that accepts connections and stays silent, and ends at once when it is asked to', async () => {
   const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   ends.push(() => silent.close());
@@ -144,7 +144,7 @@ it('a worker tells of a Temporal that takes connections and says nothing, and en
   expect(performance.now() - asked).toBeLessThan(5_000);
 });
 
-it('a worker tells of a Postgres that is not there, by its address and without its password', async () => {
+it('a worker reports a Postgres that is down, by its address and without its password', async () => {
   const worker = startWorker({ DATABASE_URL: 'postgres://m:hidden@127.0.0.1:1/m' });
   await until('a line', () => worker.outages().length > 0, PATIENCE_MS);
   expect(worker.outages()[0]).toBe(
@@ -154,7 +154,7 @@ it('a worker tells of a Postgres that is not there, by its address and without i
 });
 
 it(
-  'a worker waits for a namespace that is not there, says so, and serves once it is',
+  'a worker waits for a missing namespace, says so, and serves once it exists',
   { timeout: 2 * PATIENCE_MS },
   async () => {
     const namespace = `later-${randomUUID()}`;
@@ -174,7 +174,7 @@ it(
   },
 );
 
-it('a worker goes to Temporal directly, whatever proxies the environment names', async () => {
+it('a worker connects to Temporal directly, whatever proxies the environment names', async () => {
   let asked = 0;
   const proxy = createServer((socket) => {
     asked += 1;
@@ -189,7 +189,7 @@ it('a worker goes to Temporal directly, whatever proxies the environment names',
   expect(asked).toBe(0);
 });
 
-it('the health of a worker is well while it waits and while it serves, and a frozen one has none', async () => {
+it('a worker is healthy while it waits and while it serves, and a frozen one does not answer', async () => {
   const [port, temporalPort] = [await anyFreePort(), await anyFreePort()];
   const temporal = way(temporalPort);
   const worker = startWorker({
@@ -217,7 +217,7 @@ it('the health of a worker is well while it waits and while it serves, and a fro
   await until('it to be well again', doing('serves'), PATIENCE_MS);
 });
 
-it('a worker that cannot tell its health where it was told to does not start', async () => {
+it('a worker that cannot open its health port does not start', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   ends.push(() => taken.close());

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { withEmbedded } from '../../config/embedded.ts';
 import { JsonClient } from '../../local/http.ts';
-import { runToEnd, spawnService, stopChild, terminate, type Finished } from '../../local/processes.ts';
-import { startService, type RunningService } from '../../local/service.ts';
-import { findTemporalCli } from '../../local/temporal.ts';
-import type { FaultInput } from '../../simulator/faults.ts';
-import type { KeyState } from '../../simulator/organization.ts';
+import { runToEnd, spawnService, stopChild, terminate, type Finished } from '../../local/processes/child.ts';
+import { startService, type RunningService } from '../../local/processes/service.ts';
+import { findTemporalCli } from '../../local/temporal/find.ts';
+import type { FaultInput } from '../../simulator/faults/faults.ts';
+import type { KeyState } from '../../simulator/organization/organization.ts';
 import { until } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -52,7 +52,7 @@ export async function startStack(anthropicUrl: string): Promise<Stack> {
   const started = await spawnService(process.execPath, [program('local/start.js')], { env, logFile });
   const terminal = (): string => readFileSync(logFile, 'utf8');
   const stop = async (): Promise<void> => {
-    await stopChild(started.child, started.exited, terminate(20_000));
+    await stopChild(started, terminate(20_000));
     rmSync(folder, { recursive: true, force: true });
   };
   const parts = (): z.output<typeof runFile>['processes'] =>

@@ -1,7 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { z } from 'zod';
-import { startSimulator } from '../../simulator/simulator.ts';
-import type { Simulator, SimulatorOptions } from '../../simulator/simulator.ts';
+import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 
 export const NOW = '2026-11-12T10:30:00Z';
 export const COST = '/v1/organizations/cost_report';
@@ -52,9 +51,7 @@ export async function simulate(options: SimulatorOptions = {}): Promise<Simulato
 /** The first key of the simulator. */
 export function firstKey(simulator: Simulator): string {
   const key = simulator.control.keys()[0];
-  if (key === undefined) {
-    throw new Error('the simulator has no key');
-  }
+  if (key === undefined) throw new Error('the simulator has no key');
   return key.key;
 }
 

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { FAULT_KINDS } from '../../simulator/faults/faults.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
 import {
   BOTH,
@@ -42,9 +44,7 @@ describe('the clock', () => {
       simulator.control.clock({ advanceHours: 1 });
     }
     totals.push(total('2026-11-12'));
-    for (const [index, amount] of totals.entries()) {
-      expect(amount).toBeGreaterThan(totals[index - 1] ?? 0n);
-    }
+    for (const [index, amount] of totals.entries()) expect(amount).toBeGreaterThan(totals[index - 1] ?? 0n);
     simulator.control.clock({ advanceDays: 5 });
     expect(total('2026-11-12')).toBe(totals.at(-1));
   });
@@ -274,5 +274,25 @@ describe('the control surface over HTTP', () => {
     expect((await call('GET', 'ledger?report=cost&from=x&to=y'))[0]).toBe(400);
     expect((await call('GET', 'organization?organization=none'))[0]).toBe(400);
     expect((await call('GET', 'nothing'))[0]).toBe(404);
+  });
+});
+
+describe('docs/simulator.md', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const firstCells = (text: string): string[] =>
+    [...text.matchAll(/^(?: \* )?\| `([^`]+)` +\|/gm)].map(([, cell = '']) => cell);
+  const [, surface = '', faults = ''] = read('docs/simulator.md').split(/^## /m);
+  const routes = read('simulator/control-routes.ts');
+
+  it('lists every route of the control surface, and so does its source', () => {
+    const handled = [...routes.matchAll(/^ {2}'((?:GET|POST|DELETE) [a-z/-]+)':/gm)].map(([, route = '']) => route);
+    expect(handled.length).toBeGreaterThan(15);
+    const isRoute = (cell: string): boolean => /^(?:GET|POST|DELETE) /.test(cell);
+    expect(firstCells(surface).filter(isRoute)).toEqual(handled);
+    expect(firstCells(routes).filter(isRoute)).toEqual(handled);
+  });
+
+  it('lists every kind of fault', () => {
+    expect(firstCells(faults)).toEqual([...FAULT_KINDS]);
   });
 });

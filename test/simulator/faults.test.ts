@@ -66,9 +66,7 @@ describe('an error', () => {
   it('may be a rejected key from the third request on', async () => {
     simulator.control.fault({ kind: 'unauthorized', after: 2, times: 'always' });
     const statuses: number[] = [];
-    for (let count = 0; count < 4; count += 1) {
-      statuses.push((await get(simulator, ME)).status);
-    }
+    for (let count = 0; count < 4; count += 1) statuses.push((await get(simulator, ME)).status);
     expect(statuses).toEqual([200, 200, 401, 401]);
     simulator.control.clearFaults();
     expect(await refusal(await faulty({ kind: 'forbidden' }, ME))).toMatch('403 permission_error');
@@ -201,9 +199,7 @@ describe('a fault', () => {
     expect((await get(simulator, ME)).status).toBe(200);
     expect((await get(simulator, ME, { 'x-api-key': key })).status).toBe(504);
     const statuses: number[] = [];
-    for (let count = 0; count < 3; count += 1) {
-      statuses.push((await get(simulator, WORKSPACES)).status);
-    }
+    for (let count = 0; count < 3; count += 1) statuses.push((await get(simulator, WORKSPACES)).status);
     expect(statuses).toEqual([503, 503, 200]);
     const { next_page: token } = costPage.parse(await (await get(simulator, QUERY)).json());
     expect((await get(simulator, `${QUERY}&page=${token ?? ''}`)).status).toBe(500);

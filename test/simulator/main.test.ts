@@ -1,16 +1,11 @@
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { compileRooms, type CompiledRooms } from '../support/compiled.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-// Under node_modules, so that the compiled files find their packages.
-const BUILT = join(ROOT, `node_modules/.cache/simulator-${process.pid}`);
 const listening = z.strictObject({
   event: z.literal('listening'),
   url: z.url(),
@@ -18,29 +13,15 @@ const listening = z.strictObject({
   admin_api_key: z.string().startsWith('sk-ant-admin01-'),
 });
 
+let rooms: CompiledRooms;
 beforeAll(async () => {
-  await mkdir(BUILT, { recursive: true });
-  await writeFile(join(BUILT, 'package.json'), '{"type":"module"}');
-  const source = join(ROOT, 'simulator');
-  for (const file of await readdir(source)) {
-    const { outputText } = ts.transpileModule(await readFile(join(source, file), 'utf8'), {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2023,
-        module: ts.ModuleKind.ESNext,
-        rewriteRelativeImportExtensions: true,
-        verbatimModuleSyntax: true,
-      },
-    });
-    await writeFile(join(BUILT, file.replace(/\.ts$/, '.js')), outputText);
-  }
+  rooms = await compileRooms(['simulator']);
 });
-afterAll(() => rm(BUILT, { recursive: true, force: true }));
+afterAll(() => rooms.remove());
 
 const started: ChildProcess[] = [];
 afterEach(() => {
-  for (const child of started.splice(0)) {
-    child.kill('SIGKILL');
-  }
+  for (const child of started.splice(0)) child.kill('SIGKILL');
 });
 
 interface Output {
@@ -49,7 +30,7 @@ interface Output {
 }
 
 function start(...args: string[]): { child: ChildProcess; output: Output; exit: Promise<number | null> } {
-  const child = spawn(process.execPath, [join(BUILT, 'main.js'), ...args], {
+  const child = spawn(process.execPath, [join(rooms.directory, 'simulator/main.js'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   started.push(child);

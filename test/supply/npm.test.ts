@@ -54,7 +54,7 @@ describe('package-lock.json', () => {
     }
   });
 
-  test('is found where an older npm misses something in it', (context) => {
+  test('is refused by an older npm if an entry is missing in it', (context) => {
     const missing = '"node_modules/vitest/node_modules/esbuild"';
     expect(lock).toContain(missing);
     const answer = ask('10.8.2', lock.replace(missing, '"node_modules/vitest/node_modules/another"'));

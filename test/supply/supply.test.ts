@@ -45,12 +45,12 @@ function documented(heading: string): string[] {
 }
 
 describe('the packages', () => {
-  test('are each named with their reason, and no others are', () => {
+  test('are each documented with a reason, and no other package is', () => {
     expect(documented('What the product needs')).toEqual(Object.keys(manifest.dependencies));
     expect(documented('What development needs')).toEqual(Object.keys(manifest.devDependencies));
   });
 
-  test('are pinned to one version each, also those that npm adds later', () => {
+  test('are pinned to one version each, even those that npm adds later', () => {
     const { dependencies, devDependencies, overrides } = manifest;
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies, ...overrides })) {
       expect([name, version]).toEqual([name, expect.stringMatching(/^\d+\.\d+\.\d+(-[\w.]+)?$/)]);
@@ -58,7 +58,7 @@ describe('the packages', () => {
     expect(read('.npmrc')).toContain('save-exact=true');
   });
 
-  test('are locked by their hashes, and come from whatever registry is asked', () => {
+  test('are locked by their hashes, whatever registry they come from', () => {
     expect(lock.packages['']).toMatchObject({
       dependencies: manifest.dependencies,
       devDependencies: manifest.devDependencies,
@@ -114,7 +114,7 @@ describe('the SBOM', () => {
     for (const name of Object.keys(manifest.dependencies)) expect(out).toContain(`"name": "${name}"`);
   });
 
-  test('is written into a file where one is named', async () => {
+  test('is written into a file if one is named', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'meterline-supply-'));
     const file = join(directory, 'sbom.json');
     expect(await npmRun(['sbom', '--', file])).toMatchObject({ code: 0, out: '' });
@@ -145,7 +145,7 @@ describe('the audit', () => {
     return { ...ended, asked };
   }
 
-  test('passes where nothing is known, and says of how many packages', async () => {
+  test('passes if no vulnerability is known, and counts the packages', async () => {
     const { code, out, asked } = await auditOf(200, {});
     expect(asked).toHaveLength(1);
     expect(code).toBe(0);
@@ -158,15 +158,18 @@ describe('the audit', () => {
     expect(out).toContain('high: undici: A hole (https://example.com/1)');
   });
 
-  test('passes over a low one, and over one of development', async () => {
+  test('passes with a low one, and with one in a development package', async () => {
     const answer = { undici: [{ ...advisory, severity: 'low' }], vitest: [{ ...advisory, severity: 'critical' }] };
     expect(await auditOf(200, answer)).toMatchObject({ code: 0 });
   });
 
-  test.each([405, 404, 500])('that nobody answers (%i) is not clean: it ends with 2, and says so', async (status) => {
-    const { code, out, err } = await auditOf(status, {});
-    expect([code, out]).toEqual([2, '']);
-    expect(err).toContain(`Nothing was audited: ${status}`);
-    expect(err).toContain('Not every registry answers audits.');
-  });
+  test.each([405, 404, 500])(
+    'is not clean if the registry answers %i: it exits with 2, and says so',
+    async (status) => {
+      const { code, out, err } = await auditOf(status, {});
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toContain(`Nothing was audited: ${status}`);
+      expect(err).toContain('Not every registry supports audits.');
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { anyFreePort, isListening } from '../../local/ports.ts';
+import { anyFreePort, isListening } from '../../local/processes/ports.ts';
 import { until } from './wait.ts';
 
 /** A PgBouncer program of this machine. */

@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 import type { TestProject } from 'vitest/node';
 import { migrateDatabase } from '../../db/core/migrate.ts';
-import { startPostgres } from '../../local/postgres.ts';
+import { startPostgres } from '../../local/postgres/postgres.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
 import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
-import { findTemporalCli, findTemporalTestServer, startTemporal } from '../../local/temporal.ts';
+import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/find.ts';
+import { startTemporal } from '../../local/temporal/temporal.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -17,43 +17,42 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const NOON_HOUR = 12;
 
-/** A time-skipping world, and what tests of a connection's life do in it. */
+/** A time-skipping world, with what tests of a connection need. */
 export interface SkippingWorld {
   readonly world: World;
   readonly state: (id: string) => ReturnType<typeof stateOf>;
   readonly keys: (id: string) => ReturnType<typeof keysOf>;
   readonly syncs: (id: string) => ReturnType<typeof syncsOf>;
-  /** The connection as the API shows it at the instant that it is for workflows. */
+  /** The connection as the API shows it, at the workflows' time. */
   readonly shown: (id: string) => Promise<z.input<typeof connection>>;
-  /** Waits for a status, with no sync under way. */
+  /** Waits until the connection has a status and no sync runs. */
   readonly becomes: (id: string, status: string) => Promise<void>;
-  /** Waits until the rejection of its key was confirmed, and no sync is under way. */
+  /** Waits until the rejection of the key is confirmed and no sync runs. */
   readonly awaitsKey: (id: string) => Promise<void>;
-  /** Waits until the connection's workflow has nothing to do but to wait. */
+  /** Waits until the connection's workflow does nothing but wait. */
   readonly settles: (id: string) => Promise<void>;
-  /** Waits for something that comes with time: lets a few seconds pass between looks, at most five minutes in all. */
+  /** Waits for a condition, and lets a few seconds pass between looks; at most five minutes in all. */
   readonly comes: <T>(what: string, check: () => Promise<T | null | false>) => Promise<T>;
-  /** An organization of its own, so that tests do not meet each other. */
+  /** A new organization, so that tests do not share one. */
   readonly organizationOf: (name: string, options?: { individual?: boolean }) => { organization: string; key: string };
-  /** The same with a connection that is active, and reads the last `backfillDays` days. */
+  /** A new organization with an active connection that has read the last `backfillDays` days. */
   readonly connected: (
     name: string,
     backfillDays?: number,
   ) => Promise<{ id: string; key: string; organization: string }>;
-  /** The day it is for workflows: time only passes when a test lets it. */
+  /** The workflows' day. Time passes only when a test lets it. */
   readonly workflowDay: () => Promise<Day>;
-  /** Lets days pass for Anthropic and for workflows, and waits until the syncs of each are over. */
+  /** Lets days pass for Anthropic and for workflows, and waits after each day until its syncs have ended. */
   readonly passDays: (id: string, count: number) => Promise<void>;
   /** Lets time pass for Anthropic and for workflows, and waits for nothing. */
   readonly passHours: (hours: number) => Promise<void>;
-  /** No day of the range is missing, and its lines are the simulator's, as multisets. */
+  /** Checks that no day of the range is missing and that the lines equal the simulator's, as multisets. */
   readonly expectExact: (id: string, organization: string, from: Day, to: Day) => Promise<void>;
 }
 
 /**
- * Makes a time-skipping world for a test file. Each test begins around noon, so that none meets the daily sync or a
- * midnight that it did not ask for, and ends its connections, which would otherwise live through the days of the
- * tests after it.
+ * Makes a time-skipping world for a test file. Each test begins around noon, so that neither a daily sync nor midnight
+ * comes unexpectedly. Each test ends its connections, so that they do not sync through the days of later tests.
  */
 export async function skippingWorld(): Promise<SkippingWorld> {
   const world = await createWorld({ timeSkipping: true, simulator: { now: Date.now(), ticking: false } });
@@ -79,14 +78,14 @@ export async function skippingWorld(): Promise<SkippingWorld> {
 const QUIET_MS = 2_000;
 
 /**
- * Ends a connection, where the test did not. The time-skipping server loses the workflow task of a cancellation that
- * reaches a sync between two activities, so one that is about to end by itself is let do so.
+ * Ends a connection if the test did not. The time-skipping server loses the workflow task of a cancellation that reaches a
+ * sync between two activities, so a sync that is about to end is left alone.
  */
 async function end(world: World, id: string): Promise<void> {
   const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
   const { db } = world.database;
   if (isLive((await stateOf(db, id)).status)) {
-    // Paused, it starts no other sync. Where a test holds a reply, the sync stands in an activity, and can be cancelled.
+    // A paused connection starts no other sync. If a test holds a reply, the sync is in an activity and can be cancelled.
     await world.signal(id, 'pause');
     const isQuiet = async (): Promise<boolean> =>
       (await stateOf(db, id)).status === 'paused' && !(await isSyncing(db, id));

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync, chownSync } from 'node:fs';
 import { join } from 'node:path';
 import postgres from 'postgres';
-import { anyFreePort } from '../../local/ports.ts';
-import { asPostgresUser } from '../../local/postgres-user.ts';
-import type { RunningPostgres } from '../../local/postgres.ts';
+import { anyFreePort } from '../../local/processes/ports.ts';
+import { asPostgresUser } from '../../local/postgres/user.ts';
+import type { RunningPostgres } from '../../local/postgres/postgres.ts';
 import { until } from './wait.ts';
 
 /** A standby: it may be read from, and is read-only until it is promoted. */

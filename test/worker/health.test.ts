@@ -23,7 +23,7 @@ it.each([
   expect(health.doing).toMatch(what);
 });
 
-it('tells by its status whether the worker is well, and has nothing else to say', async () => {
+it('shows by its status whether the worker is well, and serves nothing else', async () => {
   let health: Health = { status: 'ok', doing: 'serves' };
   const server = await serveHealth({ host: '127.0.0.1', port: 0 }, () => health);
   const ask = (path: string, method = 'GET'): Promise<Response> =>
@@ -38,7 +38,7 @@ it('tells by its status whether the worker is well, and has nothing else to say'
   server.close();
 });
 
-it('names the setting where it cannot listen', async () => {
+it('names the setting if it cannot listen', async () => {
   const other = createServer();
   other.listen(0, '127.0.0.1');
   await once(other, 'listening');

@@ -28,7 +28,7 @@ async function tell(): Promise<void> {
   await wakeForWork({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
 }
 
-it('a connection that was stored, and whose workflow nobody started, is connected; so is a rotation nobody told of', async () => {
+it('a stored connection whose workflow nobody started is connected, and so is a rotation that its workflow was never told of', async () => {
   const { db } = world.database;
   const [id, today] = [randomUUID(), dayOf(Date.now())];
   const stored = {
@@ -62,7 +62,7 @@ async function rests(id: string): Promise<void> {
   });
 }
 
-it('history that was extended, of which nobody told the workflow, is read', async () => {
+it('history that was extended without telling the workflow is read', async () => {
   const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
   const { id: organization } = world.simulator.control.addOrganization({ name: 'Untold history' });
   const { key } = world.simulator.control.addKey({ organization });
@@ -108,7 +108,7 @@ it.each([
   expect(await eventsOf(deps.db, id, 'clock')).toHaveLength(told);
 });
 
-it('a workflow that was ended by hand is missed, and started again', async () => {
+it('a workflow that somebody ended by hand is missed, and started again', async () => {
   const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
   const { key } = world.simulator.control.addKey({
     organization: world.simulator.control.addOrganization({ name: 'Ended by hand' }).id,

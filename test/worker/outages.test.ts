@@ -15,7 +15,7 @@ function outages(): { told: Line[]; of: Outages; clock: { ms: number } } {
   return { told, clock, of: new Outages(server, log, () => clock.ms) };
 }
 
-it('an outage is told of at once, with the address, the reason and what to do', () => {
+it('an outage is reported at once, with the address, the reason and what to do', () => {
   const { told, of } = outages();
   of.failed('the connection is refused');
   expect(told).toMatchObject([
@@ -23,7 +23,7 @@ it('an outage is told of at once, with the address, the reason and what to do', 
   ]);
 });
 
-it('an outage that lasts a day is told of more and more seldom, but at least every ten minutes', () => {
+it('an outage that lasts a day is reported less and less often, but at least every ten minutes', () => {
   const { told, of, clock } = outages();
   const at: number[] = [];
   for (let second = 0; second < 86_400; second += 5) {
@@ -37,7 +37,7 @@ it('an outage that lasts a day is told of more and more seldom, but at least eve
   expect(Math.max(...pauses)).toBe(600);
 });
 
-it('its end is told of once, and the next one at once', () => {
+it('the end of an outage is reported once, and the next outage at once', () => {
   const { told, of, clock } = outages();
   of.answered();
   of.failed('x');
@@ -63,6 +63,6 @@ it.each([
   ['Error(Transport, NativeCertsNotFound)', 'this system has no certificate authorities to trust it by'],
   ['Namespace nope is not found.', 'it has no such namespace'],
   ['something\nelse', 'something else'],
-])('what a client says is told in plain words: %s', (said, reason) => {
+])("a client's message is reported in plain words: %s", (said, reason) => {
   expect(reasonOf(new Error(said))).toBe(reason);
 });

@@ -51,7 +51,7 @@ beforeEach(() => {
 });
 
 describe('search attributes', () => {
-  it('are registered where they are missing, also when the server loses some later; nothing is sent while all are there', async () => {
+  it('are registered if they are missing, even if the server loses some later; nothing is sent while it has all', async () => {
     await registry.register();
     expect(await registry.registered()).toEqual(ALL);
     await registry.register();
@@ -61,14 +61,14 @@ describe('search attributes', () => {
     expect(await registry.registered()).toEqual(ALL);
   });
 
-  it('are answered for as of now, however short ago they were asked for', async () => {
+  it('are listed as of now, even right after an earlier question', async () => {
     await registry.register();
     expect(await registry.registered()).toEqual(ALL);
     server.there = {};
     expect(await registry.registered()).toEqual([]);
   });
 
-  it('are asked for once by all that ask at the same moment', async () => {
+  it('are asked for once by all callers of the same moment', async () => {
     let release = (): void => undefined;
     server.hold = new Promise((resolve) => (release = resolve));
     const answers = [registry.registered(), registry.registered(), registry.registered()];
@@ -88,7 +88,7 @@ describe('search attributes', () => {
     expect(logged.at(-1)?.msg).toBe('all search attributes are registered');
   });
 
-  it('of which the server says nothing are not used, and the log says so once', async () => {
+  it('are not used if the server does not list them, and the log says so once', async () => {
     server.isListing = false;
     await registry.register();
     await registry.register();
@@ -96,7 +96,7 @@ describe('search attributes', () => {
     expect(logged.map(({ msg }) => msg)).toEqual(['search attributes cannot be listed; none are used']);
   });
 
-  it('of another type are not used: a number takes no name', async () => {
+  it('of another type are not used: a number cannot hold a name', async () => {
     server.there = { MeterlineName: INT };
     await registry.register();
     expect(await registry.registered()).toEqual(ALL.filter((name) => name !== 'MeterlineName'));

@@ -59,7 +59,7 @@ async function becomes(id: string, status: string): Promise<void> {
   await until(status, async () => (await stateOf(world.database.db, id)).status === status, 40_000);
 }
 
-/** A connection that is active, and its timer is the last thing that it did. */
+/** An active connection that waits for its next daily sync. */
 async function connected(name: string): Promise<{ id: string; key: string }> {
   const { control } = world.simulator;
   const organization = control.addOrganization({ name, keys: [{}] }).id;
@@ -73,7 +73,7 @@ async function connected(name: string): Promise<{ id: string; key: string }> {
 const INSTANT = /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/;
 
 describe('a sync that waits', () => {
-  it('is seen in the reply, the list of syncs, the details and the timeline: cause, attempt, next try; and then no more', async () => {
+  it('shows its cause, attempt and next try in the API, the details and the timeline, and nothing afterwards', async () => {
     const { id, key } = await connected('Waits');
     world.simulator.control.fault({ kind: 'status', status: 429, retryAfter: 8, report: 'cost', key });
     await world.signal(id, 'syncNow');
@@ -102,7 +102,7 @@ describe('a sync that waits', () => {
     await until('the details to follow', async () => !(await detailsOf(id)).includes('waits:'));
   });
 
-  it('for longer than three attempts waits for its next one, and stays what somebody asked for', async () => {
+  it('for more than three attempts fails, and the sync after it is still the one that somebody asked for', async () => {
     const { id, key } = await connected('Fails');
     world.simulator.control.fault({ kind: 'status', status: 503, report: 'cost', key, times: 3 });
     await world.signal(id, 'syncNow');
@@ -115,14 +115,16 @@ describe('a sync that waits', () => {
     expect([failed?.kind, failed?.state, made?.kind, made?.state]).toEqual(['manual', 'failed', 'manual', 'succeeded']);
     expect((await shown(id)).waiting).toBeNull();
   });
+});
 
-  it('since Anthropic asked for it is not asked for again sooner by its connection', async () => {
+describe('a candidate that Anthropic asked to wait for', () => {
+  it('is tried again no sooner than that', async () => {
     const { id, key } = await connected('Asked to wait');
     world.simulator.control.fault({ kind: 'status', status: 429, retryAfter: 50, path: '/v1/organizations/me', key });
     const other = world.simulator.control.addKey({ organization: world.simulator.control.keys()[0]?.organization }).key;
     world.simulator.control.fault({ kind: 'status', status: 429, retryAfter: 50, key: other, times: 'always' });
     await world.signal(id, 'rotateKey', { keyId: await world.stage(id, other) });
-    // It is told at once, and not after three attempts out of sight.
+    // The API shows it at once, and not only after three attempts.
     const { candidate } = await until('the first answer', async () => {
       const document = await shown(id);
       return document.candidate?.error == null ? null : document;
@@ -134,7 +136,7 @@ describe('a sync that waits', () => {
 });
 
 describe('a failure', () => {
-  it('is told as what it is, also where what is noted after it fails, too', async () => {
+  it('keeps its cause, even if recording the traffic after it fails too', async () => {
     const { id, key } = await connected('Hidden');
     const { db } = world.database;
     await db.execute(sql`
@@ -155,8 +157,8 @@ describe('a failure', () => {
   });
 });
 
-describe('a key about which Anthropic says nothing', () => {
-  it('holds up a pause for seconds, and is asked about again later', { timeout: 90_000 }, async () => {
+describe('a candidate about which Anthropic says nothing', () => {
+  it('holds up a pause for seconds only, and is tried again later', { timeout: 90_000 }, async () => {
     const { id } = await connected('Silent');
     const { control } = world.simulator;
     const { key } = control.addKey({ organization: control.keys().at(-1)?.organization ?? '' });
@@ -189,7 +191,7 @@ describe('a paused connection', () => {
 });
 
 describe('an accepted signal', () => {
-  it('leaves an event, of whatever kind it is, and each time it comes', async () => {
+  it('adds an event each time it comes, whichever signal it is', async () => {
     const { id } = await connected('Signalled');
     const { db } = world.database;
     const today = dayOf(Date.now());
@@ -214,7 +216,7 @@ describe('an accepted signal', () => {
     await becomes(id, 'disconnected');
   });
 
-  it('that is sent several times at once leaves as many events, and is carried out once', async () => {
+  it('that is sent several times at once adds as many events, and is carried out once', async () => {
     const { id } = await connected('At once');
     const { db } = world.database;
     await world.stopWorker();

@@ -14,13 +14,13 @@ const { workflowDay, passDays, expectExact } = skipping;
 const { control } = world.simulator;
 const { db } = world.database;
 
-/** As the API does it. */
+/** Does what the API does. */
 async function extend(id: string, from: Day): Promise<void> {
   await extendHistory(db, id, from, 'test');
   await world.client.workflow.getHandle(connectionWorkflowId(id)).signal(wake);
 }
 
-/** It is active, has every day since `from` as the simulator has it, and says so; all but the last days are final. */
+/** Checks that a connection is active and equals the simulator since `from`, and that all but the last days are final. */
 async function expectWhole(id: string, organization: string, from: Day, backfillTo: Day): Promise<void> {
   const today = await workflowDay();
   await expectExact(id, organization, from, today);
@@ -48,7 +48,7 @@ async function expectReplays(id: string): Promise<void> {
 }
 
 describe('history that is extended', () => {
-  it('is read exactly, by a sync of the added days alone, and again the next day nothing of it', async () => {
+  it('is read exactly, by one sync of the added days alone, and not again the next day', async () => {
     const { id, organization } = await connected('Extended', 31);
     const today = await workflowDay();
     const from = addDays(today, -119);
@@ -72,7 +72,7 @@ describe('history that is extended', () => {
     await expectReplays(id);
   });
 
-  it('twice, and months after the connection was made, is read each time', async () => {
+  it('twice, months after the connection was created, is read each time', async () => {
     const { id, organization } = await connected('Extended twice', 3);
     const made = await workflowDay();
     await passDays(id, 2);
@@ -125,7 +125,7 @@ describe('history that is extended', () => {
     await expectWhole(id, organization, addDays(today, -40), today);
   });
 
-  it('while it is paused, is read once it is resumed', async () => {
+  it('during a pause, is read after the resume', async () => {
     const { id, organization } = await connected('Extended while paused', 5);
     const today = await workflowDay();
     await world.signal(id, 'pause');
@@ -139,7 +139,7 @@ describe('history that is extended', () => {
     await expectWhole(id, organization, addDays(today, -40), today);
   });
 
-  it('while the key is rejected, is read once there is another one', async () => {
+  it('while the key is rejected, is read once there is another key', async () => {
     const { id, key, organization } = await connected('Extended without a key', 5);
     const today = await workflowDay();
     control.setKeyState(key, 'revoked');

@@ -150,7 +150,7 @@ describe('a day that changed after it was read', () => {
       () => [0, 0, 2],
     ],
     ['is billed in another currency in part', 24, { kind: 'currency' }, ['cost'], () => [1, 1, 0]],
-  ])('and %s is read again, and kept with what changed', async (name, ago, change, reports, lines) => {
+  ])('and %s is read again, and recorded with what changed', async (name, ago, change, reports, lines) => {
     const it = await subject(name);
     const day = await busyDay(it, ago);
     const before = reports.map((report) => truth(it.organization, report, day));
@@ -172,7 +172,7 @@ describe('a day that changed after it was read', () => {
     expect((await syncs(it.id)).at(-1)?.requests).toBe(5 + (isOld ? reports.length : 0));
   });
 
-  it('is found up to the oldest of the 31 days, and a day before that stays as it was read, until it is asked for', async () => {
+  it('is found up to the oldest of the 31 days, and an older day stays as it was read until somebody asks for it', async () => {
     const it = await subject('Oldest');
     const { id, organization, began } = it;
     const [outside, oldest] = [began, addDays(began, 1)];
@@ -189,7 +189,7 @@ describe('a day that changed after it was read', () => {
     expect((await restatements(id)).at(-1)).toMatchObject({ day: outside, before: before.outside, sync: n });
   });
 
-  it('in its split alone, before the trailing window, stays as it was read until it is asked for', async () => {
+  it('in its lines but not in its total, before the trailing window, stays as it was read until somebody asks for it', async () => {
     const it = await subject('Old split');
     const day = await busyDay(it, 10);
     control.restate({ organization: it.organization, day, kind: 'split' });
@@ -200,7 +200,7 @@ describe('a day that changed after it was read', () => {
     await expectRestated(it, [{ report: 'cost', day, before: truth(it.organization, 'cost', day), lines: [0, 0, 2] }]);
   });
 
-  it('in its split alone, on the oldest day of the trailing window, is found by a second sync on that day too', async () => {
+  it('in its lines but not in its total, on the oldest day of the trailing window, is found by a second sync on that day, too', async () => {
     const it = await subject('Trailing');
     const day = addDays(await workflowDay(), -3);
     control.restate({ organization: it.organization, day, kind: 'fill' });
@@ -283,7 +283,7 @@ describe('a day that moves while it is read', () => {
     control.fault({ kind: 'moving_day', key: it.key, report: 'cost', grouped, restatement });
   };
 
-  it('between its totals and its lines is read as it became', async () => {
+  it('between its totals and its lines is stored as it became', async () => {
     const it = await subject('Moves once');
     const day = await busyDay(it, 2);
     const before = truth(it.organization, 'cost', day);
@@ -369,7 +369,7 @@ describe('a day whose lines do not add up to its total', () => {
     expect(await restatements(it.id)).toEqual([]);
   });
 
-  it('because its lines are left out once, after it was read complete, is never empty again', async () => {
+  it('because its lines are left out once, after it was read complete, is never stored as empty', async () => {
     const it = await subject('Left out');
     const day = addDays(await workflowDay(), -3);
     const { organization } = it;
@@ -386,7 +386,7 @@ describe('a day whose lines do not add up to its total', () => {
     expect(stored?.lines).toBe(linesOf(organization, 'cost', day));
   });
 
-  it('for long is flagged, says so where coverage is read, and clears by itself', async () => {
+  it('twice is flagged, shows its flag in coverage, and clears by itself', async () => {
     const { organization, key } = organizationOf('Flagged');
     const today = await workflowDay();
     control.fault({ kind: 'lost_line', key, report: 'cost', grouped: true, times: 'always' });
@@ -402,7 +402,7 @@ describe('a day whose lines do not add up to its total', () => {
     expect(day).toMatchObject({ report: 'cost', state: 'provisional', reconciled: false });
     expect(day.disagreesWith).toBe(truth(organization, 'cost', day.day));
     expect(day.total).not.toBe(day.disagreesWith);
-    const told = `The lines of the cost of ${day.day} add up to ${day.total}, while its total is reported as ${day.disagreesWith ?? ''}, twice.`;
+    const told = `The lines of the cost of ${day.day} add up to ${day.total}, but Anthropic twice reported a total of ${day.disagreesWith ?? ''}.`;
     expect(await eventsOf(db, id, 'day_flagged')).toEqual([told]);
     control.clearFaults();
     await passDays(id, 1);

@@ -30,7 +30,7 @@ async function firstRunOf(id: string): Promise<{ firstExecutionRunId: string | u
 }
 
 describe('a connection through a week', () => {
-  it('is exact every day, finds corrections of weeks ago by their totals, and asks little', async () => {
+  it('is exact every day, finds late corrections by their totals, and makes few requests', async () => {
     const { id, organization } = await connected('Week', 31);
     const began = addDays(await workflowDay(), -30);
     const { control } = world.simulator;
@@ -63,7 +63,7 @@ describe('a connection through a week', () => {
     await record(world.client, 'sync-daily', syncWorkflowId(id, daily.at(-1)?.n ?? 0));
     expect(daily).toHaveLength(7);
     expect(daily.every((sync) => sync.state === 'succeeded')).toBe(true);
-    // Workspaces, and for each report its totals and one page of lines; a day with corrections asks for more.
+    // One request for workspaces, and for each report one for totals and one for lines; corrections need more.
     expect(Math.min(...daily.map(({ requests }) => requests))).toBeLessThanOrEqual(6);
   });
 
@@ -91,7 +91,7 @@ describe('a connection through a week', () => {
     expect(manual?.requests).toBeLessThanOrEqual(6);
   });
 
-  it('catches up after weeks of standing still, by what the database lacks, oldest first', async () => {
+  it('catches up after weeks without a worker, from what the database lacks, oldest day first', async () => {
     const { id, organization } = await connected('Downtime');
     const began = addDays(await workflowDay(), -4);
     await world.signal(id, 'pause');
@@ -121,7 +121,7 @@ describe('a first key', () => {
     const id = await world.connect({ key });
     await becomes(id, 'refused');
     expect(await keys(id)).toEqual([{ hint: key.slice(-4), state: 'refused', sealed: false, failure: code }]);
-    // In the list of workflows it must not look like one that went well.
+    // In the list of workflows it must not look like a success.
     await until('the workflow to fail', async () => {
       const { status } = await world.client.workflow.getHandle(connectionWorkflowId(id)).describe();
       return status.name === 'FAILED';
@@ -129,7 +129,7 @@ describe('a first key', () => {
     await record(world.client, 'connection-refused', connectionWorkflowId(id));
   });
 
-  it('of an organization that is connected already is refused, and names the connection', async () => {
+  it('of a connected organization is refused, and the failure names the connection', async () => {
     const { id, key } = await connected('Twice');
     const second = await world.connect({ key });
     await becomes(second, 'refused');
@@ -141,7 +141,7 @@ describe('a first key', () => {
     expect((await state(id)).status).toBe('active');
   });
 
-  it('waits while Anthropic is down, and connects when it is back', async () => {
+  it('waits while Anthropic is down, and connects once it is back', async () => {
     const { key, organization } = organizationOf('Down');
     world.simulator.control.fault({ kind: 'status', status: 503, times: 'always', key });
     const id = await world.connect({ key, backfillDays: 3, today: await workflowDay() });
@@ -157,8 +157,8 @@ describe('a first key', () => {
   });
 });
 
-describe('a key that does not serve', () => {
-  it('because it cannot be opened is asked for once a day, and serves again once it can be', async () => {
+describe('an active key that does not work', () => {
+  it('because it cannot be opened is tried once a day, and works again once it can be opened', async () => {
     const { id } = await connected('Wrong ring');
     const { db } = world.database;
     await db.execute(sql`update keys set encryption_key_id = 'gone' where connection_id = ${id}`);
@@ -175,7 +175,7 @@ describe('a key that does not serve', () => {
     await becomes(id, 'active');
   });
 
-  it('a sync asked for when the rejected key is taken again is made at once', async () => {
+  it('is probed when somebody asks for a sync, and the sync is made at once if Anthropic accepts the key again', async () => {
     const { id, key } = await connected('Taken again');
     const { control } = world.simulator;
     control.setKeyState(key, 'forbidden');
@@ -190,7 +190,7 @@ describe('a key that does not serve', () => {
     await becomes(id, 'active');
   });
 
-  it('days asked for while the key is rejected are read once a key is taken, and each probe leaves an event', async () => {
+  it('leaves named days waiting until Anthropic accepts a key, and each probe adds an event', async () => {
     const { id, key, organization } = await connected('Owed');
     const { control } = world.simulator;
     control.setKeyState(key, 'revoked');
@@ -215,7 +215,7 @@ describe('a key that does not serve', () => {
     );
   });
 
-  it('a rejected key that is enabled again serves at the next probe', async () => {
+  it('works again at the next probe after somebody enabled it', async () => {
     const { id, key } = await connected('Enabled again');
     const { control } = world.simulator;
     control.setKeyState(key, 'forbidden');
@@ -230,7 +230,7 @@ describe('a key that does not serve', () => {
 });
 
 describe('what people do', () => {
-  it('pause stops syncs, resume catches up', async () => {
+  it('pause stops the syncs, and resume catches up', async () => {
     const { id, organization } = await connected('Pause');
     const began = addDays(await workflowDay(), -4);
     await world.signal(id, 'pause');
@@ -245,7 +245,7 @@ describe('what people do', () => {
     await expectExact(id, organization, began, await workflowDay());
   });
 
-  it('a signal that is malformed or unknown, or names an unknown key, changes nothing and leaves an event', async () => {
+  it('a signal that is malformed or unknown, or names an unknown key, changes nothing and adds an event', async () => {
     const { id, key } = await connected('Malformed');
     const { db } = world.database;
     await world.signal(id, 'rotateKey', key);
@@ -277,7 +277,7 @@ describe('what people do', () => {
     await record(world.client, 'connection-told-nonsense', connectionWorkflowId(id));
   });
 
-  it('a signal in an encoding that cannot be read leaves an event, and what comes after it is heard', async () => {
+  it('a signal in an unreadable encoding adds an event, and the signals after it are answered', async () => {
     const { id } = await connected('Unreadable');
     const { client } = world;
     await client.workflowService.signalWorkflowExecution({
@@ -319,7 +319,7 @@ describe('what people do', () => {
     await record(world.client, 'connection-disconnected', connectionWorkflowId(id));
   });
 
-  it('disconnect with purge in the middle of a sync stops it, and leaves no line', async () => {
+  it('disconnect with purge in the middle of a sync stops the sync and deletes every line', async () => {
     const { key } = organizationOf('Purge');
     world.simulator.control.fault({ kind: 'stall_body', report: 'cost', key, grouped: true, times: 'always' });
     const id = await world.connect({ key, backfillDays: 5, today: await workflowDay() });
@@ -350,7 +350,7 @@ describe('what people do', () => {
   });
 });
 
-/** Lets Postgres refuse a series, as it refuses what is too large for it, or no longer. */
+/** Makes Postgres refuse a series, as if its value were too large; or lets it store the series again. */
 function refusing(isOn: boolean): ReturnType<typeof sql.raw> {
   return sql.raw(
     isOn
@@ -380,7 +380,7 @@ async function detailOf(id: string): Promise<string> {
 }
 
 describe('what Anthropic does', () => {
-  it('a sync that fails leaves a degraded connection, which heals by itself', async () => {
+  it('a failed sync leaves a degraded connection, which recovers without help', async () => {
     const { id, key, organization } = await connected('Outage');
     const { control } = world.simulator;
     control.fault({ kind: 'status', status: 529, key, times: 'always' });
@@ -424,7 +424,7 @@ describe('what Anthropic does', () => {
     expect(await state(id)).toMatchObject({ flagged: 0, unreconciled: 0 });
   });
 
-  it('a day that is too large holds up no other, and is read once it is taken', async () => {
+  it('a day that is too large holds up no other day, and is read once its size is allowed', async () => {
     const { key, organization } = organizationOf('Too large a day');
     const { control } = world.simulator;
     const today = await workflowDay();
@@ -448,7 +448,7 @@ describe('what Anthropic does', () => {
     await expectExact(id, organization, addDays(today, -4), today);
   });
 
-  it('days that cannot be read, here and there, hold up no other, and are read once they can be', async () => {
+  it('scattered days that cannot be read hold up no other day, and are read later', async () => {
     const { key, organization } = organizationOf('Unreadable day');
     const { control } = world.simulator;
     const today = await workflowDay();
@@ -461,7 +461,7 @@ describe('what Anthropic does', () => {
     await becomes(id, 'degraded');
     expect(await state(id)).toMatchObject({ failure: 'upstream_invalid', unreconciled: 0 });
     await record(world.client, 'sync-around-a-day', syncWorkflowId(id, 1));
-    // Also the days that come while it lasts. Far into an outage, so that each try is an hour after the one before.
+    // The new days of this time as well. So far into an outage, the tries are an hour apart.
     await world.database.db.execute(sql`update connections set failure_count = 40 where id = ${id}`);
     control.clock({ now: (await world.now()) + 86_400_000 });
     await world.pass('1 day');
@@ -501,7 +501,7 @@ describe('what Anthropic does', () => {
     },
   );
 
-  it('days whose total cannot be read are named, hold up no other, and are read once it can be', async () => {
+  it('days whose total cannot be read are named, hold up no other day, and are read later', async () => {
     const { key, organization } = organizationOf('Unreadable total');
     const { control } = world.simulator;
     const today = await workflowDay();
@@ -535,7 +535,7 @@ describe('what Anthropic does', () => {
     },
   );
 
-  it('a day whose lines stably disagree with its total is flagged, and clears by itself', async () => {
+  it('a day whose lines keep disagreeing with its total is flagged until they agree', async () => {
     const { id, key, organization } = await connected('Flag');
     const { control } = world.simulator;
     control.fault({ kind: 'lost_line', key, report: 'cost', grouped: true, times: 'always' });

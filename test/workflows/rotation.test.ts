@@ -29,14 +29,14 @@ class Subject {
     this.#keys.set('A', key);
   }
 
-  /** The key of this name: a new one of the organization where the name is new. */
+  /** The key with this name. A new name gets a new key of the organization. */
   key(name: string): string {
     const key = this.#keys.get(name) ?? control.addKey({ organization: this.organization }).key;
     this.#keys.set(name, key);
     return key;
   }
 
-  /** Gives a name to the key of somebody else. */
+  /** Gives a name to a key of another organization. */
   know(name: string, key: string): void {
     this.#keys.set(name, key);
   }
@@ -57,7 +57,7 @@ class Subject {
     return keyId;
   }
 
-  /** Every key that it ever had, oldest first. A ciphertext is there exactly while a key may serve. */
+  /** Every key that the connection ever had, oldest first. Checks that only usable keys have a ciphertext. */
   async ring(): Promise<string[]> {
     const found = await keys(this.id);
     for (const { state: s, sealed } of found) expect(sealed).toBe(!['refused', 'destroyed'].includes(s));
@@ -68,12 +68,12 @@ class Subject {
     await comes(ring.join(', '), async () => (await this.ring()).join() === ring.join());
   }
 
-  /** Waits, without letting time pass, until it serves with this key. */
+  /** Waits until this key is active, without letting time pass. */
   async serves(name: string): Promise<void> {
     await until(`${name} to serve`, async () => (await this.ring()).includes(`${name} active`));
   }
 
-  /** What its events tell of keys, failures, signals and statuses since `after`, a status. */
+  /** The events about keys, failures, signals and statuses since the connection had the status `after`. */
   async story(after?: string): Promise<string[]> {
     const told = await rows<{ message: string }>(
       db,
@@ -89,14 +89,14 @@ class Subject {
     return messages.slice(after === undefined ? 0 : messages.indexOf(`The connection is ${after}.`) + 1);
   }
 
-  /** Whose key was used for the requests since `from`, in their order, each once in a row. */
+  /** The keys of the requests since `from`, in their order, without repetitions. */
   users(from: number): string[] {
     const { total, last } = control.requests();
     const names = last.slice(Math.max(0, last.length - (total - from))).map(({ key }) => this.#nameOf(key ?? ''));
     return names.filter((name, index) => name !== names[index - 1]);
   }
 
-  /** It serves with this key alone, and lacks nothing; `trouble` is the code of what is shown all the same. */
+  /** Checks that this key alone is active and no day is missing. `trouble` is the code of the failure that still shows. */
   async isWholeWith(name: string, trouble: string | null = null): Promise<void> {
     await comes(`all but ${name} to be out of service`, async () =>
       (await this.ring()).every((key) => key === `${name} active` || /refused|destroyed/.test(key)),
@@ -127,7 +127,7 @@ async function connected(name: string): Promise<Subject> {
   return subject;
 }
 
-/** Holds the next read of cost lines with a key, until the faults are cleared. */
+/** Holds the next read of cost lines with this key until the faults are cleared. */
 function holdReadOf(key: string): void {
   control.fault({ kind: 'hold', report: 'cost', grouped: true, key });
 }
@@ -158,7 +158,7 @@ describe('a rotation', () => {
     await record(world.client, 'connection-rotated', connectionWorkflowId(subject.id));
   });
 
-  it('while the first key has no answer yet connects with the new one', async () => {
+  it('while the first key has no answer connects with the new key', async () => {
     const subject = new Subject('Mid-validation');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('A') });
     await subject.connect();
@@ -169,7 +169,7 @@ describe('a rotation', () => {
     await subject.isWholeWith('B');
     expect(await subject.ring()).toEqual(['A destroyed', 'B active']);
     expect(await subject.story()).toEqual([
-      'There is no verdict on A yet; it is tried again on its own: Anthropic did not answer, or answered that it is unavailable.',
+      'There is no verdict on A yet; it is tried again on its own: Anthropic did not answer, or is unavailable.',
       'B serves from now on.',
       'A was overtaken by B before there was a verdict on it; it is destroyed.',
       'The connection is discovering.',
@@ -178,7 +178,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('in the middle of the backfill lets it go on, and proves the new key by a sync of its own', async () => {
+  it('in the middle of the backfill does not stop it, and another sync proves the new key', async () => {
     const subject = new Subject('Mid-backfill');
     holdReadOf(subject.key('A'));
     await subject.connect();
@@ -194,7 +194,7 @@ describe('a rotation', () => {
       'The connection is active.',
       'A, replaced, is destroyed.',
     ]);
-    // The backfill began with the old key, so that it proves nothing of the new one.
+    // The backfill began with the old key, so it proves nothing about the new one.
     expect((await syncs(subject.id)).map(({ kind, state: s }) => `${kind} ${s}`)).toEqual([
       'backfill succeeded',
       'daily succeeded',
@@ -214,7 +214,7 @@ describe('a rotation', () => {
     expect(await subject.story('active')).toEqual(REPLACED);
   });
 
-  it('while paused is carried out, and the new key is proven once it is resumed', async () => {
+  it('during a pause is carried out, and the new key is proven after the resume', async () => {
     const subject = await connected('Paused');
     await world.signal(subject.id, 'pause');
     await becomes(subject.id, 'paused');
@@ -234,7 +234,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('while paused with a rejected key forgets what was wrong with that one', async () => {
+  it('during a pause with a rejected key clears the failure of that key', async () => {
     const subject = await connected('Paused, rejected');
     control.setKeyState(subject.key('A'), 'revoked');
     await world.signal(subject.id, 'syncNow');
@@ -254,7 +254,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('while degraded keeps both keys until a sync succeeds, and then only the new one', async () => {
+  it('while degraded keeps both keys until a sync succeeds, and then the new one only', async () => {
     const subject = await connected('Degraded');
     control.fault({ kind: 'status', status: 529, times: 'always', report: 'cost', key: subject.key('A') });
     control.fault({ kind: 'status', status: 529, times: 'always', report: 'cost', key: subject.key('B') });
@@ -271,20 +271,20 @@ describe('a rotation', () => {
     control.clearFaults();
     await subject.isWholeWith('B');
     expect((await subject.story('active')).filter((message) => !message.startsWith('Sync '))).toEqual([
-      'The connection is degraded: Anthropic did not answer, or answered that it is unavailable.',
+      'The connection is degraded: Anthropic did not answer, or is unavailable.',
       ...REPLACED,
       'The connection is active.',
     ]);
   });
 
-  it('while a key is awaited rescues the connection, and no day is lost', async () => {
+  it('while a key is awaited makes the connection work again, without a missing day', async () => {
     const subject = await connected('Rescue');
     control.setKeyState(subject.key('A'), 'revoked');
     await world.signal(subject.id, 'syncNow');
     await awaitsKey(subject.id);
     const asked = control.conduct().after_revocation;
     await passHours(73);
-    // After 1, 5 and 30 minutes, 2 hours, then one a day, and nothing else.
+    // Probes after 1, 5 and 30 minutes, 2 hours, then daily, and no other request.
     expect(control.conduct().after_revocation - asked).toBeLessThanOrEqual(7);
     await subject.rotate('B');
     await subject.isWholeWith('B');
@@ -300,7 +300,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('to three keys in one go tries them in their order, and the last one serves', async () => {
+  it('to three keys at once tries them in their order, and the last one becomes active', async () => {
     const subject = await connected('Three');
     const staged = [await subject.stage('B'), await subject.stage('C'), await subject.stage('D')];
     for (const keyId of staged) await world.signal(subject.id, 'rotateKey', { keyId });
@@ -315,7 +315,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('to three keys of which the first and the last are refused serves with the one between', async () => {
+  it('to three keys, the first and the last of them refused, makes the second one active', async () => {
     const subject = await connected('Two refused');
     const staged = [await subject.stage('B'), await subject.stage('C'), await subject.stage('D')];
     control.setKeyState(subject.key('B'), 'revoked');
@@ -331,7 +331,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('to the key that serves already stores it anew', async () => {
+  it('to the key that is active already stores it anew', async () => {
     const subject = await connected('Same');
     await subject.rotate('A');
     await subject.has('A destroyed', 'A active');
@@ -340,11 +340,7 @@ describe('a rotation', () => {
   });
 
   it.each([
-    [
-      'another organization',
-      'organization_mismatch',
-      'This key belongs to another organization than the one that is connected.',
-    ],
+    ['another organization', 'organization_mismatch', 'This key belongs to another organization than this connection.'],
     ['nobody', 'key_invalid', REJECTED],
   ] as const)('to a key of %s changes nothing', async (whose, code, why) => {
     const subject = await connected(`Stays ${code}`);
@@ -361,7 +357,7 @@ describe('a rotation', () => {
 });
 
 describe('the old key, revoked', () => {
-  it('a moment before the rotation leaves no trace', async () => {
+  it('a moment before the rotation causes no failure', async () => {
     const subject = await connected('Before');
     control.setKeyState(subject.key('A'), 'revoked');
     await subject.rotate('B');
@@ -369,7 +365,7 @@ describe('the old key, revoked', () => {
     expect(await subject.story('active')).toEqual(REPLACED);
   });
 
-  it('a moment after the rotation leaves no trace', async () => {
+  it('a moment after the rotation causes no failure', async () => {
     const subject = await connected('After');
     await subject.rotate('B');
     await subject.serves('B');
@@ -380,7 +376,7 @@ describe('the old key, revoked', () => {
 
   it('in the middle of the read that uses it is retried with the new one, and no sync fails', async () => {
     const subject = new Subject('Mid-read');
-    // Two days on each page, so that more is asked for after what is held.
+    // Two days a page, so that more requests follow the held one.
     control.paging({ maxBucketsPerPage: 2 });
     holdReadOf(subject.key('A'));
     await subject.connect();
@@ -401,7 +397,7 @@ describe('the old key, revoked', () => {
     ]);
   });
 
-  it('in the middle of a read with no other at hand keeps the days that were committed until one comes', async () => {
+  it('in the middle of a read without a candidate keeps the committed days until another key comes', async () => {
     const subject = new Subject('Mid-read, alone');
     control.paging({ maxBucketsPerPage: 2 });
     control.fault({ kind: 'hold', report: 'cost', grouped: true, key: subject.key('A'), page: 2 });
@@ -429,9 +425,9 @@ describe('the old key, revoked', () => {
 });
 
 describe('the new key, rejected before its first success', () => {
-  it('gives way to the old one, which serves again', async () => {
+  it('is refused, and the old one becomes active again', async () => {
     const subject = await connected('Back');
-    // Anthropic takes it when it is tried, and rejects it from its second request on.
+    // Anthropic accepts the key at its first request, and rejects it from the second on.
     control.fault({ kind: 'unauthorized', key: subject.key('B'), after: 1, times: 'always' });
     await subject.rotate('B');
     await subject.has('A active', 'B refused');
@@ -444,7 +440,7 @@ describe('the new key, rejected before its first success', () => {
       'The connection is active.',
     ]);
     await passDays(subject.id, 1);
-    // Whoever was told that the rotation was done is told that it was undone, until the next one.
+    // The API shows that the rotation was undone, until the next one.
     await subject.isWholeWith('A', 'key_invalid');
     const { error } = await shown(subject.id);
     expect(error?.detail).toBe(
@@ -455,7 +451,7 @@ describe('the new key, rejected before its first success', () => {
     await record(world.client, 'connection-restored', connectionWorkflowId(subject.id));
   });
 
-  it('with the old one revoked too awaits a key, and the next rotation heals it', async () => {
+  it('with the old one revoked too makes the connection await a key, and the next rotation ends that', async () => {
     const subject = await connected('Both bad');
     control.setKeyState(subject.key('A'), 'revoked');
     control.fault({ kind: 'unauthorized', key: subject.key('B'), after: 1, times: 'always' });
@@ -486,7 +482,7 @@ describe('the new key, rejected before its first success', () => {
   });
 });
 
-/** How often the candidate of a connection was tried, and when it is tried next (ms). */
+/** How often a connection's candidate was tried, and when the next try is due (ms). */
 async function nextTryOf(id: string): Promise<{ tries: number; dueMs: number }> {
   const { tries, at } = await row<{ tries: number; at: string }>(
     db,
@@ -497,13 +493,13 @@ async function nextTryOf(id: string): Promise<{ tries: number; dueMs: number }> 
 
 describe('a candidate that Anthropic gives no verdict on', () => {
   it.each<[string, Partial<FaultInput> & Pick<FaultInput, 'kind'>, string]>([
-    ['503s', { kind: 'status', status: 503 }, 'Anthropic did not answer, or answered that it is unavailable.'],
+    ['503s', { kind: 'status', status: 503 }, 'Anthropic did not answer, or is unavailable.'],
     ['429s', { kind: 'rate_limited', retryAfter: 0 }, "Anthropic's rate limit for this organization is reached."],
-    ['broken connections', { kind: 'reset' }, 'Anthropic did not answer, or answered that it is unavailable.'],
+    ['broken connections', { kind: 'reset' }, 'Anthropic did not answer, or is unavailable.'],
     [
       'nonsense',
       { kind: 'html_ok' },
-      'Something on the way to Anthropic refused the request or answered in its place. This says nothing of the key.',
+      'Something between Meterline and Anthropic refused the request or answered in place of Anthropic. This is no verdict on the key.',
     ],
   ])('but %s stays one, is tried again, and serves once there is a verdict', async (_what, failure, why) => {
     const subject = await connected(`No verdict ${failure.kind}`);
@@ -523,7 +519,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     expect(await subject.story('active')).toEqual([`${UNANSWERED}${why}`, ...REPLACED]);
   });
 
-  it('through a daily sync is tried hourly in the end, while the old key reads as ever', async () => {
+  it('is tried hourly in the end, while the old key keeps reading', async () => {
     const subject = await connected('Through the night');
     await passHours(17);
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
@@ -549,7 +545,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     expect((await subject.story('active')).slice(1)).toEqual(REPLACED);
   });
 
-  it('while the old key is rejected is what the connection waits for: it is degraded, and awaits no other key', async () => {
+  it('while the old key is rejected keeps the connection degraded, and it does not await another key', async () => {
     const subject = await connected('Rejected meanwhile');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
@@ -571,7 +567,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     ]);
   });
 
-  it('and is refused in the end, while the old key is rejected, leaves a connection that awaits a key', async () => {
+  it('while the old key is rejected, and then refused, leaves a connection that awaits a key', async () => {
     const subject = await connected('Refused in the end');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
@@ -587,7 +583,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     await subject.isWholeWith('C');
   });
 
-  it('gives way to one that is staged later and accepted first', async () => {
+  it('is overtaken by a later candidate that is accepted first', async () => {
     const subject = await connected('Overtaken');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     const overtaken = await subject.rotate('B');
@@ -610,7 +606,7 @@ async function inboxOf(id: string): Promise<number> {
 }
 
 describe('a rotation signalled again', () => {
-  it('before it is carried out is one', async () => {
+  it('before the first one is carried out counts once', async () => {
     const subject = await connected('Twice at once');
     control.fault({ kind: 'hold', report: 'organization', key: subject.key('B') });
     const keyId = await subject.rotate('B');
@@ -622,7 +618,7 @@ describe('a rotation signalled again', () => {
     expect(await subject.story('active')).toEqual(REPLACED);
   });
 
-  it('afterwards changes nothing, and says whether the key serves, was refused or was replaced', async () => {
+  it('afterwards changes nothing, and says whether the key is active, refused or replaced', async () => {
     const subject = await connected('Twice');
     const again = async (keyId: string, fate: string): Promise<void> => {
       await world.signal(subject.id, 'rotateKey', { keyId });
@@ -642,7 +638,7 @@ describe('a rotation signalled again', () => {
     await subject.isWholeWith('D');
   });
 
-  it('after its key was forgotten for a day says so', async () => {
+  it('after its candidate expired says so', async () => {
     const subject = await connected('Forgotten');
     const keyId = await subject.stage('B');
     await db.execute(sql`update keys set added_at = added_at - interval '23 hours' where id = ${keyId}`);

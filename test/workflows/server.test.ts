@@ -56,7 +56,7 @@ describe('on a real Temporal server', () => {
     await record(world.client, 'server-connection', connectionWorkflowId(id));
   });
 
-  it('history that was extended while no worker ran is read when one is back', async () => {
+  it('history that was extended while no worker ran is read once a worker runs', async () => {
     const { id, organization } = await connected('Extended');
     const { db } = world.database;
     const today = dayOf(Date.now());
@@ -71,7 +71,7 @@ describe('on a real Temporal server', () => {
     expect((await stateOf(db, id)).days).toBe(41);
   });
 
-  it('a rotation signalled while no worker runs happens when one is back', async () => {
+  it('a rotation signalled while no worker runs is carried out once a worker runs', async () => {
     const { id, organization } = await connected('Asleep');
     const next = world.simulator.control.addKey({ organization }).key;
     await world.stopWorker();
@@ -88,7 +88,7 @@ describe('on a real Temporal server', () => {
     await becomes(id, 'active');
   });
 
-  it('a failed sync that is reset heals its connection, also after its connection went on', async () => {
+  it('a failed sync that is reset clears the failure of its connection, even after the connection went on', async () => {
     const { id, key } = await connected('Reset');
     const { control } = world.simulator;
     control.fault({ kind: 'status', status: 500, key, report: 'workspaces', times: 3 });
@@ -158,7 +158,7 @@ describe('on a real Temporal server', () => {
     );
   });
 
-  it('a sync that is terminated counts as failed and is made good', async () => {
+  it('a terminated sync counts as failed, and another one reads its days', async () => {
     const { id, key } = await connected('Killed sync');
     const { control } = world.simulator;
     control.fault({ kind: 'stall_body', key, report: 'cost', grouped: true, times: 'always' });
@@ -181,9 +181,9 @@ describe('on a real Temporal server', () => {
     await record(world.client, 'server-connection-interrupted', connectionWorkflowId(id));
   });
 
-  it('a database that hands out the number of a running sync again costs nothing but that number', async () => {
+  it('a database that gives out the number of a running sync again loses nothing but that number', async () => {
     const { id } = await connected('Restored');
-    // It runs still, and the database, restored from a backup, knows nothing of it.
+    // The sync still runs, but the database was restored from a backup and does not know it.
     const running = { workflowId: syncWorkflowId(id, 2), taskQueue: 'nobody works here', args: [{}] };
     const handle = await world.client.workflow.start('sync', running);
     await world.signal(id, 'syncNow');

@@ -15,7 +15,7 @@ const ROTATION = 20;
 const OUTAGE = { from: 30, to: 32 };
 const PAUSE = { from: 40, to: 45 };
 
-/** The same numbers in every run: which of the last days is corrected, and how. */
+/** Chooses the corrected days and amounts, the same in every run. */
 function* draws(): Generator<number> {
   let state = 20_261_120;
   for (;;) {
@@ -30,7 +30,7 @@ it('sixty days with a correction every day, a rotation, an outage and a pause en
   const began = addDays(await workflowDay(), -30);
   const random = draws();
   const draw = (below: number): number => (random.next().value ?? 0) % below;
-  /** Corrects a day that is one of the last 31 still at the next sync. */
+  /** Corrects a day that the next sync still has in its window. */
   const correct = async (daysToSync: number): Promise<void> => {
     const day = addDays(await workflowDay(), -draw(31 - daysToSync));
     const kind = (['add', 'scale', 'remove', 'fill'] as const)[draw(4)] ?? 'add';
@@ -51,7 +51,7 @@ it('sixty days with a correction every day, a rotation, an outage and a pause en
     if (day === OUTAGE.to) {
       expect(await shown(id)).toMatchObject({ status: 'degraded', error: { code: 'upstream_unavailable' } });
       control.clearFaults();
-      // The wait between two tries has grown to an hour.
+      // By now the tries are an hour apart.
       await passHours(1.1);
       await becomes(id, 'active');
     }

@@ -24,7 +24,7 @@ function payloadsIn(value: unknown): number[] {
   return [...own, ...Object.values(value).flatMap(payloadsIn)];
 }
 
-/** Whether an event is more than a task of the workflow: what happens to come together shares one of these. */
+/** Whether an event is no workflow task. Events that come at the same time share a task, so their number varies. */
 function isWork(event: object): boolean {
   return !Object.entries(event).some(([name, value]) => name.startsWith('workflowTask') && value != null);
 }
@@ -65,7 +65,7 @@ it('days too large to be held beside one another are read one by one, and all of
     const yesterday = addDays(today, -1);
     const stored = await storedCost(world.database.db, id, yesterday, today);
     expect(stored.length).toBeGreaterThan(40_000);
-    // Equal or not is all that is to be told of so many.
+    // A diff of so many lines would be unreadable.
     expect(stored.join('\n') === trueCost(world.simulator, yesterday, today).join('\n')).toBe(true);
     const { events } = await world.client.workflow.getHandle(syncWorkflowId(id, 1)).fetchHistory();
     const attempts = events?.map((event) => event.activityTaskStartedEventAttributes?.attempt ?? 1);

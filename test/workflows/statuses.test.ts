@@ -20,14 +20,14 @@ const { db } = world.database;
 const LIVE = ['validating', 'discovering', 'backfilling', 'active', 'degraded', 'awaiting_key', 'paused'] as const;
 type LiveStatus = (typeof LIVE)[number];
 
-/** A connection in a status, and what lets go of what keeps it there. */
+/** A connection in a status. */
 interface Standing {
   readonly id: string;
   readonly key: string;
   readonly organization: string;
 }
 
-/** A new connection that meets a fault as soon as it asks for something. */
+/** A new connection whose first request meets a fault. */
 async function connecting(name: string, fault: Parameters<typeof control.fault>[0]): Promise<Standing> {
   const { organization, key } = organizationOf(name);
   control.fault({ ...fault, key });
@@ -39,7 +39,7 @@ async function isHeld(): Promise<void> {
   await until('a reply to be held', () => control.faults().some(({ fired }) => fired > 0));
 }
 
-/** How a connection comes to stand in each live status, by what an operator or Anthropic does. */
+/** Brings a connection into each live status, by what an operator or Anthropic does. */
 const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>> = {
   async validating(name) {
     const made = await connecting(name, { kind: 'status', status: 503, times: 'always' });
@@ -87,7 +87,7 @@ const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>>
   },
 };
 
-/** The statuses that a connection went through, in their order. */
+/** The statuses that a connection had, in their order. */
 async function pathOf(id: string): Promise<string[]> {
   const told = await eventsOf(db, id, 'status');
   return ['validating', ...told.map((message) => /^The connection is (\w+)/.exec(message)?.[1] ?? message)];
@@ -153,7 +153,7 @@ describe('what the API shows of a connection that is', () => {
 
   it('degraded: why, what to do, and when it reads again, which it does', async () => {
     const { id } = await ARRANGE.degraded('Shown degraded');
-    // Far into an outage: the next wait is an hour, which no busy machine mistakes for now.
+    // Far into an outage the next wait is an hour, so a slow machine cannot miss it.
     await db.execute(sql`update connections set failure_count = 40 where id = ${id}`);
     await world.signal(id, 'syncNow');
     await comes('a failure more', async () => (await failureOf(id)).count === 41);
@@ -173,14 +173,14 @@ describe('what the API shows of a connection that is', () => {
   });
 
   it('degraded by one rejection: that Anthropic is asked about the key again before it counts, and when', async () => {
-    const { id, key } = await ARRANGE.active('Shown doubted');
+    const { id, key } = await ARRANGE.active('Shown unconfirmed');
     control.setKeyState(key, 'revoked');
     await world.signal(id, 'syncNow');
     await becomes(id, 'degraded');
     await settles(id);
     const { error, next_sync_at } = await shown(id);
     expect(error).toMatchObject({ code: 'key_invalid' });
-    expect(error?.detail).toContain('asked about the key once more before this counts');
+    expect(error?.detail).toContain('Meterline asks Anthropic about the key once more before this counts');
     expect(Date.parse(next_sync_at ?? '')).toBe((await failureOf(id)).atMs + 30_000);
   });
 
@@ -194,7 +194,7 @@ describe('what the API shows of a connection that is', () => {
     const { at } = await row<{ at: string }>(db, sql`select rejected_at as at from connections where id = ${id}`);
     for (const minutes of [1, 5, 30, 120, 120 + 24 * 60]) {
       const nextMs = Date.parse((await shown(id)).next_sync_at ?? '');
-      // Those of a day later are counted from when the last one was answered, some seconds after its time.
+      // The daily probes count from the last answer, which came some seconds after its probe was due.
       expect(Math.round((nextMs - Date.parse(at)) / 60_000)).toBe(minutes);
       const before = probes();
       const leftMs = nextMs - (await world.now());
@@ -234,7 +234,7 @@ describe('disconnect', () => {
     [status, true],
   ]);
 
-  it('is looked at from every status that is no end', () => {
+  it('is tested in every live status', () => {
     expect([...LIVE].sort()).toEqual([...LIVE_STATUSES].sort());
   });
 
@@ -242,7 +242,7 @@ describe('disconnect', () => {
     const { id } = await ARRANGE[status](`Ends ${status} ${purge}`);
     const { days } = await state(id);
     await world.signal(id, 'disconnect', { purge });
-    // What is asked in one activity is answered first; a sync is cancelled, also in the middle of a reply.
+    // A discovery must get its answer first. A sync is cancelled even in the middle of a reply.
     if (status === 'discovering') control.clearFaults();
     await becomes(id, 'disconnected');
     await comes('the workflow to end', async () => (await endOf(id)) === 'COMPLETED');
@@ -265,7 +265,7 @@ describe('a discovery that fails', () => {
   ] as const)('leaves the connection where a %s finds it', async (signal, then) => {
     const { id, key } = await connecting(`Fails before ${signal}`, { kind: 'hold', report: 'organization' });
     await isHeld();
-    // The key is good when it is accepted, and gone for the next request.
+    // Anthropic accepts the key at its first request, and rejects it at the next.
     control.setKeyState(key, 'revoked');
     control.clearFaults();
     control.fault({ kind: 'hold', report: 'workspaces', key });
@@ -280,7 +280,7 @@ describe('a discovery that fails', () => {
 describe('pause', () => {
   it.each([
     ['validating', 'validating'],
-    // What is asked is answered before it pauses, and what is known then is where it stands.
+    // The held reply is answered before the pause, so discovery is done by then.
     ['discovering', 'backfilling'],
     ['backfilling', 'active'],
     ['active', 'active'],
@@ -293,7 +293,7 @@ describe('pause', () => {
     await world.signal(id, 'pause');
     if (status === 'discovering') control.clearFaults();
     await until('paused', async () => (await state(id)).status === 'paused');
-    // A sync under way goes on to its end.
+    // A running sync goes on to its end.
     if (status === 'backfilling') control.clearFaults();
     await becomes(id, 'paused');
     await settles(id);
@@ -302,7 +302,7 @@ describe('pause', () => {
     expect(control.requests().total).toBe(asked);
     const paused = await shown(id);
     expect(paused).toMatchObject({ status: 'paused', next_sync_at: null });
-    // While it is paused nothing is tried, so a first key that got no answer is no trouble either.
+    // Nothing is tried during a pause, so a first key without an answer is no error either.
     expect(paused.error).toEqual(status === 'validating' ? null : error);
     await world.signal(id, 'resume');
     await until('resumed', async () => (await pathOf(id)).at(-1) !== 'paused');
@@ -354,8 +354,8 @@ describe('a connection', () => {
     expect(await pathOf(made.id)).toEqual(['validating', 'discovering', 'degraded', 'backfilling', 'active']);
   });
 
-  it('whose key is rejected before its workspaces are read awaits one, and discovers with it', async () => {
-    // Anthropic takes it when it is tried, and rejects it from its second request on.
+  it('whose key is rejected before its workspaces are read awaits another one, and reads them with that', async () => {
+    // Anthropic accepts the key at its first request, and rejects it from the second on.
     const made = await connecting('Discovery rejected', { kind: 'unauthorized', after: 1, times: 'always' });
     await awaitsKey(made.id);
     expect(await shown(made.id)).toMatchObject({ error: { code: 'key_invalid' } });
@@ -372,14 +372,14 @@ describe('a connection', () => {
     ]);
   });
 
-  it('whose key is rejected before its workspaces are read, with another one unanswered, is degraded until there is a verdict', async () => {
+  it('whose key is rejected before its workspaces are read is degraded while a candidate has no verdict', async () => {
     const made = await connecting('Discovery with two', { kind: 'hold', report: 'workspaces' });
     await isHeld();
     const { key } = control.addKey({ organization: made.organization });
     control.fault({ kind: 'status', status: 503, key, times: 'always' });
     control.fault({ kind: 'unauthorized', key: made.key, times: 'always' });
     await world.signal(made.id, 'rotateKey', { keyId: await world.stage(made.id, key) });
-    // The held reply is a good one; so the workspaces are forgotten, as if they had not been read.
+    // The held reply succeeds, so the record of reading workspaces is deleted by hand.
     control.clearFaults();
     control.fault({ kind: 'status', status: 503, key, times: 'always' });
     control.fault({ kind: 'unauthorized', key: made.key, times: 'always' });
@@ -391,7 +391,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-4)).toEqual(['degraded', 'discovering', 'backfilling', 'active']);
   });
 
-  it('whose backfill fails is degraded, and goes on with it', async () => {
+  it('whose backfill fails is degraded, and continues the backfill', async () => {
     const made = await connecting('Backfill down', { kind: 'status', status: 529, report: 'cost', times: 'always' });
     await comes('degraded', async () => (await state(made.id)).status === 'degraded');
     control.clearFaults();
@@ -399,7 +399,7 @@ describe('a connection', () => {
     expect(await pathOf(made.id)).toEqual(['validating', 'discovering', 'backfilling', 'degraded', 'active']);
   });
 
-  it('whose key is rejected in the backfill awaits one, and goes on with it', async () => {
+  it('whose key is rejected in the backfill awaits another one, and continues the backfill', async () => {
     const made = await connecting('Backfill rejected', { kind: 'unauthorized', after: 2, times: 'always' });
     await awaitsKey(made.id);
     await rotate(made);
@@ -434,7 +434,7 @@ describe('a connection', () => {
     },
   );
 
-  it('that is degraded and whose key is rejected then awaits one', async () => {
+  it('that is degraded when its key is rejected awaits another key', async () => {
     const made = await ARRANGE.degraded('Degraded, then rejected');
     control.clearFaults();
     control.setKeyState(made.key, 'revoked');
@@ -466,7 +466,7 @@ describe('a connection', () => {
     await isActiveAndExact(made);
   });
 
-  it('of which a day was deleted, to have it read again, backfills it', async () => {
+  it('backfills a day that somebody deleted to have it read again', async () => {
     const made = await ARRANGE.active('Day deleted');
     const day = addDays(await workflowDay(), -2);
     await db.execute(sql`delete from days where connection_id = ${made.id} and day = ${day}`);
@@ -476,7 +476,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-3)).toEqual(['active', 'backfilling', 'active']);
   });
 
-  it('of which the workspaces were forgotten reads them again, and goes on where it stood', async () => {
+  it('reads its workspaces again after the record of reading them was deleted, and goes on where it was', async () => {
     const made = await ARRANGE.active('Forgotten');
     await db.execute(sql`update connections set discovered_at = null where id = ${made.id}`);
     await world.signal(made.id, 'resume');
@@ -485,7 +485,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-3)).toEqual(['active', 'discovering', 'active']);
   });
 
-  it('of which the workspaces were forgotten in its backfill reads them again', async () => {
+  it('reads its workspaces again if that record is deleted in the backfill', async () => {
     const made = await ARRANGE.backfilling('Forgotten early');
     await db.execute(sql`update connections set discovered_at = null where id = ${made.id}`);
     control.clearFaults();
@@ -494,7 +494,7 @@ describe('a connection', () => {
   });
 });
 
-it('all of them together went every legal way, and no other', async () => {
+it('the connections of this file together took every legal transition, and no other', async () => {
   const steps = await rows<{ from: Status; to: Status }>(
     db,
     sql`

@@ -18,7 +18,7 @@ const json = { 'content-type': 'application/json' };
 const envelope = (type: string, message: string): string =>
   JSON.stringify({ type: 'error', error: { type, message }, request_id: 'req_x' });
 
-/** What answers in Anthropic's place, or refuses the way. None of it is a verdict on a key. */
+/** Replies of proxies and gateways in Anthropic's place. None is a verdict on a key. */
 const NO_VERDICTS: Record<string, NonNullable<FaultInput['reply']>> = {
   'an edge': { status: 403, headers: json, body: '{"error":{"type":"forbidden","message":"Request not allowed"}}' },
   'an address allow-list': {
@@ -47,7 +47,7 @@ async function rotated(id: string, organization: string): Promise<string> {
 }
 
 describe.each(Object.entries(NO_VERDICTS))('a refusal of %s', (name, reply) => {
-  it('is no verdict on a first key, which stays and is tried until there is one', async () => {
+  it('is no verdict on a first key: it is tried until there is one', async () => {
     const { organization, key } = organizationOf(`First, ${name}`);
     control.fault({ kind: 'elsewhere', key, times: 'always', reply });
     const id = await world.connect({ key, backfillDays: 5, today: await workflowDay() });
@@ -59,7 +59,7 @@ describe.each(Object.entries(NO_VERDICTS))('a refusal of %s', (name, reply) => {
     expect((await keys(id)).map(({ state: s }) => s)).toEqual(['active']);
   });
 
-  it('is no verdict on a key that serves, nor on a new one after a rotation', async () => {
+  it('is no verdict on the active key, nor on a new one after a rotation', async () => {
     const { id, organization } = await connected(`Later, ${name}`);
     const before = await world.now();
     control.fault({ kind: 'elsewhere', report: 'cost', times: 'always', reply });
@@ -76,7 +76,7 @@ describe.each(Object.entries(NO_VERDICTS))('a refusal of %s', (name, reply) => {
 });
 
 describe('a rejection of a key that works', () => {
-  it('that comes once is asked again at once, and the sync goes on', async () => {
+  it('that comes once is questioned, and the sync goes on', async () => {
     const { id, organization, key } = await connected('Once');
     control.fault({ kind: 'unauthorized', report: 'cost', key });
     control.fault({ kind: 'forbidden', report: 'workspaces', key });
@@ -87,7 +87,7 @@ describe('a rejection of a key that works', () => {
     expect(await eventsOf(db, id, 'key_probed')).toEqual([]);
   });
 
-  it('that lasts for reports alone never makes it wait for a key: it reads again, with a backoff', async () => {
+  it('that lasts for the reports alone never makes the connection await a key: it retries with a backoff', async () => {
     const { id, organization, key } = await connected('Reports alone');
     control.fault({ kind: 'forbidden', report: 'cost', key, times: 'always' });
     await world.signal(id, 'syncNow');
@@ -98,14 +98,14 @@ describe('a rejection of a key that works', () => {
     expect((await state(id)).status).toBe('degraded');
     const { error } = await shown(id);
     expect(error?.code).toBe('key_forbidden');
-    // About once a minute, with a few requests each time: no loop.
+    // About one sync a minute with a few requests each, so this is no tight loop.
     expect(control.requests().total - asked).toBeLessThan(12 * 8);
     expect((await eventsOf(db, id, 'status')).join()).not.toContain('awaiting_key');
     control.clearFaults();
     await isActiveAndExact(id, organization);
   });
 
-  it('and that is confirmed is seen within two minutes', async () => {
+  it('that is confirmed shows within two minutes', async () => {
     const { id, key } = await connected('Revoked');
     control.setKeyState(key, 'revoked');
     const before = await world.now();
@@ -114,7 +114,7 @@ describe('a rejection of a key that works', () => {
     expect((await world.now()) - before).toBeLessThan(120_000);
   });
 
-  it('is asked about again within minutes while it gets no answer, however long it has been rejected', async () => {
+  it('is questioned again within minutes while Anthropic gives no answer, however long the rejection has lasted', async () => {
     const { id, organization, key } = await connected('Silent probes');
     control.setKeyState(key, 'revoked');
     await world.signal(id, 'syncNow');
@@ -122,7 +122,7 @@ describe('a rejection of a key that works', () => {
     await passHours(27);
     control.setKeyState(key, 'active');
     control.fault({ kind: 'elsewhere', report: 'organization', key, times: 'always', reply: NO_VERDICTS['an edge'] });
-    // The daily question comes within this, and gets no answer.
+    // The daily probe is due in this time, and gets no answer.
     await passHours(25);
     expect((await state(id)).status).toBe('awaiting_key');
     control.clearFaults();
@@ -135,13 +135,13 @@ describe('a rejection of a key that works', () => {
 });
 
 describe('a clock', () => {
-  it('that makes a key look never proven causes no sync right after another', async () => {
+  it('that makes the new key look unproven causes no sync right after another', async () => {
     const { id, organization } = await connected('Never proven');
     await rotated(id, organization);
     await until('the rotation', async () => (await keys(id)).some(({ state: s }) => s === 'destroyed'));
     await becomes(id, 'active');
     await settles(id);
-    // As if no sync were ever numbered after the key began to serve.
+    // As if no sync had got its number after the key became active.
     const { key } = control.addKey({ organization });
     const keyId = await world.stage(id, key);
     await world.signal(id, 'rotateKey', { keyId });
@@ -159,7 +159,7 @@ describe('a clock', () => {
     await comes('the old one to go', async () => (await keys(id)).every(({ state: s }) => s !== 'superseded'));
   });
 
-  it('that was a month ahead and was set back stops no reading: what it left is put right, and is no restatement', async () => {
+  it('that was a month ahead and was set back stops no reading: what it left is corrected, without a restatement', async () => {
     const { id, organization } = await connected('A month ahead');
     const ahead = addDays(await workflowDay(), 30);
     await db.execute(sql`update connections set synced_at = ${`${ahead}T06:10:00Z`} where id = ${id}`);

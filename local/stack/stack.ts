@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import type { Config } from '../../config/config.ts';
+import type { Console } from '../terminal/console.ts';
+import { environmentOf, tokenOf, type Token } from './environment.ts';
+import { refuseOtherKind, refuseRealData, refuseTakenPort } from './guards.ts';
+import { capLogs } from './logs.ts';
+import { Parts, type SimulatorAddress } from './parts.ts';
+import { stopOnRequest } from './shutdown.ts';
+import { Supervisor } from './supervisor.ts';
+
+/** Real data and simulated data are kept in different data directories. */
+export type StackKind = 'live' | 'demo';
+
+export interface StackOptions {
+  kind: StackKind;
+  config: Config;
+  env: NodeJS.ProcessEnv;
+  dataDir: string;
+  console: Console;
+}
+
+export interface Stack {
+  dataDir: string;
+  apiUrl: string;
+  token: Token;
+  temporalUiUrl: string | null;
+  databaseUrl: string;
+  /** The servers that the stack started itself: `host:port` of Postgres or null, and whether Temporal is one. */
+  embedded: { postgres: string | null; temporal: boolean };
+  /** Null except in the demo. */
+  simulator: SimulatorAddress | null;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the whole stack. If one part fails, stops the others and throws. From then on the process ends with the stack,
+ * see shutdown.ts.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { kind, console, config } = options;
+  const dataDir = resolve(options.dataDir);
+  await refuseTakenPort(config);
+  const warn = (line: string): void => {
+    console.line(`  ${console.style('yellow', '!')} ${line}`);
+  };
+  const supervisor = await Supervisor.take({ dataDir, log: warn });
+  stopOnRequest(supervisor, (line) => {
+    console.line(line);
+  });
+  const stopCapping = capLogs(dataDir, warn);
+  const stop = async (): Promise<void> => {
+    stopCapping();
+    await supervisor.stop();
+  };
+  try {
+    refuseOtherKind(dataDir, kind);
+    const parts = new Parts({ config, env: options.env, dataDir, console, supervisor });
+    return { ...(await startParts({ ...options, dataDir }, parts)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Stack, 'stop'>> {
+  const { kind, config, dataDir } = options;
+  const token = tokenOf(config, dataDir);
+  // The simulator, the database and Temporal start side by side. The API and the worker need all of them.
+  const starting = kind === 'demo' ? parts.simulator() : Promise.resolve(null);
+  const [databaseUrl, temporal, simulator] = await allOrFirstError(
+    startDatabase(config.databaseUrl, parts, starting),
+    parts.temporal(),
+    starting,
+  );
+  const env = environmentOf(options, { databaseUrl, temporal, anthropicBaseUrl: simulator?.url ?? null, token });
+  const [apiUrl] = await allOrFirstError(parts.api(env), parts.worker(env));
+  const postgres = config.databaseUrl === null ? new URL(databaseUrl).host : null;
+  return {
+    dataDir,
+    apiUrl,
+    token,
+    temporalUiUrl: temporal.uiUrl,
+    databaseUrl,
+    embedded: { postgres, temporal: temporal.isEmbedded },
+    simulator,
+  };
+}
+
+async function startDatabase(
+  given: string | null,
+  parts: Parts,
+  starting: Promise<SimulatorAddress | null>,
+): Promise<string> {
+  if (given !== null) {
+    const simulator = await starting;
+    if (simulator !== null) await refuseRealData(given, simulator.organization.id);
+  }
+  const databaseUrl = given ?? (await parts.postgres());
+  await parts.migrate(databaseUrl);
+  return databaseUrl;
+}
+
+/** Waits for all, so that everything that started can be stopped. Then throws the first error, if any. */
+async function allOrFirstError<T extends readonly Promise<unknown>[]>(
+  ...work: T
+): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
