@@ -177,13 +177,13 @@ describe('GET /v1/events', () => {
     const child = await make({ name: 'Child', role: 'viewer' }, admin.token);
     await api.send('DELETE', `/v1/tokens/${admin.id}`);
     const { body } = await api.get('/v1/events?limit=4');
-    expect(body.data.map(({ type, actor }) => `${String(type)} by ${String(actor)}`)).toEqual([
+    expect(body.data.map(({ type, actor }) => `${String(type)} by ${actor}`)).toEqual([
       'token_revoked by bootstrap',
       'token_revoked by bootstrap',
       'token_created by Root',
       'token_created by bootstrap',
     ]);
-    const messages = body.data.map(({ message }) => String(message));
+    const messages = body.data.map(({ message }) => message);
     expect(messages.slice(0, 2).sort()).toEqual([
       `Token "Child" (${child.id}) is revoked, with the token ${admin.id} that it came from.`,
       `Token "Root" (${admin.id}) is revoked.`,

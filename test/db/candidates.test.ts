@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { keys } from '../../db/core/schema.ts';
 import { addCandidateToLive } from '../../db/keys/candidates.ts';
-import { openCandidate } from '../../db/keys/keys.ts';
+import { openCandidate } from '../../db/keys/open.ts';
 import { adminKey, revealed } from '../support/admin-key.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { RING, SECRET, connect } from './support.ts';
