@@ -3,7 +3,7 @@ import type { Day } from '../../domain/days.ts';
 import { LIVE_STATUSES, statusAfterExtension } from '../../domain/connection/statuses.ts';
 import type { AdminKey } from '../../domain/keys.ts';
 import type { Db } from '../core/database.ts';
-import { connections } from '../core/schema.ts';
+import { connections } from '../schema.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { addCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';

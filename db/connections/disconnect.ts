@@ -1,6 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db } from '../core/database.ts';
-import { connections } from '../core/schema.ts';
+import { connections } from '../schema.ts';
 import { addEvent } from './events.ts';
 import { setStatus } from './status.ts';
 

@@ -2,7 +2,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { METERLINE, TEMPORAL } from '../../domain/tokens.ts';
 import { EVENT_MESSAGE_LENGTH, type ConnectionEvent } from '../../domain/events.ts';
 import type { Db } from '../core/database.ts';
-import { events } from '../core/schema.ts';
+import { events } from '../schema.ts';
 
 /**
  * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is

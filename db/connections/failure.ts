@@ -2,7 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Failure, FailureCode } from '../../domain/failures.ts';
 import { LIVE_STATUSES } from '../../domain/connection/statuses.ts';
 import type { Db } from '../core/database.ts';
-import { connections } from '../core/schema.ts';
+import { connections } from '../schema.ts';
 import { addEvent } from './events.ts';
 
 /** Column values: Anthropic was not asked about the failed key since it failed. */

@@ -3,7 +3,7 @@ import type { Day } from '../../domain/days.ts';
 import type { Failure } from '../../domain/failures.ts';
 import { LIVE_STATUSES, isLive, type Status } from '../../domain/connection/statuses.ts';
 import { textArray, type Db } from '../core/database.ts';
-import { connections } from '../core/schema.ts';
+import { connections } from '../schema.ts';
 
 /** The connection was disconnected, refused or deleted, so nothing more is stored for it. */
 export class ConnectionGoneError extends Error {

@@ -2,7 +2,7 @@ import { eq, sql } from 'drizzle-orm';
 import { FAILURES, type Failure } from '../../domain/failures.ts';
 import { isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
 import type { Db } from '../core/database.ts';
-import { connections } from '../core/schema.ts';
+import { connections } from '../schema.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
 import { hasRequestedCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';

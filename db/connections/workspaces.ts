@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Json } from '../../domain/lines.ts';
 import { textArray, type Db } from '../core/database.ts';
-import { connections, workspaces } from '../core/schema.ts';
+import { connections, workspaces } from '../schema.ts';
 import { NO_FAILURE } from './failure.ts';
 import { ConnectionGoneError, shareLive } from './live.ts';
 

@@ -2,7 +2,7 @@ import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Failure } from '../../domain/failures.ts';
 import type { KeyEnd, KeyState } from '../../domain/keys.ts';
 import type { Db } from '../core/database.ts';
-import { keys } from '../core/schema.ts';
+import { keys } from '../schema.ts';
 
 /** A key of a connection as it is listed. */
 export interface ListedKey {

@@ -2,7 +2,7 @@ import { and, asc, eq, isNotNull, ne, sql, type SQL } from 'drizzle-orm';
 import type { AdminKey, KeyState } from '../../domain/keys.ts';
 import { databaseFailure, type Db } from '../core/database.ts';
 import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
-import { connections, keys } from '../core/schema.ts';
+import { connections, keys } from '../schema.ts';
 
 const BATCH = 200;
 const LOCK_NOT_AVAILABLE = '55P03';

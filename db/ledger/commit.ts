@@ -7,7 +7,7 @@ import type { Decimal } from '../../domain/money.ts';
 import { addEvent } from '../connections/events.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
 import { preparedRows, type Db } from '../core/database.ts';
-import { connections, days, restatements } from '../core/schema.ts';
+import { connections, days, restatements } from '../schema.ts';
 import type { DayContent } from './day-content.ts';
 import { insertDays, isSameByColumns, replaceDay, type DayColumns, type Replacement } from './lines.ts';
 import { numberSeries } from './series-numbers.ts';

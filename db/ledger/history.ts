@@ -5,7 +5,7 @@ import type { Failure } from '../../domain/failures.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { DayState, SyncKind } from '../../domain/reading.ts';
 import type { Db } from '../core/database.ts';
-import { days, restatements, syncs } from '../core/schema.ts';
+import { days, restatements, syncs } from '../schema.ts';
 import { sizeOf } from './syncs.ts';
 
 /** One run of a sync. */

@@ -5,7 +5,7 @@ import type { Report } from '../../domain/lines.ts';
 import type { StoredDay } from '../../domain/reading.ts';
 import { row, type Db } from '../core/database.ts';
 import { bigintText, dayJson } from '../core/json.ts';
-import { days } from '../core/schema.ts';
+import { days } from '../schema.ts';
 
 /** What is stored of the days of a range, oldest first. A day that is absent is missing. */
 export async function storedDays(db: Db, connectionId: string, report: Report, range: DayRange): Promise<StoredDay[]> {

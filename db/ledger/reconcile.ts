@@ -6,7 +6,7 @@ import { daysToSettle, totalOf, type Totals, type WindowTotals } from '../../dom
 import { addEvent } from '../connections/events.ts';
 import { rows, textArray, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
-import { days } from '../core/schema.ts';
+import { days } from '../schema.ts';
 
 /** The stored days of a window, and the totals to compare them with. */
 export interface Comparison extends WindowTotals {

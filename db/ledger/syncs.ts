@@ -9,7 +9,7 @@ import { preparedRows, row, type Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
 import { destroySuperseded } from '../keys/ends.ts';
 import { ConnectionGoneError, lockLive, shareLive, sharingLive } from '../connections/live.ts';
-import { connections, syncs } from '../core/schema.ts';
+import { connections, syncs } from '../schema.ts';
 
 /** A run of a sync. A sync that somebody resets in the Temporal UI has several. */
 export interface SyncRun {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/http/app.ts';
 import { tokenLookup } from '../../api/http/token-lookup.ts';
 import type { Db } from '../../db/core/database.ts';
-import { tokens } from '../../db/core/schema.ts';
+import { tokens } from '../../db/schema.ts';
 import { hashToken, isWholeToken } from '../../db/tokens/secret.ts';
 import { createToken, listTokens, revokeToken } from '../../db/tokens/tokens.ts';
 import { MAKER } from '../db/support.ts';

@@ -8,7 +8,7 @@ import { setStatus } from '../../db/connections/status.ts';
 import { addCandidate, deferKey, refuseKey } from '../../db/keys/candidates.ts';
 import { openCandidate } from '../../db/keys/open.ts';
 import { acceptKey } from '../../db/keys/serve.ts';
-import { keys, syncs } from '../../db/core/schema.ts';
+import { keys, syncs } from '../../db/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
 import { adminKey } from '../support/admin-key.ts';

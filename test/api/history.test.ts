@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { addEvent } from '../../db/connections/events.ts';
-import { restatements, syncs } from '../../db/core/schema.ts';
+import { restatements, syncs } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { toDecimal } from '../../domain/money.ts';
 import { NOW, TODAY, seedConnection, seedCovered, seedDay, seedWorkspace, startApi, type Api } from './support.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { deferKey, refuseKey } from '../../db/keys/candidates.ts';
 import { openCandidate } from '../../db/keys/open.ts';
 import { acceptKey } from '../../db/keys/serve.ts';
-import { keys } from '../../db/core/schema.ts';
+import { keys } from '../../db/schema.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';
 import { revealed } from '../support/admin-key.ts';

@@ -17,7 +17,7 @@ import {
   usageLines,
   usageSeries,
   workspaces,
-} from '../../db/core/schema.ts';
+} from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { toDecimal } from '../../domain/money.ts';
 import type { Failure } from '../../domain/failures.ts';

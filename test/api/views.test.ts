@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
-import { connections, workspaces } from '../../db/core/schema.ts';
+import { connections, workspaces } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import {
   NOW,

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
-import { keys } from '../../db/core/schema.ts';
+import { keys } from '../../db/schema.ts';
 import { startSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { PATIENCE_MS, createPlace, prepare, rotate, store, waits, type Place } from '../processes/support.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

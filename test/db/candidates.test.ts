@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
-import { keys } from '../../db/core/schema.ts';
+import { keys } from '../../db/schema.ts';
 import { addCandidateToLive } from '../../db/keys/candidates.ts';
 import { openCandidate } from '../../db/keys/open.ts';
 import { adminKey, revealed } from '../support/admin-key.ts';

@@ -13,7 +13,7 @@ import {
   type DatabaseFailure,
   type Db,
 } from '../../db/core/database.ts';
-import { connections } from '../../db/core/schema.ts';
+import { connections } from '../../db/schema.ts';
 import { endFrozenSessions } from '../../db/core/sessions.ts';
 import { row, rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';

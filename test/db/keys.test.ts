@@ -14,7 +14,7 @@ import { destroySuperseded } from '../../db/keys/ends.ts';
 import { recordRotation } from '../../db/keys/rotation.ts';
 import { recordKeyUse, openActiveKey, openCandidate } from '../../db/keys/open.ts';
 import { acceptKey, restoreKey } from '../../db/keys/serve.ts';
-import { keys } from '../../db/core/schema.ts';
+import { keys } from '../../db/schema.ts';
 import { takeSyncNumber } from '../../db/ledger/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf } from '../support/state.ts';

@@ -8,7 +8,7 @@ import { destroyAllKeys } from '../../db/keys/ends.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
 import { openActiveKey, openCandidate } from '../../db/keys/open.ts';
 import { acceptKey } from '../../db/keys/serve.ts';
-import { keys } from '../../db/core/schema.ts';
+import { keys } from '../../db/schema.ts';
 import {
   checkStoredKeys,
   rewrapStoredKeys,

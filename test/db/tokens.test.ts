@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../db/core/database.ts';
-import { tokens } from '../../db/core/schema.ts';
+import { tokens } from '../../db/schema.ts';
 import { listDeploymentEvents } from '../../db/deployment/events.ts';
 import { hashToken } from '../../db/tokens/secret.ts';
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { addCandidate } from '../../../db/keys/candidates.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
-import { restatements, syncs } from '../../../db/core/schema.ts';
+import { restatements, syncs } from '../../../db/schema.ts';
 import { addDays } from '../../../domain/days.ts';
 import { toDecimal } from '../../../domain/money.ts';
 import {

@@ -1,0 +1,15 @@
+// Every table, for Drizzle's generator of migrations and for statements that join several aggregates.
+export { connections, events, workspaces } from './connections/tables.ts';
+export { deploymentEvents } from './deployment/tables.ts';
+export { keySteps, keys } from './keys/tables.ts';
+export {
+  costLines,
+  costSeries,
+  days,
+  readAttempts,
+  restatements,
+  syncs,
+  usageLines,
+  usageSeries,
+} from './ledger/tables.ts';
+export { tokens } from './tokens/tables.ts';
