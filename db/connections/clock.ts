@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
 import { list, rows, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
+import { deleteDaysAfter } from '../ledger/deletion.ts';
 import { addEvent } from './events.ts';
 import { lockLive } from './live.ts';
 
@@ -44,14 +45,4 @@ export async function distrustClock(db: Db, connectionId: string, nowMs: number,
 function atMost(column: string, now: string): SQL {
   const name = sql.identifier(column);
   return sql`${name} = case when ${name} > ${now}::timestamptz then ${now}::timestamptz else ${name} end`;
-}
-
-async function deleteDaysAfter(tx: Db, connectionId: string, today: Day): Promise<void> {
-  const future = sql`connection_id = ${connectionId} and day > ${today}::date`;
-  for (const lines of ['cost_lines', 'usage_lines']) {
-    await tx.execute(sql`
-      delete from ${sql.identifier(lines)} where day_no in (select day_no from days where ${future})
-    `);
-  }
-  await tx.execute(sql`delete from days where ${future}`);
 }
