@@ -111,7 +111,7 @@ export function createConnectionActivities(deps: Dependencies): ConnectionActivi
     clearFailure: (of) => after(of, clearFailure(db, of.connectionId)),
     distrustClock: ({ nowMs, ...of }) => after(of, distrustClock(db, of.connectionId, nowMs, of.today)),
     addEvent: ({ text, ...of }) =>
-      after(of, addEvent(db, of.connectionId, { type: 'signal', message: text, keptBy: thisActivity() })),
+      after(of, addEvent(db, of.connectionId, { type: 'signal', message: text, dedupKey: thisActivity() })),
     recordRotation: ({ keyId, ...of }) => after(of, recordRotation(db, of.connectionId, keyId, thisActivity())),
     disconnect: ({ purge, ...of }) =>
       after(

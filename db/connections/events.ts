@@ -5,13 +5,13 @@ import type { Db } from '../core/database.ts';
 import { events } from '../schema.ts';
 
 /**
- * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `keptBy` is
- * ignored, so that an activity which runs twice adds one.
+ * Adds an event. `message` is a sentence for people and holds no secret. A second event with the same `dedupKey` is
+ * ignored, so that an activity which runs twice adds one event.
  */
 export async function addEvent(
   db: Db,
   connectionId: string,
-  event: { type: ConnectionEvent; actor?: string; message: string; keptBy?: string | undefined },
+  event: { type: ConnectionEvent; actor?: string; message: string; dedupKey?: string | undefined },
 ): Promise<void> {
   await db
     .insert(events)
@@ -20,25 +20,25 @@ export async function addEvent(
       type: event.type,
       actor: event.actor ?? METERLINE,
       message: event.message.slice(0, EVENT_MESSAGE_LENGTH),
-      dedupKey: event.keptBy ?? null,
+      dedupKey: event.dedupKey ?? null,
     })
     .onConflictDoNothing();
 }
 
 /**
  * Adds an event for each signal that a connection received, in their order. Does nothing if the connection does not
- * exist. As in {@link addEvent}, the same `keptBy` adds them once.
+ * exist. As in {@link addEvent}, the same `dedupKey` adds them once.
  */
 export async function recordSignals(
   db: Db,
   connectionId: string,
   received: readonly string[],
-  keptBy: string,
+  dedupKey: string,
 ): Promise<void> {
   for (const [index, signal] of received.entries()) {
     await db.execute(sql`
       insert into events (connection_id, type, actor, message, dedup_key)
-      select c.id, ${'signal_received' satisfies ConnectionEvent}, ${TEMPORAL}, ${`Received the signal ${signal}.`}, ${`${keptBy} ${index}`}
+      select c.id, ${'signal_received' satisfies ConnectionEvent}, ${TEMPORAL}, ${`Received the signal ${signal}.`}, ${`${dedupKey} ${index}`}
       from connections c where c.id = ${connectionId}
       on conflict do nothing
     `);

@@ -5,14 +5,14 @@ import { addEvent } from '../connections/events.ts';
 import type { Db } from '../core/database.ts';
 import { keys } from './tables.ts';
 
-/** Records why a rotation to a key changed nothing. A second event with the same `keptBy` is ignored. */
-export async function recordRotation(db: Db, connectionId: string, keyId: string, keptBy?: string): Promise<void> {
+/** Records why a rotation to a key changed nothing. A second event with the same `dedupKey` is ignored. */
+export async function recordRotation(db: Db, connectionId: string, keyId: string, dedupKey?: string): Promise<void> {
   const [key] = await db
     .select({ hint: keys.hint, state: keys.state, failure: keys.failure, endReason: keys.endReason })
     .from(keys)
     .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)));
   const why = key === undefined ? 'this connection has no key with this id' : `key …${key.hint} ${fateOf(key)}`;
-  await addEvent(db, connectionId, { type: 'signal', message: `rotateKey: ${why}, so nothing changed`, keptBy });
+  await addEvent(db, connectionId, { type: 'signal', message: `rotateKey: ${why}, so nothing changed`, dedupKey });
 }
 
 function fateOf(key: { state: KeyState; failure: Failure | null; endReason: KeyEnd | null }): string {

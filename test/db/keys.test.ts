@@ -416,7 +416,7 @@ describe('a stored key', () => {
     const ended = sql`state = 'destroyed', end_reason = 'discarded', ended_at = now()`;
     await refusedBy(sql`update keys set ${ended} where id = ${first}`, 'keys_sealed');
     await refusedBy(sql`update keys set sealed = null, encryption_key_id = null where id = ${first}`, 'keys_sealed');
-    await refusedBy(sql`update keys set encryption_key_id = null where id = ${first}`, 'keys_ring');
+    await refusedBy(sql`update keys set encryption_key_id = null where id = ${first}`, 'keys_encryption_key');
     await refusedBy(sql`update keys set state = 'lost', ended_at = now() where id = ${first}`, 'keys_state');
   });
 });
@@ -504,10 +504,10 @@ describe('a verdict', () => {
 describe('the event of a signal', () => {
   it('is kept once, however often the activity runs that keeps it, and for a connection that there is', async () => {
     const { id } = await started();
-    for (const keptBy of ['run 1', 'run 1', 'run 2']) {
-      await recordSignals(database.db, id, ['pause', 'pause', 'resume'], keptBy);
-      await recordSignals(database.db, randomUUID(), ['pause'], keptBy);
-      await addEvent(database.db, id, { type: 'signal', message: 'pause: it is paused already', keptBy });
+    for (const dedupKey of ['run 1', 'run 1', 'run 2']) {
+      await recordSignals(database.db, id, ['pause', 'pause', 'resume'], dedupKey);
+      await recordSignals(database.db, randomUUID(), ['pause'], dedupKey);
+      await addEvent(database.db, id, { type: 'signal', message: 'pause: it is paused already', dedupKey });
     }
     const once = ['pause', 'pause', 'resume'].map((name) => `Received the signal ${name}.`);
     expect(await eventsOf(database.db, id, 'signal_received')).toEqual([...once, ...once]);
