@@ -65,7 +65,7 @@ export const keys = pgTable(
     check('keys_ended', sql`(${table.endedAt} is null) = (${table.state} in ('candidate', 'active', 'superseded'))`),
     // A key that is out of service leaves nothing that could be opened.
     check('keys_sealed', sql`(${table.sealed} is null) = (${table.state} in ('refused', 'destroyed'))`),
-    check('keys_ring', sql`(${table.sealed} is null) = (${table.encryptionKeyId} is null)`),
+    check('keys_encryption_key', sql`(${table.sealed} is null) = (${table.encryptionKeyId} is null)`),
     check('keys_requested', sql`(${table.requestedAt} is null) = (${table.requestedNo} is null)`),
     check(
       'keys_activated',

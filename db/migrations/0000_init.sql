@@ -144,7 +144,7 @@ CREATE TABLE "keys" (
 	CONSTRAINT "keys_refused" CHECK ("keys"."state" <> 'refused' or "keys"."failure" is not null),
 	CONSTRAINT "keys_ended" CHECK (("keys"."ended_at" is null) = ("keys"."state" in ('candidate', 'active', 'superseded'))),
 	CONSTRAINT "keys_sealed" CHECK (("keys"."sealed" is null) = ("keys"."state" in ('refused', 'destroyed'))),
-	CONSTRAINT "keys_ring" CHECK (("keys"."sealed" is null) = ("keys"."encryption_key_id" is null)),
+	CONSTRAINT "keys_encryption_key" CHECK (("keys"."sealed" is null) = ("keys"."encryption_key_id" is null)),
 	CONSTRAINT "keys_requested" CHECK (("keys"."requested_at" is null) = ("keys"."requested_no" is null)),
 	CONSTRAINT "keys_activated" CHECK (num_nulls("keys"."activated_at", "keys"."activated_no", "keys"."activated_sync") in (0, 3)),
 	CONSTRAINT "keys_served" CHECK ("keys"."state" not in ('active', 'superseded') or "keys"."activated_at" is not null),

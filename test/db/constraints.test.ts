@@ -86,7 +86,7 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
     'keys_sealed',
     sql`state = 'destroyed', end_reason = 'unused', ended_at = now()`,
   ],
-  ['keys', 'is sealed under no encryption key', 'keys_ring', sql`encryption_key_id = null`],
+  ['keys', 'is sealed under no encryption key', 'keys_encryption_key', sql`encryption_key_id = null`],
   ['keys', 'was requested at no step', 'keys_requested', sql`requested_no = null`],
   ['keys', 'ended for a reason that no code knows', 'keys_end_reasons', sql`end_reason = 'lost'`],
   ['days', 'has a state that no code knows', 'days_state', sql`state = 'lost'`],
