@@ -8,6 +8,7 @@ import {
   keyStateJson,
   statusJson,
   syncKindJson,
+  syncStateJson,
   waitingJson,
 } from '../core/json.ts';
 import type { ConnectionView } from './views.ts';
@@ -71,7 +72,7 @@ const syncView = z.object({
   n: z.int(),
   runId: z.string(),
   kind: syncKindJson,
-  state: z.enum(['running', 'succeeded', 'failed']),
+  state: syncStateJson,
   from: dayJson,
   to: dayJson,
   daysRead: z.int(),

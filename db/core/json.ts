@@ -3,14 +3,15 @@ import type { Waiting } from '../../domain/connection/waiting.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 import { isDay, type Day } from '../../domain/days.ts';
 import { FAILURE_CODES, type Failure } from '../../domain/failures.ts';
-import { KEY_ENDS, KEY_STATES } from '../../domain/keys.ts';
-import { REPORTS, type Json } from '../../domain/lines.ts';
+import { KEY_STATES } from '../../domain/keys.ts';
+import type { Json } from '../../domain/lines.ts';
 import { isDecimal, type Decimal } from '../../domain/money.ts';
-import { SYNC_KINDS } from '../../domain/reading.ts';
+import { SYNC_KINDS, SYNC_STATES } from '../../domain/reading.ts';
 
 /**
- * What Postgres answers, as schemas: the values that several tables, columns and read models share. Each query parses what
- * it gets with them, so that a type is never only claimed.
+ * Schemas for the values that several tables, columns and read models share. Statements of our own parse every row with
+ * them, and so do columns of days, decimals and JSON. Drizzle only claims the types of other columns, which constraints
+ * hold, and of `sql<T>` parts in its query builder.
  */
 
 /** A UTC day. Postgres prints a `date` in this form, both as text and inside JSON. */
@@ -19,14 +20,14 @@ export const dayJson = z.custom<Day>((value) => typeof value === 'string' && isD
 /** An instant in milliseconds since the epoch. */
 export const instantMs = z.number();
 
-/** A `bigint` in a row of its own: the driver gives its digits, so that none is lost. Only for numbers below 2^53. */
+/** A `bigint` outside of JSON, which the driver gives as text. Fails for numbers above 2^53. */
 export const bigintText = z
   .string()
   .regex(/^-?\d+$/)
   .transform(Number)
   .pipe(z.int());
 
-/** A `numeric` that Postgres printed, without trailing zeros: stored so, or printed with `trim_scale`. */
+/** A `numeric` that Postgres printed without trailing zeros, with `trim_scale` for example. */
 export const decimalText = z.custom<Decimal>(
   (value) => typeof value === 'string' && isDecimal(value),
   'is not a decimal',
@@ -42,12 +43,10 @@ export const numericText = z
 export const statusJson = z.enum(STATUSES);
 /** A state of a key. */
 export const keyStateJson = z.enum(KEY_STATES);
-/** Why a key was destroyed. */
-export const keyEndJson = z.enum(KEY_ENDS);
 /** Why a sync runs. */
 export const syncKindJson = z.enum(SYNC_KINDS);
-/** One of the two reports. */
-export const reportJson = z.enum(REPORTS);
+/** A state of a sync. */
+export const syncStateJson = z.enum(SYNC_STATES);
 /** The stable code of a failure. */
 export const failureCodeJson = z.enum(FAILURE_CODES);
 
@@ -60,7 +59,7 @@ export const failureJson: z.ZodType<Failure> = z.object({
   connectionId: z.string().exactOptional(),
 });
 
-/** What a run of a sync waits for before its next attempt. */
+/** Why a run of a sync waits, and until when. */
 export const waitingJson = z.object({
   failure: failureJson,
   attempt: z.number(),
@@ -69,19 +68,19 @@ export const waitingJson = z.object({
   nextTryAtMs: instantMs,
 }) satisfies z.ZodType<Waiting>;
 
-/** Anything that Anthropic reported: JSON of any form, kept as it came. */
+/** JSON of any form, as Anthropic reported it. */
 export const anyJson: z.ZodType<Json> = z.json();
 
-/** Postgres answered in another form than this code expects. The message names the fields, never their values. */
+/** An answer of Postgres does not match its schema. The message names the fields, never their values. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError';
   constructor({ issues }: z.ZodError) {
     const problems = issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    super(`Postgres answered in another form than expected: ${problems.join('; ')}`);
+    super(`An answer of Postgres does not match its schema: ${problems.join('; ')}`);
   }
 }
 
-/** What the driver gives, as `schema` has it. Throws {@link UnexpectedAnswerError}. */
+/** Parses what the driver gave. Throws {@link UnexpectedAnswerError}. */
 export function parseAnswer<Value>(schema: z.ZodType<Value>, answer: unknown): Value {
   const parsed = schema.safeParse(answer);
   if (!parsed.success) throw new UnexpectedAnswerError(parsed.error);

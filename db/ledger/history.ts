@@ -3,7 +3,8 @@ import type { Waiting } from '../../domain/connection/waiting.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
 import type { Failure } from '../../domain/failures.ts';
 import type { Report } from '../../domain/lines.ts';
-import type { DayState, SyncKind } from '../../domain/reading.ts';
+import type { Decimal } from '../../domain/money.ts';
+import type { DayState, SyncKind, SyncState } from '../../domain/reading.ts';
 import type { Db } from '../core/database.ts';
 import { days, restatements, syncs } from '../schema.ts';
 import { sizeOf } from './syncs.ts';
@@ -13,7 +14,7 @@ export interface SyncView {
   readonly n: number;
   readonly runId: string;
   readonly kind: SyncKind;
-  readonly state: 'running' | 'succeeded' | 'failed';
+  readonly state: SyncState;
   readonly from: Day;
   readonly to: Day;
   readonly daysRead: number;
@@ -37,7 +38,7 @@ export interface SyncPosition {
 export async function listSyncs(
   db: Db,
   connectionId: string,
-  page: { kind: SyncKind | null; state: SyncView['state'] | null; after: SyncPosition | null; limit: number },
+  page: { kind: SyncKind | null; state: SyncState | null; after: SyncPosition | null; limit: number },
 ): Promise<SyncView[]> {
   const { kind, state, after } = page;
   const found = await db
@@ -75,8 +76,8 @@ export interface RestatementView {
   readonly id: number;
   readonly report: Report;
   readonly day: Day;
-  readonly before: string;
-  readonly after: string;
+  readonly before: Decimal;
+  readonly after: Decimal;
   readonly linesAdded: number;
   readonly linesRemoved: number;
   readonly linesChanged: number;
@@ -95,8 +96,8 @@ export async function listRestatements(
       id: restatements.id,
       report: restatements.report,
       day: restatements.day,
-      before: sql<string>`trim_scale(${restatements.before})::text`,
-      after: sql<string>`trim_scale(${restatements.after})::text`,
+      before: restatements.before,
+      after: restatements.after,
       linesAdded: restatements.linesAdded,
       linesRemoved: restatements.linesRemoved,
       linesChanged: restatements.linesChanged,
@@ -124,9 +125,9 @@ export interface DayView {
   readonly state: DayState;
   readonly reconciled: boolean;
   /** The total that Anthropic reports, if the day is flagged. */
-  readonly disagreesWith: string | null;
+  readonly disagreesWith: Decimal | null;
   readonly lines: number;
-  readonly total: string;
+  readonly total: Decimal;
   readonly readAt: Date;
 }
 
@@ -138,9 +139,9 @@ export async function listStoredDays(db: Db, connectionId: string, range: DayRan
       day: days.day,
       state: days.state,
       reconciled: days.reconciled,
-      disagreesWith: sql<string | null>`trim_scale(${days.disagreesWith})::text`,
+      disagreesWith: days.disagreesWith,
       lines: days.lines,
-      total: sql<string>`trim_scale(${days.total})::text`,
+      total: days.total,
       readAt: days.readAt,
     })
     .from(days)
