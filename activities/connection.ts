@@ -9,7 +9,7 @@ import { loadConnectionView, type ConnectionView } from '../db/connections/views
 import { recordDiscovery } from '../db/connections/workspaces.ts';
 import { recordRotation } from '../db/keys/rotation.ts';
 import { deferKey } from '../db/keys/candidates.ts';
-import { restoreKey } from '../db/keys/serve.ts';
+import { restoreKey } from '../db/keys/activate.ts';
 import { failSync, takeSyncNumber } from '../db/ledger/syncs.ts';
 import type { Facts } from '../domain/connection/facts.ts';
 import type { Status } from '../domain/connection/statuses.ts';

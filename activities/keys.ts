@@ -4,7 +4,7 @@ import { readOrganization } from '../anthropic/organization.ts';
 import { recordAcceptance, recordProbe, recordRejection } from '../db/connections/failure.ts';
 import { refuseKey } from '../db/keys/candidates.ts';
 import { openActiveKey, openCandidate } from '../db/keys/open.ts';
-import { acceptKey } from '../db/keys/serve.ts';
+import { acceptKey } from '../db/keys/activate.ts';
 import { FAILURES, isKeyFailure, type Failure } from '../domain/failures.ts';
 import type { Dependencies } from './dependencies.ts';
 import { failureFrom } from './failures.ts';

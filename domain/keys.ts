@@ -1,5 +1,5 @@
 /**
- * The states of a stored Admin key. A `superseded` key serves again if Anthropic rejects its successor before the
+ * The states of a stored Admin key. A `superseded` key becomes active again if Anthropic rejects its successor before the
  * successor's first success.
  */
 export const KEY_STATES = ['candidate', 'active', 'superseded', 'refused', 'destroyed'] as const;
@@ -7,7 +7,7 @@ export const KEY_STATES = ['candidate', 'active', 'superseded', 'refused', 'dest
 export type KeyState = (typeof KEY_STATES)[number];
 
 /**
- * Why a ciphertext was destroyed: a later key proved itself or overtook it, nobody asked to use it in time, somebody
+ * Why a ciphertext was destroyed: a sync succeeded with its replacement, a later key was accepted first, nobody asked to use it in time, somebody
  * discarded it, or its connection ended. A refused key carries its failure instead.
  */
 export const KEY_ENDS = ['replaced', 'overtaken', 'unused', 'discarded', 'connection_ended'] as const;

@@ -122,18 +122,18 @@ const discard = endpoint({
         return { status: 204, body: {} };
       case 'unknown':
         throw new Problem('not_found');
-      case 'serves':
-      case 'replaced':
-      case 'first':
+      case 'active':
+      case 'superseded':
+      case 'only_key':
         throw new Problem('conflict', { detail: WHY_NOT_DISCARDED[outcome] });
     }
   },
 });
 
 const WHY_NOT_DISCARDED = {
-  serves: 'This key is active. To have it destroyed, rotate to another key or disconnect the connection.',
-  replaced: 'This key was replaced. It is destroyed as soon as a sync succeeds with the key that replaced it.',
-  first: 'The connection has no other key to begin with. Disconnect it instead, or rotate to another key.',
+  active: 'This key is active. To have it destroyed, rotate to another key or disconnect the connection.',
+  superseded: 'This key was replaced. It is destroyed as soon as a sync succeeds with the key that replaced it.',
+  only_key: 'The connection has no other key to begin with. Disconnect it instead, or rotate to another key.',
 } as const;
 
 function hasEnded(): Problem {

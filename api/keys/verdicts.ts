@@ -53,9 +53,9 @@ function destroyedKeyProblem({ endReason, overtakenBy }: Verdict, connectionId: 
   if (endReason === 'overtaken') {
     const later =
       overtakenBy === null
-        ? 'A later key overtook this one.'
-        : `Key …${overtakenBy.hint} (${overtakenBy.keyId}) was asked for later and overtook this one at ${new Date(overtakenBy.atMs).toISOString()}.`;
-    return new Problem('key_overtaken', { detail: `${later} This key was destroyed and never served.`, extra });
+        ? 'Anthropic accepted a later key first.'
+        : `Key …${overtakenBy.hint} (${overtakenBy.keyId}) was sent later, and Anthropic accepted it first, at ${new Date(overtakenBy.atMs).toISOString()}.`;
+    return new Problem('key_overtaken', { detail: `${later} This key was destroyed and never used.`, extra });
   }
   const detail =
     endReason === 'discarded'

@@ -10,7 +10,7 @@ import type { KeyRing } from './key-ring.ts';
 import { REQUESTED } from './steps.ts';
 import { keys } from './tables.ts';
 
-/** Stores a candidate, sealed. It serves nothing until Anthropic accepts it. */
+/** Stores a sealed candidate. No sync uses it before Anthropic accepts it. */
 export async function addCandidate(
   db: Db,
   ring: KeyRing,

@@ -6,15 +6,15 @@ import type { Db } from '../core/database.ts';
 import { endKeys } from './ends.ts';
 import { keys } from './tables.ts';
 
-/** What came of a request to discard a key. */
+/** The result of a request to discard a key. */
 export type Discarding =
   | { readonly outcome: 'discarded' | 'unknown' }
-  /** It is active, superseded, or the only key that the connection could begin with. */
-  | { readonly outcome: 'serves' | 'replaced' | 'first' };
+  /** The key stays: it is active, superseded, or the only one with which the connection can begin. */
+  | { readonly outcome: 'active' | 'superseded' | 'only_key' };
 
 /**
  * Destroys a candidate, with an event that names who asked. A key whose ciphertext is gone already counts as discarded. A
- * key that Anthropic accepted meanwhile stays: the verdict and this function take turns at the connection's row.
+ * key that Anthropic accepted meanwhile stays, because the verdict and this function both lock the connection's row.
  */
 export async function discardCandidate(
   db: Db,
@@ -30,11 +30,11 @@ export async function discardCandidate(
       .where(and(eq(keys.connectionId, connectionId), eq(keys.id, keyId)))
       .for('update');
     if (found === undefined) return { outcome: 'unknown' };
-    if (found.state === 'active') return { outcome: 'serves' };
-    if (found.state === 'superseded') return { outcome: 'replaced' };
+    if (found.state === 'active') return { outcome: 'active' };
+    if (found.state === 'superseded') return { outcome: 'superseded' };
     if (found.state !== 'candidate') return { outcome: 'discarded' };
     if (live?.organizationId === null && !(await hasOtherRequested(tx, connectionId, keyId)))
-      return { outcome: 'first' };
+      return { outcome: 'only_key' };
     await endKeys(tx, connectionId, { from: ['candidate'], which: eq(keys.id, keyId) }, { reason: 'discarded' });
     const message = `Candidate ${keyId}, key …${found.hint}, was discarded; it is destroyed.`;
     await addEvent(tx, connectionId, { type: 'key_destroyed', actor, message });

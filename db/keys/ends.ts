@@ -5,13 +5,13 @@ import { addEvent } from '../connections/events.ts';
 import type { Db } from '../core/database.ts';
 import { keys } from './tables.ts';
 
-/** Which keys end: those in one of these states, and of them those that match `which`. */
+/** Which keys end: those that are in one of these states and match `which`. */
 interface Ending {
   readonly from: readonly KeyState[];
   readonly which?: SQL | undefined;
 }
 
-/** Why a key ends. With a failure it is refused, with a reason destroyed. */
+/** Why a key ends. A failure makes it `refused`, a reason makes it `destroyed`. */
 type End =
   | { readonly failure: Failure }
   | { readonly reason: Exclude<KeyEnd, 'overtaken'> }
@@ -51,15 +51,12 @@ export async function destroyOvertaken(
     { reason: 'overtaken', overtakenBy: accepted.keyId },
   );
   for (const { hint } of overtaken) {
-    const message = `Key …${hint} was overtaken by key …${accepted.hint} before there was a verdict on it; it is destroyed.`;
+    const message = `Key …${hint} is destroyed: Anthropic accepted the later key …${accepted.hint} first.`;
     await addEvent(tx, connectionId, { type: 'key_destroyed', message });
   }
 }
 
-/**
- * Destroys the superseded keys after sync `n` succeeded, if that sync ran wholly on the active key: its number was taken
- * after the key became active.
- */
+/** Destroys the superseded keys after sync `n` succeeded, if that sync began after the active key became active. */
 export async function destroySuperseded(db: Db, connectionId: string, n: number): Promise<void> {
   const [active] = await db
     .select({ activatedSync: keys.activatedSync })

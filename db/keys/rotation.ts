@@ -32,7 +32,7 @@ function fateOf(key: { state: KeyState; failure: Failure | null; endReason: KeyE
 
 const ENDS: Readonly<Record<KeyEnd, string>> = {
   replaced: 'was replaced by a later key and is destroyed',
-  overtaken: 'was overtaken by a later key and is destroyed',
+  overtaken: 'was destroyed because Anthropic accepted a later key first',
   unused: 'was not used in time and is destroyed',
   discarded: 'was discarded and is destroyed',
   connection_ended: 'was destroyed when the connection ended',

@@ -29,7 +29,7 @@ export interface StoredKeysCheck {
   readonly unreadable: readonly StoredKey[];
 }
 
-/** Counts the stored keys by their encryption key, and tries to open each of them. Changes nothing. */
+/** Counts the stored keys under each encryption key, and tries to open each stored key. Changes nothing. */
 export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeysCheck> {
   const unreadable: StoredKey[] = [];
   for await (const { key, sealed } of storedKeys(db)) {
@@ -68,7 +68,7 @@ export function describeStoredKeysCheck(
   return { level: 'info', message };
 }
 
-/** How a key is named to people: by its connection. */
+/** Names a key to people by its connection. */
 export function nameOf({ connectionId, connectionName }: StoredKey): string {
   return `"${connectionName}" (${connectionId})`;
 }
@@ -78,9 +78,9 @@ function quoted(ids: readonly string[]): string {
 }
 
 /**
- * Seals every stored key anew under the first encryption key, one by one, so that it can be interrupted and run again at any
- * time and holds up nobody. Skips a key that does not open, and leaves a destroyed key destroyed. Calls `onProgress` with
- * the number of keys so far. Returns the keys that Postgres still has under another encryption key afterwards.
+ * Seals every stored key anew under the first encryption key, one by one. It blocks nobody, and can be
+ * interrupted and run again at any time. Skips a key that does not open, and leaves a destroyed key destroyed. Calls `onProgress` with
+ * the number of keys so far. Returns the keys that are still under another encryption key.
  */
 export async function rewrapStoredKeys(
   db: Db,
@@ -89,7 +89,7 @@ export async function rewrapStoredKeys(
 ): Promise<{ rewrapped: number; left: StoredKey[] }> {
   const isElsewhere = ne(keys.encryptionKeyId, ring.ids[0]);
   let rewrapped = 0;
-  // A process that has not the new ring yet may store keys behind a round, so it goes on until a round finds none.
+  // A process that still has the old key ring may store keys during a round, so the rounds go on until one finds none.
   for (let before = -1; before < rewrapped;) {
     before = rewrapped;
     for await (const stored of storedKeys(db, isElsewhere)) {
@@ -104,9 +104,9 @@ export async function rewrapStoredKeys(
 }
 
 /**
- * Seals a key anew, and returns whether it did. Skips a key that does not open, that was changed since it was read, or whose
- * row stays locked for longer than `lock_timeout` (a disconnect with purge may hold it), so that none holds up the others.
- * A skipped key is not lost: {@link rewrapStoredKeys} asks Postgres for what is left, and the command fails and names it.
+ * Seals a key anew; false if it was skipped. Skips a key that does not open or that somebody changed since it was read. Also
+ * skips a key whose row stays locked for longer than `lock_timeout`, as a disconnect with purge may hold it for minutes.
+ * {@link rewrapStoredKeys} returns the keys that are left, and the command then names them and fails.
  */
 async function rewrap(db: Db, ring: KeyRing, { key, sealed }: Stored): Promise<boolean> {
   const adminKey = open(ring, key, sealed);

@@ -47,7 +47,7 @@ export const keys = pgTable(
     lastUsedAt: instant('last_used_at'),
     endedAt: instant('ended_at'),
     endReason: text('end_reason').$type<KeyEnd>(),
-    /** The key that overtook a destroyed one. */
+    /** The later key that Anthropic accepted first. */
     overtakenBy: uuid('overtaken_by'),
   },
   (table) => [

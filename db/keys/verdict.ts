@@ -7,20 +7,20 @@ import { connections } from '../connections/tables.ts';
 import type { Db } from '../core/database.ts';
 import { keys } from './tables.ts';
 
-/** The state of a key and of its connection, which together say what became of the key. */
+/** The state of a key and of its connection, from which the API derives its answer. */
 export interface Verdict {
   readonly status: Status;
   readonly keyState: KeyState;
   /** The reason for its end; null unless it is destroyed. */
   readonly endReason: KeyEnd | null;
-  /** The key that overtook it, and when; null for any other end. */
+  /** The later key that Anthropic accepted first, and when; null for any other end. */
   readonly overtakenBy: { readonly keyId: string; readonly hint: string; readonly atMs: number } | null;
   readonly tries: number;
   readonly triedAtMs: number | null;
   readonly failure: Failure | null;
 }
 
-/** The verdict on a key so far; null if there is no such key. Cheap enough to be asked many times a second. */
+/** The verdict on a key so far; null if there is no such key. A caller may poll it many times a second. */
 export async function loadVerdict(db: Db, connectionId: string, keyId: string): Promise<Verdict | null> {
   const later = alias(keys, 'later');
   const [verdict] = await db

@@ -7,7 +7,7 @@ import { recordRejection, recordFailure } from '../../db/connections/failure.ts'
 import { setStatus } from '../../db/connections/status.ts';
 import { addCandidate, deferKey, refuseKey } from '../../db/keys/candidates.ts';
 import { openCandidate } from '../../db/keys/open.ts';
-import { acceptKey } from '../../db/keys/serve.ts';
+import { acceptKey } from '../../db/keys/activate.ts';
 import { keys, syncs } from '../../db/schema.ts';
 import { addDays } from '../../domain/days.ts';
 import { CANARY, NOW, TODAY, ring, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';

@@ -3,7 +3,7 @@ import { and, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { deferKey, refuseKey } from '../../db/keys/candidates.ts';
 import { openCandidate } from '../../db/keys/open.ts';
-import { acceptKey } from '../../db/keys/serve.ts';
+import { acceptKey } from '../../db/keys/activate.ts';
 import { keys } from '../../db/schema.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import { CANARY, NOW, ring, seedConnection, startApi, type Api } from './support.ts';
@@ -144,7 +144,7 @@ describe('POST /v1/connections/{id}/rotate-key', () => {
     expect(overtaken.status).toBe(409);
     expect(overtaken.body).toMatchObject({ code: 'key_overtaken', connection_id: id });
     expect(overtaken.body.detail).toMatch(
-      /^Key …late \([\w-]{36}\) was asked for later and overtook this one at \d{4}-.*Z\./,
+      /^Key …late \([\w-]{36}\) was sent later, and Anthropic accepted it first, at \d{4}-.*Z\./,
     );
   });
 

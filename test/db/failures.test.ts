@@ -80,19 +80,19 @@ describe('Postgres, where it lets nobody in,', () => {
       'a setting that Postgres does not know',
       '42704',
       (url) => (url.search = '?options=-c%20hunter=2'),
-      /^Postgres does not know hunter, which options in DATABASE_URL asks for: remove it/,
+      /^Postgres does not know hunter, which options in DATABASE_URL sets: remove it/,
     ],
     [
       'a host that cannot be resolved',
       'ENOTFOUND',
       (url) => (url.hostname = 'no-such-host.invalid'),
-      /cannot be resolved here/,
+      /this machine cannot resolve the host in DATABASE_URL/,
     ],
     [
       'a Unix socket that is not there',
       'ENOENT',
       (url) => (url.search = '?host=/no/such/folder'),
-      /the Unix socket that DATABASE_URL names is not there/,
+      /the Unix socket in DATABASE_URL does not exist/,
     ],
   ])('is told in words that name the cause: %s', async (_, code, change, words) => {
     const failure = await failureOf(change);
@@ -115,15 +115,15 @@ describe('a server that lets in nobody like us', () => {
     Object.assign(new postgres.PostgresError(''), { message, code, severity_local: 'FATAL' });
 
   it.each([
-    ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", no encryption', 'without TLS'],
+    ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", no encryption', 'only connections with TLS'],
     ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", SSL encryption', 'pg_hba.conf'],
     ['28000', 'connection requires a valid client certificate', 'client certificate'],
     ['28000', 'role "hunter2" does not exist', 'does not know the user'],
     ['08P01', 'unsupported startup parameter: search_path', 'ignore_startup_parameters'],
-    ['08P01', 'server login has been failing, try again later (server_login_retry)', 'does not reach Postgres'],
+    ['08P01', 'server login has been failing, try again later (server_login_retry)', 'cannot reach Postgres'],
     ['08P01', 'no such database: hunter2', 'does not know the database'],
-    ['08P01', 'SSL required', 'wants TLS'],
-    ['XX000', 'Tenant or user not found', 'refuses user or password'],
+    ['08P01', 'SSL required', 'only connections with TLS'],
+    ['XX000', 'Tenant or user not found', 'refuses the user or the password'],
     ['XX000', 'something else', 'Postgres is unavailable'],
   ])('is told by %s, "%s", in words about the cause', (code, message, words) => {
     const failure = databaseFailure(refusal(code, message));

@@ -13,7 +13,7 @@ import { destroyForgottenCandidates, discardCandidate } from '../../db/keys/disc
 import { destroySuperseded } from '../../db/keys/ends.ts';
 import { recordRotation } from '../../db/keys/rotation.ts';
 import { recordKeyUse, openActiveKey, openCandidate } from '../../db/keys/open.ts';
-import { acceptKey, restoreKey } from '../../db/keys/serve.ts';
+import { acceptKey, restoreKey } from '../../db/keys/activate.ts';
 import { keys } from '../../db/schema.ts';
 import { takeSyncNumber } from '../../db/ledger/syncs.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -299,7 +299,7 @@ describe('an accepted key', () => {
       'rotateKey: key …aaaa was replaced by a later key and is destroyed, so nothing changed',
       'rotateKey: key …BBBB was replaced by a later key, so nothing changed',
       'rotateKey: key …CCCC was not used in time and is destroyed, so nothing changed',
-      'rotateKey: key …DDDD was overtaken by a later key and is destroyed, so nothing changed',
+      'rotateKey: key …DDDD was destroyed because Anthropic accepted a later key first, so nothing changed',
       'rotateKey: key …EEEE is in use already, so nothing changed',
       'rotateKey: key …FFFF was refused with key_invalid, so nothing changed',
       'rotateKey: this connection has no key with this id, so nothing changed',
@@ -448,16 +448,16 @@ describe('a discarded candidate', () => {
     const serving = await rotate(id, 'b');
     const refused = await stage(id, 'c');
     await refuseKey(database.db, { connectionId: id, keyId: refused }, { code: 'key_invalid' }, 'no');
-    expect(await discard(id, first)).toEqual({ outcome: 'replaced' });
-    expect(await discard(id, serving)).toEqual({ outcome: 'serves' });
+    expect(await discard(id, first)).toEqual({ outcome: 'superseded' });
+    expect(await discard(id, serving)).toEqual({ outcome: 'active' });
     expect(await discard(id, refused)).toEqual({ outcome: 'discarded' });
     expect(await discard(id, randomUUID())).toEqual({ outcome: 'unknown' });
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active', 'cccc refused']);
     const { id: young, keyId } = await connect(database.db, { secret: secretOf('f') });
-    expect(await discard(young, keyId)).toEqual({ outcome: 'first' });
+    expect(await discard(young, keyId)).toEqual({ outcome: 'only_key' });
     const another = await stage(young, 'g');
     expect(await discard(young, keyId)).toEqual({ outcome: 'discarded' });
-    expect(await discard(young, another)).toEqual({ outcome: 'first' });
+    expect(await discard(young, another)).toEqual({ outcome: 'only_key' });
   });
 
   it('and accepted at the same moment is one of the two, and the connection has a key in either case', async () => {

@@ -289,8 +289,8 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
 
   it.each<[string, (url: URL) => void, RegExp]>([
     ['options', (url) => (url.search = '?options=-c%20work_mem%3D8MB'), /does not take options of DATABASE_URL/],
-    ['a password', (url) => (url.password = 'hunter2'), /password|refuses user or password/],
-    ['a user', (url) => (url.username = 'hunter2'), /refuses user or password|refuses the password/],
+    ['a password', (url) => (url.password = 'hunter2'), /password|refuses the user or the password/],
+    ['a user', (url) => (url.username = 'hunter2'), /refuses the user or the password|refuses the password/],
     ['a database', (url) => (url.pathname = '/hunter2'), /database that DATABASE_URL names/],
   ])('that does not take %s of the address is told in words that name the cause', async (_, spoil, words) => {
     const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'transaction' });

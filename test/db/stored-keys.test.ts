@@ -7,7 +7,7 @@ import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { destroyAllKeys } from '../../db/keys/ends.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
 import { openActiveKey, openCandidate } from '../../db/keys/open.ts';
-import { acceptKey } from '../../db/keys/serve.ts';
+import { acceptKey } from '../../db/keys/activate.ts';
 import { keys } from '../../db/schema.ts';
 import {
   checkStoredKeys,

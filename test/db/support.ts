@@ -4,7 +4,7 @@ import { createConnection } from '../../db/connections/connections.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
-import { acceptKey } from '../../db/keys/serve.ts';
+import { acceptKey } from '../../db/keys/activate.ts';
 import { commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/commit.ts';
 import { costContent, usageContent } from '../../db/ledger/day-content.ts';
 import { startReadAttempt } from '../../db/ledger/read-attempts.ts';

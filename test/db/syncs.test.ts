@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { loadFacts } from '../../db/connections/facts.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
-import { acceptKey } from '../../db/keys/serve.ts';
+import { acceptKey } from '../../db/keys/activate.ts';
 import {
   addingDays,
   addSyncTraffic,

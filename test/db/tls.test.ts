@@ -110,8 +110,8 @@ async function outcome(url: string): Promise<string> {
 }
 
 const OTHER_HOST =
-  'The certificate of Postgres is refused (ERR_TLS_CERT_ALTNAME_INVALID): it is made out to another host than the one in DATABASE_URL';
-const UNTRUSTED = /^The certificate of Postgres is refused \([A-Z_]+\): .* no authority signed it that is trusted here/;
+  'Meterline refuses the certificate of Postgres (ERR_TLS_CERT_ALTNAME_INVALID): it is not for the host in DATABASE_URL';
+const UNTRUSTED = /^Meterline refuses the certificate of Postgres \([A-Z_]+\): .* no authority that this machine trusts signed it/;
 
 describe('sslmode=verify-full', () => {
   it('takes the server that our authority vouches for', async () => {
@@ -178,7 +178,7 @@ describe('another sslmode', () => {
 
 describe('a server without TLS', () => {
   it.each(['require', 'verify-ca', 'verify-full'])('is not talked to with sslmode=%s, which says so', async (mode) => {
-    expect(await outcome(address(`sslmode=${mode}`, 'localhost', plain))).toMatch(/^Postgres does not speak TLS/);
+    expect(await outcome(address(`sslmode=${mode}`, 'localhost', plain))).toMatch(/^Postgres does not support TLS/);
   });
 
   it('is with sslmode=prefer', async () => {

@@ -171,7 +171,7 @@ describe('a rotation', () => {
     expect(await subject.story()).toEqual([
       'There is no verdict on A yet; it is tried again on its own: Anthropic did not answer, or is unavailable.',
       'B serves from now on.',
-      'A was overtaken by B before there was a verdict on it; it is destroyed.',
+      'A is destroyed: Anthropic accepted the later B first.',
       'The connection is discovering.',
       'The connection is backfilling.',
       'The connection is active.',
@@ -594,9 +594,9 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     await settles(subject.id);
     expect((await subject.story('active')).slice(1)).toEqual([
       'C serves from now on.',
-      'B was overtaken by C before there was a verdict on it; it is destroyed.',
+      'B is destroyed: Anthropic accepted the later C first.',
       'A, replaced, is destroyed.',
-      'rotateKey: B was overtaken by a later key and is destroyed, so nothing changed',
+      'rotateKey: B was destroyed because Anthropic accepted a later key first, so nothing changed',
     ]);
   });
 });
