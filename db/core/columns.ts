@@ -5,7 +5,7 @@ import type { Day } from '../../domain/days.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { anyJson, dayJson, numericText, failureJson, parseAnswer, waitingJson } from './json.ts';
 
-// The types of columns, and the conditions of constraints, that several tables share.
+// Column types and constraint conditions that several tables share.
 
 /** Bytes. */
 export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -22,7 +22,7 @@ export const decimal = customType<{ data: Decimal; driverData: string }>({
   fromDriver: (text) => parseAnswer(numericText, text),
 });
 
-/** A set of UTC days. Only statements of our own read and write it. */
+/** A set of UTC days. Only tagged SQL reads and writes it. */
 export const daySet = customType<{ data: string }>({ dataType: () => 'datemultirange' });
 
 /** An instant. */
@@ -32,10 +32,10 @@ export const instant = customType<{ data: Date; driverData: string }>({
   fromDriver: (text) => new Date(text),
 });
 
-/** When the row was made, by the clock of Postgres. */
+/** The clock of Postgres. */
 export const NOW = sql`now()`;
 
-/** A `jsonb` column whose content is parsed whenever it is read. */
+/** A `jsonb` column that parses its content on each read. */
 function jsonOf<Value>(schema: z.ZodType<Value>) {
   return customType<{ data: Value; driverData: unknown }>({
     dataType: () => 'jsonb',
@@ -51,7 +51,7 @@ export const waiting = jsonOf(waitingJson);
 /** JSON of any form. */
 export const json = jsonOf(anyJson);
 
-/** The column has one of these values. Constraints hold no parameters, so the values must not contain quotes. */
+/** The column has one of these values. Constraints take no parameters, so the values must not contain quotes. */
 export function isOneOf(column: AnyPgColumn, values: readonly string[]): SQL {
   return sql`${column} in (${sql.raw(values.map((value) => `'${value}'`).join(', '))})`;
 }
@@ -61,7 +61,7 @@ export function areCounts(...columns: AnyPgColumn[]): SQL {
   return sql`least(${sql.join(columns, sql`, `)}) >= 0`;
 }
 
-/** The decimal is a number: `numeric` also has NaN and infinities. */
+/** The decimal is neither NaN nor infinite, which `numeric` allows. */
 export function isFiniteDecimal(column: AnyPgColumn): SQL {
   return sql`${column} not in ('NaN', 'Infinity', '-Infinity')`;
 }

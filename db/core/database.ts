@@ -1,10 +1,10 @@
 /**
- * How this product talks to Postgres.
+ * How Meterline queries Postgres.
  *
- * Drizzle's query builder is for reading and writing rows of one table, with joins by key at most. Statements of our own,
- * in tagged SQL, are for sets, for read models that Postgres builds as JSON, and for locks in the middle of a statement.
- * Both end in a parsed row: the builder by the types of its columns (columns.ts), a statement by the schema that `rows`,
- * `row` and `preparedRows` take (json.ts).
+ * Drizzle's query builder reads and writes rows of one table, with joins by key at most. Statements of our own, in tagged
+ * SQL, do the rest: sets, read models that Postgres builds as JSON, and locks in the middle of a statement. Columns
+ * (columns.ts) parse the values of the builder. A schema (json.ts) parses the rows of a statement: `rows`, `row` and
+ * `preparedRows` take one.
  */
 import { sql, type Name, type SQL } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
@@ -17,19 +17,19 @@ import type { Limits } from './servers.ts';
 
 export { databaseFailure, type DatabaseFailure } from './failures.ts';
 
-/** A connection pool, or a transaction in it. Every query takes one as its first argument. */
+/** A connection pool, or a transaction in it. Every query function takes it as its first argument. */
 export type Db = Pick<PostgresJsDatabase, 'select' | 'insert' | 'update' | 'delete' | 'execute' | 'transaction'>;
 
 /** An open pool of connections to Postgres. */
 export interface Database {
   readonly db: Db;
-  /** Ends the pool. Queries under way have up to five seconds. */
+  /** Ends the pool. Queries in progress have up to five seconds. */
   close(): Promise<void>;
 }
 
 /**
- * Milliseconds. A process that freezes in the middle of a transaction must not hold up the others for ever. Each limit is
- * below the 30 seconds of an activity, so no statement outlives the attempt that sent it.
+ * Milliseconds. A process that freezes in the middle of a transaction must not block others for ever. Each limit is below
+ * the 30 seconds of an activity, so no statement outlives the attempt that sent it.
  */
 const LIMITS: Limits = {
   idle_in_transaction_session_timeout: 20_000,
@@ -38,14 +38,13 @@ const LIMITS: Limits = {
 };
 
 /**
- * Opens a pool on a `postgres://` address. Nothing is sent before the first query, and the first query after a loss connects
- * again. `max` is the number of connections, `name` the application name that Postgres shows for them. Throws if the
- * address has a problem.
+ * Opens a pool on a `postgres://` address. The first query connects, and so does the first one after a loss. `max` is the
+ * number of connections, and `name` is the application name that Postgres shows for them. Throws if the address is invalid.
  */
 export function openDatabase(url: string, options: { max: number; name: string; limits?: Limits }): Database {
   const pool = new Pool(url, { limits: LIMITS, ...options });
-  // Of its client, drizzle-orm 0.45.4 uses `options.parsers`, `options.serializers`, `unsafe` and `begin`, which the pool
-  // has. Nearly every test of this folder fails if a later version uses more.
+  // drizzle-orm 0.45.4 uses only `options.parsers`, `options.serializers`, `unsafe` and `begin` of its client, and the pool
+  // has these. Nearly every test in test/db fails if a later version uses more.
   const db = drizzle(pool as unknown as postgres.Sql);
   return { db, close: () => pool.close() };
 }
@@ -56,8 +55,9 @@ export async function rows<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Pro
 }
 
 /**
- * As {@link rows}, for statements that a sync runs for every day: Postgres parses and plans them once per session, and each
- * takes one message instead of two. The text of such a statement must never vary, or the session's statements pile up.
+ * Like {@link rows}, for statements that a sync runs for every day. Postgres parses and plans them once per session, and
+ * each run takes one message instead of two. The text of such a statement must never vary, or statements pile up in the
+ * session.
  */
 export async function preparedRows<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Promise<Row[]> {
   const { session, dialect } = insidesOf(db);
@@ -66,8 +66,8 @@ export async function preparedRows<Row>(db: Db, schema: z.ZodType<Row>, query: S
 }
 
 /**
- * Drizzle prepares only the statements of its query builder. For a statement of our own, `prepareQuery` has to be called on
- * the session, which drizzle-orm 0.45.4 has in an undocumented property. test/db/database.test.ts ("a prepared statement")
+ * Drizzle prepares only the statements of its query builder. For a statement of our own, we call `prepareQuery` on the
+ * session, which drizzle-orm 0.45.4 keeps in an undocumented property. test/db/database.test.ts ("a prepared statement")
  * fails when a later version moves it.
  */
 function insidesOf(db: Db): { session: PgSession; dialect: PgDialect } {
@@ -81,14 +81,14 @@ function isSession(value: unknown): value is PgSession {
   return value instanceof PgSession;
 }
 
-/** The row of a statement that always gives one. Throws UnexpectedAnswerError. */
+/** Runs a statement that always returns one row. Throws UnexpectedAnswerError. */
 export async function row<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Promise<Row> {
   const [first] = await rows(db, schema, query);
-  if (first === undefined) throw new Error('a statement that always gives a row gave no row');
+  if (first === undefined) throw new Error('A statement that always returns a row returned none');
   return first;
 }
 
-/** An array as one parameter of type `text[]`. Drizzle itself would make a list of parameters of it. */
+/** An array as one parameter of type `text[]`. Drizzle itself would turn it into a list of parameters. */
 export function textArray(values: readonly (string | null)[]): SQL {
   return sql`${`{${values.map(elementOf).join(',')}}`}::text[]`;
 }
@@ -98,7 +98,7 @@ function elementOf(value: string | null): string {
   return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
 }
 
-/** An array of numbers or UUIDs, whose text needs no quotes, as one parameter. */
+/** An array of numbers or UUIDs as one parameter. They need no quotes. */
 export function numberArray(
   type: 'integer' | 'bigint' | 'numeric' | 'uuid',
   values: readonly (string | number | bigint)[],

@@ -1,9 +1,9 @@
 import postgres from 'postgres';
 import { UnfitServerError, codeOf } from './failures.ts';
 import type { DatabaseAddress, Server } from './tls.ts';
-import { survivingLoss, type Session, type Statements } from './transaction.ts';
+import { transactionThatSurvivesLoss, type Session, type Statements } from './transaction.ts';
 
-/** Time limits of a session in milliseconds, so that it cannot hold up the others for ever. 0 means no limit. */
+/** Time limits of a session in milliseconds, so that it cannot block others for ever. 0 means no limit. */
 export interface Limits {
   readonly idle_in_transaction_session_timeout: number;
   readonly lock_timeout: number;
@@ -17,24 +17,21 @@ export interface PoolOptions {
   readonly limits: Limits;
 }
 
-/** A server, and how its sessions can be used. */
+/** A server, and what its sessions allow. */
 export interface Found {
   readonly server: Server;
-  /**
-   * Whether a pooler, or anything else that drops the settings of a session, stands in front of Postgres. Then no setting
-   * and no prepared statement may outlast a transaction.
-   */
+  /** Whether a pooler shares the session. If so, no setting and no prepared statement of ours may outlast a transaction. */
   readonly isShared: boolean;
   readonly isReadOnly: boolean;
 }
 
 const CONNECT_TIMEOUT_SECONDS = 10;
-/** With several servers, a silent one must not hold up the others for long. */
+/** With several servers, a silent one must not delay the others for long. */
 const CONNECT_TIMEOUT_OF_SEVERAL_SECONDS = 3;
-/** The SQLSTATEs with which a pooler, or an old server, refuses a setting at the start of a connection. */
-const NOT_AT_START = new Set(['08P01', '0A000', '42704', '22023', '55P02']);
+/** SQLSTATEs: a pooler or an old server refuses a setting at the start of a connection. */
+const SETTING_REFUSED_CODES = new Set(['08P01', '0A000', '42704', '22023', '55P02']);
 
-/** The first server that is writable, or the first that can be read if none is. Throws the first server's failure. */
+/** Finds the first writable server, or else the first one that answers. Throws the first failure if no server answers. */
 export async function findServer(address: DatabaseAddress, settings: PoolOptions): Promise<Found> {
   const failures: unknown[] = [];
   let readable: Found | null = null;
@@ -51,7 +48,7 @@ export async function findServer(address: DatabaseAddress, settings: PoolOptions
   throw failures[0];
 }
 
-/** Asks a server how its sessions can be used. Throws if it does not answer or they cannot be used. */
+/** Asks a server what its sessions allow. Throws if it does not answer, or if Meterline cannot use its sessions. */
 async function inspect(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Found> {
   if (!address.isPooled) {
     try {
@@ -59,50 +56,50 @@ async function inspect(address: DatabaseAddress, server: Server, settings: PoolO
       if (session.isWhole) return { server, isShared: false, isReadOnly: session.isReadOnly };
     } catch (error) {
       const code = codeOf(error);
-      if (code === null || !NOT_AT_START.has(code)) throw error;
+      if (code === null || !SETTING_REFUSED_CODES.has(code)) throw error;
     }
   }
   const session = await sharedSessionAt(address, server, settings);
-  if (!session.isLimited) throw unfit('does not keep the time limits that a transaction sets');
+  if (!session.isLimited) throw unfit('ignores the time limits that a transaction sets');
   return { server, isShared: true, isReadOnly: session.isReadOnly };
 }
 
-/** A pooler in statement mode hangs up at the first transaction. Nothing else tells it apart. */
-async function sharedSessionAt(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<Inspected> {
+/** A pooler in statement mode closes the connection at the first transaction, which is the only sign of that mode. */
+async function sharedSessionAt(address: DatabaseAddress, server: Server, settings: PoolOptions): Promise<SessionFacts> {
   try {
     return await sessionAt(address, server, settings, 'transaction');
   } catch (error) {
     if (codeOf(error) !== 'CONNECTION_CLOSED') throw error;
     await sessionAt(address, server, settings, 'statement');
-    throw unfit('hangs up at a transaction, as poolers in statement mode do');
+    throw unfit('closes the connection at a transaction, as poolers in statement mode do');
   }
 }
 
 function unfit(why: string): UnfitServerError {
   return new UnfitServerError(
-    `The pooler before Postgres ${why}: set its pool_mode to transaction or session, or connect to Postgres directly`,
+    `The pooler in front of Postgres ${why}: set its pool_mode to transaction or session, or connect to Postgres directly`,
   );
 }
 
-/** What a server said in one session. */
-interface Inspected {
-  /** Whether the time limits hold in it. */
+/** What one session of a server allows. */
+interface SessionFacts {
+  /** Whether the time limits hold. */
   readonly isLimited: boolean;
   /**
-   * Whether the limits hold from the start, and the session is with Postgres itself: a pooler gives the client another
-   * process id than Postgres has.
+   * Whether the limits hold and the session leads to Postgres itself. A pooler gives the client another process id than
+   * Postgres does.
    */
   readonly isWhole: boolean;
   readonly isReadOnly: boolean;
 }
 
-/** Asks in a session whose limits are set at its start, in its one transaction, or not at all. */
+/** Opens a session to inspect it. Its limits are set at its start, in its one transaction, or not at all. */
 async function sessionAt(
   address: DatabaseAddress,
   server: Server,
   settings: PoolOptions,
   limitedFor: 'session' | 'transaction' | 'statement',
-): Promise<Inspected> {
+): Promise<SessionFacts> {
   const { name, limits } = settings;
   const client = connectTo(address, server, {
     max: 1,
@@ -118,7 +115,7 @@ async function sessionAt(
       ${hold.join(' and ')} and current_setting('TimeZone') = 'UTC' as limited,
       pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`;
   try {
-    const ask = async (sql: Statements): Promise<Inspected> => {
+    const ask = async (sql: Statements): Promise<SessionFacts> => {
       const found = await sql.unsafe(question);
       const [row] = found;
       const isLimited = row?.['limited'] === true;
@@ -128,14 +125,14 @@ async function sessionAt(
         isReadOnly: row?.['read_only'] === true,
       };
     };
-    if (limitedFor === 'transaction') return await survivingLoss(client, limited(settings, ask));
+    if (limitedFor === 'transaction') return await transactionThatSurvivesLoss(client, withLimits(settings, ask));
     return await ask(client);
   } finally {
     await client.end({ timeout: 0 });
   }
 }
 
-/** The settings in which the clients of the driver differ. */
+/** The settings that differ between clients of the driver. */
 interface Client {
   readonly max: number;
   readonly prepare: boolean;
@@ -145,16 +142,16 @@ interface Client {
   readonly connection: Readonly<Record<string, string>>;
 }
 
-/** A client of the driver for one server. It connects with its first statement. */
+/** Makes a client of the driver for one server. It connects with its first statement. */
 export function connectTo(address: DatabaseAddress, server: Server, client: Client): postgres.Sql {
   const { user, password, database, connectTimeoutSeconds, servers } = address;
-  // postgres 3.4.9 also accepts lists, which its types omit. It would split a text at the colons of an IPv6 address.
+  // postgres 3.4.9 also accepts lists, which its types omit. It would split a string at the colons of an IPv6 address.
   // test/db/tls.test.ts connects to [::1], and fails if a later version takes no list.
-  const place = { host: [server.host], port: [server.port] } as unknown as { host: string; port: number };
+  const hostAndPort = { host: [server.host], port: [server.port] } as unknown as { host: string; port: number };
   return postgres({
     onnotice: () => undefined,
     ...client,
-    ...place,
+    ...hostAndPort,
     ssl: server.ssl,
     connect_timeout:
       connectTimeoutSeconds ?? (servers.length > 1 ? CONNECT_TIMEOUT_OF_SEVERAL_SECONDS : CONNECT_TIMEOUT_SECONDS),
@@ -167,8 +164,8 @@ export function connectTo(address: DatabaseAddress, server: Server, client: Clie
   });
 }
 
-/** Sets the time limits before the work of a transaction. Both are sent together, so that takes no round trip of its own. */
-export function limited<T>(
+/** Sets the time limits before the work of a transaction. Sends both together, which saves a round trip. */
+export function withLimits<T>(
   settings: PoolOptions,
   work: (sql: Session) => PromiseLike<T>,
 ): (sql: Session) => Promise<T> {
@@ -186,7 +183,7 @@ export function limited<T>(
   };
 }
 
-/** The settings at the start of a session. They are texts because the driver leaves out a number that is zero. */
+/** The settings at the start of a session, as strings, because the driver leaves out a number that is zero. */
 export function sessionOf(name: string, limits: Limits): Record<string, string> {
   const texts = Object.entries(limits).map(([setting, ms]): [string, string] => [setting, String(ms)]);
   return { application_name: name, TimeZone: 'UTC', ...Object.fromEntries(texts) };

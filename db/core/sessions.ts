@@ -1,14 +1,13 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from './database.ts';
 
-/** No healthy process of ours leaves Postgres waiting in the middle of a transaction for this long. */
+/** No healthy process of Meterline is silent for this long inside a transaction. */
 const FROZEN_AFTER_SECONDS = 20;
 
 /**
- * Ends sessions of this product that hold a transaction open and have been silent for a while: their process is frozen, and
- * its locks would hold up everybody else. Postgres' own timeout ends a session that froze between two statements, but not
- * one that froze in the middle of one, after parsing it and before binding it. Returns how many sessions it ended. The role
- * needs no right, because the sessions are its own.
+ * Ends sessions of Meterline that are silent inside an open transaction. Their process is frozen, and their locks block
+ * others. Postgres' own timeout ends only a session that froze between two statements, not one that froze after parsing a
+ * statement and before binding it. Returns how many sessions it ended. A role needs no right to end its own sessions.
  */
 export async function endFrozenSessions(db: Db, frozenAfterSeconds: number = FROZEN_AFTER_SECONDS): Promise<number> {
   const ended = await db.execute(

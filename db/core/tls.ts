@@ -20,9 +20,9 @@ export interface DatabaseAddress extends Pick<
 }
 
 /**
- * Reads an address as libpq does. The driver alone would send parameters that it does not know to the server, would never
- * check a certificate against an IP address, and would accept an unknown `sslmode`. If the address names no root
- * certificate, those count that Node trusts, with the ones in `NODE_EXTRA_CA_CERTS`. Throws if the address has a problem.
+ * Reads an address as libpq does. The driver alone would send unknown parameters to the server, would never check a
+ * certificate against an IP address, and would accept an unknown `sslmode`. Without a root certificate in the address,
+ * Node's own and those in `NODE_EXTRA_CA_CERTS` apply. Throws if the address is invalid.
  */
 export function readAddress(address: string): DatabaseAddress {
   const parsed = parseDatabaseUrl(address);
@@ -38,7 +38,7 @@ export function readAddress(address: string): DatabaseAddress {
 
 function tlsOf(mode: SslMode, rootCert: string | null, name: string): Server['ssl'] {
   const trusted = {
-    // Set here, so that NODE_TLS_REJECT_UNAUTHORIZED cannot turn the check off.
+    // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED could otherwise turn the check off.
     rejectUnauthorized: true,
     ...(rootCert === null || rootCert === 'system' ? {} : { ca: readFileSync(rootCert) }),
   };

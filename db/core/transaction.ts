@@ -8,14 +8,19 @@ export type Statements = Pick<postgres.Sql, 'unsafe'>;
 export type Session = Pick<postgres.TransactionSql, 'unsafe' | 'savepoint'>;
 
 /**
- * Runs a transaction so that the loss of its connection only fails the transaction. The driver (postgres 3.4.9) answers
- * every failure inside a transaction with a rollback, even after the connection is lost, and lets the lost transaction go
- * on. Both then write to no socket, which throws outside of any promise and ends the process, or into the next session of
- * that connection. So this function keeps both from the driver: after a loss `work` never settles. Postgres has rolled back
- * by then, and the driver itself rejects the transaction when it notices the loss. test/db/database.test.ts ("to keep the
- * connection of …") fails without it.
+ * Runs a transaction so that the loss of its connection fails only this transaction. Postgres rolls it back, and the
+ * driver rejects its promise.
+ *
+ * After a loss, the driver (postgres 3.4.9) still sends a rollback and the remaining statements. Without a socket, that
+ * throws outside of any promise and ends the process. With a new socket, they reach the next session. So after a loss this
+ * function never settles `work`, and refuses its statements: the driver then has nothing to send.
+ *
+ * test/db/database.test.ts ("to keep the connection of …") fails without it.
  */
-export async function survivingLoss<T>(client: postgres.Sql, work: (sql: Session) => PromiseLike<T>): Promise<T> {
+export async function transactionThatSurvivesLoss<T>(
+  client: postgres.Sql,
+  work: (sql: Session) => PromiseLike<T>,
+): Promise<T> {
   let isOver = false;
   const scope = async <R>(sql: Session, inner: (sql: Session) => PromiseLike<R>): Promise<R> => {
     try {

@@ -45,7 +45,8 @@ export interface KeyRing {
  */
 export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): KeyRing {
   const [first, ...others] = keys;
-  if (first === undefined) throw new Error('A key ring needs at least one encryption key: set METERLINE_ENCRYPTION_KEYS');
+  if (first === undefined)
+    throw new Error('A key ring needs at least one encryption key: set METERLINE_ENCRYPTION_KEYS');
   if (keys.some(({ key }) => key.length !== KEY_BYTES)) throw new Error('Each encryption key must be 32 bytes long');
   return {
     ids: [first.id, ...others.map(({ id }) => id)],

@@ -115,7 +115,11 @@ describe('a server that lets in nobody like us', () => {
     Object.assign(new postgres.PostgresError(''), { message, code, severity_local: 'FATAL' });
 
   it.each([
-    ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", no encryption', 'only connections with TLS'],
+    [
+      '28000',
+      'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", no encryption',
+      'only connections with TLS',
+    ],
     ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "hunter2", database "d", SSL encryption', 'pg_hba.conf'],
     ['28000', 'connection requires a valid client certificate', 'client certificate'],
     ['28000', 'role "hunter2" does not exist', 'does not know the user'],

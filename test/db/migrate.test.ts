@@ -64,7 +64,7 @@ describe('migrating', () => {
   it('of a database that no release made is refused with words, and changes nothing', async () => {
     const database = await testDatabase();
     await database.db.execute(sql`update drizzle.__drizzle_migrations set created_at = created_at - 1`);
-    await expect(migrateDatabase(database.url)).rejects.toThrow('never released');
+    await expect(migrateDatabase(database.url)).rejects.toThrow('An unreleased Meterline made this database');
     expect(await count(database.db, sql`drizzle.__drizzle_migrations`)).toBe(journal.entries.length);
     await database.close();
   });

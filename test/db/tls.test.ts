@@ -111,7 +111,8 @@ async function outcome(url: string): Promise<string> {
 
 const OTHER_HOST =
   'Meterline refuses the certificate of Postgres (ERR_TLS_CERT_ALTNAME_INVALID): it is not for the host in DATABASE_URL';
-const UNTRUSTED = /^Meterline refuses the certificate of Postgres \([A-Z_]+\): .* no authority that this machine trusts signed it/;
+const UNTRUSTED =
+  /^Meterline refuses the certificate of Postgres \([A-Z_]+\): .* no authority that this machine trusts signed it/;
 
 describe('sslmode=verify-full', () => {
   it('takes the server that our authority vouches for', async () => {
