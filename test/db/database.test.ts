@@ -152,7 +152,7 @@ describe('a query', () => {
   });
 
   it('that always gives a row says so when it gives none', async () => {
-    await expect(parsedRow(database.db, z.object({}), sql`select 1 where false`)).rejects.toThrow('gave no row');
+    await expect(parsedRow(database.db, z.object({}), sql`select 1 where false`)).rejects.toThrow('returned none');
   });
 
   it('with a row of another form than its schema is refused, by the field and without its value', async () => {

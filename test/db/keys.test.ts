@@ -443,7 +443,7 @@ describe('a discarded candidate', () => {
     ]);
   });
 
-  it('is none that serves, was replaced, is the first one or is unknown; one that is gone stays gone', async () => {
+  it('is not the active key, a superseded one, the only one or an unknown one; one that is gone stays gone', async () => {
     const { id, first } = await started();
     const serving = await rotate(id, 'b');
     const refused = await stage(id, 'c');
@@ -476,7 +476,7 @@ describe('a discarded candidate', () => {
     );
     for (const outcome of outcomes) {
       expect([
-        'accepted, serves, aaaa superseded, bbbb active',
+        'accepted, active, aaaa superseded, bbbb active',
         'gone, discarded, aaaa active, bbbb destroyed',
       ]).toContain(outcome);
     }
@@ -484,7 +484,7 @@ describe('a discarded candidate', () => {
 });
 
 describe('a verdict', () => {
-  it('on a key that was overtaken names the later one, and when it began to serve', async () => {
+  it('on an overtaken key names the later key and when that became active', async () => {
     const { id } = await started();
     const overtaken = await stage(id, 'b');
     const later = await rotate(id, 'c');
