@@ -13,7 +13,7 @@ import type { ReportOfSync } from '../activities/reading.ts';
 import type { Survey, SyncResult } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
-import { isOfContent } from '../domain/failures.ts';
+import { isContentFailure } from '../domain/failures.ts';
 import { REPORTS } from '../domain/lines.ts';
 import { isSameTotal, type Totals, type WindowTotals } from '../domain/reading.ts';
 import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
@@ -138,7 +138,7 @@ async function readAround(of: ReportOfSync, ranges: DayRange[], expected: Window
     } catch (error) {
       if (isCancellation(error)) throw error;
       const { failure, keyId, day: bad, heldBack: heldBackBefore = [] } = attemptFailureOf(error);
-      if (!isOfContent(failure.code) || bad === undefined) throw error;
+      if (!isContentFailure(failure.code) || bad === undefined) throw error;
       const before = unreadable.at(-1)?.day;
       inRow = before !== undefined && bad === addDays(before, 1) ? inRow + 1 : 1;
       if (inRow > MAX_UNREADABLE_DAYS) throw error;
