@@ -24,7 +24,7 @@ import { readWorkspaces } from './workspaces.ts';
 export type { ConnectionView } from '../db/connections/views.ts';
 
 /** The connection that an activity is about, and the workflow's UTC day. */
-export interface OfConnection {
+export interface ConnectionRef {
   readonly connectionId: string;
   readonly today: Day;
 }
@@ -45,29 +45,29 @@ export interface LoadedConnection {
  */
 export interface ConnectionActivities {
   /** Loads the connection. Adds an event for each received signal. */
-  loadConnection(input: OfConnection & { received?: readonly string[] }): Promise<LoadedConnection>;
+  loadConnection(input: ConnectionRef & { received?: readonly string[] }): Promise<LoadedConnection>;
   /** Asks Anthropic about a candidate, and makes it the active key or refuses it for good. Fails without an answer. */
-  tryKey(input: OfConnection & { keyId: string }): Promise<LoadedConnection>;
+  tryKey(input: ConnectionRef & { keyId: string }): Promise<LoadedConnection>;
   /** Records that a candidate got no answer. */
-  deferKey(input: OfConnection & { keyId: string; failure: Failure; nowMs: number }): Promise<LoadedConnection>;
+  deferKey(input: ConnectionRef & { keyId: string; failure: Failure; nowMs: number }): Promise<LoadedConnection>;
   /** Asks Anthropic about the rejected key. Fails without an answer. */
-  probeKey(input: OfConnection & { nowMs: number }): Promise<{ accepted: boolean; connection: LoadedConnection }>;
+  probeKey(input: ConnectionRef & { nowMs: number }): Promise<{ accepted: boolean; connection: LoadedConnection }>;
   /** Reads the organization's workspaces for the first time. */
-  discoverWorkspaces(input: OfConnection): Promise<LoadedConnection>;
-  restoreKey(input: OfConnection & { rejectedKeyId: string; code: FailureCode }): Promise<LoadedConnection>;
+  discoverWorkspaces(input: ConnectionRef): Promise<LoadedConnection>;
+  restoreKey(input: ConnectionRef & { rejectedKeyId: string; code: FailureCode }): Promise<LoadedConnection>;
   /** Does not move a connection to a status that may not follow its present one. */
-  setStatus(input: OfConnection & { to: Status }): Promise<{ moved: boolean; connection: LoadedConnection }>;
+  setStatus(input: ConnectionRef & { to: Status }): Promise<{ moved: boolean; connection: LoadedConnection }>;
   recordFailure(
-    input: OfConnection & { failure: Failure; keyId: string | null; nowMs: number },
+    input: ConnectionRef & { failure: Failure; keyId: string | null; nowMs: number },
   ): Promise<LoadedConnection>;
-  clearFailure(input: OfConnection): Promise<LoadedConnection>;
+  clearFailure(input: ConnectionRef): Promise<LoadedConnection>;
   /** Corrects what was stored while the clock was ahead of `nowMs`. */
-  distrustClock(input: OfConnection & { nowMs: number }): Promise<LoadedConnection>;
+  distrustClock(input: ConnectionRef & { nowMs: number }): Promise<LoadedConnection>;
   /** Adds an event about a signal. */
-  addEvent(input: OfConnection & { text: string }): Promise<LoadedConnection>;
+  addEvent(input: ConnectionRef & { text: string }): Promise<LoadedConnection>;
   /** Adds an event that says why a rotation to this key changes nothing. */
-  recordRotation(input: OfConnection & { keyId: string }): Promise<LoadedConnection>;
-  disconnect(input: OfConnection & { purge: boolean }): Promise<LoadedConnection>;
+  recordRotation(input: ConnectionRef & { keyId: string }): Promise<LoadedConnection>;
+  disconnect(input: ConnectionRef & { purge: boolean }): Promise<LoadedConnection>;
   takeSyncNumber(input: { connectionId: string }): Promise<number>;
   /** Records the failure of a sync that was cancelled, terminated or timed out, unless it did so itself. */
   recordInterruptedSync(input: {
@@ -82,41 +82,41 @@ export interface ConnectionActivities {
 /** Makes the activities of the `connection` workflow. */
 export function createConnectionActivities(deps: Dependencies): ConnectionActivities {
   const { db } = deps;
-  const after = async (of: OfConnection, change: Promise<unknown>): Promise<LoadedConnection> => {
+  const after = async (ref: ConnectionRef, change: Promise<unknown>): Promise<LoadedConnection> => {
     await change;
-    return loadConnection(deps, of);
+    return loadConnection(deps, ref);
   };
   return {
-    loadConnection: ({ received = [], ...of }) =>
-      after(of, recordSignals(db, of.connectionId, received, thisActivity())),
-    tryKey: ({ keyId, ...of }) => after(of, tryKey(deps, of.connectionId, keyId)),
-    deferKey: ({ keyId, failure, nowMs, ...of }) =>
-      after(of, deferKey(db, { connectionId: of.connectionId, keyId }, failure, nowMs)),
-    async probeKey({ nowMs, ...of }) {
-      const accepted = await probeKey(deps, of.connectionId, nowMs);
-      return { accepted, connection: await loadConnection(deps, of) };
+    loadConnection: ({ received = [], ...ref }) =>
+      after(ref, recordSignals(db, ref.connectionId, received, thisActivity())),
+    tryKey: ({ keyId, ...ref }) => after(ref, tryKey(deps, ref.connectionId, keyId)),
+    deferKey: ({ keyId, failure, nowMs, ...ref }) =>
+      after(ref, deferKey(db, { connectionId: ref.connectionId, keyId }, failure, nowMs)),
+    async probeKey({ nowMs, ...ref }) {
+      const accepted = await probeKey(deps, ref.connectionId, nowMs);
+      return { accepted, connection: await loadConnection(deps, ref) };
     },
-    async discoverWorkspaces(of) {
-      const { connectionId } = of;
+    async discoverWorkspaces(ref) {
+      const { connectionId } = ref;
       await readWithActiveKey(deps, connectionId, (reader) => readWorkspaces(db, reader, connectionId));
-      return after(of, recordDiscovery(db, connectionId));
+      return after(ref, recordDiscovery(db, connectionId));
     },
-    restoreKey: ({ rejectedKeyId, code, ...of }) => after(of, restoreKey(db, of.connectionId, rejectedKeyId, code)),
-    async setStatus({ to, ...of }) {
-      const { moved } = await setStatus(db, of.connectionId, to);
-      return { moved, connection: await loadConnection(deps, of) };
+    restoreKey: ({ rejectedKeyId, code, ...ref }) => after(ref, restoreKey(db, ref.connectionId, rejectedKeyId, code)),
+    async setStatus({ to, ...ref }) {
+      const { moved } = await setStatus(db, ref.connectionId, to);
+      return { moved, connection: await loadConnection(deps, ref) };
     },
-    recordFailure: ({ failure, keyId, nowMs, ...of }) =>
-      after(of, recordFailure(db, of.connectionId, { failure, keyId, nowMs })),
-    clearFailure: (of) => after(of, clearFailure(db, of.connectionId)),
-    distrustClock: ({ nowMs, ...of }) => after(of, distrustClock(db, of.connectionId, nowMs, of.today)),
-    addEvent: ({ text, ...of }) =>
-      after(of, addEvent(db, of.connectionId, { type: 'signal', message: text, dedupKey: thisActivity() })),
-    recordRotation: ({ keyId, ...of }) => after(of, recordRotation(db, of.connectionId, keyId, thisActivity())),
-    disconnect: ({ purge, ...of }) =>
+    recordFailure: ({ failure, keyId, nowMs, ...ref }) =>
+      after(ref, recordFailure(db, ref.connectionId, { failure, keyId, nowMs })),
+    clearFailure: (ref) => after(ref, clearFailure(db, ref.connectionId)),
+    distrustClock: ({ nowMs, ...ref }) => after(ref, distrustClock(db, ref.connectionId, nowMs, ref.today)),
+    addEvent: ({ text, ...ref }) =>
+      after(ref, addEvent(db, ref.connectionId, { type: 'signal', message: text, dedupKey: thisActivity() })),
+    recordRotation: ({ keyId, ...ref }) => after(ref, recordRotation(db, ref.connectionId, keyId, thisActivity())),
+    disconnect: ({ purge, ...ref }) =>
       after(
-        of,
-        whileHeartbeating(() => disconnect(db, of.connectionId, purge)),
+        ref,
+        whileHeartbeating(() => disconnect(db, ref.connectionId, purge)),
       ),
     takeSyncNumber: ({ connectionId }) => takeSyncNumber(db, connectionId),
     async recordInterruptedSync({ connectionId, n, runId, plan, nowMs }) {
@@ -134,7 +134,7 @@ function thisActivity(): string {
 /** The attributes are shown only if all of these exist. */
 const REQUIRED_ATTRIBUTES = ['MeterlineConnection', 'MeterlineOrganization', 'MeterlineStatus', 'MeterlineSyncKind'];
 
-async function loadConnection(deps: Dependencies, { connectionId, today }: OfConnection): Promise<LoadedConnection> {
+async function loadConnection(deps: Dependencies, { connectionId, today }: ConnectionRef): Promise<LoadedConnection> {
   const { db, syncHourUtc, restatementDays } = deps;
   const facts = await loadFacts(db, connectionId, { today, syncHourUtc, restatementDays });
   const view = facts === null ? null : await loadConnectionView(db, connectionId, today);

@@ -15,10 +15,10 @@ import { totalOf, type WindowTotals } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { asReplyFailure } from './failures.ts';
 import { inTurn } from './in-turn.ts';
-import { isLastTry, runIdOfThisActivity, type Progress, type ReportOfSync } from './reading.ts';
+import { isLastAttempt, runIdOfThisActivity, type Progress, type SyncReport } from './reading.ts';
 
 /** The days whose lines are to be read. */
-export interface DaysToRead extends ReportOfSync {
+export interface DaysToRead extends SyncReport {
   /** Oldest first. */
   readonly ranges: readonly DayRange[];
   /** The totals to which the lines should add up; null to take the lines whatever they add up to. */
@@ -36,7 +36,7 @@ export interface DaysRead {
 
 /**
  * Reads the lines of days and commits them page by page, then reconciles the window. A page is committed whole or not at
- * all. On the last try, and where days are large, days are read one by one, so that one bad day fails alone.
+ * all. On the last attempt, and where days are large, days are read one by one, so that one bad day fails alone.
  */
 export async function readDays(
   deps: Dependencies,
@@ -48,9 +48,9 @@ export async function readDays(
   const [first] = ranges;
   const last = ranges.at(-1);
   if (first === undefined || last === undefined) return { heldBack: [], suspect: [] };
-  const hull = { from: first.from, to: last.to };
-  const reading = { ...input, ...(await startReadAttempt(deps.db, connectionId, report, hull)) };
-  const mayReadTogether = !isLastTry() && reading.linesPerDay <= LARGE_LINES;
+  const span = { from: first.from, to: last.to };
+  const reading = { ...input, ...(await startReadAttempt(deps.db, connectionId, report, span)) };
+  const mayReadTogether = !isLastAttempt() && reading.linesPerDay <= LARGE_LINES;
   const isRead = mayReadTogether && (await readTogether(deps, reader, reading, progress));
   if (!isRead) await readOneByOne(deps, reader, reading, progress);
   const { heldBack } = progress;
@@ -62,7 +62,7 @@ export async function readDays(
 
 type Reading = DaysToRead & ReadAttempt;
 
-/** False where a day is too large to be read beside others: another try in the same way would fail in the same way. */
+/** False where a day is too large to be read beside others: another attempt in the same way would fail in the same way. */
 async function readTogether(...reading: Parameters<typeof readRanges>): Promise<boolean> {
   try {
     await readRanges(...reading);

@@ -7,14 +7,7 @@ import { KeyUnreadableError } from '../db/keys/key-ring.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
 import { SumTooLargeError } from '../db/ledger/day-content.ts';
 import type { Day } from '../domain/days.ts';
-import {
-  FAILURES,
-  isKeyFailure,
-  retryDelayMs,
-  isOfContent,
-  type FailureCode,
-  type Failure,
-} from '../domain/failures.ts';
+import { isContentFailure, isRetried, retryDelayMs, type Failure, type FailureCode } from '../domain/failures.ts';
 import { redact } from '../runtime/redact.ts';
 
 /** The details of an activity's failure. The type of that failure is the code. */
@@ -42,7 +35,7 @@ export const KEY_REPLACED = 'key_replaced';
 
 /** Whether the reply itself cannot be read. Then the days around it may well be readable. */
 export function isUnreadableReply(error: unknown): error is AnthropicError {
-  return error instanceof AnthropicError && isOfContent(error.code);
+  return error instanceof AnthropicError && isContentFailure(error.code);
 }
 
 /** An error of Anthropic as it is stored and shown, with the day it is about, if any. */
@@ -56,20 +49,19 @@ export function failureFrom({ code, detail, requestId, retryAfterMs }: Anthropic
   };
 }
 
-/** An error of Anthropic as a failure that Temporal retries, or not, and that names the key that was used. */
+/** An error of Anthropic as a failure that Temporal retries, or not, and that names the active key, if it was used. */
 export function toActivityFailure(
   error: AnthropicError,
   keyId: string | null,
   reading: Pick<AttemptFailure, 'day' | 'heldBack'> = {},
 ): ApplicationFailure {
   const { code, retryAfterMs } = error;
-  const failure = failureFrom(error, isOfContent(code) ? reading.day : undefined);
+  const failure = failureFrom(error, isContentFailure(code) ? reading.day : undefined);
   const delayMs = retryDelayMs(code, retryAfterMs);
   return ApplicationFailure.create({
     message: error.message,
     type: code,
-    // Anthropic has rejected good keys for a moment, by public reports. So one rejection of an active key is retried.
-    nonRetryable: !FAILURES[code].retryable && !(keyId !== null && isKeyFailure(code)),
+    nonRetryable: !isRetried(code, keyId !== null),
     details: [{ failure, keyId, ...reading } satisfies AttemptFailure],
     ...(delayMs === null ? {} : { nextRetryDelay: delayMs }),
   });
@@ -105,8 +97,8 @@ export function translate(error: unknown): unknown {
     const failure: Failure = { code: 'key_unreadable' };
     return ApplicationFailure.create({
       message: error.message,
-      type: 'key_unreadable' satisfies FailureCode,
-      nonRetryable: true,
+      type: failure.code,
+      nonRetryable: !isRetried(failure.code, true),
       details: [{ failure, keyId: error.keyId } satisfies AttemptFailure],
     });
   }
@@ -121,6 +113,7 @@ export function translate(error: unknown): unknown {
   return ApplicationFailure.create({
     message,
     type: code,
+    nonRetryable: !isRetried(code, false),
     details: [{ failure, keyId: null } satisfies AttemptFailure],
   });
 }

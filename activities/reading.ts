@@ -3,13 +3,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
-import { recordKeyUse, openActiveKey } from '../db/keys/open.ts';
+import { activeKeyId, openActiveKey, recordKeyUse } from '../db/keys/open.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
 import { addSyncTraffic, continueSync, type SyncRun } from '../db/ledger/syncs.ts';
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';
 import type { Report } from '../domain/lines.ts';
-import { MAX_TRIES } from '../domain/reading.ts';
+import { MAX_ATTEMPTS } from '../domain/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { KEY_REPLACED, toActivityFailure } from './failures.ts';
 
@@ -25,7 +25,7 @@ export interface SyncNumber {
 }
 
 /** The part of a sync that reads one report. */
-export interface ReportOfSync extends SyncNumber {
+export interface SyncReport extends SyncNumber {
   readonly report: Report;
 }
 
@@ -64,8 +64,8 @@ export async function readForSync<T>(
 }
 
 /** Whether Temporal will not retry this attempt. Not every server tells an activity its retry policy. */
-export function isLastTry(): boolean {
-  return activityInfo().attempt >= MAX_TRIES;
+export function isLastAttempt(): boolean {
+  return activityInfo().attempt >= MAX_ATTEMPTS;
 }
 
 /** The run of the workflow that asked for this activity. A sync that somebody resets gets another run. */
@@ -91,7 +91,7 @@ export async function readWithActiveKey<T>(
     return result;
   } catch (error) {
     if (!(error instanceof AnthropicError)) throw error;
-    if (isKeyFailure(error.code) && (await isReplaced(deps, connectionId, key.keyId))) {
+    if (isKeyFailure(error.code) && (await activeKeyId(deps.db, connectionId)) !== key.keyId) {
       throw ApplicationFailure.create({
         message: 'The key was replaced while this ran. The next attempt uses the new key.',
         type: KEY_REPLACED,
@@ -101,11 +101,6 @@ export async function readWithActiveKey<T>(
     const { day, heldBack } = progress;
     throw toActivityFailure(error, key.keyId, { ...(day === undefined ? {} : { day }), heldBack });
   }
-}
-
-async function isReplaced({ db, ring }: Dependencies, connectionId: string, keyId: string): Promise<boolean> {
-  const active = await openActiveKey(db, ring, connectionId);
-  return active?.keyId !== keyId;
 }
 
 /**

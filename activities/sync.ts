@@ -8,7 +8,7 @@ import { daysToRead, type Totals, type WindowTotals } from '../domain/reading.ts
 import { readDays, type DaysRead, type DaysToRead } from './days.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { UnreadableDay } from './failures.ts';
-import { readForSync, runIdOfThisActivity, type ReportOfSync, type SyncNumber } from './reading.ts';
+import { readForSync, runIdOfThisActivity, type SyncReport, type SyncNumber } from './reading.ts';
 import { readTotals } from './totals.ts';
 import { readWorkspaces } from './workspaces.ts';
 
@@ -35,15 +35,15 @@ export interface SyncActivities {
    */
   refreshWorkspaces(input: SyncNumber & { plan?: SyncPlan }): Promise<void>;
   /** Reads the totals of a window of at most 31 days, and tells which of its days to read. */
-  surveyDays(input: ReportOfSync & { window: DayRange; everyDay: boolean; today: Day }): Promise<Survey>;
+  surveyDays(input: SyncReport & { window: DayRange; everyDay: boolean; today: Day }): Promise<Survey>;
   /** Reads the lines of days and commits them page by page; a retry goes on at the first day not committed. */
   readDays(input: DaysToRead): Promise<DaysRead>;
   /** Reads the totals of a window of at most 31 days. */
-  readTotals(input: ReportOfSync & { window: DayRange }): Promise<Totals>;
+  readTotals(input: SyncReport & { window: DayRange }): Promise<Totals>;
   /** Records which days add up to their totals, and returns the suspect days, which do not. */
-  reconcileDays(input: ReportOfSync & WindowTotals): Promise<Day[]>;
+  reconcileDays(input: SyncReport & WindowTotals): Promise<Day[]>;
   /** Flags suspect days whose totals were read twice and agreed. */
-  flagDays(input: ReportOfSync & { days: readonly Day[]; totals: Totals }): Promise<void>;
+  flagDays(input: SyncReport & { days: readonly Day[]; totals: Totals }): Promise<void>;
   /** Records that a sync succeeded, and returns what it did; null when its connection has ended. */
   succeedSync(input: SyncNumber & { plan: SyncPlan; startedAtMs: number }): Promise<(SyncResult & RanBefore) | null>;
   /** Records that a sync failed. With `keyIsProven`, the key read all the rest, so the key that it replaced can go. */

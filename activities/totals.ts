@@ -4,15 +4,12 @@ import { readUsageTotals } from '../anthropic/usage-report.ts';
 import { daysIn, type Day, type DayRange } from '../domain/days.ts';
 import type { Report } from '../domain/lines.ts';
 import type { Decimal } from '../domain/money.ts';
-import type { Totals } from '../domain/reading.ts';
+import { MAX_UNREADABLE_IN_ROW, type Totals } from '../domain/reading.ts';
 import { asReplyFailure, failureFrom, isUnreadableReply, type UnreadableDay } from './failures.ts';
-import { isLastTry } from './reading.ts';
-
-/** After more unreadable totals in a row than this, the fault is not in single days, and the attempt fails. */
-const MAX_UNREADABLE_TOTALS = 3;
+import { isLastAttempt } from './reading.ts';
 
 /**
- * Reads the totals of a window in one query. On the last try it reads them day by day, so that only the unreadable ones
+ * Reads the totals of a window in one query. On the last attempt it reads them day by day, so that only the unreadable ones
  * are null, and returns these days with their failures.
  */
 export async function readTotals(
@@ -23,7 +20,7 @@ export async function readTotals(
   try {
     return { totals: await queryTotals(reader, report, window), unreadable: [] };
   } catch (error) {
-    if (!isLastTry() || !isUnreadableReply(error)) throw error;
+    if (!isLastAttempt() || !isUnreadableReply(error)) throw error;
   }
   const totals: Partial<Record<Day, Decimal | null>> = {};
   const unreadable: UnreadableDay[] = [];
@@ -34,7 +31,7 @@ export async function readTotals(
       inRow = 0;
     } catch (error) {
       inRow += 1;
-      if (!isUnreadableReply(error) || inRow > MAX_UNREADABLE_TOTALS) throw error;
+      if (!isUnreadableReply(error) || inRow > MAX_UNREADABLE_IN_ROW) throw error;
       totals[day] = null;
       unreadable.push({ day, failure: failureFrom(error, day), keyId: null });
     }

@@ -4,11 +4,11 @@ import type { Db } from '../db/core/database.ts';
 import { addEvent } from '../db/connections/events.ts';
 import { saveWorkspaces } from '../db/connections/workspaces.ts';
 import { asReplyFailure, isUnreadableReply } from './failures.ts';
-import { isLastTry } from './reading.ts';
+import { isLastAttempt } from './reading.ts';
 
 /**
  * Reads the list of workspaces, stores it, and returns how many it gave. Money must not wait for names: a list that is
- * unreadable on the last try, too, leaves an event, and workspaces keep the names that are stored. Other failures are
+ * unreadable on the last attempt, too, leaves an event, and workspaces keep the names that are stored. Other failures are
  * thrown.
  */
 export async function readWorkspaces(db: Db, reader: AnthropicReader, connectionId: string): Promise<number> {
@@ -20,7 +20,7 @@ export async function readWorkspaces(db: Db, reader: AnthropicReader, connection
     }
   } catch (error) {
     const failure = asReplyFailure(error);
-    if (!isUnreadableReply(failure) || !isLastTry()) throw failure;
+    if (!isUnreadableReply(failure) || !isLastAttempt()) throw failure;
     const message = `The list of workspaces cannot be read: ${failure.detail}. Workspaces keep the names that are stored here. Costs are read all the same.`;
     await addEvent(db, connectionId, { type: 'workspaces_unread', message });
   }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { loadDatabaseConfig } from '../config/config.ts';
 import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens/tokens.ts';
+import { DAY_MS } from '../domain/days.ts';
 import { COMMAND, TOKEN_ROLES, problemWithTokenName, type TokenRole } from '../domain/tokens.ts';
 import { UsageError, runCommand, table, withDatabase } from './command.ts';
 
@@ -11,7 +12,6 @@ const USAGE = `Usage: npm run tokens -- <command>
   list
   revoke <id>`;
 
-const DAY_MS = 86_400_000;
 const PAGE = 500;
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 

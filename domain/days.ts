@@ -7,7 +7,8 @@ export interface DayRange {
   readonly to: Day;
 }
 
-const MS_PER_DAY = 86_400_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
 
 /** Anthropic gives at most this many days on a page, so no query asks for more. */
 export const MAX_WINDOW_DAYS = 31;
@@ -40,12 +41,12 @@ export function startOfDayMs(day: Day): number {
 
 /** The day that lies `count` days after `day`, or before it where `count` is negative. */
 export function addDays(day: Day, count: number): Day {
-  return dayOf(startOfDayMs(day) + count * MS_PER_DAY);
+  return dayOf(startOfDayMs(day) + count * DAY_MS);
 }
 
 /** How many days `later` lies after `earlier`; negative where it lies before. */
 export function daysBetween(earlier: Day, later: Day): number {
-  return Math.round((startOfDayMs(later) - startOfDayMs(earlier)) / MS_PER_DAY);
+  return Math.round((startOfDayMs(later) - startOfDayMs(earlier)) / DAY_MS);
 }
 
 /** The number of days in a range; 0 where it is reversed. */
@@ -84,4 +85,12 @@ export function toRanges(days: readonly Day[]): DayRange[] {
     else ranges.push({ from: day, to: day });
   }
   return ranges;
+}
+
+/** The shortest range that holds all of these days, which are sorted. Throws a RangeError if there are none. */
+export function spanOf(days: readonly Day[]): DayRange {
+  const [from] = days;
+  const to = days.at(-1);
+  if (from === undefined || to === undefined) throw new RangeError('no days have no span');
+  return { from, to };
 }

@@ -1,3 +1,5 @@
+import { DAY_MS } from './days.ts';
+
 /**
  * The states of a stored Admin key. A `superseded` key becomes active again if Anthropic rejects its successor before the
  * successor's first success.
@@ -14,7 +16,7 @@ export const KEY_ENDS = ['replaced', 'overtaken', 'unused', 'discarded', 'connec
 export type KeyEnd = (typeof KEY_ENDS)[number];
 
 /** A candidate that nobody asks to use is destroyed after this long. */
-export const CANDIDATE_LIFETIME_MS = 24 * 3_600_000;
+export const CANDIDATE_LIFETIME_MS = DAY_MS;
 
 const MIN_LENGTH = 24;
 const MAX_LENGTH = 256;

@@ -16,8 +16,14 @@ export const DAY_STATES = ['provisional', 'final'] as const;
 /** One of {@link DAY_STATES}. */
 export type DayState = (typeof DAY_STATES)[number];
 
-/** How often a question to Anthropic is asked before its activity gives up. The last try goes around what is unreadable. */
-export const MAX_TRIES = 3;
+/** How often an activity asks Anthropic before it gives up. The last attempt reads day by day, and skips unreadable days. */
+export const MAX_ATTEMPTS = 3;
+
+/** After more unreadable days in a row than this, the failure does not lie in single days. */
+export const MAX_UNREADABLE_IN_ROW = 3;
+
+/** Temporal ends a run of a sync after this time. It is far longer than any window takes. */
+export const SYNC_RUN_TIMEOUT_HOURS = 12;
 
 /** The part of a stored day that decides whether it is read again. */
 export interface StoredDay {
@@ -88,11 +94,36 @@ export function totalOf(totals: Totals, day: Day): Decimal | null {
   return total === undefined ? ZERO : total;
 }
 
+/** The totals of days before their lines were read, and after. */
+interface TotalsAround {
+  readonly before: Totals;
+  readonly after: Totals;
+}
+
 /**
- * Whether a day had the same total before its lines were read and after. If so, lines that do not add up to it are
- * wrong; if not, or if one of the two cannot be read, the day may have changed in between.
+ * The days whose lines are read once more: each that was held back, and each that is still suspect although its total
+ * stayed the same, so that lines are missing.
  */
-export function isSameTotal(before: Totals, after: Totals, day: Day): boolean {
+export function daysToReread({
+  days,
+  stillSuspect,
+  heldBack,
+  ...totals
+}: TotalsAround & {
+  readonly days: readonly Day[];
+  readonly stillSuspect: readonly Day[];
+  readonly heldBack: readonly Day[];
+}): Day[] {
+  return days.filter((day) => heldBack.includes(day) || (stillSuspect.includes(day) && isSameTotal(totals, day)));
+}
+
+/** The suspect days to flag: those whose total stayed the same. The others may have changed in between. */
+export function daysToFlag({ suspect, ...totals }: TotalsAround & { readonly suspect: readonly Day[] }): Day[] {
+  return suspect.filter((day) => isSameTotal(totals, day));
+}
+
+/** Whether a day had the same total before its lines were read and after. A total that cannot be read equals none. */
+function isSameTotal({ before, after }: TotalsAround, day: Day): boolean {
   const total = totalOf(before, day);
   return total !== null && total === totalOf(after, day);
 }

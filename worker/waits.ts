@@ -12,8 +12,8 @@ import { CONNECTION_WORKFLOW, SYNC_WORKFLOW, connectionWorkflowId, wake } from '
 /** A shorter wait is over before anybody reads of it. */
 const SHOWN_FROM_MS = 5_000;
 
-const syncInput = z.object({ connectionId: z.guid(), n: z.int() });
-type SyncInput = z.output<typeof syncInput>;
+const syncNumber = z.object({ connectionId: z.guid(), n: z.int() });
+type SyncNumber = z.output<typeof syncNumber>;
 /** What `toActivityFailure` puts into each failure, as far as it is shown. */
 const attemptDetails = z.object({ failure: failureJson });
 
@@ -34,7 +34,7 @@ export function showWaits(db: Db): ActivityInboundCallsInterceptor {
         if (!(error instanceof ApplicationFailure) || error.nonRetryable === true) throw error;
         const info = activityInfo();
         if (info.workflowType === CONNECTION_WORKFLOW && ownDelayMs(error) >= SHOWN_FROM_MS) throw notRetryable(error);
-        const sync = syncInput.safeParse(input.args[0]);
+        const sync = syncNumber.safeParse(input.args[0]);
         if (info.workflowType === SYNC_WORKFLOW && sync.success) await recordWait(db, sync.data, error, info);
         throw error;
       }
@@ -42,7 +42,7 @@ export function showWaits(db: Db): ActivityInboundCallsInterceptor {
   };
 }
 
-async function recordWait(db: Db, sync: SyncInput, error: ApplicationFailure, info: Info): Promise<void> {
+async function recordWait(db: Db, sync: SyncNumber, error: ApplicationFailure, info: Info): Promise<void> {
   const waitMs = waitMsAfter(error, info);
   const failure = failureIn(error);
   if (waitMs === null || failure === null || info.workflowExecution === undefined) return;

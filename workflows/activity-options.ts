@@ -1,5 +1,8 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
-import { MAX_TRIES } from '../domain/reading.ts';
+import { MAX_ATTEMPTS } from '../domain/reading.ts';
+
+/** Temporal takes 200 bytes for a summary. */
+export const MAX_SUMMARY_LENGTH = 190;
 
 /** Short work in Postgres. Nothing can go on without it, so it is retried until Postgres answers. */
 export const POSTGRES: ActivityOptions = {
@@ -8,7 +11,7 @@ export const POSTGRES: ActivityOptions = {
 };
 
 /**
- * Deleting years of days may take long. It is one transaction, so a try that is cut off did nothing. Heartbeats tell
+ * Deleting years of days may take long. It is one transaction, so an attempt that is cut off did nothing. Heartbeats tell
  * within seconds that a worker died: a disconnect that destroys keys must not wait an hour for that.
  */
 export const DELETION: ActivityOptions = {
@@ -31,7 +34,7 @@ export const QUESTION: ActivityOptions = {
     initialInterval: '1 second',
     backoffCoefficient: 2,
     maximumInterval: '30 seconds',
-    maximumAttempts: MAX_TRIES,
+    maximumAttempts: MAX_ATTEMPTS,
   },
 };
 

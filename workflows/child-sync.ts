@@ -11,23 +11,14 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Activities } from '../activities/activities.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
+import { SYNC_RUN_TIMEOUT_HOURS } from '../domain/reading.ts';
 import { POSTGRES } from './activity-options.ts';
-import type { ConnectionRun } from './connection-run.ts';
+import type { ConnectionRun, RunningSync } from './connection-run.ts';
 import { attributesOf, summaryOfSync } from './display.ts';
 import { syncWorkflowId } from './messages.ts';
 import { sync } from './sync.ts';
 
 const postgres = proxyActivities<Activities>(POSTGRES);
-
-/** A sync under way that this run of its connection started. */
-export interface RunningSync {
-  readonly n: number;
-  readonly plan: SyncPlan;
-  readonly runId: string;
-  readonly scope: CancellationScope;
-  /** Null while it runs. */
-  outcome: 'succeeded' | 'failed' | 'interrupted' | null;
-}
 
 /** Starts a sync as a child workflow. Its end sets `run.sync.outcome`. */
 export async function startSync(run: ConnectionRun, plan: SyncPlan): Promise<void> {
@@ -60,8 +51,8 @@ function startChildSync(
     staticSummary: summaryOfSync(plan, loaded?.view?.name ?? connectionId),
     // Whoever ends a connection's workflow by hand wants its sync to end too, and to record that.
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-    // Far longer than any window takes. A sync that hangs for ever would hold up all later ones.
-    workflowRunTimeout: '12 hours',
+    // A sync that hangs for ever would hold up all later ones.
+    workflowRunTimeout: `${SYNC_RUN_TIMEOUT_HOURS} hours`,
     ...(loaded?.searchAttributesExist ? { typedSearchAttributes: attributesOf(loaded, plan) } : {}),
   });
 }

@@ -1,10 +1,20 @@
+import type { CancellationScope } from '@temporalio/workflow';
 import { dayOf, type Day } from '../domain/days.ts';
 import type { Status } from '../domain/connection/statuses.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
-import type { LoadedConnection, OfConnection } from '../activities/connection.ts';
-import type { RunningSync } from './child-sync.ts';
+import type { LoadedConnection, ConnectionRef } from '../activities/connection.ts';
 import { openInbox, type Inbox } from './inbox.ts';
 import type { ConnectionInput } from './messages.ts';
+
+/** A sync under way that this run of its connection started. */
+export interface RunningSync {
+  readonly n: number;
+  readonly plan: SyncPlan;
+  readonly runId: string;
+  readonly scope: CancellationScope;
+  /** Null while it runs. */
+  outcome: 'succeeded' | 'failed' | 'interrupted' | null;
+}
 
 /** What one run of a connection's workflow knows. Postgres knows the rest. */
 export interface ConnectionRun {
@@ -41,11 +51,11 @@ export function beginRun(input: ConnectionInput): ConnectionRun {
 }
 
 /** Runs an activity that returns the connection as it stands afterwards. */
-export async function read(
+export async function runAndReload(
   run: ConnectionRun,
-  activity: (of: OfConnection) => Promise<LoadedConnection>,
+  activity: (ref: ConnectionRef) => Promise<LoadedConnection>,
 ): Promise<LoadedConnection> {
-  const { connection } = await readAnswer(run, async (of) => ({ connection: await activity(of) }));
+  const { connection } = await runAndReloadWithAnswer(run, async (ref) => ({ connection: await activity(ref) }));
   return connection;
 }
 
@@ -53,9 +63,9 @@ export async function read(
  * The same for an activity that returns an answer with the connection. A wake that comes meanwhile may be about
  * something newer, so `readAt` counts those from before.
  */
-export async function readAnswer<Answer extends { readonly connection: LoadedConnection }>(
+export async function runAndReloadWithAnswer<Answer extends { readonly connection: LoadedConnection }>(
   run: ConnectionRun,
-  activity: (of: OfConnection) => Promise<Answer>,
+  activity: (ref: ConnectionRef) => Promise<Answer>,
 ): Promise<Answer> {
   const [today, { wakes }] = [dayOf(Date.now()), run.inbox];
   const answer = await activity({ connectionId: run.connectionId, today });

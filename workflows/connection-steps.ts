@@ -6,7 +6,7 @@ import type { Status } from '../domain/connection/statuses.ts';
 import type { Decision, Step } from '../domain/connection/steps.ts';
 import { DELETION, KEY_QUESTION, POSTGRES, QUESTION } from './activity-options.ts';
 import { cancelSync, startSync } from './child-sync.ts';
-import { read, readAnswer, type ConnectionRun } from './connection-run.ts';
+import { runAndReload, runAndReloadWithAnswer, type ConnectionRun } from './connection-run.ts';
 import { attemptFailureOf } from './failures.ts';
 import { removeMessages } from './inbox.ts';
 
@@ -40,63 +40,67 @@ async function perform(run: ConnectionRun, step: Exclude<Action, { do: 'probeKey
     case 'setStatus':
       return setStatus(run, step.to);
     case 'restoreKey':
-      return read(run, (of) => postgres.restoreKey({ ...of, rejectedKeyId: step.rejectedKeyId, code: step.code }));
+      return runAndReload(run, (ref) =>
+        postgres.restoreKey({ ...ref, rejectedKeyId: step.rejectedKeyId, code: step.code }),
+      );
     case 'clearFailure':
-      return read(run, (of) => postgres.clearFailure(of));
+      return runAndReload(run, (ref) => postgres.clearFailure(ref));
     case 'distrustClock':
-      return read(run, (of) => postgres.distrustClock({ ...of, nowMs: Date.now() }));
+      return runAndReload(run, (ref) => postgres.distrustClock({ ...ref, nowMs: Date.now() }));
     case 'addEvent': {
       const { text } = step;
-      return read(run, (of) => postgres.addEvent.executeWithOptions({ summary: text }, [{ ...of, text }]));
+      return runAndReload(run, (ref) => postgres.addEvent.executeWithOptions({ summary: text }, [{ ...ref, text }]));
     }
     case 'recordRotation':
-      return read(run, (of) => postgres.recordRotation({ ...of, keyId: step.keyId }));
+      return runAndReload(run, (ref) => postgres.recordRotation({ ...ref, keyId: step.keyId }));
     case 'disconnect':
-      return read(run, (of) => deletion.disconnect({ ...of, purge: step.purge }));
+      return runAndReload(run, (ref) => deletion.disconnect({ ...ref, purge: step.purge }));
   }
 }
 
 async function setStatus(run: ConnectionRun, to: Status): Promise<void> {
   const options = { summary: `becomes ${to}` };
-  const { moved } = await readAnswer(run, (of) => postgres.setStatus.executeWithOptions(options, [{ ...of, to }]));
+  const { moved } = await runAndReloadWithAnswer(run, (ref) =>
+    postgres.setStatus.executeWithOptions(options, [{ ...ref, to }]),
+  );
   if (!moved) run.unreachable = to;
 }
 
 async function tryKey(run: ConnectionRun, keyId: string): Promise<void> {
   try {
     const summary = `asks Anthropic about key ${keyId}`;
-    await read(run, (of) => keyQuestion.tryKey.executeWithOptions({ summary }, [{ ...of, keyId }]));
+    await runAndReload(run, (ref) => keyQuestion.tryKey.executeWithOptions({ summary }, [{ ...ref, keyId }]));
   } catch (error) {
     if (isCancellation(error)) throw error;
     const { failure } = attemptFailureOf(error);
-    await read(run, (of) => postgres.deferKey({ ...of, keyId, failure, nowMs: Date.now() }));
+    await runAndReload(run, (ref) => postgres.deferKey({ ...ref, keyId, failure, nowMs: Date.now() }));
   }
 }
 
 async function discoverWorkspaces(run: ConnectionRun): Promise<void> {
   try {
-    await read(run, (of) => anthropic.discoverWorkspaces(of));
+    await runAndReload(run, (ref) => anthropic.discoverWorkspaces(ref));
   } catch (error) {
     if (isCancellation(error)) throw error;
     const failed = attemptFailureOf(error);
-    await read(run, (of) => postgres.recordFailure({ ...of, ...failed, nowMs: Date.now() }));
+    await runAndReload(run, (ref) => postgres.recordFailure({ ...ref, ...failed, nowMs: Date.now() }));
   }
 }
 
 /** A request for a sync stays if Anthropic accepts the key: a sync answers it then. */
-async function probeKey(run: ConnectionRun, asked: Message | undefined): Promise<void> {
+async function probeKey(run: ConnectionRun, request: Message | undefined): Promise<void> {
   const accepted = await askAboutRejectedKey(run);
-  if (accepted || asked === undefined) return;
-  const left = afterFailedProbe(asked);
-  removeMessages(run.inbox, (message) => message === asked || (left !== null && isAnsweredWith(message, left)));
+  if (accepted || request === undefined) return;
+  const left = afterFailedProbe(request);
+  removeMessages(run.inbox, (message) => message === request || (left !== null && isAnsweredWith(message, left)));
   if (left !== null) run.inbox.waiting.push(left);
 }
 
 async function askAboutRejectedKey(run: ConnectionRun): Promise<boolean> {
   const options = { summary: 'asks Anthropic about the rejected key' };
   try {
-    const { accepted } = await readAnswer(run, (of) =>
-      keyQuestion.probeKey.executeWithOptions(options, [{ ...of, nowMs: Date.now() }]),
+    const { accepted } = await runAndReloadWithAnswer(run, (ref) =>
+      keyQuestion.probeKey.executeWithOptions(options, [{ ...ref, nowMs: Date.now() }]),
     );
     return accepted;
   } catch (error) {

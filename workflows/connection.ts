@@ -11,18 +11,15 @@ import type { LoadedConnection } from '../activities/connection.ts';
 import { decide } from '../domain/connection/decide.ts';
 import { earliest } from '../domain/connection/schedule.ts';
 import type { Step } from '../domain/connection/steps.ts';
-import { POSTGRES } from './activity-options.ts';
+import { DAY_MS, HOUR_MS } from '../domain/days.ts';
+import { MAX_SUMMARY_LENGTH, POSTGRES } from './activity-options.ts';
 import { closeSync } from './child-sync.ts';
-import { beginRun, hasNews, isOutdated, read, type ConnectionRun } from './connection-run.ts';
+import { beginRun, hasNews, isOutdated, runAndReload, type ConnectionRun } from './connection-run.ts';
 import { carryOut } from './connection-steps.ts';
 import { failureOf, showConnection, summaryOfWait, waitOfSync } from './display.ts';
 import { workflowFailure } from './failures.ts';
 import { acceptReceived, receiveStraySignals, setSignalHandlers } from './inbox.ts';
 import { statusQuery, type ConnectionInput, type ConnectionStatus } from './messages.ts';
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const SUMMARY_LENGTH = 190;
 
 const postgres = proxyActivities<Activities>(POSTGRES);
 
@@ -70,9 +67,9 @@ function loadConnection(run: ConnectionRun): Promise<LoadedConnection> {
   const received = acceptReceived(run.inbox);
   const loads = 'reads the connection in Postgres';
   const summary = received.length === 0 ? loads : `signal ${received.join('; ')}: adds an event, ${loads}`;
-  const options = { summary: summary.slice(0, SUMMARY_LENGTH) };
-  return read(run, (of) =>
-    postgres.loadConnection.executeWithOptions(options, [{ ...of, ...(received.length === 0 ? {} : { received }) }]),
+  const options = { summary: summary.slice(0, MAX_SUMMARY_LENGTH) };
+  return runAndReload(run, (ref) =>
+    postgres.loadConnection.executeWithOptions(options, [{ ...ref, ...(received.length === 0 ? {} : { received }) }]),
   );
 }
 
@@ -93,17 +90,17 @@ function endRun({ facts, view }: LoadedConnection): void {
 }
 
 async function waitForNews(run: ConnectionRun, step: Step & { do: 'wait' }): Promise<void> {
-  const isNews = (): boolean => {
+  const receiveNews = (): boolean => {
     // Temporal evaluates this after each event, so it sees signals without a handler too.
     receiveStraySignals(run.inbox);
     return hasNews(run) || run.sync?.outcome != null;
   };
   const alarmMs = alarmOf(run, step);
   if (alarmMs === null) {
-    await condition(isNews);
+    await condition(receiveNews);
   } else {
-    const summary = summaryOfWait(run.loaded, step, run.sync).slice(0, SUMMARY_LENGTH);
-    const wasNews = await condition(isNews, Math.max(1, alarmMs - Date.now()), { summary });
+    const summary = summaryOfWait(run.loaded, step, run.sync).slice(0, MAX_SUMMARY_LENGTH);
+    const wasNews = await condition(receiveNews, Math.max(1, alarmMs - Date.now()), { summary });
     if (!wasNews) {
       run.justSynced = null;
       run.unreachable = null;

@@ -7,7 +7,7 @@ import type { Step } from '../domain/connection/steps.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { stillWaiting, type Waiting } from '../domain/connection/waiting.ts';
 import type { DayRange } from '../domain/days.ts';
-import { FAILURES, isKeyFailure, type Failure } from '../domain/failures.ts';
+import { FAILURES, isKeyFailure, spellDetail, type Failure } from '../domain/failures.ts';
 import { connectionWorkflowId, syncWorkflowId } from './messages.ts';
 import { searchAttributes } from './search-attributes.ts';
 
@@ -107,12 +107,6 @@ function failureLines({ failure: last, status }: Facts, failure: Failure | null)
   // During a pause nothing is tried again, so there is nothing to do about it.
   if (status === 'paused') return [`**Before the pause:** ${sentenceOf(failure)}, ${at}`];
   return explain(failure, `, ${last.count === 1 ? '' : `${last.count} times in a row, last `}${at}`);
-}
-
-/** The detail and the request id of a failure, in parentheses and with a space before. */
-export function spellDetail({ detail, requestId }: Failure): string {
-  const parts = [detail, requestId === undefined ? undefined : `request ${requestId}`].filter((part) => part);
-  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
 /** What a person on call types, with nothing left to look up. No key passes through Temporal. */

@@ -1,7 +1,6 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { AttemptFailure } from '../activities/failures.ts';
-import { FAILURES, isFailureCode } from '../domain/failures.ts';
-import { spellDetail } from './display.ts';
+import { FAILURES, isFailureCode, spellDetail } from '../domain/failures.ts';
 
 /**
  * Why an activity gave up: the details of the failure under the one that the workflow catches. A timeout has no details;

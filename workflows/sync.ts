@@ -9,14 +9,14 @@ import {
 import type { Activities } from '../activities/activities.ts';
 import type { DaysRead } from '../activities/days.ts';
 import type { AttemptFailure, UnreadableDay } from '../activities/failures.ts';
-import type { ReportOfSync } from '../activities/reading.ts';
+import type { SyncReport } from '../activities/reading.ts';
 import type { Survey, SyncResult } from '../activities/sync.ts';
-import { addDays, dayOf, daysIn, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
+import { addDays, dayOf, daysIn, spanOf, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
-import { isOfContent } from '../domain/failures.ts';
+import { isContentFailure } from '../domain/failures.ts';
 import { REPORTS } from '../domain/lines.ts';
-import { isSameTotal, type Totals, type WindowTotals } from '../domain/reading.ts';
-import { LONG_READ, POSTGRES, QUESTION } from './activity-options.ts';
+import { MAX_UNREADABLE_IN_ROW, daysToFlag, daysToReread, type Totals, type WindowTotals } from '../domain/reading.ts';
+import { LONG_READ, MAX_SUMMARY_LENGTH, POSTGRES, QUESTION } from './activity-options.ts';
 import { showSync, spellRange } from './display.ts';
 import { attemptFailureOf, failureTypeOf, workflowFailure } from './failures.ts';
 import { connectionWorkflowId, syncEnded } from './messages.ts';
@@ -32,73 +32,84 @@ const postgres = proxyActivities<Activities>(POSTGRES);
 const anthropic = proxyActivities<Activities>(QUESTION);
 const reading = proxyActivities<Activities>(LONG_READ);
 
-/** After more unreadable days in a row than this, the fault is not in single days, and the sync ends. */
-const MAX_UNREADABLE_DAYS = 3;
-/** Temporal takes 200 bytes for the summary of an activity. */
-const MAX_SUMMARY_LENGTH = 190;
-
 /**
  * Reads one window of days for a connection: its workspaces, then cost and usage, each reconciled with the totals that
  * Anthropic reports. Days are committed page by page, so a sync that ends early keeps the days it finished. Unreadable
  * days fail the sync, but only after all other days are read. Returns what it did, or null when its connection has ended.
  */
 export async function sync(input: SyncInput): Promise<SyncResult | null> {
+  const end = await readAndRecord(input);
+  if (shouldSignal(end.ranBefore)) await CancellationScope.nonCancellable(() => signalConnection(input));
+  if ('error' in end) throw end.error;
+  return end.result;
+}
+
+/** How a sync ended, and whether it ran before. Where Postgres did not say, it counts as one that did. */
+type SyncEnd = { readonly ranBefore: boolean } & ({ readonly result: SyncResult | null } | { readonly error: unknown });
+
+async function readAndRecord(input: SyncInput): Promise<SyncEnd> {
   const { connectionId, n, plan } = input;
   const startedAtMs = Date.now();
-  let keyIsProven = false;
-  let ranBefore = true;
   try {
-    await anthropic.refreshWorkspaces({ connectionId, n, plan });
-    const unreadable: UnreadableDay[] = [];
-    for (const window of splitRange(plan)) {
-      for (const report of REPORTS) {
-        showSync(input, `reads **${report}** of ${spellRange(window)}`);
-        unreadable.push(...(await readWindow({ connectionId, n, report }, window, plan.everyDay)));
-      }
-    }
-    const [first] = unreadable;
-    if (first !== undefined) {
-      // All other days were read, and with this key.
-      keyIsProven = true;
-      throw workflowFailure(first);
-    }
+    const [unreadable] = await readPlan(input);
+    // All other days were read, and with this key.
+    if (unreadable !== undefined) return await recordFailedSync(input, workflowFailure(unreadable), true);
     const succeeded = await postgres.succeedSync({ connectionId, n, plan, startedAtMs });
     showSync(input, 'done');
-    if (succeeded === null) return null;
-    const { ranBefore: again, ...result } = succeeded;
-    ranBefore = again;
-    return result;
+    if (succeeded === null) return { ranBefore: true, result: null };
+    const { ranBefore, ...result } = succeeded;
+    return { ranBefore, result };
   } catch (error) {
-    // A cancelled sync records its failure, too: its connection must see that the last sync did not end well.
-    ranBefore = await CancellationScope.nonCancellable(() => recordFailure(input, error, keyIsProven));
-    throw error instanceof ApplicationFailure || isCancellation(error) ? error : asSyncFailure(error);
-  } finally {
-    if (!isAwaited(ranBefore)) await CancellationScope.nonCancellable(() => signalConnection(input));
+    return recordFailedSync(input, error, false);
   }
 }
 
-/** Returns whether the sync ran before. */
-async function recordFailure(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<boolean> {
+/** Reads every window of the plan. Returns the days that cannot be read. */
+async function readPlan(input: SyncInput): Promise<UnreadableDay[]> {
+  const { connectionId, n, plan } = input;
+  await anthropic.refreshWorkspaces({ connectionId, n, plan });
+  const unreadable: UnreadableDay[] = [];
+  for (const window of splitRange(plan)) {
+    for (const report of REPORTS) {
+      showSync(input, `reads **${report}** of ${spellRange(window)}`);
+      unreadable.push(...(await readWindow({ connectionId, n, report }, window, plan.everyDay)));
+    }
+  }
+  return unreadable;
+}
+
+/**
+ * Records a failure, and that of a cancelled sync too: its connection must see that the last sync did not end well.
+ * Never throws.
+ */
+async function recordFailedSync(input: SyncInput, error: unknown, keyIsProven: boolean): Promise<SyncEnd> {
   const { connectionId, n, plan } = input;
   const { failure, keyId }: AttemptFailure = isCancellation(error)
     ? { failure: { code: 'sync_interrupted' }, keyId: null }
     : attemptFailureOf(error);
   showSync(input, 'failed', failure);
   const failed = { connectionId, n, plan, failure, keyId, nowMs: Date.now(), keyIsProven };
-  return (await postgres.failSync(failed)).ranBefore;
+  try {
+    const { ranBefore } = await CancellationScope.nonCancellable(() => postgres.failSync(failed));
+    return { ranBefore, error: asSyncError(error) };
+  } catch (recording) {
+    // Thrown as it is: it tells the connection that the failure is not recorded.
+    return { ranBefore: true, error: recording };
+  }
 }
 
-/** The failure of an activity as the failure of its sync. */
-function asSyncFailure(error: unknown): ApplicationFailure {
+/** What a sync ends with: a cancellation as it is, and the failure of an activity as its own. */
+function asSyncError(error: unknown): unknown {
+  if (error instanceof ApplicationFailure || isCancellation(error)) return error;
   return workflowFailure(attemptFailureOf(error), failureTypeOf(error));
 }
 
 /**
- * Whether the connection's run awaits the end of this one, as it does for a child that it started. It does not await one
- * that it cancelled because it ended itself, nor one that somebody reset or started by hand.
+ * Whether the connection needs a signal to see the end of this run. It awaits a child that it started. It does not await
+ * one that it cancelled because it ended itself, nor one that somebody reset or started by hand.
  */
-function isAwaited(ranBefore: boolean): boolean {
-  return workflowInfo().parent !== undefined && !ranBefore && !CancellationScope.current().consideredCancelled;
+function shouldSignal(ranBefore: boolean): boolean {
+  return workflowInfo().parent === undefined || ranBefore || CancellationScope.current().consideredCancelled;
 }
 
 async function signalConnection({ connectionId, n }: SyncInput): Promise<void> {
@@ -110,13 +121,13 @@ async function signalConnection({ connectionId, n }: SyncInput): Promise<void> {
 }
 
 /** Reads the days of a window that need it, and confirms or clears suspect days. Returns the unreadable days. */
-async function readWindow(of: ReportOfSync, window: DayRange, everyDay: boolean): Promise<UnreadableDay[]> {
-  const survey = await surveyDays(of, window, everyDay);
+async function readWindow(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<UnreadableDay[]> {
+  const survey = await surveyDays(ref, window, everyDay);
   const { totals } = survey;
-  const read = await readAround(of, survey.toRead, { window, totals });
+  const read = await readSkipping(ref, survey.toRead, { window, totals });
   const unreadable = [...survey.unreadable, ...read.unreadable];
   const suspect = read.suspect.filter((day) => !unreadable.some((bad) => bad.day === day));
-  if (suspect.length > 0 || read.heldBack.length > 0) await confirmSuspects(of, suspect, read.heldBack, totals);
+  if (suspect.length > 0 || read.heldBack.length > 0) await confirmSuspects(ref, suspect, read.heldBack, totals);
   return unreadable;
 }
 
@@ -125,29 +136,29 @@ interface WindowRead extends DaysRead {
   readonly unreadable: readonly UnreadableDay[];
 }
 
-/** Reads days, goes around each day whose reply cannot be read, and reconciles the window. */
-async function readAround(of: ReportOfSync, ranges: DayRange[], expected: WindowTotals): Promise<WindowRead> {
+/** Reads days, skips each day whose reply cannot be read, and reconciles the window. */
+async function readSkipping(ref: SyncReport, ranges: DayRange[], expected: WindowTotals): Promise<WindowRead> {
   const unreadable: UnreadableDay[] = [];
   const heldBack: Day[] = [];
   let left = ranges;
   let inRow = 0;
   while (left.length > 0) {
     try {
-      const read = await readDays(of, left, expected);
+      const read = await readDays(ref, left, expected);
       return { unreadable, heldBack: [...heldBack, ...read.heldBack], suspect: read.suspect };
     } catch (error) {
       if (isCancellation(error)) throw error;
       const { failure, keyId, day: bad, heldBack: heldBackBefore = [] } = attemptFailureOf(error);
-      if (!isOfContent(failure.code) || bad === undefined) throw error;
+      if (!isContentFailure(failure.code) || bad === undefined) throw error;
       const before = unreadable.at(-1)?.day;
       inRow = before !== undefined && bad === addDays(before, 1) ? inRow + 1 : 1;
-      if (inRow > MAX_UNREADABLE_DAYS) throw error;
+      if (inRow > MAX_UNREADABLE_IN_ROW) throw error;
       unreadable.push({ day: bad, failure, keyId });
       heldBack.push(...heldBackBefore);
       left = toRanges(left.flatMap(daysIn).filter((day) => day > bad));
     }
   }
-  return { unreadable, heldBack, suspect: await postgres.reconcileDays({ ...of, ...expected }) };
+  return { unreadable, heldBack, suspect: await postgres.reconcileDays({ ...ref, ...expected }) };
 }
 
 /**
@@ -157,52 +168,42 @@ async function readAround(of: ReportOfSync, ranges: DayRange[], expected: Window
  * read once more in any case, and their lines are taken as they come.
  */
 async function confirmSuspects(
-  of: ReportOfSync,
+  ref: SyncReport,
   suspect: readonly Day[],
   heldBack: readonly Day[],
   before: Totals,
 ): Promise<void> {
   const days = [...new Set([...suspect, ...heldBack])].sort();
-  const between = await readTotals(of, days);
-  const stillSuspect = await reconcile(of, days, between);
-  const again = days.filter(
-    (day) => heldBack.includes(day) || (stillSuspect.includes(day) && isSameTotal(before, between, day)),
-  );
+  const between = await readTotals(ref, days);
+  const stillSuspect = await reconcile(ref, days, between);
+  const again = daysToReread({ days, stillSuspect, heldBack, before, after: between });
   if (again.length === 0) return;
-  await readDays(of, toRanges(again), null);
-  const after = await readTotals(of, again);
-  const confirmed = (await reconcile(of, again, after)).filter((day) => isSameTotal(between, after, day));
-  if (confirmed.length > 0) await postgres.flagDays({ ...of, days: confirmed, totals: after });
+  await readDays(ref, toRanges(again), null);
+  const after = await readTotals(ref, again);
+  const confirmed = daysToFlag({ suspect: await reconcile(ref, again, after), before: between, after });
+  if (confirmed.length > 0) await postgres.flagDays({ ...ref, days: confirmed, totals: after });
 }
 
-function surveyDays(of: ReportOfSync, window: DayRange, everyDay: boolean): Promise<Survey> {
-  const summary = `${of.report}: totals of ${spellRange(window)}`;
-  return anthropic.surveyDays.executeWithOptions({ summary }, [{ ...of, window, everyDay, today: today() }]);
+function surveyDays(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<Survey> {
+  const summary = `${ref.report}: totals of ${spellRange(window)}`;
+  return anthropic.surveyDays.executeWithOptions({ summary }, [{ ...ref, window, everyDay, today: today() }]);
 }
 
-function readDays(of: ReportOfSync, ranges: DayRange[], expected: WindowTotals | null): Promise<DaysRead> {
-  const summary = `${of.report}: lines of ${ranges.map(spellRange).join(', ')}`.slice(0, MAX_SUMMARY_LENGTH);
-  return reading.readDays.executeWithOptions({ summary }, [{ ...of, ranges, expected, today: today() }]);
+function readDays(ref: SyncReport, ranges: DayRange[], expected: WindowTotals | null): Promise<DaysRead> {
+  const summary = `${ref.report}: lines of ${ranges.map(spellRange).join(', ')}`.slice(0, MAX_SUMMARY_LENGTH);
+  return reading.readDays.executeWithOptions({ summary }, [{ ...ref, ranges, expected, today: today() }]);
 }
 
-function readTotals(of: ReportOfSync, days: readonly Day[]): Promise<Totals> {
-  const window = hullOf(days);
-  const summary = `${of.report}: totals of ${spellRange(window)}, again`;
-  return anthropic.readTotals.executeWithOptions({ summary }, [{ ...of, window }]);
+function readTotals(ref: SyncReport, days: readonly Day[]): Promise<Totals> {
+  const window = spanOf(days);
+  const summary = `${ref.report}: totals of ${spellRange(window)}, again`;
+  return anthropic.readTotals.executeWithOptions({ summary }, [{ ...ref, window }]);
 }
 
 /** Reconciles the days' window, and returns which of the days are suspect. */
-async function reconcile(of: ReportOfSync, days: readonly Day[], totals: Totals): Promise<Day[]> {
-  const suspect = await postgres.reconcileDays({ ...of, window: hullOf(days), totals });
+async function reconcile(ref: SyncReport, days: readonly Day[], totals: Totals): Promise<Day[]> {
+  const suspect = await postgres.reconcileDays({ ...ref, window: spanOf(days), totals });
   return suspect.filter((day) => days.includes(day));
-}
-
-/** The shortest window that has all of the days, which are sorted. */
-function hullOf(days: readonly Day[]): DayRange {
-  const [first] = days;
-  const last = days.at(-1);
-  if (first === undefined || last === undefined) throw ApplicationFailure.nonRetryable('no days have no window');
-  return { from: first, to: last };
 }
 
 /** Taken at each call: a run that somebody resets must not call today by an old date. */

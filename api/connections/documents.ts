@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ConnectionView, KeyView } from '../../db/connections/views.ts';
-import { isUnconfirmed, nextQuestionMs } from '../../domain/connection/key-failure.ts';
-import { nextDueMs, nextTryMs, retryAtMs } from '../../domain/connection/schedule.ts';
+import { isRefuted, isUnconfirmed, nextUseMs } from '../../domain/connection/key-failure.ts';
+import { nextDueMs, nextTryMs } from '../../domain/connection/schedule.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
 import { lengthOf } from '../../domain/days.ts';
 import { isKeyFailure, type Failure } from '../../domain/failures.ts';
@@ -94,8 +94,9 @@ function qualified({ failure, answeredAtMs, rejectedAtMs }: NonNullable<Connecti
   if (isUnconfirmed({ code, answeredAtMs, rejectedAtMs })) {
     return { ...failure, detail: `${said}Meterline asks Anthropic about the key once more before this counts` };
   }
-  const isRefuted = isKeyFailure(code) && answeredAtMs !== null && rejectedAtMs === null;
-  return isRefuted ? { ...failure, detail: `${said}when asked again, Anthropic accepted the key` } : failure;
+  return isKeyFailure(code) && isRefuted({ answeredAtMs, rejectedAtMs })
+    ? { ...failure, detail: `${said}when asked again, Anthropic accepted the key` }
+    : failure;
 }
 
 /** When Meterline asks Anthropic next on its own; null for never, and while it is asking. */
@@ -123,14 +124,11 @@ function nextReadMs({ id, status, failure }: ConnectionView, settings: Settings)
     case 'validating':
       return null;
     case 'awaiting_key':
-      return failure === null ? null : nextQuestionMs({ ...failure, code: failure.failure.code });
-    case 'degraded':
+    case 'degraded': {
       if (failure === null) return null;
-      if (isUnconfirmed({ ...failure, code: failure.failure.code }))
-        return nextQuestionMs({ ...failure, code: failure.failure.code });
-      // The active key was rejected, so only a candidate is tried.
-      if (isKeyFailure(failure.failure.code) && failure.answeredAtMs === null) return null;
-      return retryAtMs({ ...failure.failure, atMs: failure.atMs, count: failure.count });
+      const { failure: reason, ...times } = failure;
+      return nextUseMs(status, { ...times, code: reason.code, retryAfterMs: reason.retryAfterMs ?? null });
+    }
     case 'discovering':
     case 'backfilling':
     case 'active':

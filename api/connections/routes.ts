@@ -48,14 +48,14 @@ const create = endpoint({
       actor,
     });
     const started = await tellOrDefer(deps.log, id, () => deps.temporal.startConnection(id, body.name));
-    const verdict = started ? await awaitVerdict(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    const verdict = started ? await awaitVerdict(deps, { connectionId: id, keyId }, hasVerdictOrTry, waitFor) : null;
     const status = acceptedOrThrow(verdict, id) ? 201 : 202;
     return { status, body: await shownConnection(deps, id), location: `/v1/connections/${id}` };
   },
 });
 
 /** A try that Anthropic did not answer counts too: its answer may take long. */
-function hasAnswer(verdict: Verdict): boolean {
+function hasVerdictOrTry(verdict: Verdict): boolean {
   return verdict.status !== 'validating' || verdict.tries > 0;
 }
 

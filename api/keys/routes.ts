@@ -73,7 +73,7 @@ const rotate = endpoint({
     const { keyId, hint, state } = added;
     await addEvent(deps.db, id, { type: 'request', actor, message: `Asked to rotate to key …${hint}.` });
     const told = await tellOrDefer(deps.log, id, () => deps.temporal.signalConnection(id, 'rotateKey', { keyId }));
-    const verdict = told ? await awaitVerdict(deps, { connectionId: id, keyId }, hasAnswer, waitFor) : null;
+    const verdict = told ? await awaitVerdict(deps, { connectionId: id, keyId }, isTriedOrDecided, waitFor) : null;
     if (acceptedOrThrow(verdict, id)) return { status: 200, body: await shownConnection(deps, id) };
     const candidate = candidateDocument({ id: keyId, hint, state, ...(verdict ?? UNTRIED) });
     return { status: 202, body: { ...(await shownConnection(deps, id)), candidate } };
@@ -140,7 +140,7 @@ function hasEnded(): Problem {
   return new Problem('conflict', { detail: 'The connection has ended.' });
 }
 
-function hasAnswer(verdict: Verdict): boolean {
+function isTriedOrDecided(verdict: Verdict): boolean {
   return verdict.keyState !== 'candidate' || verdict.tries > 0;
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
+import { CLOCKS_DIFFER_MS } from '../../domain/connection/schedule.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { list, rows, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
@@ -43,7 +44,7 @@ export async function listOverdue(db: Db): Promise<{ connectionId: string }[]> {
       from connections c
       where c.status in (${list(READING.map((status) => sql`${status}`))})
         and (
-          greatest(c.synced_at, c.failed_at, c.probed_at) > now() + interval '5 minutes'
+          greatest(c.synced_at, c.failed_at, c.probed_at) > now() + make_interval(secs => ${CLOCKS_DIFFER_MS / 1000})
           or (c.status = 'active' and c.synced_at < now() - make_interval(hours => ${OVERDUE_AFTER_HOURS}))
         )
         and not exists (select from syncs s where s.connection_id = c.id and s.state = 'running')

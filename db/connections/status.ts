@@ -4,7 +4,7 @@ import { isLive, mayFollow, type Status } from '../../domain/connection/statuses
 import type { Db } from '../core/database.ts';
 import { connections } from '../schema.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
-import { hasRequestedCandidate } from '../keys/candidates.ts';
+import { existsRequestedCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';
 import { NO_FAILURE } from './failure.ts';
 import { lockLive } from './live.ts';
@@ -24,7 +24,7 @@ export async function setStatus(db: Db, connectionId: string, to: Status): Promi
     const connection = await lockLive(tx, connectionId, isLive(to) ? 'no key update' : 'update');
     if (connection === null || !mayFollow(connection.status, to)) return { moved: false };
     // Refused is an end, so a key that somebody asked for since this was decided is tried first.
-    if (to === 'refused' && (await hasRequestedCandidate(tx, connectionId))) return { moved: false };
+    if (to === 'refused' && (await existsRequestedCandidate(tx, connectionId))) return { moved: false };
     if (!isLive(to)) await destroyAllKeys(tx, connectionId);
     await tx
       .update(connections)

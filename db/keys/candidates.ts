@@ -49,7 +49,7 @@ export async function addCandidateToLive(
 }
 
 /** Whether the connection has a candidate that somebody asked to use. */
-export async function hasRequestedCandidate(db: Db, connectionId: string): Promise<boolean> {
+export async function existsRequestedCandidate(db: Db, connectionId: string): Promise<boolean> {
   const found = await db
     .select({ id: keys.id })
     .from(keys)

@@ -16,6 +16,15 @@ export async function openActiveKey(db: Db, ring: KeyRing, connectionId: string)
   return openKey(db, ring, connectionId, 'active');
 }
 
+/** The id of the active key; null if there is none. */
+export async function activeKeyId(db: Db, connectionId: string): Promise<string | null> {
+  const [active] = await db
+    .select({ id: keys.id })
+    .from(keys)
+    .where(and(eq(keys.connectionId, connectionId), eq(keys.state, 'active')));
+  return active?.id ?? null;
+}
+
 /**
  * Opens a candidate to use it, and records the request if it is the first one; null if the key is no candidate any more.
  * Throws KeyUnreadableError.

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { SyncPlan } from '../../domain/connection/sync-plan.ts';
 import { dayOf } from '../../domain/days.ts';
 import { FAILURES, type Failure } from '../../domain/failures.ts';
+import { SYNC_RUN_TIMEOUT_HOURS } from '../../domain/reading.ts';
 import type { Waiting } from '../../domain/connection/waiting.ts';
 import { NO_FAILURE, recordFailure } from '../connections/failure.ts';
 import { preparedRows, row, type Db } from '../core/database.ts';
@@ -32,20 +33,18 @@ function isRun({ connectionId, n, runId }: SyncRun): ReturnType<typeof and> {
   return and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), eq(syncs.runId, runId));
 }
 
-/** Temporal ends a run after this time, so a row that is still running then belongs to a run that could not record its end. */
-const RUN_TIMEOUT_HOURS = 12;
-
 /** Records that a run began, by default now. A second call changes nothing. Throws {@link ConnectionGoneError}. */
 export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs?: number): Promise<void> {
   const { kind, from, to, everyDay } = plan;
   const startedAt = startedAtMs === undefined ? sql`now()` : new Date(startedAtMs);
   await db.transaction(async (tx) => {
     if ((await shareLive(tx, run.connectionId)) === null) throw new ConnectionGoneError(run.connectionId);
+    // A row that is still running after the timeout belongs to a run that could not record its end.
     await interruptRuns(
       tx,
       and(
         eq(syncs.connectionId, run.connectionId),
-        lt(syncs.startedAt, sql`now() - make_interval(hours => ${RUN_TIMEOUT_HOURS})`),
+        lt(syncs.startedAt, sql`now() - make_interval(hours => ${SYNC_RUN_TIMEOUT_HOURS})`),
       ),
     );
     await tx

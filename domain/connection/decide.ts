@@ -1,9 +1,9 @@
 import { isKeyFailure } from '../failures.ts';
 import { answer, firstAnswerable } from './answer.ts';
 import { hasRequestedCandidate, statusByProgress, type Facts, type FailureFacts } from './facts.ts';
-import { isConfirmed, isRefuted, nextQuestionMs } from './key-failure.ts';
+import { isConfirmed, isRefuted, nextUseMs } from './key-failure.ts';
 import type { Message } from './messages.ts';
-import { PAUSE_MS, capWaitMs, earliest, isBeyondNow, nextDueMs, nextTryMs, retryAtMs } from './schedule.ts';
+import { PAUSE_MS, capWaitMs, earliest, isBeyondNow, nextDueMs, nextTryMs } from './schedule.ts';
 import { isLive, type Status } from './statuses.ts';
 import type { Decision, Step } from './steps.ts';
 import { isRecentWanted, isSamePlan, nextPlan, type SyncPlan } from './sync-plan.ts';
@@ -17,6 +17,9 @@ import { isRecentWanted, isSamePlan, nextPlan, type SyncPlan } from './sync-plan
  *       │ every key refused                                        └──────────────────────────────┘
  *       ▼                                                    history extended, or a covered day deleted
  *    refused (end)
+ *
+ *   discovering ── workspaces read, and the backfill is covered already ──▶ active
+ *   backfilling, active ── what is stored says that no workspaces were read ──▶ discovering
  *
  *   discovering, backfilling, active ── something failed, or the key was rejected once ──▶ degraded
  *   discovering, backfilling, active, degraded ── the rejection of the key was confirmed ──▶ awaiting_key
@@ -136,7 +139,7 @@ function proceedWithKey(facts: Facts, nowMs: number): Step {
     facts.lastSyncFailed ||
     isRecentWanted(facts, nowMs);
   // A new key is proven at once, so that the one it replaced can be destroyed.
-  if (isBehind || facts.hasSupersededKey) return read(facts, nowMs);
+  if (isBehind || facts.hasSupersededKey) return startReading(facts, nowMs);
   return { do: 'wait', untilMs: nextDueMs(facts.connectionId, facts.syncHourUtc, nowMs) };
 }
 
@@ -153,27 +156,29 @@ function proceedWithRejectedKey(facts: Facts, failure: FailureFacts, keyId: stri
   if (facts.hasSupersededKey && failure.code !== 'key_unreadable') {
     return { do: 'restoreKey', rejectedKeyId: keyId, code: failure.code };
   }
-  if (facts.status === 'awaiting_key') return probeWhenDue(failure, nowMs);
+  if (facts.status === 'awaiting_key') return whenDue(facts, failure, nowMs, { do: 'probeKey' });
   if (!hasRequestedCandidate(facts)) return { do: 'setStatus', to: 'awaiting_key' };
-  return facts.status === 'degraded' ? { do: 'wait', untilMs: null } : { do: 'setStatus', to: 'degraded' };
+  if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
+  return whenDue(facts, failure, nowMs, { do: 'probeKey' });
 }
 
 /** One rejection is no verdict, so Anthropic is asked a second time. */
 function confirm(facts: Facts, failure: FailureFacts, nowMs: number): Step {
-  return facts.status === 'degraded' ? probeWhenDue(failure, nowMs) : { do: 'setStatus', to: 'degraded' };
+  if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
+  return whenDue(facts, failure, nowMs, { do: 'probeKey' });
 }
 
-function probeWhenDue(failure: FailureFacts, nowMs: number): Step {
-  const dueMs = nextQuestionMs(failure);
-  return dueMs <= nowMs ? { do: 'probeKey' } : { do: 'wait', untilMs: dueMs };
+/** The step, once the active key may be used again. */
+function whenDue({ status }: Facts, failure: FailureFacts, nowMs: number, step: Step): Step {
+  const dueMs = nextUseMs(status, failure);
+  return dueMs !== null && dueMs <= nowMs ? step : { do: 'wait', untilMs: dueMs };
 }
 
 function retry(facts: Facts, failure: FailureFacts, nowMs: number): Step {
   if (facts.status !== 'degraded') return { do: 'setStatus', to: 'degraded' };
-  const retryMs = retryAtMs(failure);
-  return retryMs <= nowMs ? read(facts, nowMs) : { do: 'wait', untilMs: retryMs };
+  return whenDue(facts, failure, nowMs, startReading(facts, nowMs));
 }
 
-function read(facts: Facts, nowMs: number): Step {
+function startReading(facts: Facts, nowMs: number): Step {
   return facts.discovered ? { do: 'startSync', plan: nextPlan(facts, nowMs) } : { do: 'discoverWorkspaces' };
 }

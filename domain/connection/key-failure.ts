@@ -1,6 +1,7 @@
 import { isKeyFailure } from '../failures.ts';
 import type { FailureFacts } from './facts.ts';
-import { confirmAtMs, nextProbeMs, type KeyProbes } from './schedule.ts';
+import { confirmAtMs, nextProbeMs, retryAtMs, type KeyProbes } from './schedule.ts';
+import type { Status } from './statuses.ts';
 
 /**
  * Whether a failure of the key counts: Anthropic rejected the key again when asked a second time. A key that we cannot
@@ -24,9 +25,19 @@ export function isUnconfirmed(failure: Pick<FailureFacts, 'code' | 'rejectedAtMs
 }
 
 /** When Anthropic is asked about a failed key the next time (ms), if nobody asks for it earlier. */
-export function nextQuestionMs(failure: Pick<FailureFacts, 'code' | 'atMs' | keyof KeyProbes>): number {
+function nextQuestionMs(failure: Pick<FailureFacts, 'code' | 'atMs' | keyof KeyProbes>): number {
   const { code, atMs, probedAtMs } = failure;
   // Opening a stored key asks nobody, so each probe counts as answered.
   if (code === 'key_unreadable') return nextProbeMs(atMs, { probedAtMs, answeredAtMs: probedAtMs, rejectedAtMs: atMs });
   return isConfirmed(failure) ? nextProbeMs(atMs, failure) : confirmAtMs(atMs, failure);
+}
+
+/**
+ * When the active key is used next after a failure (ms): to read again, or to ask Anthropic about the key. Null while a
+ * candidate is awaited, since Anthropic rejected the active key.
+ */
+export function nextUseMs(status: Status, failure: Omit<FailureFacts, 'keyId'>): number | null {
+  if (!isKeyFailure(failure.code)) return retryAtMs(failure);
+  if (isConfirmed(failure)) return status === 'awaiting_key' ? nextQuestionMs(failure) : null;
+  return isRefuted(failure) ? retryAtMs(failure) : nextQuestionMs(failure);
 }

@@ -1,8 +1,7 @@
 import { retryDelayMs, type FailureCode } from '../failures.ts';
-import { MAX_WINDOW_DAYS, addDays, dayOf, laterOf, startOfDayMs, type Day, type DayRange } from '../days.ts';
+import { DAY_MS, HOUR_MS, MAX_WINDOW_DAYS, addDays, dayOf, laterOf, startOfDayMs } from '../days.ts';
+import type { Day, DayRange } from '../days.ts';
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
 /** The daily syncs are spread over an hour, so that many connections do not ask at once. */
 const SPREAD_MS = HOUR_MS;
 
@@ -110,7 +109,7 @@ function afterSilence(sinceMs: number, askedAtMs: number, leastMs: number): numb
 }
 
 /** The clocks of several machines differ by less than this. */
-const CLOCKS_DIFFER_MS = 5 * 60_000;
+export const CLOCKS_DIFFER_MS = 5 * 60_000;
 
 /** Whether a stored instant (ms) lies so far after now that a wrong clock must have written it. */
 export function isBeyondNow(instantMs: number | null, nowMs: number): boolean {

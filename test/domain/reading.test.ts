@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { canonicalDimensions, type Dimensions, type Json } from '../../domain/lines.ts';
 import { toDecimal } from '../../domain/money.ts';
-import { daysToRead, isSameTotal, type StoredDay, type Totals } from '../../domain/reading.ts';
+import { daysToFlag, daysToRead, daysToReread, type StoredDay, type Totals } from '../../domain/reading.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
 
 const TODAY: Day = '2026-11-20';
@@ -54,14 +54,35 @@ describe('what to read', () => {
       }),
     );
   });
+});
 
-  it('a total that stays the same tells wrong lines from a day that changed meanwhile', () => {
-    const total = (text: string): Totals => ({ [TODAY]: toDecimal(text) });
-    expect(isSameTotal(total('2.0'), total('2'), TODAY)).toBe(true);
-    expect(isSameTotal({}, total('0.00'), TODAY)).toBe(true);
-    expect(isSameTotal(total('2'), total('3'), TODAY)).toBe(false);
-    expect(isSameTotal(total('2'), {}, TODAY)).toBe(false);
-    expect(isSameTotal({ [TODAY]: null }, { [TODAY]: null }, TODAY)).toBe(false);
+describe('a suspect day', () => {
+  const total = (text: string): Totals => ({ [TODAY]: toDecimal(text) });
+  const unreadable: Totals = { [TODAY]: null };
+
+  it.each([
+    { before: total('2.0'), after: total('2'), stays: true },
+    { before: {}, after: total('0.00'), stays: true },
+    { before: total('2'), after: total('3'), stays: false },
+    { before: total('2'), after: {}, stays: false },
+    { before: unreadable, after: unreadable, stays: false },
+    { before: total('2'), after: unreadable, stays: false },
+  ])('is read again and then flagged only if its total stays the same: %#', ({ before, after, stays }) => {
+    const suspect = [TODAY];
+    const chosen = stays ? [TODAY] : [];
+    expect(daysToReread({ days: [TODAY], stillSuspect: suspect, heldBack: [], before, after })).toEqual(chosen);
+    expect(daysToFlag({ suspect, before, after })).toEqual(chosen);
+  });
+
+  it('that adds up by now is not read again', () => {
+    const same = { before: total('2'), after: total('2') };
+    expect(daysToReread({ days: [TODAY], stillSuspect: [], heldBack: [], ...same })).toEqual([]);
+    expect(daysToFlag({ suspect: [], ...same })).toEqual([]);
+  });
+
+  it('that was held back is read again in any case', () => {
+    const moved = { before: total('2'), after: total('3') };
+    expect(daysToReread({ days: [TODAY], stillSuspect: [], heldBack: [TODAY], ...moved })).toEqual([TODAY]);
   });
 });
 
