@@ -55,6 +55,8 @@ export interface Timeouts {
 export interface TransportOptions {
   readonly baseUrl: string;
   readonly maxReplyBytes: number;
+  /** The proxy for all hosts except loopback and those in `noProxy`. Without a `url`, requests go directly. */
+  readonly proxy?: { readonly url: string | null; readonly noProxy: string };
   readonly timeouts?: Partial<Timeouts>;
 }
 
@@ -73,8 +75,8 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_SPARE_BYTES = 16 * 2 ** 20;
 
 /**
- * Opens a transport to `baseUrl`, which must be https, or http on loopback. Requests go through HTTPS_PROXY if that is
- * set, except to loopback. A reply of more than `maxReplyBytes` is a `reply_too_large`.
+ * Opens a transport to `baseUrl`, which must be https, or http on loopback. A reply of more than `maxReplyBytes`
+ * is a `reply_too_large`.
  */
 export function createTransport(options: TransportOptions): Transport {
   const base = toBaseUrl(options.baseUrl);
@@ -85,23 +87,17 @@ export function createTransport(options: TransportOptions): Transport {
     bodyTimeout: timeouts.silenceMs,
     connectTimeout: timeouts.connectMs,
   };
+  const { proxy } = options;
+  // Undici reads the environment for each of these that is undefined.
   const dispatcher = isLoopback(base)
     ? new Agent(limits)
-    : new EnvHttpProxyAgent({ ...limits, ...proxyOf(process.env) });
+    : new EnvHttpProxyAgent({ ...limits, httpProxy: '', httpsProxy: proxy?.url ?? '', noProxy: proxy?.noProxy ?? '' });
   const route = { dispatcher, base, maxReplyBytes: options.maxReplyBytes, replyMs: timeouts.replyMs };
   return {
     readerFor: (key, signal) => createReader(route, key, signal),
     // Not close(), which would wait minutes for a proxy that never answers.
     close: () => dispatcher.destroy(),
   };
-}
-
-/** The lower-case name wins, as in other programs; but an empty variable counts as unset and hides nothing. */
-function proxyOf(env: NodeJS.ProcessEnv): { httpProxy: string; httpsProxy: string; noProxy: string } {
-  const [httpsProxy = '', noProxy = ''] = ['https_proxy', 'no_proxy'].map(
-    (name) => [env[name], env[name.toUpperCase()]].find((value) => value !== undefined && value !== '') ?? '',
-  );
-  return { httpProxy: '', httpsProxy, noProxy };
 }
 
 /** The way that the requests of all readers take. */

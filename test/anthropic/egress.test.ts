@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readCostDays } from '../../anthropic/cost-report.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import { READABLE_PATHS, createTransport, type ReadablePath } from '../../anthropic/transport.ts';
@@ -227,9 +227,8 @@ describe('the route to a remote host', () => {
 
   it('ends at once when the reading is aborted, also while a proxy is silent', async () => {
     far.conduct = 'be silent';
-    vi.stubEnv('HTTPS_PROXY', far.proxyUrl).stubEnv('https_proxy', far.proxyUrl).stubEnv('NO_PROXY', '');
-    const transport = createTransport({ baseUrl: base, maxReplyBytes: 1_000 });
-    vi.unstubAllEnvs();
+    const proxy = { url: far.proxyUrl, noProxy: '' };
+    const transport = createTransport({ baseUrl: base, maxReplyBytes: 1_000, proxy });
     const controller = new AbortController();
     const reading = readOrganization(transport.readerFor(adminKey(KEY), controller.signal));
     await Promise.all([
