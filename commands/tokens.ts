@@ -104,7 +104,7 @@ async function revoke([id, ...rest]: string[]): Promise<number> {
       console.error('There is no token with this id.');
       return 1;
     }
-    console.log(`The token "${revoked.name}" is ${endOf(revoked)}, and so is every token that was made with it.`);
+    console.log(`The token "${revoked.name}" is ${endOf(revoked)}, and so is every token that it created.`);
     return 0;
   });
 }

@@ -201,6 +201,23 @@ describe('a refusal', () => {
   });
 });
 
+describe('a redirect to a host that contains the key', () => {
+  it.each([
+    ['in the clear', (key: string) => key],
+    ['with an encoded letter', (key: string) => `%73${key.slice(1)}`],
+  ])('does not show the key: %s', async (_how, spelled) => {
+    const key = `sk-ant-admin01-${'A1b2'.repeat(8)}`;
+    const gateway = await answering((_request, response) => {
+      response.writeHead(302, { location: `https://${spelled(key)}.example.com/` }).end();
+    });
+    const reader = gateway.transport.readerFor(adminKey(key), new AbortController().signal);
+    const { detail } = await failureOf(readOrganization(reader));
+    expect(detail).toContain('a redirect to an address that cannot be shown,');
+    expect(detail.toLowerCase()).not.toContain('a1b2');
+    await gateway.close();
+  });
+});
+
 describe('a compressed reply', () => {
   it.each([{ 'content-encoding': 'gzip', ...json }, json])(
     'is a failure of the network, with the headers %o',
