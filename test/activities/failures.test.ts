@@ -99,7 +99,7 @@ it.each([new RangeError(KEY), new TypeError(KEY), new SyntaxError(KEY), new Erro
   },
 );
 
-it('what is no matter of content stays what it is', async () => {
+it('other errors pass unchanged', async () => {
   const lost = await openDatabase('postgres://nobody@127.0.0.1:1/none', { max: 1, name: 'test' })
     .db.execute(sql`select 1`)
     .catch((error: unknown) => error);

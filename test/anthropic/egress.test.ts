@@ -170,7 +170,7 @@ describe('the route to a remote host', () => {
     expect(far.asked).toEqual([`${FAR_NAME}:443`]);
   });
 
-  it('gives the proxy its own password, and the far host none of it', async () => {
+  it('gives the password of the proxy to the proxy and not to the far host', async () => {
     const url = far.proxyUrl.replace('//', '//user:secret@');
     expect(await far.read(base, { HTTPS_PROXY: url })).toMatchObject({ organization: 'far' });
     expect(far.overheard()).toContain(Buffer.from('user:secret').toString('base64'));
@@ -189,7 +189,7 @@ describe('the route to a remote host', () => {
     ['other.example, 127.0.0.2', []],
     ['127.0.0.20', [`${FAR_ADDRESS}:`]],
     ['', [`${FAR_ADDRESS}:`]],
-  ])('leads past the proxy to whom NO_PROXY names: "%s"', async (noProxy, asked) => {
+  ])('does not use the proxy for hosts in NO_PROXY: "%s"', async (noProxy, asked) => {
     const env = { HTTPS_PROXY: far.proxyUrl, NO_PROXY: noProxy };
     expect(await far.read(`https://${FAR_ADDRESS}:${far.port}`, env)).toMatchObject({ organization: 'far' });
     expect(far.asked).toEqual(asked.map((host) => `${host}${far.port}`));

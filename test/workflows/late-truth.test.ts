@@ -347,7 +347,7 @@ describe('a day that moves while it is read', () => {
   });
 });
 
-describe('a day whose lines do not add up to its total', () => {
+describe('a day with lines that do not add up to its total', () => {
   it('once, when it is read first, is read again at once, and not flagged', async () => {
     const { organization, key } = organizationOf('Lost once');
     const today = await workflowDay();
