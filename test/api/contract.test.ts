@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/http/app.ts';
+import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { allowsJson, allowsText, hasOneReading } from './fuzz/allowed.ts';
 import { routesOf, type Route, type Schema } from './fuzz/routes.ts';

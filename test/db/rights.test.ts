@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createApp } from '../../api/http/app.ts';
+import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
