@@ -42,7 +42,7 @@ it('a failure of our own is internal, and is not laid on Postgres', async () => 
   expect(failure).toMatchObject({ details: [{ failure: { code: 'internal' }, keyId: null }] });
 });
 
-it('a failure that nobody foresaw leaves an activity without what looks like a key', async () => {
+it('an unexpected failure leaves an activity without any text that looks like a key', async () => {
   const { failure, text } = await kept(Promise.reject(new Error(`no such key: ${KEY}`, { cause: KEY })));
   expect(failure).toMatchObject({ message: 'Unexpected: Error: no such key: sk-ant-…' });
   expect(text).not.toMatch(/SECRETsecret/);

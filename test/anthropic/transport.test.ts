@@ -210,7 +210,7 @@ describe('a reply', () => {
   });
 });
 
-describe('a server that is not there', () => {
+describe('an unreachable server', () => {
   it.each([
     ['http://127.0.0.1:1', 'the connection was refused'],
     ['https://anthropic.invalid', 'the host name'],

@@ -153,7 +153,7 @@ describe('all clients together', () => {
     expect(cut()).toBeLessThan(5);
   });
 
-  it('have a limit on connections: above it, an idle one is closed for the new one, which is answered', async () => {
+  it('have a limit on connections: above it, an idle connection is closed and the new one is answered', async () => {
     const url = await serve(
       (request, response) => {
         if (request.url === '/now') response.end('here');

@@ -130,7 +130,7 @@ function exampleOf(route: Route): Record<string, unknown> {
   return route.path === '/v1/tokens' ? { ...body, name: randomUUID() } : body;
 }
 
-describe('the API takes exactly what the document allows', () => {
+describe('the API accepts exactly what the document allows', () => {
   it.each(parameters.map((one) => [`${one.route.method} ${one.route.path} ?${one.name}`, one] as const))(
     '%s',
     async (_title, { route, name, schema }) => {

@@ -69,7 +69,7 @@ it('answers a check', async () => {
   await expect(temporal.check()).resolves.toBeUndefined();
 });
 
-it('goes to Temporal directly, whatever proxies the environment names', async () => {
+it('connects to Temporal directly, even if the environment names proxies', async () => {
   let asked = 0;
   const proxy = createServer((socket) => {
     asked += 1;

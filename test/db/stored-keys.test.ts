@@ -68,7 +68,7 @@ async function usesOf(ring: KeyRing): Promise<Record<string, number>> {
   return Object.fromEntries(uses.map(({ encryptionKeyId, keys: some }) => [encryptionKeyId, some]));
 }
 
-describe('sealing stored keys anew', () => {
+describe('sealing stored keys again', () => {
   it('puts every stored key in any state under the first encryption key, so the old one is no longer needed', async () => {
     const first = await connected(old);
     await acceptKey(db, { connectionId: first.id, keyId: first.keyId }, { id: 'org', name: 'Org' });
@@ -216,7 +216,7 @@ describe('the report on stored keys', () => {
   const said = async (ring: KeyRing): Promise<{ level: string; message: string }> =>
     describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
 
-  it('is one line that names the connections whose keys do not open, and what to do', async () => {
+  it('is one line that names the connections with keys that do not open, and the action to take', async () => {
     await connected(old, 'Fine');
     const { id } = await connected(lost, 'Acme');
     await addCandidate(db, lost, {
@@ -242,7 +242,7 @@ describe('the report on stored keys', () => {
     expect(message).toContain(' and 5 more.');
   });
 
-  it('is that nothing is to do, that there is something to seal anew, or which encryption keys may go', async () => {
+  it('says that nothing is left to do, that keys need sealing again, or which encryption keys can be removed', async () => {
     await connected(old);
     expect(await said(old)).toEqual({ level: 'info', message: 'Every stored key opens.' });
     expect((await said(moving)).message).toBe(

@@ -113,7 +113,7 @@ describe('a token', () => {
     }
   });
 
-  it('that is revoked revokes the tokens that it created, directly or through others, and no other', async () => {
+  it('that is revoked ends all tokens created by it, directly or indirectly, and no other', async () => {
     const root = await made();
     const child = await made({ creator: root });
     const grandchild = await made({ creator: child, role: 'viewer' });
