@@ -115,7 +115,7 @@ const REPLIES: [name: string, reply: Elsewhere, code: FailureCode, words: RegExp
     'network_refused',
     /content type "text\/html; charset=utf-8"/,
   ],
-  ['a page that says it is JSON', { status: 200, headers: json, body: ' <html>' }, 'network_refused', /no JSON/],
+  ['a page that says it is JSON', { status: 200, headers: json, body: ' <html>' }, 'network_refused', /is not JSON/],
   [
     'a wrong key',
     { status: 401, body: envelope('authentication_error', 'invalid x-api-key') },
