@@ -105,7 +105,8 @@ function hintOf(
   if (code === 'key_forbidden' && /scope/i.test(message))
     return 'this key carries scopes, and the one for the Admin API is not among them';
   if (code !== 'network_refused') return null;
-  if (status >= 300 && status < 400) return `a redirect to ${hostOf(location, host, clean)}, which Meterline does not follow`;
+  if (status >= 300 && status < 400)
+    return `a redirect to ${hostOf(location, host, clean)}, which Meterline does not follow`;
   if (body.isAnthropics) return 'Anthropic refuses the address that the request came from, not the key';
   return `not in the form of Anthropic's errors, so something at or before ${host} answered in its place`;
 }

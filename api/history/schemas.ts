@@ -80,12 +80,10 @@ export const coverageQuery = z.strictObject({
 const reportOfDay = {
   state: z.enum(DAY_STATES),
   reconciled: z.boolean().meta({ description: 'Whether the lines add up to the total that Anthropic reports.' }),
-  disagrees_with: amount
-    .nullable()
-    .meta({
-      description:
-        'The total that Anthropic reports, if the day is flagged: the total differs from the lines and was confirmed.',
-    }),
+  disagrees_with: amount.nullable().meta({
+    description:
+      'The total that Anthropic reports, if the day is flagged: the total differs from the lines and was confirmed.',
+  }),
   lines: wholeNumber.nullable(),
   read_at: instant.nullable(),
 };
