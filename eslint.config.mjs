@@ -24,13 +24,24 @@ const FORBIDDEN_PACKAGES = {
   workflows: ['^node:', '^(?!@temporalio/(workflow|common)$)[a-z@]'],
 };
 
+/** Rooms that a room may import as types only: the code of activities must never enter the sandbox of workflows. */
+const TYPES_ONLY = {
+  workflows: ['activities'],
+};
+
 const walls = Object.entries(ROOMS).map(([room, allowed]) => {
-  const shut = Object.keys(ROOMS).filter((other) => other !== room && !allowed.includes(other));
+  const typesOnly = TYPES_ONLY[room] ?? [];
+  const shut = Object.keys(ROOMS).filter((other) => ![room, ...allowed, ...typesOnly].includes(other));
   const patterns = [
     {
       regex: `^\\.\\./(?:\\.\\./)*(?:${[...shut, 'test'].join('|')})/`,
       message: `${room}/ may import only from: ${allowed.join(', ') || 'nothing but itself'}.`,
     },
+    ...typesOnly.map((other) => ({
+      regex: `^\\.\\./(?:\\.\\./)*${other}/`,
+      message: `${room}/ may import only types from ${other}/.`,
+      allowTypeImports: true,
+    })),
     ...(FORBIDDEN_PACKAGES[room] ?? []).map((regex) => ({
       regex,
       message: `${room}/ does not import this package.`,
@@ -67,30 +78,6 @@ export default tseslint.config(
     rules: { 'max-lines': ['error', 350], 'max-lines-per-function': ['error', 60] },
   },
   ...walls,
-  {
-    // Workflow code knows the activities as types: their implementation must never enter the sandbox.
-    files: ['workflows/**/*.ts'],
-    rules: {
-      '@typescript-eslint/no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              regex: '^\\.\\./(?:anthropic|db|api|worker|commands|config|runtime|simulator|local|test)/',
-              message: 'workflows/ may import only from domain/, and types from activities/.',
-            },
-            {
-              regex: '^\\.\\./activities/',
-              message: 'workflows/ may import only types from activities/.',
-              allowTypeImports: true,
-            },
-            { regex: '^node:', message: 'Workflow code has no Node.' },
-            { regex: '^(?!@temporalio/(workflow|common)$)[a-z@]', message: 'Workflow code imports only the SDK.' },
-          ],
-        },
-      ],
-    },
-  },
   {
     files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'bench/**/*.ts'],
     rules: { 'no-console': 'off' },

@@ -29,7 +29,7 @@ export interface UnreadableDay {
 }
 
 /** The failure type of an activity whose connection ended meanwhile. */
-export const CONNECTION_GONE = 'connection_gone';
+const CONNECTION_GONE = 'connection_gone';
 /** The failure type of an activity whose key was rejected and replaced meanwhile. */
 export const KEY_REPLACED = 'key_replaced';
 

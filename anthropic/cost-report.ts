@@ -20,19 +20,19 @@ export function readCostDays(
   window: DayRange,
   linesPerDay?: number,
 ): AsyncGenerator<ReportDay<CostLine>[]> {
-  return readReport(reader, queryOf(['workspace_id', 'description']), window, linesPerDay);
+  return readReport(reader, costRequest(['workspace_id', 'description']), window, linesPerDay);
 }
 
 /** The USD total of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readCostTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, Decimal>> = {};
-  for await (const read of readReport(reader, queryOf([]), window)) {
+  for await (const read of readReport(reader, costRequest([]), window)) {
     for (const { day, lines } of read) totals[day] = totalDollars(lines);
   }
   return totals;
 }
 
-function queryOf(groupBy: readonly string[]): ReportRequest<CostLine> {
+function costRequest(groupBy: readonly string[]): ReportRequest<CostLine> {
   const memory = new RowMemory<Dimensions>('amount');
   const texts = new Map<string, string>();
   const read = (body: Buffer, from: number, span: RowSpan): CostLine => {

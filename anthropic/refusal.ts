@@ -68,7 +68,7 @@ function refusalOf(reply: ErrorReply, clean: Cleaned): AnthropicError {
   const body = errorBody(reply, clean);
   const code = codeOf(reply, body);
   const said = [body.type, body.message].filter((part) => part !== null).join(': ');
-  const hint = hintOf(code, reply, body);
+  const hint = hintOf(code, reply, body, clean);
   const detail = `HTTP ${status}${said === '' ? '' : ` ${said}`}`.slice(0, 300) + (hint === null ? '' : ` (${hint})`);
   const retryAfterMs = waitOf(reply.retryAfter);
   return new AnthropicError(code, { detail, status, requestId: requestId ?? body.requestId, retryAfterMs });
@@ -94,20 +94,29 @@ function codeOf({ status, path }: ErrorReply, { type, message, isAnthropics }: E
 }
 
 /** What a person needs to know beyond the status and the words of the reply. */
-function hintOf(code: FailureCode, { status, host, location }: ErrorReply, body: ErrorBody): string | null {
+function hintOf(
+  code: FailureCode,
+  { status, host, location }: ErrorReply,
+  body: ErrorBody,
+  clean: Cleaned,
+): string | null {
   const message = body.message ?? '';
   if (code === 'key_invalid' && /expire/i.test(message)) return 'an expired key cannot be enabled again';
   if (code === 'key_forbidden' && /scope/i.test(message))
     return 'this key carries scopes, and the one for the Admin API is not among them';
   if (code !== 'network_refused') return null;
-  if (status >= 300 && status < 400) return `a redirect to ${hostOf(location, host)}, which Meterline does not follow`;
+  if (status >= 300 && status < 400)
+    return `a redirect to ${hostOf(location, host, clean)}, which Meterline does not follow`;
   if (body.isAnthropics) return 'Anthropic refuses the address that the request came from, not the key';
   return `not in the form of Anthropic's errors, so something at or before ${host} answered in its place`;
 }
 
-function hostOf(location: string | null, host: string): string {
-  if (location === null || !URL.canParse(location, `https://${host}`)) return 'nowhere';
-  return new URL(location, `https://${host}`).host.slice(0, 100);
+/** Cleans before parsing, which puts a host in lower case and so hides a key, and after it, which decodes a host. */
+function hostOf(location: string | null, host: string, clean: Cleaned): string {
+  const cleaned = clean(location);
+  if (cleaned === null) return 'nowhere';
+  if (!URL.canParse(cleaned, `https://${host}`)) return 'an address that cannot be shown';
+  return (clean(new URL(cleaned, `https://${host}`).host) ?? '').slice(0, 100);
 }
 
 function errorBody({ text, requestId }: ErrorReply, clean: Cleaned): ErrorBody {
@@ -150,7 +159,7 @@ function foreignReply(
   if (isCompressed) return inPlace(`compressed (${encoding ?? 'gzip'}), which was not asked for`, host);
   const begin = firstCharacter(body);
   if (begin === '' || begin === '{' || (begin !== '<' && contentType?.includes('json') === true)) return null;
-  return inPlace(`of the content type "${contentType ?? 'none'}" and no JSON`, host);
+  return inPlace(`of the content type "${contentType ?? 'none'}" that is not JSON`, host);
 }
 
 function inPlace(what: string, host: string): AnthropicError {

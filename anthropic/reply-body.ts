@@ -12,7 +12,7 @@ export interface ReplyBody {
  * Reads a body of at most `maxBytes`, into `room` if that is large enough. `onBytes` counts what arrives, also if reading
  * fails later.
  */
-export async function readBody(
+export async function receiveBody(
   response: Dispatcher.ResponseData,
   maxBytes: number,
   room: Buffer,

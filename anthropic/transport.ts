@@ -5,7 +5,7 @@ import { VERSION } from '../domain/version.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { networkFailure } from './network-failure.ts';
 import { cleanedOf, failureOfReply } from './refusal.ts';
-import { headerOf, readBody, storable, type ReplyBody } from './reply-body.ts';
+import { headerOf, receiveBody, storable, type ReplyBody } from './reply-body.ts';
 
 /**
  * The only way to Anthropic. An Admin key may also create and delete; this module cannot: it sends only GET without a
@@ -20,7 +20,7 @@ export const READABLE_PATHS = [
 export type ReadablePath = (typeof READABLE_PATHS)[number];
 
 /** A query in its order; a name may occur several times. */
-export type Query = readonly (readonly [name: string, value: string])[];
+export type QueryParameters = readonly (readonly [name: string, value: string])[];
 
 /** Reads from Anthropic with one key, and counts what it does. */
 export interface AnthropicReader {
@@ -29,7 +29,7 @@ export interface AnthropicReader {
    * character that a text in Postgres cannot hold. Throws {@link AnthropicError}, which gets the request id also if
    * `parse` throws it; {@link PartialReply} if the reply is longer than `enoughBytes`; or the reason of an aborted signal.
    */
-  get<T>(path: ReadablePath, query: Query, parse: (body: Buffer) => T, enoughBytes?: number): Promise<T>;
+  get<T>(path: ReadablePath, query: QueryParameters, parse: (body: Buffer) => T, enoughBytes?: number): Promise<T>;
   /** Requests sent and bytes received so far. */
   readonly traffic: { readonly requests: number; readonly bytes: number };
 }
@@ -55,6 +55,8 @@ export interface Timeouts {
 export interface TransportOptions {
   readonly baseUrl: string;
   readonly maxReplyBytes: number;
+  /** The proxy for all hosts except loopback and those in `noProxy`. Without a `url`, requests go directly. */
+  readonly proxy?: { readonly url: string | null; readonly noProxy: string };
   readonly timeouts?: Partial<Timeouts>;
 }
 
@@ -73,8 +75,8 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const MAX_SPARE_BYTES = 16 * 2 ** 20;
 
 /**
- * Opens a transport to `baseUrl`, which must be https, or http on loopback. Requests go through HTTPS_PROXY if that is
- * set, except to loopback. A reply of more than `maxReplyBytes` is a `reply_too_large`.
+ * Opens a transport to `baseUrl`, which must be https, or http on loopback. A reply of more than `maxReplyBytes`
+ * is a `reply_too_large`.
  */
 export function createTransport(options: TransportOptions): Transport {
   const base = toBaseUrl(options.baseUrl);
@@ -85,23 +87,17 @@ export function createTransport(options: TransportOptions): Transport {
     bodyTimeout: timeouts.silenceMs,
     connectTimeout: timeouts.connectMs,
   };
+  const { proxy } = options;
+  // Undici reads the environment for each of these that is undefined.
   const dispatcher = isLoopback(base)
     ? new Agent(limits)
-    : new EnvHttpProxyAgent({ ...limits, ...proxyOf(process.env) });
+    : new EnvHttpProxyAgent({ ...limits, httpProxy: '', httpsProxy: proxy?.url ?? '', noProxy: proxy?.noProxy ?? '' });
   const route = { dispatcher, base, maxReplyBytes: options.maxReplyBytes, replyMs: timeouts.replyMs };
   return {
     readerFor: (key, signal) => createReader(route, key, signal),
     // Not close(), which would wait minutes for a proxy that never answers.
     close: () => dispatcher.destroy(),
   };
-}
-
-/** The lower-case name wins, as in other programs; but an empty variable counts as unset and hides nothing. */
-function proxyOf(env: NodeJS.ProcessEnv): { httpProxy: string; httpsProxy: string; noProxy: string } {
-  const [httpsProxy = '', noProxy = ''] = ['https_proxy', 'no_proxy'].map(
-    (name) => [env[name], env[name.toUpperCase()]].find((value) => value !== undefined && value !== '') ?? '',
-  );
-  return { httpProxy: '', httpsProxy, noProxy };
 }
 
 /** The way that the requests of all readers take. */
@@ -112,7 +108,7 @@ interface Route {
   readonly replyMs: number;
 }
 
-interface Reply extends ReplyBody {
+interface ReceivedReply extends ReplyBody {
   readonly response: Dispatcher.ResponseData;
 }
 
@@ -123,13 +119,13 @@ function createReader(route: Route, key: AdminKey, signal: AbortSignal): Anthrop
   // Pages come one after the other and have similar sizes, so each reply is read into the buffer of the one before.
   let spare: Buffer = Buffer.alloc(0);
 
-  function receive(path: ReadablePath, query: Query, enoughBytes: number): Promise<Reply> {
+  function receive(path: ReadablePath, query: QueryParameters, enoughBytes: number): Promise<ReceivedReply> {
     const room = spare;
     spare = Buffer.alloc(0);
     return withinDeadline(route.replyMs, signal, async (over) => {
       const response = await send(route, key, path, query, over);
       const maxBytes = response.statusCode === 200 ? Math.min(enoughBytes, maxReplyBytes) : MAX_ERROR_BYTES;
-      const body = await readBody(response, maxBytes, room, (count) => {
+      const body = await receiveBody(response, maxBytes, room, (count) => {
         traffic.bytes += count;
       });
       return { response, ...body };
@@ -163,7 +159,7 @@ function send(
   { dispatcher, base }: Route,
   key: AdminKey,
   path: ReadablePath,
-  query: Query,
+  query: QueryParameters,
   signal: AbortSignal,
 ): Promise<Dispatcher.ResponseData> {
   const request = dispatcher.request({
@@ -187,7 +183,7 @@ function rejectionOn(signal: AbortSignal): Promise<never> {
   });
 }
 
-function search(query: Query): string {
+function search(query: QueryParameters): string {
   return query.length === 0
     ? ''
     : `?${new URLSearchParams(query.map(([name, value]): [string, string] => [name, value])).toString()}`;
@@ -217,7 +213,7 @@ async function withinDeadline<T>(
   }
 }
 
-function tooLarge({ response }: Reply, path: ReadablePath, maxReplyBytes: number): AnthropicError {
+function tooLarge({ response }: ReceivedReply, path: ReadablePath, maxReplyBytes: number): AnthropicError {
   const length = Number(headerOf(response, 'content-length') ?? 0);
   const size = length > maxReplyBytes ? `has ${megabytes(length)}, which is more than` : 'is larger than';
   const detail = `the reply of ${path} ${size} the ${megabytes(maxReplyBytes)} of METERLINE_MAX_REPLY_MB`;

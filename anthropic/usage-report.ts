@@ -35,19 +35,19 @@ export function readUsageDays(
   window: DayRange,
   linesPerDay?: number,
 ): AsyncGenerator<ReportDay<UsageLine>[]> {
-  return readReport(reader, queryOf(USAGE_DIMENSIONS), window, linesPerDay);
+  return readReport(reader, usageRequest(USAGE_DIMENSIONS), window, linesPerDay);
 }
 
 /** The tokens of each day of a window of at most 31 days. Throws AnthropicError. */
 export async function readUsageTotals(reader: AnthropicReader, window: DayRange): Promise<Totals> {
   const totals: Partial<Record<Day, Decimal>> = {};
-  for await (const read of readReport(reader, queryOf([]), window)) {
+  for await (const read of readReport(reader, usageRequest([]), window)) {
     for (const { day, lines } of read) totals[day] = totalTokens(lines);
   }
   return totals;
 }
 
-function queryOf(groupBy: readonly string[]): ReportRequest<UsageLine> {
+function usageRequest(groupBy: readonly string[]): ReportRequest<UsageLine> {
   const known = new Map<string, Dimensions>();
   const read = (body: Buffer, from: number, span: RowSpan): UsageLine => {
     scanRow(body, from, NO_FIELD, span);

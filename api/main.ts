@@ -7,10 +7,11 @@ import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
-import { createApp } from './http/app.ts';
+import { createApp } from './app.ts';
 import { scrubbed } from './http/problems.ts';
 import { ListenError, closeServer, createHttpServer, listen } from './http/server.ts';
-import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from './temporal.ts';
+import { TemporalUnavailableError } from './http/temporal.ts';
+import { openTemporal, type OpenedTemporal } from './temporal.ts';
 
 const POOL_SIZE = 10;
 

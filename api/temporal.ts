@@ -9,28 +9,8 @@ import {
 import { NamespaceNotFoundError } from '@temporalio/common';
 import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
-import type { SignalName } from '../domain/connection/messages.ts';
 import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
-
-/** The only calls of the API to Temporal. */
-export interface Temporal {
-  /** Starts the workflow of a connection unless it runs already. `summary` is shown in the Temporal UI. */
-  startConnection(connectionId: string, summary: string): Promise<void>;
-  /** Signals the workflow of a connection, and starts it if it does not run. */
-  signalConnection(connectionId: string, signal: SignalName, input?: object): Promise<void>;
-  /** Makes the workflow of a connection read its state from Postgres, and starts it if it does not run. */
-  wakeConnection(connectionId: string): Promise<void>;
-  /** Resolves when Temporal answers. */
-  check(): Promise<void>;
-}
-
-/** Temporal is down or slow, or refuses this client. `reason` is for the log. */
-export class TemporalUnavailableError extends Error {
-  override readonly name = 'TemporalUnavailableError';
-  constructor(readonly reason: string) {
-    super('Temporal does not answer');
-  }
-}
+import { TemporalUnavailableError, type Temporal } from './http/temporal.ts';
 
 /** A client of Temporal in one namespace. It connects on its first call. */
 export interface OpenedTemporal extends Temporal {

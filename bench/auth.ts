@@ -26,7 +26,7 @@ const ROUNDS = 20;
 const IN_A_ROW = 100;
 const AT_A_TIME = 16;
 const MANY = 4_000;
-const MAKER = { id: null, name: 'bench' };
+const CREATOR = { id: null, name: 'bench' };
 
 /** Measures a running API on the same database, with a token that it creates and revokes. */
 export async function measureAuth(options: {
@@ -36,7 +36,7 @@ export async function measureAuth(options: {
 }): Promise<AuthCost> {
   const database = openDatabase(options.databaseUrl, { max: 1, name: 'bench' });
   const pool = new Pool(options.apiUrl, { connections: AT_A_TIME });
-  const stored = await createToken(database.db, { name: 'bench', role: 'viewer', maker: MAKER });
+  const stored = await createToken(database.db, { name: 'bench', role: 'viewer', creator: CREATOR });
   const kinds = {
     open: requester(pool, '/nothing', null),
     bootstrap: requester(pool, '/v1/nothing', options.bootstrapToken),
@@ -62,7 +62,7 @@ export async function measureAuth(options: {
       storedPerSecond: await perSecond(kinds.stored),
     };
   } finally {
-    await revokeToken(database.db, stored.id, MAKER.name);
+    await revokeToken(database.db, stored.id, CREATOR.name);
     await pool.close();
     await database.close();
   }

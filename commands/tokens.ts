@@ -5,7 +5,7 @@ import { DAY_MS } from '../domain/days.ts';
 import { COMMAND, TOKEN_ROLES, problemWithTokenName, type TokenRole } from '../domain/tokens.ts';
 import { UsageError, runCommand, table, withDatabase } from './command.ts';
 
-/** `npm run tokens`: makes, lists and revokes tokens of the HTTP API. Access to the database is enough to use it. */
+/** `npm run tokens`: creates, lists and revokes tokens of the HTTP API. Access to the database is enough to use it. */
 const USAGE = `Usage: npm run tokens -- <command>
 
   create --name <name> --role admin|viewer [--expires <days>d]
@@ -31,14 +31,14 @@ await runCommand(USAGE, async ([command, ...rest]) => {
 });
 
 async function create(args: string[]): Promise<number> {
-  const token = { ...tokenOf(args), maker: { id: null, name: COMMAND } };
+  const token = { ...tokenOf(args), creator: { id: null, name: COMMAND } };
   return withDatabase(loadDatabaseConfig, async ({ db }) => {
     try {
-      const made = await createToken(db, token);
+      const created = await createToken(db, token);
       // Only the token goes to standard output, so that a redirection can store it.
-      console.log(made.token);
+      console.log(created.token);
       console.error(
-        `\nThat is the token "${made.name}" (${made.id}), ${made.role}, ${endOf(made)}. It is shown this once.`,
+        `\nThat is the token "${created.name}" (${created.id}), ${created.role}, ${endOf(created)}. It is shown this once.`,
       );
       return 0;
     } catch (error) {
@@ -72,7 +72,7 @@ function optionsOf(args: string[]): { name?: string; role?: string; expires?: st
 
 async function list(): Promise<number> {
   return withDatabase(loadDatabaseConfig, async ({ db }) => {
-    const lines = [['id', 'name', 'role', 'made', 'by', 'used last', 'until']];
+    const lines = [['id', 'name', 'role', 'created', 'by', 'used last', 'until']];
     for (let after: string | null = null; ;) {
       const page: TokenInfo[] = await listTokens(db, { after, limit: PAGE });
       for (const token of page) {
@@ -104,7 +104,7 @@ async function revoke([id, ...rest]: string[]): Promise<number> {
       console.error('There is no token with this id.');
       return 1;
     }
-    console.log(`The token "${revoked.name}" is ${endOf(revoked)}, and so is every token that was made with it.`);
+    console.log(`The token "${revoked.name}" is ${endOf(revoked)}, and so is every token that it created.`);
     return 0;
   });
 }

@@ -17,6 +17,8 @@ export interface Settings {
     readonly taskQueue: string;
   };
   readonly anthropicBaseUrl: string;
+  /** The proxy on the way to Anthropic, and the hosts to reach directly, with commas between. */
+  readonly proxy: { readonly url: string | null; readonly noProxy: string };
   /** Larger replies of Anthropic are refused. */
   readonly maxReplyBytes: number;
   readonly host: string;
@@ -162,6 +164,7 @@ function settingsOf(read: Variables): Settings {
       taskQueue: read.METERLINE_TASK_QUEUE,
     },
     anthropicBaseUrl: read.ANTHROPIC_BASE_URL,
+    proxy: { url: read.https_proxy ?? read.HTTPS_PROXY ?? null, noProxy: read.no_proxy ?? read.NO_PROXY ?? '' },
     maxReplyBytes: read.METERLINE_MAX_REPLY_MB * 1024 * 1024,
     host: read.HOST,
     port: read.PORT ?? 8080,

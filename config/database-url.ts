@@ -120,10 +120,10 @@ function decoded(part: string | undefined): string | null {
   return part === undefined || part === '' ? null : decodeURIComponent(part);
 }
 
-type Parameters = ReadonlyMap<string, string>;
+type UrlParameters = ReadonlyMap<string, string>;
 
 /** A plus sign stands for itself here, not for a space. Throws a URIError for a broken escape. */
-function parametersOf(query: string): { parameters: Parameters; problems: string[] } {
+function parametersOf(query: string): { parameters: UrlParameters; problems: string[] } {
   const parameters = new Map<string, string>();
   const problems: string[] = [];
   for (const part of query.split('&').filter((one) => one !== '')) {
@@ -150,7 +150,7 @@ function serversOf(hosts: string, portParameter: string | undefined): DatabaseSe
   return servers.every((server) => server !== null) ? servers : null;
 }
 
-function problemsWithTls(parameters: Parameters): string[] {
+function problemsWithTls(parameters: UrlParameters): string[] {
   const [mode, rootCert, negotiation] = TLS_PARAMETERS.map((name) => parameters.get(name));
   const problems: string[] = [];
   const unknown = [...parameters.keys()].filter((name) => name.startsWith('ssl') && !TLS_PARAMETERS.includes(name));
@@ -167,7 +167,7 @@ function problemsWithTls(parameters: Parameters): string[] {
   return problems;
 }
 
-function problemsWithOthers(parameters: Parameters): string[] {
+function problemsWithOthers(parameters: UrlParameters): string[] {
   const problems = [...parameters.keys()]
     .filter((name) => !KNOWN_PARAMETERS.includes(name) && !name.startsWith('ssl') && !IGNORED.has(name))
     .map((name) => `has the parameter ${name}, which Meterline does not know: remove it`);
@@ -185,7 +185,7 @@ function problemsWithOthers(parameters: Parameters): string[] {
 }
 
 /** In Postgres 0 means "no limit", which is never shorter than a limit of ours. */
-function limitsOf(parameters: Parameters): Record<string, number> {
+function limitsOf(parameters: UrlParameters): Record<string, number> {
   const times = LIMITS.flatMap((name): [string, number][] => {
     const [, digits, unit = ''] = /^(\d{1,9})(ms|s|min)?$/.exec(parameters.get(name) ?? '') ?? [];
     const ms = Number(digits) * (UNITS_MS[unit] ?? 1);
@@ -194,7 +194,7 @@ function limitsOf(parameters: Parameters): Record<string, number> {
   return Object.fromEntries(times);
 }
 
-function ignoredOf(parameters: Parameters): DatabaseUrl['ignored'] {
+function ignoredOf(parameters: UrlParameters): DatabaseUrl['ignored'] {
   const limits = limitsOf(parameters);
   return [...parameters].flatMap(([name, value]) => {
     const why = limits[name] === undefined ? IGNORED.get(name) : undefined;

@@ -50,9 +50,11 @@ export const variables = z.object({
     .regex(/^[\w.:/-]{1,200}$/, 'must be 1 to 200 letters, digits or any of . _ : / -')
     .default('meterline'),
   ANTHROPIC_BASE_URL: baseUrl.default('https://api.anthropic.com'),
-  // Only checked here: the transport reads both, and prefers the lower-case one.
+  // As in other programs, the lower-case name wins.
   HTTPS_PROXY: proxyUrl.optional(),
   https_proxy: proxyUrl.optional(),
+  NO_PROXY: z.string().optional(),
+  no_proxy: z.string().optional(),
   METERLINE_MAX_REPLY_MB: whole(1, 1024).default(64),
   METERLINE_ENCRYPTION_KEYS: encryptionKeys.optional(),
   METERLINE_API_TOKEN: z

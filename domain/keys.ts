@@ -57,7 +57,10 @@ export class AdminKey {
     return this.#text.slice(-4);
   }
 
-  /** The whole key in the clear, for sealing it and for the request to Anthropic. Nothing else needs it. */
+  /**
+   * The whole key in the clear, for sealing it and for the transport, which sends it to Anthropic and strikes it out of
+   * replies. Nothing else needs it.
+   */
   reveal(): string {
     return this.#text;
   }

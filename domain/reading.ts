@@ -76,7 +76,7 @@ export function daysToRead(facts: ReadingFacts): Day[] {
 }
 
 /** Whether a day lies in the trailing window, which each sync reads. */
-export function isTrailing(day: Day, today: Day, restatementDays: number): boolean {
+function isTrailing(day: Day, today: Day, restatementDays: number): boolean {
   return day >= addDays(today, -restatementDays);
 }
 

@@ -1,3 +1,5 @@
+import { CONTROLS, SPACES } from './characters.ts';
+
 /** The roles of an API token: an admin may do everything, a viewer may only read. */
 export const TOKEN_ROLES = ['admin', 'viewer'] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
@@ -15,9 +17,6 @@ export const TEMPORAL = 'temporal';
 export const TOKEN_NAME_LENGTH = 100;
 const RESERVED: readonly string[] = [BOOTSTRAP, COMMAND, METERLINE, TEMPORAL];
 
-const CONTROLS = '\\u0000-\\u001f\\u007f-\\u009f';
-/** What `trim()` removes, apart from control characters. */
-const SPACES = ' \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff';
 /** The ranges of Unicode's category Cf, in hex. These characters are invisible, so two names with them may look the same. */
 const INVISIBLE =
   'ad 600-605 61c 6dd 70f 890-891 8e2 180e 200b-200f 202a-202e 2060-2064 2066-206f feff fff9-fffb 110bd 110cd 13430-1343f 1bca0-1bca3 1d173-1d17a e0001 e0020-e007f';

@@ -48,7 +48,11 @@ async function main(): Promise<void> {
   await untilItServes(outages.postgres, stop.signal, () => checkDatabase(database.db, ring, log), postgresOutage);
 
   phase = { waitsFor: 'Temporal' };
-  const transport = createTransport({ baseUrl: config.anthropicBaseUrl, maxReplyBytes: config.maxReplyBytes });
+  const transport = createTransport({
+    baseUrl: config.anthropicBaseUrl,
+    maxReplyBytes: config.maxReplyBytes,
+    proxy: config.proxy,
+  });
   const connect = (): ReturnType<typeof connectWorker> =>
     connectWorker(config, { db: database.db, ring, transport }, log);
   const { connection, attributes, worker } = await untilItServes(

@@ -10,7 +10,7 @@ const RETRY_CAP_MS = 15_000;
 const SILENCE_MS = 5_000;
 
 /** A server that a worker waits for, and what a person can do about its outage. */
-export interface Server {
+export interface AwaitedServer {
   readonly name: 'Postgres' | 'Temporal';
   /** Host and port. */
   readonly address: string;
@@ -22,14 +22,14 @@ export interface Server {
  * most every ten minutes), and when it ends.
  */
 export class Outages {
-  readonly #server: Server;
+  readonly #server: AwaitedServer;
   readonly #log: Logger;
   readonly #nowMs: () => number;
   #beganMs: number | null = null;
   #reportAtMs = 0;
   #pauseMs = REPORT_AGAIN_MS;
 
-  constructor(server: Server, log: Logger, nowMs = (): number => performance.now()) {
+  constructor(server: AwaitedServer, log: Logger, nowMs = (): number => performance.now()) {
     this.#server = server;
     this.#log = log;
     this.#nowMs = nowMs;

@@ -282,6 +282,6 @@ export function spellRange({ from, to }: DayRange): string {
 }
 
 /** An instant (ms) as people read it. */
-export function spellInstant(ms: number): string {
+function spellInstant(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

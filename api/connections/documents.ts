@@ -7,7 +7,7 @@ import { lengthOf } from '../../domain/days.ts';
 import { isKeyFailure, type Failure } from '../../domain/failures.ts';
 import { connectionWorkflowId } from '../../workflows/messages.ts';
 import { failureDocument, iso, isoOrNull, workflowUrl } from '../http/documents.ts';
-import type { Settings } from '../http/endpoint.ts';
+import type { ReplySettings } from '../http/endpoint.ts';
 import { candidateDocument } from '../keys/documents.ts';
 import { syncDocument, syncWaitingDocument } from '../syncs/documents.ts';
 import type { connection } from './schemas.ts';
@@ -17,7 +17,7 @@ type FailureDocument = NonNullable<ConnectionDocument['error']>;
 type WaitingDocument = NonNullable<ConnectionDocument['waiting']>;
 
 /** A connection as replies show it. */
-export function connectionDocument(view: ConnectionView, settings: Settings): ConnectionDocument {
+export function connectionDocument(view: ConnectionView, settings: ReplySettings): ConnectionDocument {
   const { id, organizationId, organizationName, began, backfillTo, coverage, key, lastSync } = view;
   const candidate = nextCandidate(view, settings.now());
   const workflowId = connectionWorkflowId(id);
@@ -51,7 +51,7 @@ export function connectionDocument(view: ConnectionView, settings: Settings): Co
 }
 
 /** What a connection waits for: its running sync, the next sync after a failure, or an answer about a key. */
-function waitingDocument(view: ConnectionView, settings: Settings): WaitingDocument | null {
+function waitingDocument(view: ConnectionView, settings: ReplySettings): WaitingDocument | null {
   const { status, failure, lastSync } = view;
   if (!isLive(status)) return null;
   const ofSync = lastSync === null ? null : syncWaitingDocument(lastSync, settings.now());
@@ -100,7 +100,7 @@ function qualified({ failure, answeredAtMs, rejectedAtMs }: NonNullable<Connecti
 }
 
 /** When Meterline asks Anthropic next on its own; null for never, and while it is asking. */
-function nextAskMs(view: ConnectionView, settings: Settings): number | null {
+function nextAskMs(view: ConnectionView, settings: ReplySettings): number | null {
   if (!isLive(view.status) || isHeld(view)) return null;
   const ownMs = nextReadMs(view, settings);
   const tries = view.candidates
@@ -116,7 +116,7 @@ function isHeld({ status, key }: ConnectionView): boolean {
 }
 
 /** When the active key is used next without a request from anybody. */
-function nextReadMs({ id, status, failure }: ConnectionView, settings: Settings): number | null {
+function nextReadMs({ id, status, failure }: ConnectionView, settings: ReplySettings): number | null {
   switch (status) {
     case 'paused':
     case 'refused':

@@ -11,7 +11,9 @@ import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
 import { nothing } from '../http/schemas.ts';
-import { acceptedOrThrow, adminKeyOf, awaitVerdict } from '../keys/verdicts.ts';
+import { adminKeyOf } from '../keys/schemas.ts';
+import { acceptedOrThrow, awaitVerdict } from '../keys/verdicts.ts';
+import { MAX_WAIT_MS } from '../http/wait.ts';
 import { tellOrDefer } from '../temporal.ts';
 import { connectionDocument } from './documents.ts';
 import { findConnection, shownConnection, storedId, todayOf } from './lookups.ts';
@@ -25,8 +27,7 @@ const create = endpoint({
   tag,
   operation: 'connectOrganization',
   summary: 'Connects an organization with an Admin API key',
-  description:
-    "Waits up to 8 seconds for Anthropic's verdict on the key. A key that Anthropic refuses gets a 422. Its connection is then `refused`: lists leave it out, and the `connection_id` of the problem still reads it. Meterline encrypts the key before it stores it, and never shows it again.",
+  description: `Waits up to ${MAX_WAIT_MS / 1000} seconds for Anthropic's verdict on the key. A key that Anthropic refuses gets a 422. Its connection is then \`refused\`: lists leave it out, and the \`connection_id\` of the problem still reads it. Meterline encrypts the key before it stores it, and never shows it again.`,
   query: nothing,
   body: newConnection,
   out: connection,
@@ -124,8 +125,7 @@ const disconnect = endpoint({
   tag,
   operation: 'disconnectOrganization',
   summary: 'Ends a connection and destroys its keys; its data stays unless `purge` is true',
-  description:
-    'Waits up to 8 seconds until it is done. An ended connection can still be purged. The key stays valid at Anthropic until somebody deletes it in the Claude Console.',
+  description: `Waits up to ${MAX_WAIT_MS / 1000} seconds until it is done. An ended connection can still be purged. The key stays valid at Anthropic until somebody deletes it in the Claude Console.`,
   query: disconnectQuery,
   body: nothing,
   out: connection,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CONTROLS, SPACES } from '../../domain/characters.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 import { MAX_HISTORY_DAYS } from '../../domain/days.ts';
 import {
@@ -20,9 +21,6 @@ import { adminApiKey, candidate } from '../keys/schemas.ts';
 import { sync } from '../syncs/schemas.ts';
 
 const NAME_LENGTH = 100;
-const CONTROLS = '\\u0000-\\u001f\\u007f-\\u009f';
-/** What `trim()` removes, apart from control characters. */
-const SPACES = ' \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff';
 const NAME_PATTERN = `^(?![^${CONTROLS}]*sk-ant-)[^${CONTROLS}]*[^${CONTROLS}${SPACES}][^${CONTROLS}]*$`;
 
 const name = z

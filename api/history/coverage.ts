@@ -3,7 +3,7 @@ import { listStoredDays, type DayView } from '../../db/ledger/history.ts';
 import { daysIn, earlierOf, laterOf, lengthOf, type Day } from '../../domain/days.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
 import { endpoint } from '../http/endpoint.ts';
-import { rangeOf } from '../http/range.ts';
+import { DEFAULT_DAYS, rangeOf } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
 import { coverageList, coverageQuery } from './schemas.ts';
 
@@ -14,7 +14,7 @@ const coverage = endpoint({
   path: '/v1/connections/:id/coverage',
   tag: 'History',
   operation: 'getCoverage',
-  summary: 'Shows day by day what is stored, oldest first: the last 31 days, or a range of up to 400',
+  summary: `Shows day by day what is stored, oldest first: the last ${DEFAULT_DAYS} days, or a range of up to ${MAX_DAYS}`,
   description: 'A day without usage has zero lines and is not `missing`.',
   query: coverageQuery,
   body: nothing,

@@ -71,15 +71,19 @@ export const coverageQuery = z.strictObject({
   state: z
     .enum([...DAY_STATES, 'disagreeing'])
     .optional()
-    .meta({ description: 'Only days in this state in cost or in usage.' }),
+    .meta({
+      description:
+        'Only days in this state in cost or in usage. `disagreeing` selects the flagged days: those with a `disagrees_with`.',
+    }),
 });
 
 const reportOfDay = {
   state: z.enum(DAY_STATES),
   reconciled: z.boolean().meta({ description: 'Whether the lines add up to the total that Anthropic reports.' }),
-  disagrees_with: amount
-    .nullable()
-    .meta({ description: 'The total that Anthropic reports, if it differs from the lines and was confirmed.' }),
+  disagrees_with: amount.nullable().meta({
+    description:
+      'The total that Anthropic reports, if the day is flagged: the total differs from the lines and was confirmed.',
+  }),
   lines: wholeNumber.nullable(),
   read_at: instant.nullable(),
 };

@@ -28,35 +28,35 @@ export function callerOf(request: Request): Caller | null {
 
 /**
  * Lets requests with a valid token pass; with a viewer's token, only requests that read. The answer is the same for
- * everything that can be wrong with a token. After `failuresPerMinute` failed tries, an address gets a 429 for each
+ * everything that can be wrong with a token. After `failedLoginsPerMinute` failed tries, an address gets a 429 for each
  * further failed try until the minute is over. A valid token still passes, because many people may share an address.
- * `failures` counts the failed tries, by default in the memory of this process; while it cannot, failed tries get an
+ * `failedLogins` counts the failed tries, by default in the memory of this process; while it cannot, failed tries get an
  * error too. A token has at most `requestsPerToken` requests in progress.
  */
 export function authenticate(options: {
   db: Db;
   apiToken: string;
-  failuresPerMinute: number;
-  failures?: Store | undefined;
+  failedLoginsPerMinute: number;
+  failedLogins?: Store | undefined;
   requestsPerToken: number;
 }): RequestHandler[] {
-  const { failuresPerMinute } = options;
+  const { failedLoginsPerMinute } = options;
   const bootstrapHash = hashToken(options.apiToken);
   const lookUp = tokenLookup(options.db);
   const clientOf = (request: Request): string => ipKeyGenerator(addressOf(request));
-  const countFailure = rateLimit({
+  const countFailedLogin = rateLimit({
     windowMs: MINUTE_MS,
-    limit: failuresPerMinute,
+    limit: failedLoginsPerMinute,
     standardHeaders: false,
     legacyHeaders: false,
     keyGenerator: clientOf,
     passOnStoreError: false,
-    ...(options.failures === undefined ? {} : { store: options.failures }),
+    ...(options.failedLogins === undefined ? {} : { store: options.failedLogins }),
     handler: (request, response, next) => {
-      Promise.resolve(countFailure.getKey(clientOf(request))).then((tries) => {
+      Promise.resolve(countFailedLogin.getKey(clientOf(request))).then((tries) => {
         const leftMs = (tries?.resetTime?.getTime() ?? Date.now() + MINUTE_MS) - Date.now();
         response.set('Retry-After', String(Math.max(1, Math.ceil(leftMs / 1000))));
-        const detail = `This address sent more than ${failuresPerMinute} requests without a valid token within a minute.`;
+        const detail = `This address sent more than ${failedLoginsPerMinute} requests without a valid token within a minute.`;
         next(new Problem('too_many_requests', { detail }));
       }, next);
     },
@@ -64,7 +64,7 @@ export function authenticate(options: {
   const identify: RequestHandler = async (request, response, next) => {
     const caller = await callerFor(options.db, lookUp, bootstrapHash, request.headers.authorization);
     if (caller === null) {
-      await countFailure(request, response, (error: unknown) => {
+      await countFailedLogin(request, response, (error: unknown) => {
         if (error === undefined) response.set('WWW-Authenticate', 'Bearer');
         next(error ?? new Problem('unauthorized'));
       });

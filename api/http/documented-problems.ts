@@ -4,7 +4,7 @@ import type { Description } from './endpoint.ts';
 import { problem, type ProblemDocument } from './schemas.ts';
 
 /** A sentence as Markdown: quoted text with a `<` becomes code, and any other `<` is escaped, since it would begin HTML. */
-export function markdownOf(sentence: string): string {
+function markdownOf(sentence: string): string {
   return sentence.replaceAll(/"([^"]*<[^"]*)"/g, '`$1`').replaceAll(/<(?![^`]*`)/g, '&lt;');
 }
 

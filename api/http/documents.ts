@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { FAILURES, type Failure } from '../../domain/failures.ts';
-import type { Settings } from './endpoint.ts';
+import type { ReplySettings } from './endpoint.ts';
 import type { failure as failureSchema } from './schemas.ts';
 
 type FailureDocument = z.input<typeof failureSchema>;
@@ -20,7 +20,7 @@ export function failureDocument(failure: Failure, atMs: number): FailureDocument
 }
 
 /** The address of a workflow, or of one of its runs, in Temporal's UI. */
-export function workflowUrl(settings: Settings, workflowId: string, runId?: string): string | null {
+export function workflowUrl(settings: ReplySettings, workflowId: string, runId?: string): string | null {
   if (settings.temporalUiUrl === null) return null;
   const path = [workflowId, ...(runId === undefined ? [] : [runId])].map(encodeURIComponent).join('/');
   return `${settings.temporalUiUrl}/namespaces/${encodeURIComponent(settings.temporalNamespace)}/workflows/${path}`;

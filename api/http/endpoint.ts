@@ -8,7 +8,7 @@ import type { FailureCode } from '../../domain/failures.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
 import { callerOf } from './auth.ts';
 import { Problem, requestErrorsOf, invalid } from './problems.ts';
-import type { Temporal } from '../temporal.ts';
+import type { Temporal } from './temporal.ts';
 import type { Turns } from './turns.ts';
 import { waitFor } from './wait.ts';
 
@@ -20,11 +20,11 @@ export interface Deps {
   readonly log: Logger;
   /** Limits how many expensive requests of one token run at once. */
   readonly turns: Turns;
-  readonly settings: Settings;
+  readonly settings: ReplySettings;
 }
 
 /** The parts of the configuration that replies depend on. */
-export interface Settings {
+export interface ReplySettings {
   readonly syncHourUtc: number;
   readonly temporalUiUrl: string | null;
   readonly temporalNamespace: string;
@@ -130,7 +130,7 @@ function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
   schemas: { readonly query: Query; readonly body: Body },
   request: Request,
   response: Response,
-  { stopping, waitMs }: Settings,
+  { stopping, waitMs }: ReplySettings,
 ): Call<z.output<Query>, z.output<Body>> {
   const caller = callerOf(request);
   const { id, keyId } = request.params;

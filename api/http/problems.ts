@@ -7,7 +7,7 @@ import { checkSchema } from '../../db/core/schema-state.ts';
 import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import { redact } from '../../runtime/redact.ts';
 import type { ProblemDocument, RequestError } from './schemas.ts';
-import { TemporalUnavailableError } from '../temporal.ts';
+import { TemporalUnavailableError } from './temporal.ts';
 
 /** Thrown to answer a request with a problem document (RFC 9457). */
 export class Problem extends Error {

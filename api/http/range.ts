@@ -1,7 +1,8 @@
 import { addDays, earlierOf, lengthOf, type Day, type DayRange } from '../../domain/days.ts';
 import { contradiction } from './problems.ts';
 
-const DEFAULT_DAYS = 31;
+/** How many days a query without a range gets. */
+export const DEFAULT_DAYS = 31;
 
 /** The days of a query: by default the last 31, at most `maxDays`. Throws a problem for other ranges. */
 export function rangeOf(

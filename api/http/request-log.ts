@@ -45,13 +45,13 @@ function lineOf(request: Request, response: Response, extra: unknown): object {
   };
 }
 
-const HARMLESS = /^(?:[a-z][a-z.-]{0,19}|v1|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/;
+const LOGGABLE_SEGMENT = /^(?:[a-z][a-z.-]{0,19}|v1|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/;
 
 function loggablePath(url: string): string {
   const [path = ''] = url.split('?');
   return path
     .split('/')
     .slice(0, 8)
-    .map((segment) => (HARMLESS.test(segment) ? segment : '…'))
+    .map((segment) => (LOGGABLE_SEGMENT.test(segment) ? segment : '…'))
     .join('/');
 }

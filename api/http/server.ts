@@ -5,23 +5,23 @@ import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import { BOUNDS, ClientBounds, type Bounds } from './bounds.ts';
 
 /** How long a client may take. */
-export interface Patience {
+export interface ClientTimeouts {
   readonly headersMs: number;
   readonly requestMs: number;
   /** The longest silence on a connection. Longer than any wait for a verdict or for Postgres, when nothing is sent either. */
   readonly idleMs: number;
 }
 
-const PATIENCE: Patience = { headersMs: 10_000, requestMs: 20_000, idleMs: 60_000 };
+const TIMEOUTS: ClientTimeouts = { headersMs: 10_000, requestMs: 20_000, idleMs: 60_000 };
 const MAX_HEADER_BYTES = 8 * 1024;
 
 /** Makes a server that cuts off slow clients, accepts only short headers, and keeps each client within bounds. */
 export function createHttpServer(
   app: RequestListener,
-  patience: Partial<Patience> = {},
+  timeouts: Partial<ClientTimeouts> = {},
   bounds: Partial<Bounds> = {},
 ): Server {
-  const { headersMs, requestMs, idleMs } = { ...PATIENCE, ...patience };
+  const { headersMs, requestMs, idleMs } = { ...TIMEOUTS, ...timeouts };
   const clients = new ClientBounds({ ...BOUNDS, ...bounds });
   const answer = clients.listener((request, response) => {
     if (isForUs(request)) {

@@ -1,5 +1,5 @@
 /** The requests of one token. */
-interface Line {
+interface Queue {
   running: number;
   readonly waiting: (() => void)[];
 }
@@ -10,7 +10,7 @@ interface Line {
  */
 export class Turns {
   readonly #limit: number;
-  readonly #lines = new Map<string, Line>();
+  readonly #queues = new Map<string, Queue>();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -18,16 +18,16 @@ export class Turns {
 
   /** Resolves when the turn begins, with the function that ends it. */
   async take(token: string): Promise<() => void> {
-    const line = this.#lines.get(token) ?? { running: 0, waiting: [] };
-    this.#lines.set(token, line);
-    if (line.running >= this.#limit) await new Promise<void>((resolve) => line.waiting.push(resolve));
-    else line.running += 1;
+    const queue = this.#queues.get(token) ?? { running: 0, waiting: [] };
+    this.#queues.set(token, queue);
+    if (queue.running >= this.#limit) await new Promise<void>((resolve) => queue.waiting.push(resolve));
+    else queue.running += 1;
     return () => {
-      const next = line.waiting.shift();
+      const next = queue.waiting.shift();
       // The next request inherits the place, so that no new request can take it in between.
       if (next !== undefined) next();
-      else line.running -= 1;
-      if (line.running === 0) this.#lines.delete(token);
+      else queue.running -= 1;
+      if (queue.running === 0) this.#queues.delete(token);
     };
   }
 }

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** The longest wait of a request for a verdict on a key or for a change of status. */
+export const MAX_WAIT_MS = 8_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 250;
 

@@ -10,10 +10,11 @@ import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
 import { nothing } from '../http/schemas.ts';
+import { MAX_WAIT_MS } from '../http/wait.ts';
 import { tellOrDefer } from '../temporal.ts';
 import { candidateDocument, keyDocument, rotationTo } from './documents.ts';
-import { addedKey, keyList, keysQuery, newKey } from './schemas.ts';
-import { acceptedOrThrow, adminKeyOf, awaitVerdict } from './verdicts.ts';
+import { addedKey, adminKeyOf, keyList, keysQuery, newKey } from './schemas.ts';
+import { acceptedOrThrow, awaitVerdict } from './verdicts.ts';
 
 const tag = 'Keys';
 
@@ -46,7 +47,7 @@ const rotate = endpoint({
   tag,
   operation: 'rotateKey',
   summary: 'Replaces the key; the old one stays active until Anthropic accepts the new one',
-  description: "Waits up to 8 seconds for Anthropic's verdict on the key. A refused key changes nothing.",
+  description: `Waits up to ${MAX_WAIT_MS / 1000} seconds for Anthropic's verdict on the key. A refused key changes nothing.`,
   query: nothing,
   body: newKey,
   out: connection,

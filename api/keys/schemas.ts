@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { KEY_ENDS, KEY_PATTERN, KEY_STATES } from '../../domain/keys.ts';
+import { AdminKey, KEY_ENDS, KEY_PATTERN, KEY_STATES } from '../../domain/keys.ts';
+import { Problem } from '../http/problems.ts';
 import { failure, hint, instant, listOf, pageQuery, uuid, workflowId } from '../http/schemas.ts';
 
 /** An Admin key in a body. `adminKeyOf` checks its shape, since a wrong one is a `key_format` and not a bad request. */
@@ -13,6 +14,13 @@ export const adminApiKey = z.string().meta({
   },
   description: 'A whole Anthropic Admin API key (`sk-ant-admin…`). It is never shown again.',
 });
+
+/** The Admin key of a body. Throws a `key_format` problem that does not quote the text. */
+export function adminKeyOf(body: { readonly admin_api_key: string }): AdminKey {
+  const parsed = AdminKey.parse(body.admin_api_key);
+  if (!parsed.ok) throw new Problem('key_format', { detail: parsed.problem });
+  return parsed.key;
+}
 
 /** The body of the routes that take a key. */
 export const newKey = z.strictObject({ admin_api_key: adminApiKey }).meta({ id: 'NewKey' });

@@ -1,15 +1,7 @@
 import type { Failure } from '../../domain/failures.ts';
 import { loadVerdict, type Verdict } from '../../db/keys/verdict.ts';
-import { AdminKey } from '../../domain/keys.ts';
 import type { Deps, WaitFor } from '../http/endpoint.ts';
 import { Problem } from '../http/problems.ts';
-
-/** The Admin key of a body. Throws a `key_format` problem that does not quote the text. */
-export function adminKeyOf(body: { readonly admin_api_key: string }): AdminKey {
-  const parsed = AdminKey.parse(body.admin_api_key);
-  if (!parsed.ok) throw new Problem('key_format', { detail: parsed.problem });
-  return parsed.key;
-}
 
 /**
  * The verdict on a key, as soon as `isSettled` says so of it, or whatever is stored when the request stops waiting. Null

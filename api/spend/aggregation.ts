@@ -9,7 +9,8 @@ import { rangeOf } from '../http/range.ts';
 import { dayIn } from '../http/schemas.ts';
 import type { groupFields as groupSchemas } from './schemas.ts';
 
-const MAX_DAYS = 1100;
+/** The longest range of days that a query may sum up. */
+export const MAX_DAYS = 1100;
 const DEFAULT_WORKSPACE = 'Default workspace';
 
 type GroupFields = z.input<z.ZodObject<typeof groupSchemas>>;

@@ -1,6 +1,7 @@
 import { sumCosts } from '../../db/spend/costs.ts';
-import { groupFields, nextCursor, spendQueryOf, valueOf } from './aggregation.ts';
+import { MAX_DAYS, groupFields, nextCursor, spendQueryOf, valueOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
+import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
 import { costs as costsOut, costsQuery } from './schemas.ts';
 
@@ -9,7 +10,7 @@ const costs = endpoint({
   path: '/v1/costs',
   tag: 'Costs and usage',
   operation: 'getCosts',
-  summary: 'Adds up the costs of a range of days: the last 31 days, or up to 1100',
+  summary: `Adds up the costs of a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}`,
   description:
     'Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range and not only of the page. `provisional_days`, `missing_days` and `uncovered_days` count the days for which the sums are not certain.',
   query: costsQuery,

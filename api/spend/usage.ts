@@ -1,7 +1,8 @@
 import type { z } from 'zod';
 import { sumUsage, type UsageCounts } from '../../db/spend/usage.ts';
-import { groupFields, nextCursor, spendQueryOf } from './aggregation.ts';
+import { MAX_DAYS, groupFields, nextCursor, spendQueryOf } from './aggregation.ts';
 import { endpoint } from '../http/endpoint.ts';
+import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
 import { usage as usageOut, usageQuery, type usageSums } from './schemas.ts';
 
@@ -10,7 +11,7 @@ const usage = endpoint({
   path: '/v1/usage',
   tag: 'Costs and usage',
   operation: 'getUsage',
-  summary: 'Adds up the tokens and requests of a range of days: the last 31 days, or up to 1100',
+  summary: `Adds up the tokens and requests of a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}`,
   description: 'Counts are exact whole numbers. The totals are those of the whole range and not only of the page.',
   query: usageQuery,
   body: nothing,

@@ -3,13 +3,13 @@ import type { SyncView } from '../../db/ledger/history.ts';
 import { stillWaiting } from '../../domain/connection/waiting.ts';
 import { syncWorkflowId } from '../../workflows/messages.ts';
 import { failureDocument, iso, isoOrNull, workflowUrl } from '../http/documents.ts';
-import type { Settings } from '../http/endpoint.ts';
+import type { ReplySettings } from '../http/endpoint.ts';
 import type { sync } from './schemas.ts';
 
 type SyncDocument = z.input<typeof sync>;
 
 /** A run of a sync as replies show it. */
-export function syncDocument(connectionId: string, view: SyncView, settings: Settings): SyncDocument {
+export function syncDocument(connectionId: string, view: SyncView, settings: ReplySettings): SyncDocument {
   const workflowId = syncWorkflowId(connectionId, view.n);
   return {
     n: view.n,

@@ -23,8 +23,8 @@ const create = endpoint({
   problems: ['conflict'],
   handle: async ({ body, actor, actorId }, deps) => {
     const { name, role, expires_at: expiresAt } = body;
-    const maker = { id: actorId, name: actor };
-    const { token: secret, ...created } = await createToken(deps.db, { name, role, expiresAt, maker }).catch(
+    const creator = { id: actorId, name: actor };
+    const { token: secret, ...created } = await createToken(deps.db, { name, role, expiresAt, creator }).catch(
       throwProblem,
     );
     deps.log.info({ token: created.id, name, role, actor }, 'a token is created');
@@ -39,9 +39,9 @@ function throwProblem(error: unknown): never {
       throw new Problem('conflict', { detail: error.message });
     case 'expired':
       throw contradiction('body.expires_at', 'must be in the future');
-    case 'outlives_maker':
+    case 'outlives_creator':
       throw contradiction('body.expires_at', 'must not be later than the token that creates this one expires');
-    case 'maker_invalid':
+    case 'creator_invalid':
       // The token was valid when this request began.
       throw new Problem('unauthorized');
   }

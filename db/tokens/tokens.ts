@@ -21,7 +21,7 @@ export interface TokenInfo {
 }
 
 /** Who creates a token: another token, or with a null id `bootstrap` or a command. `name` is what events show. */
-export interface TokenMaker {
+export interface TokenCreator {
   readonly id: string | null;
   readonly name: string;
 }
@@ -29,7 +29,7 @@ export interface TokenMaker {
 /** Why a token is not created. */
 export class TokenError extends Error {
   override readonly name = 'TokenError';
-  constructor(readonly why: 'name_taken' | 'expired' | 'outlives_maker' | 'maker_invalid') {
+  constructor(readonly why: 'name_taken' | 'expired' | 'outlives_creator' | 'creator_invalid') {
     super(WHY[why]);
   }
 }
@@ -37,8 +37,8 @@ export class TokenError extends Error {
 const WHY = {
   name_taken: 'Another token has this name and is not revoked.',
   expired: 'A token must expire in the future.',
-  outlives_maker: 'A token must not expire after the token that creates it.',
-  maker_invalid: 'Only an admin token that is neither revoked nor expired can create a token.',
+  outlives_creator: 'A token must not expire after the token that creates it.',
+  creator_invalid: 'Only an admin token that is neither revoked nor expired can create a token.',
 } as const;
 
 /**
@@ -48,23 +48,23 @@ const WHY = {
  */
 export async function createToken(
   db: Db,
-  token: { name: string; role: TokenRole; expiresAt?: Date | undefined; maker: TokenMaker },
+  token: { name: string; role: TokenRole; expiresAt?: Date | undefined; creator: TokenCreator },
 ): Promise<TokenInfo & { readonly token: string }> {
-  const { name, role, maker } = token;
+  const { name, role, creator } = token;
   const secret = mintToken();
   try {
     return await db.transaction(async (tx) => {
-      const latest = maker.id === null ? null : await lockMaker(tx, maker.id);
+      const latest = creator.id === null ? null : await lockCreator(tx, creator.id);
       const expiresAt = token.expiresAt ?? latest;
-      if (latest !== null && expiresAt !== null && expiresAt > latest) throw new TokenError('outlives_maker');
+      if (latest !== null && expiresAt !== null && expiresAt > latest) throw new TokenError('outlives_creator');
       const [created] = await tx
         .insert(tokens)
-        .values({ name, role, hash: hashToken(secret), expiresAt, createdWith: maker.id, createdBy: maker.name })
+        .values({ name, role, hash: hashToken(secret), expiresAt, createdWith: creator.id, createdBy: creator.name })
         .returning(INFO);
       if (created === undefined) throw new Error('storing a token gave no row');
       const end = expiresAt === null ? 'it does not expire' : `it expires at ${expiresAt.toISOString()}`;
       const message = `Token "${name}" (${created.id}) is created with the role ${role}; ${end}.`;
-      await addDeploymentEvent(tx, { type: 'token_created', actor: maker.name, message });
+      await addDeploymentEvent(tx, { type: 'token_created', actor: creator.name, message });
       return { ...created, token: secret };
     });
   } catch (error) {
@@ -76,17 +76,17 @@ export async function createToken(
 }
 
 /**
- * When the maker of a token expires. The lock makes a revocation of the maker wait until the new token is stored, so that
- * it is revoked with its maker.
+ * When the creator of a token expires. The lock makes a revocation of the creator wait until the new token is stored, so that
+ * it is revoked with its creator.
  */
-async function lockMaker(tx: Db, id: string): Promise<Date | null> {
-  const [maker] = await tx
+async function lockCreator(tx: Db, id: string): Promise<Date | null> {
+  const [creator] = await tx
     .select({ expiresAt: tokens.expiresAt })
     .from(tokens)
     .where(and(eq(tokens.id, id), eq(tokens.role, 'admin'), IS_VALID))
     .for('share');
-  if (maker === undefined) throw new TokenError('maker_invalid');
-  return maker.expiresAt;
+  if (creator === undefined) throw new TokenError('creator_invalid');
+  return creator.expiresAt;
 }
 
 const INFO = {

@@ -42,7 +42,7 @@ it('a failure of our own is internal, and is not laid on Postgres', async () => 
   expect(failure).toMatchObject({ details: [{ failure: { code: 'internal' }, keyId: null }] });
 });
 
-it('a failure that nobody foresaw leaves an activity without what looks like a key', async () => {
+it('an unexpected failure leaves an activity without any text that looks like a key', async () => {
   const { failure, text } = await kept(Promise.reject(new Error(`no such key: ${KEY}`, { cause: KEY })));
   expect(failure).toMatchObject({ message: 'Unexpected: Error: no such key: sk-ant-…' });
   expect(text).not.toMatch(/SECRETsecret/);
@@ -99,7 +99,7 @@ it.each([new RangeError(KEY), new TypeError(KEY), new SyntaxError(KEY), new Erro
   },
 );
 
-it('what is no matter of content stays what it is', async () => {
+it('other errors pass unchanged', async () => {
   const lost = await openDatabase('postgres://nobody@127.0.0.1:1/none', { max: 1, name: 'test' })
     .db.execute(sql`select 1`)
     .catch((error: unknown) => error);

@@ -56,7 +56,7 @@ describe('work in turn', () => {
     expect(results).toEqual(['done 1', 'done 2', 'done 3', 'done 4']);
   });
 
-  it('passes nothing on after the first failure, and awaits what was started before it throws', async () => {
+  it('passes nothing on after the first failure, and awaits the started work before it throws', async () => {
     const { work, end } = controlled();
     const results: string[] = [];
     let isOver = false;
@@ -71,7 +71,7 @@ describe('work in turn', () => {
     expect(results).toEqual([]);
   });
 
-  it('finishes what was started when the items fail, and throws their failure', async () => {
+  it('finishes the started work when the items fail, and throws their failure', async () => {
     const { work, end } = controlled();
     const results: string[] = [];
     const running = inTurn(itemsOf(1, new Error('no more items')).items, work, (result) => results.push(result));

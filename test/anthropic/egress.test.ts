@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readCostDays } from '../../anthropic/cost-report.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import { READABLE_PATHS, createTransport, type ReadablePath } from '../../anthropic/transport.ts';
@@ -170,7 +170,7 @@ describe('the route to a remote host', () => {
     expect(far.asked).toEqual([`${FAR_NAME}:443`]);
   });
 
-  it('gives the proxy its own password, and the far host none of it', async () => {
+  it('gives the password of the proxy to the proxy and not to the far host', async () => {
     const url = far.proxyUrl.replace('//', '//user:secret@');
     expect(await far.read(base, { HTTPS_PROXY: url })).toMatchObject({ organization: 'far' });
     expect(far.overheard()).toContain(Buffer.from('user:secret').toString('base64'));
@@ -189,7 +189,7 @@ describe('the route to a remote host', () => {
     ['other.example, 127.0.0.2', []],
     ['127.0.0.20', [`${FAR_ADDRESS}:`]],
     ['', [`${FAR_ADDRESS}:`]],
-  ])('leads past the proxy to whom NO_PROXY names: "%s"', async (noProxy, asked) => {
+  ])('does not use the proxy for hosts in NO_PROXY: "%s"', async (noProxy, asked) => {
     const env = { HTTPS_PROXY: far.proxyUrl, NO_PROXY: noProxy };
     expect(await far.read(`https://${FAR_ADDRESS}:${far.port}`, env)).toMatchObject({ organization: 'far' });
     expect(far.asked).toEqual(asked.map((host) => `${host}${far.port}`));
@@ -227,9 +227,8 @@ describe('the route to a remote host', () => {
 
   it('ends at once when the reading is aborted, also while a proxy is silent', async () => {
     far.conduct = 'be silent';
-    vi.stubEnv('HTTPS_PROXY', far.proxyUrl).stubEnv('https_proxy', far.proxyUrl).stubEnv('NO_PROXY', '');
-    const transport = createTransport({ baseUrl: base, maxReplyBytes: 1_000 });
-    vi.unstubAllEnvs();
+    const proxy = { url: far.proxyUrl, noProxy: '' };
+    const transport = createTransport({ baseUrl: base, maxReplyBytes: 1_000, proxy });
     const controller = new AbortController();
     const reading = readOrganization(transport.readerFor(adminKey(KEY), controller.signal));
     await Promise.all([

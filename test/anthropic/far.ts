@@ -48,9 +48,11 @@ export type Reading = z.output<typeof reading>;
 const PROGRAM = `
 import { createTransport } from './anthropic/transport.js';
 import { readOrganization } from './anthropic/organization.js';
+import { loadConfig } from './config/config.js';
 import { AdminKey } from './domain/keys.js';
 const [baseUrl, key] = process.argv.slice(2);
-const transport = createTransport({ baseUrl, maxReplyBytes: 10_000, timeouts: { replyMs: 2_000 } });
+const { proxy } = loadConfig(process.env);
+const transport = createTransport({ baseUrl, maxReplyBytes: 10_000, proxy, timeouts: { replyMs: 2_000 } });
 const said = await readOrganization(transport.readerFor(AdminKey.parse(key).key, new AbortController().signal)).then(
   ({ name }) => ({ organization: name, error: null }),
   (error) => ({ organization: null, error: \`\${error.code}: \${error.detail}\` }),
@@ -65,7 +67,7 @@ export async function farSide(): Promise<FarSide> {
   makeAuthority(directory);
   makeCertificate(directory, 'far', NAMES);
   makeCertificate(directory, 'impostor', NAMES, { isTrusted: false });
-  const built = await compileRooms(['anthropic', 'domain', 'runtime']);
+  const built = await compileRooms(['anthropic', 'config', 'domain', 'runtime']);
   writeFileSync(join(built.directory, 'read.js'), PROGRAM);
   const [requests, deceived, asked, plain]: [Seen[], Seen[], string[], Seen[]] = [[], [], [], []];
   const far = await secureServer(directory, 'far', requests);

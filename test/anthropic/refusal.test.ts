@@ -115,7 +115,7 @@ const REPLIES: [name: string, reply: Elsewhere, code: FailureCode, words: RegExp
     'network_refused',
     /content type "text\/html; charset=utf-8"/,
   ],
-  ['a page that says it is JSON', { status: 200, headers: json, body: ' <html>' }, 'network_refused', /no JSON/],
+  ['a page that says it is JSON', { status: 200, headers: json, body: ' <html>' }, 'network_refused', /is not JSON/],
   [
     'a wrong key',
     { status: 401, body: envelope('authentication_error', 'invalid x-api-key') },
@@ -197,6 +197,23 @@ describe('a refusal', () => {
     const error = await failureOf(readOrganization(reader));
     expect(error.detail).toContain('no such key');
     expect(JSON.stringify([error, error.message, error.stack])).not.toContain(key.slice(0, 12));
+    await gateway.close();
+  });
+});
+
+describe('a redirect to a host that contains the key', () => {
+  it.each([
+    ['in the clear', (key: string) => key],
+    ['with an encoded letter', (key: string) => `%73${key.slice(1)}`],
+  ])('does not show the key: %s', async (_how, spelled) => {
+    const key = `sk-ant-admin01-${'A1b2'.repeat(8)}`;
+    const gateway = await answering((_request, response) => {
+      response.writeHead(302, { location: `https://${spelled(key)}.example.com/` }).end();
+    });
+    const reader = gateway.transport.readerFor(adminKey(key), new AbortController().signal);
+    const { detail } = await failureOf(readOrganization(reader));
+    expect(detail).toContain('a redirect to an address that cannot be shown,');
+    expect(detail.toLowerCase()).not.toContain('a1b2');
     await gateway.close();
   });
 });

@@ -72,7 +72,7 @@ describe('rows that are cut out of a page', () => {
   const gap = fc.constantFrom('', ' ', '\n\t ');
   const page = fc.tuple(gap, fc.array(fc.array(fields, { maxLength: 6 }), { minLength: 1, maxLength: 4 }));
 
-  it('equal those that parsing the whole page gives, whatever its spacing and its content', async () => {
+  it('equal the rows of the parsed page, with any spacing and content', async () => {
     await fc.assert(
       fc.asyncProperty(page, async ([space, days]) => {
         const reply = pageOf(
@@ -312,7 +312,7 @@ describe('a row of any size', () => {
 describe('the cache of rows', () => {
   const AMOUNT = Buffer.from('amount');
 
-  it('gives for every row what parsing it gives, also after it has dropped most rows', () => {
+  it('gives the same result as parsing for every row, also after it has dropped most rows', () => {
     const memory = new RowMemory<ReportRow>('amount');
     const padding = 'x'.repeat(2_000);
     let recalled = 0;

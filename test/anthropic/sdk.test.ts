@@ -39,7 +39,7 @@ describe('the official SDK', () => {
     ]);
   });
 
-  it('reads from the simulator what this product reads from it', async () => {
+  it('reads the same data from the simulator as this product', async () => {
     const up = await upstream();
     const client = new Anthropic({
       apiKey: null,

@@ -132,7 +132,7 @@ describe('a reply', () => {
   });
 
   it.each([
-    ['html_ok', 'a reply of the content type "text/html" and no JSON'],
+    ['html_ok', 'a reply of the content type "text/html" that is not JSON'],
     ['gzip_bomb', 'a reply compressed (gzip), which was not asked for'],
   ] as const)('that something on the way gives in its place (%s) says so', async (kind, detail) => {
     const error = await met({ kind });
@@ -210,7 +210,7 @@ describe('a reply', () => {
   });
 });
 
-describe('a server that is not there', () => {
+describe('an unreachable server', () => {
   it.each([
     ['http://127.0.0.1:1', 'the connection was refused'],
     ['https://anthropic.invalid', 'the host name'],
@@ -327,20 +327,18 @@ describe('a proxy', () => {
     await once(proxy, 'listening');
     const address = proxy.address();
     const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-    for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy']) vi.stubEnv(name, url);
-    vi.stubEnv('NO_PROXY', '').stubEnv('no_proxy', '');
+    const proxySettings = { url, noProxy: '' };
 
-    const near = createTransport({ baseUrl: up.simulator.url, maxReplyBytes: 10_000 });
+    const near = createTransport({ baseUrl: up.simulator.url, maxReplyBytes: 10_000, proxy: proxySettings });
     expect(await readOrganization(near.readerFor(adminKey(up.key), new AbortController().signal))).toHaveProperty('id');
     expect(said).toEqual([]);
 
-    const far = createTransport({ baseUrl: 'https://anthropic.invalid', maxReplyBytes: 10_000 });
+    const far = createTransport({ baseUrl: 'https://anthropic.invalid', maxReplyBytes: 10_000, proxy: proxySettings });
     const error = await failureOf(readOrganization(far.readerFor(adminKey(KEY), new AbortController().signal)));
     expect(error.code).toBe('upstream_unavailable');
     expect(said).toHaveLength(1);
     expect(said[0]).toMatch(/^CONNECT anthropic\.invalid:443 /);
     expect(said[0]).not.toContain(KEY);
-    vi.unstubAllEnvs();
     await near.close();
     await far.close();
     proxy.close();

@@ -2,13 +2,13 @@ import { eq } from 'drizzle-orm';
 import type { ClientRateLimitInfo, Store } from 'express-rate-limit';
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/http/app.ts';
+import { endpoints } from '../../api/app.ts';
 import { tokenLookup } from '../../api/http/token-lookup.ts';
 import type { Db } from '../../db/core/database.ts';
 import { tokens } from '../../db/schema.ts';
 import { hashToken, isWholeToken } from '../../db/tokens/secret.ts';
 import { createToken, listTokens, revokeToken } from '../../db/tokens/tokens.ts';
-import { MAKER } from '../db/support.ts';
+import { CREATOR } from '../db/support.ts';
 import { until } from '../support/wait.ts';
 import { ADMIN_TOKEN, CANARY, seedConnection, startApi, type Api } from './support.ts';
 
@@ -22,7 +22,7 @@ class CountingNothing implements Store {
 
 let api: Api;
 beforeAll(async () => {
-  api = await startApi({ failuresPerMinute: 1_000, waitMs: 50 });
+  api = await startApi({ failedLoginsPerMinute: 1_000, waitMs: 50 });
 });
 afterAll(() => api.close());
 
@@ -40,14 +40,14 @@ describe('a token', () => {
   });
 
   it('that is missing, malformed, unknown, cut, revoked or expired gets the same 401', async () => {
-    const revoked = await createToken(api.db, { name: 'revoked', role: 'admin', maker: MAKER });
+    const revoked = await createToken(api.db, { name: 'revoked', role: 'admin', creator: CREATOR });
     await revokeToken(api.db, revoked.id, 'test');
-    const expired = await createToken(api.db, { name: 'expired', role: 'admin', maker: MAKER });
+    const expired = await createToken(api.db, { name: 'expired', role: 'admin', creator: CREATOR });
     await api.db
       .update(tokens)
       .set({ createdAt: new Date(Date.now() - 2_000), expiresAt: new Date(Date.now() - 1_000) })
       .where(eq(tokens.id, expired.id));
-    const good = await createToken(api.db, { name: 'good', role: 'admin', maker: MAKER });
+    const good = await createToken(api.db, { name: 'good', role: 'admin', creator: CREATOR });
     const headers = [
       undefined,
       '',
@@ -80,7 +80,7 @@ describe('a token', () => {
   });
 
   it('is stored as a hash only, and knows when it was used last', async () => {
-    const made = await createToken(api.db, { name: 'ci', role: 'admin', maker: MAKER });
+    const made = await createToken(api.db, { name: 'ci', role: 'admin', creator: CREATOR });
     expect(Buffer.from(made.token.slice(10), 'base64url').length).toBeGreaterThanOrEqual(16);
     expect(isWholeToken(made.token)).toBe(true);
     await api.get('/v1/connections', made.token);
@@ -96,7 +96,7 @@ describe('a token', () => {
   });
 
   it('of a viewer reads everything and changes nothing', async () => {
-    const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker: MAKER });
+    const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', creator: CREATOR });
     const id = await seedConnection(api.db, {});
     for (const { method, path, role } of secured) {
       const mayRead = method === 'get' && role !== 'admin';
@@ -111,7 +111,7 @@ describe('a token', () => {
   });
 
   it('gives its name to events', async () => {
-    const admin = await createToken(api.db, { name: 'Ada', role: 'admin', maker: MAKER });
+    const admin = await createToken(api.db, { name: 'Ada', role: 'admin', creator: CREATOR });
     const id = await seedConnection(api.db, {});
     await api.send('POST', `/v1/connections/${id}/pause`, undefined, admin.token);
     await api.send('PATCH', `/v1/connections/${id}`, { name: 'x' }, admin.token);
@@ -131,7 +131,7 @@ describe('failed tries', () => {
   it('do not shut out a valid token: after 105 of them from its address it still passes, and the next bad token does not', async () => {
     const own = await startApi({});
     try {
-      const good = await createToken(own.db, { name: 'good', role: 'viewer', maker: MAKER });
+      const good = await createToken(own.db, { name: 'good', role: 'viewer', creator: CREATOR });
       const statuses: number[] = [];
       for (let index = 0; index < 105; index += 1) {
         statuses.push((await own.get('/v1/connections', index % 2 === 0 ? 'wrong' : madeUp())).status);
@@ -170,7 +170,7 @@ describe('failed tries', () => {
       },
     });
     const lookUp = tokenLookup(db);
-    const good = await createToken(api.db, { name: 'among many', role: 'viewer', maker: MAKER });
+    const good = await createToken(api.db, { name: 'among many', role: 'viewer', creator: CREATOR });
     const tries = [...Array.from({ length: 400 }, madeUp), good.token, ...Array.from({ length: 400 }, madeUp)];
     const found = await Promise.all(tries.map((token) => lookUp(hashToken(token))));
     expect(found.map((token) => token?.name ?? null).filter((name) => name !== null)).toEqual(['among many']);
@@ -180,8 +180,8 @@ describe('failed tries', () => {
 
   it.each(['get', 'increment'] as const)('that cannot be looked up or counted (%s) are refused', async (broken) => {
     const fail = (): Promise<never> => Promise.reject(new Error('the store is gone'));
-    const failures: Store = Object.assign(new CountingNothing(), { [broken]: fail });
-    const own = await startApi({ failures });
+    const failedLogins: Store = Object.assign(new CountingNothing(), { [broken]: fail });
+    const own = await startApi({ failedLogins });
     try {
       const answers = await Promise.all([own.get('/v1/connections', 'wrong'), own.get('/v1/connections')]);
       // A good token needs no counting.
@@ -193,7 +193,7 @@ describe('failed tries', () => {
   });
 
   it('do not include requests with a valid token, however many there are', async () => {
-    const own = await startApi({ failuresPerMinute: 3 });
+    const own = await startApi({ failedLoginsPerMinute: 3 });
     try {
       const answers = await Promise.all(Array.from({ length: 20 }, () => own.get('/v1/connections')));
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
@@ -214,7 +214,7 @@ describe('the address of a request', () => {
       .map((line) => (JSON.parse(line) as { address: string }).address);
 
   it('is that of the connection if no proxy is trusted, whatever a header says', async () => {
-    const own = await startApi({ failuresPerMinute: 2 });
+    const own = await startApi({ failedLoginsPerMinute: 2 });
     try {
       const statuses = [];
       for (const forwarded of ['192.0.2.1', '192.0.2.2', '192.0.2.3', null]) statuses.push(await tried(own, forwarded));
@@ -232,7 +232,7 @@ describe('the address of a request', () => {
   ] as const)(
     'is what the last trusted proxy names (%s), and nothing that was forged before it',
     async (_what, trust) => {
-      const own = await startApi({ failuresPerMinute: 2, trustProxy: trust });
+      const own = await startApi({ failedLoginsPerMinute: 2, trustProxy: trust });
       try {
         const statuses = [];
         // The proxy appends the address that it saw to whatever its client sent.
@@ -249,7 +249,7 @@ describe('the address of a request', () => {
   );
 
   it('counts IPv6 neighbours as one, drops a port that a proxy adds, and ignores any text that is not an address', async () => {
-    const own = await startApi({ failuresPerMinute: 1, trustProxy: 1 });
+    const own = await startApi({ failedLoginsPerMinute: 1, trustProxy: 1 });
     try {
       const statuses = [];
       const named = ['2001:db8::1', '2001:db8::2', '[2001:db8::3]:443', '192.0.2.1:5000', '192.0.2.1', CANARY];
@@ -268,7 +268,7 @@ describe('requests in progress', () => {
   it('are limited for each token; the limit keeps out no other token, nor the same one afterwards', async () => {
     const own = await startApi({ requestsPerToken: 3, waitMs: 60_000 });
     try {
-      const other = await createToken(own.db, { name: 'other', role: 'admin', maker: MAKER });
+      const other = await createToken(own.db, { name: 'other', role: 'admin', creator: CREATOR });
       const gone = new AbortController();
       // No worker runs here, so that each waits for its verdict.
       const waiting = ['a', 'b', 'c'].map((name) => {

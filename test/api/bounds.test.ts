@@ -3,7 +3,7 @@ import type { RequestListener, Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BOUNDS, type Bounds } from '../../api/http/bounds.ts';
-import { createHttpServer, listen, type Patience } from '../../api/http/server.ts';
+import { createHttpServer, listen, type ClientTimeouts } from '../../api/http/server.ts';
 import { Turns } from '../../api/http/turns.ts';
 import { until } from '../support/wait.ts';
 
@@ -19,8 +19,12 @@ afterEach(async () => {
   }
 });
 
-async function serve(app: RequestListener, bounds: Partial<Bounds>, patience: Partial<Patience> = {}): Promise<URL> {
-  const server = createHttpServer(app, patience, bounds);
+async function serve(
+  app: RequestListener,
+  bounds: Partial<Bounds>,
+  timeouts: Partial<ClientTimeouts> = {},
+): Promise<URL> {
+  const server = createHttpServer(app, timeouts, bounds);
   servers.push(server);
   return new URL(await listen(server, '127.0.0.1', 0));
 }
@@ -96,7 +100,8 @@ describe('a client', () => {
   });
 
   it('that reads its reply slowly but steadily gets all of it', async () => {
-    const url = await serve(large(16).app, {}, { idleMs: 500 });
+    const idleMs = 1_500;
+    const url = await serve(large(16).app, {}, { idleMs });
     const socket = await client(url);
     socket.write(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
     let taken = 0;
@@ -104,14 +109,14 @@ describe('a client', () => {
     const over = once(socket, 'end');
     socket.on('data', (part: Buffer) => {
       taken += part.length;
-      // Two seconds for all of it, and never half a second for nothing.
       socket.pause();
-      setTimeout(() => socket.resume(), (2_000 * part.length) / (16 * MB));
+      setTimeout(() => socket.resume(), (2 * idleMs * part.length) / (16 * MB));
     });
     socket.resume();
     await over;
     expect(taken).toBeGreaterThan(16 * MB);
-    expect(Date.now() - began).toBeGreaterThan(500);
+    // Otherwise the whole reply came before an idle connection would have been cut off.
+    expect(Date.now() - began).toBeGreaterThan(idleMs);
   });
 
   it('that needs too long for its reply is cut off, however steadily it reads', async () => {
@@ -148,7 +153,7 @@ describe('all clients together', () => {
     expect(cut()).toBeLessThan(5);
   });
 
-  it('have a limit on connections: above it, an idle one is closed for the new one, which is answered', async () => {
+  it('have a limit on connections: above it, an idle connection is closed and the new one is answered', async () => {
     const url = await serve(
       (request, response) => {
         if (request.url === '/now') response.end('here');

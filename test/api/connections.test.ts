@@ -228,7 +228,7 @@ describe('a connection', () => {
     expect(body).toMatchObject({ missing_days: 2, next_sync_at: null });
   });
 
-  it('shows its failure with what to do, and when it is tried again', async () => {
+  it('shows its failure with the action to take and the time of the next attempt', async () => {
     const failure: Failure = { code: 'rate_limited', detail: 'slow down', requestId: 'req_9' };
     const id = await seedConnection(api.db, {
       status: 'degraded',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/http/app.ts';
+import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { allowsJson, allowsText, hasOneReading } from './fuzz/allowed.ts';
 import { routesOf, type Route, type Schema } from './fuzz/routes.ts';
@@ -130,7 +130,7 @@ function exampleOf(route: Route): Record<string, unknown> {
   return route.path === '/v1/tokens' ? { ...body, name: randomUUID() } : body;
 }
 
-describe('the API takes exactly what the document allows', () => {
+describe('the API accepts exactly what the document allows', () => {
   it.each(parameters.map((one) => [`${one.route.method} ${one.route.path} ?${one.name}`, one] as const))(
     '%s',
     async (_title, { route, name, schema }) => {

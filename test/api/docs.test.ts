@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/http/app.ts';
+import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { problem } from '../../api/http/schemas.ts';
 import { loadConfig } from '../../config/config.ts';
@@ -110,7 +110,7 @@ describe('/openapi.json', () => {
     for (const reference of references) expect(at(document, reference)).toBeDefined();
   });
 
-  it('has every route, each under its own name, with its path parameters, replies and problems', async () => {
+  it('describes every route with its own operation name, path parameters, replies and problems', async () => {
     const { paths } = await readDocument();
     const described = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
@@ -128,7 +128,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('says of parameters and bodies what the schemas check', async () => {
+  it('describes the limits that the schemas check in parameters and bodies', async () => {
     const { paths, components } = await readDocument();
     const query = paths['/v1/costs']?.['get']?.parameters ?? [];
     expect(query.map((parameter) => parameter['name']).sort()).toEqual([
@@ -177,7 +177,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  it('says for each route which problems it has, and their headers', async () => {
+  it('lists the problems of each route, and their headers', async () => {
     const { paths, components } = await readDocument();
     const always = ['400', '405', '408', '431', '500'];
     for (const [path, methods] of Object.entries(paths)) {
@@ -272,7 +272,7 @@ describe('/docs', () => {
     expect(Object.keys(FAILURES)).toContain(code);
   });
 
-  it('leads to a page whose assets all exist on this server', async () => {
+  it('links only to assets that exist on this server', async () => {
     const redirect = await api.get('/docs', null);
     expect(redirect.status).toBe(308);
     const place = new URL(redirect.headers.get('location') ?? '', `${api.url}/docs`);

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpoints } from '../../api/http/app.ts';
+import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { frames } from './fuzz/frames.ts';
@@ -17,7 +17,7 @@ const { METERLINE_FUZZ_SEED: asked = '20261124' } = process.env;
 const seed = asked === 'random' ? randomInt(2 ** 31) : Number(asked);
 /** How many requests each route gets. */
 const RUNS = Number(process.env['METERLINE_FUZZ_RUNS'] ?? 400);
-/** Frames that are never completed take as long as the server has patience, all at the same time. */
+/** Frames that are never completed take as long as the server allows, all at the same time. */
 const SIDE_BY_SIDE = 400;
 
 const routes = routesOf(openApiDocument(endpoints));
@@ -31,9 +31,9 @@ const served = new Set<Route>();
 
 beforeAll(async () => {
   api = await startApi({
-    failuresPerMinute: Number.MAX_SAFE_INTEGER,
+    failedLoginsPerMinute: Number.MAX_SAFE_INTEGER,
     waitMs: 0,
-    patience: { headersMs: 500, requestMs: 1_000 },
+    timeouts: { headersMs: 500, requestMs: 1_000 },
   });
   known = await populate(api, routes);
 });

@@ -160,7 +160,7 @@ describe('GET /v1/connections/{id}/coverage', () => {
     expect(await days('from=2026-06-01&to=2026-06-02')).toEqual([]);
   });
 
-  it('counts the days of a range outside of the connection, whatever state is asked for', async () => {
+  it('counts the days of a range outside of the connection, for every state in the query', async () => {
     const own = await seedConnection(api.db, { began: '2026-07-10', backfillTo: '2026-07-20' });
     const counted = async (query: string, of = own): Promise<unknown> => {
       const { from, to, data, uncovered_days } = (await api.get(`/v1/connections/${of}/coverage?${query}`)).body;

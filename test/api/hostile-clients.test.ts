@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createToken } from '../../db/tokens/tokens.ts';
-import { MAKER } from '../db/support.ts';
+import { CREATOR } from '../db/support.ts';
 import { until } from '../support/wait.ts';
 import { apiProcesses, type ApiProcess, type ApiProcesses } from './process.ts';
 import { ADMIN_TOKEN, TODAY, seedConnection, seedDay } from './support.ts';
@@ -35,7 +35,7 @@ beforeAll(async () => {
     )
     insert into cost_lines (day_no, series_no, amount) select ${dayNo}, series_no, 1 from series
   `);
-  friend = (await createToken(db, { name: 'friend', role: 'viewer', maker: MAKER })).token;
+  friend = (await createToken(db, { name: 'friend', role: 'viewer', creator: CREATOR })).token;
 });
 afterAll(() => processes.close());
 

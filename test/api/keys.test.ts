@@ -63,7 +63,7 @@ describe('POST /v1/connections/{id}/keys', () => {
     expect(await api.db.select().from(keys).where(eq(keys.connectionId, id))).toEqual([]);
   });
 
-  it('checks the shape before anything else', async () => {
+  it('checks the shape of the key before anything else', async () => {
     for (const route of ['keys', 'rotate-key']) {
       const refused = await api.send('POST', `/v1/connections/${randomUUID()}/${route}`, { admin_api_key: 'x' });
       expect(refused.status).toBe(422);
@@ -188,7 +188,7 @@ describe('the keys of a connection', () => {
     expect((await api.get(`/v1/connections/${id}/keys?state=candidate`)).body.data).toHaveLength(1);
   });
 
-  it('are discarded while they are candidates: 204, also again; 409 with the reason for the active key, 404 for an unknown one', async () => {
+  it('can be discarded as candidates (204, also again), not when active (409 with the reason) or unknown (404)', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     const { key_id: keyId } = (await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY)).body as {
       key_id: string;

@@ -141,7 +141,7 @@ describe('POST /v1/connections/{id}/backfill', () => {
 
   it('is a 403 for a viewer, and a 404 for an unknown connection', async () => {
     const id = await seedConnection(api.db, {});
-    const viewer = await createToken(api.db, { name: 'looks', role: 'viewer', maker: { id: null, name: 'test' } });
+    const viewer = await createToken(api.db, { name: 'looks', role: 'viewer', creator: { id: null, name: 'test' } });
     expect((await extend(id, addDays(TODAY, -60), viewer.token)).status).toBe(403);
     for (const unknown of [randomUUID(), 'x']) expect((await extend(unknown, addDays(TODAY, -60))).status).toBe(404);
   });

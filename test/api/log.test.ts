@@ -31,6 +31,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** A process that waits for the reader of its log never answers; a busy machine answers within this time. */
+const WAITS_MS = 10_000;
+
 interface Health {
   readonly ms: number;
   readonly dropped: number;
@@ -38,7 +41,7 @@ interface Health {
 
 async function health(address: string): Promise<Health> {
   const before = performance.now();
-  const response = await fetch(`${address}/healthz`, { signal: AbortSignal.timeout(5_000) });
+  const response = await fetch(`${address}/healthz`, { signal: AbortSignal.timeout(WAITS_MS) });
   const { dropped_log_lines: dropped = 0 } = (await response.json()) as { dropped_log_lines?: number };
   return { ms: performance.now() - before, dropped };
 }
@@ -90,7 +93,7 @@ describe('the log of the API', () => {
     const api = await processes.start('pipe');
     // Nobody listens for data, so that nobody reads.
     const { ms, dropped } = await floodUntilDropped(api);
-    expect(ms).toBeLessThan(1_000);
+    expect(ms).toBeLessThan(WAITS_MS);
     let log = '';
     api.child.stdout?.setEncoding('utf8').on('data', (text: string) => (log += text));
     await until('it to say so', () => log.includes(`"msg":"${dropped} log lines were dropped"`));
@@ -99,18 +102,18 @@ describe('the log of the API', () => {
     expect(saidDropped(log)).toEqual([dropped]);
   });
 
-  it('does not keep a process alive that is asked to end while nobody reads', async () => {
+  it('lets a process end although nobody reads the log', async () => {
     const api = await processes.start('pipe');
     await floodUntilDropped(api);
     const before = Date.now();
     expect(await endsInOrder(api)).toBe(0);
-    expect(Date.now() - before).toBeLessThan(5_000);
+    expect(Date.now() - before).toBeLessThan(WAITS_MS);
   });
 
   it('is dropped once its reader is gone, and the API serves on and ends in order', async () => {
     const api = await processes.start('pipe');
     api.child.stdout?.destroy();
-    expect((await floodUntilDropped(api)).ms).toBeLessThan(1_000);
+    expect((await floodUntilDropped(api)).ms).toBeLessThan(WAITS_MS);
     expect(await endsInOrder(api)).toBe(0);
   });
 
@@ -120,7 +123,7 @@ describe('the log of the API', () => {
     const api = await processes.start(output, 'ulimit -S -f 128');
     closeSync(output);
     const { ms, dropped } = await floodUntilDropped(api);
-    expect(ms).toBeLessThan(1_000);
+    expect(ms).toBeLessThan(WAITS_MS);
     const full = readFileSync(file).length;
     // Made empty whenever it is full, as the capping of logs does: what was kept in memory is more than there is room for.
     let log = '';
@@ -142,7 +145,7 @@ describe('the log of the API', () => {
     const output = openSync('/dev/full', 'w');
     const api = await processes.start(output);
     closeSync(output);
-    expect((await floodUntilDropped(api)).ms).toBeLessThan(1_000);
+    expect((await floodUntilDropped(api)).ms).toBeLessThan(WAITS_MS);
     expect(await endsInOrder(api)).toBe(0);
   });
 
@@ -160,7 +163,7 @@ describe('the log of the API', () => {
       const api = await processes.start(output);
       closeSync(output);
       const { ms, dropped } = await floodUntilDropped(api);
-      expect(ms).toBeLessThan(1_000);
+      expect(ms).toBeLessThan(WAITS_MS);
       rmSync(filler);
       await until('it to say so', () =>
         readFileSync(file, 'utf8').includes(`"msg":"${dropped} log lines were dropped"`),

@@ -7,7 +7,7 @@ import { ADMIN_TOKEN, CANARY, seedConnection, startApi, type Answer, type Api } 
 
 let api: Api;
 beforeAll(async () => {
-  api = await startApi({ patience: { headersMs: 300, requestMs: 600 }, waitMs: 50 });
+  api = await startApi({ timeouts: { headersMs: 300, requestMs: 600 }, waitMs: 50 });
 });
 afterAll(() => api.close());
 

@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
-import { createApp, type AppOptions } from '../../api/http/app.ts';
+import { createApp, type AppOptions } from '../../api/app.ts';
 import type { Bounds } from '../../api/http/bounds.ts';
-import { closeServer, createHttpServer, listen, type Patience } from '../../api/http/server.ts';
-import { TemporalUnavailableError, type Temporal } from '../../api/temporal.ts';
+import { closeServer, createHttpServer, listen, type ClientTimeouts } from '../../api/http/server.ts';
+import { TemporalUnavailableError, type Temporal } from '../../api/http/temporal.ts';
 import type { Config } from '../../config/config.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
@@ -140,12 +140,12 @@ export interface Api {
 /** An API of its own on a database of its own, with everything real but Temporal. */
 export async function startApi(
   options: Partial<AppOptions> & {
-    patience?: Partial<Patience>;
+    timeouts?: Partial<ClientTimeouts>;
     bounds?: Partial<Bounds>;
     trustProxy?: Config['trustProxy'];
   } = {},
 ): Promise<Api> {
-  const { patience, bounds, trustProxy = 0, ...appOptions } = options;
+  const { timeouts, bounds, trustProxy = 0, ...appOptions } = options;
   const database = await testDatabase();
   const temporal = new FakeTemporal();
   const logged: string[] = [];
@@ -165,7 +165,7 @@ export async function startApi(
     waitMs: 2_000,
     ...appOptions,
   });
-  const server = createHttpServer(app, patience, bounds);
+  const server = createHttpServer(app, timeouts, bounds);
   const url = await listen(server, '127.0.0.1', 0);
   const raw = async (path: string, init: RequestInit): Promise<Answer> => {
     const response = await fetch(url + path, { redirect: 'manual', ...init });

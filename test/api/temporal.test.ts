@@ -4,7 +4,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, it, vi } from 'vitest';
 import { loadTemporalSettings } from '../../config/temporal.ts';
-import { TemporalUnavailableError, openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
+import { TemporalUnavailableError } from '../../api/http/temporal.ts';
+import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
 
 let temporal: OpenedTemporal;
 let connection: Connection;
@@ -68,7 +69,7 @@ it('answers a check', async () => {
   await expect(temporal.check()).resolves.toBeUndefined();
 });
 
-it('goes to Temporal directly, whatever proxies the environment names', async () => {
+it('connects to Temporal directly, even if the environment names proxies', async () => {
   let asked = 0;
   const proxy = createServer((socket) => {
     asked += 1;

@@ -5,7 +5,7 @@ import { CANARY, ADMIN_TOKEN, seedConnection, startApi, type Answer, type Api } 
 
 let api: Api;
 beforeAll(async () => {
-  api = await startApi({ failuresPerMinute: 1_000 });
+  api = await startApi({ failedLoginsPerMinute: 1_000 });
 });
 afterAll(() => api.close());
 
@@ -66,7 +66,7 @@ describe('POST /v1/tokens', () => {
     ]);
   });
 
-  it('makes none that has expired already', async () => {
+  it('refuses an expiry in the past', async () => {
     const past = { name: 'a', role: 'admin', expires_at: '2020-01-01T00:00:00Z' };
     const { status, body } = await api.send('POST', '/v1/tokens', past);
     expect([status, body.code, body.errors.map(({ path }) => path)]).toEqual([409, 'conflict', ['body.expires_at']]);
@@ -80,7 +80,7 @@ describe('POST /v1/tokens', () => {
     await make({ name: 'Ada' });
   });
 
-  it('makes none that outlives the token it is asked with', async () => {
+  it('refuses an expiry after that of the token that asks', async () => {
     const short = await make({ expires_at: soon(1) });
     const late = await api.send(
       'POST',
@@ -97,7 +97,7 @@ describe('POST /v1/tokens', () => {
 });
 
 describe('DELETE /v1/tokens/{id}', () => {
-  it('shuts out the token, and whatever was made with it, from the next request on', async () => {
+  it('shuts out the token and those that it created, from the next request on', async () => {
     const admin = await make({ name: 'Eve' });
     const made = await make({ role: 'viewer' }, admin.token);
     expect([await statusWith(admin.token), await statusWith(made.token)]).toEqual([200, 200]);
@@ -115,7 +115,7 @@ describe('DELETE /v1/tokens/{id}', () => {
     expect(await statusWith(admin.token)).toBe(401);
   });
 
-  it.each([randomUUID(), 'x', '%00'])('of an id that is none is not found: %s', async (id) => {
+  it.each([randomUUID(), 'x', '%00'])('answers 404 to an unknown or malformed id: %s', async (id) => {
     const { status, body } = await api.send('DELETE', `/v1/tokens/${id}`);
     expect([status, body.code]).toEqual([404, 'not_found']);
   });
@@ -150,7 +150,7 @@ describe('GET /v1/tokens', () => {
   });
 });
 
-it('a viewer sees, makes and revokes no token, not even its own', async () => {
+it('a viewer can neither list, create nor revoke tokens, not even its own', async () => {
   const viewer = await make({ role: 'viewer' });
   for (const [method, path, body] of [
     ['GET', '/v1/tokens', undefined],

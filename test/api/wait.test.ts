@@ -44,12 +44,12 @@ it('gives up once nobody waits', async () => {
   expect(looks).toBe(3);
 });
 
-it('throws what a look throws', async () => {
+it('throws the error of a look', async () => {
   const look = (): Promise<null> => Promise.reject(new Error('broken'));
   await expect(waitFor(look, { timeoutMs: 60_000, isOver: () => false })).rejects.toThrow('broken');
 });
 
-it('ends for a handler whose client is gone', async () => {
+it('ends when the client of the handler is gone', async () => {
   const client = new AbortController();
   let settle: () => void;
   const ended = new Promise<void>((resolve) => (settle = resolve));

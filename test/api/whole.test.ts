@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { createApp } from '../../api/http/app.ts';
+import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';

@@ -31,6 +31,7 @@ describe('an empty environment', () => {
     databaseUrl: null,
     temporal: { address: null, namespace: 'default', uiUrl: null, taskQueue: 'meterline' },
     anthropicBaseUrl: 'https://api.anthropic.com',
+    proxy: { url: null, noProxy: '' },
     maxReplyBytes: 64 * 2 ** 20,
     encryptionKeys: [],
     apiToken: null,
@@ -54,6 +55,10 @@ describe('an empty environment', () => {
       'TEMPORAL_UI_URL',
       'METERLINE_TASK_QUEUE',
       'ANTHROPIC_BASE_URL',
+      'HTTPS_PROXY',
+      'https_proxy',
+      'NO_PROXY',
+      'no_proxy',
       'METERLINE_MAX_REPLY_MB',
       'METERLINE_ENCRYPTION_KEYS',
       'METERLINE_API_TOKEN',
@@ -110,8 +115,14 @@ describe('a value', () => {
     ['ANTHROPIC_BASE_URL', 'http://localhost:8081', { anthropicBaseUrl: 'http://localhost:8081' }],
     ['ANTHROPIC_BASE_URL', 'http://127.0.0.1:8081/', { anthropicBaseUrl: 'http://127.0.0.1:8081' }],
     ['ANTHROPIC_BASE_URL', 'http://[::1]:8081', { anthropicBaseUrl: 'http://[::1]:8081' }],
-    ['HTTPS_PROXY', 'http://user:secret@proxy.example:3128', {}],
-    ['https_proxy', 'https://[::1]:3128/', {}],
+    [
+      'HTTPS_PROXY',
+      'http://user:secret@proxy.example:3128',
+      { proxy: { url: 'http://user:secret@proxy.example:3128', noProxy: '' } },
+    ],
+    ['https_proxy', 'https://[::1]:3128/', { proxy: { url: 'https://[::1]:3128/', noProxy: '' } }],
+    ['NO_PROXY', 'a.example, b.example', { proxy: { url: null, noProxy: 'a.example, b.example' } }],
+    ['no_proxy', '*', { proxy: { url: null, noProxy: '*' } }],
     ['METERLINE_MAX_REPLY_MB', '1', { maxReplyBytes: 2 ** 20 }],
     ['METERLINE_API_TOKEN', 'a'.repeat(16), { apiToken: 'a'.repeat(16) }],
     ['HOST', '0.0.0.0', { host: '0.0.0.0' }],
@@ -174,6 +185,18 @@ describe('a value', () => {
     const [found, ...others] = problemsOf({ [name]: value });
     expect(found).toContain(`${name} ${problem}`);
     expect(others).toEqual([]);
+  });
+});
+
+describe('the proxy', () => {
+  const [upper, lower] = ['http://upper.example', 'http://lower.example'];
+
+  it.each([
+    [{ HTTPS_PROXY: upper, https_proxy: lower, NO_PROXY: 'upper', no_proxy: 'lower' }, lower, 'lower'],
+    [{ HTTPS_PROXY: upper, https_proxy: '', NO_PROXY: 'upper', no_proxy: '' }, upper, 'upper'],
+    [{ HTTP_PROXY: upper, ALL_PROXY: upper }, null, ''],
+  ])('is named by the lower-case variables first, and an empty one counts as unset: %j', (env, url, noProxy) => {
+    expect(loadConfig(env).proxy).toEqual({ url, noProxy });
   });
 });
 
@@ -250,7 +273,7 @@ describe('a key that somebody wrote, or copied from an example,', () => {
     expect(problems).toEqual(['METERLINE_ENCRYPTION_KEYS must have random keys, as "npm run keys -- new" makes them']);
   });
 
-  it('is not taken for a random one, nor a random one for it', () => {
+  it('does not include random keys', () => {
     for (let seed = 0; seed < 20_000; seed += 1) {
       const key = createHash('sha256').update(`random ${seed}`).digest('base64');
       expect(loadConfig({ METERLINE_ENCRYPTION_KEYS: `a:${key}` }).encryptionKeys).toHaveLength(1);

@@ -114,7 +114,7 @@ describe('an address as consoles give it', () => {
       { limitsMs: { statement_timeout: 5_000, lock_timeout: 50, idle_in_transaction_session_timeout: 60_000 } },
       [],
     ],
-  ])('is understood, and what it ignores is named: %s', (_, text, expected, ignored) => {
+  ])('is understood, and the ignored parameters are named: %s', (_, text, expected, ignored) => {
     expect(read(text)).toMatchObject(expected);
     expect(warningsAbout(text).map((warning) => warning.split(' ')[0])).toEqual(ignored);
     expect(loadConfig({ DATABASE_URL: `${text}\n` }).databaseUrl).toBe(text);
@@ -132,7 +132,7 @@ describe('an address as consoles give it', () => {
   });
 });
 
-describe('an address that asks for what Meterline does not do', () => {
+describe('an address that asks for something unsupported', () => {
   it.each([
     ['u:hunter/2@h/d', 'has @, /, ?, #, % or a space in its user or password'],
     ['u:hunter#2@h/d', 'has @, /, ?, #, % or a space in its user or password'],
@@ -196,7 +196,7 @@ describe('TLS to Postgres', () => {
     ['sslmode=verify-full&sslrootcert=/no/such', 'has an sslrootcert that is not a readable file of PEM certificates'],
     ['sslmode=prefer&sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
     ['sslrootcert=system', 'has sslrootcert, which needs sslmode=verify-full, verify-ca or require'],
-  ])('stops the start where it would differ from what %s asks for', (query, problem) => {
+  ])('stops the start if Meterline cannot do what %s asks for', (query, problem) => {
     expect(problemsOf(`postgres://u:secret@h/d?${query}`)).toEqual([`DATABASE_URL ${problem}`]);
   });
 

@@ -87,7 +87,7 @@ describe('the environment of a process', () => {
   });
 });
 
-describe('the environment of a stack that starts what is not set', () => {
+describe('the environment of a stack that starts the servers without an address', () => {
   it("has Temporal's settings checked only if it names a Temporal", async () => {
     const env = { HOME: '/nonexistent', TEMPORAL_TLS: 'perhaps' };
     expect(await problemsOf(env, loadStackConfig)).toEqual([]);

@@ -114,8 +114,8 @@ describe('the compose file', () => {
 
   test('sets only variables that the configuration or the entrypoint knows', () => {
     const known = Object.keys(variables.shape);
-    // The transport reads the first two, Node the third.
-    const others = ['NO_PROXY', 'no_proxy', 'NODE_EXTRA_CA_CERTS'];
+    // Node reads it.
+    const others = ['NODE_EXTRA_CA_CERTS'];
     const fromFiles = filesOfEntrypoint();
     for (const name of OURS) {
       for (const variable of Object.keys(serviceOf(name).environment)) {

@@ -52,7 +52,7 @@ describe('a day', () => {
     expect(await restatements(database.db, id)).toEqual([]);
   });
 
-  it('of which one line changed has only that line written', async () => {
+  it('writes only the line that changed', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [
       cost('1', { model: 'a' }),
@@ -80,7 +80,7 @@ describe('a day', () => {
     expect(await dayRow(database.db, id, 'usage')).toMatchObject({ lines: 0, total: '0', state: 'provisional' });
   });
 
-  it('has lines with equal dimensions added up', async () => {
+  it('adds up lines with equal dimensions', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('0.1', { model: 'a' }), cost('0.2', { model: 'a', token_type: null })]);
     expect(await storedCost(database.db, id)).toEqual(['{"currency":"USD","model":"a"} 0.3']);
@@ -204,7 +204,7 @@ describe('days that are read together', () => {
     );
   });
 
-  it('are stored all or none, and none after the connection has ended', async () => {
+  it('are stored together or not at all, and not after the connection has ended', async () => {
     const { id } = await connect(database.db);
     const { attempt } = await startReadAttempt(database.db, id, 'cost', { from: DAY, to: TODAY });
     const [good, bad] = [costContent([cost('1')]), costContent([cost('2')])];
@@ -230,7 +230,7 @@ describe('days that are read together', () => {
 });
 
 describe('a stored day', () => {
-  it('has no amount that is not a number, and no total without lines', async () => {
+  it('rejects amounts that are not numbers, and a total without lines', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
     for (const bad of ['NaN', 'Infinity', '-Infinity']) {
@@ -248,7 +248,7 @@ describe('a stored day', () => {
     expect(total).toBe('1');
   });
 
-  it('is not replaced by lines that do not add up to the reported total, once the day was complete', async () => {
+  it('once complete, is not replaced by lines that do not add up to the reported total', async () => {
     const { id } = await connect(database.db);
     const totals = totalsOf({ [DAY]: '3' });
     const window = { from: DAY, to: DAY };

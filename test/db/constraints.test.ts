@@ -7,7 +7,7 @@ import { openSync } from '../../db/ledger/syncs.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
-import { DAY, MAKER, commitCost, connect, cost } from './support.ts';
+import { DAY, CREATOR, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
 /** A connection with an active key, a day, a sync, a restatement, events and a token: rows that are as they should be. */
@@ -20,7 +20,7 @@ beforeAll(async () => {
   await commitCost(db, id, [cost('2')], { day: DAY });
   await openSync(db, { connectionId: id, n: 1, runId: 'run' }, { kind: 'daily', from: DAY, to: DAY, everyDay: false });
   await addEvent(db, id, { type: 'created', message: 'Here.' });
-  await createToken(db, { name: 'Ada', role: 'admin', maker: MAKER });
+  await createToken(db, { name: 'Ada', role: 'admin', creator: CREATOR });
   await addDeploymentEvent(db, { type: 'token_created', actor: 'Ada', message: 'Here.' });
 });
 afterAll(() => database.close());

@@ -74,7 +74,7 @@ describe('a failure of the database', () => {
     ['42703', sql`select no_such_column, ${SECRET}::text`],
     ['22021', sql`select ${`${SECRET}\0`}::text`],
     ['22012', sql`select 1 / length(replace(${SECRET}::text, ${SECRET}::text, ''))`],
-  ])('of a statement (%s) is told by its code alone', async (code, statement) => {
+  ])('of a statement (%s) shows only its code', async (code, statement) => {
     expect(await failureOf(database.db.execute(statement))).toEqual({
       code,
       constraint: null,
@@ -86,7 +86,7 @@ describe('a failure of the database', () => {
     expect(await failureOf(database.db.transaction((tx) => tx.execute(statement)))).toMatchObject({ code });
   });
 
-  it('to reach it is unavailability', async () => {
+  it('to connect counts as unavailable', async () => {
     for (const host of ['127.0.0.1', 'localhost', 'postgres.invalid']) {
       const gone = openDatabase(`postgres://user:${SECRET}@${host}:1/x`, { max: 1, name: 'test' });
       const work = gone.db.execute(sql`select ${SECRET}::text`);
@@ -98,7 +98,7 @@ describe('a failure of the database', () => {
     }
   });
 
-  it('to keep a connection is unavailability, and statements after it connect again', async () => {
+  it('of a lost connection counts as unavailable, and later statements connect again', async () => {
     const other = openDatabase(database.url, { max: 1, name: 'doomed' });
     const { pid } = await row<{ pid: number }>(other.db, sql`select pg_backend_pid() as pid`);
     const work = other.db.execute(sql`select ${SECRET}::text, pg_sleep(30)`);
@@ -132,7 +132,7 @@ describe('a failure of the database', () => {
     },
   );
 
-  it('is not what another error is', () => {
+  it('is not confused with other errors', () => {
     expect(databaseFailure(new Error('x'))).toBeNull();
     expect(databaseFailure(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBeNull();
     expect(databaseFailure('x')).toBeNull();
@@ -151,11 +151,11 @@ describe('a query', () => {
     expect(await rows(database.db, sql`select t from unnest(${textArray([])}) as u(t)`)).toEqual([]);
   });
 
-  it('that always gives a row says so when it gives none', async () => {
+  it('that must return a row fails if it returns no row', async () => {
     await expect(parsedRow(database.db, z.object({}), sql`select 1 where false`)).rejects.toThrow('returned none');
   });
 
-  it('with a row of another form than its schema is refused, by the field and without its value', async () => {
+  it('fails if a row does not match its schema, and names the field without its value', async () => {
     const schema = z.object({ n: z.int(), text: z.enum(['a', 'b']) });
     const good = sql`select 1 as n, 'a' as text`;
     const bad = sql`${good} union all select 2, ${SECRET}::text`;
@@ -168,7 +168,7 @@ describe('a query', () => {
     }
   });
 
-  it('of a jsonb column is refused where its JSON has another form than the column promises', async () => {
+  it('fails if the JSON in a jsonb column does not match the schema of the column', async () => {
     const { id } = await connect(database.db);
     const broken = sql`update connections set failure = '{"code": "no_such_code"}', failed_at = now() where id = ${id}`;
     await database.db.execute(broken);
@@ -204,7 +204,7 @@ describe('a prepared statement', () => {
 });
 
 describe('a pool', () => {
-  it('waits for a lock or a frozen transaction less long than an activity may take', async () => {
+  it('stops waiting for a lock or a frozen transaction before an activity times out', async () => {
     for (const name of ['idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout']) {
       const { ms } = await row<{ ms: number }>(
         database.db,
@@ -215,7 +215,7 @@ describe('a pool', () => {
     }
   });
 
-  it('takes of its address a shorter time, and no longer one', async () => {
+  it('accepts shorter timeouts from its address, and no longer ones', async () => {
     const url = `${database.url}?lock_timeout=50&statement_timeout=10min&idle_in_transaction_session_timeout=0`;
     const other = openDatabase(url, { max: 1, name: 'meterline test' });
     const names = ['lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'];

@@ -160,7 +160,7 @@ describe('the facts of a connection', () => {
     expect(await factsOf(database.db, id)).toMatchObject({ discovered: true, failure: null });
   });
 
-  it('have what Anthropic said about a failed key, until the key fails anew', async () => {
+  it("have Anthropic's words about a failed key, until the key fails again", async () => {
     const { id, keyId } = await connect(database.db, { organization: randomUUID() });
     const probed = { connectionId: id, keyId, hint: 'aaaa' };
     const fail = (): Promise<void> =>

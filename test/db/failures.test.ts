@@ -44,7 +44,7 @@ const as =
     url.pathname = `/${name}`;
   };
 
-it('a statement that the role may not make is told as that, and not as a failure of ours', async () => {
+it('a statement that the role has no right to run is reported as a missing right, not as an internal failure', async () => {
   const database = openDatabase(databaseUrl(inject('postgresUrl'), 'postgres'), { max: 1, name: 'meterline test' });
   const refused: unknown = await database.db
     .transaction(async (tx) => {
@@ -59,7 +59,7 @@ it('a statement that the role may not make is told as that, and not as a failure
   );
 });
 
-describe('Postgres, where it lets nobody in,', () => {
+describe('a refused connection to Postgres', () => {
   it.each<[string, string, (url: URL) => void, RegExp]>([
     [
       'a wrong password',
@@ -94,7 +94,7 @@ describe('Postgres, where it lets nobody in,', () => {
       (url) => (url.search = '?host=/no/such/folder'),
       /the Unix socket in DATABASE_URL does not exist/,
     ],
-  ])('is told in words that name the cause: %s', async (_, code, change, words) => {
+  ])('has a message that names the cause: %s', async (_, code, change, words) => {
     const failure = await failureOf(change);
     expect(failure).toMatchObject({
       unavailable: true,
@@ -105,12 +105,12 @@ describe('Postgres, where it lets nobody in,', () => {
     if (code !== '42704') expect(failure?.message).not.toContain('hunter');
   });
 
-  it('takes options of the address that it knows', async () => {
+  it('accepts the known options of the address', async () => {
     expect(await failureOf((url) => (url.search = '?options=-c%20work_mem%3D8MB'))).toBeNull();
   });
 });
 
-describe('a server that lets in nobody like us', () => {
+describe('a server that refuses this user or client', () => {
   const refusal = (code: string, message: string): unknown =>
     Object.assign(new postgres.PostgresError(''), { message, code, severity_local: 'FATAL' });
 
@@ -129,7 +129,7 @@ describe('a server that lets in nobody like us', () => {
     ['08P01', 'SSL required', 'only connections with TLS'],
     ['XX000', 'Tenant or user not found', 'refuses the user or the password'],
     ['XX000', 'something else', 'Postgres is unavailable'],
-  ])('is told by %s, "%s", in words about the cause', (code, message, words) => {
+  ])('with the code %s and "%s" gets a message that names the cause', (code, message, words) => {
     const failure = databaseFailure(refusal(code, message));
     expect(failure?.message).toContain(words);
     expect(failure?.message).not.toContain('hunter2');

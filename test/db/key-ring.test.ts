@@ -22,7 +22,7 @@ function opensNot(sealed: Sealed, where = place, opener = ring): void {
 }
 
 describe('a sealed key', () => {
-  it('opens to what was sealed, in its place', () => {
+  it('opens to the sealed text, in its own row', () => {
     fc.assert(
       fc.property(ADMIN_KEY_TEXTS, fc.uuid(), fc.uuid(), (text, connectionId, keyId) => {
         const here = { connectionId, keyId };
@@ -39,7 +39,7 @@ describe('a sealed key', () => {
     expect(ring.open(sealed, place).reveal()).toBe(SECRET);
   });
 
-  it('opens no more once any byte of it is another, is missing, or is too many', () => {
+  it('does not open after any byte was changed, removed or added', () => {
     const { sealed, encryptionKeyId } = ring.seal(KEY, place);
     for (let index = 0; index < sealed.length; index += 1) {
       const tampered = Buffer.from(sealed);

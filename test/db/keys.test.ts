@@ -86,8 +86,8 @@ async function lastSync(id: string): Promise<number> {
   return n;
 }
 
-describe('a staged key', () => {
-  it('serves nothing until it is accepted, and is opened by its id alone', async () => {
+describe('a candidate', () => {
+  it('is not used until it is accepted, and only its id opens it', async () => {
     const { id, first } = await started();
     const keyId = await stage(id, 'b', false);
     expect(revealed(await openActiveKey(database.db, RING, id))).toEqual({ keyId: first, text: secretOf('a') });
@@ -119,7 +119,7 @@ describe('a staged key', () => {
     expect(text).not.toContain(SECRET.slice(0, 24));
   });
 
-  it('that met no answer stays one, and counts its tries', async () => {
+  it('that got no answer stays a candidate, and its attempts are counted', async () => {
     const { id, first } = await started();
     const keyId = await stage(id, 'b');
     const failure = { code: 'upstream_unavailable', detail: 'HTTP 503' } as const;
@@ -171,7 +171,7 @@ describe('a staged key', () => {
 });
 
 describe('an accepted key', () => {
-  it('brings the organization of the first one, and is told', async () => {
+  it('stores the organization with the first key, and adds an event', async () => {
     const { id } = await started();
     const found = await row(
       database.db,
@@ -182,7 +182,7 @@ describe('an accepted key', () => {
     expect(await eventsOf(database.db, id, 'key_active')).toEqual(['Key …aaaa serves from now on.']);
   });
 
-  it('replaces the active one, which is kept until a sync that ran wholly on it succeeded', async () => {
+  it('replaces the active key, which is kept until a sync succeeded with the new one alone', async () => {
     const { id } = await started();
     const second = await rotate(id, 'b');
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb active']);
@@ -193,7 +193,7 @@ describe('an accepted key', () => {
     expect((await openActiveKey(database.db, RING, id))?.keyId).toBe(second);
   });
 
-  it('is told from the one before by order: a clock that steps back changes neither which is overtaken nor which is proven', async () => {
+  it('follows the order of the keys: a clock that steps back changes neither which key is overtaken nor which is proven', async () => {
     const { id } = await started();
     const n = await takeSyncNumber(database.db, id);
     const waiting = await stage(id, 'd');
@@ -223,7 +223,7 @@ describe('an accepted key', () => {
     expect(await eventsOf(database.db, id, 'key_active')).toHaveLength(2);
   });
 
-  it('may be one of many before the first success: all of them are kept until then', async () => {
+  it('may be one of several before the first success, and all of them are kept until then', async () => {
     const { id } = await started();
     for (const letter of ['b', 'c', 'd']) await rotate(id, letter);
     expect(await states(id)).toEqual(['aaaa superseded', 'bbbb superseded', 'cccc superseded', 'dddd active']);
@@ -266,7 +266,7 @@ describe('an accepted key', () => {
     expect(await eventsOf(database.db, id, 'key_restored')).toHaveLength(2);
   });
 
-  it('forgives a failure of the key before it where a key was awaited, and none where a sync merely failed', async () => {
+  it('clears the failure of the key before it, but not the failure of a sync', async () => {
     const { id, first } = await started();
     const failure = async (): Promise<unknown> =>
       row(database.db, sql`select failure ->> 'code' as code from connections where id = ${id}`);
@@ -281,7 +281,7 @@ describe('an accepted key', () => {
     await clearFailure(database.db, id);
   });
 
-  it('that does not wait to be used says what became of it', async () => {
+  it('that is no longer a candidate answers with what became of it', async () => {
     const { id, first } = await started();
     const replaced = await rotate(id, 'B');
     await destroySuperseded(database.db, id, (await lastSync(id)) + 1);
@@ -316,7 +316,7 @@ describe('an accepted key', () => {
     expect(await states(id)).toEqual(['aaaa active', 'bbbb candidate']);
   });
 
-  it('is noted as used when it was', async () => {
+  it('records when it was last used', async () => {
     const { id, first } = await started();
     await database.db.execute(sql`update keys set last_used_at = null where id = ${first}`);
     await recordKeyUse(database.db, id, first);
@@ -327,7 +327,7 @@ describe('an accepted key', () => {
 });
 
 describe('an organization', () => {
-  it('connected twice at the same instant is connected once, and the other is told which', async () => {
+  it('connected twice at the same instant is connected once, and the other attempt learns the id of that connection', async () => {
     for (let round = 0; round < 10; round += 1) {
       const one = { id: randomUUID(), name: 'Org' };
       const pair = [await connect(database.db), await connect(database.db)];
@@ -357,7 +357,7 @@ describe('an organization', () => {
 });
 
 describe('a connection that ends', () => {
-  it.each([false, true])('has every key destroyed, and none accepted afterwards (purge: %s)', async (purge) => {
+  it.each([false, true])('destroys every key and accepts no other afterwards (purge: %s)', async (purge) => {
     const { id } = await started();
     await rotate(id, 'b');
     const candidate = await stage(id, 'c');
@@ -374,7 +374,7 @@ describe('a connection that ends', () => {
     expect(await openActiveKey(database.db, RING, id)).toBeNull();
   });
 
-  it('because its first key was refused has what else was staged destroyed', async () => {
+  it('because its first key was refused destroys its other candidates', async () => {
     const { id, keyId } = await connect(database.db);
     await stage(id, 's', false);
     await refuseKey(database.db, { connectionId: id, keyId }, { code: 'key_invalid' }, 'No.');
@@ -405,7 +405,7 @@ describe('a stored key', () => {
     });
   });
 
-  it('is the only active one, and leaves no ciphertext once it ended, whoever writes', async () => {
+  it('is the only active one, and has no ciphertext after its end: constraints hold both', async () => {
     const { id, first } = await started();
     const keyId = await stage(id, 'b');
     const refusedBy = async (statement: ReturnType<typeof sql>, constraint: string): Promise<void> => {
@@ -425,7 +425,7 @@ describe('a discarded candidate', () => {
   const discard = (connectionId: string, keyId: string) =>
     discardCandidate(database.db, { connectionId, keyId }, 'ops');
 
-  it('leaves no ciphertext and one event of who did it, however often it is discarded', async () => {
+  it('leaves no ciphertext and one event with its actor, however often it is discarded', async () => {
     const { id } = await started();
     const keyId = await stage(id, 'b', false);
     expect(await Promise.all([1, 2, 3].map(() => discard(id, keyId)))).toEqual(
@@ -443,7 +443,7 @@ describe('a discarded candidate', () => {
     ]);
   });
 
-  it('is not the active key, a superseded one, the only one or an unknown one; one that is gone stays gone', async () => {
+  it('is never an active, superseded, only or unknown key; discarding an ended key again changes nothing', async () => {
     const { id, first } = await started();
     const serving = await rotate(id, 'b');
     const refused = await stage(id, 'c');
@@ -460,7 +460,7 @@ describe('a discarded candidate', () => {
     expect(await discard(young, another)).toEqual({ outcome: 'only_key' });
   });
 
-  it('and accepted at the same moment is one of the two, and the connection has a key in either case', async () => {
+  it('that is accepted at the same moment is either discarded or active, and the connection keeps a key', async () => {
     const outcomes = await Promise.all(
       Array.from({ length: 12 }, async () => {
         const own = { id: randomUUID(), name: 'Org' };
@@ -484,7 +484,7 @@ describe('a discarded candidate', () => {
 });
 
 describe('a verdict', () => {
-  it('on an overtaken key names the later key and when that became active', async () => {
+  it('on an overtaken key names the later key, and when that became active', async () => {
     const { id } = await started();
     const overtaken = await stage(id, 'b');
     const later = await rotate(id, 'c');
@@ -502,7 +502,7 @@ describe('a verdict', () => {
 });
 
 describe('the event of a signal', () => {
-  it('is kept once, however often the activity runs that keeps it, and for a connection that there is', async () => {
+  it('is stored once, however often its activity runs, and only for a connection that exists', async () => {
     const { id } = await started();
     for (const dedupKey of ['run 1', 'run 1', 'run 2']) {
       await recordSignals(database.db, id, ['pause', 'pause', 'resume'], dedupKey);

@@ -61,7 +61,7 @@ describe('migrating', () => {
     await database.close();
   });
 
-  it('of a database that no release made is refused with words, and changes nothing', async () => {
+  it('of a database that no release created is refused with a sentence, and changes nothing', async () => {
     const database = await testDatabase();
     await database.db.execute(sql`update drizzle.__drizzle_migrations set created_at = created_at - 1`);
     await expect(migrateDatabase(database.url)).rejects.toThrow('An unreleased Meterline made this database');
@@ -69,7 +69,7 @@ describe('migrating', () => {
     await database.close();
   });
 
-  it('of a database that is not there fails, and says nothing of a password', async () => {
+  it('of a missing database fails, and does not show the password', async () => {
     const url = new URL(databaseUrl(inject('postgresUrl'), 'no_such_database'));
     url.password = 'hunter2';
     const error: unknown = await migrateDatabase(url.href).catch((reason: unknown) => reason);

@@ -123,7 +123,7 @@ describe('right after a backfill, before anything was analyzed,', () => {
     expect(lines.every(({ series }) => series.no !== null)).toBe(true);
   });
 
-  it('what is written for a new day looks nothing up but the one it makes', async () => {
+  it('the writes of a new day look up only that day', async () => {
     const { db } = database;
     const before = await scans();
     await commitCost(db, id, linesOf(DAYS), { day: addDays(TODAY, -1 - DAYS) });

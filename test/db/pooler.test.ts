@@ -68,7 +68,7 @@ describe.each(KINDS)('behind a $called', ({ bouncer, settings }) => {
     await running.stop();
   });
 
-  it('the time limits hold in every statement and transaction, and nobody else gets them', async () => {
+  it('the time limits hold in every statement and transaction, and for no other client', async () => {
     const held = async ({ db }: Pick<Database, 'db'>): Promise<unknown[]> =>
       Promise.all(LIMITS.map(async (limit) => (await row(db, sql`select current_setting(${limit}) as is`))['is']));
     expect(await held(first)).toEqual(['20s', '10s', '25s']);
@@ -81,7 +81,7 @@ describe.each(KINDS)('behind a $called', ({ bouncer, settings }) => {
     await end();
   });
 
-  it('what takes too long is ended: a statement, a wait for a lock, and a transaction in which nothing happens', async () => {
+  it('a statement, a wait for a lock and an idle transaction are ended after their limits', async () => {
     const short = openDatabase(running.url(name), { max: 2, name: 'meterline test', limits: SHORT });
     expect(await codeOf(Promise.resolve(short.db.execute(sql`select pg_sleep(20)`)))).toBe('57014');
     const { done, keep } = promised();
@@ -255,7 +255,7 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     await own.close();
   });
 
-  it('is reached through its Unix socket, whatever sslmode says', async () => {
+  it('is reached through its Unix socket with any sslmode', async () => {
     const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'session' });
     const database = openDatabase(`${running.socketUrl(name)}&sslmode=require`, { max: 1, name: 'meterline test' });
     expect(await row(database.db, sql`select 1 as one`)).toEqual({ one: 1 });
@@ -292,7 +292,7 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     ['a password', (url) => (url.password = 'hunter2'), /password|refuses the user or the password/],
     ['a user', (url) => (url.username = 'hunter2'), /refuses the user or the password|refuses the password/],
     ['a database', (url) => (url.pathname = '/hunter2'), /database that DATABASE_URL names/],
-  ])('that does not take %s of the address is told in words that name the cause', async (_, spoil, words) => {
+  ])('that does not accept %s of the address gets a message that names the cause', async (_, spoil, words) => {
     const running = await startBouncer(bouncer, inject('postgresUrl'), { pool_mode: 'transaction' });
     const url = new URL(running.url(name));
     spoil(url);

@@ -51,7 +51,7 @@ describe('reconciling', () => {
     [addDays(window.from, 3)]: '5',
   });
 
-  it('makes days reconciled that add up, and final once they have settled, and returns the suspect days', async () => {
+  it('marks days that add up as reconciled, and as final once they have settled, and returns the suspect days', async () => {
     const id = await stored();
     const comparison = { connectionId: id, report: 'cost', window, totals, today: TODAY, restatementDays: 3 } as const;
     expect(await reconcileDays(database.db, comparison)).toEqual([addDays(TODAY, -1)]);
@@ -79,7 +79,7 @@ describe('reconciling', () => {
     expect((await states(id))[0]).toBe('final reconciled');
   });
 
-  it('makes no day final that was last read before it had settled, and makes such a day provisional again', async () => {
+  it('keeps a day provisional that was last read before it had settled, and makes such a final day provisional again', async () => {
     const { id } = await connect(database.db);
     const comparison = { connectionId: id, report: 'cost', window: { from: DAY, to: DAY }, totals: {} } as const;
     const state = async (restatementDays: number): Promise<string | undefined> => {
@@ -132,7 +132,7 @@ describe('reconciling', () => {
     expect(await count(database.db, sql`events where connection_id = ${id} and type = 'day_flagged'`)).toBe(2);
   });
 
-  it('neither flags nor clears a day whose total cannot be read', async () => {
+  it('neither flags nor clears a day without a readable total', async () => {
     const id = await stored();
     const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 0 } as const;
     await reconcileDays(database.db, comparison);

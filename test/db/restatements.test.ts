@@ -99,7 +99,7 @@ describe('a day read again and again', () => {
     expect(event?.message).toBe(`The cost of ${DAY} was restated from 0 to 2 USD.`);
   });
 
-  it('may grow before it is over: that is no restatement, and neither is its first complete read', async () => {
+  it('may grow before it ends: neither that nor its first complete read is a restatement', async () => {
     const { id } = await connect(database.db);
     const today = { day: TODAY, today: TODAY };
     await commitCost(database.db, id, [cost('1')], today);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { createApp } from '../../api/http/app.ts';
+import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
@@ -101,7 +101,7 @@ async function call(method: string, path: string, body?: object): Promise<{ stat
 }
 
 describe('the service role', () => {
-  it('is enough to connect, read, pause, rotate, ask, seal anew, make tokens, look after it all, end and purge', async () => {
+  it('is enough for the work of the API, the worker and the commands, from connecting to purging', async () => {
     const { db } = world.database;
     const made = await call('POST', '/v1/connections', { name: 'Sample', admin_api_key: world.key, backfill_days: 3 });
     expect(made.status).toBe(201);
@@ -148,7 +148,7 @@ describe('the service role', () => {
     expect(await run(service, 'select from cost_lines')).toEqual([]);
   });
 
-  it('can read and write every table, but for the records of what was done', async () => {
+  it('can only add events, deletes no connection, key or token, and can write every other table', async () => {
     const rights = await run(
       service,
       `select table_name, string_agg(privilege, ' ' order by privilege) as rights
@@ -198,7 +198,7 @@ describe('the service role', () => {
     await expect(run(service, statement)).rejects.toMatchObject({ code: '42501' });
   });
 
-  it('needs no new grant for what a later migration makes', async () => {
+  it('needs no new grant for the tables of a later migration', async () => {
     await run(owner, 'create table later (id bigserial primary key, text text)');
     await run(service, `insert into later (text) values ('a'); update later set text = 'b'; delete from later`);
     await expect(run(service, 'drop table later')).rejects.toMatchObject({ code: '42501' });

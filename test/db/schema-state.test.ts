@@ -39,12 +39,12 @@ async function whatIsSaid(): Promise<string | undefined> {
   return typeof said === 'string' ? said : databaseFailure(said)?.message;
 }
 
-it('the last migration of the code is that of the journal', () => {
+it('the last migration in the code equals the last one in the journal', () => {
   expect(LAST_MIGRATION_MS).toBe(journal.entries.at(-1)?.when);
 });
 
 describe('a database', () => {
-  it('that was never migrated, or by an older release, says what to run, until that was done', async () => {
+  it('without the current migrations gets a message with the command to run, until they ran', async () => {
     expect(await whatIsSaid()).toBe('The database has no tables of Meterline yet: run "npm run migrate" on it');
     await migrateDatabase(url);
     expect(await whatIsSaid()).toBe('present');
@@ -57,7 +57,7 @@ describe('a database', () => {
     expect(await whatIsSaid()).toContain('the schema of an older release');
   });
 
-  it('that is ahead of this release is worked with, and not migrated', async () => {
+  it('with the schema of a newer release is used, and not migrated', async () => {
     await migrateDatabase(url);
     await database.db.execute(
       sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', ${LAST_MIGRATION_MS + 1})`,
@@ -67,7 +67,7 @@ describe('a database', () => {
     expect(databaseFailure(error)?.message).toContain('the schema of a newer release than this one');
   });
 
-  it('that is not migrated is told so by the API in each reply and by /readyz, and served once it is', async () => {
+  it('without migrations makes the API answer 503 with the command to run, also in /readyz, until they ran', async () => {
     const api = await startApi({ db: database.db, waitMs: 0 });
     const older = async (): Promise<void> => {
       await migrateDatabase(url);

@@ -54,7 +54,7 @@ describe('the id of a series', () => {
     expect(seriesIdOf(given)).toBe('32b5f060-d2b0-32c5-a2f9-660805274e6d');
   });
 
-  it('stands for texts in columns, whatever type of value was reported', () => {
+  it('has texts in columns for every type of reported value', () => {
     expect([
       columnOf({ a: 7 }, 'a'),
       columnOf({ a: { b: 1 } }, 'a'),

@@ -68,8 +68,8 @@ async function usesOf(ring: KeyRing): Promise<Record<string, number>> {
   return Object.fromEntries(uses.map(({ encryptionKeyId, keys: some }) => [encryptionKeyId, some]));
 }
 
-describe('sealing stored keys anew', () => {
-  it('puts every key that is left, whatever its state, under the first encryption key, and needs the old one no more', async () => {
+describe('sealing stored keys again', () => {
+  it('puts every stored key in any state under the first encryption key, so the old one is no longer needed', async () => {
     const first = await connected(old);
     await acceptKey(db, { connectionId: first.id, keyId: first.keyId }, { id: 'org', name: 'Org' });
     const second = randomUUID();
@@ -111,7 +111,7 @@ describe('sealing stored keys anew', () => {
     expect((await checkStoredKeys(db, moved)).unreadable).toEqual([]);
   });
 
-  it('by two at once does each key once', async () => {
+  it('in two processes at once seals each key once', async () => {
     const { id } = await connected(old);
     await crowd(id, 299);
     const both = await Promise.all([rewrapStoredKeys(db, moving), rewrapStoredKeys(db, moving)]);
@@ -164,7 +164,7 @@ describe('sealing stored keys anew', () => {
     expect(revealed(await openActiveKey(db, moved, id))).toEqual({ keyId: next, text: SECRET });
   });
 
-  it('takes what a process without the new ring stores behind it meanwhile', async () => {
+  it('also seals keys that a process without the new key ring stores meanwhile', async () => {
     const last = await connected(old, 'Last', 'ffffffff-ffff-4fff-bfff-ffffffffffff');
     const outcome = await during(
       (tx) => tx.execute(sql`update keys set last_used_at = now() where id = ${last.keyId}`),
@@ -173,7 +173,7 @@ describe('sealing stored keys anew', () => {
     expect(outcome).toEqual({ rewrapped: 2, left: [] });
   });
 
-  it('passes by what does not open, whatever the reason, and names it', async () => {
+  it('skips keys that do not open for any reason, and names them', async () => {
     const [gone, other, moved1] = [
       await connected(lost, 'Gone'),
       await connected(old, 'Other'),
@@ -198,7 +198,7 @@ describe('sealing stored keys anew', () => {
     expect(await count(db, sql`keys where encryption_key_id <> 'new'`)).toBe(3);
   });
 
-  it('passes by a key that is locked for long, and says that it is left', async () => {
+  it('skips a key that stays locked, and reports it as left', async () => {
     const [held] = [await connected(old, 'Held'), await connected(old, 'Free')];
     const limits = { idle_in_transaction_session_timeout: 0, lock_timeout: 50, statement_timeout: 0 };
     const impatient = openDatabase(database.url, { max: 1, name: 'meterline test', limits });
@@ -212,11 +212,11 @@ describe('sealing stored keys anew', () => {
   });
 });
 
-describe('what is said of stored keys', () => {
+describe('the report on stored keys', () => {
   const said = async (ring: KeyRing): Promise<{ level: string; message: string }> =>
     describeStoredKeysCheck(await checkStoredKeys(db, ring), ring);
 
-  it('is one line that names the connections whose keys do not open, and what to do', async () => {
+  it('is one line that names the connections with keys that do not open, and the action to take', async () => {
     await connected(old, 'Fine');
     const { id } = await connected(lost, 'Acme');
     await addCandidate(db, lost, {
@@ -242,7 +242,7 @@ describe('what is said of stored keys', () => {
     expect(message).toContain(' and 5 more.');
   });
 
-  it('is that nothing is to do, that there is something to seal anew, or which encryption keys may go', async () => {
+  it('says that nothing is left to do, that keys need sealing again, or which encryption keys can be removed', async () => {
     await connected(old);
     expect(await said(old)).toEqual({ level: 'info', message: 'Every stored key opens.' });
     expect((await said(moving)).message).toBe(

@@ -23,7 +23,7 @@ export const DAY = addDays(TODAY, -10);
 export const SECRET = `sk-ant-admin01-${'Canary_'.repeat(12)}AA`;
 
 /** Whoever makes tokens without one. */
-export const MAKER = { id: null, name: 'test' };
+export const CREATOR = { id: null, name: 'test' };
 
 /** Stores a connection; with an organization, its first key is accepted already. */
 export async function connect(

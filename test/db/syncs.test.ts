@@ -69,7 +69,7 @@ describe('the number of a sync', () => {
 });
 
 describe('a run', () => {
-  it('that is opened twice is one run, and adds up what it did', async () => {
+  it('that is opened twice is one run, with the sum of its work', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);
     const done = { requests: 2, bytes: 3_000_000_000 };

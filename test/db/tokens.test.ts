@@ -11,12 +11,12 @@ import {
   listTokens,
   revokeToken,
   type TokenInfo,
-  type TokenMaker,
+  type TokenCreator,
 } from '../../db/tokens/tokens.ts';
 import { COMMAND, problemWithTokenName } from '../../domain/tokens.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
-import { MAKER, promised, waiting } from './support.ts';
+import { CREATOR, promised, waiting } from './support.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -31,10 +31,10 @@ afterAll(() => database.close());
 const inHours = (hours: number): Date => new Date(Date.now() + hours * HOUR_MS);
 
 function made(
-  options: { name?: string; role?: 'admin' | 'viewer'; expiresAt?: Date; maker?: TokenMaker } = {},
+  options: { name?: string; role?: 'admin' | 'viewer'; expiresAt?: Date; creator?: TokenCreator } = {},
 ): Promise<TokenInfo & { token: string }> {
-  const { name = randomUUID(), role = 'admin', maker = MAKER, expiresAt } = options;
-  return createToken(db, { name, role, maker, expiresAt });
+  const { name = randomUUID(), role = 'admin', creator = CREATOR, expiresAt } = options;
+  return createToken(db, { name, role, creator, expiresAt });
 }
 
 async function isValid({ token }: { token: string }): Promise<boolean> {
@@ -50,7 +50,7 @@ async function expire({ id }: TokenInfo): Promise<void> {
 }
 
 describe('the name of a token', () => {
-  it('is of one that is not revoked only, whoever makes two at the same instant', async () => {
+  it('belongs to one token until that is revoked, even if two are created at the same instant', async () => {
     const twice = await Promise.allSettled([made({ name: 'Ada' }), made({ name: 'Ada' })]);
     expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     await expect(made({ name: 'Ada' })).rejects.toMatchObject({ name: 'TokenError', why: 'name_taken' });
@@ -61,7 +61,7 @@ describe('the name of a token', () => {
     expect(await made({ name: 'Ada' })).toMatchObject({ name: 'Ada' });
   });
 
-  it('is none that events give to somebody else, nor one that is not what it looks like', () => {
+  it('is never the reserved name of another actor, and never has spaces at its ends or invisible characters', () => {
     for (const name of [
       'meterline',
       'bootstrap',
@@ -84,9 +84,9 @@ describe('the name of a token', () => {
 });
 
 describe('a token', () => {
-  it('says who made it and who revoked it, also to whoever looks at the table', async () => {
+  it('shows who created it and who revoked it, in the API and in the table', async () => {
     const admin = await made({ name: 'The admin' });
-    const token = await made({ role: 'viewer', maker: admin });
+    const token = await made({ role: 'viewer', creator: admin });
     expect(token).toMatchObject({ createdBy: 'The admin', revokedBy: null, revokedAt: null });
     expect(await revokeToken(db, token.id, 'Eve')).toMatchObject({ createdBy: 'The admin', revokedBy: 'Eve' });
     expect(await revokeToken(db, token.id, 'Bob')).toMatchObject({ revokedBy: 'Eve' });
@@ -95,29 +95,29 @@ describe('a token', () => {
     await expect(db.execute(nameless)).rejects.toMatchObject({ cause: { constraint_name: 'tokens_revoked' } });
   });
 
-  it('expires in the future, and no later than the one that made it', async () => {
+  it('expires in the future, and no later than the token that created it', async () => {
     await expect(made({ expiresAt: inHours(-1) })).rejects.toMatchObject({ why: 'expired' });
     const admin = await made({ expiresAt: inHours(2) });
-    await expect(made({ maker: admin, expiresAt: inHours(3) })).rejects.toMatchObject({ why: 'outlives_maker' });
-    expect((await made({ maker: admin, expiresAt: inHours(1) })).expiresAt).toBeInstanceOf(Date);
-    expect((await made({ maker: admin })).expiresAt).toEqual(admin.expiresAt);
-    expect((await made({ maker: await made() })).expiresAt).toBeNull();
+    await expect(made({ creator: admin, expiresAt: inHours(3) })).rejects.toMatchObject({ why: 'outlives_creator' });
+    expect((await made({ creator: admin, expiresAt: inHours(1) })).expiresAt).toBeInstanceOf(Date);
+    expect((await made({ creator: admin })).expiresAt).toEqual(admin.expiresAt);
+    expect((await made({ creator: await made() })).expiresAt).toBeNull();
   });
 
-  it('is made by no viewer, and by none that has expired, is revoked or is unknown', async () => {
+  it('is not created by a viewer, nor by a token that is expired, revoked or unknown', async () => {
     const [expired, revoked] = [await made(), await made()];
     await expire(expired);
     await revokeToken(db, revoked.id, 'test');
-    for (const maker of [await made({ role: 'viewer' }), expired, revoked, { id: randomUUID(), name: 'x' }]) {
-      await expect(made({ maker })).rejects.toMatchObject({ why: 'maker_invalid' });
+    for (const creator of [await made({ role: 'viewer' }), expired, revoked, { id: randomUUID(), name: 'x' }]) {
+      await expect(made({ creator })).rejects.toMatchObject({ why: 'creator_invalid' });
     }
   });
 
-  it('that is revoked takes with it what was made with it, and nothing else', async () => {
+  it('that is revoked ends all tokens created by it, directly or indirectly, and no other', async () => {
     const root = await made();
-    const child = await made({ maker: root });
-    const grandchild = await made({ maker: child, role: 'viewer' });
-    const [sibling, stranger] = [await made({ maker: root }), await made()];
+    const child = await made({ creator: root });
+    const grandchild = await made({ creator: child, role: 'viewer' });
+    const [sibling, stranger] = [await made({ creator: root }), await made()];
     await revokeToken(db, child.id, 'test');
     expect(await Promise.all([root, child, grandchild, sibling, stranger].map(isValid))).toEqual([
       true,
@@ -130,13 +130,13 @@ describe('a token', () => {
     expect(await Promise.all([root, sibling, stranger].map(isValid))).toEqual([false, false, true]);
   });
 
-  it('that makes another while it, or the one that made it, is revoked, leaves none behind', async () => {
+  it('that creates another while it or its own creator is revoked leaves no valid token behind', async () => {
     for (const generations of [1, 2]) {
       const root = await made();
-      const maker = generations === 1 ? root : await made({ maker: root });
+      const creator = generations === 1 ? root : await made({ creator: root });
       const [stored, release] = [promised(), promised()];
       const making = db.transaction(async (tx) => {
-        const child = await createToken(tx, { name: randomUUID(), role: 'admin', maker });
+        const child = await createToken(tx, { name: randomUUID(), role: 'admin', creator });
         stored.keep();
         await release.done;
         return child;
@@ -159,13 +159,13 @@ describe('an event of the deployment', () => {
 
   it('is recorded once for each token that is created or revoked', async () => {
     const root = await made();
-    const child = await made({ maker: root });
+    const child = await made({ creator: root });
     for (const actor of ['Eve', 'Bob']) await revokeToken(db, root.id, actor);
     expect(await about(root.id)).toEqual(['token_revoked by Eve', 'token_created by test']);
     expect(await about(child.id)).toEqual(['token_revoked by Eve', `token_created by ${root.name}`]);
   });
 
-  it('is there only if the change is: both are in one transaction', async () => {
+  it('is stored in the transaction of its change', async () => {
     const { id } = await made();
     const undone = db.transaction(async (tx) => {
       await revokeToken(tx, id, 'Eve');

@@ -28,7 +28,7 @@ describe('workspaces', () => {
       `,
     );
 
-  it('are stored as last listed, and one that is no longer listed stays', async () => {
+  it('are stored as last listed, and stay after they are no longer listed', async () => {
     const { id } = await connect(database.db);
     await saveWorkspaces(database.db, id, []);
     await saveWorkspaces(database.db, id, [one, { ...one, id: 'w2', name: 'Two' }]);

@@ -174,7 +174,7 @@ describe("the page on Temporal's UI", () => {
 });
 
 describe('the page on security', () => {
-  test('names for each claim a test that exists, by file and title, or says why it has none', () => {
+  test('names for each claim an existing test, by file and title, or says why there is no test', () => {
     const unwrapped = section('docs/security.md', 'What is tested').replace(/\n {4}/g, ' ');
     const claims = unwrapped.split(/^- (?=\*\*)/m).slice(1);
     expect(claims.length).toBeGreaterThan(30);

@@ -162,7 +162,7 @@ describe('the lines that npm start and the demo print', () => {
   });
 });
 
-describe('a text that does not do what it shows', () => {
+describe('a text that does something else than it shows', () => {
   test.skipIf(!hasZsh).each([
     ['a comment whose words are hosts', 'api -X DELETE "$METERLINE/v1/connections/$ID"  # ends it'],
     ['a comment that redirects into a file', 'export KEYS="$(cat encryption-keys)"  # made by: x > encryption-keys'],

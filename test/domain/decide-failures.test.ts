@@ -58,7 +58,7 @@ describe('after a failure', () => {
     expect(asked).toEqual([1, 5, 30, 120, 120 + 1440, 120 + 2880]);
   });
 
-  it('probes a rejected key again soon if a probe got no answer, since that is no rejection', () => {
+  it('probes a rejected key again soon if a probe got no answer, since silence is not a rejection', () => {
     const day = 86_400_000;
     const silent = { probedAtMs: NOW + day, answeredAtMs: NOW + day - 10_000, rejectedAtMs: NOW };
     expect(next(unconfirmed('awaiting_key', silent), [], false, NOW + day)).toEqual({

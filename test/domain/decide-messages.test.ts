@@ -37,7 +37,7 @@ describe('a message', () => {
     }
   });
 
-  it('rotateKey to a key that is no candidate changes nothing, and an event says what became of that key', () => {
+  it('rotateKey to a key that is not a candidate changes nothing, and an event names the state of that key', () => {
     for (const keyId of [KEY, OTHER_KEY]) {
       const message: Message = { type: 'rotateKey', keyId };
       expect(decide(active, [message], { syncRunning: true, nowMs: NOW })).toEqual({

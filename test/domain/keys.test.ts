@@ -111,7 +111,7 @@ describe('an Admin key', () => {
   });
 });
 
-describe('a text that is no Admin key', () => {
+describe('a text that is not an Admin key', () => {
   it.each(['\n', '\r\nx-other: 1', '\0', '\u2603', ' ', '"'])('because of %j is not quoted by its problem', (odd) => {
     for (const text of [`${TEXT}${odd}`, `${odd}${TEXT}`, `${TEXT}${odd}${TEXT}`]) {
       const parsed = AdminKey.parse(text);
@@ -125,7 +125,7 @@ describe('a text that is no Admin key', () => {
     [`sk-ant-admin01-${'a'.repeat(242)}`, 'too long'],
     ['sk-ant-api03-abcdefghijklmnopqrstuvwxyz', 'a workspace key'],
     ['sk-ant-api01-abcdefghijklmnopqrstuvwxyz', 'a key of claude.ai for Enterprise'],
-  ])('(%.40s) is told why: it is %s', (text, why) => {
+  ])('(%.40s) is refused with the reason: it is %s', (text, why) => {
     expect(AdminKey.parse(text)).toMatchObject({ ok: false, problem: expect.stringContaining(why) as unknown });
   });
 });

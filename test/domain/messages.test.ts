@@ -5,7 +5,7 @@ import { parseSignal, unknownSignal, type SignalName } from '../../domain/connec
 const names: SignalName[] = ['rotateKey', 'syncNow', 'pause', 'resume', 'disconnect'];
 
 describe('a signal', () => {
-  it('is read when it is what is documented', () => {
+  it('is read if it has the documented form', () => {
     const keyId = 'ABCDEF00-0000-4000-8000-000000000001';
     expect(parseSignal('rotateKey', { keyId })).toEqual({ type: 'rotateKey', keyId: keyId.toLowerCase() });
     expect(parseSignal('syncNow', undefined)).toEqual({ type: 'syncNow' });
@@ -19,7 +19,7 @@ describe('a signal', () => {
     expect(parseSignal('pause', undefined)).toEqual({ type: 'pause' });
   });
 
-  it('that is malformed says why and quotes nothing of what it carried', () => {
+  it('that is malformed gets a reason that quotes nothing of it', () => {
     const secret = 'sk-ant-admin01-SECRET';
     for (const [name, input] of [
       ['rotateKey', { keyId: secret }],

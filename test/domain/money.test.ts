@@ -72,7 +72,7 @@ describe('money', () => {
     );
   });
 
-  it('takes no text that is not a finite decimal number', () => {
+  it('accepts only texts of finite decimal numbers', () => {
     for (const bad of ['', 'NaN', 'Infinity', '-Infinity', '1e5x', '1,5', ' 1', '0x10', '.', 'e5', '1\n', '٣']) {
       expect(parseDecimal(bad), bad).toBeNull();
       expect(isDecimal(bad), bad).toBe(false);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TOKEN_NAME_PATTERN, problemWithTokenName } from '../../domain/tokens.ts';
 
 describe('the name of a token', () => {
-  it('holds no character that nobody sees: none of Unicode’s control and format characters', () => {
+  it('contains no invisible character: no control or format character of Unicode', () => {
     const pattern = new RegExp(TOKEN_NAME_PATTERN, 'u');
     const hidden = Array.from({ length: 0x110000 }, (_, code) => code)
       .filter((code) => code < 0xd800 || code > 0xdfff)

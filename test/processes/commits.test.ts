@@ -148,7 +148,7 @@ async function countLines({ db }: Place, id: string): Promise<number> {
 }
 
 describe.each<Moment>(['before', 'commit'])('after a kill %s', (moment) => {
-  it('a connection whose workflow nobody started is read, too', { timeout: PATIENCE_MS }, async () => {
+  it('a connection without a started workflow is read, too', { timeout: PATIENCE_MS }, async () => {
     const { place, connections } = killed[moment];
     const connection = connections.get(UNSTARTED);
     if (connection === undefined) throw new Error('no such connection');

@@ -127,7 +127,7 @@ describe('a worker frozen with the reply of an older revision in its hands', () 
   });
 });
 
-describe('a worker whose sessions Postgres ended while it was frozen in their transactions', () => {
+describe('a worker that was frozen in transactions while Postgres ended its sessions', () => {
   it('opens new sessions, goes on with its work, and does not end', { timeout: 2 * PATIENCE_MS }, async () => {
     const [parsing, idle] = await Promise.all([store(place, 'Parsing', DAYS), store(place, 'Idle', DAYS)]);
     // One is frozen between two statements, the other with a statement that is parsed and waits to be bound.

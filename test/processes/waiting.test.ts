@@ -174,7 +174,7 @@ it(
   },
 );
 
-it('a worker connects to Temporal directly, whatever proxies the environment names', async () => {
+it('a worker connects to Temporal directly, even if the environment names proxies', async () => {
   let asked = 0;
   const proxy = createServer((socket) => {
     asked += 1;

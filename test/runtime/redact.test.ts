@@ -42,7 +42,7 @@ describe('a redacted text', () => {
     );
   });
 
-  it('holds nothing of an Anthropic key that nobody named, behind its prefix', () => {
+  it('shows only the prefix of an Anthropic key, even if the caller did not name the key', () => {
     fc.assert(
       fc.property(filler, ofKey({ minLength: 5, maxLength: 100 }), filler, (before, secret, after) => {
         const redacted = redact(`${before}"sk-ant-${secret}" ${after}`);

@@ -17,7 +17,7 @@ describe('the search for secrets', () => {
     }
   });
 
-  it('finds a part of it, wherever that begins', () => {
+  it('finds a part of a key, wherever that part begins', () => {
     const hidden = KEY.slice('sk-ant-admin01-'.length, -4);
     for (let from = 0; from + SHORTEST <= hidden.length; from += 1) {
       const part = hidden.slice(from, from + SHORTEST);
@@ -27,13 +27,13 @@ describe('the search for secrets', () => {
     }
   });
 
-  it('takes neither the beginning that all keys have nor the hint for one, nor what is random', () => {
+  it('does not report the prefix of all keys, a hint or random text', () => {
     expect(search.in('', `sk-ant-admin01-…${KEY.slice(-4)} ${KEY.slice(-4 - SHORTEST + 1)}`)).toEqual([]);
     expect(search.in('', `${KEY.slice(0, 'sk-ant-admin01-'.length + SHORTEST - 1)}.`)).toEqual([]);
     expect(search.in('', noise(4_000_000))).toEqual([]);
   });
 
-  it('looks into every text and all bytes of a value', () => {
+  it('searches every text and all bytes of a value', () => {
     const value = { a: [{ b: Buffer.from(KEY) }, new Map([['c', new Map([[KEY, 1]])]])], long: 7n };
     expect(textsOf(value).toString().split(KEY)).toHaveLength(3);
   });

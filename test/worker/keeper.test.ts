@@ -28,7 +28,7 @@ async function tell(): Promise<void> {
   await wakeForWork({ db, client: world.client, taskQueue: world.taskQueue }, new Map());
 }
 
-it('a stored connection whose workflow nobody started is connected, and so is a rotation that its workflow was never told of', async () => {
+it('the keeper starts the workflow of a stored connection and carries out a stored rotation, though no signal arrived', async () => {
   const { db } = world.database;
   const [id, today] = [randomUUID(), dayOf(Date.now())];
   const stored = {

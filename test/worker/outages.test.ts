@@ -15,7 +15,7 @@ function outages(): { told: Line[]; of: Outages; clock: { ms: number } } {
   return { told, clock, of: new Outages(server, log, () => clock.ms) };
 }
 
-it('an outage is reported at once, with the address, the reason and what to do', () => {
+it('an outage is reported at once, with the address, the reason and the action to take', () => {
   const { told, of } = outages();
   of.failed('the connection is refused');
   expect(told).toMatchObject([

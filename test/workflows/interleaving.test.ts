@@ -89,7 +89,7 @@ function rotateTo(connectionId: string, keyId: string): Promise<void> {
   return handle.signal(signals.rotateKey, { keyId });
 }
 
-it('a candidate that is stored and signalled while Postgres is being read is not judged by what was read before', async () => {
+it('a candidate that is stored and signalled while the workflow reads Postgres is not judged by an older read', async () => {
   const [connectionId, keyId, taskQueue] = [randomUUID(), randomUUID(), randomUUID()];
   const done: string[] = [];
   let candidates: CandidateFacts[] = [];
@@ -120,7 +120,7 @@ it('a candidate that is stored and signalled while Postgres is being read is not
   expect(done).toEqual(['stored', `tried ${keyId}`]);
 });
 
-it('a candidate that is stored and signalled while a step is carried out is not judged by what the step returns', async () => {
+it('a candidate that is stored and signalled during a step is not judged by the result of that step', async () => {
   const [connectionId, first, second, taskQueue] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
   const done: string[] = [];
   let candidates: CandidateFacts[] = [{ ...candidateOf(first), requested: true }];

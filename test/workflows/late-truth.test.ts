@@ -214,7 +214,7 @@ describe('a day that changed after it was read', () => {
     expect((await restatements(it.id)).at(-1)).toMatchObject({ day, before: total, after: total, sync: n });
   });
 
-  it('twice on following days is restated twice, each from what it was to what it became', async () => {
+  it('twice on following days is restated twice, each time from its previous total to its new one', async () => {
     const it = await subject('Twice');
     const { id, organization } = it;
     const day = await busyDay(it, 8);
@@ -347,7 +347,7 @@ describe('a day that moves while it is read', () => {
   });
 });
 
-describe('a day whose lines do not add up to its total', () => {
+describe('a day with lines that do not add up to its total', () => {
   it('once, when it is read first, is read again at once, and not flagged', async () => {
     const { organization, key } = organizationOf('Lost once');
     const today = await workflowDay();

@@ -175,7 +175,7 @@ describe('an active key that does not work', () => {
     await becomes(id, 'active');
   });
 
-  it('is probed when somebody asks for a sync, and the sync is made at once if Anthropic accepts the key again', async () => {
+  it('is probed when somebody asks for a sync, which runs at once if Anthropic accepts the key again', async () => {
     const { id, key } = await connected('Taken again');
     const { control } = world.simulator;
     control.setKeyState(key, 'forbidden');
@@ -501,7 +501,7 @@ describe('what Anthropic does', () => {
     },
   );
 
-  it('days whose total cannot be read are named, hold up no other day, and are read later', async () => {
+  it('days with unreadable totals are named, hold up no other day, and are read later', async () => {
     const { key, organization } = organizationOf('Unreadable total');
     const { control } = world.simulator;
     const today = await workflowDay();
@@ -535,7 +535,7 @@ describe('what Anthropic does', () => {
     },
   );
 
-  it('a day whose lines keep disagreeing with its total is flagged until they agree', async () => {
+  it('a day is flagged while its lines do not add up to its total', async () => {
     const { id, key, organization } = await connected('Flag');
     const { control } = world.simulator;
     control.fault({ kind: 'lost_line', key, report: 'cost', grouped: true, times: 'always' });

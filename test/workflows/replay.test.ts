@@ -37,7 +37,7 @@ describe('workflow code', () => {
     expect(fixtures.sort()).toEqual(ways.map((way) => `${way}.json`).sort());
   });
 
-  it.each(fixtures)('replays %s: what was decided once is decided again', async (name) => {
+  it.each(fixtures)('replays %s with the same decisions', async (name) => {
     const history: unknown = JSON.parse(readFileSync(HISTORIES + name, 'utf8'));
     const code = { workflowBundle: { codePath: inject('workflowBundlePath') } };
     await Worker.runReplayHistory({ ...code, dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER } }, history);

@@ -277,7 +277,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('while a key is awaited makes the connection work again, without a missing day', async () => {
+  it('while the connection awaits a key makes it work again, without a missing day', async () => {
     const subject = await connected('Rescue');
     control.setKeyState(subject.key('A'), 'revoked');
     await world.signal(subject.id, 'syncNow');
@@ -315,7 +315,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('to three keys, the first and the last of them refused, makes the second one active', async () => {
+  it('to three keys makes the second one active if Anthropic refuses the first and the last', async () => {
     const subject = await connected('Two refused');
     const staged = [await subject.stage('B'), await subject.stage('C'), await subject.stage('D')];
     control.setKeyState(subject.key('B'), 'revoked');
@@ -331,7 +331,7 @@ describe('a rotation', () => {
     ]);
   });
 
-  it('to the key that is active already stores it anew', async () => {
+  it('to the active key stores it anew', async () => {
     const subject = await connected('Same');
     await subject.rotate('A');
     await subject.has('A destroyed', 'A active');
@@ -501,23 +501,26 @@ describe('a candidate that Anthropic gives no verdict on', () => {
       { kind: 'html_ok' },
       'Something between Meterline and Anthropic refused the request or answered in place of Anthropic. This is no verdict on the key.',
     ],
-  ])('but %s stays one, is tried again, and serves once there is a verdict', async (_what, failure, why) => {
-    const subject = await connected(`No verdict ${failure.kind}`);
-    control.fault({ ...failure, times: 'always', key: subject.key('B') });
-    await subject.rotate('B');
-    await comes('a second try', async () => {
-      const { tries } = await row<{ tries: number }>(
-        db,
-        sql`select max(tries) as tries from keys where connection_id = ${subject.id}`,
-      );
-      return tries > 1;
-    });
-    expect(await subject.ring()).toEqual(['A active', 'B candidate']);
-    expect(await shown(subject.id)).toMatchObject({ status: 'active', error: null });
-    control.clearFaults();
-    await subject.isWholeWith('B');
-    expect(await subject.story('active')).toEqual([`${UNANSWERED}${why}`, ...REPLACED]);
-  });
+  ])(
+    'but %s stays a candidate, is tried again, and becomes active once Anthropic accepts it',
+    async (_what, failure, why) => {
+      const subject = await connected(`No verdict ${failure.kind}`);
+      control.fault({ ...failure, times: 'always', key: subject.key('B') });
+      await subject.rotate('B');
+      await comes('a second try', async () => {
+        const { tries } = await row<{ tries: number }>(
+          db,
+          sql`select max(tries) as tries from keys where connection_id = ${subject.id}`,
+        );
+        return tries > 1;
+      });
+      expect(await subject.ring()).toEqual(['A active', 'B candidate']);
+      expect(await shown(subject.id)).toMatchObject({ status: 'active', error: null });
+      control.clearFaults();
+      await subject.isWholeWith('B');
+      expect(await subject.story('active')).toEqual([`${UNANSWERED}${why}`, ...REPLACED]);
+    },
+  );
 
   it('is tried hourly in the end, while the old key keeps reading', async () => {
     const subject = await connected('Through the night');
@@ -567,7 +570,7 @@ describe('a candidate that Anthropic gives no verdict on', () => {
     ]);
   });
 
-  it('while the old key is rejected, and then refused, leaves a connection that awaits a key', async () => {
+  it('that Anthropic refuses while the old key is rejected leaves a connection that awaits a key', async () => {
     const subject = await connected('Refused in the end');
     control.fault({ kind: 'status', status: 503, times: 'always', key: subject.key('B') });
     await subject.rotate('B');
@@ -605,7 +608,7 @@ async function inboxOf(id: string): Promise<number> {
   return (await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery)).inbox;
 }
 
-describe('a rotation signalled again', () => {
+describe('a repeated rotation signal', () => {
   it('before the first one is carried out counts once', async () => {
     const subject = await connected('Twice at once');
     control.fault({ kind: 'hold', report: 'organization', key: subject.key('B') });

@@ -56,7 +56,7 @@ it('an organization of a hundred times the lines has the same history, and no pa
   for (const { largest } of histories) expect(largest).toBeLessThan(MOST_BYTES);
 });
 
-it('days too large to be held beside one another are read one by one, and all of their lines are there', async () => {
+it('days too large to be in memory together are read one by one, and none of their lines is lost', async () => {
   const world = await createWorld({ timeSkipping: false, simulator: { linesPerDay: 45_000, days: 2 } });
   try {
     const id = await world.connect({ backfillDays: 2 });

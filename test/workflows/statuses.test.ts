@@ -340,7 +340,7 @@ describe('pause', () => {
 });
 
 describe('a connection', () => {
-  it('whose workspaces cannot be read is degraded, and backfills once they can', async () => {
+  it('is degraded while its workspaces cannot be read, and backfills once they can', async () => {
     const made = await connecting('Discovery down', {
       kind: 'status',
       status: 503,
@@ -354,7 +354,7 @@ describe('a connection', () => {
     expect(await pathOf(made.id)).toEqual(['validating', 'discovering', 'degraded', 'backfilling', 'active']);
   });
 
-  it('whose key is rejected before its workspaces are read awaits another one, and reads them with that', async () => {
+  it('awaits another key if its key is rejected before its workspaces are read, and reads them with that', async () => {
     // Anthropic accepts the key at its first request, and rejects it from the second on.
     const made = await connecting('Discovery rejected', { kind: 'unauthorized', after: 1, times: 'always' });
     await awaitsKey(made.id);
@@ -372,7 +372,7 @@ describe('a connection', () => {
     ]);
   });
 
-  it('whose key is rejected before its workspaces are read is degraded while a candidate has no verdict', async () => {
+  it('is degraded while a candidate has no verdict, if its key is rejected before its workspaces are read', async () => {
     const made = await connecting('Discovery with two', { kind: 'hold', report: 'workspaces' });
     await isHeld();
     const { key } = control.addKey({ organization: made.organization });
@@ -391,7 +391,7 @@ describe('a connection', () => {
     expect((await pathOf(made.id)).slice(-4)).toEqual(['degraded', 'discovering', 'backfilling', 'active']);
   });
 
-  it('whose backfill fails is degraded, and continues the backfill', async () => {
+  it('is degraded if its backfill fails, and continues the backfill', async () => {
     const made = await connecting('Backfill down', { kind: 'status', status: 529, report: 'cost', times: 'always' });
     await comes('degraded', async () => (await state(made.id)).status === 'degraded');
     control.clearFaults();
@@ -399,7 +399,7 @@ describe('a connection', () => {
     expect(await pathOf(made.id)).toEqual(['validating', 'discovering', 'backfilling', 'degraded', 'active']);
   });
 
-  it('whose key is rejected in the backfill awaits another one, and continues the backfill', async () => {
+  it('awaits another key if its key is rejected in the backfill, and continues the backfill', async () => {
     const made = await connecting('Backfill rejected', { kind: 'unauthorized', after: 2, times: 'always' });
     await awaitsKey(made.id);
     await rotate(made);

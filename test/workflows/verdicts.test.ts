@@ -159,7 +159,7 @@ describe('a clock', () => {
     await comes('the old one to go', async () => (await keys(id)).every(({ state: s }) => s !== 'superseded'));
   });
 
-  it('that was a month ahead and was set back stops no reading: what it left is corrected, without a restatement', async () => {
+  it('that was a month ahead and was set back stops no reading, and its traces are corrected without a restatement', async () => {
     const { id, organization } = await connected('A month ahead');
     const ahead = addDays(await workflowDay(), 30);
     await db.execute(sql`update connections set synced_at = ${`${ahead}T06:10:00Z`} where id = ${id}`);

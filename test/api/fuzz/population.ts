@@ -31,9 +31,9 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const [id = ''] = ids;
   await seedReports(api, id);
   await seedHistory(api, id);
-  const maker = { id: null, name: 'test' };
-  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', maker });
-  const others = ['a', 'b', 'c'].map((name) => createToken(api.db, { name, role: 'viewer', maker }));
+  const creator = { id: null, name: 'test' };
+  const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', creator });
+  const others = ['a', 'b', 'c'].map((name) => createToken(api.db, { name, role: 'viewer', creator }));
   const tokenIds = (await Promise.all(others)).map((token) => token.id);
   const keyIds = [randomUUID(), randomUUID()];
   for (const connectionId of ids.slice(0, 2)) {

@@ -1,26 +1,27 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { Store } from 'express-rate-limit';
 import helmet from 'helmet';
-import type { Config } from '../../config/config.ts';
-import { authenticate } from './auth.ts';
-import type { Deps, Endpoint } from './endpoint.ts';
-import { openApiDocument } from './openapi.ts';
-import { answerProblems, notFound, onlyMethods } from './problems.ts';
-import { logRequests } from './request-log.ts';
-import { connectionRoutes } from '../connections/routes.ts';
-import { costRoutes } from '../spend/costs.ts';
-import { eventRoutes } from '../events/routes.ts';
-import { docsRoutes } from '../pages/docs.ts';
-import { healthRoutes } from '../health/routes.ts';
-import { coverageRoutes } from '../history/coverage.ts';
-import { historyRoutes } from '../history/routes.ts';
-import { homeRoutes } from '../pages/home.ts';
-import { keyRoutes } from '../keys/routes.ts';
-import { lifecycleRoutes } from '../connections/lifecycle.ts';
-import { syncRoutes } from '../syncs/routes.ts';
-import { tokenRoutes } from '../tokens/routes.ts';
-import { usageRoutes } from '../spend/usage.ts';
-import { Turns } from './turns.ts';
+import type { Config } from '../config/config.ts';
+import { authenticate } from './http/auth.ts';
+import type { Deps, Endpoint } from './http/endpoint.ts';
+import { openApiDocument } from './http/openapi.ts';
+import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
+import { logRequests } from './http/request-log.ts';
+import { connectionRoutes } from './connections/routes.ts';
+import { costRoutes } from './spend/costs.ts';
+import { eventRoutes } from './events/routes.ts';
+import { docsRoutes } from './pages/docs.ts';
+import { healthRoutes } from './health/routes.ts';
+import { coverageRoutes } from './history/coverage.ts';
+import { historyRoutes } from './history/routes.ts';
+import { homeRoutes } from './pages/home.ts';
+import { keyRoutes } from './keys/routes.ts';
+import { lifecycleRoutes } from './connections/lifecycle.ts';
+import { syncRoutes } from './syncs/routes.ts';
+import { tokenRoutes } from './tokens/routes.ts';
+import { usageRoutes } from './spend/usage.ts';
+import { Turns } from './http/turns.ts';
+import { MAX_WAIT_MS } from './http/wait.ts';
 
 /** What the app works with. Each optional field has a default for production. */
 export interface AppOptions extends Omit<Deps, 'settings' | 'turns'> {
@@ -32,14 +33,14 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns'> {
     /** Which proxies to trust, as {@link Config.trustProxy}; by default none. */
     readonly trustProxy?: Config['trustProxy'];
   };
-  /** The longest wait of a request for a verdict or a change of status; by default 8 seconds. */
+  /** The longest wait of a request for a verdict or a change of status; by default {@link MAX_WAIT_MS}. */
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; by default 100. */
-  readonly failuresPerMinute?: number;
+  readonly failedLoginsPerMinute?: number;
   /** How many requests a token may have in progress; by default 100. */
   readonly requestsPerToken?: number;
   /** Counts failed tries; by default in the memory of this process. */
-  readonly failures?: Store;
+  readonly failedLogins?: Store;
   /** The clock: milliseconds since the epoch. */
   readonly now?: () => number;
   /** How many log lines this process has dropped; by default none. */
@@ -49,9 +50,8 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns'> {
 }
 
 const MAX_BODY_BYTES = 16 * 1024;
-const WAIT_MS = 8_000;
-const FAILURES_PER_MINUTE = 100;
-/** A request may wait 8 seconds for a verdict, so several at once are normal, as in a script that connects 50 organizations. */
+const FAILED_LOGINS_PER_MINUTE = 100;
+/** A request may wait {@link MAX_WAIT_MS} for a verdict, so several at once are normal, as in a script that connects 50 organizations. */
 const REQUESTS_PER_TOKEN = 100;
 const REPORTS_PER_TOKEN = 2;
 
@@ -83,13 +83,13 @@ export function createApp(options: AppOptions): Express {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,
       temporalUiUrl: config.temporalUiUrl,
-      waitMs: options.waitMs ?? WAIT_MS,
+      waitMs: options.waitMs ?? MAX_WAIT_MS,
       now: options.now ?? Date.now,
       droppedLogLines: options.droppedLogLines ?? (() => 0),
       stopping: options.stopping ?? new AbortController().signal,
     },
   };
-  const failuresPerMinute = options.failuresPerMinute ?? FAILURES_PER_MINUTE;
+  const failedLoginsPerMinute = options.failedLoginsPerMinute ?? FAILED_LOGINS_PER_MINUTE;
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', config.trustProxy ?? 0);
@@ -101,8 +101,8 @@ export function createApp(options: AppOptions): Express {
     authenticate({
       db,
       apiToken: config.apiToken,
-      failuresPerMinute,
-      failures: options.failures,
+      failedLoginsPerMinute,
+      failedLogins: options.failedLogins,
       requestsPerToken: options.requestsPerToken ?? REQUESTS_PER_TOKEN,
     }),
   );
