@@ -48,19 +48,12 @@ async function main(): Promise<void> {
   await untilItServes(outages.postgres, stop.signal, () => checkDatabase(database.db, ring, log), postgresOutage);
 
   phase = { waitsFor: 'Temporal' };
-  const transport = createTransport({
-    baseUrl: config.anthropicBaseUrl,
-    maxReplyBytes: config.maxReplyBytes,
-    proxy: config.proxy,
-  });
+  const { anthropicBaseUrl: baseUrl, maxReplyBytes, proxy } = config;
+  const transport = createTransport({ baseUrl, maxReplyBytes, proxy });
   const connect = (): ReturnType<typeof connectWorker> =>
     connectWorker(config, { db: database.db, ring, transport }, log);
-  const { connection, attributes, worker } = await untilItServes(
-    outages.temporal,
-    stop.signal,
-    connect,
-    temporalOutage,
-  );
+  const served = await untilItServes(outages.temporal, stop.signal, connect, temporalOutage);
+  const { connection, attributes, worker } = served;
   await attributes.register();
 
   phase = { status: () => worker.getStatus() };
@@ -72,9 +65,9 @@ async function main(): Promise<void> {
     worker.shutdown();
   });
   announceReady();
-  const warning = warningOf(config.anthropicBaseUrl);
+  const warning = warningOf(baseUrl);
   if (warning !== null) log.warn(warning);
-  log.info({ namespace, taskQueue, anthropic: config.anthropicBaseUrl }, 'the worker serves');
+  log.info({ namespace, taskQueue, anthropic: baseUrl }, 'the worker serves');
   if (stop.signal.aborted) worker.shutdown();
   await worker.run().catch(async (error: unknown) => {
     log.fatal({ error: error instanceof Error ? error.message : 'unknown' }, `the worker ends: ${reasonOf(error)}`);
