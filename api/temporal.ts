@@ -15,6 +15,7 @@ import { TemporalUnavailableError, type Temporal } from './http/temporal.ts';
 /** A client of Temporal in one namespace. It connects on its first call. */
 export interface OpenedTemporal extends Temporal {
   readonly namespace: string;
+  /** Waits for the calls in progress, each of which has a deadline of a few seconds, and closes the connection. */
   close(): Promise<void>;
 }
 
@@ -34,11 +35,16 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
     interceptors: [makeGrpcRetryInterceptor(RETRIES)],
   });
   const client = new Client({ connection, namespace });
+  const inProgress = new Set<Promise<unknown>>();
   const within = async (deadlineMs: number, call: () => Promise<unknown>): Promise<void> => {
+    const answer = connection.withDeadline(Date.now() + deadlineMs, call);
+    inProgress.add(answer);
     try {
-      await connection.withDeadline(Date.now() + deadlineMs, call);
+      await answer;
     } catch (error) {
       throw unavailable(error) ?? error;
+    } finally {
+      inProgress.delete(answer);
     }
   };
   return {
@@ -68,7 +74,11 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
         }),
       ),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
-    close: () => connection.close(),
+    async close() {
+      // A retry on a closed channel throws from a timer, which would end the process.
+      await Promise.allSettled(inProgress);
+      await connection.close();
+    },
   };
 }
 

@@ -171,8 +171,8 @@ it('finishes running requests before it ends', async () => {
 });
 
 it('ends with its supervisor', async () => {
-  const { child, ready, exit } = start(environment());
+  const { child, said, ready, exit } = start(environment());
   await ready;
   child.disconnect();
-  expect(await exit).toBe(0);
+  expect(await exit, said.out + said.err).toBe(0);
 });

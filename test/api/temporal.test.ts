@@ -110,3 +110,22 @@ it('takes another namespace from the environment, and says which', async () => {
   await expect(elsewhere.startConnection(randomUUID(), 'x')).rejects.toThrow(TemporalUnavailableError);
   await elsewhere.close();
 });
+
+it('is closed only after its calls in progress, whose retries would throw on a closed channel', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  const env = { TEMPORAL_ADDRESS: `127.0.0.1:${port}` };
+  const away = openTemporal({ temporal: loadTemporalSettings(env), taskQueue });
+  let isOver = false;
+  const checked = away
+    .check()
+    .catch((error: unknown) => error)
+    .finally(() => {
+      isOver = true;
+    });
+  await away.close();
+  expect(isOver).toBe(true);
+  expect(await checked).toBeInstanceOf(TemporalUnavailableError);
+});

@@ -56,8 +56,11 @@ describe('a database that is named for the demo', () => {
   const connect = (organizationId: string | null): Promise<unknown> =>
     database.db.execute(
       sql`
-        insert into connections (id, name, organization_id, status, began, backfill_to)
-        values (gen_random_uuid(), 'one', ${organizationId}, 'active', '2026-01-01', '2026-01-31')
+        insert into connections (id, name, organization_id, organization_name, status, began, backfill_to)
+        values (
+          gen_random_uuid(), 'one', ${organizationId}, ${organizationId === null ? null : 'One'}, 'active',
+          '2026-01-01', '2026-01-31'
+        )
       `,
     );
 
