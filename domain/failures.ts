@@ -88,21 +88,22 @@ const TABLE = {
     retry: 'always',
     message: "This organization has reached Anthropic's rate limit.",
     action:
-      'None: Meterline tries again on its own. If this lasts, find out which other tools use the Admin API of this organization.',
+      'Nothing: Meterline tries again on its own. If this lasts, find out which other tools use the Admin API of this organization.',
   },
   upstream_unavailable: {
     status: 503,
     retry: 'always',
     message: 'Anthropic did not answer, or is unavailable.',
     action:
-      'None: Meterline tries again on its own. If this lasts, check status.claude.com, and check that this machine reaches the address in ANTHROPIC_BASE_URL.',
+      'Nothing: Meterline tries again on its own. If this lasts, check status.claude.com, and check that this machine reaches the address in ANTHROPIC_BASE_URL.',
   },
   upstream_invalid: {
     status: 503,
     retry: 'always',
     concerns: 'content',
     message: 'Anthropic sent a reply that is cut short, malformed or contradictory. Meterline stored nothing from it.',
-    action: 'None at first: Meterline tries again on its own. If this lasts for a day, report it with the request id.',
+    action:
+      'Nothing at first: Meterline tries again on its own. If this lasts for a day, report it with the request id.',
   },
   upstream_refused: {
     status: 503,
@@ -121,13 +122,14 @@ const TABLE = {
     status: 503,
     retry: 'always',
     message: 'The sync was cancelled, was terminated or timed out before its end.',
-    action: 'None: the days that it committed stay, and the next sync reads the rest, unless the connection has ended.',
+    action:
+      'Nothing: the days that it committed stay, and the next sync reads the rest, unless the connection has ended.',
   },
   key_overtaken: {
     status: 409,
     retry: 'never',
     message: 'Somebody asked for a later key, and Anthropic accepted that key before its verdict on this one.',
-    action: 'None, if you want to use the later key. If you want to use this one, send it again.',
+    action: 'Nothing, if you want to use the later key. If you want to use this one, send it again.',
   },
   invalid_request: {
     status: 400,
