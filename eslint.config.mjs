@@ -6,11 +6,12 @@ const ROOMS = {
   domain: [],
   config: ['domain'],
   runtime: ['domain', 'config'],
-  anthropic: ['domain', 'runtime'],
+  pages: ['domain'],
+  anthropic: ['domain', 'runtime', 'pages'],
   db: ['domain', 'config', 'runtime'],
   workflows: ['domain'],
-  activities: ['domain', 'runtime', 'anthropic', 'db'],
-  worker: ['domain', 'config', 'runtime', 'anthropic', 'db', 'activities', 'workflows'],
+  activities: ['domain', 'runtime', 'pages', 'anthropic', 'db'],
+  worker: ['domain', 'config', 'runtime', 'pages', 'anthropic', 'db', 'activities', 'workflows'],
   api: ['domain', 'config', 'runtime', 'db', 'workflows'],
   commands: ['domain', 'config', 'runtime', 'db'],
   simulator: [],
@@ -18,9 +19,10 @@ const ROOMS = {
   bench: ['domain', 'db', 'local'],
 };
 
-/** Packages that a room must not import: domain/ does no I/O, and workflows/ uses the SDK only. */
+/** Packages that a room must not import: domain/ and pages/ do no I/O, and workflows/ uses the SDK only. */
 const FORBIDDEN_PACKAGES = {
   domain: ['^node:', '^[a-z@]'],
+  pages: ['^(?!(?:node:crypto|node:worker_threads|zod)$)[a-z@]'],
   workflows: ['^node:', '^(?!@temporalio/(workflow|common)$)[a-z@]'],
 };
 

@@ -1,17 +1,15 @@
 import { heartbeat } from '@temporalio/activity';
-import { readCostDays } from '../anthropic/cost-report.ts';
 import { AnthropicError } from '../anthropic/failure.ts';
-import { LARGE_LINES, LargeDay } from '../anthropic/report.ts';
+import * as anthropic from '../anthropic/report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
-import { readUsageDays } from '../anthropic/usage-report.ts';
 import { commitDays, type DayOutcome, type ReadDay } from '../db/ledger/commit.ts';
-import { costContent, usageContent } from '../db/ledger/day-content.ts';
 import { startReadAttempt, type ReadAttempt } from '../db/ledger/read-attempts.ts';
 import { reconcileDays } from '../db/ledger/reconcile.ts';
-import { KnownSeries } from '../db/ledger/series.ts';
+import { SeriesNumbers } from '../db/ledger/series-numbers.ts';
 import { addDays, daysIn, laterOf, type Day, type DayRange } from '../domain/days.ts';
-import type { Report } from '../domain/lines.ts';
 import { totalOf, type WindowTotals } from '../domain/reading.ts';
+import type { OpenReading } from '../pages/page-reader.ts';
+import type { ReportDay } from '../pages/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { asReplyFailure } from './failures.ts';
 import { inTurn } from './in-turn.ts';
@@ -44,13 +42,30 @@ export async function readDays(
   input: DaysToRead,
   progress: Progress,
 ): Promise<DaysRead> {
-  const { connectionId, report, ranges, expected } = input;
+  const { connectionId, report, ranges } = input;
   const [first] = ranges;
   const last = ranges.at(-1);
   if (first === undefined || last === undefined) return { heldBack: [], suspect: [] };
   const span = { from: first.from, to: last.to };
-  const reading = { ...input, ...(await startReadAttempt(deps.db, connectionId, report, span)) };
-  const mayReadTogether = !isLastAttempt() && reading.linesPerDay <= LARGE_LINES;
+  const pages = deps.pages.open(report);
+  try {
+    const attempt = await startReadAttempt(deps.db, connectionId, report, span);
+    const nothingIsStored = attempt.linesPerDay === 0 && progress.through === null;
+    const reading = { ...input, ...attempt, pages, numbers: new SeriesNumbers(), nothingIsStored };
+    return await readAndReconcile(deps, reader, reading, progress);
+  } finally {
+    pages.close();
+  }
+}
+
+async function readAndReconcile(
+  deps: Dependencies,
+  reader: AnthropicReader,
+  reading: Reading,
+  progress: Progress,
+): Promise<DaysRead> {
+  const { connectionId, report, expected } = reading;
+  const mayReadTogether = !isLastAttempt() && reading.linesPerDay <= anthropic.LARGE_LINES;
   const isRead = mayReadTogether && (await readTogether(deps, reader, reading, progress));
   if (!isRead) await readOneByOne(deps, reader, reading, progress);
   const { heldBack } = progress;
@@ -60,7 +75,13 @@ export async function readDays(
   return { heldBack, suspect: await reconcileDays(deps.db, comparison) };
 }
 
-type Reading = DaysToRead & ReadAttempt;
+/** A report that is being read. */
+interface Reading extends DaysToRead, ReadAttempt {
+  readonly pages: OpenReading;
+  readonly numbers: SeriesNumbers;
+  /** Whether no day of the report was stored when the attempt began. */
+  readonly nothingIsStored: boolean;
+}
 
 /** False where a day is too large to be read beside others: another attempt in the same way would fail in the same way. */
 async function readTogether(...reading: Parameters<typeof readRanges>): Promise<boolean> {
@@ -69,7 +90,7 @@ async function readTogether(...reading: Parameters<typeof readRanges>): Promise<
     return true;
   } catch (error) {
     const isTooLarge = error instanceof AnthropicError && error.code === 'reply_too_large';
-    if (isTooLarge || error instanceof LargeDay) return false;
+    if (isTooLarge || error instanceof anthropic.LargeDay) return false;
     throw error;
   }
 }
@@ -92,14 +113,11 @@ async function readRanges(
   reading: Reading,
   progress: Progress,
 ): Promise<void> {
-  const { report, ranges, linesPerDay } = reading;
+  const { report, ranges, linesPerDay, nothingIsStored } = reading;
   const done = progress.through;
-  const known = new KnownSeries();
-  let nothingIsStored = linesPerDay === 0 && done === null;
-  const commit = (page: readonly ContentOfDay[]): Promise<Map<Day, DayOutcome>> => {
-    const outcomes = commitDays(deps.db, page.map(toReadDay(reading)), { nothingIsStored });
-    nothingIsStored = false;
-    return outcomes;
+  const commit = ({ days, series }: anthropic.PageOfDays): Promise<Map<Day, DayOutcome>> => {
+    reading.numbers.add(series);
+    return commitDays(deps.db, days.map(toReadDay(reading)), { nothingIsStored });
   };
   const recordProgress = (committed: ReadonlyMap<Day, DayOutcome>): void => {
     for (const [day, outcome] of committed) {
@@ -112,40 +130,20 @@ async function readRanges(
     const from = done === null ? range.from : laterOf(range.from, addDays(done, 1));
     if (from > range.to) continue;
     try {
-      const pages = readContents(reader, report, { from, to: range.to }, linesPerDay, known);
-      await inTurn(pages, commit, recordProgress);
+      const read = anthropic.readDays(reader, reading.pages, report, { from, to: range.to }, linesPerDay);
+      await inTurn(read, commit, recordProgress);
     } catch (error) {
       throw asReplyFailure(error);
     }
   }
 }
 
-function toReadDay(reading: Reading): (read: ContentOfDay) => ReadDay {
-  const { connectionId, n, report, expected, today, attempt, digests } = reading;
+function toReadDay(reading: Reading): (read: ReportDay) => ReadDay {
+  const { connectionId, n, report, expected, today, attempt, digests, numbers } = reading;
   const sync = { n, runId: runIdOfThisActivity() };
   return ({ day, content }) => {
     const reported = expected === null ? null : totalOf(expected.totals, day);
-    return { connectionId, report, day, content, attempt, digestBefore: digests.get(day), sync, today, reported };
+    const digestBefore = digests.get(day);
+    return { connectionId, report, day, content, numbers, attempt, digestBefore, sync, today, reported };
   };
-}
-
-type ContentOfDay = Pick<ReadDay, 'day' | 'content'>;
-
-async function* readContents(
-  reader: AnthropicReader,
-  report: Report,
-  window: DayRange,
-  linesPerDay: number,
-  known: KnownSeries,
-): AsyncGenerator<ContentOfDay[]> {
-  switch (report) {
-    case 'cost':
-      for await (const page of readCostDays(reader, window, linesPerDay))
-        yield page.map(({ day, lines }) => ({ day, content: costContent(lines, known) }));
-      return;
-    case 'usage':
-      for await (const page of readUsageDays(reader, window, linesPerDay))
-        yield page.map(({ day, lines }) => ({ day, content: usageContent(lines, known) }));
-      return;
-  }
 }

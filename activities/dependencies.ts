@@ -1,12 +1,14 @@
 import type { Transport } from '../anthropic/transport.ts';
 import type { Db } from '../db/core/database.ts';
 import type { KeyRing } from '../db/keys/key-ring.ts';
+import type { PageReader } from '../pages/page-reader.ts';
 
 /** What activities need. The worker makes it once. */
 export interface Dependencies {
   readonly db: Db;
   readonly ring: KeyRing;
   readonly transport: Transport;
+  readonly pages: PageReader;
   readonly syncHourUtc: number;
   readonly restatementDays: number;
   /** The search attributes of this product that the Temporal server has at this moment. */

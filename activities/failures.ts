@@ -5,9 +5,9 @@ import { LargeDay } from '../anthropic/report.ts';
 import { databaseFailure } from '../db/core/database.ts';
 import { KeyUnreadableError } from '../db/keys/key-ring.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
-import { SumTooLargeError } from '../db/ledger/day-content.ts';
 import type { Day } from '../domain/days.ts';
 import { isContentFailure, isRetried, retryDelayMs, type Failure, type FailureCode } from '../domain/failures.ts';
+import { ThreadLostError } from '../pages/failure.ts';
 import { redact } from '../runtime/redact.ts';
 
 /** The details of an activity's failure. The type of that failure is the code. */
@@ -74,7 +74,6 @@ export function toActivityFailure(
  */
 export function asReplyFailure(error: unknown): unknown {
   if (comesFromElsewhere(error)) return error;
-  if (error instanceof SumTooLargeError) return invalidReply(error.message);
   const database = databaseFailure(error);
   if (database !== null)
     return database.isOfContent ? invalidReply(`it cannot be stored (${database.message})`) : error;
@@ -82,7 +81,7 @@ export function asReplyFailure(error: unknown): unknown {
 }
 
 function comesFromElsewhere(error: unknown): boolean {
-  const own = [TemporalFailure, AnthropicError, LargeDay, ConnectionGoneError, KeyUnreadableError];
+  const own = [TemporalFailure, AnthropicError, LargeDay, ThreadLostError, ConnectionGoneError, KeyUnreadableError];
   return own.some((kind) => error instanceof kind) || (error instanceof Error && error.name === 'AbortError');
 }
 

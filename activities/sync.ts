@@ -73,7 +73,9 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
     },
 
     async surveyDays({ report, window, everyDay, today, ...sync }) {
-      const { totals, unreadable } = await readForSync(deps, sync, (reader) => readTotals(reader, report, window));
+      const { totals, unreadable } = await readForSync(deps, sync, (reader) =>
+        readTotals(deps.pages, reader, report, window),
+      );
       const stored = await storedDays(db, sync.connectionId, report, window);
       const toRead = toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals }));
       return { totals, toRead, unreadable };
@@ -82,7 +84,7 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
     readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress)),
 
     async readTotals({ report, window, ...sync }) {
-      const { totals } = await readForSync(deps, sync, (reader) => readTotals(reader, report, window));
+      const { totals } = await readForSync(deps, sync, (reader) => readTotals(deps.pages, reader, report, window));
       return totals;
     },
 

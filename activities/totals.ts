@@ -1,10 +1,10 @@
-import { readCostTotals } from '../anthropic/cost-report.ts';
+import * as anthropic from '../anthropic/report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
-import { readUsageTotals } from '../anthropic/usage-report.ts';
 import { daysIn, type Day, type DayRange } from '../domain/days.ts';
 import type { Report } from '../domain/lines.ts';
 import type { Decimal } from '../domain/money.ts';
 import { MAX_UNREADABLE_IN_ROW, type Totals } from '../domain/reading.ts';
+import type { PageReader } from '../pages/page-reader.ts';
 import { asReplyFailure, failureFrom, isUnreadableReply, type UnreadableDay } from './failures.ts';
 import { isLastAttempt } from './reading.ts';
 
@@ -13,12 +13,13 @@ import { isLastAttempt } from './reading.ts';
  * are null, and returns these days with their failures.
  */
 export async function readTotals(
+  pages: PageReader,
   reader: AnthropicReader,
   report: Report,
   window: DayRange,
 ): Promise<{ totals: Totals; unreadable: UnreadableDay[] }> {
   try {
-    return { totals: await queryTotals(reader, report, window), unreadable: [] };
+    return { totals: await queryTotals(pages, reader, report, window), unreadable: [] };
   } catch (error) {
     if (!isLastAttempt() || !isUnreadableReply(error)) throw error;
   }
@@ -27,7 +28,7 @@ export async function readTotals(
   let inRow = 0;
   for (const day of daysIn(window)) {
     try {
-      Object.assign(totals, await queryTotals(reader, report, { from: day, to: day }));
+      Object.assign(totals, await queryTotals(pages, reader, report, { from: day, to: day }));
       inRow = 0;
     } catch (error) {
       inRow += 1;
@@ -39,14 +40,14 @@ export async function readTotals(
   return { totals, unreadable };
 }
 
-async function queryTotals(reader: AnthropicReader, report: Report, window: DayRange): Promise<Totals> {
+async function queryTotals(
+  pages: PageReader,
+  reader: AnthropicReader,
+  report: Report,
+  window: DayRange,
+): Promise<Totals> {
   try {
-    switch (report) {
-      case 'cost':
-        return await readCostTotals(reader, window);
-      case 'usage':
-        return await readUsageTotals(reader, window);
-    }
+    return await anthropic.readTotals(reader, pages, report, window);
   } catch (error) {
     throw asReplyFailure(error);
   }

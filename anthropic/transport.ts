@@ -2,10 +2,11 @@ import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
 import { isLoopback, toBaseUrl } from '../domain/base-url.ts';
 import type { AdminKey } from '../domain/keys.ts';
 import { VERSION } from '../domain/version.ts';
+import { PageError, ThreadLostError } from '../pages/failure.ts';
 import { AnthropicError, invalidReply } from './failure.ts';
 import { networkFailure } from './network-failure.ts';
 import { cleanedOf, failureOfReply } from './refusal.ts';
-import { headerOf, receiveBody, storable, type ReplyBody } from './reply-body.ts';
+import { headerOf, receiveBody, type ReplyBody } from './reply-body.ts';
 
 /**
  * The only way to Anthropic. An Admin key may also create and delete; this module cannot: it sends only GET without a
@@ -25,11 +26,16 @@ export type QueryParameters = readonly (readonly [name: string, value: string])[
 /** Reads from Anthropic with one key, and counts what it does. */
 export interface AnthropicReader {
   /**
-   * Returns what `parse` makes of the JSON of a reply. The buffer is reused after `parse` returns, and contains no
-   * character that a text in Postgres cannot hold. Throws {@link AnthropicError}, which gets the request id also if
-   * `parse` throws it; {@link PartialReply} if the reply is longer than `enoughBytes`; or the reason of an aborted signal.
+   * Returns what `take` makes of the body of a reply. The memory of the body is its own, and is `room` if the body fits.
+   * Throws {@link AnthropicError}, with the request id also where `take` throws one or a PageError; {@link PartialReply}
+   * if the reply is longer than `enoughBytes`; or the reason of an aborted signal.
    */
-  get<T>(path: ReadablePath, query: QueryParameters, parse: (body: Buffer) => T, enoughBytes?: number): Promise<T>;
+  get<T>(
+    path: ReadablePath,
+    query: QueryParameters,
+    take: (body: Buffer<ArrayBuffer>) => T | Promise<T>,
+    options?: { readonly enoughBytes?: number; readonly room?: Uint8Array<ArrayBuffer> },
+  ): Promise<T>;
   /** Requests sent and bytes received so far. */
   readonly traffic: { readonly requests: number; readonly bytes: number };
 }
@@ -71,8 +77,7 @@ const ANTHROPIC_VERSION = '2023-06-01';
 const USER_AGENT = `Meterline/${VERSION}`;
 const TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 30_000, silenceMs: 30_000, replyMs: 120_000 };
 const MAX_ERROR_BYTES = 64 * 1024;
-/** A larger buffer is not kept for the next reply. */
-const MAX_SPARE_BYTES = 16 * 2 ** 20;
+const NO_ROOM = new Uint8Array(0);
 
 /**
  * Opens a transport to `baseUrl`, which must be https, or http on loopback. A reply of more than `maxReplyBytes`
@@ -116,12 +121,13 @@ function createReader(route: Route, key: AdminKey, signal: AbortSignal): Anthrop
   const { maxReplyBytes } = route;
   const traffic = { requests: 0, bytes: 0 };
   const clean = cleanedOf(key.reveal());
-  // Pages come one after the other and have similar sizes, so each reply is read into the buffer of the one before.
-  let spare: Buffer = Buffer.alloc(0);
 
-  function receive(path: ReadablePath, query: QueryParameters, enoughBytes: number): Promise<ReceivedReply> {
-    const room = spare;
-    spare = Buffer.alloc(0);
+  function receive(
+    path: ReadablePath,
+    query: QueryParameters,
+    enoughBytes: number,
+    room: Uint8Array<ArrayBuffer>,
+  ): Promise<ReceivedReply> {
     return withinDeadline(route.replyMs, signal, async (over) => {
       const response = await send(route, key, path, query, over);
       const maxBytes = response.statusCode === 200 ? Math.min(enoughBytes, maxReplyBytes) : MAX_ERROR_BYTES;
@@ -134,22 +140,21 @@ function createReader(route: Route, key: AdminKey, signal: AbortSignal): Anthrop
 
   return {
     traffic,
-    async get(path, query, parse, enoughBytes = Number.POSITIVE_INFINITY) {
+    async get(path, query, take, { enoughBytes = Number.POSITIVE_INFINITY, room = NO_ROOM } = {}) {
       // The type holds for code; this check holds for whatever runs.
       if (!READABLE_PATHS.includes(path)) throw new TypeError('No request is sent to this path');
       traffic.requests += 1;
-      const reply = await receive(path, query, enoughBytes);
+      const reply = await receive(path, query, enoughBytes, room);
       const requestId = clean(headerOf(reply.response, 'request-id'));
       const failure = failureOfReply(reply.response, reply.received, { path, host: route.base.host, requestId }, clean);
       if (failure !== null) throw failure;
       if (reply.isCut && enoughBytes <= maxReplyBytes) throw new PartialReply(reply.received);
       if (reply.isCut) throw tooLarge(reply, path, maxReplyBytes).withRequestId(requestId);
       try {
-        return parse(storable(reply.received));
+        return await take(reply.received);
       } catch (error) {
-        throw failureOfParsing(error).withRequestId(requestId);
-      } finally {
-        if (reply.received.buffer.byteLength <= MAX_SPARE_BYTES) spare = Buffer.from(reply.received.buffer);
+        if (error instanceof ThreadLostError) throw error;
+        throw failureOfTaking(error).withRequestId(requestId);
       }
     },
   };
@@ -224,9 +229,10 @@ function megabytes(bytes: number): string {
   return `${Math.floor(bytes / 2 ** 20)} MB`;
 }
 
-/** What `parse` throws is a failure of the reply. An error of a library may quote the reply, so only its name is kept. */
-function failureOfParsing(error: unknown): AnthropicError {
+/** What `take` throws is a failure of the reply. An error of a library may quote the reply, so only its name is kept. */
+function failureOfTaking(error: unknown): AnthropicError {
   if (error instanceof AnthropicError) return error;
+  if (error instanceof PageError) return invalidReply(error.message);
   const name = error instanceof Error ? error.name : 'a value was thrown';
   return invalidReply(`the reply cannot be read (${name})`);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../domain/lines.ts';
+import { parseValue } from '../pages/json.ts';
 import { invalidReply } from './failure.ts';
-import { parseJson } from './rows.ts';
 import type { AnthropicReader } from './transport.ts';
 
 const PAGE_SIZE = 1000;
@@ -45,7 +45,7 @@ export async function* listWorkspaces(reader: AnthropicReader): AsyncGenerator<W
     const cursor: [string, string][] = after === null ? [] : [['after_id', after]];
     const query: [string, string][] = [['limit', String(PAGE_SIZE)], ['include_archived', 'true'], ...cursor];
     const page: WorkspacePage = await reader.get('/v1/organizations/workspaces', query, (body) =>
-      toPage(parseJson(body.toString())),
+      toPage(parseValue(body.toString())),
     );
     yield page.workspaces;
     after = nextCursor(page, seen);

@@ -49,6 +49,9 @@ export const USAGE_COUNTS = [
 /** One of {@link USAGE_COUNTS}. */
 export type UsageCount = (typeof USAGE_COUNTS)[number];
 
+/** Those of them that count tokens. */
+export const TOKEN_COUNTS = USAGE_COUNTS.filter((name) => name !== 'web_search_requests');
+
 export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
   uncached_input_tokens: 0,
   output_tokens: 0,
@@ -113,34 +116,12 @@ export function addCounts(counts: readonly Count[]): Count {
  * its identity whatever the order of its fields, and when a field gets a column of its own.
  */
 export function canonicalDimensions(dimensions: Dimensions): string {
-  const order = sortedNames(Object.keys(dimensions));
-  // Objects list integer-like names first, whatever the order; stored series ids depend on that.
-  if (order === null) return JSON.stringify(sorted(dimensions));
-  let text = '';
-  for (const { name, json } of order) {
-    const value = dimensions[name] ?? null;
-    if (value === null) continue;
-    text += `${text === '' ? '' : ','}${json}:${JSON.stringify(typeof value === 'string' ? value : sorted(value))}`;
-  }
-  return `{${text}}`;
+  const fields = Object.keys(dimensions)
+    .sort()
+    .filter((name) => (dimensions[name] ?? null) !== null)
+    .map((name) => `${JSON.stringify(name)}:${JSON.stringify(sorted(dimensions[name] ?? null))}`);
+  return `{${fields.join(',')}}`;
 }
-
-type Order = readonly { readonly name: string; readonly json: string }[];
-
-/** Consecutive rows of a report have the same names, so the last order is cached. */
-let last: { readonly names: readonly string[]; readonly order: Order | null } = { names: [], order: [] };
-
-/** Names in their order, each with its JSON; null where one may be integer-like. */
-function sortedNames(names: readonly string[]): Order | null {
-  if (names.length !== last.names.length || names.some((name, index) => name !== last.names[index])) {
-    const mayBeInteger = names.some((name) => name.charCodeAt(0) <= DIGIT_9);
-    const order = [...names].sort().map((name) => ({ name, json: JSON.stringify(name) }));
-    last = { names, order: mayBeInteger ? null : order };
-  }
-  return last.order;
-}
-
-const DIGIT_9 = 57;
 
 function sorted(value: Json): Json {
   if (value === null || typeof value !== 'object') return value;

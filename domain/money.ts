@@ -41,6 +41,12 @@ export function toDecimal(text: string): Decimal {
   return decimal;
 }
 
+/** A text that must be in the one spelling already. Throws a RangeError. */
+export function toCanonical(text: string): Decimal {
+  if (!isDecimal(text)) throw new RangeError(`"${text.slice(0, 40)}" is not in the one spelling of a decimal`);
+  return text;
+}
+
 /** Zero, which is also the sum of nothing. */
 export const ZERO = toDecimal('0');
 
@@ -88,6 +94,5 @@ function print({ units, scale }: Scaled): Decimal {
   const whole = digits.slice(0, digits.length - scale);
   const fraction = digits.slice(digits.length - scale).replace(/0+$/, '');
   const text = `${units < 0n ? '-' : ''}${whole}${fraction === '' ? '' : `.${fraction}`}`;
-  if (!isDecimal(text)) throw new Error(`"${text}" is not in the one spelling of a decimal`);
-  return text;
+  return toCanonical(text);
 }

@@ -20,7 +20,7 @@ export class WorkerCreationError extends Error {
 /** Connects to Temporal and makes a worker. Throws {@link WorkerCreationError}, or why Temporal does not serve. */
 export async function connectWorker(
   { temporal, syncHourUtc, restatementDays }: WorkerConfig,
-  parts: Pick<Dependencies, 'db' | 'ring' | 'transport'>,
+  parts: Pick<Dependencies, 'db' | 'ring' | 'transport' | 'pages'>,
   log: Logger,
 ): Promise<ConnectedWorker> {
   const { namespace, taskQueue } = temporal;

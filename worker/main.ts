@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
 import { loadWorkerConfig, type WorkerConfig } from '../config/config.ts';
 import { serverNames, warningsAbout } from '../config/database-url.ts';
+import { PageThread } from '../pages/page-reader.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
 import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
@@ -50,8 +51,9 @@ async function main(): Promise<void> {
   phase = { waitsFor: 'Temporal' };
   const { anthropicBaseUrl: baseUrl, maxReplyBytes, proxy } = config;
   const transport = createTransport({ baseUrl, maxReplyBytes, proxy });
+  const pages = new PageThread(new URL('../pages/thread.js', import.meta.url));
   const connect = (): ReturnType<typeof connectWorker> =>
-    connectWorker(config, { db: database.db, ring, transport }, log);
+    connectWorker(config, { db: database.db, ring, transport, pages }, log);
   const served = await untilItServes(outages.temporal, stop.signal, connect, temporalOutage);
   const { connection, attributes, worker } = served;
   await attributes.register();
@@ -78,6 +80,7 @@ async function main(): Promise<void> {
   stopKeeper();
   health?.close();
   await transport.close();
+  await pages.close();
   await connection.close();
   await database.close();
   await flush();

@@ -90,10 +90,19 @@ export async function row<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Prom
 
 /** An array as one parameter of type `text[]`. Drizzle itself would turn it into a list of parameters. */
 export function textArray(values: readonly (string | null)[]): SQL {
-  return sql`${`{${values.map(elementOf).join(',')}}`}::text[]`;
+  return elementsArray('text', values.map(elementOf));
 }
 
-function elementOf(value: string | null): string {
+/** What arrays are sent of. */
+export type ArrayType = 'text' | 'jsonb' | 'integer' | 'bigint' | 'numeric' | 'uuid';
+
+/** Elements as one parameter: texts as {@link elementOf} spells them, and numbers and UUIDs as they are. */
+export function elementsArray(type: ArrayType, elements: readonly string[]): SQL {
+  return sql`${`{${elements.join(',')}}`}::${sql.raw(type)}[]`;
+}
+
+/** A text as an element of an array. */
+export function elementOf(value: string | null): string {
   if (value === null) return 'NULL';
   return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
 }
@@ -103,7 +112,7 @@ export function numberArray(
   type: 'integer' | 'bigint' | 'numeric' | 'uuid',
   values: readonly (string | number | bigint)[],
 ): SQL {
-  return sql`${`{${values.join(',')}}`}::${sql.raw(type)}[]`;
+  return elementsArray(type, values.map(String));
 }
 
 /** An instant as milliseconds since the epoch. */

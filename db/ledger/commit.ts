@@ -1,6 +1,7 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { isLive } from '../../domain/connection/statuses.ts';
+import { totalOfContent, type DayContent } from '../../domain/day-content.ts';
 import type { Day } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
@@ -8,9 +9,8 @@ import { addEvent } from '../connections/events.ts';
 import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live.ts';
 import { preparedRows, type Db } from '../core/database.ts';
 import { connections, days, restatements } from '../schema.ts';
-import type { DayContent } from './day-content.ts';
 import { insertDays, isSameByColumns, replaceDay, type DayColumns, type Replacement } from './lines.ts';
-import { numberSeries } from './series-numbers.ts';
+import type { SeriesNumbers } from './series-numbers.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
 
 /** A whole day as it was just read. */
@@ -19,6 +19,8 @@ export interface ReadDay {
   readonly report: Report;
   readonly day: Day;
   readonly content: DayContent;
+  /** The numbers of the series of its lines, which were added to these. */
+  readonly numbers: SeriesNumbers;
   /** The number of the attempt that read it. */
   readonly attempt: number;
   /** The digest that was stored when the attempt began, if any. It may be outdated. */
@@ -56,8 +58,7 @@ export async function commitDays(
   const [first] = read;
   if (first === undefined) return outcomes;
   // Unchanged days write no lines, so their series need no numbers.
-  const lines = read.filter((day) => !seemsUnchanged(day)).flatMap(({ content }) => content.lines);
-  await numberSeries(db, first.report, first.connectionId, lines, nothingIsStored);
+  if (!read.every(seemsUnchanged)) await first.numbers.number(db, first.report, first.connectionId, nothingIsStored);
   const seemNew = read.filter(({ digestBefore }) => digestBefore === undefined);
   const added = new Set(await writeNewDays(db, seemNew));
   for (const day of read) outcomes.set(day.day, added.has(day.day) ? 'changed' : await commitDay(db, day));
@@ -72,8 +73,7 @@ function seemsUnchanged({ digestBefore, content }: ReadDay): boolean {
 async function writeNewDays(db: Db, read: readonly ReadDay[]): Promise<Day[]> {
   const [first] = read;
   if (first === undefined) return [];
-  const newDays = read.map(({ day, content: { lines, digest } }) => ({ day, lines, digest }));
-  return insertDays(db, first.report, runOf(first), newDays, (of) => columnsOf(first, of));
+  return insertDays(db, first.report, runOf(first), read, first.numbers, (of) => columnsOf(first, of));
 }
 
 /** Assumes that the day is stored as when the attempt began, and looks it up only when that proves wrong. */
@@ -90,9 +90,9 @@ async function commitDay(db: Db, read: ReadDay): Promise<DayOutcome> {
 
 /** Commits a day over the one with this digest, or over none; null, and nothing is written, if the day is another by now. */
 async function commitOver(digestBefore: Buffer | undefined, db: Db, read: ReadDay): Promise<DayOutcome | null> {
-  const { connectionId, report, content } = read;
+  const { connectionId, report, content, numbers } = read;
   if (digestBefore?.equals(content.digest) === true) return recordUnchanged(db, read);
-  await numberSeries(db, report, connectionId, content.lines);
+  await numbers.number(db, report, connectionId);
   if (digestBefore !== undefined) return replace(db, read);
   return (await writeNewDays(db, [read])).length > 0 ? 'changed' : null;
 }
@@ -123,21 +123,30 @@ async function recordUnchanged(db: Db, read: ReadDay): Promise<DayOutcome | null
 }
 
 function replace(db: Db, read: ReadDay): Promise<DayOutcome | null> {
-  const { report, day, attempt, sync, today, reported } = read;
-  const { lines, digest, total } = read.content;
+  const { report, day, attempt, sync, today, reported, content, numbers } = read;
+  const { digest } = content;
+  const total = totalOfContent(content);
   return db.transaction(async (tx) => {
     const stored = await lockDay(tx, read);
     if (stored === null || stored.digest.equals(digest) || stored.attempt >= attempt) return null;
     // A day that was read after today was read by a clock that was ahead, so perhaps before the day was over.
     const wasComplete = stored.readOn > day && stored.readOn <= today;
-    if (wasComplete && reported !== null && reported !== total()) return 'heldBack';
+    if (wasComplete && reported !== null && reported !== total) return 'heldBack';
     const columns = columnsOf(read, {
       day: sql`${day}::date`,
-      lines: sql`${lines.length}::int`,
+      lines: sql`${content.series.length}::int`,
       digest: sql`${digest}::bytea`,
     });
-    const isSame = wasComplete && stored.total === total() && (await isSameByColumns(tx, report, stored.dayNo, lines));
-    const replaced = await replaceDay(tx, report, stored.dayNo, isSame ? columnsOfReading(columns) : columns, lines);
+    const isSame =
+      wasComplete && stored.total === total && (await isSameByColumns(tx, report, stored.dayNo, content, numbers));
+    const replaced = await replaceDay(
+      tx,
+      report,
+      stored.dayNo,
+      isSame ? columnsOfReading(columns) : columns,
+      content,
+      numbers,
+    );
     // This sync wrote the day, found that it did not add up, and reads it again. Nobody took it for the truth.
     const isSecondRead = stored.writtenBy === sync.n && !stored.reconciled;
     if (wasComplete && !isSame && !isSecondRead) await recordRestatement(tx, read, stored.total, replaced);

@@ -1,7 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm';
-import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Line, type Report } from '../../domain/lines.ts';
-import { list, numberArray, textArray } from '../core/database.ts';
-import { extraCountsJson, type Identified } from './day-content.ts';
+import type { CostContent, DayContent, ExtraCounts, UsageContent } from '../../domain/day-content.ts';
+import { COST_DIMENSIONS, USAGE_COUNTS, USAGE_DIMENSIONS, type Count, type Report } from '../../domain/lines.ts';
+import { orderByKey } from '../../domain/order.ts';
+import { elementOf, elementsArray, list, numberArray, type ArrayType } from '../core/database.ts';
+import type { SeriesNumbers } from './series-numbers.ts';
 
 /** How the lines of a report are stored: what the statements that write lines need to know of its two tables. */
 export interface LineTable {
@@ -9,12 +11,20 @@ export interface LineTable {
   readonly lines: 'cost_lines' | 'usage_lines';
   /** The dimensions that have a column in the table of series. */
   readonly dimensions: readonly string[];
-  /** The columns of a line beside its day and its series, each with the array that holds them for many lines. */
-  readonly values: readonly { readonly name: string; readonly array: (lines: readonly Identified<Line>[]) => SQL }[];
+  /** The columns of a line beside its day and its series. */
+  readonly values: readonly LineColumn[];
   /** The total over rows named `read`, without the series whose numbers are in the array `excluded`. */
   readonly total: (excluded: SQL) => SQL;
   /** The numbers of a row named `line` that decide whether a day changed: its amount, or its counts and its other tokens. */
   readonly measures: readonly SQL[];
+}
+
+/** A column of lines. */
+interface LineColumn {
+  readonly name: string;
+  readonly type: 'numeric' | 'bigint' | 'jsonb';
+  /** Its values of a day's lines in this order, as elements of an array, separated by commas. */
+  readonly spell: (content: DayContent, order: Int32Array) => string;
 }
 
 /** The tables of each report. */
@@ -26,11 +36,8 @@ export const LINE_TABLES: Readonly<Record<Report, LineTable>> = {
     values: [
       {
         name: 'amount',
-        array: (lines) =>
-          numberArray(
-            'numeric',
-            lines.map(({ line }) => ('amount' in line ? line.amount : '0')),
-          ),
+        type: 'numeric',
+        spell: (content, order) => (content.report === 'cost' ? spellAmounts(content, order) : ''),
       },
     ],
     total: (excluded) =>
@@ -42,18 +49,15 @@ export const LINE_TABLES: Readonly<Record<Report, LineTable>> = {
     lines: 'usage_lines',
     dimensions: USAGE_DIMENSIONS,
     values: [
-      ...USAGE_COUNTS.map((name) => ({
+      ...USAGE_COUNTS.map((name): LineColumn => ({
         name,
-        array: (lines: readonly Identified<Line>[]): SQL =>
-          numberArray(
-            'bigint',
-            lines.map(({ line }) => ('counts' in line ? line.counts[name] : 0)),
-          ),
+        type: 'bigint',
+        spell: (content, order) => (content.report === 'usage' ? spellCounts(content.counts[name], order) : ''),
       })),
       {
         name: 'extra_counts',
-        array: (lines) =>
-          sql`${textArray(lines.map(({ line }) => ('counts' in line ? extraCountsJson(line) : null)))}::jsonb[]`,
+        type: 'jsonb',
+        spell: (content, order) => (content.report === 'usage' ? spellExtraCounts(content, order) : ''),
       },
     ],
     total: () => sql`
@@ -81,15 +85,66 @@ export interface SentLines {
   readonly excluded: SQL;
 }
 
-/** Lines as parts of a statement. Give them in the order of {@link numberOf}, so that the index grows at its end. */
-export function sentLines(table: LineTable, lines: readonly Identified<Line>[]): SentLines {
+const COMMA = 44;
+
+/** Bytes are copied without a text for each amount: these would fill the memory as fast as it can be collected. */
+function spellAmounts({ amounts, ends }: CostContent, order: Int32Array): string {
+  const spelled = Buffer.allocUnsafe(amounts.length + order.length);
+  let at = 0;
+  for (const line of order) {
+    const end = ends[line] ?? 0;
+    for (let from = line === 0 ? 0 : (ends[line - 1] ?? 0); from < end; from += 1) {
+      spelled[at] = amounts[from] ?? 0;
+      at += 1;
+    }
+    spelled[at] = COMMA;
+    at += 1;
+  }
+  return spelled.toString('latin1', 0, Math.max(0, at - 1));
+}
+
+function spellCounts(counts: ArrayLike<Count>, order: Int32Array): string {
+  return Array.from(order, (line) => counts[line] ?? 0).join(',');
+}
+
+/** As JSON numbers with every digit. */
+function spellExtraCounts({ extraCounts }: UsageContent, order: Int32Array): string {
+  const spell = (line: number): string => {
+    const extra = extraCounts.get(line);
+    return elementOf(extra === undefined ? null : jsonOf(extra));
+  };
+  return Array.from(order, spell).join(',');
+}
+
+function jsonOf(extra: ExtraCounts): string {
+  return `{${Object.entries(extra)
+    .map(([path, count]) => `${JSON.stringify(path)}:${count}`)
+    .join(',')}}`;
+}
+
+/**
+ * The lines of days, one day behind the other, as parts of a statement. Each day is in the order of its numbers, so that
+ * the index grows at its end.
+ */
+export function sentLines(table: LineTable, days: readonly DayContent[], numbers: SeriesNumbers): SentLines {
   const columns = table.values.map(({ name }) => sql.identifier(name));
   const names = list(columns);
-  const arrays = table.values.map(({ name, array }) => sql`${array(lines)} as ${sql.identifier(name)}`);
-  const others = lines.filter(({ series }) => !series.isDollars).map(numberOf);
+  const ordered = days.map((content) => inOrder(content, numbers));
+  const arrayOf = (type: ArrayType, spell: (day: OrderedDay) => string): SQL =>
+    elementsArray(
+      type,
+      ordered.map(spell).filter((text) => text !== ''),
+    );
+  const arrays = table.values.map(
+    ({ name, type, spell }) =>
+      sql`${arrayOf(type, ({ content, order }) => spell(content, order))} as ${sql.identifier(name)}`,
+  );
+  const others = days.flatMap((content) =>
+    content.report === 'cost' ? content.notDollars.map((line) => numbers.of(content.series[line] ?? -1)) : [],
+  );
   return {
     names,
-    sent: sql`${numberArray('integer', lines.map(numberOf))} as series_no, ${list(arrays)}`,
+    sent: sql`${arrayOf('integer', (day) => day.numbers.join(','))} as series_no, ${list(arrays)}`,
     read: (slice = sql``) => {
       const slices = [sql.identifier('series_no'), ...columns].map((name) => sql`sent.${name}${slice}`);
       return sql`unnest(${list(slices)}) as read(series_no, ${names})`;
@@ -98,8 +153,15 @@ export function sentLines(table: LineTable, lines: readonly Identified<Line>[]):
   };
 }
 
-/** The number of a line's series, which `numberSeries` has set. */
-export function numberOf({ series }: Identified<Line>): number {
-  if (series.no === null) throw new Error('a line was written before its series had a number');
-  return series.no;
+/** A day, its lines in the order of the numbers of their series, and these numbers in that order. */
+interface OrderedDay {
+  readonly content: DayContent;
+  readonly order: Int32Array;
+  readonly numbers: Int32Array;
+}
+
+function inOrder(content: DayContent, numbers: SeriesNumbers): OrderedDay {
+  const ofLines = content.series.map((place) => numbers.of(place));
+  const order = orderByKey(ofLines);
+  return { content, order, numbers: order.map((line) => ofLines[line] ?? 0) };
 }

@@ -1,13 +1,13 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
-import type { Line, Report } from '../../domain/lines.ts';
-import { sortedByKey } from '../../domain/order.ts';
+import type { DayContent } from '../../domain/day-content.ts';
+import type { Report } from '../../domain/lines.ts';
 import { list, numberArray, preparedRows, row, textArray, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
-import type { Identified } from './day-content.ts';
-import { LINE_TABLES, numberOf, sentLines, type LineTable } from './line-tables.ts';
+import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
+import type { SeriesNumbers } from './series-numbers.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
 
 /** The row of a day, by the names of its columns. Its `total` is added up by the statement that writes it. */
@@ -16,13 +16,12 @@ export type DayColumns = Readonly<Record<string, SQL>>;
 /** A day that may have no row yet. */
 export interface NewDay {
   readonly day: Day;
-  readonly lines: readonly Identified<Line>[];
-  readonly digest: Buffer;
+  readonly content: DayContent;
 }
 
 /**
  * Writes the days that have no row yet, all in one statement, and returns them. `columnsOf` gives the columns of a day's
- * row from the expressions that differ between days. The series of the lines have their numbers. Throws
+ * row from the expressions that differ between days. The series of the lines are numbered. Throws
  * {@link ConnectionGoneError}.
  *
  * The lines of all days are sent as one set of arrays, and each day has a slice of them. Postgres runs the parts of a
@@ -34,6 +33,7 @@ export async function insertDays(
   report: Report,
   run: SyncRun,
   days: readonly NewDay[],
+  numbers: SeriesNumbers,
   columnsOf: (of: { day: SQL; lines: SQL; digest: SQL }) => DayColumns,
 ): Promise<Day[]> {
   const table = LINE_TABLES[report];
@@ -42,9 +42,9 @@ export async function insertDays(
     lines: sql`asked.last - asked.first + 1`,
     digest: sql`asked.digest`,
   });
-  const sorted = days.map(({ lines }) => sortedByKey(lines, numberOf));
-  const { names, sent, read, excluded } = sentLines(table, sorted.length === 1 ? (sorted[0] ?? []) : sorted.flat());
-  const lastLines = runningTotals(sorted.map(({ length }) => length));
+  const contents = days.map(({ content }) => content);
+  const { names, sent, read, excluded } = sentLines(table, contents, numbers);
+  const lastLines = runningTotals(contents.map(({ series }) => series.length));
   const firstLines = [1, ...lastLines.map((last) => last + 1)].slice(0, -1);
   const slice = sql`[asked.first:asked.last]`;
   const [inserted] = await preparedRows(
@@ -59,7 +59,7 @@ export async function insertDays(
         select day::date, decode(digest, 'hex') as digest, first, last
         from unnest(
           ${textArray(days.map(({ day }) => day))},
-          ${textArray(days.map(({ digest }) => digest.toString('hex')))},
+          ${textArray(contents.map(({ digest }) => Buffer.from(digest).toString('hex')))},
           ${numberArray('integer', firstLines)},
           ${numberArray('integer', lastLines)}
         ) as asked(day, digest, first, last)
@@ -98,11 +98,12 @@ export function replaceDay(
   report: Report,
   dayNo: number,
   columns: DayColumns,
-  lines: readonly Identified<Line>[],
+  content: DayContent,
+  numbers: SeriesNumbers,
 ): Promise<Replacement> {
   const table = LINE_TABLES[report];
   const linesTable = sql.identifier(table.lines);
-  const { names, sent, read, excluded } = sentLines(table, sortedByKey(lines, numberOf));
+  const { names, sent, read, excluded } = sentLines(table, [content], numbers);
   return row(
     tx,
     replacement,
@@ -149,7 +150,7 @@ function updateIfDifferent(table: LineTable): SQL {
 
 /**
  * Whether lines equal the stored lines of a day in all that has a column, so that they can differ only in other fields.
- * Lines that add up to zero count as absent. The series of the lines have their numbers.
+ * Lines that add up to zero count as absent. The series of the lines are numbered.
  *
  * Stored lines count as they are and new ones negated: a set of dimensions whose sum is not zero has changed.
  */
@@ -157,10 +158,11 @@ export async function isSameByColumns(
   tx: Db,
   report: Report,
   dayNo: number,
-  lines: readonly Identified<Line>[],
+  content: DayContent,
+  numbers: SeriesNumbers,
 ): Promise<boolean> {
   const table = LINE_TABLES[report];
-  const { sent, read } = sentLines(table, sortedByKey(lines, numberOf));
+  const { sent, read } = sentLines(table, [content], numbers);
   const measures = table.measures.map((_, index) => sql.identifier(`measure_${index}`));
   const dimensions = list(table.dimensions.map((name) => sql`s.${sql.identifier(name)}`));
   const hasChanged = sql.join(

@@ -1,79 +1,150 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
-import type { Line, Report } from '../../domain/lines.ts';
+import { sizeOf, type NewSeries } from '../../domain/day-content.ts';
+import type { Report } from '../../domain/lines.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
-import { list, numberArray, preparedRows, textArray, type Db } from '../core/database.ts';
-import type { Identified } from './day-content.ts';
+import { elementOf, elementsArray, list, numberArray, preparedRows, type Db } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
-import { columnOf, extraOf, type Series } from './series.ts';
 
 /** The dimensions of a hundred thousand series in one statement would take hundreds of megabytes. */
 const SERIES_PER_STATEMENT = 20_000;
+const ID_DIGITS = 32;
 
 /**
- * Sets the numbers of the series of lines, and stores the series that are new. This is not part of the transaction that
- * writes the days: a series without lines is visible nowhere, and days that are written at the same time wait for each
- * other's new series only for a moment. With `areNew`, all series are expected to be new, and are not searched first.
- * Throws {@link ConnectionGoneError}.
+ * The numbers in Postgres of the series of one reading, by their places. A number never changes, so each is looked up
+ * once.
  */
-export async function numberSeries(
-  db: Db,
-  report: Report,
-  connectionId: string,
-  lines: readonly Identified<Line>[],
-  areNew = false,
-): Promise<void> {
-  const table = LINE_TABLES[report];
-  const series = withoutNumber(new Set(lines.map((line) => line.series)));
-  for (let from = 0; from < series.length; from += SERIES_PER_STATEMENT) {
-    const some = series.slice(from, from + SERIES_PER_STATEMENT);
-    if (!areNew) await findNumbers(db, table, connectionId, some);
-    await addSeries(db, table, connectionId, withoutNumber(some));
-    // Another transaction added the rest meanwhile.
-    await findNumbers(db, table, connectionId, withoutNumber(some));
+export class SeriesNumbers {
+  /** By place; 0 where the number is not known yet. */
+  #numbers = new Int32Array(1024);
+  #unnumbered: NewSeries[] = [];
+  #numbering: Promise<void> = Promise.resolve();
+
+  /** Takes the series of a page. They have no numbers until {@link number} was called. */
+  add(series: NewSeries): void {
+    if (sizeOf(series) > 0) this.#unnumbered.push(series);
+  }
+
+  /** The number of the series at a place. */
+  of(place: number): number {
+    const number = this.#numbers[place] ?? 0;
+    if (number === 0) throw new Error('a line was written before its series had a number');
+    return number;
+  }
+
+  /**
+   * Looks up the numbers of all series that were added, and stores the series that are new. This is not part of the
+   * transaction that writes the days: a series without lines is visible nowhere, and days that are written at the same
+   * time wait for each other's new series only for a moment. With `areNew`, all series are expected to be new, and are not
+   * searched first. Throws {@link ConnectionGoneError}.
+   */
+  number(db: Db, report: Report, connectionId: string, areNew = false): Promise<void> {
+    const series = this.#unnumbered.splice(0);
+    // One page at a time: the lines of a page may be of series that the page before it brought.
+    this.#numbering = this.#numbering.then(async () => {
+      for (const some of series) {
+        for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
+          const part = new SeriesPart(some, from, Math.min(from + SERIES_PER_STATEMENT, sizeOf(some)));
+          await numberPart(db, LINE_TABLES[report], connectionId, part, areNew && !some.mayBeKnown);
+          this.#keep(some.first + from, part.numbers);
+        }
+      }
+    });
+    return this.#numbering;
+  }
+
+  #keep(first: number, numbers: Int32Array): void {
+    if (first + numbers.length > this.#numbers.length) {
+      const longer = new Int32Array(2 * (first + numbers.length));
+      longer.set(this.#numbers);
+      this.#numbers = longer;
+    }
+    this.#numbers.set(numbers, first);
   }
 }
 
-function withoutNumber(series: Iterable<Series>): Series[] {
-  return [...series].filter(({ no }) => no === null);
+/** Some of a page's new series, and the numbers of those that have one. */
+class SeriesPart {
+  readonly #series: NewSeries;
+  readonly #from: number;
+  /** 0 where it is not known. */
+  readonly numbers: Int32Array;
+
+  constructor(series: NewSeries, from: number, to: number) {
+    this.#series = series;
+    this.#from = from;
+    this.numbers = new Int32Array(to - from);
+  }
+
+  /** The places within this part that have no number. */
+  unnumbered(): number[] {
+    return [...this.numbers.keys()].filter((place) => this.numbers[place] === 0);
+  }
+
+  idsOf(places: readonly number[]): string[] {
+    const { ids } = this.#series;
+    return places.map((place) => {
+      const at = (this.#from + place) * ID_DIGITS;
+      return ids.slice(at, at + ID_DIGITS);
+    });
+  }
+
+  /** For each column, and last for the dimensions without one, its text per series as an element of an array. */
+  columnsOf(places: readonly number[], names: readonly string[]): string[][] {
+    const { texts, columns, extra } = this.#series;
+    const elements = texts.map(elementOf);
+    const spell = (column: Int32Array | undefined): string[] =>
+      places.map((place) => elements[column?.[this.#from + place] ?? -1] ?? elementOf(null));
+    return [...names.map((name) => spell(columns[name])), spell(extra)];
+  }
+
+  /** `numbers` has one number per place, in their order; 0 for a series that is not stored. */
+  setNumbers(places: readonly number[], numbers: string): void {
+    for (const [index, text] of numbers.split(',').entries()) {
+      const place = places[index];
+      if (place !== undefined) this.numbers[place] = Number(text);
+    }
+  }
 }
 
-async function findNumbers(db: Db, table: LineTable, connectionId: string, series: readonly Series[]): Promise<void> {
-  if (series.length === 0) return;
-  const ids = series.map(({ id }) => id);
+async function numberPart(
+  db: Db,
+  table: LineTable,
+  connectionId: string,
+  part: SeriesPart,
+  areNew: boolean,
+): Promise<void> {
+  if (!areNew) await findNumbers(db, table, connectionId, part);
+  await addSeries(db, table, connectionId, part);
+  // Another transaction added the rest meanwhile.
+  await findNumbers(db, table, connectionId, part);
+}
+
+async function findNumbers(db: Db, table: LineTable, connectionId: string, part: SeriesPart): Promise<void> {
+  const places = part.unnumbered();
+  if (places.length === 0) return;
   // All numbers come in one text: reading tens of thousands of rows would take longer than finding them.
   const [found] = await preparedRows(
     db,
     z.object({ numbers: z.string() }),
     sql`
       select string_agg(coalesce(s.series_no, 0)::text, ',' order by asked.place) as numbers
-      from unnest(${numberArray('uuid', ids)}) with ordinality as asked(id, place)
+      from unnest(${numberArray('uuid', part.idsOf(places))}) with ordinality as asked(id, place)
       left join ${sql.identifier(table.series)} s on s.connection_id = ${connectionId} and s.series_id = asked.id
     `,
   );
-  setNumbers(series, found?.numbers ?? '');
-}
-
-/** `numbers` has one number per series, in their order; 0 for a series that is not stored. */
-function setNumbers(series: readonly Series[], numbers: string): void {
-  for (const [place, text] of numbers.split(',').entries()) {
-    const known = series[place];
-    if (known !== undefined && text !== '0') known.no = Number(text);
-  }
+  part.setNumbers(places, found?.numbers ?? '');
 }
 
 /**
  * Stores series that are expected to be new. Each stored series that is sent again burns a number of the identity column,
  * so they are searched first where any may be stored. Throws {@link ConnectionGoneError}.
  */
-async function addSeries(db: Db, table: LineTable, connectionId: string, series: readonly Series[]): Promise<void> {
-  if (series.length === 0) return;
-  // Sorted, so that two transactions with the same new series lock them in one order and cannot deadlock.
-  const sorted = [...series].sort((a, b) => (a.id < b.id ? -1 : 1));
-  const ids = sorted.map(({ id }) => id);
-  const extras = sorted.map(({ dimensions }) => extraOf(dimensions, table.dimensions));
+async function addSeries(db: Db, table: LineTable, connectionId: string, part: SeriesPart): Promise<void> {
+  const places = part.unnumbered();
+  if (places.length === 0) return;
   const names = list(table.dimensions.map((name) => sql.identifier(name)));
-  const columns = table.dimensions.map((name) => textArray(sorted.map(({ dimensions }) => columnOf(dimensions, name))));
+  const columns = list(part.columnsOf(places, table.dimensions).map((elements) => elementsArray('text', elements)));
   const [added] = await preparedRows(
     db,
     z.object({ numbers: z.string().nullable() }),
@@ -82,11 +153,12 @@ async function addSeries(db: Db, table: LineTable, connectionId: string, series:
         ${sharingLive(connectionId)}
       ), sent as materialized (
         select * from unnest(
-          ${numberArray('uuid', ids)}, ${textArray(extras)}, ${list(columns)}
-        ) with ordinality as sent(series_id, extra, ${names}, place)
+          ${numberArray('uuid', part.idsOf(places))}, ${columns}
+        ) with ordinality as sent(series_id, ${names}, extra, place)
       ), added as (
         insert into ${sql.identifier(table.series)} (connection_id, series_id, extra, ${names})
-        select live.id, series_id, extra::jsonb, ${names} from live, sent order by place
+        -- Sorted, so that two transactions with the same new series lock them in one order and cannot deadlock.
+        select live.id, series_id, extra::jsonb, ${names} from live, sent order by series_id
         on conflict (connection_id, series_id) do nothing
         returning series_id, series_no
       )
@@ -95,5 +167,5 @@ async function addSeries(db: Db, table: LineTable, connectionId: string, series:
     `,
   );
   if (added?.numbers == null) throw new ConnectionGoneError(connectionId);
-  setNumbers(sorted, added.numbers);
+  part.setNumbers(places, added.numbers);
 }

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readCostDays } from '../../anthropic/cost-report.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import { READABLE_PATHS, createTransport, type ReadablePath } from '../../anthropic/transport.ts';
-import { readUsageDays } from '../../anthropic/usage-report.ts';
 import { listWorkspaces } from '../../anthropic/workspaces.ts';
+import { readCostDays, readUsageDays } from '../support/pages.ts';
 import { until } from '../support/wait.ts';
 import { FAR_ADDRESS, FAR_NAME, farSide, type FarSide } from './far.ts';
 import { KEY, WEEK, all, allDays, answering, failureOf, upstream } from './support.ts';

@@ -67,7 +67,7 @@ export async function farSide(): Promise<FarSide> {
   makeAuthority(directory);
   makeCertificate(directory, 'far', NAMES);
   makeCertificate(directory, 'impostor', NAMES, { isTrusted: false });
-  const built = await compileRooms(['anthropic', 'config', 'domain', 'runtime']);
+  const built = await compileRooms(['anthropic', 'config', 'domain', 'pages', 'runtime']);
   writeFileSync(join(built.directory, 'read.js'), PROGRAM);
   const [requests, deceived, asked, plain]: [Seen[], Seen[], string[], Seen[]] = [[], [], [], []];
   const far = await secureServer(directory, 'far', requests);

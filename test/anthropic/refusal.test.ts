@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readCostTotals } from '../../anthropic/cost-report.ts';
 import { readOrganization } from '../../anthropic/organization.ts';
 import type { FailureCode } from '../../domain/failures.ts';
+import { readCostTotals } from '../support/pages.ts';
 import { WEEK, answering, failureOf, upstream, type Upstream } from './support.ts';
 import { adminKey } from '../support/admin-key.ts';
 

@@ -13,6 +13,7 @@ const ROOMS = [
   'config',
   'db',
   'domain',
+  'pages',
   'runtime',
   'worker',
   'workflows',
@@ -34,6 +35,10 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'db/core/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.
   'api/temporal.ts': ['@temporalio/client'],
+  // Starts a thread, whose program is thread.ts.
+  'pages/page-reader.ts': ['node:worker_threads'],
+  // Only the port to the thread that started it.
+  'pages/thread.ts': ['node:worker_threads'],
   // Listens, where METERLINE_WORKER_HEALTH_PORT is set.
   'worker/health.ts': ['node:http'],
   // To Temporal, at TEMPORAL_ADDRESS.

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { expect } from 'vitest';
-import { AnthropicError } from '../../anthropic/failure.ts';
+import { AnthropicError, invalidReply } from '../../anthropic/failure.ts';
 import {
   READABLE_PATHS,
   createTransport,
@@ -10,8 +10,16 @@ import {
   type Transport,
 } from '../../anthropic/transport.ts';
 import { toDay, type Day, type DayRange } from '../../domain/days.ts';
-import { USAGE_COUNTS, canonicalDimensions, type CostLine, type UsageLine } from '../../domain/lines.ts';
-import { toDecimal } from '../../domain/money.ts';
+import {
+  USAGE_COUNTS,
+  addCounts,
+  canonicalDimensions,
+  type CostLine,
+  type Count,
+  type UsageLine,
+} from '../../domain/lines.ts';
+import { addDecimals, toDecimal, type Decimal } from '../../domain/money.ts';
+import { PageError } from '../../pages/failure.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { adminKey } from '../support/admin-key.ts';
 
@@ -99,8 +107,17 @@ export function given(...replies: unknown[]): AnthropicReader {
   const left = replies.map((reply) => Buffer.from(JSON.stringify(reply)));
   return {
     traffic: { requests: 0, bytes: 0 },
-    get: (_path, _query, parse) => Promise.resolve(parse(left.shift() ?? Buffer.alloc(0))),
+    get: (_path, _query, take) => taken(left.shift() ?? Buffer.alloc(0), take),
   };
+}
+
+/** What a reader makes of the body of a reply. */
+async function taken<T>(body: Buffer<ArrayBuffer>, take: (body: Buffer<ArrayBuffer>) => T | Promise<T>): Promise<T> {
+  try {
+    return await take(body);
+  } catch (error) {
+    throw error instanceof PageError ? invalidReply(error.message) : error;
+  }
 }
 
 /** A page of a report with the given rows per day. */
@@ -133,24 +150,31 @@ export async function allDays<T>(given: AsyncIterable<T[]>): Promise<T[]> {
   return (await all(given)).flat();
 }
 
-/** Lines as texts, sorted: the multiset of them. */
+/** Lines as texts, sorted. Those of equal dimensions are added up. */
 export function spellCost(days: readonly { day: Day; lines: readonly CostLine[] }[]): string[] {
-  return days
-    .flatMap(({ day, lines }) =>
-      lines.map(({ dimensions, amount }) => `${day} ${canonicalDimensions(dimensions)} ${amount}`),
-    )
-    .sort();
+  const amounts = new Map<string, Decimal[]>();
+  for (const { day, lines } of days) {
+    for (const { dimensions, amount } of lines) {
+      const line = `${day} ${canonicalDimensions(dimensions)}`;
+      amounts.set(line, [...(amounts.get(line) ?? []), amount]);
+    }
+  }
+  return [...amounts].map(([line, some]) => `${line} ${addDecimals(some)}`).sort();
 }
 
 export function spellUsage(days: readonly { day: Day; lines: readonly UsageLine[] }[]): string[] {
-  return days
-    .flatMap(({ day, lines }) =>
-      lines.map(
-        ({ dimensions, counts }) =>
-          `${day} ${canonicalDimensions(dimensions)} ${USAGE_COUNTS.map((name) => counts[name]).join(' ')}`,
-      ),
-    )
-    .sort();
+  const sums = new Map<string, Count[]>();
+  for (const { day, lines } of days) {
+    for (const { dimensions, counts } of lines) {
+      const line = `${day} ${canonicalDimensions(dimensions)}`;
+      const before = sums.get(line);
+      sums.set(
+        line,
+        USAGE_COUNTS.map((name, index) => addCounts([before?.[index] ?? 0, counts[name]])),
+      );
+    }
+  }
+  return [...sums].map(([line, counts]) => `${line} ${counts.join(' ')}`).sort();
 }
 
 /** What the simulator's own ledger holds, in the same form. */

@@ -6,13 +6,18 @@ import { disconnect } from '../../db/connections/disconnect.ts';
 import { ConnectionGoneError, shareLive } from '../../db/connections/live.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
-import { seriesIdOf } from '../../db/ledger/series.ts';
-import type { CostLine } from '../../domain/lines.ts';
+import type { CostLine, Dimensions } from '../../domain/lines.ts';
+import { seriesIdOf } from '../../pages/series.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { rows } from '../support/rows.ts';
 import { until } from '../support/wait.ts';
 import { costModel, linesOf, storedCost } from './ledger-support.ts';
 import { commitCost, commitUsage, connect, cost, count, dayRow, promised, takeAttempt, waiting } from './support.ts';
+
+/** The id of a series as text. */
+function idOf(dimensions: Dimensions): string {
+  return Buffer.from(seriesIdOf(dimensions)).toString('hex');
+}
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -70,8 +75,8 @@ describe('attempts that overlap', () => {
   it('add new series in one order, so that they cannot deadlock', async () => {
     const { id } = await connect(database.db);
     const lines = ['a', 'b', 'c', 'd'].map((model) => cost('1', { model }));
-    const upwards = lines.map(({ dimensions }) => seriesIdOf(dimensions)).sort();
-    const downwards = [...lines].sort((a, b) => (seriesIdOf(a.dimensions) < seriesIdOf(b.dimensions) ? 1 : -1));
+    const upwards = lines.map(({ dimensions }) => idOf(dimensions)).sort();
+    const downwards = [...lines].sort((a, b) => (idOf(a.dimensions) < idOf(b.dimensions) ? 1 : -1));
     const first = promised();
     const other = database.db.transaction(async (tx) => {
       for (const seriesId of upwards) {

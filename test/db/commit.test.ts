@@ -6,12 +6,11 @@ import { disconnect } from '../../db/connections/disconnect.ts';
 import { ConnectionGoneError } from '../../db/connections/live.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { commitDays } from '../../db/ledger/commit.ts';
-import { costContent } from '../../db/ledger/day-content.ts';
 import { startReadAttempt } from '../../db/ledger/read-attempts.ts';
 import { reconcileDays } from '../../db/ledger/reconcile.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import { canonicalDimensions, type CostLine } from '../../domain/lines.ts';
-import type { Decimal } from '../../domain/money.ts';
+import { costContent, costContents, withAmounts } from '../support/pages.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { row, rows } from '../support/rows.ts';
 import { costModel, knownOf, linesOf, places, restatements, storedCost, storedUsage } from './ledger-support.ts';
@@ -179,13 +178,15 @@ describe('days that are read together', () => {
         const { attempt, digests } = await startReadAttempt(db, id, 'cost', { from, to: dayAt(some.length) });
         expect(digests.size).toBe(some.filter(({ before }) => before !== null).length);
         const hints = { right: (day: Day) => digests.get(day), none: () => undefined, wrong: () => Buffer.alloc(32) };
-        const read = some.map(({ now, hint }, index) => ({
+        const { contents, numbers } = costContents(some.map(({ now }) => linesFrom(now)));
+        const read = contents.map((content, index) => ({
           connectionId: id,
           report: 'cost' as const,
           day: dayAt(index),
-          content: costContent(linesFrom(now)),
+          content,
+          numbers,
           attempt,
-          digestBefore: hints[hint](dayAt(index)),
+          digestBefore: hints[some[index]?.hint ?? 'none'](dayAt(index)),
           sync: { n: 9_000, runId: 'run' },
           today: TODAY,
           reported: null,
@@ -207,15 +208,15 @@ describe('days that are read together', () => {
   it('are stored together or not at all, and not after the connection has ended', async () => {
     const { id } = await connect(database.db);
     const { attempt } = await startReadAttempt(database.db, id, 'cost', { from: DAY, to: TODAY });
-    const [good, bad] = [costContent([cost('1')]), costContent([cost('2')])];
-    // The type rules it out, and so does Postgres.
-    const amount = 'NaN' as Decimal;
-    const spoilt = bad.lines.map(({ series, line }) => ({ series, line: { ...line, amount } }));
-    const read = [good, { ...bad, lines: spoilt }].map((content, index) => ({
+    const { contents, numbers } = costContents([[cost('1')], [cost('2')]]);
+    // No page gives such an amount, and Postgres rules it out too.
+    const spoilt = contents.map((content, index) => (index === 1 ? withAmounts(content, ['NaN']) : content));
+    const read = spoilt.map((content, index) => ({
       connectionId: id,
       report: 'cost' as const,
       day: addDays(DAY, index),
       content,
+      numbers,
       attempt,
       sync: { n: 1, runId: 'run' },
       today: TODAY,
@@ -284,11 +285,13 @@ describe('a stored day', () => {
   it('keeps nothing of a commit that failed', async () => {
     const { id } = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
+    const { content, numbers } = costContent([cost('2'), cost('3', { model: 'b' })]);
     const bad = {
       connectionId: id,
       report: 'cost',
       day: DAY,
-      content: costContent([cost('2'), cost('3', { model: 'a\0b' })]),
+      content: withAmounts(content, ['2', 'NaN']),
+      numbers,
       attempt: await takeAttempt(database.db),
       sync: { n: 1, runId: 'run' },
       today: TODAY,

@@ -4,12 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listEvents } from '../../db/connections/events.ts';
 import { listOverdue } from '../../db/connections/overdue.ts';
 import type { Db } from '../../db/core/database.ts';
-import { costContent } from '../../db/ledger/day-content.ts';
 import { listRestatements, listSyncs } from '../../db/ledger/history.ts';
-import { numberSeries } from '../../db/ledger/series-numbers.ts';
 import { sumCosts } from '../../db/spend/costs.ts';
 import { addDays } from '../../domain/days.ts';
 import type { CostLine } from '../../domain/lines.ts';
+import { costContent } from '../support/pages.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { TODAY, commitCost, connect, cost } from './support.ts';
 
@@ -115,12 +114,12 @@ describe('right after a backfill, before anything was analyzed,', () => {
   });
 
   it('the numbers of known series are found by their index', async () => {
-    const { lines } = costContent(linesOf(3));
-    const [plan = '', ...others] = await plansOf((db) => numberSeries(db, 'cost', id, lines));
+    const { content, numbers } = costContent(linesOf(3));
+    const [plan = '', ...others] = await plansOf((db) => numbers.number(db, 'cost', id));
     expect(others).toEqual([]);
     expect(plan).toMatch(/Index Scan using cost_series_connection_id_series_id_pk|Hash (Left|Right) Join/);
     expect(plan).not.toMatch(/Join Filter/);
-    expect(lines.every(({ series }) => series.no !== null)).toBe(true);
+    expect(content.series.every((place) => numbers.of(place) > 0)).toBe(true);
   });
 
   it('the writes of a new day look up only that day', async () => {

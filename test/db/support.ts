@@ -6,13 +6,13 @@ import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { acceptKey } from '../../db/keys/activate.ts';
 import { commitDays, type DayOutcome, type ReadDay } from '../../db/ledger/commit.ts';
-import { costContent, usageContent } from '../../db/ledger/day-content.ts';
 import { startReadAttempt } from '../../db/ledger/read-attempts.ts';
 import { addDays, toDay, type Day } from '../../domain/days.ts';
 import type { CostLine, Count, Json, UsageCount, UsageLine } from '../../domain/lines.ts';
 import { ZERO, toDecimal, type Decimal } from '../../domain/money.ts';
 import type { Totals } from '../../domain/reading.ts';
 import { adminKey } from '../support/admin-key.ts';
+import { costContent, usageContent } from '../support/pages.ts';
 import { row, rows } from '../support/rows.ts';
 
 export const RING = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
@@ -117,7 +117,7 @@ export async function commitCost(
     connectionId,
     report: 'cost',
     day,
-    content: costContent(lines),
+    ...costContent(lines),
     sync: { n: sync, runId: 'run' },
     today,
     reported: reported === undefined ? null : toDecimal(reported),
@@ -137,7 +137,7 @@ export async function commitUsage(
     connectionId,
     report: 'usage',
     day,
-    content: usageContent(lines),
+    ...usageContent(lines),
     sync: { n: sync, runId: 'run' },
     today,
     reported: reported === undefined ? null : toDecimal(reported),

@@ -9,6 +9,7 @@ import { createConnection } from '../../db/connections/connections.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
+import { pageReaderHere } from '../../pages/page-reader.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { temporalLogger } from '../../worker/logger.ts';
 import { searchAttributeRegistry } from '../../worker/search-attributes.ts';
@@ -88,6 +89,7 @@ export async function createWorld(options: {
         db: database.db,
         ring,
         transport,
+        pages: pageReaderHere(),
         syncHourUtc: 6,
         restatementDays: options.restatementDays ?? 3,
         registeredAttributes,
