@@ -113,7 +113,9 @@ describe('two series whose ids begin with the same 32 bits', () => {
       expect(ofPage(read)).toEqual([wanted]);
       expect(read.days[0]?.content.digest).toEqual(readDaysOf('cost', [rows]).days[0]?.content.digest);
     }
-    const amounts = Object.fromEntries(costRows(...rows).map((line): [string, string] => [textIn(line.dimensions['description']), line.amount]));
+    const amounts = Object.fromEntries(
+      costRows(...rows).map((line): [string, string] => [textIn(line.dimensions['description']), line.amount]),
+    );
     expect(amounts).toEqual({ [one]: '0.37', [other]: '0.1', x: '0.16' });
   });
 });
