@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import postgres from 'postgres';
 import { request } from 'undici';
@@ -6,8 +7,10 @@ import { COST_DIMENSIONS } from '../domain/lines.ts';
 
 const COLUMNS = [...COST_DIMENSIONS, 'amount'] as const;
 
+type Row = Readonly<Record<string, string | null>>;
+
 interface Page {
-  readonly data: readonly { readonly results: readonly Readonly<Record<string, string | null>>[] }[];
+  readonly data: readonly { readonly results: readonly Row[] }[];
 }
 
 /** The times of the floor, in seconds, and what it read. */
@@ -19,21 +22,28 @@ export interface Floor {
   readonly bytes: number;
 }
 
+export interface FloorOptions {
+  readonly upstream: string;
+  readonly key: string;
+  readonly databaseUrl: string;
+  readonly days: readonly Day[];
+  /** The COPY starts after the last day is parsed, as in a plain loader. Otherwise Postgres copies meanwhile. */
+  readonly inTurn: boolean;
+  /** The table has a primary key: the day and a digest of the line's dimensions. Otherwise it has no index. */
+  readonly keyed: boolean;
+}
+
 /**
- * The least work that stores the same data: fetch each day, `JSON.parse` it, and COPY the wide rows into a table without
- * an index. It identifies, checks and replaces nothing. With `inTurn` the COPY starts after the last day is parsed, as in
- * a plain loader. Without it Postgres copies on one processor while the other one fetches and parses.
+ * The least work that stores the same data: fetch each day, `JSON.parse` it, and COPY the wide rows into a table. It
+ * checks and replaces nothing, and with a key it only finds that no line came twice.
  */
-export async function measureFloor(options: {
-  upstream: string;
-  key: string;
-  databaseUrl: string;
-  days: readonly Day[];
-  inTurn: boolean;
-}): Promise<Floor> {
+export async function measureFloor(options: FloorOptions): Promise<Floor> {
   const sql = postgres(options.databaseUrl, { max: 1, onnotice: () => undefined });
+  const columns = COLUMNS.map((name) => `${name} ${name === 'amount' ? 'numeric' : 'text'}`);
   await sql.unsafe(
-    `create table wide (day date, ${COLUMNS.map((name) => `${name} ${name === 'amount' ? 'numeric' : 'text'}`).join(', ')})`,
+    options.keyed
+      ? `create table wide (day date, series uuid, ${columns.join(', ')}, primary key (day, series))`
+      : `create table wide (day date, ${columns.join(', ')})`,
   );
   const took = { fetch: 0, parse: 0, lines: 0, bytes: 0 };
   const startedAt = performance.now();
@@ -55,11 +65,7 @@ export async function measureFloor(options: {
     let rows = '';
     for (const { results } of page.data) {
       took.lines += results.length;
-      for (const row of results) {
-        rows += day;
-        for (const name of COLUMNS) rows += `\t${row[name] ?? '\\N'}`;
-        rows += '\n';
-      }
+      for (const row of results) rows += copied(day, row, options.keyed);
     }
     if (options.inTurn) held.push(Buffer.from(rows));
     else if (!copy.write(rows)) await once(copy, 'drain');
@@ -71,6 +77,14 @@ export async function measureFloor(options: {
   await sql`drop table wide`;
   await sql.end();
   return { total, ...took };
+}
+
+/** A row as a line of COPY's text format. */
+function copied(day: Day, row: Row, keyed: boolean): string {
+  let dimensions = '';
+  for (const name of COST_DIMENSIONS) dimensions += `\t${row[name] ?? '\\N'}`;
+  const series = keyed ? `\t${createHash('md5').update(dimensions).digest('hex')}` : '';
+  return `${day}${series}${dimensions}\t${row['amount'] ?? '\\N'}\n`;
 }
 
 /** The address of one day's cost lines. */

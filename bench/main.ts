@@ -6,18 +6,20 @@ import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { VERSION } from '../domain/version.ts';
 import { measureAuth } from './auth.ts';
-import { LARGE, connect, measureLarge, measureLines, measureYear, type LargeRun } from './large.ts';
+import { connect, measureLines, measureYear } from './large.ts';
 import { cpuOf, median } from './measure.ts';
 import { partsOf } from './profile.ts';
+import { shapesSection } from './shapes-section.ts';
+import { SHAPES, withShape } from './shapes.ts';
 import { measureMany, measureSmall } from './small.ts';
-import { deploy, startServers, startUpstream, type Servers, type Upstream } from './world.ts';
+import { mb, number, s, table } from './text.ts';
+import { deploy, startServers, startUpstream, type Servers } from './world.ts';
 
 /**
  * `npm run bench`: measures the whole path, from a request to the last commit, against the least work that stores the
  * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing.
  */
 const RESULTS = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
-const RUNS = 3;
 const MONTH = 31;
 const SMALL_RUNS = 5;
 const MANY = 500;
@@ -30,7 +32,10 @@ const HUGE_LINES = 150_000;
 type Section = (servers: Servers) => Promise<string[]>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  large: largeSection,
+  large: (servers) => shapesSection(servers, ['steady', 'churn', 'spaced']),
+  steady: (servers) => shapesSection(servers, ['steady']),
+  churn: (servers) => shapesSection(servers, ['churn']),
+  spaced: (servers) => shapesSection(servers, ['spaced']),
   year: yearSection,
   small: smallSection,
   growth: growthSection,
@@ -38,9 +43,12 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   auth: authSection,
 };
 
+/** Parts of `large`, for whoever asks for one alone. */
+const ONLY_ALONE = ['steady', 'churn', 'spaced'];
+
 async function main(): Promise<void> {
   const asked = process.argv.slice(2);
-  const names = asked.length === 0 ? Object.keys(SECTIONS) : asked;
+  const names = asked.length === 0 ? Object.keys(SECTIONS).filter((name) => !ONLY_ALONE.includes(name)) : asked;
   const servers = await startServers();
   const lines = [...head()];
   try {
@@ -79,66 +87,8 @@ function head(): string[] {
   ];
 }
 
-const s = (seconds: number, digits = 2): string => `${seconds.toFixed(digits)} s`;
-const mb = (megabytes: number): string => `${Math.round(megabytes)} MB`;
-const number = (value: number): string => value.toLocaleString('en-US');
-
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [row(columns), row(columns.map(() => '---')), ...rows.map(row)];
-}
-
-async function withLarge<T>(servers: Servers, days: number, work: (upstream: Upstream) => Promise<T>): Promise<T> {
-  const upstream = await startUpstream(servers, [...LARGE, '--days', String(days), '--prerendered']);
-  try {
-    return await work(upstream);
-  } finally {
-    await upstream.close();
-  }
-}
-
-async function largeSection(servers: Servers): Promise<string[]> {
-  const runs: LargeRun[] = [];
-  await withLarge(servers, MONTH, async (upstream) => {
-    for (let run = 0; run < RUNS; run += 1) runs.push(await measureLarge(servers, upstream, MONTH));
-  });
-  const of = (figure: (run: LargeRun) => number): number => median(runs.map(figure));
-  const ratio = of(({ connected, floor }) => connected.cost / floor.total);
-  const ratioInTurn = of(({ connected, floorInTurn }) => connected.cost / floorInTurn.total);
-  const [first] = runs;
-  if (first === undefined) throw new Error('nothing was measured');
-  const transfer = of((run) => run.transfer);
-  return [
-    '## A large organization',
-    '',
-    `${number(first.connected.lines)} cost lines of ${MONTH} days, ${mb(first.floor.bytes / 1e6)}; medians of ${RUNS}.`,
-    '',
-    ...table(
-      ['what', 'measured', 'must', 'aim'],
-      [
-        ['the floor, one step after the other', s(of(({ floorInTurn }) => floorInTurn.total)), '', ''],
-        ['the floor, its steps at the same time', s(of(({ floor }) => floor.total)), '', ''],
-        ['31 days of cost, reconciled', s(of(({ connected }) => connected.cost)), '', ''],
-        ['… in floors, one step after the other', `${ratioInTurn.toFixed(2)} ×`, '1.25 ×', '1 ×'],
-        ['… in floors, steps at the same time', `${ratio.toFixed(2)} ×`, '1.25 ×', '1 ×'],
-        ['31 days of cost and of usage', s(of(({ connected }) => connected.whole)), '', ''],
-        ['one unchanged day, no line written', s(of(({ oneDay }) => oneDay)), '0.4 s', ''],
-        ['… of that, transferring the reply', s(transfer, 3), '', ''],
-        ['three unchanged days', s(of(({ threeDays }) => threeDays)), '0.8 s', '0.4 s'],
-        ['memory of the worker, idle', mb(of(({ connected }) => connected.idleMb)), '', ''],
-        [
-          'memory of the worker, at most',
-          mb(Math.max(...runs.map(({ connected }) => connected.peakMb))),
-          '300 MB',
-          '220 MB',
-        ],
-      ],
-    ),
-  ];
-}
-
 async function yearSection(servers: Servers): Promise<string[]> {
-  const year = await withLarge(servers, 365, (upstream) => measureYear(servers, upstream));
+  const year = await withShape(servers, SHAPES.steady, 365, (upstream) => measureYear(servers, upstream));
   const huge = await measureLines(servers, HUGE_LINES, 2);
   return [
     '## A year of it, and a single page of 50 MB',
@@ -234,7 +184,7 @@ function leastSquares(points: readonly (readonly [x: number, y: number])[]): { b
 async function profileSection(servers: Servers): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-profile-'));
   try {
-    const { parts, processes } = await withLarge(servers, MONTH, async (upstream) => {
+    const { parts, processes } = await withShape(servers, SHAPES.steady, MONTH, async (upstream) => {
       const deployment = await deploy(servers, upstream, ['--cpu-prof', `--cpu-prof-dir=${directory}`]);
       const before = { worker: cpuOf(deployment.pids.worker), simulator: cpuOf(upstream.pid), servers: servers.cpu() };
       await connect(deployment, upstream, MONTH);

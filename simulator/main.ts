@@ -3,7 +3,7 @@ import { startSimulator, type SimulatorOptions } from './simulator.ts';
 
 /** The simulator as a process of its own. It prints one JSON line once it listens, and ends with its parent. */
 const USAGE =
-  'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N] [--latency-ms N] [--prerendered]';
+  'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N] [--series-life DAYS] [--latency-ms N] [--prerendered]';
 
 class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
@@ -18,6 +18,7 @@ const ARGUMENTS = {
   days: text,
   'lines-per-day': text,
   'new-series': text,
+  'series-life': text,
   'latency-ms': text,
   prerendered: { type: 'boolean', default: false },
 } as const;
@@ -34,6 +35,7 @@ function readOptions(args: readonly string[]): SimulatorOptions {
     days: number('days', 1, 4_000),
     linesPerDay: number('lines-per-day', 1, 200_000),
     newSeriesPerDay: number('new-series', 0, 100_000),
+    seriesLifeDays: number('series-life', 1, 1_000),
     latencyMs: number('latency-ms', 0, 600_000),
     prerendered: values.prerendered,
   };

@@ -38,6 +38,8 @@ export interface SimulatorOptions {
   linesPerDay?: number | undefined;
   /** Combinations of dimensions that no earlier day has. */
   newSeriesPerDay?: number | undefined;
+  /** Each series is in use for so many days in a row, or for one day less, and never again. */
+  seriesLifeDays?: number | undefined;
   /** Adds a few rows with values and fields that no reference names. The default is true. */
   unknowns?: boolean | undefined;
   latencyMs?: number | undefined;
@@ -98,6 +100,7 @@ function scaleOf(options: SimulatorOptions, clock: Clock): Scale {
     models: options.models ?? 6,
     linesPerDay: options.linesPerDay ?? null,
     newSeriesPerDay: options.newSeriesPerDay ?? 2,
+    seriesLifeDays: options.seriesLifeDays ?? null,
     unknowns: options.unknowns ?? true,
     firstDay: startDay - (options.days ?? 400) + 1,
     startDay,
