@@ -18,6 +18,8 @@ export interface Floor {
   readonly total: number;
   readonly fetch: number;
   readonly parse: number;
+  /** Processor time of this process. */
+  readonly cpu: number;
   readonly lines: number;
   readonly bytes: number;
 }
@@ -47,6 +49,7 @@ export async function measureFloor(options: FloorOptions): Promise<Floor> {
   );
   const took = { fetch: 0, parse: 0, lines: 0, bytes: 0 };
   const startedAt = performance.now();
+  const cpuBefore = process.cpuUsage();
   const copy = await sql.unsafe('copy wide from stdin').writable();
   const held: Buffer[] = [];
   for (const day of options.days) {
@@ -74,9 +77,10 @@ export async function measureFloor(options: FloorOptions): Promise<Floor> {
   copy.end();
   await once(copy, 'finish');
   const total = (performance.now() - startedAt) / 1000;
+  const used = process.cpuUsage(cpuBefore);
   await sql`drop table wide`;
   await sql.end();
-  return { total, ...took };
+  return { total, ...took, cpu: (used.user + used.system) / 1e6 };
 }
 
 /** A row as a line of COPY's text format. */

@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { VERSION } from '../domain/version.ts';
 import { measureAuth } from './auth.ts';
+import { badSection } from './bad-input.ts';
 import { connect, measureLines, measureYear } from './large.ts';
 import { cpuOf, median } from './measure.ts';
 import { partsOf } from './profile.ts';
 import { shapesSection } from './shapes-section.ts';
 import { SHAPES, withShape } from './shapes.ts';
 import { measureMany, measureSmall } from './small.ts';
+import { spellingsSection } from './spellings.ts';
 import { mb, number, s, table } from './text.ts';
 import { deploy, startServers, startUpstream, type Servers } from './world.ts';
 
@@ -36,6 +38,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   steady: (servers) => shapesSection(servers, ['steady']),
   churn: (servers) => shapesSection(servers, ['churn']),
   spaced: (servers) => shapesSection(servers, ['spaced']),
+  spellings: spellingsSection,
+  bad: badSection,
   year: yearSection,
   small: smallSection,
   growth: growthSection,

@@ -25,6 +25,9 @@ export interface Floors {
   readonly keyed: number;
   readonly bareInTurn: number;
   readonly bare: number;
+  /** Processor seconds of the floor with a key, its steps one after the other. */
+  readonly loaderCpu: number;
+  readonly postgresCpu: number;
   readonly bytes: number;
 }
 
@@ -69,7 +72,7 @@ export async function measureShape(
   const today = dayOf(Date.now());
   const range = { from: addDays(today, 1 - options.days), to: today };
   const from = { upstream: upstream.url, key: upstream.key, databaseUrl: await servers.newDatabase() };
-  const floors = await measureFloors({ ...from, days: daysIn(range) });
+  const floors = await measureFloors(servers, { ...from, days: daysIn(range) });
   const dlt = options.withDlt ? await measureDlt({ ...from, days: range }) : null;
   const deployment = await deploy(servers, upstream);
   try {
@@ -91,13 +94,16 @@ export async function measureShape(
 }
 
 async function measureFloors(
+  servers: Servers,
   from: Pick<Parameters<typeof measureFloor>[0], 'upstream' | 'key' | 'databaseUrl' | 'days'>,
 ): Promise<Floors> {
   const { total: bareInTurn, bytes } = await measureFloor({ ...from, inTurn: true, keyed: false });
   const { total: bare } = await measureFloor({ ...from, inTurn: false, keyed: false });
-  const { total: keyedInTurn } = await measureFloor({ ...from, inTurn: true, keyed: true });
+  const before = servers.cpu().postgres;
+  const { total: keyedInTurn, cpu: loaderCpu } = await measureFloor({ ...from, inTurn: true, keyed: true });
+  const postgresCpu = servers.cpu().postgres - before;
   const { total: keyed } = await measureFloor({ ...from, inTurn: false, keyed: true });
-  return { keyedInTurn, keyed, bareInTurn, bare, bytes };
+  return { keyedInTurn, keyed, bareInTurn, bare, loaderCpu, postgresCpu, bytes };
 }
 
 /** Connects, and counts the processor seconds that it takes. */

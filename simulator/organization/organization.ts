@@ -1,6 +1,6 @@
 import { DAY_MS, formatDay, formatTime } from '../days.ts';
 import { fraction, mix, pick, randomText, randomUuid } from '../random.ts';
-import { TOKEN_KINDS, models, snapshot, workspaceName, type Model } from './catalog.ts';
+import { TOKEN_KINDS, models, snapshot, worded, workspaceName, type Descriptions, type Model } from './catalog.ts';
 import { makeId, makeKey } from './ids.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import {
@@ -39,6 +39,7 @@ export interface Scale {
   readonly models: number;
   readonly linesPerDay: number | null;
   readonly newSeriesPerDay: number;
+  readonly descriptions: Descriptions;
   /** Each series is in use for so many days in a row, or for one day less. Null: most series are in use every day. */
   readonly seriesLifeDays: number | null;
   readonly unknowns: boolean;
@@ -74,7 +75,12 @@ const SHORTER_LIVES = 0.3;
 /** An organization and everything about it that does not depend on a day. */
 export function makeOrganization(options: OrganizationOptions, seed: number, scale: Scale): Organization {
   const keys = options.keys ?? [{}];
-  const base = { seed, scale, workspaces: makeWorkspaces(seed, scale), models: models(scale.models) };
+  const base = {
+    seed,
+    scale,
+    workspaces: makeWorkspaces(seed, scale),
+    models: models(scale.models, scale.descriptions),
+  };
   return {
     ...base,
     id: options.id ?? randomUuid(mix(seed, 1)),
@@ -112,7 +118,7 @@ export function newSeriesOf(organization: Organization, birthDay: number): NewSe
     const workspace = pick(open, draw);
     const isSnapshot = index === 0 && birthDay % SNAPSHOT_EVERY_DAYS === 0;
     if (isSnapshot) usageSeries.push(snapshotSeries(organization, workspace, birthDay, draw));
-    else meters.push(agentMeter(workspace, draw));
+    else meters.push(agentMeter(workspace, draw, scale.descriptions));
   }
   const made = scale.seriesLifeDays === null ? { usageSeries, meters } : shortLived(organization, birthDay, meters);
   organization.newSeriesByDay.set(birthDay, made);
@@ -156,8 +162,8 @@ function snapshotSeries(organization: Organization, workspace: Workspace, day: n
   });
 }
 
-function agentMeter(workspace: Workspace, draw: number): Meter {
-  const agent = randomText('0123456789abcdef', 10, draw);
+function agentMeter(workspace: Workspace, draw: number, descriptions: Descriptions): Meter {
+  const agent = worded(randomText('0123456789abcdef', 10, draw), descriptions);
   return {
     series: makeCostSeries({
       workspaceId: costWorkspaceId(workspace),
