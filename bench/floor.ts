@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import postgres from 'postgres';
 import { request } from 'undici';
@@ -31,20 +30,20 @@ export interface FloorOptions {
   readonly days: readonly Day[];
   /** The COPY starts after the last day is parsed, as in a plain loader. Otherwise Postgres copies meanwhile. */
   readonly inTurn: boolean;
-  /** The table has a primary key: the day and a digest of the line's dimensions. Otherwise it has no index. */
+  /** The table has the cheapest primary key there is: the day, and the number of its line. Otherwise it has no index. */
   readonly keyed: boolean;
 }
 
 /**
  * The least work that stores the same data: fetch each day, `JSON.parse` it, and COPY the wide rows into a table. It
- * checks and replaces nothing, and with a key it only finds that no line came twice.
+ * identifies, checks, replaces and escapes nothing.
  */
 export async function measureFloor(options: FloorOptions): Promise<Floor> {
   const sql = postgres(options.databaseUrl, { max: 1, onnotice: () => undefined });
   const columns = COLUMNS.map((name) => `${name} ${name === 'amount' ? 'numeric' : 'text'}`);
   await sql.unsafe(
     options.keyed
-      ? `create table wide (day date, series uuid, ${columns.join(', ')}, primary key (day, series))`
+      ? `create table wide (day date, n integer, ${columns.join(', ')}, primary key (day, n))`
       : `create table wide (day date, ${columns.join(', ')})`,
   );
   const took = { fetch: 0, parse: 0, lines: 0, bytes: 0 };
@@ -67,8 +66,8 @@ export async function measureFloor(options: FloorOptions): Promise<Floor> {
     took.bytes += text.length;
     let rows = '';
     for (const { results } of page.data) {
+      for (const [index, row] of results.entries()) rows += copied(day, options.keyed ? index : null, row);
       took.lines += results.length;
-      for (const row of results) rows += copied(day, row, options.keyed);
     }
     if (options.inTurn) held.push(Buffer.from(rows));
     else if (!copy.write(rows)) await once(copy, 'drain');
@@ -84,11 +83,10 @@ export async function measureFloor(options: FloorOptions): Promise<Floor> {
 }
 
 /** A row as a line of COPY's text format. */
-function copied(day: Day, row: Row, keyed: boolean): string {
-  let dimensions = '';
-  for (const name of COST_DIMENSIONS) dimensions += `\t${row[name] ?? '\\N'}`;
-  const series = keyed ? `\t${createHash('md5').update(dimensions).digest('hex')}` : '';
-  return `${day}${series}${dimensions}\t${row['amount'] ?? '\\N'}\n`;
+function copied(day: Day, index: number | null, row: Row): string {
+  let line = index === null ? day : `${day}\t${index}`;
+  for (const name of COLUMNS) line += `\t${row[name] ?? '\\N'}`;
+  return `${line}\n`;
 }
 
 /** The address of one day's cost lines. */
