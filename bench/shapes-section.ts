@@ -16,12 +16,21 @@ const GOALS: Readonly<Record<Shape, { cost: string; whole: string }>> = {
   spaced: { cost: '', whole: '' },
 };
 
+/** How much longer a byte of spaced pages may take. */
+const SPACED_GOAL = '1.15 ×';
+
 interface Row {
   readonly name: string;
   readonly text: (runs: readonly ShapeRun[]) => string;
   readonly goal?: string;
   /** The goal of one shape, where they differ. */
   readonly goalOf?: (shape: Shape) => string;
+}
+
+interface Column {
+  readonly shape: Shape;
+  /** Or why there are none. */
+  readonly runs: readonly ShapeRun[] | string;
 }
 
 const of =
@@ -95,7 +104,7 @@ const ROWS: readonly Row[] = [
 /** Measures shapes of a large organization. */
 export async function shapesSection(servers: Servers, shapes: readonly Shape[]): Promise<string[]> {
   const version = await dltVersion();
-  const columns: { shape: Shape; runs: ShapeRun[] | string }[] = [];
+  const columns: Column[] = [];
   for (const shape of shapes) columns.push({ shape, runs: await runsOf(servers, shape, version !== null) });
   const texts = (row: Row): string[] => columns.map(({ runs }) => (typeof runs === 'string' ? runs : row.text(runs)));
   const goal = (row: Row): string => {
@@ -111,13 +120,23 @@ export async function shapesSection(servers: Servers, shapes: readonly Shape[]):
     '',
     ...table(
       ['what', ...shapes, 'goal'],
-      ROWS.filter((row) => version !== null || !DLT_ROWS.includes(row)).map((row) => [
-        row.name,
-        ...texts(row),
-        goal(row),
-      ]),
+      ROWS.filter((row) => version !== null || !DLT_ROWS.includes(row))
+        .map((row) => [row.name, ...texts(row), goal(row)])
+        .concat(comparedWithSteady(columns)),
     ),
   ];
+}
+
+/** How long a byte of cost takes, if the steady shape was measured beside others. */
+function comparedWithSteady(columns: readonly Column[]): string[][] {
+  const nsPerByte = ({ runs }: Column): number =>
+    typeof runs === 'string'
+      ? Number.NaN
+      : median(runs.map(({ connected, floors }) => (connected.cost / floors.bytes) * 1e9));
+  const steady = columns.find(({ shape }) => shape === 'steady');
+  if (steady === undefined || columns.length === 1) return [];
+  const ratios = columns.map((column) => times(nsPerByte(column) / nsPerByte(steady)));
+  return [['cost, time for each byte, compared with steady', ...ratios, `spaced ${SPACED_GOAL}`]];
 }
 
 function dltSentence(version: string | null): string {
