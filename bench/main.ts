@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { VERSION } from '../domain/version.ts';
 import { measureAuth } from './auth.ts';
@@ -19,9 +20,11 @@ import { deploy, startServers, startUpstream, type Servers } from './world.ts';
 
 /**
  * `npm run bench`: measures the whole path, from a request to the last commit, against the least work that stores the
- * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing.
+ * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing; with
+ * `-- --runs 1`, it measures each shape and spelling once.
  */
 const RESULTS = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
+const RUNS = 3;
 const MONTH = 31;
 const SMALL_RUNS = 5;
 const MANY = 500;
@@ -31,13 +34,13 @@ const GROWTH_CONNECTIONS = [10, 100, 1_000];
 /** Their page has 50 MB. */
 const HUGE_LINES = 150_000;
 
-type Section = (servers: Servers) => Promise<string[]>;
+type Section = (servers: Servers, runs: number) => Promise<string[]>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  large: (servers) => shapesSection(servers, ['steady', 'churn', 'spaced']),
-  steady: (servers) => shapesSection(servers, ['steady']),
-  churn: (servers) => shapesSection(servers, ['churn']),
-  spaced: (servers) => shapesSection(servers, ['spaced']),
+  large: (servers, runs) => shapesSection(servers, runs, ['steady', 'churn', 'spaced']),
+  steady: (servers, runs) => shapesSection(servers, runs, ['steady']),
+  churn: (servers, runs) => shapesSection(servers, runs, ['churn']),
+  spaced: (servers, runs) => shapesSection(servers, runs, ['spaced']),
   spellings: spellingsSection,
   bad: badSection,
   year: yearSection,
@@ -51,7 +54,10 @@ const SECTIONS: Readonly<Record<string, Section>> = {
 const ONLY_ALONE = ['steady', 'churn', 'spaced'];
 
 async function main(): Promise<void> {
-  const asked = process.argv.slice(2);
+  const { values, positionals: asked } = parseArgs({
+    options: { runs: { type: 'string', default: String(RUNS) } },
+    allowPositionals: true,
+  });
   const names = asked.length === 0 ? Object.keys(SECTIONS).filter((name) => !ONLY_ALONE.includes(name)) : asked;
   const servers = await startServers();
   const lines = [...head()];
@@ -60,7 +66,7 @@ async function main(): Promise<void> {
       const section = SECTIONS[name];
       if (section === undefined) throw new Error(`There is no part "${name}": ${Object.keys(SECTIONS).join(', ')}`);
       const startedAt = Date.now();
-      const found = await section(servers);
+      const found = await section(servers, Number(values.runs));
       console.log(found.join('\n'));
       console.error(`${name}: ${Math.round((Date.now() - startedAt) / 1000)} s`);
       lines.push(...found, '');
@@ -68,7 +74,7 @@ async function main(): Promise<void> {
   } finally {
     await servers.close();
   }
-  if (asked.length > 0) return;
+  if (asked.length > 0 || values.runs !== String(RUNS)) return;
   const options = { ...(await resolveConfig(RESULTS)), parser: 'markdown' };
   writeFileSync(RESULTS, await format(lines.join('\n'), options));
 }

@@ -5,7 +5,6 @@ import { mb, number, s, table, times } from './text.ts';
 import type { Servers } from './world.ts';
 
 const MONTH = 31;
-const RUNS = 3;
 /** A shape that takes longer is given up. */
 const WITHIN_S = 120;
 
@@ -102,10 +101,11 @@ const ROWS: readonly Row[] = [
 ];
 
 /** Measures shapes of a large organization. */
-export async function shapesSection(servers: Servers, shapes: readonly Shape[]): Promise<string[]> {
+export async function shapesSection(servers: Servers, count: number, shapes: readonly Shape[]): Promise<string[]> {
   const version = await dltVersion();
   const columns: Column[] = [];
-  for (const shape of shapes) columns.push({ shape, runs: await runsOf(servers, shape, version !== null) });
+  for (const shape of shapes)
+    columns.push({ shape, runs: await runsOf(servers, count, { shape, withDlt: version !== null }) });
   const texts = (row: Row): string[] => columns.map(({ runs }) => (typeof runs === 'string' ? runs : row.text(runs)));
   const goal = (row: Row): string => {
     const goals = columns.map(({ shape }) => row.goalOf?.(shape) ?? row.goal ?? '').filter(Boolean);
@@ -114,7 +114,7 @@ export async function shapesSection(servers: Servers, shapes: readonly Shape[]):
   return [
     '## A large organization',
     '',
-    `Costs of ${MONTH} days; medians of ${RUNS} runs, memory and blocks the most of them. ${dltSentence(version)}`,
+    `Costs of ${MONTH} days; medians of ${count} runs, memory and blocks the most of them. ${dltSentence(version)}`,
     '',
     ...columns.map(({ shape, runs }) => `- *${shape}*: ${typeof runs === 'string' ? runs : sizeOf(runs)}`),
     '',
@@ -151,11 +151,15 @@ function sizeOf(runs: readonly ShapeRun[]): string {
 }
 
 /** The runs of one shape, or why there are none. */
-async function runsOf(servers: Servers, shape: Shape, withDlt: boolean): Promise<ShapeRun[] | string> {
+async function runsOf(
+  servers: Servers,
+  count: number,
+  { shape, withDlt }: { shape: Shape; withDlt: boolean },
+): Promise<ShapeRun[] | string> {
   return withShape(servers, SHAPES[shape], MONTH, async (upstream) => {
     const runs: ShapeRun[] = [];
     try {
-      for (let run = 0; run < RUNS; run += 1) {
+      for (let run = 0; run < count; run += 1) {
         runs.push(await measureShape(servers, upstream, { days: MONTH, withDlt, withinS: WITHIN_S }));
         console.error(`${shape}: ${JSON.stringify(runs.at(-1))}`);
       }

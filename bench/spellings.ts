@@ -6,7 +6,6 @@ import { mb, s, table, times } from './text.ts';
 import { deploy, type Servers, type Upstream } from './world.ts';
 
 const DAYS = 8;
-const RUNS = 3;
 const WITHIN_S = 60;
 
 /** The arguments of the simulator for each way to spell the same lines. */
@@ -35,16 +34,18 @@ interface SpellingRun {
 }
 
 /** Measures whether some spelling of the same lines takes longer than others, byte by byte. */
-export async function spellingsSection(servers: Servers): Promise<string[]> {
+export async function spellingsSection(servers: Servers, runs: number): Promise<string[]> {
   const rows: string[][] = [];
   let compact: number | null = null;
   for (const [name, args] of Object.entries(SPELLINGS)) {
-    const runs = await withShape(servers, [...SHAPES.steady, ...args], DAYS, (upstream) => runsOf(servers, upstream));
-    if (typeof runs === 'string') {
-      rows.push([name, runs, '', '', '', '']);
+    const measured = await withShape(servers, [...SHAPES.steady, ...args], DAYS, (upstream) =>
+      runsOf(servers, upstream, runs),
+    );
+    if (typeof measured === 'string') {
+      rows.push([name, measured, '', '', '', '']);
       continue;
     }
-    const of = (figure: (run: SpellingRun) => number): number => median(runs.map(figure));
+    const of = (figure: (run: SpellingRun) => number): number => median(measured.map(figure));
     const nsPerByte = of(({ cost, bytes }) => (cost / bytes) * 1e9);
     compact ??= nsPerByte;
     rows.push([
@@ -54,13 +55,13 @@ export async function spellingsSection(servers: Servers): Promise<string[]> {
       `${nsPerByte.toFixed(1)} ns`,
       times(nsPerByte / compact),
       times(of(({ cost, floor }) => cost / floor)),
-      `${Math.round(Math.max(...runs.map((run) => run.longestBlockMs)))} ms`,
+      `${Math.round(Math.max(...measured.map((run) => run.longestBlockMs)))} ms`,
     ]);
   }
   return [
     '## Ways to spell the same lines',
     '',
-    `Costs of ${DAYS} days of the steady organization, medians of ${RUNS} runs. No spelling may take more than 1.15 × the time of the first, byte by byte.`,
+    `Costs of ${DAYS} days of the steady organization, medians of ${runs} runs. No spelling may take more than 1.15 × the time of the first, byte by byte.`,
     '',
     ...table(
       ['pages with', 'size', 'cost, reconciled', 'a byte', 'of compact', 'in floors with a key', 'longest block'],
@@ -69,12 +70,12 @@ export async function spellingsSection(servers: Servers): Promise<string[]> {
   ];
 }
 
-async function runsOf(servers: Servers, upstream: Upstream): Promise<SpellingRun[] | string> {
+async function runsOf(servers: Servers, upstream: Upstream, count: number): Promise<SpellingRun[] | string> {
   const today = dayOf(Date.now());
   const days = daysIn({ from: addDays(today, 1 - DAYS), to: today });
   const from = { upstream: upstream.url, key: upstream.key, databaseUrl: await servers.newDatabase(), days };
   const runs: SpellingRun[] = [];
-  for (let run = 0; run < RUNS; run += 1) {
+  for (let run = 0; run < count; run += 1) {
     const { total: floor, bytes } = await measureFloor({ ...from, inTurn: true, keyed: true });
     const deployment = await deploy(servers, upstream);
     try {
