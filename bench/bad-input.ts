@@ -32,11 +32,12 @@ const BAD_ROWS: Readonly<Record<string, () => string>> = {
   },
   'a row without an amount': () => rowOf({ amount: undefined }),
   'an amount of 10 million digits': () => rowOf({ amount: '1'.repeat(10 * MILLION) }),
+  'a million small rows': () =>
+    Array.from({ length: MILLION }, (_, index) => `{"amount":"0","currency":"USD","description":"${index}"}`).join(','),
   'a million rows without a field': () => Array.from({ length: MILLION }, () => '{}').join(','),
 };
 
 interface BadRun {
-  readonly pageMb: number;
   readonly ended: string;
   readonly namesDay: boolean;
   readonly seconds: number;
@@ -67,7 +68,6 @@ async function measureBad(servers: Servers, simulated: Upstream, rows: string): 
     const { data: failure } = failed.safeParse(found.failure);
     console.error(JSON.stringify(found).slice(0, 1_000));
     return {
-      pageMb: upstream.badBytes() / 1e6,
       ended: failure === undefined ? found.state : `${found.state}, ${failure.code}`,
       namesDay: JSON.stringify(found.failure).includes(day),
       seconds,

@@ -13,15 +13,8 @@ interface Page {
   readonly data: readonly Bucket[];
 }
 
-/** An Anthropic that adds rows to the costs of one day. */
-export interface BadUpstream extends Upstream {
-  /** The size of the last reply that had the rows. */
-  readonly badBytes: () => number;
-}
-
 /** Passes everything on to the simulator, and adds rows of JSON text to the cost lines of one day. */
-export async function startBadUpstream(upstream: Upstream, day: Day, rows: string): Promise<BadUpstream> {
-  let badBytes = 0;
+export async function startBadUpstream(upstream: Upstream, day: Day, rows: string): Promise<Upstream> {
   const answer = async (asked: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(asked.url ?? '/', upstream.url);
     const headers = Object.fromEntries(
@@ -29,10 +22,7 @@ export async function startBadUpstream(upstream: Upstream, day: Day, rows: strin
     );
     const reply = await request(url, { headers });
     let text = await reply.body.text();
-    if (reply.statusCode === 200 && holdsDay(url, day)) {
-      text = withRows(text, day, rows);
-      badBytes = text.length;
-    }
+    if (reply.statusCode === 200 && holdsDay(url, day)) text = withRows(text, day, rows);
     const organization = String(reply.headers['anthropic-organization-id'] ?? '');
     response.writeHead(reply.statusCode, {
       'content-type': 'application/json',
@@ -52,7 +42,6 @@ export async function startBadUpstream(upstream: Upstream, day: Day, rows: strin
   return {
     ...upstream,
     url: `http://127.0.0.1:${port}`,
-    badBytes: () => badBytes,
     close: async () => {
       server.closeAllConnections();
       server.close();
