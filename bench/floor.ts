@@ -6,8 +6,10 @@ import { COST_DIMENSIONS } from '../domain/lines.ts';
 
 const COLUMNS = [...COST_DIMENSIONS, 'amount'] as const;
 
+type Row = Readonly<Record<string, string | null>>;
+
 interface Page {
-  readonly data: readonly { readonly results: readonly Readonly<Record<string, string | null>>[] }[];
+  readonly data: readonly { readonly results: readonly Row[] }[];
 }
 
 /** The times of the floor, in seconds, and what it read. */
@@ -15,28 +17,38 @@ export interface Floor {
   readonly total: number;
   readonly fetch: number;
   readonly parse: number;
+  /** Processor time of this process. */
+  readonly cpu: number;
   readonly lines: number;
   readonly bytes: number;
 }
 
+export interface FloorOptions {
+  readonly upstream: string;
+  readonly key: string;
+  readonly databaseUrl: string;
+  readonly days: readonly Day[];
+  /** The COPY starts after the last day is parsed, as in a plain loader. Otherwise Postgres copies meanwhile. */
+  readonly inTurn: boolean;
+  /** The table has the cheapest primary key there is: the day, and the number of its line. Otherwise it has no index. */
+  readonly keyed: boolean;
+}
+
 /**
- * The least work that stores the same data: fetch each day, `JSON.parse` it, and COPY the wide rows into a table without
- * an index. It identifies, checks and replaces nothing. With `inTurn` the COPY starts after the last day is parsed, as in
- * a plain loader. Without it Postgres copies on one processor while the other one fetches and parses.
+ * The least work that stores the same data: fetch each day, `JSON.parse` it, and COPY the wide rows into a table. It
+ * identifies, checks, replaces and escapes nothing.
  */
-export async function measureFloor(options: {
-  upstream: string;
-  key: string;
-  databaseUrl: string;
-  days: readonly Day[];
-  inTurn: boolean;
-}): Promise<Floor> {
+export async function measureFloor(options: FloorOptions): Promise<Floor> {
   const sql = postgres(options.databaseUrl, { max: 1, onnotice: () => undefined });
+  const columns = COLUMNS.map((name) => `${name} ${name === 'amount' ? 'numeric' : 'text'}`);
   await sql.unsafe(
-    `create table wide (day date, ${COLUMNS.map((name) => `${name} ${name === 'amount' ? 'numeric' : 'text'}`).join(', ')})`,
+    options.keyed
+      ? `create table wide (day date, n integer, ${columns.join(', ')}, primary key (day, n))`
+      : `create table wide (day date, ${columns.join(', ')})`,
   );
   const took = { fetch: 0, parse: 0, lines: 0, bytes: 0 };
   const startedAt = performance.now();
+  const cpuBefore = process.cpuUsage();
   const copy = await sql.unsafe('copy wide from stdin').writable();
   const held: Buffer[] = [];
   for (const day of options.days) {
@@ -54,12 +66,8 @@ export async function measureFloor(options: {
     took.bytes += text.length;
     let rows = '';
     for (const { results } of page.data) {
+      for (const [index, row] of results.entries()) rows += copied(day, options.keyed ? index : null, row);
       took.lines += results.length;
-      for (const row of results) {
-        rows += day;
-        for (const name of COLUMNS) rows += `\t${row[name] ?? '\\N'}`;
-        rows += '\n';
-      }
     }
     if (options.inTurn) held.push(Buffer.from(rows));
     else if (!copy.write(rows)) await once(copy, 'drain');
@@ -68,9 +76,17 @@ export async function measureFloor(options: {
   copy.end();
   await once(copy, 'finish');
   const total = (performance.now() - startedAt) / 1000;
+  const used = process.cpuUsage(cpuBefore);
   await sql`drop table wide`;
   await sql.end();
-  return { total, ...took };
+  return { total, ...took, cpu: (used.user + used.system) / 1e6 };
+}
+
+/** A row as a line of COPY's text format. */
+function copied(day: Day, index: number | null, row: Row): string {
+  let line = index === null ? day : `${day}\t${index}`;
+  for (const name of COLUMNS) line += `\t${row[name] ?? '\\N'}`;
+  return `${line}\n`;
 }
 
 /** The address of one day's cost lines. */

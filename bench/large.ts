@@ -1,16 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { request } from 'undici';
 import { z } from 'zod';
-import { addDays, daysIn, dayOf, type Day, type DayRange } from '../domain/days.ts';
-import { measureFloor, urlOf, type Floor } from './floor.ts';
+import type { DayRange } from '../domain/days.ts';
 import { memoryOf, secondsSince, until } from './measure.ts';
 import { deploy, startUpstream, type Deployment, type Servers, type Upstream } from './world.ts';
-
-/**
- * About 20,000 cost lines a day: 11,000 of series that occur every day, and those of 1,000 new series a day, each of which
- * is in use now and then for a fortnight.
- */
-export const LARGE = ['--lines-per-day', '11000', '--new-series', '1000', '--workspaces', '50', '--models', '30'];
 
 /** The cost of connecting an organization, from the request to the last commit. */
 export interface Connected {
@@ -29,8 +21,13 @@ const POLL_MS = 20;
 /** The workflow still has its last steps to do when the last day is stored. */
 const REST_MS = 1_000;
 
-/** Connects the upstream's organization and waits until all days are stored. */
-export async function connect(deployment: Deployment, upstream: Upstream, days: number): Promise<Connected> {
+/** Connects the upstream's organization and waits until all days are stored. Throws after `withinS` seconds of a report. */
+export async function connect(
+  deployment: Deployment,
+  upstream: Upstream,
+  days: number,
+  withinS = 600,
+): Promise<Connected> {
   const { api, sql, pids } = deployment;
   const idleMb = memoryOf(pids.worker).now;
   const startedAt = performance.now();
@@ -41,14 +38,14 @@ export async function connect(deployment: Deployment, upstream: Upstream, days: 
       select count(*)::int as n from days where connection_id = ${id} and report = 'cost' and reconciled`;
     return found?.['n'] === days;
   };
-  await until('cost is reconciled', reconciled, { everyMs: POLL_MS });
+  await until('cost is reconciled', reconciled, { everyMs: POLL_MS, withinS });
   const cost = secondsSince(startedAt);
   const isCovered = async (): Promise<boolean> => {
     const [found] = await sql`
       select count(*)::int as n from days where connection_id = ${id} and report = 'usage' and reconciled`;
     return found?.['n'] === days;
   };
-  await until('usage is reconciled', isCovered, { everyMs: POLL_MS });
+  await until('usage is reconciled', isCovered, { everyMs: POLL_MS, withinS });
   const whole = secondsSince(startedAt);
   const [stored] = await sql`select sum(lines)::int as lines from days where connection_id = ${id} and report = 'cost'`;
   return { id, cost, whole, lines: z.number().parse(stored?.['lines']), idleMb, peakMb: memoryOf(pids.worker).peak };
@@ -83,51 +80,6 @@ async function digestOfPlaces({ sql }: Deployment, id: string, { from, to }: Day
     from cost_lines l join days d using (day_no)
     where d.connection_id = ${id} and d.day between ${from} and ${to}`;
   return String(found?.['places']);
-}
-
-/** One run of all measurements with a large organization. */
-export interface LargeRun {
-  readonly floor: Floor;
-  readonly floorInTurn: Floor;
-  readonly connected: Connected;
-  /** Seconds to transfer the cost of one day, and nothing else. */
-  readonly transfer: number;
-  /** Seconds of a sync of one unchanged day. */
-  readonly oneDay: number;
-  readonly threeDays: number;
-}
-
-/** Measures so many days, right after both floors. */
-export async function measureLarge(servers: Servers, upstream: Upstream, days: number): Promise<LargeRun> {
-  const today = dayOf(Date.now());
-  const asked = daysIn({ from: addDays(today, 1 - days), to: today });
-  const databaseUrl = await servers.newDatabase();
-  const from = { upstream: upstream.url, key: upstream.key, databaseUrl, days: asked };
-  const floorInTurn = await measureFloor({ ...from, inTurn: true });
-  const floor = await measureFloor({ ...from, inTurn: false });
-  const deployment = await deploy(servers, upstream);
-  try {
-    const connected = await connect(deployment, upstream, days);
-    const day = addDays(today, -5);
-    return {
-      floor,
-      floorInTurn,
-      connected,
-      transfer: await transferOf(upstream, day),
-      oneDay: await readAgain(deployment, connected.id, { from: day, to: day }),
-      threeDays: await readAgain(deployment, connected.id, { from: addDays(day, -2), to: day }),
-    };
-  } finally {
-    await deployment.close();
-  }
-}
-
-async function transferOf(upstream: Upstream, day: Day): Promise<number> {
-  const startedAt = performance.now();
-  const headers = { 'x-api-key': upstream.key, 'anthropic-version': '2023-06-01', 'user-agent': 'Meterline-bench/1' };
-  const { body } = await request(urlOf(upstream.url, day), { headers });
-  await body.arrayBuffer();
-  return secondsSince(startedAt);
 }
 
 /** The cost of a year of a large organization. */

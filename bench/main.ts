@@ -3,18 +3,25 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { VERSION } from '../domain/version.ts';
 import { measureAuth } from './auth.ts';
-import { LARGE, connect, measureLarge, measureLines, measureYear, type LargeRun } from './large.ts';
+import { badSection } from './bad-input.ts';
+import { connect, measureLines, measureYear } from './large.ts';
 import { cpuOf, median } from './measure.ts';
 import { partsOf } from './profile.ts';
+import { shapesSection } from './shapes-section.ts';
+import { SHAPES, withShape } from './shapes.ts';
 import { measureMany, measureSmall } from './small.ts';
-import { deploy, startServers, startUpstream, type Servers, type Upstream } from './world.ts';
+import { spellingsSection } from './spellings.ts';
+import { mb, number, s, table } from './text.ts';
+import { deploy, startServers, startUpstream, type Servers } from './world.ts';
 
 /**
  * `npm run bench`: measures the whole path, from a request to the last commit, against the least work that stores the
- * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing.
+ * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing; with
+ * `-- --runs 1`, it measures each shape and spelling once.
  */
 const RESULTS = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
 const RUNS = 3;
@@ -27,10 +34,15 @@ const GROWTH_CONNECTIONS = [10, 100, 1_000];
 /** Their page has 50 MB. */
 const HUGE_LINES = 150_000;
 
-type Section = (servers: Servers) => Promise<string[]>;
+type Section = (servers: Servers, runs: number) => Promise<string[]>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  large: largeSection,
+  large: (servers, runs) => shapesSection(servers, runs, ['steady', 'churn', 'spaced']),
+  steady: (servers, runs) => shapesSection(servers, runs, ['steady']),
+  churn: (servers, runs) => shapesSection(servers, runs, ['churn']),
+  spaced: (servers, runs) => shapesSection(servers, runs, ['spaced']),
+  spellings: spellingsSection,
+  bad: badSection,
   year: yearSection,
   small: smallSection,
   growth: growthSection,
@@ -38,9 +50,15 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   auth: authSection,
 };
 
+/** Parts of `large`, for whoever asks for one alone. */
+const ONLY_ALONE = ['steady', 'churn', 'spaced'];
+
 async function main(): Promise<void> {
-  const asked = process.argv.slice(2);
-  const names = asked.length === 0 ? Object.keys(SECTIONS) : asked;
+  const { values, positionals: asked } = parseArgs({
+    options: { runs: { type: 'string', default: String(RUNS) } },
+    allowPositionals: true,
+  });
+  const names = asked.length === 0 ? Object.keys(SECTIONS).filter((name) => !ONLY_ALONE.includes(name)) : asked;
   const servers = await startServers();
   const lines = [...head()];
   try {
@@ -48,7 +66,7 @@ async function main(): Promise<void> {
       const section = SECTIONS[name];
       if (section === undefined) throw new Error(`There is no part "${name}": ${Object.keys(SECTIONS).join(', ')}`);
       const startedAt = Date.now();
-      const found = await section(servers);
+      const found = await section(servers, Number(values.runs));
       console.log(found.join('\n'));
       console.error(`${name}: ${Math.round((Date.now() - startedAt) / 1000)} s`);
       lines.push(...found, '');
@@ -56,7 +74,7 @@ async function main(): Promise<void> {
   } finally {
     await servers.close();
   }
-  if (asked.length > 0) return;
+  if (asked.length > 0 || values.runs !== String(RUNS)) return;
   const options = { ...(await resolveConfig(RESULTS)), parser: 'markdown' };
   writeFileSync(RESULTS, await format(lines.join('\n'), options));
 }
@@ -69,9 +87,10 @@ function head(): string[] {
     '',
     '`npm run bench` wrote this. Times are of the whole path: from the request to the API, through Temporal, to the last',
     'commit, with all programs on one machine, the simulated Anthropic among them. It renders its pages beforehand, with',
-    'rows in another order at each read and 1,000 new series a day. **Floor** is the least work that stores the same pages',
-    'in the same minutes: fetch, `JSON.parse`, and one COPY of the wide rows into a table without an index. The steps run',
-    'one after the other, as in a plain loader, or Postgres copies on one processor while the other one parses.',
+    'rows in another order at each read. The **floor** is the least work that stores the same pages in the same minutes:',
+    'fetch, `JSON.parse`, and one COPY of the wide rows into a table. Its steps run one after the other, as in a plain',
+    'loader, or Postgres copies on one processor while the other one parses. Its table has no index, or it has the cheapest',
+    'key: the day and the number of the line.',
     '',
     `- Machine: ${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB`,
     `- Node ${process.versions.node}, Meterline ${VERSION} (${commit}), ${new Date().toISOString().slice(0, 10)}`,
@@ -79,66 +98,8 @@ function head(): string[] {
   ];
 }
 
-const s = (seconds: number, digits = 2): string => `${seconds.toFixed(digits)} s`;
-const mb = (megabytes: number): string => `${Math.round(megabytes)} MB`;
-const number = (value: number): string => value.toLocaleString('en-US');
-
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [row(columns), row(columns.map(() => '---')), ...rows.map(row)];
-}
-
-async function withLarge<T>(servers: Servers, days: number, work: (upstream: Upstream) => Promise<T>): Promise<T> {
-  const upstream = await startUpstream(servers, [...LARGE, '--days', String(days), '--prerendered']);
-  try {
-    return await work(upstream);
-  } finally {
-    await upstream.close();
-  }
-}
-
-async function largeSection(servers: Servers): Promise<string[]> {
-  const runs: LargeRun[] = [];
-  await withLarge(servers, MONTH, async (upstream) => {
-    for (let run = 0; run < RUNS; run += 1) runs.push(await measureLarge(servers, upstream, MONTH));
-  });
-  const of = (figure: (run: LargeRun) => number): number => median(runs.map(figure));
-  const ratio = of(({ connected, floor }) => connected.cost / floor.total);
-  const ratioInTurn = of(({ connected, floorInTurn }) => connected.cost / floorInTurn.total);
-  const [first] = runs;
-  if (first === undefined) throw new Error('nothing was measured');
-  const transfer = of((run) => run.transfer);
-  return [
-    '## A large organization',
-    '',
-    `${number(first.connected.lines)} cost lines of ${MONTH} days, ${mb(first.floor.bytes / 1e6)}; medians of ${RUNS}.`,
-    '',
-    ...table(
-      ['what', 'measured', 'must', 'aim'],
-      [
-        ['the floor, one step after the other', s(of(({ floorInTurn }) => floorInTurn.total)), '', ''],
-        ['the floor, its steps at the same time', s(of(({ floor }) => floor.total)), '', ''],
-        ['31 days of cost, reconciled', s(of(({ connected }) => connected.cost)), '', ''],
-        ['… in floors, one step after the other', `${ratioInTurn.toFixed(2)} ×`, '1.25 ×', '1 ×'],
-        ['… in floors, steps at the same time', `${ratio.toFixed(2)} ×`, '1.25 ×', '1 ×'],
-        ['31 days of cost and of usage', s(of(({ connected }) => connected.whole)), '', ''],
-        ['one unchanged day, no line written', s(of(({ oneDay }) => oneDay)), '0.4 s', ''],
-        ['… of that, transferring the reply', s(transfer, 3), '', ''],
-        ['three unchanged days', s(of(({ threeDays }) => threeDays)), '0.8 s', '0.4 s'],
-        ['memory of the worker, idle', mb(of(({ connected }) => connected.idleMb)), '', ''],
-        [
-          'memory of the worker, at most',
-          mb(Math.max(...runs.map(({ connected }) => connected.peakMb))),
-          '300 MB',
-          '220 MB',
-        ],
-      ],
-    ),
-  ];
-}
-
 async function yearSection(servers: Servers): Promise<string[]> {
-  const year = await withLarge(servers, 365, (upstream) => measureYear(servers, upstream));
+  const year = await withShape(servers, SHAPES.steady, 365, (upstream) => measureYear(servers, upstream));
   const huge = await measureLines(servers, HUGE_LINES, 2);
   return [
     '## A year of it, and a single page of 50 MB',
@@ -234,7 +195,7 @@ function leastSquares(points: readonly (readonly [x: number, y: number])[]): { b
 async function profileSection(servers: Servers): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-profile-'));
   try {
-    const { parts, processes } = await withLarge(servers, MONTH, async (upstream) => {
+    const { parts, processes } = await withShape(servers, SHAPES.steady, MONTH, async (upstream) => {
       const deployment = await deploy(servers, upstream, ['--cpu-prof', `--cpu-prof-dir=${directory}`]);
       const before = { worker: cpuOf(deployment.pids.worker), simulator: cpuOf(upstream.pid), servers: servers.cpu() };
       await connect(deployment, upstream, MONTH);

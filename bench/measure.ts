@@ -39,9 +39,10 @@ export function memoryOf(pid: number): { now: number; peak: number } {
   return { now: field('VmRSS'), peak: field('VmHWM') };
 }
 
-/** Processor seconds that a process has used so far. */
-export function cpuOf(pid: number): number {
+/** Processor seconds that a process has used so far, if asked with those of its children that have ended. */
+export function cpuOf(pid: number, { ended = false } = {}): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  const ticks = fields.slice(11, ended ? 15 : 13).reduce((sum, field) => sum + Number(field), 0);
+  return ticks / 100;
 }

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,10 +42,13 @@ export interface Deployment {
   readonly sql: postgres.Sql;
   readonly taskQueue: string;
   readonly pids: { readonly api: number; readonly worker: number };
+  /** The longest time in milliseconds that the ready worker's event loop was blocked so far. */
+  readonly longestBlockMs: () => number;
   close(): Promise<void>;
 }
 
 const quiet = (): void => undefined;
+const LOOP = new URL('./loop.js', import.meta.url).href;
 
 /** Starts the servers on a temporary directory. */
 export async function startServers(): Promise<Servers> {
@@ -61,7 +64,7 @@ export async function startServers(): Promise<Servers> {
     directory,
     temporalAddress: temporal.address,
     cpu: () => ({
-      postgres: [database.pid, ...childrenOf(database.pid)].reduce((sum, pid) => sum + cpuOf(pid), 0),
+      postgres: childrenOf(database.pid).reduce((sum, pid) => sum + cpuOf(pid), cpuOf(database.pid, { ended: true })),
       temporal: cpuOf(temporal.pid),
     }),
     async newDatabase() {
@@ -125,6 +128,7 @@ export async function deploy(
     LOG_LEVEL: 'info',
   };
   const log = (role: string): string => join(servers.directory, 'logs', `${role}-${id}.log`);
+  const loopFile = join(servers.directory, `loop-${id}`);
   await runOnce({ name: 'The migration', script: program('db'), env, logFile: log('migrate') });
   const [api, worker] = await Promise.all([
     startService({ name: 'The API', script: program('api'), env, logFile: log('api') }),
@@ -133,9 +137,11 @@ export async function deploy(
       script: program('worker'),
       env,
       logFile: log('worker'),
-      nodeFlags: workerFlags,
+      nodeFlags: [`--import=${LOOP}?to=${encodeURIComponent(loopFile)}`, ...workerFlags],
     }),
   ]);
+  // It is ready: what its start blocked does not count.
+  process.kill(worker.pid, 'SIGUSR2');
   const sql = postgres(databaseUrl, { max: 1, onnotice: quiet });
   const apiUrl = `http://127.0.0.1:${port}`;
   return {
@@ -146,6 +152,7 @@ export async function deploy(
     sql,
     taskQueue,
     pids: { api: api.pid, worker: worker.pid },
+    longestBlockMs: () => (existsSync(loopFile) ? Number(readFileSync(loopFile, 'utf8')) : 0),
     async close() {
       await sql.end();
       await Promise.all([api.stop(), worker.stop()]);
@@ -153,7 +160,7 @@ export async function deploy(
   };
 }
 
-/** Postgres runs a process for each session. The processor time of ended sessions is lost. */
+/** Postgres runs a process for each session. */
 function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }

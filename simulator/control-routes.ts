@@ -20,6 +20,7 @@
  * | `POST release`        | `{day?, organization?}`                                     | shows a hidden day, or all of them                   |
  * | `POST latency`        | `{ms}`                                                      | delays every reply of the Admin API                  |
  * | `POST paging`         | `{maxBucketsPerPage?, maxRowsPerPage?, maxWideUsageLimit?}` | limits pages; null removes a limit                   |
+ * | `POST spelling`       | `{spacing?, keys?, extra?, escapes?, rows?}`                | spells pages in another way, see docs/simulator.md   |
  * | `GET ledger`          | `?report=cost&from=&to=&organization=`                      | returns every line of `cost` or `usage`              |
  * | `GET conduct`         |                                                             | returns the counts of impolite requests              |
  * | `GET requests`        |                                                             | returns the counts of all requests                   |
@@ -27,6 +28,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { spellingSchema } from './admin-api/spelling.ts';
 import type { Control } from './control.ts';
 import { ControlError } from './errors.ts';
 import { faultSchema } from './faults/faults.ts';
@@ -93,6 +95,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     return { ms };
   },
   'POST paging': (control, { body }) => control.paging(pagingSchema.parse(body)),
+  'POST spelling': (control, { body }) => control.spelling(spellingSchema.parse(body)),
   'GET ledger': (control, { query }) => control.ledger(ledgerQuerySchema.parse(query)),
   'GET conduct': (control) => control.conduct(),
   'GET requests': (control) => control.requests(),

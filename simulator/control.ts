@@ -1,5 +1,6 @@
 import { prerender } from './admin-api/prerender.ts';
 import type { Paging, PagingChange } from './admin-api/reports.ts';
+import { spellingSchema, type Spelling, type SpellingInput } from './admin-api/spelling.ts';
 import type { ClockChange, ClockState } from './clock.ts';
 import type { ConductReport } from './conduct.ts';
 import { ControlError } from './errors.ts';
@@ -58,7 +59,7 @@ export class Control {
 
   addOrganization(options: OrganizationOptions = {}): OrganizationView {
     const ledger = this.#state.organizations.add(options);
-    if (this.#isPrerendered) prerender(ledger);
+    if (this.#isPrerendered) prerender(ledger, this.#state.spelling);
     return organizationView(ledger.organization);
   }
 
@@ -115,6 +116,14 @@ export class Control {
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     this.#state.paging = { ...this.#state.paging, ...given };
     return this.#state.paging;
+  }
+
+  /** Spells report pages in another way from the next request on. What is not given is as usual. */
+  spelling(input: SpellingInput = {}): Spelling {
+    if (this.#isPrerendered) throw new ControlError('pages that were made beforehand keep their spelling');
+    const spelling = spellingSchema.parse(input);
+    this.#state.spelling = spelling;
+    return spelling;
   }
 
   /** Every line of a range of days, read from the model and not from served pages. */

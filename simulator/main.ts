@@ -1,9 +1,15 @@
 import { parseArgs } from 'node:util';
+import { SPELLINGS } from './admin-api/spelling.ts';
+import { DESCRIPTIONS } from './organization/catalog.ts';
 import { startSimulator, type SimulatorOptions } from './simulator.ts';
 
 /** The simulator as a process of its own. It prints one JSON line once it listens, and ends with its parent. */
-const USAGE =
-  'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N] [--latency-ms N] [--prerendered]';
+const USAGE = [
+  'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N]',
+  '  [--series-life DAYS] [--descriptions plain|quoted|long] [--spacing compact|spaced|pretty]',
+  '  [--keys usual|by-day|by-row] [--extra none|flat|nested] [--escapes] [--rows shuffled|sorted] [--latency-ms N]',
+  '  [--prerendered]',
+].join('\n');
 
 class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
@@ -18,23 +24,41 @@ const ARGUMENTS = {
   days: text,
   'lines-per-day': text,
   'new-series': text,
+  'series-life': text,
+  descriptions: text,
+  spacing: text,
+  keys: text,
+  extra: text,
+  escapes: { type: 'boolean', default: false },
+  rows: text,
   'latency-ms': text,
   prerendered: { type: 'boolean', default: false },
 } as const;
 
 function readOptions(args: readonly string[]): SimulatorOptions {
   const { values } = parseArgs({ args: [...args], options: ARGUMENTS });
-  const number = (name: Exclude<keyof typeof values, 'prerendered'>, min: number, max: number): number | undefined =>
+  type Text = Exclude<keyof typeof values, 'prerendered' | 'escapes'>;
+  const number = (name: Text, min: number, max: number): number | undefined =>
     wholeNumber(name, values[name], min, max);
+  const choice = <T extends string>(name: Text, from: readonly T[]): T | undefined => oneOf(name, values[name], from);
   return {
     port: number('port', 0, 65_535),
     seed: values.seed,
     workspaces: number('workspaces', 1, 1_000),
     models: number('models', 1, 1_000),
-    days: number('days', 1, 4_000),
+    days: number('days', 0, 4_000),
     linesPerDay: number('lines-per-day', 1, 200_000),
     newSeriesPerDay: number('new-series', 0, 100_000),
+    seriesLifeDays: number('series-life', 1, 1_000),
     latencyMs: number('latency-ms', 0, 600_000),
+    descriptions: choice('descriptions', DESCRIPTIONS),
+    spelling: {
+      spacing: choice('spacing', SPELLINGS.spacing),
+      keys: choice('keys', SPELLINGS.keys),
+      extra: choice('extra', SPELLINGS.extra),
+      escapes: values.escapes,
+      rows: choice('rows', SPELLINGS.rows),
+    },
     prerendered: values.prerendered,
   };
 }
@@ -46,6 +70,13 @@ function wholeNumber(name: string, value: string | undefined, min: number, max: 
     throw new ArgumentError(`--${name} takes a whole number from ${min} to ${max}`);
   }
   return number;
+}
+
+function oneOf<T extends string>(name: string, value: string | undefined, from: readonly T[]): T | undefined {
+  if (value === undefined) return undefined;
+  const found = from.find((each) => each === value);
+  if (found === undefined) throw new ArgumentError(`--${name} takes one of ${from.join(', ')}`);
+  return found;
 }
 
 function exitWith(message: string, status: number): never {

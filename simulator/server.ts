@@ -118,10 +118,11 @@ function replyTo(state: State, exchange: Exchange, fault: Fault | null): Reply {
   try {
     const answered = answerTo(state, exchange);
     if (fault === null || (fault.days !== undefined && !holdsDay(answered, fault.days))) {
-      return withIdentity(successReply(answered), exchange);
+      return withIdentity(successReply(answered, state.spelling), exchange);
     }
     reply = successReply(
       answered.kind === 'page' ? { kind: 'page', page: applyToPage(fault, answered.page) } : answered,
+      state.spelling,
     );
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -145,7 +146,7 @@ function holdsDay(answered: Answer, days: readonly string[]): boolean {
 
 /** Throws ApiError for a request that the Admin API answers with an error. */
 function answerTo(state: State, { request, url, endpoint, owner, serial }: Exchange): Answer {
-  const { clock, conduct, paging } = state;
+  const { clock, conduct, paging, spelling } = state;
   if (endpoint === undefined) throw new ApiError(404, 'Not Found', 'path');
   if (request.method !== 'GET') throw new ApiError(405, 'Method Not Allowed');
   if (owner === undefined) throw new ApiError(401, 'invalid x-api-key');
@@ -159,6 +160,7 @@ function answerTo(state: State, { request, url, endpoint, owner, serial }: Excha
     ledger: owner.ledger,
     clock,
     paging,
+    spelling,
     shuffleSeed: mix(owner.ledger.organization.seed, serial),
   });
 }

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import type { Paging } from './admin-api/reports.ts';
+import { spellingSchema, type SpellingInput } from './admin-api/spelling.ts';
 import { Clock } from './clock.ts';
 import { Conduct } from './conduct.ts';
 import { Control } from './control.ts';
 import { Faults } from './faults/faults.ts';
+import type { Descriptions } from './organization/catalog.ts';
 import type { OrganizationOptions, Scale } from './organization/organization.ts';
 import { Organizations } from './organization/organizations.ts';
 import { hashText } from './random.ts';
@@ -11,6 +13,7 @@ import { Requests } from './requests.ts';
 import { createSimulatorServer } from './server.ts';
 
 export type { Paging } from './admin-api/reports.ts';
+export type { Spelling, SpellingInput } from './admin-api/spelling.ts';
 export type { ClockChange, ClockState } from './clock.ts';
 export type { ConductEntry, ConductReport, Violation } from './conduct.ts';
 export type { Control, KeyView, OrganizationView } from './control.ts';
@@ -38,11 +41,17 @@ export interface SimulatorOptions {
   linesPerDay?: number | undefined;
   /** Combinations of dimensions that no earlier day has. */
   newSeriesPerDay?: number | undefined;
+  /** What descriptions are made of: plain words, words that JSON escapes, or a thousand characters each. */
+  descriptions?: Descriptions | undefined;
+  /** Each series is in use for so many days in a row, or for one day less, and never again. */
+  seriesLifeDays?: number | undefined;
   /** Adds a few rows with values and fields that no reference names. The default is true. */
   unknowns?: boolean | undefined;
   latencyMs?: number | undefined;
   /** Makes all pages at the start and serves them from memory, for benchmarks. */
   prerendered?: boolean | undefined;
+  /** How report pages spell their JSON. */
+  spelling?: SpellingInput | undefined;
   /** Puts fewer buckets than `limit` on each page. */
   maxBucketsPerPage?: number | undefined;
   /** Splits a bucket with more rows than this over several pages. */
@@ -69,6 +78,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     conduct: new Conduct(clock),
     requests: new Requests(),
     paging: pagingOf(options),
+    spelling: spellingSchema.parse(options.spelling ?? {}),
     latencyMs: options.latencyMs ?? 0,
   };
   const control = new Control(state, { isPrerendered: options.prerendered ?? false });
@@ -97,7 +107,9 @@ function scaleOf(options: SimulatorOptions, clock: Clock): Scale {
     workspaces: options.workspaces ?? 5,
     models: options.models ?? 6,
     linesPerDay: options.linesPerDay ?? null,
+    descriptions: options.descriptions ?? 'plain',
     newSeriesPerDay: options.newSeriesPerDay ?? 2,
+    seriesLifeDays: options.seriesLifeDays ?? null,
     unknowns: options.unknowns ?? true,
     firstDay: startDay - (options.days ?? 400) + 1,
     startDay,

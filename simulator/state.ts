@@ -1,4 +1,5 @@
 import type { Paging } from './admin-api/reports.ts';
+import type { Spelling } from './admin-api/spelling.ts';
 import type { Clock } from './clock.ts';
 import type { Conduct } from './conduct.ts';
 import type { Faults } from './faults/faults.ts';
@@ -13,6 +14,7 @@ export interface State {
   readonly conduct: Conduct;
   readonly requests: Requests;
   paging: Paging;
+  spelling: Spelling;
   /** How long each reply of the Admin API is delayed. */
   latencyMs: number;
 }

@@ -5,6 +5,7 @@ import { mix, shuffled } from '../random.ts';
 import { ApiError } from './api-error.ts';
 import { makePageToken, readPageToken, type Position } from './page-token.ts';
 import { Query } from './query.ts';
+import type { Spelling } from './spelling.ts';
 import { COST_GROUPS, USAGE_GROUPS, costRows, usageRows, type Slice, type UsageGroup } from './rows.ts';
 
 export interface Bucket {
@@ -35,6 +36,7 @@ export interface ReportContext {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly paging: Paging;
+  readonly spelling: Spelling;
   /** Decides the order of rows. It differs from request to request. */
   readonly shuffleSeed: number;
 }
@@ -84,7 +86,7 @@ export function costReport(parameters: URLSearchParams, context: ReportContext):
     token: query.one('page'),
     width: DAILY,
     limit: query.limit(DAILY.defaultLimit, DAILY.maxLimit),
-    rowsOf: (startMs) => costRows(context.ledger.day(dayOf(startMs)), groups),
+    rowsOf: (startMs) => costRows(context.ledger.day(dayOf(startMs)), groups, context.spelling),
   });
 }
 
@@ -106,7 +108,8 @@ export function usageReport(parameters: URLSearchParams, context: ReportContext)
     limit,
     rowsOf: (startMs) => {
       const slice = sliceOf(startMs, width, context.clock);
-      return slice === null ? [] : usageRows(context.ledger.day(dayOf(startMs)), groups, filter, slice);
+      const view = { filter, spelling: context.spelling };
+      return slice === null ? [] : usageRows(context.ledger.day(dayOf(startMs)), groups, { ...view, slice });
     },
   });
 }
@@ -133,7 +136,7 @@ function readPage(query: Query, context: ReportContext, read: Read): ReportPage 
       ? { atMs: startMs, offset: 0, endMs, shuffleSeed: context.shuffleSeed, page: 1 }
       : readPageToken(read.token, read.identity);
   const ownToken = makePageToken(position, read.identity);
-  const { buckets, next } = fill(position, read, context.paging);
+  const { buckets, next } = fill(position, read, context);
   return {
     buckets,
     hasMore: next !== null,
@@ -143,13 +146,18 @@ function readPage(query: Query, context: ReportContext, read: Read): ReportPage 
 }
 
 /** Fills a page with buckets. The next page continues the last one if not all of its rows fit. */
-function fill(position: Position, read: Read, paging: Paging): { buckets: Bucket[]; next: Position | null } {
+function fill(
+  position: Position,
+  read: Read,
+  { paging, spelling }: ReportContext,
+): { buckets: Bucket[]; next: Position | null } {
   const maxBuckets = Math.min(read.limit, paging.maxBucketsPerPage ?? read.limit);
   let rowsLeft = paging.maxRowsPerPage ?? Number.POSITIVE_INFINITY;
   let { atMs, offset } = position;
   const buckets: Bucket[] = [];
   while (atMs < position.endMs && buckets.length < maxBuckets && rowsLeft > 0) {
-    const all = shuffled(read.rowsOf(atMs), mix(position.shuffleSeed, atMs / read.width.ms));
+    const served = read.rowsOf(atMs);
+    const all = spelling.rows === 'sorted' ? served : shuffled(served, mix(position.shuffleSeed, atMs / read.width.ms));
     const rows = all.slice(offset, offset + rowsLeft);
     buckets.push({ startMs: atMs, endMs: atMs + read.width.ms, rows });
     rowsLeft -= rows.length;

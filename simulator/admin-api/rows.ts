@@ -4,6 +4,7 @@ import type { LedgerDay } from '../organization/ledger.ts';
 import { formatServedCents } from '../organization/money.ts';
 import type { CostSeries } from '../organization/series.ts';
 import { mix } from '../random.ts';
+import { spell, type Spelling } from './spelling.ts';
 
 export const COST_GROUPS = ['workspace_id', 'description'] as const;
 export type CostGroup = (typeof COST_GROUPS)[number];
@@ -29,6 +30,13 @@ export interface Slice {
 type UsageDimensions = Readonly<Record<UsageGroup, string | null>>;
 type UsageFilter = ReadonlyMap<UsageGroup, readonly string[]>;
 
+/** Which usage of a day a query asks for, and how the page spells it. */
+interface UsageView {
+  readonly filter: UsageFilter;
+  readonly slice: Slice;
+  readonly spelling: Spelling;
+}
+
 /** Serialized rows of larger days are not cached: together they would fill the memory. */
 const MAX_CACHED_ROWS = 5_000;
 const WHOLE_DAY: Slice = { index: 0, parts: 1 };
@@ -37,19 +45,24 @@ const UNGROUPED_FIELDS =
   '"description":null,"cost_type":null,"model":null,"token_type":null,"context_window":null,"service_tier":null,"inference_geo":null';
 
 /** A day's cost rows as JSON. Rows that differ only in dimensions outside of `groups` are added up. */
-export function costRows(day: LedgerDay, groups: ReadonlySet<CostGroup>): readonly string[] {
-  const cacheKey = costCacheKey(groups);
+export function costRows(day: LedgerDay, groups: ReadonlySet<CostGroup>, spelling: Spelling): readonly string[] {
+  const cacheKey = costCacheKey(groups, spelling);
   const cached = day.rows.get(cacheKey);
   if (cached !== undefined) return cached;
   const isGroupedByAll = COST_GROUPS.every((group) => groups.has(group));
-  const rows = isGroupedByAll
-    ? day.cost.map(({ series, units }) => costRow(units, series, groups))
-    : summedCostRows(day.cost, groups);
+  const sums = isGroupedByAll ? day.cost : summedCost(day.cost, groups);
+  const inOrder =
+    spelling.rows === 'sorted'
+      ? sortedBy(sums, ({ series }) => `${series.workspaceId ?? ''}\n${series.servedFields}`)
+      : sums;
+  const rows = inOrder.map(({ series, units }, index) =>
+    spell(costRow(units, series, groups), spelling, orderSeed(day, index, spelling)),
+  );
   if (rows.length <= MAX_CACHED_ROWS) day.rows.set(cacheKey, rows);
   return rows;
 }
 
-function summedCostRows(cost: readonly CostRow[], groups: ReadonlySet<CostGroup>): string[] {
+function summedCost(cost: readonly CostRow[], groups: ReadonlySet<CostGroup>): CostRow[] {
   const sums = new Map<string, { series: CostSeries; units: bigint }>();
   for (const { series, units } of cost) {
     const workspace = groups.has('workspace_id') ? (series.workspaceId ?? '') : '';
@@ -59,7 +72,18 @@ function summedCostRows(cost: readonly CostRow[], groups: ReadonlySet<CostGroup>
     if (sum === undefined) sums.set(key, { series, units });
     else sum.units += units;
   }
-  return [...sums.values()].map(({ series, units }) => costRow(units, series, groups));
+  return [...sums.values()];
+}
+
+function sortedBy<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
+  const keyed = items.map((item) => ({ item, key: keyOf(item) }));
+  // Not by locale, which takes long.
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ item }) => item);
+}
+
+/** Decides the order of a row's fields. */
+function orderSeed(day: LedgerDay, index: number, { keys }: Spelling): number {
+  return keys === 'by-row' ? mix(day.day, index) : mix(day.day);
 }
 
 function costRow(units: bigint, series: CostSeries, groups: ReadonlySet<CostGroup>): string {
@@ -69,18 +93,17 @@ function costRow(units: bigint, series: CostSeries, groups: ReadonlySet<CostGrou
   return `{"currency":${currency},"amount":"${formatServedCents(units)}","workspace_id":${workspaceId},${fields}}`;
 }
 
-function costCacheKey(groups: ReadonlySet<CostGroup>): string {
-  return `cost:${groups.has('workspace_id')}:${groups.has('description')}`;
+function costCacheKey(groups: ReadonlySet<CostGroup>, spelling: Spelling): string {
+  return `cost:${groups.has('workspace_id')}:${groups.has('description')}:${JSON.stringify(spelling)}`;
 }
 
 /** A bucket's token counts as JSON, filtered. Rows that differ only in dimensions outside of `groups` are added up. */
 export function usageRows(
   day: LedgerDay,
   groups: ReadonlySet<UsageGroup>,
-  filter: UsageFilter,
-  slice: Slice,
+  { filter, slice, spelling }: UsageView,
 ): readonly string[] {
-  const cacheKey = usageCacheKey(groups, filter, slice);
+  const cacheKey = usageCacheKey(groups, { filter, slice, spelling });
   const cached = day.rows.get(cacheKey);
   if (cached !== undefined) return cached;
   const sums = new Map<string, { dimensions: UsageDimensions; counts: Record<keyof Counts, number> }>();
@@ -93,9 +116,13 @@ export function usageRows(
       for (const name of COUNT_NAMES) sum.counts[name] += partOf(counts[name], slice);
     }
   }
-  const rows = [...sums.values()]
+  const inOrder =
+    spelling.rows === 'sorted' ? sortedBy([...sums], ([key]) => key).map(([, sum]) => sum) : [...sums.values()];
+  const rows = inOrder
     .filter(({ counts }) => COUNT_NAMES.some((name) => counts[name] > 0))
-    .map(({ dimensions, counts }) => usageRow(dimensions, counts, groups));
+    .map(({ dimensions, counts }, index) =>
+      spell(usageRow(dimensions, counts, groups), spelling, orderSeed(day, index, spelling)),
+    );
   if (rows.length <= MAX_CACHED_ROWS && slice.parts === 1) day.rows.set(cacheKey, rows);
   return rows;
 }
@@ -119,20 +146,20 @@ function usageRow(dimensions: UsageDimensions, counts: Counts, groups: ReadonlyS
   });
 }
 
-function usageCacheKey(groups: ReadonlySet<UsageGroup>, filter: UsageFilter, slice: Slice): string {
-  return `usage:${JSON.stringify([[...groups].sort(), [...filter], slice])}`;
+function usageCacheKey(groups: ReadonlySet<UsageGroup>, { filter, slice, spelling }: UsageView): string {
+  return `usage:${JSON.stringify([[...groups].sort(), [...filter], slice, spelling])}`;
 }
 
 /** A day's rows for each grouping, by the key under which `costRows` and `usageRows` look for them. */
 export function rowsByGrouping(
   day: LedgerDay,
   groupings: { cost: readonly ReadonlySet<CostGroup>[]; usage: readonly ReadonlySet<UsageGroup>[] },
+  spelling: Spelling,
 ): Map<string, readonly string[]> {
+  const view = { filter: NO_FILTER, slice: WHOLE_DAY, spelling };
   return new Map([
-    ...groupings.cost.map((groups) => [costCacheKey(groups), costRows(day, groups)] as const),
-    ...groupings.usage.map(
-      (groups) => [usageCacheKey(groups, NO_FILTER, WHOLE_DAY), usageRows(day, groups, NO_FILTER, WHOLE_DAY)] as const,
-    ),
+    ...groupings.cost.map((groups) => [costCacheKey(groups, spelling), costRows(day, groups, spelling)] as const),
+    ...groupings.usage.map((groups) => [usageCacheKey(groups, view), usageRows(day, groups, view)] as const),
   ]);
 }
 

@@ -32,7 +32,7 @@ const PAGE_EFFECTS: Partial<Record<FaultKind, PageEffect>> = {
   missing_bucket: (page) => ({ ...page, buckets: page.buckets.slice(1) }),
   bad_amount: (page, { amount, days }) =>
     changeFirstBucket(page, days, ([first = '', ...others]) => [
-      first.replace(/"amount":"[^"]*"/, () => `"amount":${JSON.stringify(amount)}`),
+      first.replace(/"amount":\s*"[^"]*"/, () => `"amount":${JSON.stringify(amount)}`),
       ...others,
     ]),
   odd_fields: (page, { fields, days }) =>

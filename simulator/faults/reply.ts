@@ -1,6 +1,7 @@
 import { errorBody, errorTypeOf } from '../admin-api/api-error.ts';
 import type { Answer } from '../admin-api/endpoints.ts';
 import type { Bucket, ReportPage } from '../admin-api/reports.ts';
+import { ROW_DEPTH, separatorsOf, type Spelling } from '../admin-api/spelling.ts';
 import { formatTime } from '../days.ts';
 import type { DeliveryFault } from './faults.ts';
 
@@ -14,8 +15,8 @@ export interface Reply {
 
 export const JSON_HEADERS = { 'content-type': 'application/json' };
 
-export function successReply(answer: Answer): Reply {
-  const body = answer.kind === 'page' ? pageText(answer.page) : answer.text;
+export function successReply(answer: Answer, spelling: Spelling): Reply {
+  const body = answer.kind === 'page' ? pageText(answer.page, spelling) : answer.text;
   return { status: 200, headers: JSON_HEADERS, body, delivery: 'whole' };
 }
 
@@ -34,10 +35,31 @@ export function errorReply(
   };
 }
 
-function pageText({ buckets, hasMore, nextPage }: ReportPage): string {
-  return `{"data":[${buckets.map(bucketText).join(',')}],"has_more":${String(hasMore)},"next_page":${JSON.stringify(nextPage)}}`;
+function pageText({ buckets, hasMore, nextPage }: ReportPage, spelling: Spelling): string {
+  const data = listText(
+    buckets.map((bucket) => bucketText(bucket, spelling)),
+    spelling,
+    2,
+  );
+  return objectText({ data, has_more: String(hasMore), next_page: JSON.stringify(nextPage) }, spelling, 0);
 }
 
-function bucketText({ startMs, endMs, rows }: Bucket): string {
-  return `{"starting_at":"${formatTime(startMs)}","ending_at":"${formatTime(endMs)}","results":[${rows.join(',')}]}`;
+function bucketText({ startMs, endMs, rows }: Bucket, spelling: Spelling): string {
+  const [startingAt, endingAt] = [`"${formatTime(startMs)}"`, `"${formatTime(endMs)}"`];
+  const results = listText(rows, spelling, ROW_DEPTH);
+  return objectText({ starting_at: startingAt, ending_at: endingAt, results }, spelling, 2);
+}
+
+/** A JSON list whose items are `depth` levels in. */
+function listText(items: readonly string[], spelling: Spelling, depth: number): string {
+  if (items.length === 0) return '[]';
+  const { comma, line } = separatorsOf(spelling);
+  return `[${line(depth)}${items.join(`${comma}${line(depth)}`)}${line(depth - 1)}]`;
+}
+
+/** A JSON object that is itself `depth` levels in. */
+function objectText(fields: Readonly<Record<string, string>>, spelling: Spelling, depth: number): string {
+  const { comma, colon, line } = separatorsOf(spelling);
+  const texts = Object.entries(fields).map(([name, text]) => `"${name}"${colon}${text}`);
+  return `{${line(depth + 1)}${texts.join(`${comma}${line(depth + 1)}`)}${line(depth)}}`;
 }

@@ -77,12 +77,28 @@ const KNOWN_MODELS: readonly Model[] = [
 
 const WORKSPACE_NAMES = ['Production', 'Research', 'Support Agents', 'Data Pipeline', 'Evaluation', 'Internal Tools'];
 
+/** What descriptions are made of. */
+export const DESCRIPTIONS = ['plain', 'quoted', 'long'] as const;
+export type Descriptions = (typeof DESCRIPTIONS)[number];
+
+/** Adds to a name in descriptions: nothing, characters that JSON escapes or may escape, or a thousand characters. */
+export function worded(name: string, descriptions: Descriptions): string {
+  switch (descriptions) {
+    case 'plain':
+      return name;
+    case 'quoted':
+      return `${name} "Équipe R&D" C:\\Projets / ☃`;
+    case 'long':
+      return `${name} for ${'a purpose that takes many words '.repeat(31)}`.slice(0, 1_000).trimEnd();
+  }
+}
+
 /** `count` models: real names first, then numbered ones. */
-export function models(count: number): Model[] {
+export function models(count: number, descriptions: Descriptions): Model[] {
   return Array.from(
     { length: count },
     (_, index) => KNOWN_MODELS[index] ?? model(`claude-sample-${index}`, `Claude Sample ${index}`, 300n, 1500n, true),
-  );
+  ).map((each) => ({ ...each, label: worded(each.label, descriptions) }));
 }
 
 /** A later snapshot of a model, with another id and the same prices. */

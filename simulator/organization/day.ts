@@ -111,7 +111,10 @@ function meterRows(meters: readonly Meter[], { seed, day, factor, soFar }: DayCo
 function activeOn(organization: Organization, day: number): { usageSeries: UsageSeries[]; meters: Meter[] } {
   const usageSeries = [...organization.usageSeries];
   const meters = [...organization.meters];
-  for (let birthDay = Math.max(organization.scale.firstDay, day - SERIES_LIFE_DAYS); birthDay <= day; birthDay += 1) {
+  const { firstDay, seriesLifeDays } = organization.scale;
+  // Short-lived series that began before the history are in use on its first day, so that it has as many lines as others.
+  const firstBirthDay = seriesLifeDays === null ? Math.max(firstDay, day - SERIES_LIFE_DAYS) : day - seriesLifeDays + 1;
+  for (let birthDay = firstBirthDay; birthDay <= day; birthDay += 1) {
     const born = newSeriesOf(organization, birthDay);
     const certain = birthDay === day ? { dailyChance: 1 } : {};
     usageSeries.push(...born.usageSeries.map((series) => ({ ...series, ...certain })));

@@ -1,6 +1,6 @@
 import { DAY_MS, formatDay, formatTime } from '../days.ts';
-import { mix, pick, randomText, randomUuid } from '../random.ts';
-import { TOKEN_KINDS, models, snapshot, workspaceName, type Model } from './catalog.ts';
+import { fraction, mix, pick, randomText, randomUuid } from '../random.ts';
+import { TOKEN_KINDS, models, snapshot, worded, workspaceName, type Descriptions, type Model } from './catalog.ts';
 import { makeId, makeKey } from './ids.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import {
@@ -12,7 +12,7 @@ import {
   type Meter,
   type Workspace,
 } from './series.ts';
-import { makeMeters, makeStandingSeries } from './standing-series.ts';
+import { denseSeries, makeMeters, makeStandingSeries } from './standing-series.ts';
 
 export type KeyState = 'active' | 'revoked' | 'forbidden';
 
@@ -39,6 +39,9 @@ export interface Scale {
   readonly models: number;
   readonly linesPerDay: number | null;
   readonly newSeriesPerDay: number;
+  readonly descriptions: Descriptions;
+  /** Each series is in use for so many days in a row, or for one day less. Null: most series are in use every day. */
+  readonly seriesLifeDays: number | null;
   readonly unknowns: boolean;
   /** The first day with data. */
   readonly firstDay: number;
@@ -66,11 +69,18 @@ const SNAPSHOT_EVERY_DAYS = 9;
 const ARCHIVED_DAYS_BEFORE_START = 20;
 const NEW_SERIES_CHANCE = 0.6;
 const AGENT_CENTS_PER_HOUR = 8n;
+/** The share of short-lived series that live one day less than the others. */
+const SHORTER_LIVES = 0.3;
 
 /** An organization and everything about it that does not depend on a day. */
 export function makeOrganization(options: OrganizationOptions, seed: number, scale: Scale): Organization {
   const keys = options.keys ?? [{}];
-  const base = { seed, scale, workspaces: makeWorkspaces(seed, scale), models: models(scale.models) };
+  const base = {
+    seed,
+    scale,
+    workspaces: makeWorkspaces(seed, scale),
+    models: models(scale.models, scale.descriptions),
+  };
   return {
     ...base,
     id: options.id ?? randomUuid(mix(seed, 1)),
@@ -92,7 +102,10 @@ export function makeOrganization(options: OrganizationOptions, seed: number, sca
   };
 }
 
-/** The series that begin on `birthDay`: agents with a cost line each, and at times a new snapshot of a model. */
+/**
+ * The series that begin on `birthDay`: agents with a cost line each, and at times a new snapshot of a model. If series
+ * are short-lived, all of them begin here.
+ */
 export function newSeriesOf(organization: Organization, birthDay: number): NewSeries {
   const known = organization.newSeriesByDay.get(birthDay);
   if (known !== undefined) return known;
@@ -105,11 +118,33 @@ export function newSeriesOf(organization: Organization, birthDay: number): NewSe
     const workspace = pick(open, draw);
     const isSnapshot = index === 0 && birthDay % SNAPSHOT_EVERY_DAYS === 0;
     if (isSnapshot) usageSeries.push(snapshotSeries(organization, workspace, birthDay, draw));
-    else meters.push(agentMeter(workspace, draw));
+    else meters.push(agentMeter(workspace, draw, scale.descriptions));
   }
-  const made = { usageSeries, meters };
+  const made = scale.seriesLifeDays === null ? { usageSeries, meters } : shortLived(organization, birthDay, meters);
   organization.newSeriesByDay.set(birthDay, made);
   return made;
+}
+
+/** Snapshots of models that serve for a few days only, as many as `linesPerDay` needs, and the agents of the day. */
+function shortLived(organization: Organization, birthDay: number, meters: readonly Meter[]): NewSeries {
+  const { scale, seed } = organization;
+  const lifeDays = scale.seriesLifeDays ?? 1;
+  const meanDays = lifeDays === 1 ? 1 : lifeDays - SHORTER_LIVES;
+  const suffix = `preview-${formatDay(birthDay).replaceAll('-', '')}`;
+  const usageSeries = denseSeries(
+    {
+      seed,
+      workspaces: organization.workspaces.filter(({ archivedAt }) => archivedAt === null),
+      models: organization.models.map((model) => snapshot(model, suffix)),
+    },
+    (scale.linesPerDay ?? 0) / meanDays,
+  );
+  const endDay = (index: number): number =>
+    birthDay + (lifeDays > 1 && fraction(seed, 60, birthDay, index) < SHORTER_LIVES ? lifeDays - 1 : lifeDays);
+  return {
+    usageSeries: usageSeries.map((series, index) => ({ ...series, endDay: endDay(index) })),
+    meters: meters.map((meter, index) => ({ ...meter, dailyChance: 1, endDay: endDay(usageSeries.length + index) })),
+  };
 }
 
 function snapshotSeries(organization: Organization, workspace: Workspace, day: number, draw: number): UsageSeries {
@@ -127,8 +162,8 @@ function snapshotSeries(organization: Organization, workspace: Workspace, day: n
   });
 }
 
-function agentMeter(workspace: Workspace, draw: number): Meter {
-  const agent = randomText('0123456789abcdef', 10, draw);
+function agentMeter(workspace: Workspace, draw: number, descriptions: Descriptions): Meter {
+  const agent = worded(randomText('0123456789abcdef', 10, draw), descriptions);
   return {
     series: makeCostSeries({
       workspaceId: costWorkspaceId(workspace),

@@ -35,9 +35,8 @@ export function makeStandingSeries(base: Base): UsageSeries[] {
   if (scale.linesPerDay === null) return [...sparseSeries(base), ...unbilledSeries(base)];
   const archived = workspaces.filter(({ archivedAt }) => archivedAt !== null);
   const open = workspaces.filter(({ archivedAt }) => archivedAt === null);
-  const wanted = Math.max(1, Math.ceil(scale.linesPerDay / TOKEN_KINDS.length));
   return [
-    ...denseSeries({ ...base, workspaces: open }, wanted),
+    ...(scale.seriesLifeDays === null ? denseSeries({ ...base, workspaces: open }, scale.linesPerDay) : []),
     ...sparseSeries({ ...base, workspaces: archived, models: models.slice(0, 1) }),
     ...unbilledSeries(base),
   ];
@@ -111,8 +110,12 @@ function geosOf(model: Model, hasUnknown: boolean): string[] {
   return ['global', hasUnknown ? 'eu' : 'us'];
 }
 
-/** `wanted` series, each used every day. Snapshots of models make more series once the combinations run out. */
-function denseSeries({ seed, workspaces, models }: Base, wanted: number): UsageSeries[] {
+/**
+ * Series that have `lines` cost lines together on a day, each used every day. Snapshots of models make more series once
+ * the combinations run out.
+ */
+export function denseSeries({ seed, workspaces, models }: Omit<Base, 'scale'>, lines: number): UsageSeries[] {
+  const wanted = Math.max(1, Math.ceil(lines / TOKEN_KINDS.length));
   const series: UsageSeries[] = [];
   for (let generation = 0; series.length < wanted; generation += 1) {
     const generationModels = generation === 0 ? models : models.map((model) => snapshot(model, `r${generation}`));

@@ -261,6 +261,11 @@ describe('the control surface over HTTP', () => {
     expect(await call('POST', 'release', {})).toEqual([200, ['2026-11-11']]);
     expect((await call('POST', 'paging', { maxBucketsPerPage: 2 }))[1]).toMatchObject({ maxBucketsPerPage: 2 });
     expect(await call('POST', 'latency', { ms: 1 })).toEqual([200, { ms: 1 }]);
+    expect((await call('POST', 'spelling', { spacing: 'spaced' }))[1]).toMatchObject({
+      spacing: 'spaced',
+      rows: 'shuffled',
+    });
+    expect((await call('POST', 'spelling', { spacing: 'wide' }))[0]).toBe(400);
     expect(await call('GET', 'conduct')).toEqual([200, simulator.control.conduct()]);
     expect(await call('GET', 'requests')).toEqual([200, simulator.control.requests()]);
     await call('POST', 'reset-counters');
@@ -283,18 +288,27 @@ describe('docs/simulator.md', () => {
   const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
   const firstCells = (text: string): string[] =>
     [...text.matchAll(/^(?: \* )?\| `([^`]+)` +\|/gm)].map(([, cell = '']) => cell);
-  const [, surface = '', faults = ''] = read('docs/simulator.md').split(/^## /m);
+  const sections = read('docs/simulator.md').split(/^## /m);
+  const section = (title: string): string => sections.find((text) => text.startsWith(`${title}\n`)) ?? '';
   const routes = read('simulator/control-routes.ts');
 
   it('lists every route of the control surface, and so does its source', () => {
     const handled = [...routes.matchAll(/^ {2}'((?:GET|POST|DELETE) [a-z/-]+)':/gm)].map(([, route = '']) => route);
     expect(handled.length).toBeGreaterThan(15);
     const isRoute = (cell: string): boolean => /^(?:GET|POST|DELETE) /.test(cell);
-    expect(firstCells(surface).filter(isRoute)).toEqual(handled);
+    expect(firstCells(section('Control surface')).filter(isRoute)).toEqual(handled);
     expect(firstCells(routes).filter(isRoute)).toEqual(handled);
   });
 
+  it('lists every option, except for those of the process', () => {
+    const named = (text: string): string[] => [...new Set(text.match(/--[a-z][a-z-]+/g))].sort();
+    const usage = /const USAGE = [^;]+;/.exec(read('simulator/main.ts'))?.[0] ?? '';
+    const process = ['--latency-ms', '--port', '--seed'];
+    const documented = named(section('Size and shape') + section('Spelling'));
+    expect([...documented, ...process].sort()).toEqual(named(usage));
+  });
+
   it('lists every kind of fault', () => {
-    expect(firstCells(faults)).toEqual([...FAULT_KINDS]);
+    expect(firstCells(section('Faults'))).toEqual([...FAULT_KINDS]);
   });
 });

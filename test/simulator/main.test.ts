@@ -68,7 +68,8 @@ it('ends when its parent goes away', async () => {
 
 it.each([
   [['--port', 'many'], '--port takes a whole number from 0 to 65535'],
-  [['--days', '0'], '--days takes a whole number from 1 to 4000'],
+  [['--days', '4001'], '--days takes a whole number from 0 to 4000'],
+  [['--spacing', 'wide'], '--spacing takes one of compact, spaced, pretty'],
   [['--colour', 'blue'], "Unknown option '--colour'"],
 ])('refuses %j with one clear error', async (args, message) => {
   const { output, exit } = start(...args);
