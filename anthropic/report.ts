@@ -140,7 +140,11 @@ async function* readPages(query: Query, window: DayRange, pageDays: number): Asy
         if (emptyPages > MAX_EMPTY_PAGES)
           throw invalidReply(`the report has ${emptyPages} pages in a row without a day`);
         const hasMore = page.token !== null || following !== undefined;
-        if (page.lines > LARGE_LINES && hasMore && window.from < window.to) throw new LargeDay();
+        if (page.lines > LARGE_LINES && hasMore && window.from < window.to) {
+          // Later pages give its series no second time.
+          yield { ...page, days: [] };
+          throw new LargeDay();
+        }
         yield page;
       }
     }

@@ -220,7 +220,7 @@ async function profileSection(servers: Servers): Promise<string[]> {
         Object.entries(processes).map(([name, seconds]) => [name, s(seconds)]),
       ),
       '',
-      'The main thread of the worker from its start to its end, sampled:',
+      'The main thread of the worker and its thread that reads pages, from start to end, sampled:',
       '',
       ...table(
         ['what it does', 'time', 'part'],

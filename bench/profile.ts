@@ -18,9 +18,11 @@ export interface Part {
 const PARTS: readonly (readonly [name: string, fits: RegExp])[] = [
   ['idle', /^\(idle\)/],
   ['collecting garbage', /^\(garbage collector\)/],
-  ['parsing rows, recognizing known ones', /dist\/anthropic\/(rows|row-memory)|^(compareOffset|indexOfBuffer) /],
-  ['amounts and new dimensions', /dist\/(anthropic|domain)\//],
-  ['identity, order and digest of a day', /dist\/db\/ledger\/series|internal\/crypto/],
+  [
+    'rows: their fields, amounts and series',
+    /dist\/pages\/(row-reader|fields|bytes|json|value-table|page|amount|.*-rows)/,
+  ],
+  ['new series, order and digest of a day', /dist\/(pages|domain)\/|internal\/crypto|^hash /],
   ['statements', /dist\/db\/|drizzle-orm/],
   ['the Postgres driver', /node_modules\/postgres\//],
   ['the HTTP client', /node_modules\/undici\//],
@@ -29,21 +31,26 @@ const PARTS: readonly (readonly [name: string, fits: RegExp])[] = [
   ['starting and the rest of Node', /.*/],
 ];
 
-/** Sums up the worker's CPU profile in a directory by kind of work, largest first. */
+/** Sums up the CPU profiles of the worker's main thread and of its thread for pages by kind of work, largest first. */
 export function partsOf(directory: string): Part[] {
   // The main thread's profile is the largest: the threads of Temporal's sandbox leave small ones.
   const texts = readdirSync(directory)
     .filter((file) => file.endsWith('.cpuprofile'))
     .map((file) => readFileSync(join(directory, file), 'utf8'))
     .sort((a, b) => b.length - a.length);
-  const { nodes, samples, timeDeltas } = profile.parse(JSON.parse(texts[0] ?? 'null'));
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, partOf(`${callFrame.functionName} ${callFrame.url}`)]));
+  const ours = texts.filter((text, index) => index === 0 || text.includes('/dist/pages/row-reader.js'));
   const sums = new Map<string, number>();
+  for (const text of ours) addParts(text, sums);
+  return [...sums].map(([name, seconds]) => ({ name, seconds })).sort((a, b) => b.seconds - a.seconds);
+}
+
+function addParts(text: string, sums: Map<string, number>): void {
+  const { nodes, samples, timeDeltas } = profile.parse(JSON.parse(text));
+  const names = new Map(nodes.map(({ id, callFrame }) => [id, partOf(`${callFrame.functionName} ${callFrame.url}`)]));
   for (const [index, node] of samples.entries()) {
     const name = names.get(node) ?? '';
     sums.set(name, (sums.get(name) ?? 0) + (timeDeltas[index] ?? 0) / 1e6);
   }
-  return [...sums].map(([name, seconds]) => ({ name, seconds })).sort((a, b) => b.seconds - a.seconds);
 }
 
 function partOf(frame: string): string {

@@ -33,7 +33,8 @@ export type Request =
       readonly body: Uint8Array<ArrayBuffer>;
       readonly asked: DayRange | null;
     }
-  | { readonly kind: 'close'; readonly reading: number };
+  | { readonly kind: 'close'; readonly reading: number }
+  | { readonly kind: 'end' };
 
 /** What the thread answers to each request to read. `refused` is a page's failure, and `failed` our own. */
 export type Answer =
@@ -58,6 +59,8 @@ interface Reading {
 
 /** A page of 50 MB takes a fraction of this, since rows never become objects. */
 const MAX_HEAP_MB = 192;
+/** A thread that reads a page when it is asked to end has this long. */
+const END_MS = 500;
 
 /**
  * Reads pages in a thread of its own, so that no page, however large, holds up the thread that heartbeats. The thread
@@ -99,7 +102,12 @@ export class PageThread implements PageReader {
     const thread = this.#thread;
     for (const { reject } of this.#waiting.splice(0)) reject(lost('it was stopped'));
     this.#lose(thread, new Error('it was stopped'));
-    await thread?.terminate();
+    if (thread === null) return;
+    const ended = new Promise((resolve) => thread.once('exit', resolve));
+    thread.postMessage({ kind: 'end' } satisfies Request);
+    const late = setTimeout(() => void thread.terminate(), END_MS);
+    await ended;
+    clearTimeout(late);
   }
 
   #start(): Worker {

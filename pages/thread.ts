@@ -10,6 +10,10 @@ const port = parentPort;
 if (port === null) throw new Error('this program runs in a thread only');
 
 port.on('message', (request: Request) => {
+  if (request.kind === 'end') {
+    port.close();
+    return;
+  }
   if (request.kind === 'close') {
     readings.delete(request.reading);
     return;
