@@ -37,6 +37,9 @@ function answerTo({ reading, report, body, asked }: Extract<Request, { kind: 're
 
 /** What is passed on without a copy. */
 function buffersOf(content: DayContent): ArrayBuffer[] {
-  const arrays = content.report === 'cost' ? [content.series, content.amounts, content.ends] : [content.series];
-  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
+  const arrays =
+    content.report === 'cost'
+      ? [content.series, content.amounts, content.ends]
+      : [content.series, ...Object.values(content.counts)];
+  return arrays.flatMap((array) => (ArrayBuffer.isView(array) ? [array.buffer as ArrayBuffer] : []));
 }

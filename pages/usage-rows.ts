@@ -20,6 +20,9 @@ const COUNT_BY_PATH = new Map<string, UsageCount>([
   ['server_tool_use.web_search_requests', 'web_search_requests'],
 ]);
 const COUNTS = USAGE_COUNTS.length;
+const BYTES_OF_COUNT = 8;
+/** No text has this byte. */
+const END_OF_LINE = 0;
 
 interface UsageField extends Field {
   /** The place of its count among {@link USAGE_COUNTS}, or -1. */
@@ -99,28 +102,25 @@ export class UsageRows implements ReportRows<UsageLines>, FieldTaker<UsageField>
 
   contentOf(lines: UsageLines): UsageContent {
     const series = new Numbers();
-    const columns = USAGE_COUNTS.map((): Count[] => []);
+    const columns = new CountColumns(lines.series.length);
     const extraCounts = new Map<number, ExtraCounts>();
-    const digested = new Writer(lines.series.length * (ID_BYTES + 32) + 64);
+    const digested = new Writer(lines.series.length * (ID_BYTES + COUNTS * BYTES_OF_COUNT + 1));
     forEachSeries(lines, this.series, (order, from, to) => {
-      const same = [...order.subarray(from, to)];
-      const place = lines.series.at(same[0] ?? 0);
-      const counts = USAGE_COUNTS.map((name, count) => sumOf(lines, same, count, name));
-      const extra = same.some((line) => lines.extraCounts.has(line)) ? extraSumOf(lines, same) : null;
-      counts.forEach((count, at) => columns[at]?.push(count));
+      const line = order[from] ?? 0;
+      const place = lines.series.at(line);
+      const same = to - from === 1 ? null : [...order.subarray(from, to)];
+      if (same === null) columns.push(lines.counts, line * COUNTS);
+      else columns.pushSums(USAGE_COUNTS.map((name, count) => sumOf(lines, same, count, name)));
+      const extra = lines.extraCounts.size === 0 ? null : extraSumOf(lines, same ?? [line]);
       if (extra !== null) extraCounts.set(series.length, extra);
       series.push(place);
       this.series.writeId(place, digested);
-      digested.writeText(`${counts.join(' ')} ${extra === null ? '' : textOf(extra)}\n`);
+      columns.writeLast(digested);
+      if (extra !== null) digested.writeText(`${JSON.stringify(Object.entries(extra))}\n`);
+      digested.writeByte(END_OF_LINE);
     });
-    const named = Object.fromEntries(USAGE_COUNTS.map((name, at) => [name, columns[at] ?? []] as const));
-    return {
-      report: 'usage',
-      series: series.taken(),
-      counts: named as Record<UsageCount, Count[]>,
-      extraCounts,
-      digest: digestOf(digested),
-    };
+    const counts = columns.taken();
+    return { report: 'usage', series: series.taken(), counts, extraCounts, digest: digestOf(digested) };
   }
 
   #takeCount(field: UsageField, body: Uint8Array, from: number, to: number): number {
@@ -141,6 +141,56 @@ export class UsageRows implements ReportRows<UsageLines>, FieldTaker<UsageField>
   #refuseTwice(field: UsageField): void {
     if (field.countedIn === this.#row) throw new PageError('a row gives a count twice');
     field.countedIn = this.#row;
+  }
+}
+
+/** The counts of a day's lines, as a column for each count. */
+class CountColumns {
+  readonly #columns = USAGE_COUNTS.map((): Float64Array<ArrayBuffer> => new Float64Array(0));
+  /** Counts that a float might round, by their column and line. */
+  readonly #large = USAGE_COUNTS.map(() => new Map<number, bigint>());
+  readonly #last = new Float64Array(COUNTS);
+  readonly #bytesOfLast = new Uint8Array(this.#last.buffer);
+  #lines = 0;
+
+  constructor(mostLines: number) {
+    this.#columns = USAGE_COUNTS.map(() => new Float64Array(mostLines));
+  }
+
+  /** Adds a line whose counts lie one behind the other from `from` on. */
+  push(counts: Float64Array, from: number): void {
+    for (let count = 0; count < COUNTS; count += 1) {
+      const value = counts[from + count] ?? 0;
+      this.#last[count] = value;
+      const column = this.#columns[count];
+      if (column !== undefined) column[this.#lines] = value;
+    }
+    this.#lines += 1;
+  }
+
+  pushSums(sums: readonly Count[]): void {
+    for (const [count, sum] of sums.entries()) if (typeof sum === 'bigint') this.#large[count]?.set(this.#lines, sum);
+    this.push(Float64Array.from(sums, Number), 0);
+  }
+
+  /** Writes the last line. Equal lines are written alike. */
+  writeLast(into: Writer): void {
+    into.write(this.#bytesOfLast, 0, this.#bytesOfLast.length);
+    for (const [count, large] of this.#large.entries()) {
+      const exact = large.get(this.#lines - 1);
+      if (exact !== undefined) into.writeText(`${count} ${exact}\n`);
+    }
+  }
+
+  taken(): Record<UsageCount, ArrayLike<Count>> {
+    const column = (count: number): ArrayLike<Count> => {
+      const values = this.#columns[count]?.slice(0, this.#lines) ?? [];
+      const large = this.#large[count];
+      if (large === undefined || large.size === 0) return values;
+      return Array.from(values, (value, line) => large.get(line) ?? value);
+    };
+    const columns = USAGE_COUNTS.map((name, count) => [name, column(count)] as const);
+    return Object.fromEntries(columns) as Record<UsageCount, ArrayLike<Count>>;
   }
 }
 
@@ -175,10 +225,6 @@ function extraSumOf({ extraCounts }: UsageLines, lines: readonly number[]): Extr
     if (sum !== ZERO) setField(sums, path, sum);
   }
   return Object.keys(sums).length === 0 ? null : sums;
-}
-
-function textOf(extra: ExtraCounts): string {
-  return JSON.stringify(Object.entries(extra));
 }
 
 function isNumber(body: Uint8Array, from: number): boolean {

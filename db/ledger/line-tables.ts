@@ -104,7 +104,10 @@ function spellAmounts({ amounts, ends }: CostContent, order: Int32Array): string
 }
 
 function spellCounts(counts: ArrayLike<Count>, order: Int32Array): string {
-  return Array.from(order, (line) => counts[line] ?? 0).join(',');
+  if (!(counts instanceof Float64Array)) return Array.from(order, (line) => counts[line] ?? 0).join(',');
+  const ordered = new Float64Array(order.length);
+  for (const [place, line] of order.entries()) ordered[place] = counts[line] ?? 0;
+  return ordered.join(',');
 }
 
 /** As JSON numbers with every digit. */
