@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ import { deploy, startServers, startUpstream, type Servers } from './world.ts';
 
 /**
  * `npm run bench`: measures the whole path, from a request to the last commit, against the least work that stores the
- * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes nothing; with
+ * same data, and writes bench/RESULTS.md. With names of parts it measures only these, and writes them with `--write`; with
  * `-- --runs 1`, it measures each shape and spelling once.
  */
 const RESULTS = fileURLToPath(new URL('../../bench/RESULTS.md', import.meta.url));
@@ -33,6 +33,18 @@ const GROWTH_DAYS = 4;
 const GROWTH_CONNECTIONS = [10, 100, 1_000];
 /** Their page has 50 MB. */
 const HUGE_LINES = 150_000;
+
+const HEAD = [
+  '# Results',
+  [
+    '`npm run bench` wrote this. Times are of the whole path: from the request to the API, through Temporal, to the last',
+    'commit, with all programs on one machine, the simulated Anthropic among them. It renders its pages beforehand, with',
+    'rows in another order at each read. The **floor** is the least work that stores the same pages in the same minutes:',
+    'fetch, `JSON.parse`, and one COPY of the wide rows into a table. Its steps run one after the other, as in a plain',
+    'loader, or Postgres copies on one processor while the other one parses. Its table has no index, or it has the cheapest',
+    'key: the day and the number of the line. Compare ratios: machines differ several times over in their times.',
+  ].join('\n'),
+];
 
 type Section = (servers: Servers, runs: number) => Promise<string[]>;
 
@@ -55,47 +67,47 @@ const ONLY_ALONE = ['steady', 'churn', 'spaced'];
 
 async function main(): Promise<void> {
   const { values, positionals: asked } = parseArgs({
-    options: { runs: { type: 'string', default: String(RUNS) } },
+    options: { runs: { type: 'string', default: String(RUNS) }, write: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
   const names = asked.length === 0 ? Object.keys(SECTIONS).filter((name) => !ONLY_ALONE.includes(name)) : asked;
   const servers = await startServers();
-  const lines = [...head()];
+  const measured = new Map<string, string>();
   try {
     for (const name of names) {
       const section = SECTIONS[name];
       if (section === undefined) throw new Error(`There is no part "${name}": ${Object.keys(SECTIONS).join(', ')}`);
       const startedAt = Date.now();
-      const found = await section(servers, Number(values.runs));
-      console.log(found.join('\n'));
+      const [title = '', ...rest] = await section(servers, Number(values.runs));
+      measured.set(title, [title, '', where(), ...rest].join('\n'));
+      console.log(measured.get(title));
       console.error(`${name}: ${Math.round((Date.now() - startedAt) / 1000)} s`);
-      lines.push(...found, '');
     }
   } finally {
     await servers.close();
   }
-  if (asked.length > 0 || values.runs !== String(RUNS)) return;
+  if (asked.length > 0 && !values.write) return;
+  const kept = asked.length === 0 ? [] : sectionsOf(readFileSync(RESULTS, 'utf8'));
+  const sections = kept.map(([title, text]) => measured.get(title) ?? text);
+  const added = [...measured].filter(([title]) => kept.every(([other]) => other !== title)).map(([, text]) => text);
   const options = { ...(await resolveConfig(RESULTS)), parser: 'markdown' };
-  writeFileSync(RESULTS, await format(lines.join('\n'), options));
+  writeFileSync(RESULTS, await format([...HEAD, ...added, ...sections].join('\n\n'), options));
 }
 
-function head(): string[] {
+/** The sections of the results, by their titles. */
+function sectionsOf(results: string): [title: string, text: string][] {
+  return results
+    .split(/^(?=## )/m)
+    .slice(1)
+    .map((text) => [text.split('\n')[0] ?? '', text.trim()]);
+}
+
+/** When and where a section was measured: sections can be measured one by one. */
+function where(): string {
   const [cpu] = cpus();
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  return [
-    '# Results',
-    '',
-    '`npm run bench` wrote this. Times are of the whole path: from the request to the API, through Temporal, to the last',
-    'commit, with all programs on one machine, the simulated Anthropic among them. It renders its pages beforehand, with',
-    'rows in another order at each read. The **floor** is the least work that stores the same pages in the same minutes:',
-    'fetch, `JSON.parse`, and one COPY of the wide rows into a table. Its steps run one after the other, as in a plain',
-    'loader, or Postgres copies on one processor while the other one parses. Its table has no index, or it has the cheapest',
-    'key: the day and the number of the line.',
-    '',
-    `- Machine: ${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB`,
-    `- Node ${process.versions.node}, Meterline ${VERSION} (${commit}), ${new Date().toISOString().slice(0, 10)}`,
-    '',
-  ];
+  const machine = `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GB`;
+  return `_${new Date().toISOString().slice(0, 10)}, Meterline ${VERSION} (${commit}), Node ${process.versions.node}, ${machine}_\n`;
 }
 
 async function yearSection(servers: Servers): Promise<string[]> {

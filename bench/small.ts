@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { memoryOf, percentile, secondsSince, until } from './measure.ts';
+import { cpuOf, memoryOf, percentile, secondsSince, until } from './measure.ts';
 import { deploy, startUpstream, type Deployment, type Servers, type Upstream } from './world.ts';
 
 /** Five workspaces and about 200 cost lines a day. */
@@ -47,15 +47,17 @@ export interface Many {
   readonly connectP99: number;
   readonly workerPeakMb: number;
   readonly failed: number;
+  /** Processor seconds meanwhile, by process. */
+  readonly cpu: Readonly<Record<'worker' | 'temporal' | 'postgres' | 'api', number>>;
 }
 
 const CONNECTING_AT_A_TIME = 20;
 const LATENCY_MS = 100;
 
 /** Connects many small organizations at once, while Anthropic takes 100 ms for each answer. */
-export async function measureMany(servers: Servers, count: number): Promise<Many> {
+export async function measureMany(servers: Servers, count: number, flags: readonly string[] = []): Promise<Many> {
   const upstream = await startUpstream(servers, [...SMALL, '--latency-ms', String(LATENCY_MS)]);
-  const deployment = await deploy(servers, upstream);
+  const deployment = await deploy(servers, upstream, flags);
   try {
     const left = await organizations(upstream, count);
     const readAll = new AbortController();
@@ -63,6 +65,12 @@ export async function measureMany(servers: Servers, count: number): Promise<Many
     const watching = watch(deployment, reads, readAll.signal);
     const connects: number[] = [];
     let failed = 0;
+    const cpu = (): Many['cpu'] => ({
+      ...servers.cpu(),
+      worker: cpuOf(deployment.pids.worker),
+      api: cpuOf(deployment.pids.api),
+    });
+    const before = cpu();
     const startedAt = performance.now();
     const connectNext = async (): Promise<void> => {
       for (let key = left.pop(); key !== undefined; key = left.pop()) {
@@ -82,9 +90,22 @@ export async function measureMany(servers: Servers, count: number): Promise<Many
     const all = secondsSince(startedAt);
     readAll.abort();
     await watching;
+    const after = cpu();
     const { peak } = memoryOf(deployment.pids.worker);
-    const [readP99, connectP99] = [percentile(reads, 0.99), percentile(connects, 0.99)];
-    return { organizations: count, all, readP99, connectP99, workerPeakMb: peak, failed };
+    return {
+      organizations: count,
+      all,
+      readP99: percentile(reads, 0.99),
+      connectP99: percentile(connects, 0.99),
+      workerPeakMb: peak,
+      failed,
+      cpu: {
+        worker: after.worker - before.worker,
+        temporal: after.temporal - before.temporal,
+        postgres: after.postgres - before.postgres,
+        api: after.api - before.api,
+      },
+    };
   } finally {
     await deployment.close();
     await upstream.close();

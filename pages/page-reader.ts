@@ -59,13 +59,15 @@ interface Reading {
 
 /** A page of 50 MB takes a fraction of this, since rows never become objects. */
 const MAX_HEAP_MB = 192;
+/** It makes few objects that live for a moment only. */
+const MAX_YOUNG_MB = 8;
 /** A thread that reads a page when it is asked to end has this long. */
 const END_MS = 500;
 
 /**
  * Reads pages in a thread of its own, so that no page, however large, holds up the thread that heartbeats. The thread
  * takes one page at a time. Of those that wait, it takes the one whose reading began first: that one ends soonest then, and
- * lets go of its memory. A thread that ended is started anew for the next reading.
+ * lets go of its memory. The thread starts at once; one that ended is started anew for the next reading.
  */
 export class PageThread implements PageReader {
   readonly #program: URL;
@@ -80,6 +82,7 @@ export class PageThread implements PageReader {
   constructor(program: URL, maxHeapMb = MAX_HEAP_MB) {
     this.#program = program;
     this.#maxHeapMb = maxHeapMb;
+    this.#thread = this.#start();
   }
 
   open(report: Report): OpenReading {
@@ -111,7 +114,9 @@ export class PageThread implements PageReader {
   }
 
   #start(): Worker {
-    const thread = new Worker(this.#program, { resourceLimits: { maxOldGenerationSizeMb: this.#maxHeapMb } });
+    const thread = new Worker(this.#program, {
+      resourceLimits: { maxOldGenerationSizeMb: this.#maxHeapMb, maxYoungGenerationSizeMb: MAX_YOUNG_MB },
+    });
     thread.on('message', (answer: Answer) => {
       const job = this.#current;
       this.#current = null;

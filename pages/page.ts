@@ -51,6 +51,8 @@ export function readPage<Lines extends DayLines>(body: Uint8Array, rows: ReportR
 const RESULTS = Buffer.from('"results"');
 /** `{ data: [ { results: [` */
 const RESULTS_DEPTH = 4;
+/** A row takes about 300 bytes, so a page of so many has 75 MB. */
+const MAX_ROWS = 250_000;
 /** A page of 31 days has a few kilobytes around its rows. All of it becomes objects at once. */
 const MAX_AROUND_BYTES = 4 * 2 ** 20;
 
@@ -64,6 +66,7 @@ function takeRows<Lines extends DayLines>(
 ): { around: unknown; groups: Lines[] } {
   const around = new Around(body);
   const groups: Lines[] = [];
+  let left = MAX_ROWS;
   let depth = 0;
   let at = 0;
   while (at < body.length) {
@@ -81,7 +84,8 @@ function takeRows<Lines extends DayLines>(
     if (body[first] === CLOSE_ARRAY) continue;
     around.takeUpTo(at, String(groups.length));
     const lines = rows.none();
-    at = takeArray(body, first, rows, lines);
+    at = takeArray(body, first, rows, lines, left);
+    left -= lines.series.length;
     around.skipTo(at);
     groups.push(lines);
   }
@@ -116,14 +120,17 @@ class Around {
   }
 }
 
-/** Reads the rows of one array into `lines`, and returns the offset of its closing bracket. */
+/** Reads the rows of one array, `most` at most, into `lines`, and returns the offset of its closing bracket. */
 function takeArray<Lines extends DayLines>(
   body: Uint8Array,
   first: number,
   rows: ReportRows<Lines>,
   lines: Lines,
+  most: number,
 ): number {
   for (let at = first; ;) {
+    if (lines.series.length === most)
+      throw new PageError(`the report has more than ${MAX_ROWS.toLocaleString('en-US')} rows on a page`);
     if (body[at] !== OPEN_OBJECT)
       throw at < body.length ? new PageError('a report row is not a JSON object') : notJson();
     at = afterSpace(body, rows.read(body, at, lines));

@@ -137,8 +137,12 @@ export class UsageRows implements ReportRows<UsageLines>, FieldTaker<UsageField>
     if (value !== 0) setField((this.#extraCounts ??= {}), field.path, exactDecimal(value, field));
   }
 
-  /** A row may have `a: {b: 1}` and a field named `a.b`. One of the two would be lost. */
+  /**
+   * A row may have `a: {b: 1}` and a field named `a.b`. One of the two would be lost. Of a field that comes twice in one
+   * object, the last one counts, as in JSON.parse.
+   */
   #refuseTwice(field: UsageField): void {
+    if (!field.path.includes('.')) return;
     if (field.countedIn === this.#row) throw new PageError('a row gives a count twice');
     field.countedIn = this.#row;
   }

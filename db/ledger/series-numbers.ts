@@ -6,8 +6,8 @@ import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { elementOf, elementsArray, list, numberArray, preparedRows, type Db } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
 
-/** The dimensions of a hundred thousand series in one statement would take hundreds of megabytes. */
-const SERIES_PER_STATEMENT = 20_000;
+/** More would take much memory at once, and hold up the worker while they are written down. */
+const SERIES_PER_STATEMENT = 6_000;
 const ID_DIGITS = 32;
 
 /**
@@ -43,8 +43,9 @@ export class SeriesNumbers {
     // One page at a time: the lines of a page may be of series that the page before it brought.
     this.#numbering = this.#numbering.then(async () => {
       for (const some of series) {
+        const elements = some.texts.map(elementOf);
         for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
-          const part = new SeriesPart(some, from, Math.min(from + SERIES_PER_STATEMENT, sizeOf(some)));
+          const part = new SeriesPart(some, elements, from, Math.min(from + SERIES_PER_STATEMENT, sizeOf(some)));
           await numberPart(db, LINE_TABLES[report], connectionId, part, areNew && !some.mayBeKnown);
           this.#keep(some.first + from, part.numbers);
         }
@@ -66,12 +67,15 @@ export class SeriesNumbers {
 /** Some of a page's new series, and the numbers of those that have one. */
 class SeriesPart {
   readonly #series: NewSeries;
+  /** The texts of the series as elements of arrays. */
+  readonly #elements: readonly string[];
   readonly #from: number;
   /** 0 where it is not known. */
   readonly numbers: Int32Array;
 
-  constructor(series: NewSeries, from: number, to: number) {
+  constructor(series: NewSeries, elements: readonly string[], from: number, to: number) {
     this.#series = series;
+    this.#elements = elements;
     this.#from = from;
     this.numbers = new Int32Array(to - from);
   }
@@ -91,10 +95,9 @@ class SeriesPart {
 
   /** For each column, and last for the dimensions without one, its text per series as an element of an array. */
   columnsOf(places: readonly number[], names: readonly string[]): string[][] {
-    const { texts, columns, extra } = this.#series;
-    const elements = texts.map(elementOf);
+    const { columns, extra } = this.#series;
     const spell = (column: Int32Array | undefined): string[] =>
-      places.map((place) => elements[column?.[this.#from + place] ?? -1] ?? elementOf(null));
+      places.map((place) => this.#elements[column?.[this.#from + place] ?? -1] ?? elementOf(null));
     return [...names.map((name) => spell(columns[name])), spell(extra)];
   }
 

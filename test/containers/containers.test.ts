@@ -112,6 +112,14 @@ describe('the Dockerfile', () => {
     }
     expect(rest.join()).not.toMatch(/secrets|\.meterline|node_modules|\.git/);
   });
+
+  test('gets every folder that is compiled, except for the benchmark', () => {
+    const [, listed = ''] = /export const ROOMS = \[([\s\S]*?)\];/.exec(read('scripts/setup.mjs')) ?? [];
+    const rooms = [...listed.matchAll(/'(\w+)'/g)].map(([, room = '']) => room).filter((room) => room !== 'bench');
+    expect(rooms.length).toBeGreaterThan(5);
+    const ignored = rooms.filter((room) => !read('.dockerignore').split('\n').includes(`!${room}/`));
+    expect(ignored).toEqual([]);
+  });
 });
 
 describe('the entrypoint', () => {

@@ -9,9 +9,8 @@ import { AdminKey, KEY_PATTERN } from '../../domain/keys.ts';
 import { ADMIN_KEY_TEXTS, adminKey } from '../support/admin-key.ts';
 
 const TEXT = 'sk-ant-admin01-SECRETsecretSECRETsecret-wxyz';
-const ROOMS = 'activities anthropic api bench commands config db domain local runtime simulator worker workflows'.split(
-  ' ',
-);
+const ROOMS =
+  'activities anthropic api bench commands config db domain local pages runtime simulator worker workflows'.split(' ');
 const SHOWN = '[Admin key …wxyz]';
 
 /** What a log of JSON lines holds after `write`. */

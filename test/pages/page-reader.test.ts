@@ -129,7 +129,7 @@ describe('the thread that reads pages', () => {
 
   it('leaves the calling thread free while it reads fifty megabytes', async () => {
     const [start, end] = [`{"data":[{"starting_at":"${DAY}T00:00:00Z","results":[`, `${row(1)}]}],"has_more":false}`];
-    const line = `${row(1)},`;
+    const line = `{"amount":"1","description":"${'x'.repeat(300)}"},`;
     const large = Buffer.allocUnsafeSlow(
       Math.floor(50_000_000 / line.length) * line.length + start.length + end.length,
     );

@@ -3,7 +3,7 @@ import { PageError } from '../../pages/failure.ts';
 import { costOf, costRows, readDaysOf, usageOf, usageRows, textIn } from './support.ts';
 
 const MEBIBYTE = 2 ** 20;
-const COUNT = 1_000_000;
+const COUNT = 250_000;
 
 /** What reading a day with this row is refused with. */
 function refusalOf(report: 'cost' | 'usage', ...rows: readonly string[]): string {
@@ -76,14 +76,22 @@ describe('a row of any size', () => {
     expect(usageRows('{}')).toMatchObject([{ dimensions: {}, extraCounts: {} }]);
   });
 
-  it('is read among a million tiny ones, which add up', () => {
+  it('is read among a quarter of a million tiny ones, which add up', () => {
     const rows = Array.from({ length: COUNT }, (_, index) => (index % 2 === 0 ? '{"amount":"1"}' : '{"amount":"5.0"}'));
     const [costs] = costOf(readDaysOf('cost', [rows]));
-    expect(costs).toEqual([{ dimensions: { currency: 'USD' }, amount: '30000' }]);
+    expect(costs).toEqual([{ dimensions: { currency: 'USD' }, amount: '7500' }]);
     const [used] = usageOf(
       readDaysOf('usage', [Array.from({ length: COUNT }, () => '{"output_tokens":9007199254740}')]),
     );
-    expect(used?.map(({ counts }) => counts.output_tokens)).toEqual([9007199254740000000n]);
+    expect(used?.map(({ counts }) => counts.output_tokens)).toEqual([2251799813685000000n]);
+  });
+
+  it('is refused among more of them, before they take much memory', () => {
+    const row = { cost: '{"amount":"1"}', usage: '{"output_tokens":1}' };
+    for (const report of ['cost', 'usage'] as const) {
+      const rows = Array.from({ length: COUNT + 1 }, () => row[report]);
+      expect(refusalOf(report, rows.join())).toBe('the report has more than 250,000 rows on a page');
+    }
   });
 });
 
