@@ -1,4 +1,4 @@
-import { addDecimals, toDecimal, type Decimal } from './money.ts';
+import type { Decimal } from './money.ts';
 
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -74,16 +74,6 @@ export interface UsageLine {
 
 /** A line of either report. */
 export type Line = CostLine | UsageLine;
-
-/** The US dollars of cost lines, by which cost is reconciled. Other currencies are not added to them. */
-export function totalDollars(lines: readonly CostLine[]): Decimal {
-  return addDecimals(lines.filter(({ dimensions }) => dimensions['currency'] === 'USD').map(({ amount }) => amount));
-}
-
-/** The tokens of usage lines, by which usage is reconciled. */
-export function totalTokens(lines: readonly Counted[]): Decimal {
-  return toDecimal(lines.reduce((sum, line) => sum + tokensOf(line), 0n).toString());
-}
 
 /** The tokens of a usage line. Counts of tokens that we do not know yet are among them. */
 export function tokensOf({ counts, extraCounts }: Counted): bigint {
