@@ -14,7 +14,7 @@ import type { Dependencies } from './dependencies.ts';
 import { asReplyFailure } from './failures.ts';
 import { inTurn } from './in-turn.ts';
 import type { LargeReadings } from './large-readings.ts';
-import { isLastAttempt, runIdOfThisActivity, type Progress, type SyncReport } from './reading.ts';
+import { isLastAttempt, type Progress, type SyncReport } from './reading.ts';
 
 /** The days whose lines are to be read. */
 export interface DaysToRead extends SyncReport {
@@ -146,10 +146,9 @@ async function readRanges(
 
 function toReadDay(reading: Reading): (read: ReportDay) => ReadDay {
   const { connectionId, n, report, expected, today, attempt, digests, numbers } = reading;
-  const sync = { n, runId: runIdOfThisActivity() };
   return ({ day, content }) => {
     const reported = expected === null ? null : totalOf(expected.totals, day);
     const digestBefore = digests.get(day);
-    return { connectionId, report, day, content, numbers, attempt, digestBefore, sync, today, reported };
+    return { connectionId, report, day, content, numbers, attempt, digestBefore, sync: n, today, reported };
   };
 }

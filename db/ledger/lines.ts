@@ -8,7 +8,6 @@ import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
-import { addingDays, type SyncRun } from './syncs.ts';
 
 /** The row of a day, by the names of its columns. Its `total` is added up by the statement that writes it. */
 export type DayColumns = Readonly<Record<string, SQL>>;
@@ -24,14 +23,12 @@ export interface NewDay {
  * row from the expressions that differ between days. The series of the lines are numbered. Throws
  * {@link ConnectionGoneError}.
  *
- * The lines of all days are sent as one set of arrays, and each day has a slice of them. Postgres runs the parts of a
- * statement that no other part reads from the last to the first. So the lines come last: they are written before the row
- * of the sync is locked, on which the statements for other days wait.
+ * The lines of all days are sent as one set of arrays, and each day has a slice of them.
  */
 export async function insertDays(
   db: Db,
   report: Report,
-  run: SyncRun,
+  connectionId: string,
   days: readonly NewDay[],
   numbers: SeriesNumbers,
   columnsOf: (of: { day: SQL; lines: SQL; digest: SQL }) => DayColumns,
@@ -52,7 +49,7 @@ export async function insertDays(
     z.object({ live: z.boolean(), days: z.array(dayJson) }),
     sql`
       with live as materialized (
-        ${sharingLive(run.connectionId)}
+        ${sharingLive(connectionId)}
       ), sent as materialized (
         select ${sent}
       ), asked as materialized (
@@ -69,8 +66,6 @@ export async function insertDays(
         from live, asked
         on conflict (connection_id, report, day) do nothing
         returning day_no, day
-      ), counted as (
-        ${addingDays(run, sql`(select range_agg(daterange(day, day, '[]')) from day)`, true)}
       ), written as (
         insert into ${sql.identifier(table.lines)} (day_no, series_no, ${names})
         select day.day_no, read.*
@@ -79,7 +74,7 @@ export async function insertDays(
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
-  if (inserted?.live !== true) throw new ConnectionGoneError(run.connectionId);
+  if (inserted?.live !== true) throw new ConnectionGoneError(connectionId);
   return inserted.days;
 }
 

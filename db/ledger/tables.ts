@@ -28,7 +28,6 @@ import {
   areCounts,
   bytea,
   day,
-  daySet,
   decimal,
   failure,
   instant,
@@ -218,9 +217,9 @@ export const syncs = pgTable(
     from: day('from_day').notNull(),
     to: day('to_day').notNull(),
     everyDay: boolean('every_day').notNull().default(false),
-    /** Sets of days: a day has two reports, and a retry may read it again, yet it counts once. */
-    readDays: daySet('read_days'),
-    changedDays: daySet('changed_days'),
+    /** Counted at its end: a day counts once, though it has two reports and a retry may read it again. */
+    daysRead: integer('days_read').notNull().default(0),
+    daysChanged: integer('days_changed').notNull().default(0),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
     failure: failure(),
@@ -241,6 +240,10 @@ export const syncs = pgTable(
     check('syncs_state', isOneOf(table.state, SYNC_STATES)),
     check('syncs_window', sql`${table.from} <= ${table.to}`),
     check('syncs_counts', areCounts(table.requests, table.bytes)),
+    check(
+      'syncs_days',
+      sql`${areCounts(table.daysRead, table.daysChanged)} and ${table.daysChanged} <= ${table.daysRead}`,
+    ),
     check('syncs_ended', sql`(${table.state} = 'running') = (${table.endedAt} is null)`),
     check('syncs_failure', sql`(${table.state} = 'failed') = (${table.failure} is not null)`),
   ],

@@ -180,8 +180,8 @@ CREATE TABLE "syncs" (
 	"from_day" date NOT NULL,
 	"to_day" date NOT NULL,
 	"every_day" boolean DEFAULT false NOT NULL,
-	"read_days" datemultirange,
-	"changed_days" datemultirange,
+	"days_read" integer DEFAULT 0 NOT NULL,
+	"days_changed" integer DEFAULT 0 NOT NULL,
 	"requests" integer DEFAULT 0 NOT NULL,
 	"bytes" bigint DEFAULT 0 NOT NULL,
 	"failure" jsonb,
@@ -195,6 +195,7 @@ CREATE TABLE "syncs" (
 	CONSTRAINT "syncs_state" CHECK ("syncs"."state" in ('running', 'succeeded', 'failed')),
 	CONSTRAINT "syncs_window" CHECK ("syncs"."from_day" <= "syncs"."to_day"),
 	CONSTRAINT "syncs_counts" CHECK (least("syncs"."requests", "syncs"."bytes") >= 0),
+	CONSTRAINT "syncs_days" CHECK (least("syncs"."days_read", "syncs"."days_changed") >= 0 and "syncs"."days_changed" <= "syncs"."days_read"),
 	CONSTRAINT "syncs_ended" CHECK (("syncs"."state" = 'running') = ("syncs"."ended_at" is null)),
 	CONSTRAINT "syncs_failure" CHECK (("syncs"."state" = 'failed') = ("syncs"."failure" is not null))
 );
