@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CostGroup, GroupKey, SpendQuery } from '../../db/spend/groups.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
+import { DEFAULT_WORKSPACE } from '../../domain/workspaces.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
 import type { Deps } from '../http/endpoint.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
@@ -11,7 +12,6 @@ import type { groupFields as groupSchemas } from './schemas.ts';
 
 /** The longest range of days that a query may sum up. */
 export const MAX_DAYS = 1100;
-const DEFAULT_WORKSPACE = 'Default workspace';
 
 type GroupFields = z.input<z.ZodObject<typeof groupSchemas>>;
 

@@ -1,7 +1,10 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
+import { z } from 'zod';
+import type { Day } from '../../domain/days.ts';
 import type { Json } from '../../domain/lines.ts';
-import { textArray, type Db } from '../core/database.ts';
-import { connections, workspaces } from '../schema.ts';
+import { epochMs, rows, textArray, type Db } from '../core/database.ts';
+import { bigintText, dayJson } from '../core/json.ts';
+import { connections } from '../schema.ts';
 import { NO_FAILURE } from './failure.ts';
 import { ConnectionGoneError, shareLive } from './live.ts';
 
@@ -108,26 +111,64 @@ export async function recordDiscovery(db: Db, connectionId: string): Promise<voi
     .where(eq(connections.id, connectionId));
 }
 
+/** A workspace as stored. Tags are in the order of their keys. */
+export interface StoredWorkspace {
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtMs: number | null;
+  readonly archivedAtMs: number | null;
+  readonly readAtMs: number;
+  readonly tags: readonly { readonly key: string; readonly value: string; readonly firstSeen: Day }[];
+  /** Every name that it had, oldest first, with the UTC day on which it was first listed under it. */
+  readonly names: readonly { readonly name: string; readonly firstSeen: Day }[];
+}
+
+const storedWorkspace: z.ZodType<StoredWorkspace> = z.object({
+  id: z.string(),
+  name: z.string(),
+  createdAtMs: bigintText.nullable(),
+  archivedAtMs: bigintText.nullable(),
+  readAtMs: bigintText,
+  tags: z.array(z.object({ key: z.string(), value: z.string(), firstSeen: dayJson })),
+  names: z.array(z.object({ name: z.string(), firstSeen: dayJson })),
+});
+
 /** The workspaces of a connection by name, then id; `after` is the id of the last one seen. */
 export async function listWorkspaces(
   db: Db,
   connectionId: string,
   page: { after: string | null; limit: number },
-): Promise<{ id: string; name: string; createdAt: Date | null; archivedAt: Date | null; readAt: Date }[]> {
-  const position = sql`(${workspaces.name} collate "C", ${workspaces.id} collate "C")`;
+): Promise<StoredWorkspace[]> {
   const seen = sql`(
     select seen.name, seen.id from workspaces seen where seen.connection_id = ${connectionId} and seen.id = ${page.after}
   )`;
-  return db
-    .select({
-      id: workspaces.id,
-      name: workspaces.name,
-      createdAt: workspaces.createdAt,
-      archivedAt: workspaces.archivedAt,
-      readAt: workspaces.readAt,
-    })
-    .from(workspaces)
-    .where(and(eq(workspaces.connectionId, connectionId), page.after === null ? undefined : sql`${position} > ${seen}`))
-    .orderBy(sql`${workspaces.name} collate "C"`, sql`${workspaces.id} collate "C"`)
-    .limit(page.limit);
+  const isAfter = page.after === null ? sql`true` : sql`(w.name collate "C", w.id collate "C") > ${seen}`;
+  return rows(
+    db,
+    storedWorkspace,
+    sql`
+      select
+        w.id,
+        w.name,
+        ${epochMs(sql`w.created_at`)} as "createdAtMs",
+        ${epochMs(sql`w.archived_at`)} as "archivedAtMs",
+        ${epochMs(sql`w.read_at`)} as "readAtMs",
+        (
+          select coalesce(jsonb_agg(jsonb_build_object(
+            'key', t.key, 'value', t.value, 'firstSeen', t.first_seen
+          ) order by t.key collate "C"), '[]')
+          from workspace_tags t
+          where t.connection_id = w.connection_id and t.workspace_id = w.id
+        ) as tags,
+        (
+          select coalesce(jsonb_agg(jsonb_build_object('name', n.name, 'firstSeen', n.first_seen) order by n.id), '[]')
+          from workspace_names n
+          where n.connection_id = w.connection_id and n.workspace_id = w.id
+        ) as names
+      from workspaces w
+      where w.connection_id = ${connectionId} and ${isAfter}
+      order by w.name collate "C", w.id collate "C"
+      limit ${page.limit}
+    `,
+  );
 }
