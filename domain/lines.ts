@@ -51,6 +51,17 @@ export type UsageCount = (typeof USAGE_COUNTS)[number];
 
 /** Those of them that count tokens. */
 export const TOKEN_COUNTS = USAGE_COUNTS.filter((name) => name !== 'web_search_requests');
+/** One of {@link TOKEN_COUNTS}. */
+export type TokenCount = (typeof TOKEN_COUNTS)[number];
+
+/** What costs call the tokens of each count. It is also the dotted path of the count in a row of usage. */
+export const TOKEN_TYPES: Readonly<Record<TokenCount, string>> = {
+  uncached_input_tokens: 'uncached_input_tokens',
+  output_tokens: 'output_tokens',
+  cache_read_input_tokens: 'cache_read_input_tokens',
+  cache_creation_5m: 'cache_creation.ephemeral_5m_input_tokens',
+  cache_creation_1h: 'cache_creation.ephemeral_1h_input_tokens',
+};
 
 export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
   uncached_input_tokens: 0,

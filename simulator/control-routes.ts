@@ -9,6 +9,8 @@
  * | `GET organization`    | `?organization=`                                            | returns one organization and its workspaces          |
  * | `GET organizations`   |                                                             | returns all organizations                            |
  * | `POST organizations`  | `{id?, name?, individual?, keys?: [{key?, state?}]}`        | adds an organization                                 |
+ * | `POST workspaces`     | `{workspace, organization?, name?, tags?, archived?}`       | renames, tags, archives or restores a workspace      |
+ * | `POST recreate`       | `{workspace, organization?}`                                | archives it, and lists a new one with its name       |
  * | `GET keys`            |                                                             | returns all keys and their states                    |
  * | `POST keys`           | `{organization?, state?}`                                   | adds a key                                           |
  * | `POST keys/state`     | `{key, state}`                                              | makes a key `active`, `revoked` or `forbidden`       |
@@ -57,6 +59,12 @@ const organizationSchema = z.strictObject({
   individual: z.boolean().optional(),
   keys: z.array(z.strictObject({ key: z.string().optional(), state: keyState.optional() })).optional(),
 });
+const workspaceSchema = scope.extend({ workspace: z.string() });
+const workspaceChangeSchema = workspaceSchema.extend({
+  name: z.string().optional(),
+  tags: z.record(z.string(), z.string()).optional(),
+  archived: z.boolean().optional(),
+});
 const keySchema = scope.extend({ state: keyState.optional() });
 const keyStateSchema = z.strictObject({ key: z.string(), state: keyState });
 const releaseSchema = scope.extend({ day: z.string().optional() });
@@ -71,6 +79,8 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET organization': (control, { query }) => control.organization(scope.parse(query).organization),
   'GET organizations': (control) => control.organizations(),
   'POST organizations': (control, { body }) => control.addOrganization(organizationSchema.parse(body)),
+  'POST workspaces': (control, { body }) => control.changeWorkspace(workspaceChangeSchema.parse(body)),
+  'POST recreate': (control, { body }) => control.recreateWorkspace(workspaceSchema.parse(body)),
   'GET keys': (control) => control.keys(),
   'POST keys': (control, { body }) => control.addKey(keySchema.parse(body)),
   'POST keys/state': (control, { body }) => {

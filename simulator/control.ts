@@ -3,6 +3,7 @@ import type { Paging, PagingChange } from './admin-api/reports.ts';
 import { spellingSchema, type Spelling, type SpellingInput } from './admin-api/spelling.ts';
 import type { ClockChange, ClockState } from './clock.ts';
 import type { ConductReport } from './conduct.ts';
+import { formatTime } from './days.ts';
 import { ControlError } from './errors.ts';
 import type { ArmedFault, FaultInput } from './faults/faults.ts';
 import {
@@ -15,6 +16,8 @@ import {
 import type { KeyState, Organization, OrganizationOptions } from './organization/organization.ts';
 import type { KeyOwner } from './organization/organizations.ts';
 import type { LatenessInput, Restatement, RestatementInput } from './organization/restatements.ts';
+import type { Workspace } from './organization/series.ts';
+import type { WorkspaceChange, WorkspaceDirectory } from './organization/workspace-directory.ts';
 import type { RequestReport } from './requests.ts';
 import type { State } from './state.ts';
 
@@ -28,7 +31,22 @@ export interface OrganizationView {
   id: string;
   name: string;
   individual: boolean;
-  workspaces: { id: string; name: string; archived_at: string | null; default: boolean }[];
+  workspaces: WorkspaceView[];
+}
+
+export interface WorkspaceView {
+  id: string;
+  name: string;
+  created_at: string;
+  archived_at: string | null;
+  tags: Readonly<Record<string, string>>;
+  default: boolean;
+}
+
+export interface WorkspaceInput {
+  /** Its id or name. */
+  workspace: string;
+  organization?: string | undefined;
 }
 
 /**
@@ -61,6 +79,24 @@ export class Control {
     const ledger = this.#state.organizations.add(options);
     if (this.#isPrerendered) prerender(ledger, this.#state.spelling);
     return organizationView(ledger.organization);
+  }
+
+  /** Renames, tags, archives or restores a workspace in the list. The data of all days stays as it is. */
+  changeWorkspace(input: WorkspaceInput & WorkspaceChange): WorkspaceView {
+    return workspaceView(this.#directoryOf(input).change(input.workspace, input, this.#now()));
+  }
+
+  /** Archives a workspace, and lists another one with its name and tags. */
+  recreateWorkspace(input: WorkspaceInput): WorkspaceView {
+    return workspaceView(this.#directoryOf(input).recreate(input.workspace, this.#now()));
+  }
+
+  #directoryOf({ organization }: WorkspaceInput): WorkspaceDirectory {
+    return this.#state.organizations.ledgerOf(organization).organization.directory;
+  }
+
+  #now(): string {
+    return formatTime(this.#state.clock.nowMs());
   }
 
   keys(): KeyView[] {
@@ -150,18 +186,12 @@ export class Control {
   }
 }
 
-function organizationView({ id, name, individual, workspaces }: Organization): OrganizationView {
-  return {
-    id,
-    name,
-    individual,
-    workspaces: workspaces.map((workspace) => ({
-      id: workspace.id,
-      name: workspace.name,
-      archived_at: workspace.archivedAt,
-      default: workspace.isDefault,
-    })),
-  };
+function organizationView({ id, name, individual, directory }: Organization): OrganizationView {
+  return { id, name, individual, workspaces: directory.list().map(workspaceView) };
+}
+
+function workspaceView({ id, name, createdAt, archivedAt, tags, isDefault }: Workspace): WorkspaceView {
+  return { id, name, created_at: createdAt, archived_at: archivedAt, tags, default: isDefault };
 }
 
 function keyView({ ledger, key }: KeyOwner): KeyView {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { listEvents } from '../../db/connections/events.ts';
-import { listWorkspaces } from '../../db/connections/workspaces.ts';
+import { listWorkspaces, type StoredWorkspace } from '../../db/connections/workspaces.ts';
 import { listRestatements } from '../../db/ledger/history.ts';
+import { DEFAULT_WORKSPACE } from '../../domain/workspaces.ts';
 import { findConnection } from '../connections/lookups.ts';
 import { decodeCursor, pageOf, positionText } from '../http/cursor.ts';
 import { endpoint } from '../http/endpoint.ts';
@@ -13,6 +14,7 @@ import {
   restatementList,
   restatementsQuery,
   workspaceList,
+  type workspaceItem,
   workspacesQuery,
 } from './schemas.ts';
 
@@ -24,29 +26,60 @@ const workspaces = endpoint({
   path: '/v1/connections/:id/workspaces',
   tag,
   operation: 'listWorkspaces',
-  summary: 'Lists the workspaces of the organization by name, archived ones too',
+  summary: 'Lists the workspaces of the organization, archived ones too, with their tags and their former names',
+  description:
+    'The default workspace comes first, then the others by name. Workspaces of the same name, such as an archived one and the one made in its place, are told apart by their id.',
   query: workspacesQuery,
   body: nothing,
   out: workspaceList,
-  statuses: { 200: 'A page of workspaces, without the default workspace, which has no id.' },
+  statuses: { 200: 'A page of workspaces.' },
   problems: ['conflict'],
   handle: async ({ id: givenId, query: { limit, after } }, deps) => {
     const { id } = await findConnection(deps, givenId);
+    const position = after === undefined ? null : decodeCursor(after, positionText);
+    const isFirstPage = position === null;
     const found = await listWorkspaces(deps.db, id, {
-      after: after === undefined ? null : decodeCursor(after, positionText),
+      after: position === AFTER_DEFAULT ? null : position,
       limit: limit + 1,
     });
-    const { page, next } = pageOf(found, limit, (workspace) => workspace.id);
-    const data = page.map((workspace) => ({
-      id: workspace.id,
-      name: workspace.name,
-      created_at: workspace.createdAt?.toISOString() ?? null,
-      archived_at: workspace.archivedAt?.toISOString() ?? null,
-      read_at: workspace.readAt.toISOString(),
-    }));
-    return { status: 200, body: { data, next } };
+    const listed = [...(isFirstPage ? [DEFAULT] : []), ...found.map(workspaceDocument)];
+    const { page, next } = pageOf(listed, limit, (workspace) => workspace.id ?? AFTER_DEFAULT);
+    return { status: 200, body: { data: [...page], next } };
   },
 });
+
+type WorkspaceDocument = z.input<typeof workspaceItem>;
+
+/** The position after the default workspace. No id is empty. */
+const AFTER_DEFAULT = '';
+
+/** Anthropic does not list the default workspace, so nothing but its name is known. */
+const DEFAULT: WorkspaceDocument = {
+  id: null,
+  name: DEFAULT_WORKSPACE,
+  tags: [],
+  names: [],
+  created_at: null,
+  archived_at: null,
+  read_at: null,
+};
+
+function workspaceDocument(workspace: StoredWorkspace): WorkspaceDocument {
+  const { id, name, tags, names, createdAtMs, archivedAtMs, readAtMs } = workspace;
+  return {
+    id,
+    name,
+    tags: tags.map(({ key, value, firstSeen }) => ({ key, value, first_seen: firstSeen })),
+    names: names.map(({ name: known, firstSeen }) => ({ name: known, first_seen: firstSeen })),
+    created_at: instantText(createdAtMs),
+    archived_at: instantText(archivedAtMs),
+    read_at: instantText(readAtMs),
+  };
+}
+
+function instantText(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
 
 const events = endpoint({
   method: 'get',

@@ -1,20 +1,44 @@
 import { z } from 'zod';
 import { REPORTS } from '../../domain/lines.ts';
-import { amount, dayIn, dayOut, instant, listOf, pageQuery, rangeQuery, wholeNumber } from '../http/schemas.ts';
+import {
+  amount,
+  dayIn,
+  dayOut,
+  instant,
+  listOf,
+  nullableText,
+  pageQuery,
+  rangeQuery,
+  wholeNumber,
+} from '../http/schemas.ts';
 
 /** The query of GET /v1/connections/{id}/workspaces. */
 export const workspacesQuery = z.strictObject(pageQuery);
 
-/** The reply of GET /v1/connections/{id}/workspaces. */
-export const workspaceList = listOf(
-  z.strictObject({
-    id: z.string().meta({ examples: ['wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ'] }),
+const firstSeen = dayOut.meta({ description: 'The UTC day on which Meterline first read it.' });
+
+/** A workspace in {@link workspaceList}. */
+export const workspaceItem = z
+  .strictObject({
+    id: nullableText.meta({
+      description: 'The default workspace has no id.',
+      examples: ['wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ'],
+    }),
     name: z.string().meta({ examples: ['Production'] }),
+    tags: z
+      .array(z.strictObject({ key: z.string(), value: z.string(), first_seen: firstSeen }))
+      .meta({ description: 'Its tags as last read, by key. A changed value is first seen anew.' }),
+    names: z
+      .array(z.strictObject({ name: z.string(), first_seen: firstSeen }))
+      .meta({ description: 'Every name that it had, oldest first. The last one is its name now.' }),
     created_at: instant.nullable().meta({ description: 'As Anthropic reports it.' }),
     archived_at: instant.nullable().meta({ description: 'Null: it is not archived.' }),
-    read_at: instant.meta({ description: 'When Meterline last read it.' }),
-  }),
-).meta({ id: 'WorkspaceList' });
+    read_at: instant.nullable().meta({ description: 'When Meterline last read it.' }),
+  })
+  .meta({ id: 'Workspace' });
+
+/** The reply of GET /v1/connections/{id}/workspaces. */
+export const workspaceList = listOf(workspaceItem).meta({ id: 'WorkspaceList' });
 
 /** The query of GET /v1/connections/{id}/events. */
 export const eventsQuery = z.strictObject({

@@ -15,11 +15,19 @@ export class Problem extends Error {
   readonly detail: string | undefined;
   readonly errors: readonly RequestError[] | undefined;
   readonly extra: Readonly<Record<string, unknown>>;
+  /** Seconds. */
+  readonly retryAfter: number | undefined;
   constructor(
     readonly code: FailureCode,
-    options: { detail?: string; errors?: readonly RequestError[]; extra?: Readonly<Record<string, unknown>> } = {},
+    options: {
+      detail?: string;
+      errors?: readonly RequestError[];
+      extra?: Readonly<Record<string, unknown>>;
+      retryAfter?: number;
+    } = {},
   ) {
     super(code);
+    this.retryAfter = options.retryAfter;
     this.detail = options.detail;
     this.errors = options.errors;
     this.extra = options.extra ?? {};
@@ -71,6 +79,8 @@ export const notFound: RequestHandler = () => {
 export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
   return async (error: unknown, request, response, next) => {
     if (response.headersSent) {
+      log.error({ reqId: request.id, ...scrubbed(error) }, 'A reply broke off');
+      // Express breaks the connection, so that no client takes the beginning for the whole.
       next(error);
       return;
     }
@@ -150,6 +160,7 @@ function sendProblem(response: Response, problem: Problem): void {
     ...(problem.errors === undefined ? {} : { errors: [...problem.errors] }),
     ...problem.extra,
   };
+  if (problem.retryAfter !== undefined) response.set('Retry-After', String(problem.retryAfter));
   send(response, document);
 }
 

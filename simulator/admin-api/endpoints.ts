@@ -58,9 +58,9 @@ function listWorkspaces(parameters: URLSearchParams, organization: Organization)
   const limit = query.limit(20, 1_000);
   const includeArchived = query.flag('include_archived');
   const includeDefault = query.flag('include_default');
-  const listed = organization.workspaces.filter(
-    ({ archivedAt, isDefault }) => (includeArchived || archivedAt === null) && (includeDefault || !isDefault),
-  );
+  const listed = organization.directory
+    .list()
+    .filter(({ archivedAt, isDefault }) => (includeArchived || archivedAt === null) && (includeDefault || !isDefault));
   const afterId = query.one('after_id');
   const beforeId = query.one('before_id');
   if (afterId !== undefined && beforeId !== undefined) {
@@ -71,7 +71,7 @@ function listWorkspaces(parameters: URLSearchParams, organization: Organization)
   const page =
     beforeId === undefined ? listed.slice(start, start + limit) : listed.slice(Math.max(0, end - limit), end);
   return {
-    data: page.map((workspace) => workspaceObject(workspace, organization)),
+    data: page.map((workspace) => workspaceObject(workspace)),
     first_id: page[0]?.id ?? null,
     last_id: page.at(-1)?.id ?? null,
     has_more: beforeId === undefined ? start + limit < listed.length : end > limit,
@@ -84,8 +84,8 @@ function indexOf(listed: readonly Workspace[], parameter: string, id: string): n
   return index;
 }
 
-function workspaceObject(workspace: Workspace, organization: Organization): Record<string, unknown> {
-  const isNewer = organization.workspaces.indexOf(workspace) % 2 === 1;
+function workspaceObject(workspace: Workspace): Record<string, unknown> {
+  const hasTags = Object.keys(workspace.tags).length > 0;
   return {
     id: workspace.id,
     type: 'workspace',
@@ -94,14 +94,14 @@ function workspaceObject(workspace: Workspace, organization: Organization): Reco
     archived_at: workspace.archivedAt,
     display_color: workspace.displayColor,
     data_residency: {
-      allowed_inference_geos: isNewer ? ['global', 'us'] : 'unrestricted',
+      allowed_inference_geos: hasTags ? ['global', 'us'] : 'unrestricted',
       default_inference_geo: 'global',
       workspace_geo: 'us',
     },
     // Only some workspaces have the newer fields.
-    ...(isNewer
+    ...(hasTags
       ? {
-          tags: { team: workspace.name.toLowerCase() },
+          tags: workspace.tags,
           compartment_id: `cmpt_${workspace.id.slice(7)}`,
           external_key_id: null,
         }

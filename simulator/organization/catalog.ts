@@ -75,7 +75,15 @@ const KNOWN_MODELS: readonly Model[] = [
   model('claude-3-haiku-20240307', 'Claude Haiku 3', 25n, 125n, false, true),
 ];
 
-const WORKSPACE_NAMES = ['Production', 'Research', 'Support Agents', 'Data Pipeline', 'Evaluation', 'Internal Tools'];
+/** Teams may have several workspaces, and a workspace may have no tags. */
+const WORKSPACES: readonly { readonly name: string; readonly tags: Readonly<Record<string, string>> }[] = [
+  { name: 'Production', tags: { team: 'platform', env: 'production' } },
+  { name: 'Research', tags: { team: 'research' } },
+  { name: 'Support Agents', tags: { team: 'support', env: 'production' } },
+  { name: 'Data Pipeline', tags: { team: 'platform' } },
+  { name: 'Evaluation', tags: { team: 'research' } },
+  { name: 'Internal Tools', tags: {} },
+];
 
 /** What descriptions are made of. */
 export const DESCRIPTIONS = ['plain', 'quoted', 'long'] as const;
@@ -107,7 +115,11 @@ export function snapshot(base: Model, suffix: string): Model {
 }
 
 export function workspaceName(index: number): string {
-  return WORKSPACE_NAMES[index] ?? `Workspace ${index + 1}`;
+  return WORKSPACES[index]?.name ?? `Workspace ${index + 1}`;
+}
+
+export function workspaceTags(index: number): Readonly<Record<string, string>> {
+  return WORKSPACES[index]?.tags ?? {};
 }
 
 function model(id: string, label: string, input: bigint, output: bigint, hasGeo: boolean, isLegacy = false): Model {

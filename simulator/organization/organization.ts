@@ -1,6 +1,15 @@
 import { DAY_MS, formatDay, formatTime } from '../days.ts';
 import { fraction, mix, pick, randomText, randomUuid } from '../random.ts';
-import { TOKEN_KINDS, models, snapshot, worded, workspaceName, type Descriptions, type Model } from './catalog.ts';
+import {
+  TOKEN_KINDS,
+  models,
+  snapshot,
+  worded,
+  workspaceName,
+  workspaceTags,
+  type Descriptions,
+  type Model,
+} from './catalog.ts';
 import { makeId, makeKey } from './ids.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import {
@@ -13,6 +22,7 @@ import {
   type Workspace,
 } from './series.ts';
 import { denseSeries, makeMeters, makeStandingSeries } from './standing-series.ts';
+import { WorkspaceDirectory } from './workspace-directory.ts';
 
 export type KeyState = 'active' | 'revoked' | 'forbidden';
 
@@ -56,7 +66,9 @@ export interface Organization {
   readonly seed: number;
   readonly scale: Scale;
   readonly keys: Key[];
+  /** The workspaces that data is made for, as they were at the start. */
   readonly workspaces: readonly Workspace[];
+  readonly directory: WorkspaceDirectory;
   readonly models: readonly Model[];
   readonly usageSeries: readonly UsageSeries[];
   readonly meters: readonly Meter[];
@@ -83,6 +95,7 @@ export function makeOrganization(options: OrganizationOptions, seed: number, sca
   };
   return {
     ...base,
+    directory: new WorkspaceDirectory(base.workspaces),
     id: options.id ?? randomUuid(mix(seed, 1)),
     name: options.name ?? 'Sample Organization',
     individual: options.individual ?? false,
@@ -184,6 +197,7 @@ function makeWorkspaces(seed: number, scale: Scale): Workspace[] {
     name: isDefault ? 'Default' : isArchived ? 'Legacy Prototype' : workspaceName(index),
     createdAt: formatTime(firstMs - (400 - index) * DAY_MS + (mix(seed, 4, index) % DAY_MS)),
     archivedAt: isArchived ? formatTime((scale.startDay - ARCHIVED_DAYS_BEFORE_START) * DAY_MS) : null,
+    tags: workspaceTags(index),
     displayColor: `#${randomText('0123456789ABCDEF', 6, mix(seed, 5, index))}`,
     isDefault,
   });

@@ -8,6 +8,7 @@ export interface Workspace {
   readonly name: string;
   readonly createdAt: string;
   readonly archivedAt: string | null;
+  readonly tags: Readonly<Record<string, string>>;
   readonly displayColor: string;
   readonly isDefault: boolean;
 }

@@ -33,6 +33,7 @@ describe('the official SDK', () => {
           name: WORKSPACE.name,
           createdAt: WORKSPACE.created_at,
           archivedAt: WORKSPACE.archived_at,
+          tags: new Map([['team', 'a']]),
           reported: WORKSPACE,
         },
       ],

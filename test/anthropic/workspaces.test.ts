@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnthropicReader } from '../../anthropic/transport.ts';
 import { listWorkspaces } from '../../anthropic/workspaces.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
+import type { Json } from '../../domain/lines.ts';
 import { connect } from '../db/support.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { REQUEST_ID, all, failureOf, given, upstream } from './support.ts';
@@ -41,7 +42,52 @@ describe('the list of workspaces', () => {
   it('keeps every reported field of a workspace, and drops invalid dates', async () => {
     const odd = { id: 'wrkspc_1', name: 'One', created_at: 'long ago', moon: { phase: 'full' } };
     expect(await all(listWorkspaces(given({ data: [odd], has_more: false, last_id: 'wrkspc_1' })))).toEqual([
-      [{ id: 'wrkspc_1', name: 'One', createdAt: null, archivedAt: null, reported: odd }],
+      [{ id: 'wrkspc_1', name: 'One', createdAt: null, archivedAt: null, tags: new Map(), reported: odd }],
+    ]);
+  });
+
+  it('has the tags of each workspace, without those of a wrong form', async () => {
+    const tags = {
+      ...{ team: 'platform', 'cost center': '"42", {a}', 7: 'seven', constructor: 'c' },
+      ...{ none: null, number: 7, list: ['x'], nested: { a: 'b' }, empty: '', '': 'no key' },
+      ...{
+        ['k'.repeat(200)]: 'longest key',
+        ['k'.repeat(201)]: 'too long',
+        long: 'v'.repeat(500),
+        longer: 'v'.repeat(501),
+      },
+    };
+    const kept = {
+      ...{ 7: 'seven', team: 'platform', 'cost center': '"42", {a}', constructor: 'c' },
+      ...{ ['k'.repeat(200)]: 'longest key', long: 'v'.repeat(500) },
+    };
+    const proto = JSON.parse('{"__proto__": "p"}') as Json;
+    const many = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`k${index}`, 'v']));
+    const odd: Json[] = [tags, proto, many, null, 'team', 7, ['team'], [['team', 'a']], {}];
+    const listed = await all(
+      listWorkspaces(
+        given({ data: odd.map((own, index) => ({ ...one, id: `w${index}`, tags: own })), has_more: false }),
+      ),
+    );
+    const found = listed.flat().map((workspace) => [...workspace.tags]);
+    expect(found.slice(0, 3)).toEqual([Object.entries(kept), [['__proto__', 'p']], Object.entries(many).slice(0, 100)]);
+    expect(found.slice(3)).toEqual(odd.slice(3).map(() => []));
+  });
+
+  it('stores tags with characters that Postgres cannot hold', async () => {
+    const { id } = await connect(database.db);
+    const json =
+      '{"data": [{"id": "w", "name": "W", "tags": {"a\\u0000": "\\ud800", "b": "\\ud83d\\ude00"}}], "has_more": false}';
+    const reader: AnthropicReader = {
+      traffic: { requests: 0, bytes: 0 },
+      get: (_path, _query, parse) => Promise.resolve(parse(Buffer.from(json))),
+    };
+    for await (const workspaces of listWorkspaces(reader)) await saveWorkspaces(database.db, id, workspaces);
+    expect(
+      await rows(database.db, sql`select key, value from workspace_tags where connection_id = ${id} order by key`),
+    ).toEqual([
+      { key: 'a\ufffd', value: '\ufffd' },
+      { key: 'b', value: '😀' },
     ]);
   });
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
+import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { restatements, syncs } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
@@ -45,10 +46,10 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-async function everyPage(path: string): Promise<unknown[]> {
+async function everyPage(path: string, limit = 2): Promise<unknown[]> {
   const found: unknown[] = [];
   for (let next: string | null = ''; next !== null && found.length < 100;) {
-    const page = await api.get(`${path}?limit=2${next === '' ? '' : `&after=${next}`}`);
+    const page = await api.get(`${path}?limit=${limit}${next === '' ? '' : `&after=${next}`}`);
     found.push(...(page.body.data as unknown[]));
     next = page.body.next;
   }
@@ -61,7 +62,8 @@ describe('the lists of a connection', () => {
     async (list) => {
       const path = `/v1/connections/${id}/${list}`;
       const whole = await api.get(path);
-      expect(whole.body.data).toHaveLength(5);
+      // The default workspace is there besides the five stored ones.
+      expect(whole.body.data).toHaveLength(list === 'workspaces' ? 6 : 5);
       expect(whole.body.next).toBeNull();
       expect(await everyPage(path)).toEqual(whole.body.data);
     },
@@ -106,9 +108,50 @@ describe('the lists of a connection', () => {
     expect(some.body.data).toMatchObject([{ day: '2026-07-02' }]);
   });
 
-  it('show workspaces by name', async () => {
+  it('show the default workspace first, and the others by name', async () => {
     const { body } = await api.get(`/v1/connections/${id}/workspaces`);
-    expect(body.data.map(({ id }) => id)).toEqual(['wrkspc_3', 'wrkspc_4', 'wrkspc_0', 'wrkspc_1', 'wrkspc_2']);
+    expect(body.data.map(({ id }) => id)).toEqual([
+      null,
+      ...['wrkspc_3', 'wrkspc_4', 'wrkspc_0', 'wrkspc_1', 'wrkspc_2'],
+    ]);
+    expect(body.data[0]).toEqual({
+      id: null,
+      name: 'Default workspace',
+      tags: [],
+      names: [],
+      created_at: null,
+      archived_at: null,
+      read_at: null,
+    });
+    for (const limit of [1, 2, 5, 6])
+      expect(await everyPage(`/v1/connections/${id}/workspaces`, limit)).toEqual(body.data);
+  });
+
+  it('show the tags of a workspace, and its names with the day on which each was first read', async () => {
+    const own = await seedConnection(api.db, {});
+    const read = (name: string, tags: [string, string][], archivedAt: string | null): Promise<void> =>
+      saveWorkspaces(api.db, own, [
+        { id: 'w', name, createdAt: '2026-01-01T00:00:00.1234Z', archivedAt, tags: new Map(tags), reported: {} },
+      ]);
+    await read('Before', [['team', 'a']], null);
+    await read('Now', [['team', 'b'], ['__proto__', 'c']], '2026-02-01T00:00:00Z'); // prettier-ignore
+    const { body } = await api.get(`/v1/connections/${own}/workspaces`);
+    const day: unknown = expect.stringMatching(/^2[0-9]{3}-[0-9]{2}-[0-9]{2}$/);
+    expect(body.data[1]).toEqual({
+      id: 'w',
+      name: 'Now',
+      tags: [
+        { key: '__proto__', value: 'c', first_seen: day },
+        { key: 'team', value: 'b', first_seen: day },
+      ],
+      names: [
+        { name: 'Before', first_seen: day },
+        { name: 'Now', first_seen: day },
+      ],
+      created_at: '2026-01-01T00:00:00.123Z',
+      archived_at: '2026-02-01T00:00:00.000Z',
+      read_at: expect.any(String) as unknown,
+    });
   });
 });
 

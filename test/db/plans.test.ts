@@ -7,6 +7,7 @@ import type { Db } from '../../db/core/database.ts';
 import { listRestatements, listSyncs } from '../../db/ledger/history.ts';
 import { sumCosts } from '../../db/spend/costs.ts';
 import { addDays } from '../../domain/days.ts';
+import type { SpendQuery } from '../../domain/spend/query.ts';
 import type { CostLine } from '../../domain/lines.ts';
 import { costContent } from '../support/pages.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -78,12 +79,14 @@ async function plansOf(work: (db: Db) => Promise<unknown>, on = database): Promi
 
 describe('right after a backfill, before anything was analyzed,', () => {
   it('costs are added up by way of the days, their lines and the numbers of series', async () => {
-    const query = {
-      connectionId: id,
+    const query: SpendQuery = {
+      filters: [{ dimension: 'connection', excludes: false, values: [id] }],
       from: addDays(TODAY, -3),
       to: addDays(TODAY, -2),
       today: TODAY,
-      groupBy: ['model' as const],
+      groupBy: ['model'],
+      order: 'key',
+      comparison: null,
       after: null,
       limit: 100,
     };
@@ -96,12 +99,14 @@ describe('right after a backfill, before anything was analyzed,', () => {
   });
 
   it('costs of all connections are, too, whichever of them a day counts from', async () => {
-    const query = {
-      connectionId: null,
+    const query: SpendQuery = {
+      filters: [],
       from: addDays(TODAY, -3),
       to: addDays(TODAY, -2),
       today: TODAY,
-      groupBy: ['model' as const],
+      groupBy: ['model'],
+      order: 'key',
+      comparison: null,
       after: null,
       limit: 100,
     };

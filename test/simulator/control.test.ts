@@ -7,6 +7,7 @@ import {
   BOTH,
   COST,
   ME,
+  NOW,
   WORKSPACES,
   firstKey,
   get,
@@ -17,6 +18,7 @@ import {
   simulate,
   sum,
   without,
+  workspaceList,
 } from './client.ts';
 
 const DAY = '2026-11-10';
@@ -62,6 +64,46 @@ describe('the clock', () => {
     const running = simulator.control.clock({ ticking: true });
     await expect.poll(() => simulator.control.clock().now).not.toBe(running.now);
     expect(() => simulator.control.clock({ now: 'soon' })).toThrow('not an instant');
+  });
+});
+
+describe('the list of workspaces', () => {
+  const listed = async () =>
+    workspaceList.parse(await (await get(simulator, `${WORKSPACES}?include_archived=true&limit=1000`)).json()).data;
+  const named = async (name: string) => (await listed()).filter((workspace) => workspace.name === name);
+
+  it('has the tags of teams, and no tags for some workspaces', async () => {
+    const [first] = await named('Production');
+    expect(first).toMatchObject({ tags: { team: 'platform' } });
+    const [untagged] = await named('Legacy Prototype');
+    simulator.control.changeWorkspace({ workspace: 'Legacy Prototype', tags: {} });
+    expect(untagged).toHaveProperty('tags');
+    expect((await named('Legacy Prototype'))[0]).not.toHaveProperty('tags');
+  });
+
+  it('renames, tags, archives and restores a workspace, and leaves the data of all days as it is', async () => {
+    const before = lines();
+    const { id } = simulator.control.changeWorkspace({ workspace: 'Production', name: 'Live', tags: { team: 'ops' } });
+    expect(await named('Production')).toEqual([]);
+    expect(await named('Live')).toMatchObject([{ id, archived_at: null, tags: { team: 'ops' } }]);
+    simulator.control.changeWorkspace({ workspace: id, archived: true });
+    simulator.control.clock({ advanceHours: 1 });
+    simulator.control.changeWorkspace({ workspace: id, archived: true });
+    expect(await named('Live')).toMatchObject([{ id, archived_at: NOW, tags: { team: 'ops' } }]);
+    simulator.control.changeWorkspace({ workspace: id, archived: false });
+    expect(await named('Live')).toMatchObject([{ archived_at: null }]);
+    expect(lines()).toEqual(before);
+  });
+
+  it('has a recreated workspace twice, under two ids', async () => {
+    const [old] = await named('Research');
+    const again = simulator.control.recreateWorkspace({ workspace: 'Research' });
+    expect(await named('Research')).toMatchObject([
+      { id: old?.id, archived_at: NOW },
+      { id: again.id, archived_at: null, created_at: NOW, tags: { team: 'research' } },
+    ]);
+    expect(simulator.control.changeWorkspace({ workspace: 'Research', name: 'Lab' }).id).toBe(again.id);
+    expect(() => simulator.control.recreateWorkspace({ workspace: 'Default' })).toThrow('no such workspace');
   });
 });
 
