@@ -44,20 +44,21 @@ function monthOf(day: Day): number {
   return Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7));
 }
 
-/** Whether a range consists of whole weeks, from a Monday to a Sunday, or of whole months. */
-export function isWhole({ from, to }: DayRange, grain: Grain): boolean {
+/** Whether a day begins a week, which is a Monday, or a month. Each day begins itself. */
+export function begins(day: Day, grain: Grain): boolean {
   switch (grain) {
     case 'day':
       return true;
     case 'week':
-      return weekday(from) === MONDAY && weekday(addDays(to, 1)) === MONDAY;
+      return new Date(startOfDayMs(day)).getUTCDay() === MONDAY;
     case 'month':
-      return from.endsWith('-01') && addDays(to, 1).endsWith('-01');
+      return day.endsWith('-01');
   }
 }
 
-const MONDAY = 1;
-
-function weekday(day: Day): number {
-  return new Date(startOfDayMs(day)).getUTCDay();
+/** Whether a day ends a week, which is a Sunday, or a month. */
+export function ends(day: Day, grain: Grain): boolean {
+  return begins(addDays(day, 1), grain);
 }
+
+const MONDAY = 1;
