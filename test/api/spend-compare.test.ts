@@ -59,12 +59,20 @@ describe('a comparison of costs', () => {
       { day: '2026-03-01', amount: '17', previous: '1', change: '16' },
     ]);
     expect(february.body.total_previous).toBe('101');
+    const april = await api.get('/v1/costs?from=2026-04-01&to=2026-04-30&compare=month&group_by=day');
+    expect(april.body.data).toMatchObject([
+      { day: '2026-04-01', previous: '17', change: '-17' },
+      { day: '2026-04-28', previous: '20' },
+      { day: '2026-04-30', amount: '0', previous: '40.5' },
+    ]);
   });
 
   it('compares whole weeks and whole months only', async () => {
     const weeks = await api.get('/v1/costs?from=2026-07-06&to=2026-07-12&compare=previous&group_by=week');
     expect(weeks.body.data).toEqual([{ week: '2026-07-06', amount: '12', previous: '3', change: '9' }]);
     const months = await api.get('/v1/costs?from=2026-03-01&to=2026-03-31&compare=month&group_by=month');
+    const april = await api.get('/v1/costs?from=2026-04-01&to=2026-04-30&compare=month&group_by=month');
+    expect(april.body.data).toEqual([{ month: '2026-04', amount: '0', previous: '77.5', change: '-77.5' }]);
     expect(months.body.data).toEqual([{ month: '2026-03', amount: '77.5', previous: '8', change: '69.5' }]);
     for (const [query, path] of [
       ['from=2026-07-07&to=2026-07-12&compare=previous&group_by=week', 'query.from'],
