@@ -16,6 +16,7 @@ import {
   keys,
   usageLines,
   usageSeries,
+  workspaceTags,
   workspaces,
 } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
@@ -94,12 +95,16 @@ export interface Body {
   readonly status: string | number;
   readonly code: string;
   readonly detail: string;
-  readonly errors: { readonly path: string }[];
+  readonly errors: { readonly path: string; readonly message: string }[];
   readonly data: Row[];
   readonly next: string | null;
   readonly from: string;
   readonly to: string;
   readonly total: string;
+  readonly total_previous: string;
+  readonly as_of: string | null;
+  readonly other: unknown;
+  readonly compare: Readonly<Record<string, unknown>>;
   readonly other_currencies: unknown;
   readonly provisional_days: number;
   readonly missing_days: number;
@@ -289,6 +294,9 @@ export async function seedCostDay(
 export interface SeedUsage {
   readonly workspace_id?: string | null;
   readonly model?: string | null;
+  readonly context_window?: string | null;
+  readonly service_tier?: string | null;
+  readonly inference_geo?: string | null;
   readonly counts: readonly [bigint, bigint, bigint, bigint, bigint, bigint];
   readonly extraCounts?: Readonly<Record<string, number>>;
 }
@@ -305,6 +313,9 @@ export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines
         seriesId: randomUUID(),
         workspaceId: line.workspace_id ?? null,
         model: line.model ?? null,
+        contextWindow: line.context_window ?? null,
+        serviceTier: line.service_tier ?? null,
+        inferenceGeo: line.inference_geo ?? null,
       })
       .returning({ no: usageSeries.seriesNo });
     const [input, output, read, five, hour, searches] = line.counts;
@@ -358,7 +369,16 @@ export async function seedCovered(db: Db, connectionId: string, from: Day, to: D
   }
 }
 
-/** Stores a workspace. */
-export async function seedWorkspace(db: Db, connectionId: string, id: string, name: string): Promise<void> {
-  await db.insert(workspaces).values({ connectionId, id, name, reported: {} });
+/** Stores a workspace with its tags. */
+export async function seedWorkspace(
+  db: Db,
+  connectionId: string,
+  id: string,
+  name: string,
+  { tags = {}, readAt = new Date(NOW) }: { tags?: Readonly<Record<string, string>>; readAt?: Date } = {},
+): Promise<void> {
+  await db.insert(workspaces).values({ connectionId, id, name, reported: {}, readAt });
+  for (const [key, value] of Object.entries(tags)) {
+    await db.insert(workspaceTags).values({ connectionId, workspaceId: id, key, value, firstSeen: TODAY });
+  }
 }
