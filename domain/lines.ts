@@ -30,6 +30,22 @@ export const COST_DIMENSIONS = [
 /** The dimensions of a usage line that have a column of their own; also what usage is grouped by. */
 export const USAGE_DIMENSIONS = ['workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] as const;
 
+/** What costs are rolled up by, beside the day. */
+export const GROUP_DIMENSIONS = [
+  'workspace_id',
+  'model',
+  'cost_type',
+  'currency',
+] as const satisfies readonly (typeof COST_DIMENSIONS)[number][];
+
+/**
+ * The text that a dimension of a unit has. A model without a choice of geography reports `not_available` in one report and
+ * nothing in the other, which is the same.
+ */
+export function unitText(dimension: string, text: string | null): string | null {
+  return dimension === 'inference_geo' && text === 'not_available' ? null : text;
+}
+
 /** One line of a day's cost. */
 export interface CostLine {
   readonly dimensions: Dimensions;
@@ -51,6 +67,17 @@ export type UsageCount = (typeof USAGE_COUNTS)[number];
 
 /** Those of them that count tokens. */
 export const TOKEN_COUNTS = USAGE_COUNTS.filter((name) => name !== 'web_search_requests');
+/** One of {@link TOKEN_COUNTS}. */
+export type TokenCount = (typeof TOKEN_COUNTS)[number];
+
+/** What costs call the tokens of each count. It is also the dotted path of the count in a row of usage. */
+export const TOKEN_TYPES: Readonly<Record<TokenCount, string>> = {
+  uncached_input_tokens: 'uncached_input_tokens',
+  output_tokens: 'output_tokens',
+  cache_read_input_tokens: 'cache_read_input_tokens',
+  cache_creation_5m: 'cache_creation.ephemeral_5m_input_tokens',
+  cache_creation_1h: 'cache_creation.ephemeral_1h_input_tokens',
+};
 
 export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
   uncached_input_tokens: 0,

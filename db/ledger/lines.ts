@@ -7,6 +7,7 @@ import { list, numberArray, preparedRows, row, textArray, type Db } from '../cor
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
+import { replacingRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
 
@@ -43,10 +44,19 @@ export async function insertDays(
     digest: sql`asked.digest`,
   });
   const contents = days.map(({ content }) => content);
-  const { names, sent, read, excluded } = sentLines(table, contents, numbers);
+  const { names, sent, read, grouped, excluded } = sentLines(table, contents, numbers);
   const lastLines = runningTotals(contents.map(({ series }) => series.length));
   const firstLines = [1, ...lastLines.map((last) => last + 1)].slice(0, -1);
   const slice = sql`[asked.first:asked.last]`;
+  const rolledUp = table.isRolledUp
+    ? sql`, rolled_up as (
+        insert into cost_rollup (day_no, series_no, amount)
+        select day.day_no, line.series_no, sum(line.amount)
+        from day join asked using (day) cross join sent cross join lateral ${grouped(slice)}
+        group by 1, 2
+        order by 1, 2
+      )`
+    : sql``;
   const [inserted] = await preparedRows(
     db,
     z.object({ live: z.boolean(), days: z.array(dayJson) }),
@@ -75,7 +85,7 @@ export async function insertDays(
         insert into ${sql.identifier(table.lines)} (day_no, series_no, ${names})
         select day.day_no, read.*
         from day join asked using (day) cross join sent cross join lateral ${read(slice)}
-      )
+      )${rolledUp}
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
@@ -103,13 +113,20 @@ export function replaceDay(
 ): Promise<Replacement> {
   const table = LINE_TABLES[report];
   const linesTable = sql.identifier(table.lines);
-  const { names, sent, read, excluded } = sentLines(table, [content], numbers);
+  const { names, sent, read, grouped, excluded } = sentLines(table, [content], numbers);
+  const rolledUp = table.isRolledUp
+    ? sql`, sums as materialized (
+        select line.series_no, sum(line.amount) as amount from sent, ${grouped()} group by line.series_no
+      ), ${replacingRollup()}`
+    : sql``;
   return row(
     tx,
     replacement,
     sql`
-      with incoming as materialized (
-        select read.* from (select ${sent}) sent, ${read()}
+      with sent as materialized (
+        select ${sent}
+      ), incoming as materialized (
+        select read.* from sent, ${read()}
       ), day as (
         update days set
           (${namesOf(columns)}, total)
@@ -125,7 +142,7 @@ export function replaceDay(
         insert into ${linesTable} (day_no, series_no, ${names})
         select day.day_no, incoming.* from incoming cross join day
         ${updateIfDifferent(table)}
-      )
+      )${rolledUp}
       select
         (select count(*) filter (where added) from written)::int as added,
         (select count(*) filter (where not added) from written)::int as changed,

@@ -137,6 +137,7 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['tokens', 'expired before it was created', 'tokens_expiry', sql`expires_at = created_at`],
   ['tokens', 'was revoked by nobody', 'tokens_revoked', sql`revoked_at = now()`],
   ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
+  ['cost_rollup', 'has an amount that is no number', 'cost_rollup_finite', sql`amount = 'NaN'`],
 ];
 
 describe('whoever writes, Postgres refuses', () => {
