@@ -7,7 +7,7 @@ import { list, numberArray, preparedRows, row, textArray, type Db } from '../cor
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
-import { replacingRollup } from './rollup.ts';
+import { addingRollup, replacingRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
 import { addingDays, type SyncRun } from './syncs.ts';
 
@@ -48,15 +48,6 @@ export async function insertDays(
   const lastLines = runningTotals(contents.map(({ series }) => series.length));
   const firstLines = [1, ...lastLines.map((last) => last + 1)].slice(0, -1);
   const slice = sql`[asked.first:asked.last]`;
-  const rolledUp = table.isRolledUp
-    ? sql`, rolled_up as (
-        insert into cost_rollup (day_no, series_no, amount)
-        select day.day_no, line.series_no, sum(line.amount)
-        from day join asked using (day) cross join sent cross join lateral ${grouped(slice)}
-        group by 1, 2
-        order by 1, 2
-      )`
-    : sql``;
   const [inserted] = await preparedRows(
     db,
     z.object({ live: z.boolean(), days: z.array(dayJson) }),
@@ -85,7 +76,7 @@ export async function insertDays(
         insert into ${sql.identifier(table.lines)} (day_no, series_no, ${names})
         select day.day_no, read.*
         from day join asked using (day) cross join sent cross join lateral ${read(slice)}
-      )${rolledUp}
+      )${table.isRolledUp ? addingRollup(grouped(slice)) : sql``}
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
@@ -114,11 +105,6 @@ export function replaceDay(
   const table = LINE_TABLES[report];
   const linesTable = sql.identifier(table.lines);
   const { names, sent, read, grouped, excluded } = sentLines(table, [content], numbers);
-  const rolledUp = table.isRolledUp
-    ? sql`, sums as materialized (
-        select line.series_no, sum(line.amount) as amount from sent, ${grouped()} group by line.series_no
-      ), ${replacingRollup()}`
-    : sql``;
   return row(
     tx,
     replacement,
@@ -142,7 +128,7 @@ export function replaceDay(
         insert into ${linesTable} (day_no, series_no, ${names})
         select day.day_no, incoming.* from incoming cross join day
         ${updateIfDifferent(table)}
-      )${rolledUp}
+      )${table.isRolledUp ? replacingRollup(sql`select line.* from sent, ${grouped()}`) : sql``}
       select
         (select count(*) filter (where added) from written)::int as added,
         (select count(*) filter (where not added) from written)::int as changed,

@@ -2,22 +2,33 @@ import { sql, type SQL } from 'drizzle-orm';
 import { GROUP_DIMENSIONS } from '../../domain/lines.ts';
 import { list, type Db } from '../core/database.ts';
 
+/** More parts of the statement that adds days: their rollups. `grouped` are the lines of a day by their groups. */
+export function addingRollup(grouped: SQL): SQL {
+  return sql`, rolled_up as (
+    insert into cost_rollup (day_no, series_no, amount)
+    select day.day_no, line.series_no, sum(line.amount)
+    from day join asked using (day) cross join sent cross join lateral ${grouped}
+    group by 1, 2
+    order by 1, 2
+  )`;
+}
+
 /**
- * Two parts of a statement that make the rollup of one day equal to `sums`, an earlier part with the columns `series_no` and
- * `amount`. The part `day` has the number of the day, or no row. Amounts that stay the same are not written.
+ * More parts of a statement that has the number of a day, or no row, as its part `day`: they make the rollup of that day
+ * from these lines by their groups. Amounts that stay the same are not written.
  */
-export function replacingRollup(): SQL {
-  return sql`
-    unrolled as (
-      delete from cost_rollup r
-      using day
-      where r.day_no = day.day_no and not exists (select from sums where sums.series_no = r.series_no)
-    ), rolled_up as (
-      insert into cost_rollup as r (day_no, series_no, amount)
-      select day.day_no, sums.series_no, sums.amount from sums cross join day
-      on conflict (day_no, series_no) do update set amount = excluded.amount where r.amount <> excluded.amount
-    )
-  `;
+export function replacingRollup(grouped: SQL): SQL {
+  return sql`, sums as materialized (
+    select line.series_no, sum(line.amount) as amount from (${grouped}) line group by line.series_no
+  ), unrolled as (
+    delete from cost_rollup r
+    using day
+    where r.day_no = day.day_no and not exists (select from sums where sums.series_no = r.series_no)
+  ), rolled_up as (
+    insert into cost_rollup as r (day_no, series_no, amount)
+    select day.day_no, sums.series_no, sums.amount from sums cross join day
+    on conflict (day_no, series_no) do update set amount = excluded.amount where r.amount <> excluded.amount
+  )`;
 }
 
 /**
@@ -36,17 +47,17 @@ export function rollupDiffers(): SQL {
 
 /** Makes the rollup of a day anew from its lines. */
 export async function rewriteRollup(db: Db, dayNo: number): Promise<void> {
+  const groups = list(GROUP_DIMENSIONS.map((name) => sql`s.${sql.identifier(name)}`));
   await db.transaction(async (tx) => {
     // A statement that waits for the lock would add up the lines from before the wait.
     await tx.execute(sql`select from days where day_no = ${dayNo} for no key update`);
     await tx.execute(sql`
       with day as (
         select day_no from days where day_no = ${dayNo}
-      ), sums as materialized (
-        select min(series_no) as series_no, sum(l.amount) as amount
+      )${replacingRollup(sql`
+        select min(series_no) over (partition by ${groups}) as series_no, l.amount
         from day join cost_lines l using (day_no) join cost_series s using (series_no)
-        group by ${list(GROUP_DIMENSIONS.map((name) => sql`s.${sql.identifier(name)}`))}
-      ), ${replacingRollup()}
+      `)}
       select
     `);
   });
