@@ -10,6 +10,7 @@ import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live
 import { preparedRows, type Db } from '../core/database.ts';
 import { connections, days, restatements } from '../schema.ts';
 import { insertDays, isSameByColumns, replaceDay, type DayColumns, type Replacement } from './lines.ts';
+import { rewriteRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
 
 /** A whole day as it was just read. */
@@ -102,7 +103,7 @@ async function recordUnchanged(db: Db, read: ReadDay): Promise<DayOutcome | null
   const { connectionId, report, day, attempt, today, sync, content } = read;
   const [found] = await preparedRows(
     db,
-    z.object({ live: z.boolean(), unchanged: z.boolean() }),
+    z.object({ live: z.boolean(), dayNo: z.int().nullable(), reconciled: z.boolean().nullable() }),
     sql`
       with live as materialized (
         ${sharingLive(connectionId)}
@@ -111,13 +112,19 @@ async function recordUnchanged(db: Db, read: ReadDay): Promise<DayOutcome | null
         from live
         where d.connection_id = live.id and d.report = ${report} and d.day = ${day}
           and d.digest = ${content.digest}::bytea and d.attempt < ${attempt}
-        returning d.day
+        returning d.day, d.day_no, d.reconciled
       )
-      select exists (select from live) as live, exists (select from unchanged) as unchanged
+      select
+        exists (select from live) as live,
+        (select day_no from unchanged) as "dayNo",
+        (select reconciled from unchanged) as reconciled
     `,
   );
   if (found?.live !== true) throw new ConnectionGoneError(connectionId);
-  return found.unchanged ? 'unchanged' : null;
+  if (found.dayNo === null) return null;
+  // Its lines are as they were read, so what does not add up may be their rollup.
+  if (report === 'cost' && found.reconciled === false) await rewriteRollup(db, found.dayNo);
+  return 'unchanged';
 }
 
 function replace(db: Db, read: ReadDay): Promise<DayOutcome | null> {

@@ -7,6 +7,7 @@ import { list, numberArray, preparedRows, row, textArray, type Db } from '../cor
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
+import { addingRollup, replacingRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
 
 /** The row of a day, by the names of its columns. Its `total` is added up by the statement that writes it. */
@@ -40,7 +41,7 @@ export async function insertDays(
     digest: sql`asked.digest`,
   });
   const contents = days.map(({ content }) => content);
-  const { names, sent, read, excluded } = sentLines(table, contents, numbers);
+  const { names, sent, read, grouped, excluded } = sentLines(table, contents, numbers);
   const lastLines = runningTotals(contents.map(({ series }) => series.length));
   const firstLines = [1, ...lastLines.map((last) => last + 1)].slice(0, -1);
   const slice = sql`[asked.first:asked.last]`;
@@ -70,7 +71,7 @@ export async function insertDays(
         insert into ${sql.identifier(table.lines)} (day_no, series_no, ${names})
         select day.day_no, read.*
         from day join asked using (day) cross join sent cross join lateral ${read(slice)}
-      )
+      )${table.isRolledUp ? addingRollup(grouped(slice)) : sql``}
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
@@ -98,13 +99,15 @@ export function replaceDay(
 ): Promise<Replacement> {
   const table = LINE_TABLES[report];
   const linesTable = sql.identifier(table.lines);
-  const { names, sent, read, excluded } = sentLines(table, [content], numbers);
+  const { names, sent, read, grouped, excluded } = sentLines(table, [content], numbers);
   return row(
     tx,
     replacement,
     sql`
-      with incoming as materialized (
-        select read.* from (select ${sent}) sent, ${read()}
+      with sent as materialized (
+        select ${sent}
+      ), incoming as materialized (
+        select read.* from sent, ${read()}
       ), day as (
         update days set
           (${namesOf(columns)}, total)
@@ -120,7 +123,7 @@ export function replaceDay(
         insert into ${linesTable} (day_no, series_no, ${names})
         select day.day_no, incoming.* from incoming cross join day
         ${updateIfDifferent(table)}
-      )
+      )${table.isRolledUp ? replacingRollup(sql`select line.* from sent, ${grouped()}`) : sql``}
       select
         (select count(*) filter (where added) from written)::int as added,
         (select count(*) filter (where not added) from written)::int as changed,

@@ -9,11 +9,12 @@ import {
   pgSequence,
   pgTable,
   primaryKey,
+  smallint,
   text,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { REPORTS, type Report } from '../../domain/lines.ts';
+import { REPORTS, TOKEN_COUNTS, TOKEN_TYPES, type Report } from '../../domain/lines.ts';
 import {
   DAY_STATES,
   SYNC_KINDS,
@@ -37,6 +38,9 @@ import {
   waiting,
 } from '../core/columns.ts';
 
+/** The place of a token type among the counts of usage, from 1 on. Token types have no quotes in them. */
+const TOKEN_KIND = `case token_type ${TOKEN_COUNTS.map((count, index) => `when '${TOKEN_TYPES[count]}' then ${index + 1}`).join(' ')} end`;
+
 /**
  * What cost lines are about. Dimensions repeat every day, so each set of them is stored once. There is no foreign key,
  * which took nearly half of the time of storing series: they are stored under a lock of their connection, which is never
@@ -58,6 +62,10 @@ export const costSeries = pgTable(
     inferenceGeo: text('inference_geo'),
     currency: text().notNull(),
     extra: json(),
+    /** Costs and usage of tokens meet by it: a digest of what usage is grouped by. */
+    unitId: uuid('unit_id').notNull(),
+    /** The place of the token type among the counts of usage, from 1 on; null where usage has no column for it. */
+    tokenKind: smallint('token_kind').generatedAlwaysAs(sql.raw(TOKEN_KIND)),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.seriesId] }),
@@ -84,6 +92,24 @@ export const costLines = pgTable(
   ],
 );
 
+/**
+ * The cost of a day by workspace, model, cost type and currency, written in the transaction that writes its lines: a year of
+ * lines takes seconds to add up, and a year of these a fraction of one. The lowest series of a group that the day has stands
+ * for it, so rows are read like lines, but for these four dimensions alone. No foreign keys, as in {@link costLines}.
+ */
+export const costRollup = pgTable(
+  'cost_rollup',
+  {
+    dayNo: integer('day_no').notNull(),
+    seriesNo: integer('series_no').notNull(),
+    amount: decimal().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.dayNo, table.seriesNo] }),
+    check('cost_rollup_finite', isFiniteDecimal(table.amount)),
+  ],
+);
+
 /** What usage lines are about. No foreign key, as in {@link costSeries}. */
 export const usageSeries = pgTable(
   'usage_series',
@@ -97,6 +123,7 @@ export const usageSeries = pgTable(
     contextWindow: text('context_window'),
     inferenceGeo: text('inference_geo'),
     extra: json(),
+    unitId: uuid('unit_id').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.seriesId] }),

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.ts';
@@ -8,6 +8,7 @@ import { TemporalUnavailableError, type Temporal } from '../../api/http/temporal
 import type { Config } from '../../config/config.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
+import { rewriteRollup } from '../../db/ledger/rollup.ts';
 import {
   connections,
   costLines,
@@ -22,7 +23,7 @@ import {
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { toDecimal } from '../../domain/money.ts';
 import type { Failure } from '../../domain/failures.ts';
-import type { Report } from '../../domain/lines.ts';
+import { unitText, type Report } from '../../domain/lines.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import type { DayState } from '../../domain/reading.ts';
 import { isLive, type Status } from '../../domain/connection/statuses.ts';
@@ -285,10 +286,20 @@ export async function seedCostDay(
         costType: line.cost_type ?? null,
         description: line.description ?? null,
         currency: line.currency ?? 'USD',
+        unitId: unitOf(line),
       })
       .returning({ no: costSeries.seriesNo });
     await db.insert(costLines).values({ dayNo, seriesNo: series?.no ?? 0, amount: sql`${line.amount}::numeric` });
   }
+  await rewriteRollup(db, dayNo);
+}
+
+/** The same for cost and usage of the same dimensions. */
+function unitOf(line: Partial<SeedLine>): string {
+  const { workspace_id, model, service_tier, context_window, inference_geo } = line;
+  const geo = unitText('inference_geo', inference_geo ?? null);
+  const key = [workspace_id ?? null, model ?? null, service_tier ?? null, context_window ?? null, geo];
+  return createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
 }
 
 export interface SeedUsage {
@@ -313,9 +324,10 @@ export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines
         seriesId: randomUUID(),
         workspaceId: line.workspace_id ?? null,
         model: line.model ?? null,
-        contextWindow: line.context_window ?? null,
         serviceTier: line.service_tier ?? null,
+        contextWindow: line.context_window ?? null,
         inferenceGeo: line.inference_geo ?? null,
+        unitId: unitOf(line),
       })
       .returning({ no: usageSeries.seriesNo });
     const [input, output, read, five, hour, searches] = line.counts;

@@ -151,6 +151,7 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['workspace_names', 'is a name without end', 'workspace_names_name', sql`name = repeat('x', 501)`],
   ['workspace_names', 'belongs to no workspace', 'workspace_names_workspace', sql`workspace_id = 'lost'`],
   ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
+  ['cost_rollup', 'has an amount that is no number', 'cost_rollup_finite', sql`amount = 'NaN'`],
 ];
 
 describe('whoever writes, Postgres refuses', () => {
