@@ -230,6 +230,16 @@ describe('a transaction for exports', () => {
     await expect(write).rejects.toThrow();
   });
 
+  it('sees one instant from its first statement to its last', async () => {
+    const sum = sql`select trim_scale(sum(amount))::text as sum from cost_lines`;
+    await inSnapshot(api.db, async (tx) => {
+      const before = await rows(tx, sum);
+      await api.db.execute(sql`update cost_lines set amount = amount + 1`);
+      expect(await rows(tx, sum)).toEqual(before);
+      expect(await rows(api.db, sum)).not.toEqual(before);
+    });
+  });
+
   it('gives every row once, in batches', async () => {
     const numbers: number[] = [];
     await inSnapshot(api.db, async (tx) => {
