@@ -142,7 +142,7 @@ function callsOf({ paths, components }) {
 import type { paths } from './api.js';
 declare const process: { env: Record<string, string | undefined> };
 const { URL: baseUrl = '', TOKEN = '', CONNECTION = '' } = process.env;
-const client = createClient<paths>({ baseUrl, headers: { authorization: \`Bearer \${TOKEN}\` } });
+const client = createClient<paths, 'application/json'>({ baseUrl, headers: { authorization: \`Bearer \${TOKEN}\` } });
 function told(path: string, { data, response }: { data?: object; response: Response }): void {
   if (data === undefined) throw new Error(\`\${path}: \${response.status}\`);
 }
