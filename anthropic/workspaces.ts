@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Json } from '../domain/lines.ts';
+import { WORKSPACE_LENGTHS } from '../domain/workspaces.ts';
 import { parseValue } from '../pages/json.ts';
 import { invalidReply } from './failure.ts';
 import type { AnthropicReader } from './transport.ts';
@@ -9,7 +10,8 @@ const PAGE_SIZE = 1000;
 /** A list with more pages than this never ends. */
 const MAX_PAGES = 200;
 const MAX_ID_LENGTH = 200;
-const MAX_NAME_LENGTH = 500;
+/** More tags than any real workspace has. */
+const MAX_TAGS = 100;
 const MAX_REPORTED_LENGTH = 64 * 1024;
 const MAX_REPORTED_DEPTH = 50;
 
@@ -29,6 +31,8 @@ export interface Workspace {
   readonly name: string;
   readonly createdAt: string | null;
   readonly archivedAt: string | null;
+  /** By key, without those that have a wrong form. */
+  readonly tags: ReadonlyMap<string, string>;
   readonly reported: Json;
 }
 
@@ -79,17 +83,35 @@ function nextCursor({ hasMore, lastId }: WorkspacePage, seen: Set<string>): stri
 function toWorkspaces(entry: unknown): Workspace[] {
   const parsed = workspaceReply.safeParse(entry);
   if (!parsed.success) return [];
-  const { id, name, created_at: createdAt, archived_at: archivedAt } = parsed.data;
+  const { id, name, created_at: createdAt, archived_at: archivedAt, tags } = parsed.data;
   return [
     {
       id,
-      name: typeof name === 'string' && name !== '' ? name.slice(0, MAX_NAME_LENGTH) : id,
+      name: typeof name === 'string' && name !== '' ? name.slice(0, WORKSPACE_LENGTHS.name) : id,
       createdAt: instantOf(createdAt),
       archivedAt: instantOf(archivedAt),
+      tags: tagsOf(tags),
       reported:
         isJsonWithin(entry, MAX_REPORTED_DEPTH) && JSON.stringify(entry).length <= MAX_REPORTED_LENGTH ? entry : { id },
     },
   ];
+}
+
+/**
+ * The tags of a workspace by key. One that is not text, is empty or is too long is left out rather than cut, since two
+ * cut values could become the same one. Of too many, the first are kept.
+ */
+function tagsOf(reported: unknown): ReadonlyMap<string, string> {
+  if (typeof reported !== 'object' || reported === null || Array.isArray(reported)) return new Map();
+  const tags = Object.entries(reported).filter(
+    (tag): tag is [string, string] =>
+      hasLengthWithin(tag[0], WORKSPACE_LENGTHS.tagKey) && hasLengthWithin(tag[1], WORKSPACE_LENGTHS.tagValue),
+  );
+  return new Map(tags.slice(0, MAX_TAGS));
+}
+
+function hasLengthWithin(value: unknown, max: number): boolean {
+  return typeof value === 'string' && value !== '' && value.length <= max;
 }
 
 const INSTANT = z.iso.datetime({ offset: true });

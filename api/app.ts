@@ -2,12 +2,15 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Store } from 'express-rate-limit';
 import helmet from 'helmet';
 import type { Config } from '../config/config.ts';
+import type { Db } from '../db/core/database.ts';
 import { authenticate } from './http/auth.ts';
 import type { Deps, Endpoint } from './http/endpoint.ts';
 import { openApiDocument } from './http/openapi.ts';
+import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { connectionRoutes } from './connections/routes.ts';
+import { changeRoutes } from './spend/changes.ts';
 import { costRoutes } from './spend/costs.ts';
 import { eventRoutes } from './events/routes.ts';
 import { docsRoutes } from './pages/docs.ts';
@@ -24,7 +27,9 @@ import { Turns } from './http/turns.ts';
 import { MAX_WAIT_MS } from './http/wait.ts';
 
 /** What the app works with. Each optional field has a default for production. */
-export interface AppOptions extends Omit<Deps, 'settings' | 'turns'> {
+export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports'> {
+  /** The pool from which exports are written; by default `db`. */
+  readonly exportDb?: Db;
   readonly config: {
     readonly apiToken: string;
     readonly syncHourUtc: number;
@@ -64,6 +69,7 @@ export const endpoints: readonly Endpoint[] = [
   ...coverageRoutes,
   ...historyRoutes,
   ...costRoutes,
+  ...changeRoutes,
   ...usageRoutes,
   ...tokenRoutes,
   ...eventRoutes,
@@ -79,6 +85,7 @@ export function createApp(options: AppOptions): Express {
     temporal: options.temporal,
     log,
     turns: new Turns(REPORTS_PER_TOKEN),
+    exports: new Exports(options.exportDb ?? db),
     settings: {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,

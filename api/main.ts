@@ -3,7 +3,7 @@ import { loadApiConfig } from '../config/config.ts';
 import { serverNames, warningsAbout } from '../config/database-url.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
-import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
+import { EXPORT_LIMITS, databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
@@ -14,6 +14,8 @@ import { TemporalUnavailableError } from './http/temporal.ts';
 import { openTemporal, type OpenedTemporal } from './temporal.ts';
 
 const POOL_SIZE = 10;
+/** As many as are written at once. */
+const EXPORT_POOL_SIZE = 2;
 
 await main();
 
@@ -22,11 +24,17 @@ async function main(): Promise<void> {
   const { apiToken, databaseUrl } = config;
   const { log, dropped, flush } = openLog(config.logLevel, 'api');
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
+  const exporting = openDatabase(databaseUrl, {
+    max: EXPORT_POOL_SIZE,
+    name: 'meterline-api-exports',
+    limits: EXPORT_LIMITS,
+  });
   const temporal = openTemporal({ temporal: config.temporal, taskQueue: config.temporal.taskQueue });
   const ring = createKeyRing(config.encryptionKeys);
   const stopping = new AbortController();
   const app = createApp({
     db: database.db,
+    exportDb: exporting.db,
     ring,
     temporal,
     log,
@@ -46,7 +54,7 @@ async function main(): Promise<void> {
     stopping.abort();
     await closeServer(server);
     await temporal.close();
-    await database.close();
+    await Promise.all([database.close(), exporting.close()]);
     log.info('stopped');
     await flush();
   };

@@ -1,5 +1,5 @@
 // Every table, for Drizzle's generator of migrations and for statements that join several aggregates.
-export { connections, events, workspaces } from './connections/tables.ts';
+export { connections, events, workspaceNames, workspaces, workspaceTags } from './connections/tables.ts';
 export { deploymentEvents } from './deployment/tables.ts';
 export { keySteps, keys } from './keys/tables.ts';
 export {

@@ -61,6 +61,12 @@ export function addDecimals(decimals: Iterable<Decimal>): Decimal {
   return print(sum);
 }
 
+/** The exact difference `a` - `b`. */
+export function subtractDecimals(a: Decimal, b: Decimal): Decimal {
+  const { units, scale } = scaled(b);
+  return addDecimals([a, print({ units: -units, scale })]);
+}
+
 /** Cents, as the Admin API reports them, as dollars. Every digit stays: `"83391.52823"` becomes `"833.9152823"`. */
 export function centsToDollars(cents: Decimal): Decimal {
   return print(shift(scaled(cents), -2));

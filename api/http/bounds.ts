@@ -21,7 +21,8 @@ export const BOUNDS: Bounds = {
   requestsPerSocket: 32,
   sockets: 1_000,
   waitingBytes: 64 * 1024 * 1024,
-  replyMs: 300_000,
+  // Longer than an export may take.
+  replyMs: 660_000,
 };
 
 /** The queue of one connection. */

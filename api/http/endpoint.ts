@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Db } from '../../db/core/database.ts';
+import type { CsvReply } from './csv.ts';
+import { wantsCsv, type Exports } from './exports.ts';
 import type { KeyRing } from '../../db/keys/key-ring.ts';
 import type { FailureCode } from '../../domain/failures.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
@@ -20,6 +22,7 @@ export interface Deps {
   readonly log: Logger;
   /** Limits how many expensive requests of one token run at once. */
   readonly turns: Turns;
+  readonly exports: Exports;
   readonly settings: ReplySettings;
 }
 
@@ -44,6 +47,8 @@ export interface Call<Query, Body> {
   readonly id: string;
   readonly keyId: string;
   readonly query: Query;
+  /** The query parameters `tag.<key>` and `not.tag.<key>`, of which the document can name no list. */
+  readonly tags: readonly QueryPair[];
   readonly body: Body;
   /** The name of the token, which events show. */
   readonly actor: string;
@@ -51,6 +56,9 @@ export interface Call<Query, Body> {
   readonly actorId: string | null;
   readonly waitFor: WaitFor;
 }
+
+/** A query parameter. */
+export type QueryPair = readonly [name: string, value: string];
 
 /** Looks again and again until there is a result; null once the request stops waiting or its client is gone. */
 export type WaitFor = <T>(look: () => Promise<T | null>) => Promise<T | null>;
@@ -88,6 +96,14 @@ export interface Description<
   readonly problems: readonly FailureCode[];
 }
 
+/** How a route answers in CSV, for those that can. */
+interface CsvDefinition<Query extends z.ZodObject> {
+  /** What the query says, if anything. */
+  readonly format: (query: z.output<Query>) => 'csv' | 'json' | undefined;
+  /** Writes every row, in a transaction of its own. */
+  readonly write: (call: Call<z.output<Query>, unknown>, deps: Deps & { tx: Db }, reply: CsvReply) => Promise<void>;
+}
+
 interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out extends z.ZodType> extends Description<
   Query,
   Body,
@@ -95,6 +111,9 @@ interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out ex
 > {
   /** Whether the requests of one token take turns, because each is expensive. */
   readonly inTurn?: boolean;
+  /** Whether it takes the query parameters `tag.<key>` and `not.tag.<key>`. */
+  readonly takesTags?: boolean;
+  readonly csv?: CsvDefinition<Query>;
   readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
 }
 
@@ -112,11 +131,17 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
     async (request, response) => {
       const caller = callerOf(request);
       if (definition.role === 'admin' && caller?.role !== 'admin') throw new Problem('forbidden');
+      const call = callOf(definition, request, response, deps.settings);
+      const { csv } = definition;
+      if (csv !== undefined && wantsCsv(request, csv.format(call.query))) {
+        await deps.exports.csv(request, response, (tx, reply) => csv.write(call, { ...deps, tx }, reply));
+        return;
+      }
       const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
       try {
         // The client is gone. The response may close a little later than its socket.
         if (response.closed || request.socket.destroyed) return;
-        const reply = await definition.handle(callOf(definition, request, response, deps.settings), deps);
+        const reply = await definition.handle(call, deps);
         send(response, reply, definition.out);
       } finally {
         endTurn();
@@ -127,7 +152,7 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
 
 /** Checks a request. Throws `invalid_request`. */
 function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
-  schemas: { readonly query: Query; readonly body: Body },
+  schemas: { readonly query: Query; readonly body: Body; readonly takesTags?: boolean },
   request: Request,
   response: Response,
   { stopping, waitMs }: ReplySettings,
@@ -137,7 +162,7 @@ function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
   return {
     id: typeof id === 'string' ? id : '',
     keyId: typeof keyId === 'string' ? keyId : '',
-    query: readQuery(request, schemas.query),
+    ...readQuery(request, schemas.query, schemas.takesTags === true),
     body: readBody(request, schemas.body),
     actor: caller?.name ?? '',
     actorId: caller?.id ?? null,
@@ -162,14 +187,36 @@ function jsonOf(body: unknown): string {
   return json.replace(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
-function readQuery<Query extends z.ZodObject>(request: Request, schema: Query): z.output<Query> {
-  const given = [...new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))];
-  const parsed = schema.safeParse(Object.fromEntries(given));
-  if (!parsed.success) throw new Problem('invalid_request', { errors: requestErrorsOf(parsed.error, 'query') });
-  const twice = given.find(([name], index) => given.findIndex(([other]) => other === name) !== index);
+/** A parameter may be repeated if its schema takes an array. */
+function readQuery<Query extends z.ZodObject>(
+  request: Request,
+  schema: Query,
+  takesTags: boolean,
+): { query: z.output<Query>; tags: QueryPair[] } {
+  const all = [...new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))];
+  const isTag = (name: string): boolean => takesTags && TAG.test(name);
+  const given = all.filter(([name]) => !isTag(name));
+  const parsed = schema.safeParse(Object.fromEntries(given.map(([name, value]) => [name, valueOf(name, value)])));
+  if (!parsed.success) {
+    const known = [...Object.keys(schema.shape), ...(takesTags ? ['tag.<key>', 'not.tag.<key>'] : [])];
+    throw new Problem('invalid_request', { errors: requestErrorsOf(parsed.error, 'query', known) });
+  }
+  const twice = given.find(
+    ([name], index) => !mayRepeat(name) && given.findIndex(([other]) => other === name) !== index,
+  );
   if (twice !== undefined) throw invalid(`query.${twice[0]}`, 'is given more than once');
-  return parsed.data;
+  return { query: parsed.data, tags: all.filter(([name]) => isTag(name)) };
+
+  function mayRepeat(name: string): boolean {
+    const field: unknown = Object.hasOwn(schema.shape, name) ? schema.shape[name] : undefined;
+    return field instanceof z.ZodType && field.safeParse([]).success;
+  }
+  function valueOf(name: string, value: string): string | string[] {
+    return mayRepeat(name) ? given.filter(([other]) => other === name).map(([, one]) => one) : value;
+  }
 }
+
+const TAG = /^(?:not\.)?tag\./;
 
 function readBody<Body extends z.ZodObject>(request: Request, schema: Body): z.output<Body> {
   const body: unknown = request.body;

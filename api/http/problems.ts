@@ -15,11 +15,19 @@ export class Problem extends Error {
   readonly detail: string | undefined;
   readonly errors: readonly RequestError[] | undefined;
   readonly extra: Readonly<Record<string, unknown>>;
+  /** Seconds. */
+  readonly retryAfter: number | undefined;
   constructor(
     readonly code: FailureCode,
-    options: { detail?: string; errors?: readonly RequestError[]; extra?: Readonly<Record<string, unknown>> } = {},
+    options: {
+      detail?: string;
+      errors?: readonly RequestError[];
+      extra?: Readonly<Record<string, unknown>>;
+      retryAfter?: number;
+    } = {},
   ) {
     super(code);
+    this.retryAfter = options.retryAfter;
     this.detail = options.detail;
     this.errors = options.errors;
     this.extra = options.extra ?? {};
@@ -40,15 +48,20 @@ export function contradiction(path: string, message: string): Problem {
   return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
 }
 
-/** What zod found wrong, and where. Of the input it shows only names of fields. */
-export function requestErrorsOf(error: z.ZodError, part: 'body' | 'query'): RequestError[] {
+/** What zod found wrong, and where. Of the input it shows only names of fields. `known` are the names that are allowed. */
+export function requestErrorsOf(
+  error: z.ZodError,
+  part: 'body' | 'query',
+  known: readonly string[] = [],
+): RequestError[] {
+  const allowed = known.length === 0 ? '' : `; allowed are ${known.join(', ')}`;
   return error.issues.flatMap((issue): RequestError[] => {
     const path = [part, ...issue.path.map(String)].join('.');
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
     // Somebody may have put a secret where the name of a field belongs.
     return issue.keys.map((key) => ({
-      path: /^[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
-      message: 'is not known here',
+      path: /^(?:not\.)?[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
+      message: `is not known here${allowed}`,
     }));
   });
 }
@@ -71,6 +84,8 @@ export const notFound: RequestHandler = () => {
 export function answerProblems(log: Logger, db: Db): ErrorRequestHandler {
   return async (error: unknown, request, response, next) => {
     if (response.headersSent) {
+      log.error({ reqId: request.id, ...scrubbed(error) }, 'A reply broke off');
+      // Express breaks the connection, so that no client takes the beginning for the whole.
       next(error);
       return;
     }
@@ -150,6 +165,7 @@ function sendProblem(response: Response, problem: Problem): void {
     ...(problem.errors === undefined ? {} : { errors: [...problem.errors] }),
     ...problem.extra,
   };
+  if (problem.retryAfter !== undefined) response.set('Retry-After', String(problem.retryAfter));
   send(response, document);
 }
 

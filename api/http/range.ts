@@ -1,19 +1,22 @@
 import { addDays, earlierOf, lengthOf, type Day, type DayRange } from '../../domain/days.ts';
-import { contradiction } from './problems.ts';
+import { contradiction, type Problem } from './problems.ts';
 
 /** How many days a query without a range gets. */
 export const DEFAULT_DAYS = 31;
 
-/** The days of a query: by default the last 31, at most `maxDays`. Throws a problem for other ranges. */
+/**
+ * The days of a query: by default the last 31, at most `maxDays`. For other ranges throws the problem that `refuse` makes of
+ * the parameter and what is wrong with it.
+ */
 export function rangeOf(
   query: { readonly from?: Day | undefined; readonly to?: Day | undefined },
   today: Day,
   maxDays: number,
+  refuse: (path: string, message: string) => Problem = contradiction,
 ): DayRange {
   const to = query.to ?? today;
   const from = query.from ?? addDays(earlierOf(to, today), 1 - DEFAULT_DAYS);
-  if (from > to) throw contradiction('query.from', `must not be after ${query.to === undefined ? 'today' : '"to"'}`);
-  if (lengthOf({ from, to }) > maxDays)
-    throw contradiction('query.from', `must not be more than ${maxDays} days before "to"`);
+  if (from > to) throw refuse('query.from', `must not be after ${query.to === undefined ? 'today' : '"to"'}`);
+  if (lengthOf({ from, to }) > maxDays) throw refuse('query.from', `must not be more than ${maxDays} days before "to"`);
   return { from, to };
 }

@@ -1,58 +1,12 @@
 import { z } from 'zod';
-import { COST_GROUPS, USAGE_GROUPS } from '../../db/spend/groups.ts';
 import type { UsageCount } from '../../domain/lines.ts';
-import {
-  afterIn,
-  amount,
-  dayOut,
-  limitIn,
-  next,
-  nullableText,
-  rangeQuery,
-  uuid,
-  wholeNumber,
-} from '../http/schemas.ts';
+import { COMPARES } from '../../domain/spend/compare.ts';
+import { amount, dayOut, instant, next, nullableText, uuid, wholeNumber } from '../http/schemas.ts';
 
-/** Names of `known`, separated by commas, each at most once. */
-const groups = <Group extends string>(known: readonly [Group, ...Group[]]) => {
-  const [any, twice] = [`(?:${known.join('|')})`, '(?:[a-z_,]*,)?([a-z_]+),(?:[a-z_,]*,)?\\1(?:,|$)'];
-  return z
-    .string()
-    .default('day')
-    .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(known)))
-    .refine((list) => new Set(list).size === list.length, 'names something twice')
-    .meta({
-      override: {
-        type: 'string',
-        default: 'day',
-        pattern: `^(?!${twice})${any}(?:,${any})*$`,
-        examples: ['workspace,model'],
-      },
-      description: `How to group the rows: any of ${known.map((group) => `\`${group}\``).join(', ')}, separated by commas, each at most once.`,
-    });
-};
-
-const spendQuery = {
-  connection_id: z
-    .string()
-    .optional()
-    .meta({
-      override: { format: 'uuid' },
-      description: 'Only this connection. Without it, all connections together.',
-    }),
-  ...rangeQuery,
-  limit: limitIn(1_000, 10_000),
-  after: afterIn,
-};
-/** The query of GET /v1/costs. */
-export const costsQuery = z.strictObject({ ...spendQuery, group_by: groups(COST_GROUPS) });
-/** The query of GET /v1/usage. */
-export const usageQuery = z.strictObject({ ...spendQuery, group_by: groups(USAGE_GROUPS) });
-
-/** The fields that rows of costs and of usage may be grouped by. */
+/** The fields that rows may be grouped by, beside tags. Each report lets only its own through. */
 export const groupFields = {
   day: dayOut.optional(),
+  week: dayOut.optional().meta({ description: 'The Monday of a week.' }),
   month: z
     .string()
     .optional()
@@ -63,83 +17,170 @@ export const groupFields = {
     .optional()
     .meta({ description: 'The default workspace has no id.' }),
   model: nullableText.optional(),
+  token_type: nullableText.optional(),
   context_window: nullableText.optional(),
   service_tier: nullableText.optional(),
   inference_geo: nullableText.optional(),
+  cost_type: nullableText.optional(),
+  description: nullableText.optional(),
+  currency: z.string().optional(),
 };
-const costRow = z
-  .strictObject({
-    ...groupFields,
-    token_type: nullableText.optional(),
-    cost_type: nullableText.optional(),
-    description: nullableText.optional(),
-    currency: z.string().optional(),
-    amount,
-  })
-  .meta({
-    id: 'CostRow',
-    description: 'Has the fields of `group_by`. Null stands for a value that Anthropic did not report.',
-  });
 
-const reportFields = {
+/** A row of a report. Beside these fields it may have tags. */
+function rowOf<Fields extends z.ZodRawShape>(id: string, fields: Fields) {
+  return z
+    .object({ ...groupFields, ...fields })
+    .catchall(z.unknown())
+    .meta({
+      id,
+      override: { additionalProperties: { type: ['string', 'null'] } },
+      description:
+        'Has the fields of `group_by`; a tag is the field `tag.<key>`. Null stands for a value that Anthropic did not report, and for a tag that the workspace does not have.',
+    });
+}
+
+const certaintyOf = (range: string) => ({
+  provisional_days: wholeNumber.meta({
+    description: `Days of ${range} that were read and that Anthropic may still change.`,
+  }),
+  missing_days: wholeNumber.meta({ description: `Days of ${range} that are still to be read.` }),
+  uncovered_days: wholeNumber.meta({
+    description: `Days of ${range} that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero.`,
+  }),
+});
+
+/** The fields of every report. */
+export const reportFields = {
   from: dayOut,
   to: dayOut,
-  provisional_days: wholeNumber.meta({
-    description: 'Days of the range that were read and that Anthropic may still change.',
-  }),
-  missing_days: wholeNumber.meta({ description: 'Days of the range that are still to be read.' }),
-  uncovered_days: wholeNumber.meta({
+  group_by: z.array(z.string()).meta({ description: 'As in the request.' }),
+  ...certaintyOf('the range'),
+  as_of: instant.nullable().meta({
     description:
-      'Days of the range that the sums do not contain, or contain only in part: days after today, days before the given connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero.',
+      'When the newest of the days was read; null if none was. It differs from page to page exactly if a sync wrote in between: its last digits stand for all days, so compare it as a text.',
   }),
+  compare: z
+    .strictObject({ with: z.enum(COMPARES), from: dayOut, to: dayOut, ...certaintyOf('the earlier range') })
+    .optional()
+    .meta({ id: 'ComparedRange', description: 'The earlier range, if the query compares.' }),
   next,
 };
+
+const previous = amount.optional().meta({ description: 'The amount of the earlier range, if the query compares.' });
+const change = amount.optional().meta({ description: '`amount` − `previous`.' });
+const rowsLeft = wholeNumber.meta({ description: 'How many rows are not in `data`.' });
 
 /** The reply of GET /v1/costs. */
 export const costs = z
   .strictObject({
     ...reportFields,
-    group_by: z.array(z.enum(COST_GROUPS)),
-    data: z.array(costRow),
+    data: z.array(rowOf('CostRow', { amount, previous, change })),
+    other: z.strictObject({ rows: rowsLeft, amount, previous, change }).optional().meta({
+      id: 'OtherCosts',
+      description:
+        'With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`.',
+    }),
     total: amount.meta({ description: 'In USD, for the whole range and not only this page.' }),
+    total_previous: previous,
     other_currencies: z
-      .array(z.strictObject({ currency: z.string(), amount }))
+      .array(z.strictObject({ currency: z.string(), amount, previous, change }))
       .meta({ description: 'Costs in other currencies. No sum in USD contains them.' }),
   })
   .meta({ id: 'Costs' });
 
-const sum = z.union([wholeNumber, z.bigint().nonnegative()]).meta({
-  override: { type: 'integer', minimum: 0 },
-  description:
-    'Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers.',
-});
+const changeFields = {
+  before: amount.meta({ description: 'The amount of the earlier range.' }),
+  after: amount.meta({ description: 'The amount of the range.' }),
+  change: amount.meta({
+    description: '`after` − `before`; `volume`, `mix`, `price` and `unmatched` add up to it exactly.',
+  }),
+  volume: amount.meta({
+    description: 'What as many tokens more or less would have cost at the mix and the prices of before.',
+  }),
+  mix: amount.meta({ description: 'Tokens moved between models, workspaces and so on; also what came and went.' }),
+  price: amount.meta({ description: 'The same tokens cost more or less than before.' }),
+  unmatched: amount.meta({ description: 'Costs without tokens, such as web searches.' }),
+};
 
-const counts = {
-  uncached_input_tokens: sum,
-  output_tokens: sum,
-  cache_read_input_tokens: sum,
-  cache_creation_5m: sum,
-  cache_creation_1h: sum,
-  web_search_requests: sum,
-} satisfies Record<UsageCount, z.ZodType>;
+/** The reply of GET /v1/costs/changes. */
+export const changes = z
+  .strictObject({
+    ...reportFields,
+    compare: reportFields.compare.unwrap(),
+    data: z.array(rowOf('ChangeRow', changeFields)),
+    other: z
+      .strictObject({ rows: rowsLeft, ...changeFields })
+      .optional()
+      .meta({
+        id: 'OtherChanges',
+        description:
+          'With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`.',
+      }),
+    total: z
+      .strictObject(changeFields)
+      .meta({ id: 'Change', description: 'The sums of all rows in USD, and not only of this page.' }),
+    other_currencies: z
+      .array(
+        z.strictObject({
+          currency: z.string(),
+          before: changeFields.before,
+          after: changeFields.after,
+          change: amount.meta({ description: '`after` − `before`.' }),
+        }),
+      )
+      .meta({ description: 'Costs in other currencies. No sum in USD contains them.' }),
+  })
+  .meta({ id: 'Changes' });
+
+const exactNumber =
+  'Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers.';
+const otherCounts =
+  'Counts that this release does not know by name, under their dotted path in the report. Zeros are left out. A count whose name ends in `tokens` is a count of tokens and is part of the total of its day. Exact, like the others; a decimal that JavaScript would round is text.';
+
+/** The sums of usage, each of the kind `sum`. */
+function sumsOf<Sum extends z.ZodType>(sum: Sum) {
+  const counts = {
+    uncached_input_tokens: sum,
+    output_tokens: sum,
+    cache_read_input_tokens: sum,
+    cache_creation_5m: sum,
+    cache_creation_1h: sum,
+    web_search_requests: sum,
+  } satisfies Record<UsageCount, z.ZodType>;
+  return {
+    ...counts,
+    other_counts: z.record(z.string(), z.union([z.number(), z.bigint(), z.string()])).meta({
+      override: { type: 'object', additionalProperties: { type: ['number', 'string'] } },
+      description: otherCounts,
+      examples: [{ 'cache_creation.ephemeral_24h_input_tokens': 500 }],
+    }),
+  };
+}
 
 /** The sums of usage in a row and in the totals. */
-export const usageSums = {
-  ...counts,
-  other_counts: z.record(z.string(), z.union([z.number(), z.bigint(), z.string()])).meta({
-    override: { type: 'object', additionalProperties: { type: ['number', 'string'] } },
-    description:
-      'Counts that this release does not know by name, under their dotted path in the report. Zeros are left out. A count whose name ends in `tokens` is a count of tokens and is part of the total of its day. Exact, like the others; a decimal that JavaScript would round is text.',
-    examples: [{ 'cache_creation.ephemeral_24h_input_tokens': 500 }],
+export const usageSums = sumsOf(
+  z.union([wholeNumber, z.bigint().nonnegative()]).meta({
+    override: { type: 'integer', minimum: 0 },
+    description: exactNumber,
   }),
+);
+const usageCounts = z.strictObject(usageSums).meta({ id: 'UsageCounts' });
+const countChanges = z
+  .strictObject(
+    sumsOf(z.union([z.int(), z.bigint()]).meta({ override: { type: 'integer' }, description: exactNumber })),
+  )
+  .meta({ id: 'UsageChanges' });
+const comparedCounts = {
+  previous: usageCounts.optional().meta({ description: 'The counts of the earlier range, if the query compares.' }),
+  change: countChanges.optional().meta({ description: 'The counts of the range less those of the earlier one.' }),
 };
 
 /** The reply of GET /v1/usage. */
 export const usage = z
   .strictObject({
     ...reportFields,
-    group_by: z.array(z.enum(USAGE_GROUPS)),
-    data: z.array(z.strictObject({ ...groupFields, ...usageSums }).meta({ id: 'UsageRow' })),
-    totals: z.strictObject(usageSums).meta({ id: 'UsageCounts' }),
+    data: z.array(rowOf('UsageRow', { ...usageSums, ...comparedCounts })),
+    totals: usageCounts,
+    totals_previous: comparedCounts.previous,
   })
   .meta({ id: 'Usage' });

@@ -1,6 +1,20 @@
 import { isNotNull, sql } from 'drizzle-orm';
-import { bigserial, check, index, integer, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import {
+  bigserial,
+  check,
+  foreignKey,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+  type AnyPgColumn,
+  type ForeignKeyBuilder,
+} from 'drizzle-orm/pg-core';
 import { CONNECTION_EVENTS, EVENT_MESSAGE_LENGTH } from '../../domain/events.ts';
+import { WORKSPACE_LENGTHS } from '../../domain/workspaces.ts';
 import { LIVE_STATUSES, STATUSES, type Status } from '../../domain/connection/statuses.ts';
 import { NOW, areCounts, day, failure, hasLength, instant, isOneOf, json } from '../core/columns.ts';
 
@@ -66,6 +80,53 @@ export const workspaces = pgTable(
   },
   (table) => [primaryKey({ columns: [table.connectionId, table.id] })],
 );
+
+/** The tags of workspaces as last listed. A tag that is no longer listed has no row. */
+export const workspaceTags = pgTable(
+  'workspace_tags',
+  {
+    connectionId: uuid('connection_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    key: text().notNull(),
+    value: text().notNull(),
+    /** The UTC day on which this value was first listed. */
+    firstSeen: day('first_seen').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.workspaceId, table.key] }),
+    ofWorkspace('workspace_tags_workspace', table),
+    check('workspace_tags_key', hasLength(table.key, WORKSPACE_LENGTHS.tagKey)),
+    check('workspace_tags_value', hasLength(table.value, WORKSPACE_LENGTHS.tagValue)),
+  ],
+);
+
+/** Every name that a workspace had, in the order of `id`. The last one is its name now. */
+export const workspaceNames = pgTable(
+  'workspace_names',
+  {
+    connectionId: uuid('connection_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    /** A workspace may be renamed twice on a day. */
+    id: bigserial({ mode: 'number' }).notNull(),
+    name: text().notNull(),
+    /** The UTC day on which it was first listed under this name. */
+    firstSeen: day('first_seen').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.connectionId, table.workspaceId, table.id] }),
+    ofWorkspace('workspace_names_workspace', table),
+    check('workspace_names_name', hasLength(table.name, WORKSPACE_LENGTHS.name)),
+  ],
+);
+
+/** A purge deletes workspaces, and with each one what belongs to it. */
+function ofWorkspace(name: string, table: { connectionId: AnyPgColumn; workspaceId: AnyPgColumn }): ForeignKeyBuilder {
+  return foreignKey({
+    name,
+    columns: [table.connectionId, table.workspaceId],
+    foreignColumns: [workspaces.connectionId, workspaces.id],
+  }).onDelete('cascade');
+}
 
 /** What happened to a connection, and who did it. */
 export const events = pgTable(

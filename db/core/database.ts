@@ -37,6 +37,13 @@ const LIMITS: Limits = {
   statement_timeout: 25_000,
 };
 
+/** Of exports. A whole ledger takes minutes to add up, and the client reads as slowly as it likes, up to a minute of silence. */
+export const EXPORT_LIMITS: Limits = {
+  idle_in_transaction_session_timeout: 90_000,
+  lock_timeout: 10_000,
+  statement_timeout: 600_000,
+};
+
 /**
  * Opens a pool on a `postgres://` address. The first query connects, and so does the first one after a loss. `max` is the
  * number of connections, and `name` is the application name that Postgres shows for them. Throws if the address is invalid.

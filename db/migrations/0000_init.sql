@@ -258,6 +258,27 @@ CREATE TABLE "usage_series" (
 	CONSTRAINT "usage_series_no" UNIQUE("series_no")
 );
 --> statement-breakpoint
+CREATE TABLE "workspace_names" (
+	"connection_id" uuid NOT NULL,
+	"workspace_id" text NOT NULL,
+	"id" bigserial NOT NULL,
+	"name" text NOT NULL,
+	"first_seen" date NOT NULL,
+	CONSTRAINT "workspace_names_connection_id_workspace_id_id_pk" PRIMARY KEY("connection_id","workspace_id","id"),
+	CONSTRAINT "workspace_names_name" CHECK (char_length("workspace_names"."name") between 1 and 500)
+);
+--> statement-breakpoint
+CREATE TABLE "workspace_tags" (
+	"connection_id" uuid NOT NULL,
+	"workspace_id" text NOT NULL,
+	"key" text NOT NULL,
+	"value" text NOT NULL,
+	"first_seen" date NOT NULL,
+	CONSTRAINT "workspace_tags_connection_id_workspace_id_key_pk" PRIMARY KEY("connection_id","workspace_id","key"),
+	CONSTRAINT "workspace_tags_key" CHECK (char_length("workspace_tags"."key") between 1 and 200),
+	CONSTRAINT "workspace_tags_value" CHECK (char_length("workspace_tags"."value") between 1 and 500)
+);
+--> statement-breakpoint
 CREATE TABLE "workspaces" (
 	"connection_id" uuid NOT NULL,
 	"id" text NOT NULL,
@@ -275,6 +296,8 @@ ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "syncs" ADD CONSTRAINT "syncs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tokens" ADD CONSTRAINT "tokens_created_with_tokens_id_fk" FOREIGN KEY ("created_with") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "workspace_names" ADD CONSTRAINT "workspace_names_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "workspace_tags" ADD CONSTRAINT "workspace_tags_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE UNIQUE INDEX "connections_one_live_per_organization" ON "connections" USING btree ("organization_id") WHERE status not in ('refused', 'disconnected');--> statement-breakpoint
 CREATE INDEX "connections_by_creation" ON "connections" USING btree ("created_at","id");--> statement-breakpoint

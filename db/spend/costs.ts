@@ -1,69 +1,97 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Decimal } from '../../domain/money.ts';
-import { row, type Db } from '../core/database.ts';
+import type { SpendQuery } from '../../domain/spend/query.ts';
+import { type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
-import { isAfter, keyOf, nameFields, rawColumns, rawNames, type CostGroup, type SpendQuery } from './groups.ts';
-import { askedAndCounted, completeness, completenessFields, type Completeness } from './range.ts';
-import { groupRowFields, type GroupRow } from './row.ts';
+import { certainty, certaintyFields, type Certainty } from './completeness.ts';
+import { WORKSPACES_NOW, groupRowFields, type GroupRow } from './groups.ts';
+import { CURRENCY, addedUp, costLinesFor, keyed, sumNames, sumsOf } from './lines.ts';
+import { readPage, type Compiled, type Page } from './rows.ts';
+import { asked, dayParts } from './scope.ts';
 
-/** The costs of a range, as exact decimals in major units. */
-export interface CostSums extends Completeness {
-  /** USD, unless grouped by currency. */
-  readonly data: readonly (GroupRow & { readonly amount: Decimal })[];
-  /** USD of the whole range, whatever the page. */
-  readonly total: Decimal;
-  /** What was charged in another currency. It is never added to USD. */
-  readonly otherCurrencies: readonly { readonly currency: string; readonly amount: Decimal }[];
+/** An exact amount in major units, and the one of the earlier range in a comparison. */
+export interface Cost {
+  readonly amount: Decimal;
+  /** Null if the query compares with nothing. */
+  readonly before: Decimal | null;
 }
 
-const costSums: z.ZodType<CostSums> = z.object({
-  data: z.array(z.object({ ...groupRowFields, amount: decimalText })),
-  total: decimalText,
-  otherCurrencies: z.array(z.object({ currency: z.string(), amount: decimalText })),
-  ...completenessFields,
-});
+/** A row of costs. In US dollars, unless the rows are grouped by currency. */
+export type CostRow = GroupRow & Cost;
 
-/** Adds up costs. One statement, so that page, total and completeness speak of the same instant. */
-export async function sumCosts(db: Db, query: SpendQuery<CostGroup>): Promise<CostSums> {
-  const counts = query.groupBy.includes('currency') ? sql`true` : sql`currency = 'USD'`;
-  const { report } = await row(
-    db,
-    z.object({ report: costSums }),
-    sql`
-      with ${askedAndCounted(query, 'cost')},
-      grouped as (
-        select ${rawColumns(query)}, s.currency, sum(l.amount) as amount
-        from counted d
-        join cost_lines l on l.day_no = d.day_no
-        join cost_series s on s.series_no = l.series_no
-        group by ${rawNames(query)}, s.currency
-      ),
-      page as (
-        select key, amount
-        from (select ${keyOf(query)} as key, amount from grouped where ${counts}) keyed
-        where ${isAfter(query)}
-        order by key
-        limit ${query.limit}
-      ),
-      by_currency as (select currency, sum(amount) as amount from grouped group by currency)
-      select jsonb_build_object(
-        'data', (
-          select coalesce(jsonb_agg(jsonb_build_object(
-            'key', to_jsonb(p.key), ${nameFields(query)}, 'amount', trim_scale(p.amount)::text
-          ) order by p.key), '[]')
-          from page p
-        ),
-        'total', coalesce((select trim_scale(amount)::text from by_currency where currency = 'USD'), '0'),
-        'otherCurrencies', (
-          select coalesce(jsonb_agg(jsonb_build_object(
-            'currency', currency, 'amount', trim_scale(amount)::text
-          ) order by currency), '[]')
-          from by_currency
-          where currency <> 'USD'
-        )
-      ) || ${completeness(query)} as report
+/** What belongs to all rows of costs, whatever the page. */
+export interface CostTotals extends Certainty {
+  /** In US dollars. */
+  readonly total: Cost;
+  /** What was charged in another currency. It is never added to US dollars. */
+  readonly otherCurrencies: readonly (Cost & { readonly currency: string })[];
+}
+
+/** The rows that are not on the page: how many they are, and their US dollars. */
+export type OtherCosts = Cost & { readonly rows: number };
+
+const cost = { amount: decimalText, before: decimalText.nullable() };
+const MEASURES = ['amount'];
+
+/** Adds up costs. */
+export function sumCosts(db: Db, query: SpendQuery): Promise<Page<CostRow, CostTotals, OtherCosts>> {
+  return readPage(db, compileCosts(query), z.object({ rows: z.int(), ...cost }));
+}
+
+/** Compiles a query of costs. */
+export function compileCosts(query: SpendQuery): Compiled<CostRow, CostTotals> {
+  const names = sumNames(query, MEASURES);
+  const inUsd = sql`coalesce(sum(amount) filter (where currency = 'USD'), 0)`;
+  const inUsdBefore = sql`coalesce(sum(amount_before) filter (where currency = 'USD'), 0)`;
+  const bothOf = (table: string, now: SQL, before: SQL): SQL =>
+    jsonOfCost(query, sql`(select ${now} from ${sql.raw(table)})`, sql`(select ${before} from ${sql.raw(table)})`);
+  const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
+  return {
+    query,
+    parts: [
+      asked(query),
+      WORKSPACES_NOW,
+      ...dayParts(query, ['cost']),
+      sql`grouped as materialized (${addedUp(query, costLinesFor(query), MEASURES, [CURRENCY])})`,
+      keyed(query, names, [CURRENCY.name], ofCurrency(query)),
+    ],
+    joins: sql``,
+    fields: jsonFieldsOfCost(query, sql`coalesce(p.amount, 0)`, sql`coalesce(p.amount_before, 0)`),
+    order: query.order === 'key' ? sql`p.key` : sql`coalesce(p.amount, 0) desc, p.key`,
+    row: z.object({ ...groupRowFields, ...cost }),
+    totals: sql`jsonb_build_object(
+      'total', ${bothOf('grouped', inUsd, inUsdBefore)},
+      'otherCurrencies', (
+        select coalesce(jsonb_agg(
+          jsonb_build_object('currency', currency)
+            || ${jsonOfCost(query, sql`coalesce(amount, 0)`, sql`coalesce(amount_before, 0)`)}
+          order by currency collate "C"
+        ), '[]')
+        from (select currency, ${sumsOf(names)} from grouped where currency <> 'USD' group by currency) by_currency
+      )
+    ) || ${certainty(query, ['cost'])}`,
+    totalsSchema: z.object({
+      total: z.object(cost),
+      otherCurrencies: z.array(z.object({ currency: z.string(), ...cost })),
+      ...certaintyFields,
+    }),
+    other: sql`
+      jsonb_build_object('rows', ${left(sql`count(*)`)}) || ${jsonOfCost(query, left(inUsd), left(inUsdBefore))}
     `,
-  );
-  return report;
+  };
+}
+
+/** Which currencies have rows: all of them only if the rows say which. */
+export function ofCurrency({ groupBy }: SpendQuery): SQL {
+  return groupBy.includes('currency') ? sql`` : sql`where currency = 'USD'`;
+}
+
+function jsonOfCost(query: SpendQuery, amount: SQL, before: SQL): SQL {
+  return sql`jsonb_build_object(${jsonFieldsOfCost(query, amount, before)})`;
+}
+
+function jsonFieldsOfCost({ comparison }: SpendQuery, amount: SQL, before: SQL): SQL {
+  const text = (decimal: SQL): SQL => sql`trim_scale(${decimal})::text`;
+  return sql`'amount', ${text(amount)}, 'before', ${comparison === null ? sql`null::text` : text(before)}`;
 }

@@ -1,113 +1,176 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Day } from '../../domain/days.ts';
+import { z } from 'zod';
+import {
+  isGrain,
+  tagOf,
+  type Dimension,
+  type Filter,
+  type Group,
+  type GroupKey,
+  type NamedDimension,
+  type SpendQuery,
+} from '../../domain/spend/query.ts';
 import { list, textArray } from '../core/database.ts';
 
-/** What costs can be grouped by. */
-export const COST_GROUPS = [
-  'day',
-  'month',
-  'connection',
-  'workspace',
-  'model',
-  'token_type',
-  'context_window',
-  'service_tier',
-  'inference_geo',
-  'cost_type',
-  'description',
-  'currency',
-] as const;
-/** One of {@link COST_GROUPS}. */
-export type CostGroup = (typeof COST_GROUPS)[number];
+/** What lines are grouped by and filtered by, as parts of a statement over a table of series `s`. */
 
-/** What usage can be grouped by. */
-export const USAGE_GROUPS = [
-  'day',
-  'month',
-  'connection',
-  'workspace',
-  'model',
-  'service_tier',
-  'context_window',
-  'inference_geo',
-] as const satisfies readonly CostGroup[];
-/** One of {@link USAGE_GROUPS}. */
-export type UsageGroup = (typeof USAGE_GROUPS)[number];
-
-/** The values of the columns that a row is grouped by, in their order. Rows are sorted and paged by it. */
-export type GroupKey = readonly (string | null)[];
-
-/** What is added up, and which page of it is wanted. */
-export interface SpendQuery<Group extends CostGroup> {
-  /** Null: all connections together, each day of an organization once. Refused connections never count. */
-  readonly connectionId: string | null;
-  readonly from: Day;
-  readonly to: Day;
-  /** Later days are not missing yet. */
-  readonly today: Day;
-  readonly groupBy: readonly Group[];
-  /** The key of the last row seen. */
-  readonly after: GroupKey | null;
-  readonly limit: number;
+/** A row of a reply: its key, and the names that belong to ids in it. */
+export interface GroupRow {
+  readonly key: GroupKey;
+  /** Null if the rows are not grouped by workspace, or the workspace has no known name. */
+  readonly workspaceName: string | null;
+  readonly connectionName: string | null;
 }
 
-type Query = SpendQuery<CostGroup>;
-
-/** A group: its column of a line or a day, and the text that stands for it in a key. Rows are in the order of that text. */
-const GROUPS: Readonly<Record<CostGroup, { column: string; text: (column: SQL) => SQL }>> = {
-  day: { column: 'd.day', text: (column) => sql`to_char(${column}, 'YYYY-MM-DD')` },
-  month: { column: "date_trunc('month', d.day::timestamp)", text: (column) => sql`to_char(${column}, 'YYYY-MM')` },
-  connection: { column: 'd.connection_id', text: (column) => sql`${column}::text` },
-  workspace: { column: 's.workspace_id', text: (column) => column },
-  model: { column: 's.model', text: (column) => column },
-  token_type: { column: 's.token_type', text: (column) => column },
-  context_window: { column: 's.context_window', text: (column) => column },
-  service_tier: { column: 's.service_tier', text: (column) => column },
-  inference_geo: { column: 's.inference_geo', text: (column) => column },
-  cost_type: { column: 's.cost_type', text: (column) => column },
-  description: { column: 's.description', text: (column) => column },
-  currency: { column: 's.currency', text: (column) => column },
+/** The fields of {@link GroupRow} as Postgres answers them. */
+export const groupRowFields = {
+  key: z.array(z.string().nullable()),
+  workspaceName: z.string().nullable(),
+  connectionName: z.string().nullable(),
 };
 
-/** The columns to group by, named `g0`, `g1` and so on. They stay as they are stored, since texts would be slower to group. */
-export function rawColumns({ groupBy }: Query): SQL {
-  return list(groupBy.map((group, index) => sql.raw(`${GROUPS[group].column} as g${index}`)));
+/** Columns of the tables of series. Each dimension but tags has one. */
+const COLUMNS: Readonly<Record<NamedDimension, string>> = {
+  connection: 'connection_id',
+  workspace: 'workspace_id',
+  model: 'model',
+  token_type: 'token_type',
+  context_window: 'context_window',
+  service_tier: 'service_tier',
+  inference_geo: 'inference_geo',
+  cost_type: 'cost_type',
+  description: 'description',
+  currency: 'currency',
+};
+
+/**
+ * The part `workspaces_now`: for each connection that is asked for, the workspaces of its organization as one of its
+ * connections listed them last. Needs `asked`.
+ */
+export const WORKSPACES_NOW = sql`
+  workspaces_now as materialized (
+    select last.*, (
+      select jsonb_object_agg(t.key, t.value) from workspace_tags t
+      where t.connection_id = last.listed_by and t.workspace_id = last.workspace_id
+    ) as tags
+    from (
+      select distinct on (a.id, w.id)
+        a.id as connection_id, w.id as workspace_id, w.name, w.read_at, w.connection_id as listed_by
+      from asked a join workspaces w on w.connection_id = any(a.siblings)
+      order by a.id, w.id, w.read_at desc, w.connection_id
+    ) last
+  )
+`;
+
+/** Whether the filters of a query let a line of the series `s` through. Filters on connections choose what is `asked`. */
+export function isCounted({ filters }: SpendQuery): SQL {
+  const conditions = filters.filter(({ dimension }) => dimension !== 'connection').map(conditionOf);
+  return conditions.length === 0 ? sql`true` : sql.join(conditions, sql` and `);
 }
 
-/** The names of {@link rawColumns}. */
-export function rawNames({ groupBy }: Query): SQL {
-  return list(groupBy.map((_, index) => sql.raw(`g${index}`)));
+function conditionOf({ dimension, values, excludes }: Filter): SQL {
+  const texts = textArray(values.filter((value) => value !== null));
+  const takesNull = sql.raw(String(values.includes(null)));
+  const isOneOf = hasTag(dimension)
+    ? sql`(${isTagged(dimension, (value) => sql`${value} = any(${texts})`)} or (${takesNull} and not ${isTagged(dimension, (value) => sql`${value} is not null`)}))`
+    : sql`case when ${columnOf(dimension)} is null then ${takesNull} else ${columnOf(dimension)} = any(${texts}) end`;
+  return excludes ? sql`not (${isOneOf})` : isOneOf;
 }
 
-/** The {@link GroupKey} of a row with {@link rawColumns}. */
-export function keyOf({ groupBy }: Query): SQL {
-  return sql`array[${list(groupBy.map((group, index) => GROUPS[group].text(sql.raw(`g${index}`))))}]::text[] collate "C"`;
+/** Whether the workspace of the series has the tag with such a value. */
+function isTagged(dimension: Dimension, isSuch: (value: SQL) => SQL): SQL {
+  return sql`coalesce((s.connection_id, s.workspace_id) in (
+    select w.connection_id, w.workspace_id from workspaces_now w where ${isSuch(sql`(w.tags ->> ${tagOf(dimension)}::text)`)}
+  ), false)`;
+}
+
+function hasTag(group: Group): group is `tag.${string}` {
+  return tagOf(group) !== null;
+}
+
+function columnOf(dimension: Exclude<Dimension, `tag.${string}`>): SQL {
+  return sql.raw(`s.${COLUMNS[dimension]}`);
 }
 
 /**
- * Whether a row follows the last one seen. Arrays compare element by element. A null element equals another null, follows
+ * The columns by which lines are added up first: numbers, ids and texts as they are stored, since anything else would be
+ * slower. `l` has the `bucket` of {@link placedDays}. The key of a row is made of them.
+ */
+export function rawColumns(query: SpendQuery): SQL[] {
+  return rawParts(query).map(({ name, from }) => sql`${from} as ${name}`);
+}
+
+/** The names of {@link rawColumns}. */
+export function rawNames(query: SpendQuery): SQL[] {
+  return rawParts(query).map(({ name }) => name);
+}
+
+function rawParts({ groupBy }: SpendQuery): { name: SQL; from: SQL }[] {
+  const columns = groupBy
+    .map((group, index) => ({ name: sql.raw(`g${index}`), group }))
+    .filter(({ group }) => !hasTag(group));
+  const own = columns.map(({ name, group }) => ({
+    name,
+    from: isGrain(group) ? sql`l.bucket` : hasTag(group) ? sql`null` : columnOf(group),
+  }));
+  // The connection says which organization a workspace belongs to, and so which tags it has.
+  const ofTags = groupBy.some(hasTag)
+    ? ['connection_id', 'workspace_id'].map((name) => ({ name: sql.raw(`of_${name}`), from: sql.raw(`s.${name}`) }))
+    : [];
+  return [...own, ...ofTags];
+}
+
+/** A table of rows with {@link rawColumns}, as the rest of a `from`: with the tags of their workspaces where needed. */
+export function withTags({ groupBy }: SpendQuery, rows: SQL): SQL {
+  if (!groupBy.some(hasTag)) return rows;
+  return sql`${rows} left join workspaces_now w on w.connection_id = of_connection_id and w.workspace_id = of_workspace_id`;
+}
+
+/** The {@link GroupKey} of a row of {@link withTags}. */
+export function keyOf({ groupBy }: SpendQuery): SQL {
+  const elements = groupBy.map((group, index) => {
+    const raw = sql.raw(`g${index}`);
+    const tag = tagOf(group);
+    if (tag !== null) return sql`w.tags ->> ${tag}::text`;
+    if (group === 'month') return sql`to_char(${raw}, 'YYYY-MM')`;
+    if (isGrain(group)) return sql`to_char(${raw}, 'YYYY-MM-DD')`;
+    return sql`${raw}::text`;
+  });
+  return sql`array[${list(elements)}]::text[] collate "C"`;
+}
+
+/**
+ * Whether a key follows the last one seen. Arrays compare element by element. A null element equals another null, follows
  * every text, and is not the empty text.
  */
-export function isAfter({ after }: Query): SQL {
+export function isAfter({ after }: SpendQuery): SQL {
   return after === null ? sql`true` : sql`key > ${textArray(after)} collate "C"`;
 }
 
-/** The names of the workspace and the connection in the key of the row `p`, as fields of a JSON object. */
-export function nameFields({ groupBy }: Query): SQL {
-  const element = (group: CostGroup): SQL => sql.raw(`p.key[${groupBy.indexOf(group) + 1}]`);
-  const ofConnection = groupBy.includes('connection')
-    ? sql`w.connection_id = ${element('connection')}::uuid`
-    : sql`w.connection_id in (select id from asked)`;
-  // An organization that was connected twice has its workspaces twice, maybe with other names.
-  const workspaceName = sql`(
-    select w.name from workspaces w
-    where ${ofConnection} and w.id = ${element('workspace')}
-    order by w.read_at desc
-    limit 1
-  )`;
-  const connectionName = sql`(select c.name from connections c where c.id = ${element('connection')}::uuid)`;
+/** The rest of a `from` that begins with rows `p` with a key: the names that belong to ids in it. */
+export function withNames({ groupBy }: SpendQuery): SQL {
+  const element = (group: Group): SQL => sql.raw(`p.key[${groupBy.indexOf(group) + 1}]`);
+  const joins: SQL[] = [];
+  if (groupBy.includes('workspace')) {
+    joins.push(
+      groupBy.includes('connection')
+        ? sql`left join workspaces_now wn on wn.workspace_id = ${element('workspace')}
+            and wn.connection_id::text = ${element('connection')}`
+        : sql`left join (
+            select distinct on (workspace_id) workspace_id, name from workspaces_now
+            order by workspace_id, read_at desc, connection_id
+          ) wn on wn.workspace_id = ${element('workspace')}`,
+    );
+  }
+  if (groupBy.includes('connection')) joins.push(sql`left join asked cn on cn.id::text = ${element('connection')}`);
+  return sql.join(joins, sql` `);
+}
+
+/** The fields of {@link GroupRow} as fields of a JSON object, for rows {@link withNames}. */
+export function nameFields({ groupBy }: SpendQuery): SQL {
   return list([
-    sql`'workspaceName', ${groupBy.includes('workspace') ? workspaceName : sql`null`}`,
-    sql`'connectionName', ${groupBy.includes('connection') ? connectionName : sql`null`}`,
+    sql`'key', to_jsonb(p.key)`,
+    sql`'workspaceName', ${groupBy.includes('workspace') ? sql`wn.name` : sql`null::text`}`,
+    sql`'connectionName', ${groupBy.includes('connection') ? sql`cn.name` : sql`null::text`}`,
   ]);
 }

@@ -41,7 +41,7 @@ describe('the list of workspaces', () => {
   it('keeps every reported field of a workspace, and drops invalid dates', async () => {
     const odd = { id: 'wrkspc_1', name: 'One', created_at: 'long ago', moon: { phase: 'full' } };
     expect(await all(listWorkspaces(given({ data: [odd], has_more: false, last_id: 'wrkspc_1' })))).toEqual([
-      [{ id: 'wrkspc_1', name: 'One', createdAt: null, archivedAt: null, reported: odd }],
+      [{ id: 'wrkspc_1', name: 'One', createdAt: null, archivedAt: null, tags: new Map(), reported: odd }],
     ]);
   });
 

@@ -17,6 +17,7 @@ import {
   keys,
   usageLines,
   usageSeries,
+  workspaceTags,
   workspaces,
 } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
@@ -95,12 +96,16 @@ export interface Body {
   readonly status: string | number;
   readonly code: string;
   readonly detail: string;
-  readonly errors: { readonly path: string }[];
+  readonly errors: { readonly path: string; readonly message: string }[];
   readonly data: Row[];
   readonly next: string | null;
   readonly from: string;
   readonly to: string;
   readonly total: string;
+  readonly total_previous: string;
+  readonly as_of: string | null;
+  readonly other: unknown;
+  readonly compare: Readonly<Record<string, unknown>>;
   readonly other_currencies: unknown;
   readonly provisional_days: number;
   readonly missing_days: number;
@@ -376,7 +381,16 @@ export async function seedCovered(db: Db, connectionId: string, from: Day, to: D
   }
 }
 
-/** Stores a workspace. */
-export async function seedWorkspace(db: Db, connectionId: string, id: string, name: string): Promise<void> {
-  await db.insert(workspaces).values({ connectionId, id, name, reported: {} });
+/** Stores a workspace with its tags. */
+export async function seedWorkspace(
+  db: Db,
+  connectionId: string,
+  id: string,
+  name: string,
+  { tags = {}, readAt = new Date(NOW) }: { tags?: Readonly<Record<string, string>>; readAt?: Date } = {},
+): Promise<void> {
+  await db.insert(workspaces).values({ connectionId, id, name, reported: {}, readAt });
+  for (const [key, value] of Object.entries(tags)) {
+    await db.insert(workspaceTags).values({ connectionId, workspaceId: id, key, value, firstSeen: TODAY });
+  }
 }

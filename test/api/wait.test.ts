@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import { endpoint, type Deps } from '../../api/http/endpoint.ts';
 import { health } from '../../api/health/schemas.ts';
 import { nothing } from '../../api/http/schemas.ts';
+import { Exports } from '../../api/http/exports.ts';
 import { Turns } from '../../api/http/turns.ts';
 import { waitFor } from '../../api/http/wait.ts';
 import { FakeTemporal, NOW, ring } from './support.ts';
@@ -71,13 +72,15 @@ it('ends when the client of the handler is gone', async () => {
       return { status: 200, body: { status: 'ok' as const } };
     },
   });
+  // No query is made here.
+  const db = Object.create(null) as Deps['db'];
   const deps: Deps = {
-    // No query is made here.
-    db: Object.create(null) as Deps['db'],
+    db,
     ring,
     temporal: new FakeTemporal(),
     log: pino({ level: 'silent' }),
     turns: new Turns(1),
+    exports: new Exports(db),
     settings: {
       syncHourUtc: 6,
       temporalUiUrl: null,

@@ -100,12 +100,14 @@ describe('a connection that ends', () => {
     const { id } = await connect(database.db);
     const other = await connect(database.db);
     await commitCost(database.db, id, [cost('1')]);
-    await saveWorkspaces(database.db, id, [{ id: 'w', name: 'W', createdAt: null, archivedAt: null, reported: {} }]);
+    await saveWorkspaces(database.db, id, [
+      { id: 'w', name: 'W', createdAt: null, archivedAt: null, tags: new Map(), reported: {} },
+    ]);
     await disconnect(database.db, id, true);
     const late = commitCost(database.db, id, [cost('2')]);
     await expect(late).rejects.toThrow(ConnectionGoneError);
     await expect(commitUsage(database.db, randomUUID(), [])).rejects.toThrow(ConnectionGoneError);
-    const workspace = { id: 'x', name: 'X', createdAt: null, archivedAt: null, reported: {} };
+    const workspace = { id: 'x', name: 'X', createdAt: null, archivedAt: null, tags: new Map(), reported: {} };
     await expect(saveWorkspaces(database.db, id, [workspace])).rejects.toThrow(ConnectionGoneError);
     for (const table of ['days', 'cost_series', 'workspaces', 'restatements', 'syncs']) {
       expect(await count(database.db, sql`${sql.identifier(table)} where connection_id = ${id}`), table).toBe(0);

@@ -328,7 +328,9 @@ describe('the views', () => {
 
   it('name the workspace of each line by its name, by its id if no name is known, or as the default workspace', async () => {
     const { id } = await connect(database.db, { organization: randomUUID() });
-    await saveWorkspaces(database.db, id, [{ id: 'w1', name: 'One', createdAt: null, archivedAt: null, reported: {} }]);
+    await saveWorkspaces(database.db, id, [
+      { id: 'w1', name: 'One', createdAt: null, archivedAt: null, tags: new Map(), reported: {} },
+    ]);
     const dimensions = [{ workspace_id: 'w1' }, { workspace_id: 'w2' }, { workspace_id: null }];
     await commitCost(
       database.db,

@@ -95,7 +95,7 @@ describe('disconnecting', () => {
     for (const { id } of [one, two]) {
       await fill(database.db, id, TODAY, TODAY);
       await saveWorkspaces(database.db, id, [
-        { id: 'w', name: 'W', createdAt: null, archivedAt: null, reported: null },
+        { id: 'w', name: 'W', createdAt: null, archivedAt: null, tags: new Map(), reported: null },
       ]);
     }
     await disconnect(database.db, one.id, true);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sql, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addEvent } from '../../db/connections/events.ts';
+import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDeploymentEvent } from '../../db/deployment/events.ts';
 import { openSync } from '../../db/ledger/syncs.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
@@ -10,7 +11,7 @@ import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { DAY, CREATOR, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
-/** A connection with an active key, a day, a sync, a restatement, events and a token: rows that are as they should be. */
+/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace and a token: rows that are as they should be. */
 let id: string;
 beforeAll(async () => {
   database = await testDatabase();
@@ -20,6 +21,9 @@ beforeAll(async () => {
   await commitCost(db, id, [cost('2')], { day: DAY });
   await openSync(db, { connectionId: id, n: 1, runId: 'run' }, { kind: 'daily', from: DAY, to: DAY, everyDay: false });
   await addEvent(db, id, { type: 'created', message: 'Here.' });
+  await saveWorkspaces(db, id, [
+    { id: 'w', name: 'W', createdAt: null, archivedAt: null, tags: new Map([['team', 'a']]), reported: {} },
+  ]);
   await createToken(db, { name: 'Ada', role: 'admin', creator: CREATOR });
   await addDeploymentEvent(db, { type: 'token_created', actor: 'Ada', message: 'Here.' });
 });
@@ -136,6 +140,14 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['tokens', 'was created by nobody', 'tokens_created_by', sql`created_by = ''`],
   ['tokens', 'expired before it was created', 'tokens_expiry', sql`expires_at = created_at`],
   ['tokens', 'was revoked by nobody', 'tokens_revoked', sql`revoked_at = now()`],
+  ['workspace_tags', 'has no key', 'workspace_tags_key', sql`key = ''`],
+  ['workspace_tags', 'has a key without end', 'workspace_tags_key', sql`key = repeat('x', 201)`],
+  ['workspace_tags', 'has no value', 'workspace_tags_value', sql`value = ''`],
+  ['workspace_tags', 'has a value without end', 'workspace_tags_value', sql`value = repeat('x', 501)`],
+  ['workspace_tags', 'belongs to no workspace', 'workspace_tags_workspace', sql`workspace_id = 'lost'`],
+  ['workspace_names', 'is empty', 'workspace_names_name', sql`name = ''`],
+  ['workspace_names', 'is a name without end', 'workspace_names_name', sql`name = repeat('x', 501)`],
+  ['workspace_names', 'belongs to no workspace', 'workspace_names_workspace', sql`workspace_id = 'lost'`],
   ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
   ['cost_rollup', 'has an amount that is no number', 'cost_rollup_finite', sql`amount = 'NaN'`],
 ];

@@ -17,6 +17,7 @@ describe('workspaces', () => {
     name: 'One',
     createdAt: '2026-01-01T00:00:00.123456Z',
     archivedAt: null,
+    tags: new Map([['team', 'platform']]),
     reported: { tags: { a: 'b' } },
   };
   const stored = (id: string): Promise<unknown> =>

@@ -1,0 +1,79 @@
+import type { ServerResponse } from 'node:http';
+
+/** A column of a CSV file. Cells of numbers are written as they are; programs for tables must not read texts as formulas. */
+export interface CsvColumn {
+  readonly name: string;
+  readonly isNumber: boolean;
+}
+
+/** A cell that has no value is null, which differs from an empty text. */
+export type CsvRow = readonly (string | null)[];
+
+/** How long a client may read nothing. */
+const STALLED_MS = 60_000;
+
+/** A reply in CSV (RFC 4180, without a byte order mark), written bit by bit, as fast as its client reads. */
+export class CsvReply {
+  readonly #response: ServerResponse;
+  #columns: readonly CsvColumn[] = [];
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  /** Whether the client is still there. */
+  get isOpen(): boolean {
+    return !this.#response.destroyed;
+  }
+
+  /** Begins the reply. `name` is what a browser calls the file. What fails from here on breaks the connection. */
+  async begin(name: string, headers: Readonly<Record<string, string>>, columns: readonly CsvColumn[]): Promise<void> {
+    this.#columns = columns;
+    this.#response.statusCode = 200;
+    this.#response.setHeader('Content-Type', 'text/csv; charset=utf-8; header=present');
+    this.#response.setHeader('Content-Disposition', `attachment; filename="${name}"`);
+    for (const [header, value] of Object.entries(headers)) this.#response.setHeader(header, value);
+    await this.#write(`${columns.map(({ name: header }) => quoted(header)).join(',')}\r\n`);
+  }
+
+  /** Writes rows, and waits until the client has taken most of them. */
+  async rows(rows: readonly CsvRow[]): Promise<void> {
+    const lines = rows.map((row) => this.#columns.map((column, index) => cellOf(column, row[index] ?? null)).join(','));
+    await this.#write(lines.map((line) => `${line}\r\n`).join(''));
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  async #write(text: string): Promise<void> {
+    const response = this.#response;
+    if (response.destroyed || response.write(text)) return;
+    await new Promise<void>((resolve) => {
+      const stalled = setTimeout(() => response.destroy(), STALLED_MS);
+      const go = (): void => {
+        clearTimeout(stalled);
+        response.off('drain', go).off('close', go);
+        resolve();
+      };
+      response.on('drain', go).on('close', go);
+    });
+  }
+}
+
+function cellOf({ isNumber }: CsvColumn, value: string | null): string {
+  if (value === null) return '';
+  if (isNumber) return value;
+  // Programs for tables run a cell that begins like this as a formula.
+  return quoted(/^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
+}
+
+function quoted(text: string): string {
+  return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A value as JSON in ASCII, which headers can have. A bigint becomes a text. */
+export function headerText(value: unknown): string {
+  const json = JSON.stringify(value, (_name, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner));
+  return json.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import { COMPARES } from '../../domain/spend/compare.ts';
+import {
+  COST_DIMENSIONS,
+  GRAINS,
+  ORDERS,
+  USAGE_DIMENSIONS,
+  type Dimension,
+  type Grain,
+  type Group,
+  type NamedDimension,
+} from '../../domain/spend/query.ts';
+import { afterIn, limitIn, rangeQuery } from '../http/schemas.ts';
+
+/** The query parameters of the reports on spend. `request.ts` makes a spend query of them. */
+
+/** What a report knows. */
+export interface Report {
+  readonly dimensions: readonly NamedDimension[];
+  readonly grains: readonly Grain[];
+}
+
+/** What GET /v1/costs knows. */
+export const COSTS: Report = { dimensions: COST_DIMENSIONS, grains: GRAINS };
+/** What GET /v1/usage knows. */
+export const USAGE: Report = { dimensions: USAGE_DIMENSIONS, grains: GRAINS };
+/** What GET /v1/costs/changes knows. */
+export const CHANGES: Report = { dimensions: COST_DIMENSIONS, grains: [] };
+
+const MAX_GROUPS = 20;
+const TAG = 'tag\\.[^,\\u0000]+';
+
+/** The parameter `group_by`, as groups. */
+function groupsOf({ dimensions, grains }: Report, fallback: NamedDimension | Grain) {
+  const known = [...grains, ...dimensions];
+  const isKnown = (text: string): text is Group =>
+    known.some((group) => group === text) || new RegExp(`^${TAG}$`, 'u').test(text);
+  const named = `${known.join(', ')} and tag.<key>`;
+  const twice = '(?:[^,]*,)*([^,]+),(?:[^,]*,)*\\1(?:,|$)';
+  const twoGrains = `(?:[^,]*,)*(?:${GRAINS.join('|')}),(?:[^,]*,)*(?:${GRAINS.join('|')})(?:,|$)`;
+  const any = `(?:${[...known, TAG].join('|')})`;
+  return z
+    .string()
+    .default(fallback)
+    .transform((text) => text.split(','))
+    .refine((list) => list.every(isKnown), `must be any of ${named}, separated by commas`)
+    .refine((list) => new Set(list).size === list.length, 'names something twice')
+    .refine(
+      (list) => list.filter((group) => grains.some((grain) => grain === group)).length <= 1,
+      `may name only one of ${GRAINS.join(', ')}`,
+    )
+    .refine((list) => list.length <= MAX_GROUPS, `must not name more than ${MAX_GROUPS}`)
+    .transform((list) => list.filter(isKnown))
+    .meta({
+      override: {
+        type: 'string',
+        default: fallback,
+        pattern: `^(?!${twice})${grains.length === 0 ? '' : `(?!${twoGrains})`}${any}(?:,${any}){0,${MAX_GROUPS - 1}}$`,
+        examples: ['workspace,model'],
+      },
+      description: [
+        `How to group the rows: any of ${dimensions.map((group) => `\`${group}\``).join(', ')}`,
+        grains.length === 0 ? '' : `, at most one of ${grains.map((grain) => `\`${grain}\``).join(', ')}`,
+        ', and `tag.<key>` for a tag of workspaces, separated by commas, each at most once.',
+        grains.length === 0 ? '' : ' `week` is the Monday of the week.',
+      ].join(''),
+    });
+}
+
+/** A value of a filter. Postgres stores no U+0000. */
+export const filterValue = z.string().regex(/^[^\u0000]*$/, 'must not contain U+0000');
+
+/** The name of the query parameter of a dimension. */
+export function parameterOf(dimension: Dimension): string {
+  return dimension === 'connection' ? 'connection_id' : dimension;
+}
+
+const NOT_REPORTED = 'An empty value stands for what Anthropic did not report.';
+const values = z.array(filterValue).optional();
+const oneOf = (more = NOT_REPORTED) =>
+  values.meta({ description: `Only lines with one of these values; repeat it for several. ${more}` });
+const noneOf = (more = NOT_REPORTED) =>
+  values.meta({ description: `Only lines with none of these values; repeat it for several. ${more}` });
+const WORKSPACE = 'The id of a workspace; `default` or an empty value is the default workspace.';
+const ids = z.array(z.string().meta({ override: { type: 'string', format: 'uuid' } })).optional();
+
+/** Two parameters for each dimension that costs and usage have. */
+const filters = {
+  connection_id: ids.meta({
+    description: 'Only these connections; repeat it for several. Without it, all connections together.',
+  }),
+  'not.connection_id': ids.meta({ description: 'All connections but these; repeat it for several.' }),
+  workspace: oneOf(WORKSPACE),
+  'not.workspace': noneOf(WORKSPACE),
+  model: oneOf(),
+  'not.model': noneOf(),
+  context_window: oneOf(),
+  'not.context_window': noneOf(),
+  service_tier: oneOf(),
+  'not.service_tier': noneOf(),
+  inference_geo: oneOf(),
+  'not.inference_geo': noneOf(),
+};
+const costFilters = {
+  ...filters,
+  token_type: oneOf(),
+  'not.token_type': noneOf(),
+  cost_type: oneOf(),
+  'not.cost_type': noneOf(),
+  description: oneOf(),
+  'not.description': noneOf(),
+  currency: oneOf(),
+  'not.currency': noneOf(),
+};
+
+const compare = z.enum(COMPARES).meta({
+  description:
+    'Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones.',
+});
+const format = z
+  .enum(['json', 'csv'])
+  .optional()
+  .meta({ description: 'CSV has all rows, whatever the limit. Without it, the header Accept decides.' });
+
+const common = { ...rangeQuery, limit: limitIn(1_000, 10_000), after: afterIn, format };
+const order = z.enum(ORDERS).default('key').meta({
+  description:
+    '`key` gives pages in the order of the groups. `-amount` gives the largest rows first, without further pages, and adds up the other ones in `other`.',
+});
+const keyOrder = z
+  .enum(['key'])
+  .default('key')
+  .meta({ description: 'The order of the groups, the only one of usage.' });
+const changeOrder = order.meta({
+  description:
+    '`key` gives pages in the order of the groups. `-amount` gives the largest changes first, up or down, without further pages, and adds up the other ones in `other`.',
+});
+
+/** The query of GET /v1/costs. */
+export const costsQuery = z.strictObject({
+  ...common,
+  ...costFilters,
+  group_by: groupsOf(COSTS, 'day'),
+  order,
+  compare: compare.optional(),
+});
+/** The query of GET /v1/usage. */
+export const usageQuery = z.strictObject({
+  ...common,
+  ...filters,
+  group_by: groupsOf(USAGE, 'day'),
+  order: keyOrder,
+  compare: compare.optional(),
+});
+/** The query of GET /v1/costs/changes. */
+export const changesQuery = z.strictObject({
+  ...common,
+  ...costFilters,
+  group_by: groupsOf(CHANGES, 'model'),
+  order: changeOrder,
+  compare,
+});

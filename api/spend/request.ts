@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Day, DayRange } from '../../domain/days.ts';
+import { begins, comparisonOf, ends, type Compare, type Comparison } from '../../domain/spend/compare.ts';
+import {
+  grainOf,
+  tagOf,
+  type Dimension,
+  type Filter,
+  type Group,
+  type GroupKey,
+  type Order,
+  type SpendQuery,
+} from '../../domain/spend/query.ts';
+import { findConnection, todayOf } from '../connections/lookups.ts';
+import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
+import type { Deps, QueryPair } from '../http/endpoint.ts';
+import { contradiction, invalid } from '../http/problems.ts';
+import { rangeOf } from '../http/range.ts';
+import { dayIn } from '../http/schemas.ts';
+import { filterValue, parameterOf, type Report } from './parameters.ts';
+
+/** The longest range of days that a query may sum up. */
+export const MAX_DAYS = 1100;
+const MAX_TAG_FILTERS = 20;
+const DEFAULT_WORKSPACE = 'default';
+
+/** The query parameters that every report on spend has. The filters are beside them, by their names. */
+export interface SpendRequest {
+  readonly from?: Day | undefined;
+  readonly to?: Day | undefined;
+  readonly group_by: readonly Group[];
+  readonly order: Order;
+  readonly compare?: Compare | undefined;
+  readonly limit: number;
+  readonly after?: string | undefined;
+  readonly [filter: string]: unknown;
+}
+
+const position = z.strictObject({
+  from: dayIn,
+  to: dayIn,
+  query: z.string(),
+  key: z.array(positionText.nullable()),
+});
+
+/**
+ * The spend query of a request. Throws `invalid_request` for one that contradicts itself, `not_found` for an unknown
+ * connection, and `conflict` for the cursor of another query. A cursor carries the range of its first page, so that a
+ * client that pages past midnight stays in the same days.
+ */
+export async function spendQueryOf(
+  deps: Deps,
+  report: Report,
+  request: SpendRequest,
+  tags: readonly QueryPair[],
+): Promise<SpendQuery> {
+  if (request.after !== undefined && request.order !== 'key') {
+    throw invalid('query.after', 'belongs to order=key: other orders have no further pages');
+  }
+  const today = todayOf(deps);
+  const filters = await filtersOf(deps, report, request, tags);
+  const cursor = request.after === undefined ? null : decodeCursor(request.after, position);
+  const range = rangeOf({ from: request.from ?? cursor?.from, to: request.to ?? cursor?.to }, today, MAX_DAYS, invalid);
+  const comparison = request.compare === undefined ? null : comparisonWith(range, request.compare, request.group_by);
+  const { group_by: groupBy, order, limit } = request;
+  const query = { ...range, today, filters, groupBy, order, comparison, after: cursor?.key ?? null, limit };
+  const isOfAnotherQuery =
+    cursor !== null &&
+    (cursor.from !== range.from ||
+      cursor.to !== range.to ||
+      cursor.query !== digestOf(query) ||
+      cursor.key.length !== groupBy.length);
+  if (isOfAnotherQuery) throw contradiction('query.after', 'belongs to another query');
+  return query;
+}
+
+/** As {@link spendQueryOf}, for every row at once. Throws `invalid_request` for a cursor. */
+export async function csvQueryOf(
+  deps: Deps,
+  report: Report,
+  request: SpendRequest,
+  tags: readonly QueryPair[],
+): Promise<SpendQuery> {
+  if (request.after !== undefined) throw invalid('query.after', 'must be absent for CSV, which has all rows');
+  return { ...(await spendQueryOf(deps, report, request, tags)), limit: null };
+}
+
+/** The cursor of the page that begins after the row with this key. */
+export function nextCursor(query: SpendQuery, key: GroupKey): string {
+  return encodeCursor({ from: query.from, to: query.to, query: digestOf(query), key });
+}
+
+/** What tells a query from others beside its range: a cursor would have no room for long filters. */
+function digestOf({ groupBy, filters, comparison }: SpendQuery): string {
+  const text = JSON.stringify([groupBy, filters, comparison?.with ?? null]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+function comparisonWith(range: DayRange, compare: Compare, groupBy: readonly Group[]): Comparison {
+  const grain = grainOf({ groupBy });
+  const comparison = comparisonOf(range, compare, grain);
+  if (grain === null) return comparison;
+  const { from, to } = comparison.range;
+  if (!begins(range.from, grain)) throw invalid('query.from', `must begin a ${grain}: only whole ones are compared`);
+  if (!ends(range.to, grain)) throw invalid('query.to', `must end a ${grain}: only whole ones are compared`);
+  if (!begins(from, grain) || !ends(to, grain)) {
+    throw invalid('query.compare', `leads to ${from} to ${to}, which does not begin and end with a whole ${grain}`);
+  }
+  return comparison;
+}
+
+/** The filters of a request. Several values of one parameter are alternatives; different parameters are conditions. */
+async function filtersOf(
+  deps: Deps,
+  { dimensions }: Report,
+  request: SpendRequest,
+  tags: readonly QueryPair[],
+): Promise<Filter[]> {
+  const named = dimensions.flatMap((dimension) => {
+    const name = parameterOf(dimension);
+    return [filterOf(dimension, false, request[name]), filterOf(dimension, true, request[`not.${name}`])];
+  });
+  const filters = [...named, ...tagFilters(tags)].filter((filter) => filter !== null);
+  return Promise.all(
+    filters.map(async (filter) =>
+      filter.dimension === 'connection' ? await ofKnownConnections(deps, filter) : filter,
+    ),
+  );
+}
+
+const values = z.array(z.string()).optional();
+
+function filterOf(dimension: Dimension, excludes: boolean, given: unknown): Filter | null {
+  const texts = values.parse(given);
+  if (texts === undefined) return null;
+  return { dimension, excludes, values: texts.map((text) => valueOf(dimension, text)) };
+}
+
+function valueOf(dimension: Dimension, text: string): string | null {
+  if (dimension === 'connection') return text;
+  return text === '' || (dimension === 'workspace' && text === DEFAULT_WORKSPACE) ? null : text;
+}
+
+async function ofKnownConnections(deps: Deps, filter: Filter): Promise<Filter> {
+  const ids = new Set<string>();
+  for (const value of new Set(filter.values)) ids.add((await findConnection(deps, value ?? '')).id);
+  return { ...filter, values: [...ids] };
+}
+
+function tagFilters(pairs: readonly QueryPair[]): Filter[] {
+  const byName = new Map<string, string[]>();
+  for (const [name, value] of pairs) byName.set(name, [...(byName.get(name) ?? []), value]);
+  if (byName.size > MAX_TAG_FILTERS) throw invalid('query.tag', `must not name more than ${MAX_TAG_FILTERS} tags`);
+  return [...byName].map(([name, texts]) => {
+    const excludes = name.startsWith('not.');
+    const dimension = tagDimension(excludes ? name.slice('not.'.length) : name);
+    const key = dimension === null ? null : tagOf(dimension);
+    if (dimension === null || key === '' || !filterValue.safeParse(key).success) {
+      throw invalid('query.tag', 'must be followed by the key of a tag: tag.<key>');
+    }
+    if (!texts.every((text) => filterValue.safeParse(text).success)) {
+      throw invalid('query.tag', 'has a value with U+0000');
+    }
+    return { dimension, excludes, values: texts.map((text) => valueOf(dimension, text)) };
+  });
+}
+
+function tagDimension(name: string): `tag.${string}` | null {
+  return name.startsWith('tag.') ? `tag.${name.slice('tag.'.length)}` : null;
+}
