@@ -113,10 +113,9 @@ const costFilters = {
   'not.currency': noneOf(),
 };
 
-const compare = z.enum(COMPARES).meta({
-  description:
-    'Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones.',
-});
+const COMPARE =
+  'Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones.';
+const compare = z.enum(COMPARES);
 const format = z
   .enum(['json', 'csv'])
   .optional()
@@ -142,7 +141,7 @@ export const costsQuery = z.strictObject({
   ...costFilters,
   group_by: groupsOf(COSTS, 'day'),
   order,
-  compare: compare.optional(),
+  compare: compare.optional().meta({ description: COMPARE }),
 });
 /** The query of GET /v1/usage. */
 export const usageQuery = z.strictObject({
@@ -150,7 +149,7 @@ export const usageQuery = z.strictObject({
   ...filters,
   group_by: groupsOf(USAGE, 'day'),
   order: keyOrder,
-  compare: compare.optional(),
+  compare: compare.optional().meta({ description: COMPARE }),
 });
 /** The query of GET /v1/costs/changes. */
 export const changesQuery = z.strictObject({
@@ -158,5 +157,5 @@ export const changesQuery = z.strictObject({
   ...costFilters,
   group_by: groupsOf(CHANGES, 'model'),
   order: changeOrder,
-  compare,
+  compare: compare.meta({ description: COMPARE }),
 });

@@ -46,7 +46,7 @@ export function compileCosts(query: SpendQuery): Compiled<CostRow, CostTotals> {
   const inUsdBefore = sql`coalesce(sum(amount_before) filter (where currency = 'USD'), 0)`;
   const bothOf = (table: string, now: SQL, before: SQL): SQL =>
     jsonOfCost(query, sql`(select ${now} from ${sql.raw(table)})`, sql`(select ${before} from ${sql.raw(table)})`);
-  const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
+  const left = (sum: SQL): SQL => sql`(select ${sum} from grouped) - (select ${sum} from page)`;
   return {
     query,
     parts: [
@@ -77,7 +77,7 @@ export function compileCosts(query: SpendQuery): Compiled<CostRow, CostTotals> {
       ...certaintyFields,
     }),
     other: sql`
-      jsonb_build_object('rows', ${left(sql`count(*)`)}) || ${jsonOfCost(query, left(inUsd), left(inUsdBefore))}
+      jsonb_build_object('rows', (select count(*) from keyed) - (select count(*) from page)) || ${jsonOfCost(query, left(inUsd), left(inUsdBefore))}
     `,
   };
 }
