@@ -4,6 +4,7 @@ import {
   COST_DIMENSIONS,
   GRAINS,
   ORDERS,
+  UNIT_COST_DIMENSIONS,
   USAGE_DIMENSIONS,
   type Dimension,
   type Grain,
@@ -24,6 +25,8 @@ export interface Report {
 export const COSTS: Report = { dimensions: COST_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/usage knows. */
 export const USAGE: Report = { dimensions: USAGE_DIMENSIONS, grains: GRAINS };
+/** What GET /v1/unit-costs knows: what costs and usage have in common. */
+export const UNIT_COSTS: Report = { dimensions: UNIT_COST_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/costs/changes knows. */
 export const CHANGES: Report = { dimensions: COST_DIMENSIONS, grains: [] };
 
@@ -101,16 +104,19 @@ const filters = {
   inference_geo: oneOf(),
   'not.inference_geo': noneOf(),
 };
-const costFilters = {
+const unitFilters = {
   ...filters,
   token_type: oneOf(),
   'not.token_type': noneOf(),
+  currency: oneOf(),
+  'not.currency': noneOf(),
+};
+const costFilters = {
+  ...unitFilters,
   cost_type: oneOf(),
   'not.cost_type': noneOf(),
   description: oneOf(),
   'not.description': noneOf(),
-  currency: oneOf(),
-  'not.currency': noneOf(),
 };
 
 const COMPARE =
@@ -150,6 +156,13 @@ export const usageQuery = z.strictObject({
   group_by: groupsOf(USAGE, 'day'),
   order: keyOrder,
   compare: compare.optional().meta({ description: COMPARE }),
+});
+/** The query of GET /v1/unit-costs. */
+export const unitCostsQuery = z.strictObject({
+  ...common,
+  ...unitFilters,
+  group_by: groupsOf(UNIT_COSTS, 'day'),
+  order,
 });
 /** The query of GET /v1/costs/changes. */
 export const changesQuery = z.strictObject({

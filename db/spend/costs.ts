@@ -6,7 +6,7 @@ import { type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
 import { WORKSPACES_NOW, groupRowFields, type GroupRow } from './groups.ts';
-import { COST_LINES, CURRENCY, addedUp, keyed, sumNames, sumsOf } from './lines.ts';
+import { CURRENCY, addedUp, costLinesFor, keyed, sumNames, sumsOf } from './lines.ts';
 import { readPage, type Compiled, type Page } from './rows.ts';
 import { asked, dayParts } from './scope.ts';
 
@@ -53,7 +53,7 @@ export function compileCosts(query: SpendQuery): Compiled<CostRow, CostTotals> {
       asked(query),
       WORKSPACES_NOW,
       ...dayParts(query, ['cost']),
-      sql`grouped as materialized (${addedUp(query, COST_LINES, MEASURES, [CURRENCY])})`,
+      sql`grouped as materialized (${addedUp(query, costLinesFor(query), MEASURES, [CURRENCY])})`,
       keyed(query, names, [CURRENCY.name], ofCurrency(query)),
     ],
     joins: sql``,

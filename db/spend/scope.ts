@@ -100,6 +100,11 @@ export function placedDays(query: SpendQuery, report: Report): SQL {
   return sql`${ofRange} union all select d.day_no, ${bucketOf(place, grain)}, true from ${before} d`;
 }
 
+/** The day that stands for the grain of a query; null without one. */
+export function bucketOfDay(query: SpendQuery, day: SQL): SQL {
+  return bucketOf(day, grainOf(query));
+}
+
 function bucketOf(day: SQL, grain: Grain | null): SQL {
   switch (grain) {
     case null:
