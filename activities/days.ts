@@ -1,4 +1,4 @@
-import { heartbeat } from '@temporalio/activity';
+import { Context, heartbeat } from '@temporalio/activity';
 import { AnthropicError } from '../anthropic/failure.ts';
 import * as anthropic from '../anthropic/report.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
@@ -13,7 +13,8 @@ import type { ReportDay } from '../pages/reading.ts';
 import type { Dependencies } from './dependencies.ts';
 import { asReplyFailure } from './failures.ts';
 import { inTurn } from './in-turn.ts';
-import { isLastAttempt, runIdOfThisActivity, type Progress, type SyncReport } from './reading.ts';
+import type { LargeReadings } from './large-readings.ts';
+import { isLastAttempt, type Progress, type SyncReport } from './reading.ts';
 
 /** The days whose lines are to be read. */
 export interface DaysToRead extends SyncReport {
@@ -32,12 +33,17 @@ export interface DaysRead {
   readonly suspect: readonly Day[];
 }
 
+/** What the readings of a process share. */
+export interface ReadingDependencies extends Dependencies {
+  readonly large: LargeReadings;
+}
+
 /**
  * Reads the lines of days and commits them page by page, then reconciles the window. A page is committed whole or not at
  * all. On the last attempt, and where days are large, days are read one by one, so that one bad day fails alone.
  */
 export async function readDays(
-  deps: Dependencies,
+  deps: ReadingDependencies,
   reader: AnthropicReader,
   input: DaysToRead,
   progress: Progress,
@@ -47,7 +53,7 @@ export async function readDays(
   const last = ranges.at(-1);
   if (first === undefined || last === undefined) return { heldBack: [], suspect: [] };
   const span = { from: first.from, to: last.to };
-  const pages = deps.pages.open(report);
+  const pages = deps.large.open(deps.pages, report, Context.current().cancellationSignal);
   try {
     const attempt = await startReadAttempt(deps.db, connectionId, report, span);
     const nothingIsStored = attempt.linesPerDay === 0 && progress.through === null;
@@ -140,10 +146,9 @@ async function readRanges(
 
 function toReadDay(reading: Reading): (read: ReportDay) => ReadDay {
   const { connectionId, n, report, expected, today, attempt, digests, numbers } = reading;
-  const sync = { n, runId: runIdOfThisActivity() };
   return ({ day, content }) => {
     const reported = expected === null ? null : totalOf(expected.totals, day);
     const digestBefore = digests.get(day);
-    return { connectionId, report, day, content, numbers, attempt, digestBefore, sync, today, reported };
+    return { connectionId, report, day, content, numbers, attempt, digestBefore, sync: n, today, reported };
   };
 }

@@ -1,3 +1,4 @@
+import type { AnthropicReader } from '../anthropic/transport.ts';
 import { storedDays } from '../db/ledger/read-attempts.ts';
 import { flagDays, reconcileDays } from '../db/ledger/reconcile.ts';
 import * as syncs from '../db/ledger/syncs.ts';
@@ -8,11 +9,20 @@ import { daysToRead, type Totals, type WindowTotals } from '../domain/reading.ts
 import { readDays, type DaysRead, type DaysToRead } from './days.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { UnreadableDay } from './failures.ts';
+import { LargeReadings } from './large-readings.ts';
 import { readForSync, runIdOfThisActivity, type SyncReport, type SyncNumber } from './reading.ts';
 import { readTotals } from './totals.ts';
 import { readWorkspaces } from './workspaces.ts';
 
 export type SyncResult = syncs.SyncResult;
+
+/** A window of at most 31 days of one report. */
+export interface WindowToRead extends SyncReport {
+  readonly window: DayRange;
+  /** Whether every day is read, whatever is stored. */
+  readonly everyDay: boolean;
+  readonly today: Day;
+}
 
 /** What the totals of a window say. */
 export interface Survey {
@@ -27,6 +37,13 @@ interface RanBefore {
   readonly ranBefore: boolean;
 }
 
+/** What became of a window. */
+export interface WindowRead extends DaysRead {
+  readonly totals: Totals;
+  /** The days whose total cannot be read. Days whose lines cannot be read are a failure. */
+  readonly unreadable: readonly UnreadableDay[];
+}
+
 /** What a sync may ask of the outside world. Each activity may run twice, or while an older attempt of it still runs. */
 export interface SyncActivities {
   /**
@@ -34,8 +51,10 @@ export interface SyncActivities {
    * first.
    */
   refreshWorkspaces(input: SyncNumber & { plan?: SyncPlan }): Promise<void>;
+  /** Reads the totals of a window of at most 31 days, then the lines of the days that need it, and reconciles it. */
+  readWindow(input: WindowToRead): Promise<WindowRead>;
   /** Reads the totals of a window of at most 31 days, and tells which of its days to read. */
-  surveyDays(input: SyncReport & { window: DayRange; everyDay: boolean; today: Day }): Promise<Survey>;
+  surveyDays(input: WindowToRead): Promise<Survey>;
   /** Reads the lines of days and commits them page by page; a retry goes on at the first day not committed. */
   readDays(input: DaysToRead): Promise<DaysRead>;
   /** Reads the totals of a window of at most 31 days. */
@@ -66,22 +85,31 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
     n,
     runId: runIdOfThisActivity(),
   });
+  const reading = { ...deps, large: new LargeReadings() };
+  const survey = async (reader: AnthropicReader, to: WindowToRead): Promise<Survey> => {
+    const { connectionId, report, window, everyDay, today } = to;
+    const { totals, unreadable } = await readTotals(deps.pages, reader, report, window);
+    const stored = await storedDays(db, connectionId, report, window);
+    const toRead = toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals }));
+    return { totals, toRead, unreadable };
+  };
   return {
     async refreshWorkspaces({ plan, ...sync }) {
       if (plan !== undefined) await syncs.openSync(db, runOf(sync), plan);
       await readForSync(deps, sync, (reader) => readWorkspaces(db, reader, sync.connectionId));
     },
 
-    async surveyDays({ report, window, everyDay, today, ...sync }) {
-      const { totals, unreadable } = await readForSync(deps, sync, (reader) =>
-        readTotals(deps.pages, reader, report, window),
-      );
-      const stored = await storedDays(db, sync.connectionId, report, window);
-      const toRead = toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals }));
-      return { totals, toRead, unreadable };
-    },
+    readWindow: (input) =>
+      readForSync(deps, input, async (reader, progress) => {
+        const { totals, unreadable, toRead } = await survey(reader, input);
+        const { connectionId, n, report, window, today } = input;
+        const days = { connectionId, n, report, ranges: toRead, expected: { window, totals }, today };
+        return { totals, unreadable, ...(await readDays(reading, reader, days, progress)) };
+      }),
 
-    readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(deps, reader, input, progress)),
+    surveyDays: (input) => readForSync(deps, input, (reader) => survey(reader, input)),
+
+    readDays: (input) => readForSync(deps, input, (reader, progress) => readDays(reading, reader, input, progress)),
 
     async readTotals({ report, window, ...sync }) {
       const { totals } = await readForSync(deps, sync, (reader) => readTotals(deps.pages, reader, report, window));

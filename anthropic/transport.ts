@@ -153,6 +153,7 @@ function createReader(route: Route, key: AdminKey, signal: AbortSignal): Anthrop
       try {
         return await take(reply.received);
       } catch (error) {
+        signal.throwIfAborted();
         if (error instanceof ThreadLostError) throw error;
         throw failureOfTaking(error).withRequestId(requestId);
       }

@@ -4,6 +4,7 @@ export { deploymentEvents } from './deployment/tables.ts';
 export { keySteps, keys } from './keys/tables.ts';
 export {
   costLines,
+  costRollup,
   costSeries,
   days,
   readAttempts,

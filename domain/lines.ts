@@ -30,6 +30,22 @@ export const COST_DIMENSIONS = [
 /** The dimensions of a usage line that have a column of their own; also what usage is grouped by. */
 export const USAGE_DIMENSIONS = ['workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] as const;
 
+/** What costs are rolled up by, beside the day. */
+export const GROUP_DIMENSIONS = [
+  'workspace_id',
+  'model',
+  'cost_type',
+  'currency',
+] as const satisfies readonly (typeof COST_DIMENSIONS)[number][];
+
+/**
+ * The text that a dimension of a unit has. A model without a choice of geography reports `not_available` in one report and
+ * nothing in the other, which is the same.
+ */
+export function unitText(dimension: string, text: string | null): string | null {
+  return dimension === 'inference_geo' && text === 'not_available' ? null : text;
+}
+
 /** One line of a day's cost. */
 export interface CostLine {
   readonly dimensions: Dimensions;

@@ -1,15 +1,15 @@
-import { NativeConnection, type Worker } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Dependencies } from '../activities/dependencies.ts';
 import type { WorkerConfig } from '../config/config.ts';
 import { searchAttributeRegistry, type SearchAttributeRegistry } from './search-attributes.ts';
-import { createWorker } from './worker.ts';
+import { createWorkers, type TaskWorkers } from './worker.ts';
 
-/** A worker that Temporal accepted, and what it works with. */
+/** Workers that Temporal accepted, and what they work with. */
 export interface ConnectedWorker {
   readonly connection: NativeConnection;
   readonly attributes: SearchAttributeRegistry;
-  readonly worker: Worker;
+  readonly workers: TaskWorkers;
 }
 
 /** The worker cannot be made. Waiting for Temporal would not help. */
@@ -28,8 +28,8 @@ export async function connectWorker(
   const attributes = searchAttributeRegistry(connection, namespace, log);
   const dependencies = { ...parts, syncHourUtc, restatementDays, registeredAttributes: attributes.registered };
   try {
-    const worker = await createWorker({ connection, namespace, taskQueue, dependencies });
-    return { connection, attributes, worker };
+    const workers = await createWorkers({ connection, namespace, taskQueue, dependencies });
+    return { connection, attributes, workers };
   } catch (error) {
     if (!(error instanceof Error && error.name === 'TransportError'))
       throw new WorkerCreationError('no worker could be made', { cause: error });

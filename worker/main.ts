@@ -55,23 +55,23 @@ async function main(): Promise<void> {
   const connect = (): ReturnType<typeof connectWorker> =>
     connectWorker(config, { db: database.db, ring, transport, pages }, log);
   const served = await untilItServes(outages.temporal, stop.signal, connect, temporalOutage);
-  const { connection, attributes, worker } = served;
+  const { connection, attributes, workers } = served;
   await attributes.register();
 
-  phase = { status: () => worker.getStatus() };
+  phase = { status: () => workers.getStatus() };
   const { namespace, taskQueue } = config.temporal;
   const client = new Client({ connection, namespace });
   const registerAttributes = attributes.register;
   const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log, registerAttributes, outages });
   stop.signal.addEventListener('abort', () => {
-    worker.shutdown();
+    workers.shutdown();
   });
   announceReady();
   const warning = warningOf(baseUrl);
   if (warning !== null) log.warn(warning);
   log.info({ namespace, taskQueue, anthropic: baseUrl }, 'the worker serves');
-  if (stop.signal.aborted) worker.shutdown();
-  await worker.run().catch(async (error: unknown) => {
+  if (stop.signal.aborted) workers.shutdown();
+  await workers.run().catch(async (error: unknown) => {
     log.fatal({ error: error instanceof Error ? error.message : 'unknown' }, `the worker ends: ${reasonOf(error)}`);
     await flush();
     process.exit(1);

@@ -1,15 +1,21 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions, type WorkerStatus } from '@temporalio/worker';
 import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
+import { readingsQueue } from '../workflows/messages.ts';
 import { showWaits } from './waits.ts';
 
 /** The payload converter. The worker needs it as well as the bundle of workflow code. */
 export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/payload-converter.cjs', import.meta.url));
 
 const CONCURRENT_ACTIVITIES = 40;
+/**
+ * What syncs read from Anthropic at a time. Hundreds of first syncs then stand in Temporal's queue and not before the one
+ * thread of this process, which answers whoever connects meanwhile.
+ */
+const CONCURRENT_READINGS = 16;
 /** Fewer than {@link CONCURRENT_ACTIVITIES}: most of the time an activity waits for Anthropic and needs no connection. */
 export const POOL_SIZE = 20;
 /**
@@ -17,38 +23,85 @@ export const POOL_SIZE = 20;
  * was evicted takes a history of some hundred events.
  */
 const CACHED_WORKFLOWS = 200;
+/** Few, so that the others wait in Temporal, which gives those of connections before those of syncs. */
+const CONCURRENT_WORKFLOW_TASKS = 10;
+/** The part of the polls that asks for workflows that no worker has in memory, as those of whoever connects just now. */
+const POLLS_FOR_NEW_RUNS = 0.5;
 /** An activity learns of its cancellation by a heartbeat, and the SDK's default throttle would delay that by a minute. */
 const HEARTBEAT_THROTTLE_MS = 2_000;
 /** A stopping worker lets its activities run on for this long, then cancels them. */
 const GRACE_MS = 2_000;
 
-/** Makes a worker for workflows and activities. It does nothing until it is run. */
-export async function createWorker(options: {
+/** What a process does for Temporal: it takes workflows and short activities from one queue, and readings from another. */
+export class TaskWorkers {
+  readonly #tasks: Worker;
+  readonly #readings: Worker;
+
+  constructor(tasks: Worker, readings: Worker) {
+    this.#tasks = tasks;
+    this.#readings = readings;
+  }
+
+  /** Works until {@link shutdown}, and then until all that was taken is over. Rejects if one of the two cannot go on. */
+  async run(): Promise<void> {
+    const ends = [this.#tasks, this.#readings].map((worker) =>
+      worker.run().finally(() => {
+        this.shutdown();
+      }),
+    );
+    const failed = (await Promise.allSettled(ends)).find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Takes nothing more. May be called again, and before {@link run} has ended for another reason. */
+  shutdown(): void {
+    for (const worker of [this.#tasks, this.#readings]) if (worker.getState() === 'RUNNING') worker.shutdown();
+  }
+
+  /** Of the worker that takes workflows. The other one ends with it. */
+  getStatus(): WorkerStatus {
+    return this.#tasks.getStatus();
+  }
+}
+
+/** Makes the workers of a process. They do nothing until they are run. */
+export async function createWorkers(options: {
   connection: NativeConnection;
   namespace: string;
   taskQueue: string;
   dependencies: Dependencies;
   /** Workflow code that is bundled already. By default the bundle of the build, or else the sources. */
   bundle?: WorkerOptions['workflowBundle'];
-}): Promise<Worker> {
+}): Promise<TaskWorkers> {
   const { connection, namespace, taskQueue, dependencies, bundle } = options;
-  return Worker.create({
+  const shared: Omit<WorkerOptions, 'taskQueue'> = {
     connection,
     namespace,
-    taskQueue,
-    ...(bundle === undefined ? workflowCode() : { workflowBundle: bundle }),
     dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     activities: createActivities(dependencies),
     interceptors: {
       activity: [() => ({ inbound: showWaits(dependencies.db) }), () => ({ inbound: translateFailures() })],
     },
-    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
-    maxCachedWorkflows: CACHED_WORKFLOWS,
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     shutdownGraceTime: GRACE_MS,
     shutdownForceTime: GRACE_MS * 2,
+  };
+  const tasks = await Worker.create({
+    ...shared,
+    taskQueue,
+    ...(bundle === undefined ? workflowCode() : { workflowBundle: bundle }),
+    maxConcurrentActivityTaskExecutions: CONCURRENT_ACTIVITIES,
+    maxCachedWorkflows: CACHED_WORKFLOWS,
+    nonStickyToStickyPollRatio: POLLS_FOR_NEW_RUNS,
+    maxConcurrentWorkflowTaskExecutions: CONCURRENT_WORKFLOW_TASKS,
   });
+  const readings = await Worker.create({
+    ...shared,
+    taskQueue: readingsQueue(taskQueue),
+    maxConcurrentActivityTaskExecutions: CONCURRENT_READINGS,
+  });
+  return new TaskWorkers(tasks, readings);
 }
 
 function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {

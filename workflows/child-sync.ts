@@ -18,6 +18,9 @@ import { attributesOf, summaryOfSync } from './display.ts';
 import { syncWorkflowId } from './messages.ts';
 import { sync } from './sync.ts';
 
+/** Temporal's priorities are 1 to 5, and 3 by default. */
+const LOWEST_PRIORITY = 5;
+
 const postgres = proxyActivities<Activities>(POSTGRES);
 
 /** Starts a sync as a child workflow. Its end sets `run.sync.outcome`. */
@@ -53,6 +56,8 @@ function startChildSync(
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
     // A sync that hangs for ever would hold up all later ones.
     workflowRunTimeout: `${SYNC_RUN_TIMEOUT_HOURS} hours`,
+    // Whoever connects, rotates or pauses does not wait behind hundreds of syncs.
+    priority: { priorityKey: LOWEST_PRIORITY },
     ...(loaded?.searchAttributesExist ? { typedSearchAttributes: attributesOf(loaded, plan) } : {}),
   });
 }

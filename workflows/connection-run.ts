@@ -67,13 +67,16 @@ export async function runAndReloadWithAnswer<Answer extends { readonly connectio
   run: ConnectionRun,
   activity: (ref: ConnectionRef) => Promise<Answer>,
 ): Promise<Answer> {
-  const [today, { wakes }] = [dayOf(Date.now()), run.inbox];
-  const answer = await activity({ connectionId: run.connectionId, today });
+  const nowMs = Date.now();
+  const { connectionId, inbox, sync } = run;
+  const { wakes } = inbox;
+  const isFree = sync === null && inbox.waiting.length + inbox.received.length === 0;
+  const answer = await activity({ connectionId, nowMs, isFree });
   const { connection } = answer;
   // A sync that ran on the key before does not stand for one on the new key.
   if (connection.facts?.activeKeyId !== run.loaded?.facts?.activeKeyId) run.justSynced = null;
   run.loaded = connection;
-  run.readAt = { today, wakes };
+  run.readAt = { today: dayOf(nowMs), wakes };
   return answer;
 }
 

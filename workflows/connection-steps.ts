@@ -9,10 +9,10 @@ import { cancelSync, startSync } from './child-sync.ts';
 import { runAndReload, runAndReloadWithAnswer, type ConnectionRun } from './connection-run.ts';
 import { attemptFailureOf } from './failures.ts';
 import { removeMessages } from './inbox.ts';
+import { readings } from './readings.ts';
 
 const postgres = proxyActivities<Activities>(POSTGRES);
 const deletion = proxyActivities<Activities>(DELETION);
-const anthropic = proxyActivities<Activities>(QUESTION);
 const keyQuestion = proxyActivities<Activities>(KEY_QUESTION);
 
 type Action = Exclude<Step, { do: 'end' | 'wait' }>;
@@ -46,7 +46,7 @@ async function perform(run: ConnectionRun, step: Exclude<Action, { do: 'probeKey
     case 'clearFailure':
       return runAndReload(run, (ref) => postgres.clearFailure(ref));
     case 'distrustClock':
-      return runAndReload(run, (ref) => postgres.distrustClock({ ...ref, nowMs: Date.now() }));
+      return runAndReload(run, (ref) => postgres.distrustClock(ref));
     case 'addEvent': {
       const { text } = step;
       return runAndReload(run, (ref) => postgres.addEvent.executeWithOptions({ summary: text }, [{ ...ref, text }]));
@@ -73,17 +73,17 @@ async function tryKey(run: ConnectionRun, keyId: string): Promise<void> {
   } catch (error) {
     if (isCancellation(error)) throw error;
     const { failure } = attemptFailureOf(error);
-    await runAndReload(run, (ref) => postgres.deferKey({ ...ref, keyId, failure, nowMs: Date.now() }));
+    await runAndReload(run, (ref) => postgres.deferKey({ ...ref, keyId, failure }));
   }
 }
 
 async function discoverWorkspaces(run: ConnectionRun): Promise<void> {
   try {
-    await runAndReload(run, (ref) => anthropic.discoverWorkspaces(ref));
+    await runAndReload(run, (ref) => readings(QUESTION).discoverWorkspaces(ref));
   } catch (error) {
     if (isCancellation(error)) throw error;
     const failed = attemptFailureOf(error);
-    await runAndReload(run, (ref) => postgres.recordFailure({ ...ref, ...failed, nowMs: Date.now() }));
+    await runAndReload(run, (ref) => postgres.recordFailure({ ...ref, ...failed }));
   }
 }
 
@@ -100,7 +100,7 @@ async function askAboutRejectedKey(run: ConnectionRun): Promise<boolean> {
   const options = { summary: 'asks Anthropic about the rejected key' };
   try {
     const { accepted } = await runAndReloadWithAnswer(run, (ref) =>
-      keyQuestion.probeKey.executeWithOptions(options, [{ ...ref, nowMs: Date.now() }]),
+      keyQuestion.probeKey.executeWithOptions(options, [ref]),
     );
     return accepted;
   } catch (error) {

@@ -5,6 +5,11 @@ import type { Message, SignalName } from '../domain/connection/messages.ts';
 export const CONNECTION_WORKFLOW = 'connection';
 export const SYNC_WORKFLOW = 'sync';
 
+/** The queue of what syncs read from Anthropic, beside the queue of all the rest. */
+export function readingsQueue(taskQueue: string): string {
+  return `${taskQueue}-readings`;
+}
+
 /** The id of a connection's workflow. */
 export function connectionWorkflowId(connectionId: string): string {
   return `connection-${connectionId}`;

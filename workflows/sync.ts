@@ -5,21 +5,23 @@ import {
   isCancellation,
   proxyActivities,
   workflowInfo,
+  type ActivityInterfaceFor,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.ts';
 import type { DaysRead } from '../activities/days.ts';
 import type { AttemptFailure, UnreadableDay } from '../activities/failures.ts';
 import type { SyncReport } from '../activities/reading.ts';
-import type { Survey, SyncResult } from '../activities/sync.ts';
+import type { Survey, SyncResult, WindowRead } from '../activities/sync.ts';
 import { addDays, dayOf, daysIn, spanOf, splitRange, toRanges, type Day, type DayRange } from '../domain/days.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { isContentFailure } from '../domain/failures.ts';
-import { REPORTS } from '../domain/lines.ts';
+import { REPORTS, type Report } from '../domain/lines.ts';
 import { MAX_UNREADABLE_IN_ROW, daysToFlag, daysToReread, type Totals, type WindowTotals } from '../domain/reading.ts';
 import { LONG_READ, MAX_SUMMARY_LENGTH, POSTGRES, QUESTION } from './activity-options.ts';
 import { showSync, spellRange } from './display.ts';
 import { attemptFailureOf, failureTypeOf, workflowFailure } from './failures.ts';
 import { connectionWorkflowId, syncEnded } from './messages.ts';
+import { readings } from './readings.ts';
 
 /** What a sync starts with: its connection, its number, and its plan, which is the days to read and why. */
 export interface SyncInput {
@@ -29,8 +31,8 @@ export interface SyncInput {
 }
 
 const postgres = proxyActivities<Activities>(POSTGRES);
-const anthropic = proxyActivities<Activities>(QUESTION);
-const reading = proxyActivities<Activities>(LONG_READ);
+const anthropic = (): ActivityInterfaceFor<Activities> => readings(QUESTION);
+const reading = (): ActivityInterfaceFor<Activities> => readings(LONG_READ);
 
 /**
  * Reads one window of days for a connection: its workspaces, then cost and usage, each reconciled with the totals that
@@ -64,18 +66,37 @@ async function readAndRecord(input: SyncInput): Promise<SyncEnd> {
   }
 }
 
-/** Reads every window of the plan. Returns the days that cannot be read. */
+/**
+ * Reads the workspaces, then both reports side by side, each window by window, so that the cost of later days does not
+ * wait for the usage of earlier ones. Returns the days that cannot be read. Where a report fails, the other one still
+ * reads all that it can.
+ */
 async function readPlan(input: SyncInput): Promise<UnreadableDay[]> {
   const { connectionId, n, plan } = input;
-  await anthropic.refreshWorkspaces({ connectionId, n, plan });
-  const unreadable: UnreadableDay[] = [];
-  for (const window of splitRange(plan)) {
-    for (const report of REPORTS) {
-      showSync(input, `reads **${report}** of ${spellRange(window)}`);
-      unreadable.push(...(await readWindow({ connectionId, n, report }, window, plan.everyDay)));
+  await anthropic().refreshWorkspaces({ connectionId, n, plan });
+  const under = new Map<Report, DayRange>();
+  const show = (report: Report, window: DayRange | null): void => {
+    if (window === null) under.delete(report);
+    else under.set(report, window);
+    const parts = [...under].map(([each, days]) => `**${each}** of ${spellRange(days)}`);
+    if (parts.length > 0) showSync(input, `reads ${parts.join(' and ')}`);
+  };
+  const read = async (report: Report): Promise<UnreadableDay[]> => {
+    const unreadable: UnreadableDay[] = [];
+    try {
+      for (const window of splitRange(plan)) {
+        show(report, window);
+        unreadable.push(...(await readWindow({ connectionId, n, report }, window, plan.everyDay)));
+      }
+      return unreadable;
+    } finally {
+      show(report, null);
     }
-  }
-  return unreadable;
+  };
+  const ends = await Promise.allSettled(REPORTS.map(read));
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
 }
 
 /**
@@ -121,44 +142,59 @@ async function signalConnection({ connectionId, n }: SyncInput): Promise<void> {
 }
 
 /** Reads the days of a window that need it, and confirms or clears suspect days. Returns the unreadable days. */
-async function readWindow(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<UnreadableDay[]> {
-  const survey = await surveyDays(ref, window, everyDay);
-  const { totals } = survey;
-  const read = await readSkipping(ref, survey.toRead, { window, totals });
-  const unreadable = [...survey.unreadable, ...read.unreadable];
-  const suspect = read.suspect.filter((day) => !unreadable.some((bad) => bad.day === day));
-  if (suspect.length > 0 || read.heldBack.length > 0) await confirmSuspects(ref, suspect, read.heldBack, totals);
+async function readWindow(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<readonly UnreadableDay[]> {
+  const { totals, unreadable, suspect, heldBack } = await readSkipping(ref, window, everyDay);
+  const confirmable = suspect.filter((day) => !unreadable.some((bad) => bad.day === day));
+  if (confirmable.length > 0 || heldBack.length > 0) await confirmSuspects(ref, confirmable, heldBack, totals);
   return unreadable;
 }
 
-/** What became of the days of a window. */
-interface WindowRead extends DaysRead {
-  readonly unreadable: readonly UnreadableDay[];
+/** A day whose lines cannot be read, and the days before it that were held back. */
+interface Obstacle {
+  readonly bad: UnreadableDay;
+  readonly heldBack: readonly Day[];
+  readonly error: unknown;
 }
 
-/** Reads days, skips each day whose reply cannot be read, and reconciles the window. */
-async function readSkipping(ref: SyncReport, ranges: DayRange[], expected: WindowTotals): Promise<WindowRead> {
+/** The day that an attempt could not read. Rethrows every failure that lies not in one day. */
+function obstacleIn(error: unknown): Obstacle {
+  if (isCancellation(error)) throw error;
+  const { failure, keyId, day, heldBack = [] } = attemptFailureOf(error);
+  if (!isContentFailure(failure.code) || day === undefined) throw error;
+  return { bad: { day, failure, keyId }, heldBack, error };
+}
+
+/** Reads a window, skips each day whose reply cannot be read, and reconciles it. */
+async function readSkipping(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<WindowRead> {
+  let obstacle: Obstacle;
+  try {
+    return await readAtOnce(ref, window, everyDay);
+  } catch (error) {
+    obstacle = obstacleIn(error);
+  }
+  const { totals, toRead, unreadable: withoutTotal } = await surveyDays(ref, window, everyDay);
+  const expected = { window, totals };
   const unreadable: UnreadableDay[] = [];
   const heldBack: Day[] = [];
-  let left = ranges;
   let inRow = 0;
-  while (left.length > 0) {
+  for (;;) {
+    const { bad } = obstacle;
+    const before = unreadable.at(-1)?.day;
+    inRow = before !== undefined && bad.day === addDays(before, 1) ? inRow + 1 : 1;
+    if (inRow > MAX_UNREADABLE_IN_ROW) throw obstacle.error;
+    unreadable.push(bad);
+    heldBack.push(...obstacle.heldBack);
+    const left = toRanges(toRead.flatMap(daysIn).filter((day) => day > bad.day));
+    const all = [...withoutTotal, ...unreadable];
+    if (left.length === 0)
+      return { totals, unreadable: all, heldBack, suspect: await postgres.reconcileDays({ ...ref, ...expected }) };
     try {
       const read = await readDays(ref, left, expected);
-      return { unreadable, heldBack: [...heldBack, ...read.heldBack], suspect: read.suspect };
+      return { totals, unreadable: all, heldBack: [...heldBack, ...read.heldBack], suspect: read.suspect };
     } catch (error) {
-      if (isCancellation(error)) throw error;
-      const { failure, keyId, day: bad, heldBack: heldBackBefore = [] } = attemptFailureOf(error);
-      if (!isContentFailure(failure.code) || bad === undefined) throw error;
-      const before = unreadable.at(-1)?.day;
-      inRow = before !== undefined && bad === addDays(before, 1) ? inRow + 1 : 1;
-      if (inRow > MAX_UNREADABLE_IN_ROW) throw error;
-      unreadable.push({ day: bad, failure, keyId });
-      heldBack.push(...heldBackBefore);
-      left = toRanges(left.flatMap(daysIn).filter((day) => day > bad));
+      obstacle = obstacleIn(error);
     }
   }
-  return { unreadable, heldBack, suspect: await postgres.reconcileDays({ ...ref, ...expected }) };
 }
 
 /**
@@ -184,20 +220,25 @@ async function confirmSuspects(
   if (confirmed.length > 0) await postgres.flagDays({ ...ref, days: confirmed, totals: after });
 }
 
+function readAtOnce(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<WindowRead> {
+  const summary = `${ref.report}: totals and lines of ${spellRange(window)}`;
+  return reading().readWindow.executeWithOptions({ summary }, [{ ...ref, window, everyDay, today: today() }]);
+}
+
 function surveyDays(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<Survey> {
   const summary = `${ref.report}: totals of ${spellRange(window)}`;
-  return anthropic.surveyDays.executeWithOptions({ summary }, [{ ...ref, window, everyDay, today: today() }]);
+  return anthropic().surveyDays.executeWithOptions({ summary }, [{ ...ref, window, everyDay, today: today() }]);
 }
 
 function readDays(ref: SyncReport, ranges: DayRange[], expected: WindowTotals | null): Promise<DaysRead> {
   const summary = `${ref.report}: lines of ${ranges.map(spellRange).join(', ')}`.slice(0, MAX_SUMMARY_LENGTH);
-  return reading.readDays.executeWithOptions({ summary }, [{ ...ref, ranges, expected, today: today() }]);
+  return reading().readDays.executeWithOptions({ summary }, [{ ...ref, ranges, expected, today: today() }]);
 }
 
 function readTotals(ref: SyncReport, days: readonly Day[]): Promise<Totals> {
   const window = spanOf(days);
   const summary = `${ref.report}: totals of ${spellRange(window)}, again`;
-  return anthropic.readTotals.executeWithOptions({ summary }, [{ ...ref, window }]);
+  return anthropic().readTotals.executeWithOptions({ summary }, [{ ...ref, window }]);
 }
 
 /** Reconciles the days' window, and returns which of the days are suspect. */

@@ -197,7 +197,10 @@ function readQuery<Query extends z.ZodObject>(
   const isTag = (name: string): boolean => takesTags && TAG.test(name);
   const given = all.filter(([name]) => !isTag(name));
   const parsed = schema.safeParse(Object.fromEntries(given.map(([name, value]) => [name, valueOf(name, value)])));
-  if (!parsed.success) throw new Problem('invalid_request', { errors: requestErrorsOf(parsed.error, 'query') });
+  if (!parsed.success) {
+    const known = [...Object.keys(schema.shape), ...(takesTags ? ['tag.<key>', 'not.tag.<key>'] : [])];
+    throw new Problem('invalid_request', { errors: requestErrorsOf(parsed.error, 'query', known) });
+  }
   const twice = given.find(
     ([name], index) => !mayRepeat(name) && given.findIndex(([other]) => other === name) !== index,
   );

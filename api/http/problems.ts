@@ -48,15 +48,20 @@ export function contradiction(path: string, message: string): Problem {
   return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
 }
 
-/** What zod found wrong, and where. Of the input it shows only names of fields. */
-export function requestErrorsOf(error: z.ZodError, part: 'body' | 'query'): RequestError[] {
+/** What zod found wrong, and where. Of the input it shows only names of fields. `known` are the names that are allowed. */
+export function requestErrorsOf(
+  error: z.ZodError,
+  part: 'body' | 'query',
+  known: readonly string[] = [],
+): RequestError[] {
+  const allowed = known.length === 0 ? '' : `; allowed are ${known.join(', ')}`;
   return error.issues.flatMap((issue): RequestError[] => {
     const path = [part, ...issue.path.map(String)].join('.');
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
     // Somebody may have put a secret where the name of a field belongs.
     return issue.keys.map((key) => ({
-      path: /^[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
-      message: 'is not known here',
+      path: /^(?:not\.)?[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
+      message: `is not known here${allowed}`,
     }));
   });
 }

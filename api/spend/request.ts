@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Day, DayRange } from '../../domain/days.ts';
-import { comparisonOf, isWhole, type Compare, type Comparison } from '../../domain/spend/compare.ts';
+import { begins, comparisonOf, ends, type Compare, type Comparison } from '../../domain/spend/compare.ts';
 import {
   grainOf,
   tagOf,
@@ -100,14 +100,12 @@ function digestOf({ groupBy, filters, comparison }: SpendQuery): string {
 function comparisonWith(range: DayRange, compare: Compare, groupBy: readonly Group[]): Comparison {
   const grain = grainOf({ groupBy });
   const comparison = comparisonOf(range, compare, grain);
-  if (grain === 'week' || grain === 'month') {
-    const whole = grain === 'week' ? 'whole weeks, from a Monday to a Sunday' : 'whole months';
-    const { from, to } = comparison.range;
-    if (!isWhole(range, grain))
-      throw invalid('query.from', `must begin ${whole} that end with "to" to compare by ${grain}`);
-    if (!isWhole(comparison.range, grain)) {
-      throw invalid('query.compare', `leads to ${from} to ${to}, which are not ${whole}`);
-    }
+  if (grain === null) return comparison;
+  const { from, to } = comparison.range;
+  if (!begins(range.from, grain)) throw invalid('query.from', `must begin a ${grain}: only whole ones are compared`);
+  if (!ends(range.to, grain)) throw invalid('query.to', `must end a ${grain}: only whole ones are compared`);
+  if (!begins(from, grain) || !ends(to, grain)) {
+    throw invalid('query.compare', `leads to ${from} to ${to}, which does not begin and end with a whole ${grain}`);
   }
   return comparison;
 }

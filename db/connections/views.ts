@@ -8,7 +8,7 @@ import type { Status } from '../../domain/connection/statuses.ts';
 import { epochMs, rows, type Db } from '../core/database.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
 import type { SyncView } from '../ledger/history.ts';
-import { sizeOf } from '../ledger/syncs.ts';
+import { daysOf } from '../ledger/syncs.ts';
 import { connectionViewJson } from './schemas.ts';
 
 /** A connection as people see it in the API and in the Temporal UI. Instants are milliseconds since the epoch. */
@@ -152,10 +152,11 @@ const KEY_VIEW = sql`jsonb_build_object(
 )`;
 
 function lastSync(which: SQL): SQL {
+  const days = daysOf('s');
   return sql`
     select jsonb_build_object(
       'n', s.n, 'runId', s.run_id, 'kind', s.kind, 'state', s.state, 'from', s.from_day, 'to', s.to_day,
-      'daysRead', ${sizeOf(sql`s.read_days`)}, 'daysChanged', ${sizeOf(sql`s.changed_days`)},
+      'daysRead', ${days.read}, 'daysChanged', ${days.changed},
       'requests', s.requests, 'bytes', s.bytes, 'failure', s.failure,
       'waiting', case when s.state = 'running' then s.waiting end,
       'startedAtMs', ${epochMs(sql`s.started_at`)}, 'endedAtMs', ${epochMs(sql`s.ended_at`)}

@@ -22,9 +22,6 @@ export const decimal = customType<{ data: Decimal; driverData: string }>({
   fromDriver: (text) => parseAnswer(numericText, text),
 });
 
-/** A set of UTC days. Only tagged SQL reads and writes it. */
-export const daySet = customType<{ data: string }>({ dataType: () => 'datemultirange' });
-
 /** An instant. */
 export const instant = customType<{ data: Date; driverData: string }>({
   dataType: () => 'timestamp with time zone',

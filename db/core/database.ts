@@ -117,9 +117,9 @@ export function elementOf(value: string | null): string {
 /** An array of numbers or UUIDs as one parameter. They need no quotes. */
 export function numberArray(
   type: 'integer' | 'bigint' | 'numeric' | 'uuid',
-  values: readonly (string | number | bigint)[],
+  values: readonly (string | number | bigint)[] | Int32Array,
 ): SQL {
-  return elementsArray(type, values.map(String));
+  return sql`${`{${values.join(',')}}`}::${sql.raw(type)}[]`;
 }
 
 /** An instant as milliseconds since the epoch. */

@@ -10,8 +10,8 @@ import { ConnectionGoneError, shareLive, sharingLive } from '../connections/live
 import { preparedRows, type Db } from '../core/database.ts';
 import { connections, days, restatements } from '../schema.ts';
 import { insertDays, isSameByColumns, replaceDay, type DayColumns, type Replacement } from './lines.ts';
+import { rewriteRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
-import { addingDays, type SyncRun } from './syncs.ts';
 
 /** A whole day as it was just read. */
 export interface ReadDay {
@@ -25,7 +25,8 @@ export interface ReadDay {
   readonly attempt: number;
   /** The digest that was stored when the attempt began, if any. It may be outdated. */
   readonly digestBefore?: Buffer | undefined;
-  readonly sync: { readonly n: number; readonly runId: string };
+  /** The number of the sync that read it. */
+  readonly sync: number;
   readonly today: Day;
   /** The total that was reported before the day was read; null to take the lines whatever they add up to. */
   readonly reported: Decimal | null;
@@ -73,7 +74,7 @@ function seemsUnchanged({ digestBefore, content }: ReadDay): boolean {
 async function writeNewDays(db: Db, read: readonly ReadDay[]): Promise<Day[]> {
   const [first] = read;
   if (first === undefined) return [];
-  return insertDays(db, first.report, runOf(first), read, first.numbers, (of) => columnsOf(first, of));
+  return insertDays(db, first.report, first.connectionId, read, first.numbers, (of) => columnsOf(first, of));
 }
 
 /** Assumes that the day is stored as when the attempt began, and looks it up only when that proves wrong. */
@@ -102,24 +103,28 @@ async function recordUnchanged(db: Db, read: ReadDay): Promise<DayOutcome | null
   const { connectionId, report, day, attempt, today, sync, content } = read;
   const [found] = await preparedRows(
     db,
-    z.object({ live: z.boolean(), unchanged: z.boolean() }),
+    z.object({ live: z.boolean(), dayNo: z.int().nullable(), reconciled: z.boolean().nullable() }),
     sql`
       with live as materialized (
         ${sharingLive(connectionId)}
       ), unchanged as (
-        update days d set attempt = ${attempt}, sync = ${sync.n}, read_on = ${today}, read_at = now()
+        update days d set attempt = ${attempt}, sync = ${sync}, read_on = ${today}, read_at = now()
         from live
         where d.connection_id = live.id and d.report = ${report} and d.day = ${day}
           and d.digest = ${content.digest}::bytea and d.attempt < ${attempt}
-        returning d.day
-      ), counted as (
-        ${addingDays(runOf(read), sql`(select range_agg(daterange(day, day, '[]')) from unchanged)`, false)}
+        returning d.day, d.day_no, d.reconciled
       )
-      select exists (select from live) as live, exists (select from unchanged) as unchanged
+      select
+        exists (select from live) as live,
+        (select day_no from unchanged) as "dayNo",
+        (select reconciled from unchanged) as reconciled
     `,
   );
   if (found?.live !== true) throw new ConnectionGoneError(connectionId);
-  return found.unchanged ? 'unchanged' : null;
+  if (found.dayNo === null) return null;
+  // Its lines are as they were read, so what does not add up may be their rollup.
+  if (report === 'cost' && found.reconciled === false) await rewriteRollup(db, found.dayNo);
+  return 'unchanged';
 }
 
 function replace(db: Db, read: ReadDay): Promise<DayOutcome | null> {
@@ -148,10 +153,8 @@ function replace(db: Db, read: ReadDay): Promise<DayOutcome | null> {
       numbers,
     );
     // This sync wrote the day, found that it did not add up, and reads it again. Nobody took it for the truth.
-    const isSecondRead = stored.writtenBy === sync.n && !stored.reconciled;
+    const isSecondRead = stored.writtenBy === sync && !stored.reconciled;
     if (wasComplete && !isSame && !isSecondRead) await recordRestatement(tx, read, stored.total, replaced);
-    const thisDay = sql`datemultirange(daterange(${day}::date, ${day}::date, '[]'))`;
-    await tx.execute(addingDays(runOf(read), thisDay, !isSame));
     return isSame ? 'unchanged' : 'changed';
   });
 }
@@ -161,10 +164,6 @@ const COLUMNS_OF_READING = ['lines', 'digest', 'attempt', 'read_on', 'read_at', 
 /** The columns that change where only fields without a column did: the day keeps its state, its flag and its writer. */
 function columnsOfReading(columns: DayColumns): DayColumns {
   return Object.fromEntries(Object.entries(columns).filter(([name]) => COLUMNS_OF_READING.includes(name)));
-}
-
-function runOf({ connectionId, sync }: ReadDay): SyncRun {
-  return { connectionId, ...sync };
 }
 
 function columnsOf(
@@ -183,8 +182,8 @@ function columnsOf(
     attempt: sql`${attempt}::bigint`,
     read_on: sql`${today}::date`,
     read_at: sql`now()`,
-    sync: sql`${sync.n}::int`,
-    written_by: sql`${sync.n}::int`,
+    sync: sql`${sync}::int`,
+    written_by: sql`${sync}::int`,
   };
 }
 
@@ -242,7 +241,7 @@ async function recordRestatement(tx: Db, read: ReadDay, before: Decimal, replace
     linesAdded: added,
     linesRemoved: removed,
     linesChanged: changed,
-    sync: read.sync.n,
+    sync: read.sync,
   });
   const unit = report === 'cost' ? 'USD' : 'tokens';
   const message =

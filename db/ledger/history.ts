@@ -7,7 +7,7 @@ import type { Decimal } from '../../domain/money.ts';
 import type { DayState, SyncKind, SyncState } from '../../domain/reading.ts';
 import type { Db } from '../core/database.ts';
 import { days, restatements, syncs } from '../schema.ts';
-import { sizeOf } from './syncs.ts';
+import { daysOf } from './syncs.ts';
 
 /** One run of a sync. */
 export interface SyncView {
@@ -41,11 +41,12 @@ export async function listSyncs(
   page: { kind: SyncKind | null; state: SyncState | null; after: SyncPosition | null; limit: number },
 ): Promise<SyncView[]> {
   const { kind, state, after } = page;
+  const days = daysOf('syncs');
   const found = await db
     .select({
       ...getTableColumns(syncs),
-      daysRead: sizeOf(syncs.readDays),
-      daysChanged: sizeOf(syncs.changedDays),
+      daysRead: days.read,
+      daysChanged: days.changed,
     })
     .from(syncs)
     .where(

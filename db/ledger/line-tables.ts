@@ -11,6 +11,8 @@ export interface LineTable {
   readonly lines: 'cost_lines' | 'usage_lines';
   /** The dimensions that have a column in the table of series. */
   readonly dimensions: readonly string[];
+  /** Whether its lines are rolled up. */
+  readonly isRolledUp: boolean;
   /** The columns of a line beside its day and its series. */
   readonly values: readonly LineColumn[];
   /** The total over rows named `read`, without the series whose numbers are in the array `excluded`. */
@@ -33,6 +35,7 @@ export const LINE_TABLES: Readonly<Record<Report, LineTable>> = {
     series: 'cost_series',
     lines: 'cost_lines',
     dimensions: COST_DIMENSIONS,
+    isRolledUp: true,
     values: [
       {
         name: 'amount',
@@ -48,6 +51,7 @@ export const LINE_TABLES: Readonly<Record<Report, LineTable>> = {
     series: 'usage_series',
     lines: 'usage_lines',
     dimensions: USAGE_DIMENSIONS,
+    isRolledUp: false,
     values: [
       ...USAGE_COUNTS.map((name): LineColumn => ({
         name,
@@ -81,6 +85,8 @@ export interface SentLines {
   readonly sent: SQL;
   /** The lines as a table named `read`, made from `sent`; `slice` takes a part of each array. */
   readonly read: (slice?: SQL) => SQL;
+  /** The amounts of the lines, each with the number of the series that stands for its group, if they are rolled up. */
+  readonly grouped: (slice?: SQL) => SQL;
   /** The numbers of the series that the total leaves out: they are not in US dollars. */
   readonly excluded: SQL;
 }
@@ -145,9 +151,13 @@ export function sentLines(table: LineTable, days: readonly DayContent[], numbers
   const others = days.flatMap((content) =>
     content.report === 'cost' ? content.notDollars.map((line) => numbers.of(content.series[line] ?? -1)) : [],
   );
+  if (table.isRolledUp) {
+    arrays.push(sql`${arrayOf('integer', (day) => groupsOf(day, numbers).join(','))} as group_no`);
+  }
   return {
     names,
     sent: sql`${arrayOf('integer', (day) => day.numbers.join(','))} as series_no, ${list(arrays)}`,
+    grouped: (slice = sql``) => sql`unnest(sent.group_no${slice}, sent.amount${slice}) as line(series_no, amount)`,
     read: (slice = sql``) => {
       const slices = [sql.identifier('series_no'), ...columns].map((name) => sql`sent.${name}${slice}`);
       return sql`unnest(${list(slices)}) as read(series_no, ${names})`;
@@ -167,4 +177,16 @@ function inOrder(content: DayContent, numbers: SeriesNumbers): OrderedDay {
   const ofLines = content.series.map((place) => numbers.of(place));
   const order = orderByKey(ofLines);
   return { content, order, numbers: order.map((line) => ofLines[line] ?? 0) };
+}
+
+/** Of each line in their order the number of the series that stands for its group: the lowest that the day has of it. */
+function groupsOf({ content, order, numbers: ofLines }: OrderedDay, numbers: SeriesNumbers): Int32Array {
+  const first = new Map<number, number>();
+  return order.map((line, at) => {
+    const group = numbers.groupOf(content.series[line] ?? -1);
+    const own = ofLines[at] ?? 0;
+    const known = first.get(group) ?? own;
+    if (known === own) first.set(group, own);
+    return known;
+  });
 }

@@ -7,8 +7,8 @@ import { list, numberArray, preparedRows, row, textArray, type Db } from '../cor
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
+import { addingRollup, replacingRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
-import { addingDays, type SyncRun } from './syncs.ts';
 
 /** The row of a day, by the names of its columns. Its `total` is added up by the statement that writes it. */
 export type DayColumns = Readonly<Record<string, SQL>>;
@@ -24,14 +24,12 @@ export interface NewDay {
  * row from the expressions that differ between days. The series of the lines are numbered. Throws
  * {@link ConnectionGoneError}.
  *
- * The lines of all days are sent as one set of arrays, and each day has a slice of them. Postgres runs the parts of a
- * statement that no other part reads from the last to the first. So the lines come last: they are written before the row
- * of the sync is locked, on which the statements for other days wait.
+ * The lines of all days are sent as one set of arrays, and each day has a slice of them.
  */
 export async function insertDays(
   db: Db,
   report: Report,
-  run: SyncRun,
+  connectionId: string,
   days: readonly NewDay[],
   numbers: SeriesNumbers,
   columnsOf: (of: { day: SQL; lines: SQL; digest: SQL }) => DayColumns,
@@ -43,7 +41,7 @@ export async function insertDays(
     digest: sql`asked.digest`,
   });
   const contents = days.map(({ content }) => content);
-  const { names, sent, read, excluded } = sentLines(table, contents, numbers);
+  const { names, sent, read, grouped, excluded } = sentLines(table, contents, numbers);
   const lastLines = runningTotals(contents.map(({ series }) => series.length));
   const firstLines = [1, ...lastLines.map((last) => last + 1)].slice(0, -1);
   const slice = sql`[asked.first:asked.last]`;
@@ -52,7 +50,7 @@ export async function insertDays(
     z.object({ live: z.boolean(), days: z.array(dayJson) }),
     sql`
       with live as materialized (
-        ${sharingLive(run.connectionId)}
+        ${sharingLive(connectionId)}
       ), sent as materialized (
         select ${sent}
       ), asked as materialized (
@@ -69,17 +67,15 @@ export async function insertDays(
         from live, asked
         on conflict (connection_id, report, day) do nothing
         returning day_no, day
-      ), counted as (
-        ${addingDays(run, sql`(select range_agg(daterange(day, day, '[]')) from day)`, true)}
       ), written as (
         insert into ${sql.identifier(table.lines)} (day_no, series_no, ${names})
         select day.day_no, read.*
         from day join asked using (day) cross join sent cross join lateral ${read(slice)}
-      )
+      )${table.isRolledUp ? addingRollup(grouped(slice)) : sql``}
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
-  if (inserted?.live !== true) throw new ConnectionGoneError(run.connectionId);
+  if (inserted?.live !== true) throw new ConnectionGoneError(connectionId);
   return inserted.days;
 }
 
@@ -103,13 +99,15 @@ export function replaceDay(
 ): Promise<Replacement> {
   const table = LINE_TABLES[report];
   const linesTable = sql.identifier(table.lines);
-  const { names, sent, read, excluded } = sentLines(table, [content], numbers);
+  const { names, sent, read, grouped, excluded } = sentLines(table, [content], numbers);
   return row(
     tx,
     replacement,
     sql`
-      with incoming as materialized (
-        select read.* from (select ${sent}) sent, ${read()}
+      with sent as materialized (
+        select ${sent}
+      ), incoming as materialized (
+        select read.* from sent, ${read()}
       ), day as (
         update days set
           (${namesOf(columns)}, total)
@@ -125,7 +123,7 @@ export function replaceDay(
         insert into ${linesTable} (day_no, series_no, ${names})
         select day.day_no, incoming.* from incoming cross join day
         ${updateIfDifferent(table)}
-      )
+      )${table.isRolledUp ? replacingRollup(sql`select line.* from sent, ${grouped()}`) : sql``}
       select
         (select count(*) filter (where added) from written)::int as added,
         (select count(*) filter (where not added) from written)::int as changed,

@@ -7,6 +7,7 @@ import { addEvent } from '../connections/events.ts';
 import { rows, textArray, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
 import { days } from '../schema.ts';
+import { rollupDiffers } from './rollup.ts';
 
 /** The stored days of a window, and the totals to compare them with. */
 export interface Comparison extends WindowTotals {
@@ -19,8 +20,8 @@ export interface Comparison extends WindowTotals {
 
 /**
  * Compares the stored days of a window with their totals. A day that adds up becomes reconciled, and final if it had
- * settled when it was read last. A day that does not is suspect: it becomes provisional and not reconciled. A day whose
- * total cannot be read stays as it is. Returns the suspect days, oldest first.
+ * settled when it was read last. A day that does not, or whose rollup does not, is suspect: it becomes provisional and not
+ * reconciled. A day whose total cannot be read stays as it is. Returns the suspect days, oldest first.
  */
 export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day[]> {
   const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;
@@ -34,11 +35,16 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
       with reported as (
         select day::date, total::numeric
         from unnest(${textArray(asked)}, ${textArray(asked.map((day) => totalOf(totals, day)))}) as reported(day, total)
+      ), stored as materialized (
+        select d.day, ${report === 'cost' ? rollupDiffers() : sql`false`} as rollup_differs
+        from days d join reported on reported.day = d.day
+        where d.connection_id = ${connectionId} and d.report = ${report} and reported.total is not null
       ), adding_up as (
         select d.day, d.total,
           case when d.read_on - d.day >= ${daysToSettle(restatementDays)}::int then 'final' else 'provisional' end as state
-        from days d join reported on reported.day = d.day
-        where d.connection_id = ${connectionId} and d.report = ${report} and d.total = reported.total and ${isNotNewer}
+        from days d join reported on reported.day = d.day join stored on stored.day = d.day
+        where d.connection_id = ${connectionId} and d.report = ${report} and ${isNotNewer}
+          and d.total = reported.total and not stored.rollup_differs
       ), reconciled as (
         update days d set reconciled = true, disagrees_with = null, state = adding_up.state
         from adding_up
@@ -48,9 +54,9 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
         returning d.day
       ), suspect as (
         update days d set reconciled = false, state = 'provisional'
-        from reported
-        where d.connection_id = ${connectionId} and d.report = ${report}
-          and d.day = reported.day and d.total <> reported.total and ${isNotNewer}
+        from reported join stored using (day)
+        where d.connection_id = ${connectionId} and d.report = ${report} and ${isNotNewer}
+          and d.day = reported.day and (d.total <> reported.total or stored.rollup_differs)
         returning d.day
       )
       select day::text from suspect order by day

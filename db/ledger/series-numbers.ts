@@ -5,6 +5,7 @@ import type { Report } from '../../domain/lines.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { elementOf, elementsArray, list, numberArray, preparedRows, type Db } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
+import { Groups, unitsOf } from './series-keys.ts';
 
 /** More would take much memory at once, and hold up the worker while they are written down. */
 const SERIES_PER_STATEMENT = 6_000;
@@ -17,6 +18,9 @@ const ID_DIGITS = 32;
 export class SeriesNumbers {
   /** By place; 0 where the number is not known yet. */
   #numbers = new Int32Array(1024);
+  readonly #groups = new Groups();
+  /** By place. */
+  #groupOf = new Int32Array(1024);
   #unnumbered: NewSeries[] = [];
   #numbering: Promise<void> = Promise.resolve();
 
@@ -32,6 +36,11 @@ export class SeriesNumbers {
     return number;
   }
 
+  /** The group by which the costs of the series at a place are rolled up. Any two series of one group have the same. */
+  groupOf(place: number): number {
+    return this.#groupOf[place] ?? 0;
+  }
+
   /**
    * Looks up the numbers of all series that were added, and stores the series that are new. This is not part of the
    * transaction that writes the days: a series without lines is visible nowhere, and days that are written at the same
@@ -43,25 +52,26 @@ export class SeriesNumbers {
     // One page at a time: the lines of a page may be of series that the page before it brought.
     this.#numbering = this.#numbering.then(async () => {
       for (const some of series) {
+        if (LINE_TABLES[report].isRolledUp) this.#groupOf = withPart(this.#groupOf, some.first, this.#groups.of(some));
         const elements = some.texts.map(elementOf);
         for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
           const part = new SeriesPart(some, elements, from, Math.min(from + SERIES_PER_STATEMENT, sizeOf(some)));
           await numberPart(db, LINE_TABLES[report], connectionId, part, areNew && !some.mayBeKnown);
-          this.#keep(some.first + from, part.numbers);
+          this.#numbers = withPart(this.#numbers, some.first + from, part.numbers);
         }
       }
     });
     return this.#numbering;
   }
+}
 
-  #keep(first: number, numbers: Int32Array): void {
-    if (first + numbers.length > this.#numbers.length) {
-      const longer = new Int32Array(2 * (first + numbers.length));
-      longer.set(this.#numbers);
-      this.#numbers = longer;
-    }
-    this.#numbers.set(numbers, first);
-  }
+/** The array with a part from a place on; a longer one where it has no room. */
+function withPart(all: Int32Array<ArrayBuffer>, first: number, part: Int32Array): Int32Array<ArrayBuffer> {
+  const last = first + part.length;
+  const kept = last > all.length ? new Int32Array(2 * last) : all;
+  if (kept !== all) kept.set(all);
+  kept.set(part, first);
+  return kept;
 }
 
 /** Some of a page's new series, and the numbers of those that have one. */
@@ -99,6 +109,13 @@ class SeriesPart {
     const spell = (column: Int32Array | undefined): string[] =>
       places.map((place) => this.#elements[column?.[this.#from + place] ?? -1] ?? elementOf(null));
     return [...names.map((name) => spell(columns[name])), spell(extra)];
+  }
+
+  unitsOf(places: readonly number[]): { ids: string[]; places: Int32Array } {
+    return unitsOf(
+      this.#series,
+      places.map((place) => this.#from + place),
+    );
   }
 
   /** `numbers` has one number per place, in their order; 0 for a series that is not stored. */
@@ -148,6 +165,7 @@ async function addSeries(db: Db, table: LineTable, connectionId: string, part: S
   if (places.length === 0) return;
   const names = list(table.dimensions.map((name) => sql.identifier(name)));
   const columns = list(part.columnsOf(places, table.dimensions).map((elements) => elementsArray('text', elements)));
+  const units = part.unitsOf(places);
   const [added] = await preparedRows(
     db,
     z.object({ numbers: z.string().nullable() }),
@@ -156,12 +174,13 @@ async function addSeries(db: Db, table: LineTable, connectionId: string, part: S
         ${sharingLive(connectionId)}
       ), sent as materialized (
         select * from unnest(
-          ${numberArray('uuid', part.idsOf(places))}, ${columns}
-        ) with ordinality as sent(series_id, ${names}, extra, place)
+          ${numberArray('uuid', part.idsOf(places))}, ${numberArray('integer', units.places)}, ${columns}
+        ) with ordinality as sent(series_id, unit, ${names}, extra, place)
       ), added as (
-        insert into ${sql.identifier(table.series)} (connection_id, series_id, extra, ${names})
+        insert into ${sql.identifier(table.series)} (connection_id, series_id, unit_id, extra, ${names})
         -- Sorted, so that two transactions with the same new series lock them in one order and cannot deadlock.
-        select live.id, series_id, extra::jsonb, ${names} from live, sent order by series_id
+        select live.id, series_id, (${numberArray('uuid', units.ids)})[unit], extra::jsonb, ${names}
+        from live, sent order by series_id
         on conflict (connection_id, series_id) do nothing
         returning series_id, series_no
       )

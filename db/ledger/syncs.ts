@@ -91,17 +91,30 @@ export async function addSyncTraffic(db: Db, run: SyncRun, done: { requests: num
 }
 
 /**
- * The statement that records that a run read a set of days, and whether these changed. A null set changes nothing. It
- * belongs in the transaction that writes the days.
+ * How many days a sync has read so far, and how many of them it wrote, from the days themselves: two reports that are read
+ * side by side then share no row. `sync` is a row of syncs.
  */
-export function addingDays({ connectionId, n, runId }: SyncRun, read: SQL, areChanged: boolean): SQL {
-  return sql`
-    update syncs set
-      read_days = coalesce(read_days, '{}') + read.days,
-      changed_days = coalesce(changed_days, '{}') + ${areChanged ? sql`read.days` : sql`'{}'::datemultirange`}
-    from (select ${read} as days) read
-    where connection_id = ${connectionId} and n = ${n} and run_id = ${runId} and read.days is not null
-  `;
+export function daysSoFar(sync: { connectionId: SQL | AnyColumn; n: SQL | AnyColumn }): { read: SQL; changed: SQL } {
+  const count = (by: SQL): SQL => sql`(
+    select count(distinct d.day)::int from days d
+    where d.connection_id = ${sync.connectionId} and d.sync = ${sync.n} and ${by}
+  )`;
+  return { read: count(sql`true`), changed: count(sql`d.written_by = d.sync`) };
+}
+
+/** What a run read when it ended, or has read so far. `sync` is the name of a row of syncs. */
+export function daysOf(sync: 's' | 'syncs'): { read: SQL<number>; changed: SQL<number> } {
+  const column = (name: string): SQL => sql.raw(`${sync}.${name}`);
+  const soFar = daysSoFar({ connectionId: column('connection_id'), n: column('n') });
+  const either = (stored: SQL, counted: SQL): SQL<number> =>
+    sql<number>`case when ${column('state')} = 'running' then ${counted} else ${stored} end`;
+  return { read: either(column('days_read'), soFar.read), changed: either(column('days_changed'), soFar.changed) };
+}
+
+/** What the row of a run that ends says of its days. */
+function countedDays(): { daysRead: SQL; daysChanged: SQL } {
+  const { read, changed } = daysSoFar({ connectionId: sql.raw('syncs.connection_id'), n: sql.raw('syncs.n') });
+  return { daysRead: read, daysChanged: changed };
 }
 
 /** The number of days in a set of days; 0 where the set is null. */
@@ -125,7 +138,12 @@ function interruptOtherRuns(tx: Db, { connectionId, n, runId }: SyncRun): Promis
 async function interruptRuns(tx: Db, which: ReturnType<typeof and>): Promise<void> {
   await tx
     .update(syncs)
-    .set({ state: 'failed', endedAt: sql`clock_timestamp()`, failure: { code: 'sync_interrupted' } })
+    .set({
+      ...countedDays(),
+      state: 'failed',
+      endedAt: sql`clock_timestamp()`,
+      failure: { code: 'sync_interrupted' },
+    })
     .where(and(which, eq(syncs.state, 'running')));
 }
 
@@ -161,11 +179,11 @@ export async function succeedSync(
     await openSync(tx, run, plan, startedAtMs);
     const [result] = await tx
       .update(syncs)
-      .set({ state: 'succeeded', endedAt: sql`clock_timestamp()`, failure: null })
+      .set({ ...countedDays(), state: 'succeeded', endedAt: sql`clock_timestamp()`, failure: null })
       .where(isRun(run))
       .returning({
-        daysRead: sizeOf(syncs.readDays),
-        daysChanged: sizeOf(syncs.changedDays),
+        daysRead: syncs.daysRead,
+        daysChanged: syncs.daysChanged,
         daysFlagged: sql<number>`(
           select count(distinct d.day)::int from days d
           where d.connection_id = ${run.connectionId} and d.sync = ${run.n} and d.disagrees_with is not null
@@ -200,7 +218,7 @@ export async function failSync(
     await openSync(tx, run, plan);
     const [failed] = await tx
       .update(syncs)
-      .set({ state: 'failed', endedAt: sql`clock_timestamp()`, failure: failure.failure })
+      .set({ ...countedDays(), state: 'failed', endedAt: sql`clock_timestamp()`, failure: failure.failure })
       .where(and(isRun(run), eq(syncs.state, 'running')))
       .returning({ ranBefore: ranBefore(run) });
     // A second call: its caller may not know the first answer. True makes it signal the connection, which does no harm.

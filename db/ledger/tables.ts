@@ -9,11 +9,12 @@ import {
   pgSequence,
   pgTable,
   primaryKey,
+  smallint,
   text,
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { REPORTS, type Report } from '../../domain/lines.ts';
+import { REPORTS, TOKEN_COUNTS, TOKEN_TYPES, type Report } from '../../domain/lines.ts';
 import {
   DAY_STATES,
   SYNC_KINDS,
@@ -28,7 +29,6 @@ import {
   areCounts,
   bytea,
   day,
-  daySet,
   decimal,
   failure,
   instant,
@@ -37,6 +37,9 @@ import {
   json,
   waiting,
 } from '../core/columns.ts';
+
+/** The place of a token type among the counts of usage, from 1 on. Token types have no quotes in them. */
+const TOKEN_KIND = `case token_type ${TOKEN_COUNTS.map((count, index) => `when '${TOKEN_TYPES[count]}' then ${index + 1}`).join(' ')} end`;
 
 /**
  * What cost lines are about. Dimensions repeat every day, so each set of them is stored once. There is no foreign key,
@@ -59,6 +62,10 @@ export const costSeries = pgTable(
     inferenceGeo: text('inference_geo'),
     currency: text().notNull(),
     extra: json(),
+    /** Costs and usage of tokens meet by it: a digest of what usage is grouped by. */
+    unitId: uuid('unit_id').notNull(),
+    /** The place of the token type among the counts of usage, from 1 on; null where usage has no column for it. */
+    tokenKind: smallint('token_kind').generatedAlwaysAs(sql.raw(TOKEN_KIND)),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.seriesId] }),
@@ -85,6 +92,24 @@ export const costLines = pgTable(
   ],
 );
 
+/**
+ * The cost of a day by workspace, model, cost type and currency, written in the transaction that writes its lines: a year of
+ * lines takes seconds to add up, and a year of these a fraction of one. The lowest series of a group that the day has stands
+ * for it, so rows are read like lines, but for these four dimensions alone. No foreign keys, as in {@link costLines}.
+ */
+export const costRollup = pgTable(
+  'cost_rollup',
+  {
+    dayNo: integer('day_no').notNull(),
+    seriesNo: integer('series_no').notNull(),
+    amount: decimal().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.dayNo, table.seriesNo] }),
+    check('cost_rollup_finite', isFiniteDecimal(table.amount)),
+  ],
+);
+
 /** What usage lines are about. No foreign key, as in {@link costSeries}. */
 export const usageSeries = pgTable(
   'usage_series',
@@ -98,6 +123,7 @@ export const usageSeries = pgTable(
     contextWindow: text('context_window'),
     inferenceGeo: text('inference_geo'),
     extra: json(),
+    unitId: uuid('unit_id').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.seriesId] }),
@@ -218,9 +244,9 @@ export const syncs = pgTable(
     from: day('from_day').notNull(),
     to: day('to_day').notNull(),
     everyDay: boolean('every_day').notNull().default(false),
-    /** Sets of days: a day has two reports, and a retry may read it again, yet it counts once. */
-    readDays: daySet('read_days'),
-    changedDays: daySet('changed_days'),
+    /** Counted at its end: a day counts once, though it has two reports and a retry may read it again. */
+    daysRead: integer('days_read').notNull().default(0),
+    daysChanged: integer('days_changed').notNull().default(0),
     requests: integer().notNull().default(0),
     bytes: bigint({ mode: 'number' }).notNull().default(0),
     failure: failure(),
@@ -241,6 +267,10 @@ export const syncs = pgTable(
     check('syncs_state', isOneOf(table.state, SYNC_STATES)),
     check('syncs_window', sql`${table.from} <= ${table.to}`),
     check('syncs_counts', areCounts(table.requests, table.bytes)),
+    check(
+      'syncs_days',
+      sql`${areCounts(table.daysRead, table.daysChanged)} and ${table.daysChanged} <= ${table.daysRead}`,
+    ),
     check('syncs_ended', sql`(${table.state} = 'running') = (${table.endedAt} is null)`),
     check('syncs_failure', sql`(${table.state} = 'failed') = (${table.failure} is not null)`),
   ],

@@ -42,6 +42,14 @@ CREATE TABLE "cost_lines" (
 	CONSTRAINT "cost_lines_finite" CHECK ("cost_lines"."amount" not in ('NaN', 'Infinity', '-Infinity'))
 );
 --> statement-breakpoint
+CREATE TABLE "cost_rollup" (
+	"day_no" integer NOT NULL,
+	"series_no" integer NOT NULL,
+	"amount" numeric NOT NULL,
+	CONSTRAINT "cost_rollup_day_no_series_no_pk" PRIMARY KEY("day_no","series_no"),
+	CONSTRAINT "cost_rollup_finite" CHECK ("cost_rollup"."amount" not in ('NaN', 'Infinity', '-Infinity'))
+);
+--> statement-breakpoint
 CREATE TABLE "cost_series" (
 	"connection_id" uuid NOT NULL,
 	"series_id" uuid NOT NULL,
@@ -56,6 +64,8 @@ CREATE TABLE "cost_series" (
 	"inference_geo" text,
 	"currency" text NOT NULL,
 	"extra" jsonb,
+	"unit_id" uuid NOT NULL,
+	"token_kind" smallint GENERATED ALWAYS AS (case token_type when 'uncached_input_tokens' then 1 when 'output_tokens' then 2 when 'cache_read_input_tokens' then 3 when 'cache_creation.ephemeral_5m_input_tokens' then 4 when 'cache_creation.ephemeral_1h_input_tokens' then 5 end) STORED,
 	CONSTRAINT "cost_series_connection_id_series_id_pk" PRIMARY KEY("connection_id","series_id"),
 	CONSTRAINT "cost_series_no" UNIQUE("series_no")
 );
@@ -180,8 +190,8 @@ CREATE TABLE "syncs" (
 	"from_day" date NOT NULL,
 	"to_day" date NOT NULL,
 	"every_day" boolean DEFAULT false NOT NULL,
-	"read_days" datemultirange,
-	"changed_days" datemultirange,
+	"days_read" integer DEFAULT 0 NOT NULL,
+	"days_changed" integer DEFAULT 0 NOT NULL,
 	"requests" integer DEFAULT 0 NOT NULL,
 	"bytes" bigint DEFAULT 0 NOT NULL,
 	"failure" jsonb,
@@ -195,6 +205,7 @@ CREATE TABLE "syncs" (
 	CONSTRAINT "syncs_state" CHECK ("syncs"."state" in ('running', 'succeeded', 'failed')),
 	CONSTRAINT "syncs_window" CHECK ("syncs"."from_day" <= "syncs"."to_day"),
 	CONSTRAINT "syncs_counts" CHECK (least("syncs"."requests", "syncs"."bytes") >= 0),
+	CONSTRAINT "syncs_days" CHECK (least("syncs"."days_read", "syncs"."days_changed") >= 0 and "syncs"."days_changed" <= "syncs"."days_read"),
 	CONSTRAINT "syncs_ended" CHECK (("syncs"."state" = 'running') = ("syncs"."ended_at" is null)),
 	CONSTRAINT "syncs_failure" CHECK (("syncs"."state" = 'failed') = ("syncs"."failure" is not null))
 );
@@ -243,6 +254,7 @@ CREATE TABLE "usage_series" (
 	"context_window" text,
 	"inference_geo" text,
 	"extra" jsonb,
+	"unit_id" uuid NOT NULL,
 	CONSTRAINT "usage_series_connection_id_series_id_pk" PRIMARY KEY("connection_id","series_id"),
 	CONSTRAINT "usage_series_no" UNIQUE("series_no")
 );

@@ -27,11 +27,17 @@ export function addMonths(day: Day, months: number): Day {
   return toDay(new Date(Date.UTC(year, month, Math.min(date, last))).toISOString().slice(0, 10));
 }
 
-/** What `range` is compared with. The grain of months counts the distance in months, since not all are equally long. */
+/**
+ * What `range` is compared with. Whole months are compared with whole months, though not all are equally long; so the last
+ * days of a longer one come on the last day of a shorter one. The range just before always has as many days, which the
+ * grain of months counts in months.
+ */
 export function comparisonOf(range: DayRange, compare: Compare, grain: Grain | null): Comparison {
   if (compare !== 'previous') {
     const months = compare === 'month' ? 1 : 12;
-    const earlier = { from: addMonths(range.from, -months), to: addMonths(range.to, -months) };
+    const isWhole = begins(range.from, 'month') && ends(range.to, 'month');
+    const to = isWhole ? addDays(addMonths(addDays(range.to, 1), -months), -1) : addMonths(range.to, -months);
+    const earlier = { from: addMonths(range.from, -months), to };
     return { with: compare, range: earlier, distance: { months } };
   }
   const days = lengthOf(range);
@@ -44,20 +50,21 @@ function monthOf(day: Day): number {
   return Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7));
 }
 
-/** Whether a range consists of whole weeks, from a Monday to a Sunday, or of whole months. */
-export function isWhole({ from, to }: DayRange, grain: Grain): boolean {
+/** Whether a day begins a week, which is a Monday, or a month. Each day begins itself. */
+export function begins(day: Day, grain: Grain): boolean {
   switch (grain) {
     case 'day':
       return true;
     case 'week':
-      return weekday(from) === MONDAY && weekday(addDays(to, 1)) === MONDAY;
+      return new Date(startOfDayMs(day)).getUTCDay() === MONDAY;
     case 'month':
-      return from.endsWith('-01') && addDays(to, 1).endsWith('-01');
+      return day.endsWith('-01');
   }
 }
 
-const MONDAY = 1;
-
-function weekday(day: Day): number {
-  return new Date(startOfDayMs(day)).getUTCDay();
+/** Whether a day ends a week, which is a Sunday, or a month. */
+export function ends(day: Day, grain: Grain): boolean {
+  return begins(addDays(day, 1), grain);
 }
+
+const MONDAY = 1;

@@ -288,7 +288,7 @@ describe('a connection', () => {
         runId: 'run-b',
         state: 'failed',
         failure: { code: 'upstream_invalid' },
-        readDays: '{[2026-07-01,2026-07-04)}',
+        daysRead: 3,
         requests: 5,
         bytes: 5_000_000_000,
         startedAt: new Date(NOW - 1_000),

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.ts';
@@ -8,6 +8,7 @@ import { TemporalUnavailableError, type Temporal } from '../../api/http/temporal
 import type { Config } from '../../config/config.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
+import { rewriteRollup } from '../../db/ledger/rollup.ts';
 import {
   connections,
   costLines,
@@ -16,12 +17,13 @@ import {
   keys,
   usageLines,
   usageSeries,
+  workspaceTags,
   workspaces,
 } from '../../db/schema.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { toDecimal } from '../../domain/money.ts';
 import type { Failure } from '../../domain/failures.ts';
-import type { Report } from '../../domain/lines.ts';
+import { unitText, type Report } from '../../domain/lines.ts';
 import type { SignalName } from '../../domain/connection/messages.ts';
 import type { DayState } from '../../domain/reading.ts';
 import { isLive, type Status } from '../../domain/connection/statuses.ts';
@@ -94,12 +96,16 @@ export interface Body {
   readonly status: string | number;
   readonly code: string;
   readonly detail: string;
-  readonly errors: { readonly path: string }[];
+  readonly errors: { readonly path: string; readonly message: string }[];
   readonly data: Row[];
   readonly next: string | null;
   readonly from: string;
   readonly to: string;
   readonly total: string;
+  readonly total_previous: string;
+  readonly as_of: string | null;
+  readonly other: unknown;
+  readonly compare: Readonly<Record<string, unknown>>;
   readonly other_currencies: unknown;
   readonly provisional_days: number;
   readonly missing_days: number;
@@ -280,15 +286,28 @@ export async function seedCostDay(
         costType: line.cost_type ?? null,
         description: line.description ?? null,
         currency: line.currency ?? 'USD',
+        unitId: unitOf(line),
       })
       .returning({ no: costSeries.seriesNo });
     await db.insert(costLines).values({ dayNo, seriesNo: series?.no ?? 0, amount: sql`${line.amount}::numeric` });
   }
+  await rewriteRollup(db, dayNo);
+}
+
+/** The same for cost and usage of the same dimensions. */
+function unitOf(line: Partial<SeedLine>): string {
+  const { workspace_id, model, service_tier, context_window, inference_geo } = line;
+  const geo = unitText('inference_geo', inference_geo ?? null);
+  const key = [workspace_id ?? null, model ?? null, service_tier ?? null, context_window ?? null, geo];
+  return createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 32);
 }
 
 export interface SeedUsage {
   readonly workspace_id?: string | null;
   readonly model?: string | null;
+  readonly context_window?: string | null;
+  readonly service_tier?: string | null;
+  readonly inference_geo?: string | null;
   readonly counts: readonly [bigint, bigint, bigint, bigint, bigint, bigint];
   readonly extraCounts?: Readonly<Record<string, number>>;
 }
@@ -305,6 +324,10 @@ export async function seedUsageDay(db: Db, connectionId: string, day: Day, lines
         seriesId: randomUUID(),
         workspaceId: line.workspace_id ?? null,
         model: line.model ?? null,
+        serviceTier: line.service_tier ?? null,
+        contextWindow: line.context_window ?? null,
+        inferenceGeo: line.inference_geo ?? null,
+        unitId: unitOf(line),
       })
       .returning({ no: usageSeries.seriesNo });
     const [input, output, read, five, hour, searches] = line.counts;
@@ -358,7 +381,16 @@ export async function seedCovered(db: Db, connectionId: string, from: Day, to: D
   }
 }
 
-/** Stores a workspace. */
-export async function seedWorkspace(db: Db, connectionId: string, id: string, name: string): Promise<void> {
-  await db.insert(workspaces).values({ connectionId, id, name, reported: {} });
+/** Stores a workspace with its tags. */
+export async function seedWorkspace(
+  db: Db,
+  connectionId: string,
+  id: string,
+  name: string,
+  { tags = {}, readAt = new Date(NOW) }: { tags?: Readonly<Record<string, string>>; readAt?: Date } = {},
+): Promise<void> {
+  await db.insert(workspaces).values({ connectionId, id, name, reported: {}, readAt });
+  for (const [key, value] of Object.entries(tags)) {
+    await db.insert(workspaceTags).values({ connectionId, workspaceId: id, key, value, firstSeen: TODAY });
+  }
 }

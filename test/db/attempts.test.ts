@@ -81,7 +81,8 @@ describe('attempts that overlap', () => {
     const other = database.db.transaction(async (tx) => {
       for (const seriesId of upwards) {
         await tx.execute(sql`
-          insert into cost_series (connection_id, series_id, currency) values (${id}, ${seriesId}, 'USD')
+          insert into cost_series (connection_id, series_id, currency, unit_id)
+          values (${id}, ${seriesId}, 'USD', ${seriesId})
         `);
         if (seriesId !== upwards[0]) continue;
         first.keep();

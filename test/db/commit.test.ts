@@ -187,7 +187,7 @@ describe('days that are read together', () => {
           numbers,
           attempt,
           digestBefore: hints[some[index]?.hint ?? 'none'](dayAt(index)),
-          sync: { n: 9_000, runId: 'run' },
+          sync: 9_000,
           today: TODAY,
           reported: null,
         }));
@@ -218,7 +218,7 @@ describe('days that are read together', () => {
       content,
       numbers,
       attempt,
-      sync: { n: 1, runId: 'run' },
+      sync: 1,
       today: TODAY,
       reported: null,
     }));
@@ -293,7 +293,7 @@ describe('a stored day', () => {
       content: withAmounts(content, ['2', 'NaN']),
       numbers,
       attempt: await takeAttempt(database.db),
-      sync: { n: 1, runId: 'run' },
+      sync: 1,
       today: TODAY,
       reported: null,
     } as const;

@@ -125,6 +125,8 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['syncs', 'begins after its last day', 'syncs_window', sql`from_day = to_day + 1`],
   ['syncs', 'sent fewer than no requests', 'syncs_counts', sql`requests = -1`],
   ['syncs', 'read fewer than no bytes', 'syncs_counts', sql`bytes = -1`],
+  ['syncs', 'read fewer than no days', 'syncs_days', sql`days_read = -1, days_changed = -1`],
+  ['syncs', 'changed more days than it read', 'syncs_days', sql`days_changed = days_read + 1`],
   ['syncs', 'runs and has an end', 'syncs_ended', sql`ended_at = now()`],
   ['syncs', 'failed for no reason', 'syncs_failure', sql`state = 'failed', ended_at = now()`],
   ['events', 'has a type that no code knows', 'events_type', sql`type = 'lost'`],
@@ -149,6 +151,7 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['workspace_names', 'is a name without end', 'workspace_names_name', sql`name = repeat('x', 501)`],
   ['workspace_names', 'belongs to no workspace', 'workspace_names_workspace', sql`workspace_id = 'lost'`],
   ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
+  ['cost_rollup', 'has an amount that is no number', 'cost_rollup_finite', sql`amount = 'NaN'`],
 ];
 
 describe('whoever writes, Postgres refuses', () => {

@@ -182,7 +182,8 @@ describe('after years', () => {
     const [plan = '', ...others] = await plansOf(list, own);
     expect(others).toEqual([]);
     expect(plan).toMatch(new RegExp(`Index (Only )?Scan (Backward )?(using|on) ${name}_connection_id_\\w+_pk`));
-    expect(plan).not.toMatch(/Seq Scan/);
+    // No day is stored here, and Postgres reads an empty table from its beginning.
+    expect(plan).not.toMatch(/Seq Scan on (?!days )/);
   });
 
   it('connections that are overdue are told without reading all syncs', async () => {

@@ -6,7 +6,6 @@ import { loadFacts } from '../../db/connections/facts.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
 import { acceptKey } from '../../db/keys/activate.ts';
 import {
-  addingDays,
   addSyncTraffic,
   continueSync,
   failSync,
@@ -20,7 +19,7 @@ import type { Facts } from '../../domain/connection/facts.ts';
 import type { SyncPlan } from '../../domain/connection/sync-plan.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf, keysOf, syncsOf } from '../support/state.ts';
-import { RING, SECRET, TODAY, connect } from './support.ts';
+import { RING, SECRET, TODAY, commitCost, commitUsage, connect, cost } from './support.ts';
 import { adminKey } from '../support/admin-key.ts';
 import { row } from '../support/rows.ts';
 
@@ -76,21 +75,31 @@ describe('a run', () => {
     await addSyncTraffic(database.db, run, done);
     await openSync(database.db, run, DAILY);
     await addSyncTraffic(database.db, run, done);
-    const read = (days: string, areChanged: boolean): Promise<unknown> =>
-      database.db.execute(addingDays(run, sql`${days}::datemultirange`, areChanged));
-    await read(`{[${TODAY},${TODAY}]}`, true);
-    await read(`{[${addDays(TODAY, -1)},${addDays(TODAY, -1)}]}`, false);
-    // The other report of this day, or a second read of it.
-    await read(`{[${TODAY},${TODAY}]}`, false);
-    await database.db.execute(addingDays(run, sql`null::datemultirange`, true));
-    expect(await syncsOf(database.db, id)).toEqual([
-      { n: 1, kind: 'daily', state: 'running', requests: 4, days_read: 2, days_changed: 1, failure: null },
-    ]);
+    expect(await syncsOf(database.db, id)).toMatchObject([{ n: 1, kind: 'daily', state: 'running', requests: 4 }]);
     const { bytes } = await row<{ bytes: string }>(
       database.db,
       sql`select bytes::text from syncs where connection_id = ${id}`,
     );
     expect(bytes).toBe('6000000000');
+  });
+
+  it('counts each day that it read or changed once, while it runs and at its end', async () => {
+    const { id, run } = await begun();
+    const yesterday = addDays(TODAY, -1);
+    await commitCost(database.db, id, [cost('1')], { day: yesterday, sync: 99 });
+    await openSync(database.db, run, DAILY);
+    const sync = run.n;
+    await commitCost(database.db, id, [cost('1')], { day: yesterday, sync });
+    await commitCost(database.db, id, [cost('2')], { day: TODAY, sync });
+    // The other report of this day, and a second read of it.
+    await commitUsage(database.db, id, [], { day: TODAY, sync });
+    await commitCost(database.db, id, [cost('2')], { day: TODAY, sync });
+    const counted = { days_read: 2, days_changed: 1 };
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'running', ...counted }]);
+    expect(await succeedSync(database.db, run, DAILY, NOW_MS)).toMatchObject({ daysRead: 2, daysChanged: 1 });
+    // What a later sync reads is no longer its own.
+    await commitCost(database.db, id, [cost('3')], { day: TODAY, sync: sync + 1 });
+    expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', ...counted }]);
   });
 
   it('that failed counts once, however often and however concurrently that is recorded', async () => {

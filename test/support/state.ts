@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from '../../db/core/database.ts';
-import { sizeOf } from '../../db/ledger/syncs.ts';
+import { daysOf } from '../../db/ledger/syncs.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
 import { rows } from './rows.ts';
 
@@ -62,7 +62,7 @@ export async function syncsOf(
   return rows(
     db,
     sql`
-      select n, kind, state, requests, ${sizeOf(sql`read_days`)} as days_read, ${sizeOf(sql`changed_days`)} as days_changed, failure ->> 'code' as failure
+      select n, kind, state, requests, ${daysOf('syncs').read} as days_read, ${daysOf('syncs').changed} as days_changed, failure ->> 'code' as failure
       from syncs where connection_id = ${id} order by n, started_at
     `,
   );

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime } from '@temporalio/worker';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { createTransport } from '../../anthropic/transport.ts';
@@ -13,7 +13,7 @@ import { pageReaderHere } from '../../pages/page-reader.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
 import { temporalLogger } from '../../worker/logger.ts';
 import { searchAttributeRegistry } from '../../worker/search-attributes.ts';
-import { createWorker } from '../../worker/worker.ts';
+import { createWorkers, type TaskWorkers } from '../../worker/worker.ts';
 import {
   CONNECTION_WORKFLOW,
   connectionWorkflowId,
@@ -80,8 +80,8 @@ export async function createWorld(options: {
   const registeredAttributes = options.timeSkipping
     ? (): Promise<string[]> => Promise.resolve([])
     : attributes.registered;
-  const newWorker = (): Promise<Worker> =>
-    createWorker({
+  const newWorker = (): Promise<TaskWorkers> =>
+    createWorkers({
       connection: temporal.native,
       namespace: 'default',
       taskQueue,
@@ -166,10 +166,10 @@ export async function createWorld(options: {
   };
 }
 
-function run(worker: Worker): Promise<() => Promise<void>> {
-  const ended = worker.run();
+function run(workers: TaskWorkers): Promise<() => Promise<void>> {
+  const ended = workers.run();
   return Promise.resolve(async () => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    workers.shutdown();
     await ended;
   });
 }

@@ -125,6 +125,24 @@ describe('history that is extended', () => {
     await expectWhole(id, organization, addDays(today, -40), today);
   });
 
+  it('has the costs of all its windows while the usage of the first one is held up', async () => {
+    const { id, key, organization } = await connected('Side by side', 1);
+    const today = await workflowDay();
+    control.fault({ kind: 'hold', report: 'usage', grouped: true, key });
+    await extend(id, addDays(today, -89));
+    const stored = async (report: string): Promise<number> => {
+      const counted = sql`select count(*)::int as n from days where connection_id = ${id} and report = ${report}`;
+      return (await rows<{ n: number }>(db, counted))[0]?.n ?? 0;
+    };
+    await until('the costs of three windows', async () => (await stored('cost')) === 90);
+    expect(await stored('usage')).toBe(1);
+    control.clearFaults();
+    await becomes(id, 'active');
+    await settles(id);
+    await expectWhole(id, organization, addDays(today, -89), today);
+    await expectReplays(id);
+  });
+
   it('during a pause, is read after the resume', async () => {
     const { id, organization } = await connected('Extended while paused', 5);
     const today = await workflowDay();

@@ -7,7 +7,7 @@ import type { LoadedConnection } from '../../activities/connection.ts';
 import { addDays, dayOf } from '../../domain/days.ts';
 import type { CandidateFacts, Facts } from '../../domain/connection/facts.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
-import { CONNECTION_WORKFLOW, connectionWorkflowId, signals } from '../../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, connectionWorkflowId, readingsQueue, signals } from '../../workflows/messages.ts';
 import { until } from '../support/wait.ts';
 import { installRuntime } from '../support/world.ts';
 
@@ -62,20 +62,21 @@ async function runUntil(
   isDone: () => boolean | Promise<boolean>,
 ): Promise<void> {
   const { connectionId, taskQueue } = workflow;
+  const shared = { connection: native, activities, dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER } };
+  const readings = await Worker.create({ ...shared, taskQueue: readingsQueue(taskQueue) });
   const worker = await Worker.create({
-    connection: native,
+    ...shared,
     taskQueue,
-    activities,
     workflowBundle: { codePath: inject('workflowBundlePath') },
-    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
   });
   const { workflow: client } = new Client({ connection });
   const workflowId = connectionWorkflowId(connectionId);
-  await worker.runUntil(async () => {
+  const isOver = worker.runUntil(async () => {
     await client.start(CONNECTION_WORKFLOW, { workflowId, taskQueue, args: [{ connectionId }] });
     await until('the workflow to do what the test waits for', isDone);
     await client.getHandle(workflowId).terminate();
   });
+  await readings.runUntil(isOver);
 }
 
 async function isWaiting(connectionId: string): Promise<boolean> {

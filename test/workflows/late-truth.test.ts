@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { listRestatements, listStoredDays, type RestatementView } from '../../db/ledger/history.ts';
+import { REPORTS } from '../../domain/lines.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import { addDecimals, toDecimal } from '../../domain/money.ts';
@@ -52,9 +53,11 @@ function truth(organization: string, report: Report, day: Day): string {
   );
 }
 
+/** Oldest first; of one sync, which reads both reports side by side, cost before usage. */
 async function restatements(id: string): Promise<RestatementView[]> {
   const page = { report: null, from: null, to: null, after: null, limit: 100 };
-  return (await listRestatements(db, id, page)).reverse();
+  const kept = (await listRestatements(db, id, page)).reverse();
+  return kept.sort((a, b) => a.sync - b.sync || REPORTS.indexOf(a.report) - REPORTS.indexOf(b.report));
 }
 
 /** Everything since it began is exact, and nothing is in doubt. */

@@ -90,18 +90,23 @@ export async function tell(
  */
 export async function becomesStill(world: World, life: Life): Promise<boolean> {
   if (life.failing) return false;
-  const handle = world.client.workflow.getHandle(connectionWorkflowId(life.id));
   return until('the connection to be still', async () => {
-    const { status } = await handle.describe();
-    if (status.name !== 'RUNNING') return true;
-    // Not by a query: one that meets a task of the workflow may never be answered by that server.
-    const { events } = await handle.fetchHistory();
-    const last = events?.at(-1);
-    if (last?.timerStartedEventAttributes == null && last?.workflowTaskCompletedEventAttributes == null) return false;
-    // A signal that comes while an activity runs ends in a task that does nothing, which looks the same.
-    if (hasOpenWork(events ?? [])) return false;
+    if (!(await isIdle(world, life))) return false;
     return !(await isSyncing(world.database.db, life.id));
   });
+}
+
+/** Whether a connection has ended, or waits for a time or a signal: nothing that it was asked for is under way. */
+export async function isIdle(world: World, life: Life): Promise<boolean> {
+  const handle = world.client.workflow.getHandle(connectionWorkflowId(life.id));
+  const { status } = await handle.describe();
+  if (status.name !== 'RUNNING') return true;
+  // Not by a query: one that meets a task of the workflow may never be answered by that server.
+  const { events } = await handle.fetchHistory();
+  const last = events?.at(-1);
+  if (last?.timerStartedEventAttributes == null && last?.workflowTaskCompletedEventAttributes == null) return false;
+  // A signal that comes while an activity runs ends in a task that does nothing, which looks the same.
+  return !hasOpenWork(events ?? []);
 }
 
 type HistoryEvents = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>;

@@ -5,7 +5,7 @@ import { keepConnections } from '../../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../../workflows/messages.ts';
 import { until } from '../../support/wait.ts';
 import type { World } from '../../support/world.ts';
-import { becomesStill, change, tell } from './act.ts';
+import { becomesStill, change, isIdle, tell } from './act.ts';
 import { complaintsOf } from './check.ts';
 import type { Order, RoundPlan, Sequence, Turn } from './commands.ts';
 import { Life, type Round } from './life.ts';
@@ -20,8 +20,9 @@ const SYNC_HOUR_UTC = 6;
 const MOMENT_MS = 3 * MINUTE_MS;
 /** The time of workflows goes on while they work; Anthropic's day must not be over later than theirs. */
 const AHEAD_MS = 5 * MINUTE_MS;
-const PATIENCE_MS = 60_000;
-/** A connection of which nothing was heard for so long is not busy, also on a busy machine. */
+/** Bounds only how long a machine may take: a connection whose work was lost is waited for so long. */
+const PATIENCE_MS = 180_000;
+/** A connection that has nothing to do, and of which nothing was heard for so long, stays as it is. */
 const STILL_MS = 5_000;
 
 /** A connection is not as the model says. */
@@ -245,13 +246,19 @@ export class Batch {
           const state = [...complaints, await this.#lengthOf(life)].join('; ');
           const before = still.get(life);
           if (before?.state !== state) still.set(life, { state, sinceMs: Date.now() });
-          else if (Date.now() - before.sinceMs > STILL_MS) throw new ModelError(life, round, complaints);
+          else if (await this.#staysSo(life, Date.now() - before.sinceMs)) throw new ModelError(life, round, complaints);
         }
         left = wrong;
         return wrong.length === 0;
       },
-      PATIENCE_MS,
+      2 * PATIENCE_MS,
     );
+  }
+
+  /** Whether a connection that has been the same for a while will not change by itself: a slow machine is no verdict. */
+  async #staysSo(life: Life, forMs: number): Promise<boolean> {
+    if (forMs > PATIENCE_MS) return true;
+    return forMs > STILL_MS && (await isIdle(this.#world, life));
   }
 
   async #lengthOf(life: Life): Promise<string> {
