@@ -31,6 +31,7 @@ const QUERIES: readonly Query[] = [
   ASKED,
   { ...ASKED, groupBy: ['currency', 'tag.team', 'description', 'inference_geo', 'token_type'], limit: 7 },
   { ...ASKED, compare: 'previous', to: '2026-03-26', groupBy: ['model', 'description', 'context_window'], limit: 5 },
+  { ...ASKED, groupBy: ['month', 'workspace', 'model', 'cost_type', 'currency'], limit: 8 },
   { ...ASKED, report: 'usage', groupBy: ['model', 'service_tier', 'day'], limit: 4 },
 ];
 
