@@ -246,7 +246,8 @@ export class Batch {
           const state = [...complaints, await this.#lengthOf(life)].join('; ');
           const before = still.get(life);
           if (before?.state !== state) still.set(life, { state, sinceMs: Date.now() });
-          else if (await this.#staysSo(life, Date.now() - before.sinceMs)) throw new ModelError(life, round, complaints);
+          else if (await this.#staysSo(life, Date.now() - before.sinceMs))
+            throw new ModelError(life, round, complaints);
         }
         left = wrong;
         return wrong.length === 0;
