@@ -22,6 +22,7 @@ import { keyRoutes } from './keys/routes.ts';
 import { lifecycleRoutes } from './connections/lifecycle.ts';
 import { syncRoutes } from './syncs/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
+import { unitCostRoutes } from './spend/unit-costs.ts';
 import { usageRoutes } from './spend/usage.ts';
 import { Turns } from './http/turns.ts';
 import { MAX_WAIT_MS } from './http/wait.ts';
@@ -70,6 +71,7 @@ export const endpoints: readonly Endpoint[] = [
   ...historyRoutes,
   ...costRoutes,
   ...changeRoutes,
+  ...unitCostRoutes,
   ...usageRoutes,
   ...tokenRoutes,
   ...eventRoutes,

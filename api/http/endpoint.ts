@@ -92,6 +92,8 @@ export interface Description<
   readonly out: Out;
   /** The statuses of success, and what each means. */
   readonly statuses: Readonly<Record<number, string>>;
+  /** Set for a route that also answers in CSV. */
+  readonly csv?: object;
   /** The problems of this route, without those of every route, of every route under /v1, and of an unknown id. */
   readonly problems: readonly FailureCode[];
 }

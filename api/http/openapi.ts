@@ -53,7 +53,7 @@ function describedTag(name: string): { description?: string } {
 }
 
 function operationOf(route: Description): ZodOpenApiOperationObject {
-  const { path, tag, operation, summary, description, query, body, out, statuses } = route;
+  const { path, tag, operation, summary, description, query, body } = route;
   const names = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
   return {
     operationId: operation,
@@ -68,7 +68,7 @@ function operationOf(route: Description): ZodOpenApiOperationObject {
     ...(body === nothing
       ? {}
       : { requestBody: { required: needsBody(body), content: { 'application/json': { schema: body } } } }),
-    responses: { ...goodResponses(statuses, out), ...problemResponses(route) },
+    responses: { ...goodResponses(route), ...problemResponses(route) },
   };
 }
 
@@ -79,12 +79,23 @@ function needsBody(body: z.ZodObject): boolean {
   return !body.safeParse({}).success;
 }
 
-function goodResponses(statuses: Description['statuses'], out: z.ZodType): ZodOpenApiResponsesObject {
+const CSV = {
+  'text/csv': {
+    schema: z.string().meta({
+      id: 'Csv',
+      description:
+        'Every row, under the names that JSON has; the `id` and the `name` of a workspace are `workspace_id` and `workspace_name`. The headers `Meterline-…` have the totals and the counts of days.',
+    }),
+  },
+};
+
+function goodResponses({ statuses, out, csv }: Description): ZodOpenApiResponsesObject {
+  const content = { 'application/json': { schema: out }, ...(csv === undefined ? {} : CSV) };
   return Object.fromEntries(
+    // A 204 has no body.
     Object.entries(statuses).map(([status, description]) => [
       status,
-      // A 204 has no body.
-      status === '204' ? { description } : { description, content: { 'application/json': { schema: out } } },
+      status === '204' ? { description } : { description, content },
     ]),
   );
 }

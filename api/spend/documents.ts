@@ -36,7 +36,7 @@ export function groupFields(
     inference_geo: value('inference_geo'),
     cost_type: value('cost_type'),
     description: value('description'),
-    currency: value('currency') ?? undefined,
+    currency: value('currency'),
     ...Object.fromEntries(tags),
   };
 }

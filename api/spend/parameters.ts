@@ -4,6 +4,7 @@ import {
   COST_DIMENSIONS,
   GRAINS,
   ORDERS,
+  UNIT_COST_DIMENSIONS,
   USAGE_DIMENSIONS,
   type Dimension,
   type Grain,
@@ -24,6 +25,8 @@ export interface Report {
 export const COSTS: Report = { dimensions: COST_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/usage knows. */
 export const USAGE: Report = { dimensions: USAGE_DIMENSIONS, grains: GRAINS };
+/** What GET /v1/unit-costs knows: what costs and usage have in common. */
+export const UNIT_COSTS: Report = { dimensions: UNIT_COST_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/costs/changes knows. */
 export const CHANGES: Report = { dimensions: COST_DIMENSIONS, grains: [] };
 
@@ -101,22 +104,24 @@ const filters = {
   inference_geo: oneOf(),
   'not.inference_geo': noneOf(),
 };
-const costFilters = {
+const unitFilters = {
   ...filters,
   token_type: oneOf(),
   'not.token_type': noneOf(),
+  currency: oneOf(),
+  'not.currency': noneOf(),
+};
+const costFilters = {
+  ...unitFilters,
   cost_type: oneOf(),
   'not.cost_type': noneOf(),
   description: oneOf(),
   'not.description': noneOf(),
-  currency: oneOf(),
-  'not.currency': noneOf(),
 };
 
-const compare = z.enum(COMPARES).meta({
-  description:
-    'Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones.',
-});
+const COMPARE =
+  'Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones.';
+const compare = z.enum(COMPARES);
 const format = z
   .enum(['json', 'csv'])
   .optional()
@@ -142,7 +147,7 @@ export const costsQuery = z.strictObject({
   ...costFilters,
   group_by: groupsOf(COSTS, 'day'),
   order,
-  compare: compare.optional(),
+  compare: compare.optional().meta({ description: COMPARE }),
 });
 /** The query of GET /v1/usage. */
 export const usageQuery = z.strictObject({
@@ -150,7 +155,14 @@ export const usageQuery = z.strictObject({
   ...filters,
   group_by: groupsOf(USAGE, 'day'),
   order: keyOrder,
-  compare: compare.optional(),
+  compare: compare.optional().meta({ description: COMPARE }),
+});
+/** The query of GET /v1/unit-costs. */
+export const unitCostsQuery = z.strictObject({
+  ...common,
+  ...unitFilters,
+  group_by: groupsOf(UNIT_COSTS, 'day'),
+  order,
 });
 /** The query of GET /v1/costs/changes. */
 export const changesQuery = z.strictObject({
@@ -158,5 +170,5 @@ export const changesQuery = z.strictObject({
   ...costFilters,
   group_by: groupsOf(CHANGES, 'model'),
   order: changeOrder,
-  compare,
+  compare: compare.meta({ description: COMPARE }),
 });

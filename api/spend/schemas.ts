@@ -23,7 +23,7 @@ export const groupFields = {
   inference_geo: nullableText.optional(),
   cost_type: nullableText.optional(),
   description: nullableText.optional(),
-  currency: z.string().optional(),
+  currency: nullableText.optional(),
 };
 
 /** A row of a report. Beside these fields it may have tags. */
@@ -131,6 +131,65 @@ export const changes = z
       .meta({ description: 'Costs in other currencies. No sum in USD contains them.' }),
   })
   .meta({ id: 'Changes' });
+
+/** Why a row has no price. */
+export const NO_PRICE = ['no_tokens', 'not_billed', 'other_currency'] as const;
+/** One of {@link NO_PRICE}. */
+export type NoPrice = (typeof NO_PRICE)[number];
+
+const wholeText = z
+  .string()
+  .regex(/^-?\d+(?:\.\d+)?$/)
+  .meta({ examples: ['23001293181'] });
+const unitCostFields = {
+  amount,
+  tokens: wholeText.meta({ description: 'A whole number as text, since JavaScript rounds numbers beyond 2^53.' }),
+  usd_per_million: amount.nullable().meta({ description: 'What a million of the tokens that were billed cost.' }),
+  reason: z.enum(NO_PRICE).nullable().meta({
+    description:
+      'Why there is no price: the row has no tokens, none of them was billed, or they were billed in another currency.',
+  }),
+  unmatched_amount: amount.meta({
+    description: 'The part of `amount` that no counted tokens belong to, such as web searches.',
+  }),
+  unpriced_tokens: wholeText.meta({
+    description: 'The part of `tokens` that was not billed, such as those of the priority tier.',
+  }),
+  cache_hit_rate: amount.nullable().optional().meta({
+    description:
+      'The tokens read from the cache, divided by all input tokens: read, written and uncached. Null without any.',
+  }),
+  cache_savings: amount.nullable().optional().meta({
+    description:
+      'What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in the month.',
+  }),
+  batch_savings: amount.nullable().optional().meta({
+    description:
+      'What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in the month.',
+  }),
+};
+
+/** The reply of GET /v1/unit-costs. */
+export const unitCosts = z
+  .strictObject({
+    ...reportFields,
+    data: z.array(rowOf('UnitCostRow', unitCostFields)),
+    other: z
+      .strictObject({ rows: rowsLeft, ...unitCostFields })
+      .optional()
+      .meta({
+        id: 'OtherUnitCosts',
+        description:
+          'With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`.',
+      }),
+    total: z
+      .strictObject(unitCostFields)
+      .meta({ id: 'UnitCost', description: 'Of all rows in USD, and not only of this page.' }),
+    other_currencies: z
+      .array(z.strictObject({ currency: z.string(), amount }))
+      .meta({ description: 'Costs in other currencies. No sum in USD contains them.' }),
+  })
+  .meta({ id: 'UnitCosts' });
 
 const exactNumber =
   'Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers.';

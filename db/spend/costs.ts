@@ -6,7 +6,7 @@ import { type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
 import { WORKSPACES_NOW, groupRowFields, type GroupRow } from './groups.ts';
-import { COST_LINES, CURRENCY, addedUp, keyed, sumNames, sumsOf } from './lines.ts';
+import { CURRENCY, addedUp, costLinesFor, keyed, sumNames, sumsOf } from './lines.ts';
 import { readPage, type Compiled, type Page } from './rows.ts';
 import { asked, dayParts } from './scope.ts';
 
@@ -46,14 +46,14 @@ export function compileCosts(query: SpendQuery): Compiled<CostRow, CostTotals> {
   const inUsdBefore = sql`coalesce(sum(amount_before) filter (where currency = 'USD'), 0)`;
   const bothOf = (table: string, now: SQL, before: SQL): SQL =>
     jsonOfCost(query, sql`(select ${now} from ${sql.raw(table)})`, sql`(select ${before} from ${sql.raw(table)})`);
-  const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
+  const left = (sum: SQL): SQL => sql`(select ${sum} from grouped) - (select ${sum} from page)`;
   return {
     query,
     parts: [
       asked(query),
       WORKSPACES_NOW,
       ...dayParts(query, ['cost']),
-      sql`grouped as materialized (${addedUp(query, COST_LINES, MEASURES, [CURRENCY])})`,
+      sql`grouped as materialized (${addedUp(query, costLinesFor(query), MEASURES, [CURRENCY])})`,
       keyed(query, names, [CURRENCY.name], ofCurrency(query)),
     ],
     joins: sql``,
@@ -77,7 +77,7 @@ export function compileCosts(query: SpendQuery): Compiled<CostRow, CostTotals> {
       ...certaintyFields,
     }),
     other: sql`
-      jsonb_build_object('rows', ${left(sql`count(*)`)}) || ${jsonOfCost(query, left(inUsd), left(inUsdBefore))}
+      jsonb_build_object('rows', (select count(*) from keyed) - (select count(*) from page)) || ${jsonOfCost(query, left(inUsd), left(inUsdBefore))}
     `,
   };
 }

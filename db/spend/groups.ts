@@ -132,8 +132,8 @@ export function keyOf({ groupBy }: SpendQuery): SQL {
     const raw = sql.raw(`g${index}`);
     const tag = tagOf(group);
     if (tag !== null) return sql`w.tags ->> ${tag}::text`;
-    if (group === 'month') return sql`to_char(${raw}, 'YYYY-MM')`;
-    if (isGrain(group)) return sql`to_char(${raw}, 'YYYY-MM-DD')`;
+    if (group === 'month') return sql`to_char(${raw}::timestamp, 'YYYY-MM')`;
+    if (isGrain(group)) return sql`to_char(${raw}::timestamp, 'YYYY-MM-DD')`;
     return sql`${raw}::text`;
   });
   return sql`array[${list(elements)}]::text[] collate "C"`;

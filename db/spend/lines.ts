@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Report } from '../../domain/lines.ts';
-import { grainOf, tagOf, type SpendQuery } from '../../domain/spend/query.ts';
+import { grainOf, isGrain, tagOf, type Dimension, type SpendQuery } from '../../domain/spend/query.ts';
 import { isCounted, keyOf, rawColumns, rawNames, withTags } from './groups.ts';
 import { placedDays } from './scope.ts';
 import { list } from '../core/database.ts';
@@ -23,6 +23,19 @@ export const COST_LINES: LineSource = {
   series: sql.raw('cost_series'),
   number: sql.raw('series_no'),
 };
+
+/** The sums that the ledger keeps of lines of cost: fewer by far, and about nothing but {@link ROLLUP_DIMENSIONS}. */
+const COST_ROLLUP: LineSource = { ...COST_LINES, lines: sql.raw('cost_rollup') };
+const ROLLUP_DIMENSIONS: readonly Dimension[] = ['connection', 'workspace', 'model', 'cost_type', 'currency'];
+
+/** What the costs of a query are added up from. */
+export function costLinesFor({ filters, groupBy }: SpendQuery): LineSource {
+  const groups = groupBy.filter((group) => !isGrain(group));
+  const isRolledUp = [...groups, ...filters.map(({ dimension }) => dimension)].every(
+    (dimension) => tagOf(dimension) !== null || ROLLUP_DIMENSIONS.some((known) => known === dimension),
+  );
+  return isRolledUp ? COST_ROLLUP : COST_LINES;
+}
 
 /** Lines of usage, and what each is about. */
 export const USAGE_LINES: LineSource = {
@@ -122,7 +135,8 @@ export function keyed(
   const columns = [sql`${keyOf(query)} as key`, ...more, ...names.map((column) => sql.identifier(column))];
   const keys = sql`select ${list(columns)} from ${withTags(query, sql`grouped`)} ${where}`;
   const part = sql.raw(name);
-  if (!query.groupBy.some((group) => tagOf(group) !== null)) return sql`${part} as (${keys})`;
+  // Not materialized, since a count of rows needs no keys, which take long to write down.
+  if (!query.groupBy.some((group) => tagOf(group) !== null)) return sql`${part} as not materialized (${keys})`;
   const groups = list([sql`key`, ...more]);
   return sql`${part} as (select ${groups}, ${sumsOf(names)} from (${keys}) each_key group by ${groups})`;
 }

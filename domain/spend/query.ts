@@ -32,6 +32,13 @@ export const USAGE_DIMENSIONS = [
   'inference_geo',
 ] as const satisfies readonly NamedDimension[];
 
+/** What costs and the tokens that they pay for can be split by, beside the tags of their workspaces. */
+export const UNIT_COST_DIMENSIONS = [
+  ...USAGE_DIMENSIONS,
+  'token_type',
+  'currency',
+] as const satisfies readonly NamedDimension[];
+
 /** A tag of workspaces, by its key. */
 export type TagDimension = `tag.${string}`;
 /** What a line is split by. */

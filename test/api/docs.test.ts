@@ -5,6 +5,7 @@ import { openApiDocument } from '../../api/http/openapi.ts';
 import { problem } from '../../api/http/schemas.ts';
 import { loadConfig } from '../../config/config.ts';
 import { FAILURE_CODES, FAILURES } from '../../domain/failures.ts';
+import { COST_DIMENSIONS } from '../../domain/spend/query.ts';
 import { TOKEN_FILE } from '../../local/stack/environment.ts';
 import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
 
@@ -51,6 +52,7 @@ const OPERATIONS = [
     'getConnection',
   ],
   ...[
+    'getCostChanges',
     'getCosts',
     'getCoverage',
     'getHealth',
@@ -131,14 +133,11 @@ describe('/openapi.json', () => {
   it('describes the limits that the schemas check in parameters and bodies', async () => {
     const { paths, components } = await readDocument();
     const query = paths['/v1/costs']?.['get']?.parameters ?? [];
-    expect(query.map((parameter) => parameter['name']).sort()).toEqual([
-      'after',
-      'connection_id',
-      'from',
-      'group_by',
-      'limit',
-      'to',
-    ]);
+    const filters = ['connection_id', ...COST_DIMENSIONS.filter((dimension) => dimension !== 'connection')];
+    const named = [...filters, ...filters.map((filter) => `not.${filter}`)];
+    expect(query.map((parameter) => parameter['name']).sort()).toEqual(
+      ['after', 'compare', 'format', 'from', 'group_by', 'limit', 'order', 'to', ...named].sort(),
+    );
     const limit = query.find((parameter) => parameter['name'] === 'limit');
     expect(limit).toMatchObject({ schema: { type: 'integer', minimum: 1, maximum: 10_000, default: 1_000 } });
     expect(limit).not.toHaveProperty('required', true);
@@ -264,7 +263,8 @@ describe('/docs', () => {
   it.each([
     ['/v1/nothing', 'not_found'],
     ['/v1/connections?limit=x', 'invalid_request'],
-    ['/v1/costs?from=2026-07-02&to=2026-07-01', 'conflict'],
+    ['/v1/costs?from=2026-07-02&to=2026-07-01', 'invalid_request'],
+    ['/v1/costs?after=eyJ4IjoxfQ', 'conflict'],
   ])('is where the type of a problem document links to: %s', async (path, code) => {
     const { type } = (await api.get(path)).body as unknown as { type: string };
     const { pathname, hash } = new URL(type, api.url);

@@ -155,8 +155,8 @@ describe('a long file', () => {
     const dayNo = sql`(select day_no from days where connection_id = ${id} and report = 'cost' and day = ${addDays(TODAY, -1)})`;
     await api.db.execute(sql`
       with series as (
-        insert into cost_series (connection_id, series_id, description, currency)
-        select ${id}, gen_random_uuid(), 'many ' || n || repeat('x', 500), 'USD' from generate_series(1, ${MANY}) n
+        insert into cost_series (connection_id, series_id, unit_id, description, currency)
+        select ${id}, gen_random_uuid(), gen_random_uuid(), 'many ' || n || repeat('x', 500), 'USD' from generate_series(1, ${MANY}) n
         returning series_no
       )
       insert into cost_lines select ${dayNo}, series_no, 0 from series

@@ -27,6 +27,7 @@ beforeAll(async () => {
   database = await testDatabase();
   // As it is right after a backfill: nothing has analyzed the tables, and others' data lie beside.
   await database.db.execute(sql`alter table cost_lines set (autovacuum_enabled = off)`);
+  await database.db.execute(sql`alter table cost_rollup set (autovacuum_enabled = off)`);
   await database.db.execute(sql`alter table cost_series set (autovacuum_enabled = off)`);
   for (let connection = 0; connection < 3; connection += 1) {
     id = (await connect(database.db)).id;
@@ -78,41 +79,46 @@ async function plansOf(work: (db: Db) => Promise<unknown>, on = database): Promi
 }
 
 describe('right after a backfill, before anything was analyzed,', () => {
-  it('costs are added up by way of the days, their lines and the numbers of series', async () => {
+  const TABLES = [
+    ['cost_lines', 'token_type'],
+    ['cost_rollup', 'model'],
+  ] as const;
+
+  it.each(TABLES)('%s are added up by way of the days, their rows and the numbers of series', async (table, group) => {
     const query: SpendQuery = {
       filters: [{ dimension: 'connection', excludes: false, values: [id] }],
       from: addDays(TODAY, -3),
       to: addDays(TODAY, -2),
       today: TODAY,
-      groupBy: ['model'],
+      groupBy: [group],
       order: 'key',
       comparison: null,
       after: null,
       limit: 100,
     };
     const [plan = ''] = await plansOf((db) => sumCosts(db, query));
-    expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) cost_lines_day_no_series_no_pk/);
+    expect(plan).toMatch(new RegExp(`(Index|Bitmap Index) Scan (using|on) ${table}_day_no_series_no_pk`));
     expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) days_connection_id_report_day_pk/);
-    expect(plan).not.toMatch(/Seq Scan on (cost_lines|days)/);
+    expect(plan).not.toMatch(/Seq Scan on (cost_lines|cost_rollup|days)/);
     // A loop that compares every line with every series took three seconds.
     expect(plan).not.toMatch(/Join Filter: .*series_no/);
   });
 
-  it('costs of all connections are, too, whichever of them a day counts from', async () => {
+  it.each(TABLES)('%s of all connections are, too, whichever of them a day counts from', async (table, group) => {
     const query: SpendQuery = {
       filters: [],
       from: addDays(TODAY, -3),
       to: addDays(TODAY, -2),
       today: TODAY,
-      groupBy: ['model'],
+      groupBy: [group],
       order: 'key',
       comparison: null,
       after: null,
       limit: 100,
     };
     const [plan = ''] = await plansOf((db) => sumCosts(db, query));
-    expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) cost_lines_day_no_series_no_pk/);
-    expect(plan).not.toMatch(/Seq Scan on cost_lines/);
+    expect(plan).toMatch(new RegExp(`(Index|Bitmap Index) Scan (using|on) ${table}_day_no_series_no_pk`));
+    expect(plan).not.toMatch(/Seq Scan on (cost_lines|cost_rollup)/);
     expect(plan).not.toMatch(/Join Filter: .*series_no/);
     // Only days of a connection that has a newer one are looked for there, each by its key.
     expect(plan).toMatch(/Index (Only )?Scan using days_connection_id_report_day_pk on days n/);

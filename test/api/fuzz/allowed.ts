@@ -5,7 +5,9 @@ import type { Schema } from './routes.ts';
 export function allowsText(schema: Schema, text: string): boolean {
   if (schema.type === 'boolean') return text === 'true' || text === 'false';
   if (schema.type === 'integer') return /^-?[0-9]+$/.test(text) && allowsJson(schema, Number(text));
-  return allowsJson(schema, text);
+  // A parameter that may be repeated: one text is one of its values.
+  const items = arrayOf.safeParse(schema).data?.items;
+  return items === undefined ? allowsJson(schema, text) : allowsJson(items, text);
 }
 
 /** Whether the document allows a value of JSON. It knows the keywords that the document has, and throws at any other. */
@@ -32,9 +34,15 @@ export function hasOneReading(text: string): boolean {
   return !/\p{Cs}/u.test(text) && !/^-?0[0-9]|^-0/.test(text);
 }
 
+const arrayOf = z.strictObject({
+  type: z.literal('array'),
+  description: z.string().min(10),
+  items: z.looseObject({ type: z.literal('string') }),
+});
+
 const keywords = z.strictObject({
   type: z.enum(['string', 'integer', 'boolean']),
-  description: z.string().min(10),
+  description: z.string().min(10).optional(),
   enum: z.array(z.string()).optional(),
   default: z.unknown().optional(),
   examples: z.array(z.unknown()).optional(),

@@ -50,7 +50,7 @@ async function seedReports({ db }: Api, id: string): Promise<void> {
   const amounts = ['12.3456789', `${'9'.repeat(60)}.${'1'.repeat(60)}`];
   const most = 2n ** 63n - 1n;
   for (const day of [addDays(TODAY, -1), TODAY]) {
-    const lines = amounts.map((amount) => ({ workspace_id: 'wrkspc_1', model: 'a', amount }));
+    const lines = amounts.map((amount, index) => ({ workspace_id: 'wrkspc_1', model: `model ${index}`, amount }));
     await seedCostDay(db, id, day, lines);
     await seedUsageDay(db, id, day, [
       { model: 'a', workspace_id: 'wrkspc_1', counts: [most, most, most, most, most, most] },
@@ -84,7 +84,8 @@ async function seedHistory(api: Api, connectionId: string): Promise<void> {
 async function cursorsOf(api: Api, id: string, routes: readonly Route[]): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { path } of routes.filter(({ method, query }) => method === 'GET' && 'after' in query)) {
-    const { body } = await api.get(`${path.replace('{id}', id)}?limit=1`);
+    const required = path === '/v1/costs/changes' ? '&compare=previous' : '';
+    const { body } = await api.get(`${path.replace('{id}', id)}?limit=1${required}`);
     if (body.next === null) throw new Error(`${path} has no second page, so its cursor is not tried`);
     found.set(path, body.next);
   }

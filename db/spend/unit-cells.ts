@@ -1,0 +1,132 @@
+import { sql, type SQL } from 'drizzle-orm';
+import { TOKEN_COUNTS } from '../../domain/lines.ts';
+import type { Filter, SpendQuery } from '../../domain/spend/query.ts';
+import { list } from '../core/database.ts';
+import { isCounted } from './groups.ts';
+import { DAY_PARTS, bucketOfDay } from './scope.ts';
+
+/**
+ * Where costs and tokens meet: cells of a connection, a day and a unit. A unit is a workspace, a model, a tier, a context
+ * window and a geography. Each cell has columns by the kind of token: 1 to 5 for {@link TOKEN_COUNTS}, and 0 for the type
+ * that is named in `other`, which is empty where 0 stands for costs without a token type.
+ */
+
+/** The kinds of tokens. */
+export const KINDS = [0, ...TOKEN_COUNTS.map((_, index) => index + 1)];
+
+/** One expression for each kind. */
+export function ofEachKind(expression: (kind: string) => string): SQL {
+  return sql.raw(KINDS.map((kind) => expression(String(kind))).join(', '));
+}
+
+/** A geography that is absent, null or not available is one value, so a filter on one of these is a filter on all. */
+export function withOneGeo(query: SpendQuery): SpendQuery {
+  const ofGeo = (filter: Filter): Filter =>
+    filter.dimension === 'inference_geo' && filter.values.some((value) => value === null || value === 'not_available')
+      ? { ...filter, values: [...filter.values, null, 'not_available'] }
+      : filter;
+  return { ...query, filters: query.filters.map(ofGeo) };
+}
+
+/** The filters that a line passes or not whatever its token type and its currency. */
+function ofUnits(query: SpendQuery): SpendQuery {
+  const filters = query.filters.filter(({ dimension }) => dimension !== 'token_type' && dimension !== 'currency');
+  return { ...query, filters };
+}
+
+/** The parts `dated`, `cost_cells` and `usage_cells`. Days outside of the range of the query are there, too. */
+export function cellParts(query: SpendQuery): SQL[] {
+  const counted = isCounted(ofUnits(query));
+  const { cost, usage } = DAY_PARTS;
+  const tokens = TOKEN_COUNTS.map((name, index) => sql.raw(`sum(l.${name}) as t${index + 1}`));
+  const noTokens = sql.raw(TOKEN_COUNTS.map(() => 'null::numeric').join(', '));
+  return [
+    sql`dated as materialized (
+      select *, case when in_range then ${bucketOfDay(query, sql`day`)} end as bucket,
+        date_trunc('month', day::timestamp)::date as month
+      from (
+        select
+          coalesce(c.day_no, u.day_no) as place,
+          coalesce(c.connection_id, u.connection_id) as connection_id,
+          coalesce(c.organization, u.organization) as organization,
+          day,
+          c.day_no as cost_no,
+          u.day_no as usage_no,
+          day between ${query.from}::date and ${query.to}::date as in_range
+        from ${cost.after} c full join ${usage.after} u using (connection_id, day)
+      ) days
+    )`,
+    sql`cost_cells as materialized (
+      select d.place, s.unit_id, s.currency, (${counted}) as counted,
+        case when s.token_kind is null and s.token_type is not null then ':' || s.token_type else '' end as other,
+        ${ofEachKind((kind) => `sum(l.amount) filter (where ${kind === '0' ? 's.token_kind is null' : `s.token_kind = ${kind}`}) as a${kind}`)},
+        min(s.series_no) as series_no
+      from dated d
+      join cost_lines l on l.day_no = d.cost_no
+      join cost_series s on s.series_no = l.series_no
+      group by d.place, s.unit_id, s.currency, counted, other
+    )`,
+    sql`usage_cells as materialized (
+      select d.place, s.unit_id, (${counted}) as counted, '' as other, null::numeric as t0, ${list(tokens)},
+        min(s.series_no) as series_no
+      from dated d
+      join usage_lines l on l.day_no = d.usage_no
+      join usage_series s on s.series_no = l.series_no
+      group by d.place, s.unit_id, counted
+      union all
+      select d.place, s.unit_id, (${counted}) as counted, ':' || more.key as other, sum(more.value::numeric), ${noTokens},
+        min(s.series_no)
+      from dated d
+      join usage_lines l on l.day_no = d.usage_no and l.extra_counts is not null
+      join usage_series s on s.series_no = l.series_no
+      cross join lateral jsonb_each_text(l.extra_counts) more
+      where more.key like '%tokens'
+      group by d.place, s.unit_id, counted, other
+    )`,
+  ];
+}
+
+/**
+ * The part `cells`, which joins costs and tokens. `m` has the amounts of tokens that were counted, `p` the tokens that were
+ * billed. With `allCurrencies`, tokens are in the row of the currency that billed them, US dollars before others; tokens
+ * that no currency billed have none. Without, all rows are in US dollars.
+ */
+export function cellsPart(allCurrencies: boolean): SQL {
+  const joined = allCurrencies
+    ? inTheirCurrency()
+    : sql`
+    select coalesce(c.place, u.place) as place, coalesce(c.unit_id, u.unit_id) as unit_id,
+      coalesce(c.other, u.other) as other, coalesce(c.counted, u.counted) as counted, 'USD' as currency,
+      c.series_no as cost_series, u.series_no as usage_series,
+      ${ofEachKind((kind) => `a${kind}, nullif(t${kind}, 0) as t${kind}`)}
+    from (select * from cost_cells where currency = 'USD') c
+    full join usage_cells u on u.place = c.place and u.unit_id = c.unit_id and u.other = c.other
+  `;
+  return sql`cells as (
+    select place, unit_id, other, counted, currency, cost_series, usage_series,
+      ${ofEachKind((kind) => `a${kind}, t${kind}, case when t${kind} > 0 then a${kind} end as m${kind}, case when a${kind} is not null then t${kind} end as p${kind}`)}
+    from (${joined}) joined
+  )`;
+}
+
+function inTheirCurrency(): SQL {
+  const cell = 'c.place, c.unit_id, c.other';
+  const earlier = "order by c.currency <> 'USD', c.currency rows between unbounded preceding and 1 preceding";
+  return sql`
+    select c.place, c.unit_id, c.other, c.counted, c.currency, c.series_no as cost_series, u.series_no as usage_series,
+      ${ofEachKind(
+        (kind) =>
+          `a${kind}, case when a${kind} is not null and count(a${kind}) over (partition by ${cell} ${earlier}) = 0 then nullif(t${kind}, 0) end as t${kind}`,
+      )}
+    from cost_cells c
+    left join usage_cells u on u.place = c.place and u.unit_id = c.unit_id and u.other = c.other
+    union all
+    select u.place, u.unit_id, u.other, u.counted, null, null, u.series_no,
+      ${ofEachKind((kind) => `null::numeric, case when b.b${kind} > 0 then null else nullif(t${kind}, 0) end`)}
+    from usage_cells u
+    left join (
+      select c.place, c.unit_id, c.other, ${ofEachKind((kind) => `count(a${kind}) as b${kind}`)}
+      from cost_cells c group by c.place, c.unit_id, c.other
+    ) b on b.place = u.place and b.unit_id = u.unit_id and b.other = u.other
+  `;
+}

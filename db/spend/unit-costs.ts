@@ -1,0 +1,255 @@
+import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
+import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
+import type { Decimal } from '../../domain/money.ts';
+import { addMonths } from '../../domain/spend/compare.ts';
+import { addDays, toDay } from '../../domain/days.ts';
+import type { SpendQuery } from '../../domain/spend/query.ts';
+import { list, type Db } from '../core/database.ts';
+import { decimalText } from '../core/json.ts';
+import { certainty, certaintyFields, type Certainty } from './completeness.ts';
+import { ofCurrency } from './costs.ts';
+import { WORKSPACES_NOW, groupRowFields, isCounted, rawColumns, rawNames, type GroupRow } from './groups.ts';
+import { CURRENCY, keyed, sumsOf } from './lines.ts';
+import { quotient } from './quotient.ts';
+import { readPage, type Compiled, type Page } from './rows.ts';
+import { asked, dayParts } from './scope.ts';
+import { KINDS, cellParts, cellsPart, ofEachKind, withOneGeo } from './unit-cells.ts';
+
+/** What tokens cost, in exact decimals. */
+export interface UnitCost {
+  readonly amount: Decimal;
+  /** Of it, what no counted tokens belong to. */
+  readonly unmatched: Decimal;
+  readonly tokens: Decimal;
+  /** Of them, those that were not billed. */
+  readonly unpriced: Decimal;
+  /** Of a million of the billed tokens, rounded half-even to 12 decimals; null where none was billed in US dollars. */
+  readonly usdPerMillion: Decimal | null;
+  /** The share of input tokens that the cache gave, rounded in the same way; null where there were none. */
+  readonly cacheHitRate: Decimal | null;
+  /** In US dollars; null where a price that it is compared with was not billed. */
+  readonly cacheSavings: Decimal | null;
+  readonly batchSavings: Decimal | null;
+}
+
+/** A row of unit costs. In US dollars, unless the rows are grouped by currency. */
+export type UnitCostRow = GroupRow & UnitCost;
+
+/** What belongs to all rows of unit costs, whatever the page. */
+export interface UnitCostTotals extends Certainty {
+  /** In US dollars. */
+  readonly total: UnitCost;
+  readonly otherCurrencies: readonly { readonly currency: string; readonly amount: Decimal }[];
+}
+
+/** The rows that are not on the page: how many they are, and their sums in US dollars. */
+export type OtherUnitCosts = UnitCost & { readonly rows: number };
+
+const unitCost = {
+  amount: decimalText,
+  unmatched: decimalText,
+  tokens: decimalText,
+  unpriced: decimalText,
+  usdPerMillion: decimalText.nullable(),
+  cacheHitRate: decimalText.nullable(),
+  cacheSavings: decimalText.nullable(),
+  batchSavings: decimalText.nullable(),
+};
+
+/** What is added up of each row. `no_…` counts the parts that have no price to be compared with. */
+const SUMS = [
+  'amount',
+  'unmatched',
+  'tokens',
+  'unpriced',
+  'uncached',
+  'read',
+  'written',
+  'cache_savings',
+  'no_cache_savings',
+  'batch_savings',
+  'no_batch_savings',
+] as const;
+type Sum = (typeof SUMS)[number];
+
+/** Adds up what tokens cost. */
+export function sumUnitCosts(db: Db, query: SpendQuery): Promise<Page<UnitCostRow, UnitCostTotals, OtherUnitCosts>> {
+  return readPage(db, compileUnitCosts(query), z.object({ rows: z.int(), ...unitCost }));
+}
+
+/** Compiles a query of unit costs. It must have no comparison, and no filter on the cost type or the description. */
+export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitCostTotals> {
+  const query = withOneGeo(given);
+  const allCurrencies =
+    query.groupBy.includes('currency') || query.filters.some(({ dimension }) => dimension === 'currency');
+  const inUsd = (sum: Sum): SQL =>
+    sum === 'tokens'
+      ? sql`coalesce(sum(tokens), 0)`
+      : sum === 'unpriced'
+        ? sql`coalesce(sum(case when currency <> 'USD' then tokens else unpriced end), 0)`
+        : sql`coalesce(sum(${sql.raw(sum)}) filter (where currency = 'USD' or currency is null), 0)`;
+  const allOf = (table: string) => (sum: Sum) => sql`(select ${inUsd(sum)} from ${sql.raw(table)})`;
+  const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
+  return {
+    query,
+    parts: [
+      asked(query),
+      WORKSPACES_NOW,
+      ...dayParts(inWholeMonths(query), ['cost', 'usage']),
+      ...cellParts(query),
+      cellsPart(allCurrencies),
+      BY_UNIT,
+      PRICES,
+      sql`grouped as materialized (${groupedUnits(query)})`,
+      keyed(query, SUMS, [CURRENCY.name], allCurrencies ? sql`` : ofCurrency(query)),
+    ],
+    joins: sql``,
+    fields: jsonFieldsOf((sum) => sql.raw(`coalesce(p.${sum}, 0)`), sql`p.currency`),
+    order: query.order === 'key' ? sql`p.key` : sql`p.amount desc, p.key`,
+    row: z.object({ ...groupRowFields, ...unitCost }),
+    totals: sql`jsonb_build_object(
+      'total', jsonb_build_object(${jsonFieldsOf(allOf('keyed'), sql`'USD'`)}),
+      'otherCurrencies', ${otherCurrencies()}
+    ) || ${certainty(query, ['cost', 'usage'])}`,
+    totalsSchema: z.object({
+      total: z.object(unitCost),
+      otherCurrencies: z.array(z.object({ currency: z.string(), amount: decimalText })),
+      ...certaintyFields,
+    }),
+    other: sql`jsonb_build_object(
+      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(inUsd(sum)), sql`'USD'`)}
+    )`,
+  };
+}
+
+/** Prices are those of whole months, so that they do not depend on the range. */
+function inWholeMonths(query: SpendQuery): SpendQuery {
+  // Rows by token type have no savings, but their days are the same, so that all replies speak of the same ones.
+  const first = (day: string): string => `${day.slice(0, 8)}01`;
+  return {
+    ...query,
+    from: toDay(first(query.from)),
+    to: addDays(addMonths(toDay(first(query.to)), 1), -1),
+  };
+}
+
+/** The names of the dimensions of a unit. */
+const UNIT_NAMES = ['workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] as const;
+
+/** The part `by_unit`: cells added up by unit, with the names of its dimensions. */
+const BY_UNIT = sql`by_unit as materialized (
+  select added.*, ${list(
+    UNIT_NAMES.map((name) => {
+      const text = sql.raw(`case when u.series_no is null then c.${name} else u.${name} end`);
+      return sql`${name === 'inference_geo' ? sql`nullif(${text}, 'not_available')` : text} as ${sql.raw(name)}`;
+    }),
+  )}
+  from (
+    select d.organization, d.connection_id, d.month, d.bucket, d.in_range, c.unit_id, c.other, c.counted, c.currency,
+      min(c.cost_series) as cost_series, min(c.usage_series) as usage_series,
+      ${ofEachKind((kind) => ['a', 't', 'm', 'p'].map((sum) => `sum(c.${sum}${kind}) as ${sum}${kind}`).join(', '))}
+    from cells c join dated d using (place)
+    group by d.organization, d.connection_id, d.month, d.bucket, d.in_range, c.unit_id, c.other, c.counted, c.currency
+  ) added
+  left join cost_series c on c.series_no = added.cost_series
+  left join usage_series u on u.series_no = added.usage_series
+)`;
+
+/** What a price belongs to, beside the kind of token. Nulls are values of their own. */
+const PRICE_KEY = ['organization', 'month', 'model', 'service_tier', 'context_window', 'inference_geo'];
+
+/** The part `prices`: US dollars for a million tokens, of what was billed in the month. */
+const PRICES = sql`prices as materialized (
+  select array[organization, month::text, model, context_window, inference_geo] as of, service_tier,
+    ${list(KINDS.map((kind) => sql`${quotient(sql.raw(`m${kind} * 1000000`), sql.raw(`p${kind}`))} as price${sql.raw(String(kind))}`))}
+  from (
+    select ${sql.raw(PRICE_KEY.join(', '))}, ${ofEachKind((kind) => `sum(m${kind}) as m${kind}, coalesce(sum(p${kind}), 0) as p${kind}`)}
+    from by_unit where currency = 'USD' and other = '' group by ${sql.raw(PRICE_KEY.join(', '))}
+  ) billed
+)`;
+
+const kindOf = (type: (typeof TOKEN_COUNTS)[number]): number => TOKEN_COUNTS.indexOf(type) + 1;
+const UNCACHED = kindOf('uncached_input_tokens');
+const READ = kindOf('cache_read_input_tokens');
+const WRITTEN = [kindOf('cache_creation_5m'), kindOf('cache_creation_1h')];
+
+/** What a kind of token adds to each sum of a row `l`, with its prices `own` and those of the standard tier. */
+function partsOf(kind: number): Readonly<Record<Sum, string>> {
+  const [amount, matched, tokens, billed] = ['a', 'm', 't', 'p'].map((name) => `coalesce(l.${name}${kind}, 0)`);
+  const isBilled = `l.p${kind} > 0`;
+  const isCached = kind === READ || WRITTEN.includes(kind);
+  // Writing to the cache costs more than no cache would have, which is a negative saving.
+  const saved = `${billed} * (own.price${UNCACHED} - own.price${kind}) * 0.000001`;
+  const inBatch = `${billed} * (standard.price${kind} - own.price${kind}) * 0.000001`;
+  const isBatch = "l.service_tier = 'batch'";
+  return {
+    amount: amount ?? '',
+    unmatched: `${amount} - ${matched}`,
+    tokens: tokens ?? '',
+    unpriced: `${tokens} - ${billed}`,
+    uncached: kind === UNCACHED ? (tokens ?? '') : '0',
+    read: kind === READ ? (tokens ?? '') : '0',
+    written: WRITTEN.includes(kind) ? (tokens ?? '') : '0',
+    cache_savings: isCached ? `case when ${isBilled} then coalesce(${saved}, 0) else 0 end` : '0',
+    no_cache_savings: isCached ? `case when ${isBilled} and own.price${UNCACHED} is null then 1 else 0 end` : '0',
+    batch_savings: `case when ${isBatch} and ${isBilled} then coalesce(${inBatch}, 0) else 0 end`,
+    no_batch_savings: `case when ${isBatch} and ${isBilled} and standard.price${kind} is null then 1 else 0 end`,
+  };
+}
+
+/** The units of the range that pass the filters, added up by the groups and the currency. */
+function groupedUnits(query: SpendQuery): SQL {
+  const byType =
+    query.groupBy.includes('token_type') || query.filters.some(({ dimension }) => dimension === 'token_type');
+  const typeOf = (kind: number): string =>
+    kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
+  const each = KINDS.map((kind) => ({ type: typeOf(kind), parts: partsOf(kind) }));
+  const rows = byType
+    ? `(values ${each.map(({ type, parts }) => `(${[type, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
+    : `(values (null::text, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
+  const filters = query.filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
+  const groups = [...rawNames(query), sql`s.currency`];
+  return sql`
+    select ${list([...rawColumns(query), sql`s.currency as currency`])}, ${sumsOf(SUMS)}
+    from (select * from by_unit where in_range and counted) l
+    left join prices own on l.other = ''
+      and own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo]
+      and own.service_tier is not distinct from l.service_tier
+    left join prices standard on l.service_tier = 'batch' and standard.of = own.of and standard.service_tier = 'standard'
+    cross join lateral ${sql.raw(rows)} parts(token_type, ${sql.raw(SUMS.join(', '))})
+    cross join lateral (
+      select l.connection_id, l.currency, parts.token_type, ${sql.raw(UNIT_NAMES.map((name) => `l.${name}`).join(', '))}
+    ) s
+    where (parts.amount <> 0 or parts.tokens <> 0 ${byType ? sql`` : sql`or s.currency is not null`}) and ${isCounted({ ...query, filters })}
+    group by ${list(groups)}
+  `;
+}
+
+function otherCurrencies(): SQL {
+  const amount = sql.raw(KINDS.map((kind) => `coalesce(a${kind}, 0)`).join(' + '));
+  return sql`(
+    select coalesce(jsonb_agg(
+      jsonb_build_object('currency', currency, 'amount', trim_scale(amount)::text) order by currency collate "C"
+    ), '[]')
+    from (
+      select c.currency, sum(${amount}) as amount from cost_cells c join dated d using (place)
+      where c.currency <> 'USD' and c.counted and d.in_range group by c.currency
+    ) by_currency
+  )`;
+}
+
+function jsonFieldsOf(sum: (name: Sum) => SQL, currency: SQL): SQL {
+  const text = (value: SQL): SQL => sql`trim_scale(${value})::text`;
+  const [amount, unmatched, tokens, unpriced] = [sum('amount'), sum('unmatched'), sum('tokens'), sum('unpriced')];
+  const price = quotient(sql`((${amount}) - (${unmatched})) * 1000000`, sql`((${tokens}) - (${unpriced}))`);
+  const input = sql`((${sum('read')}) + (${sum('written')}) + (${sum('uncached')}))`;
+  const savings = (name: Sum, without: Sum): SQL => sql`case when (${sum(without)}) = 0 then ${text(sum(name))} end`;
+  return sql`
+    'amount', ${text(amount)}, 'unmatched', ${text(unmatched)}, 'tokens', ${text(tokens)}, 'unpriced', ${text(unpriced)},
+    'usdPerMillion', case when ${currency} = 'USD' then ${text(price)} end,
+    'cacheHitRate', ${text(quotient(sum('read'), input))},
+    'cacheSavings', ${savings('cache_savings', 'no_cache_savings')},
+    'batchSavings', ${savings('batch_savings', 'no_batch_savings')}
+  `;
+}
