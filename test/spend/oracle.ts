@@ -123,12 +123,12 @@ export function compareKeys(a: readonly Value[], b: readonly Value[]): number {
 }
 
 /** Lines by the key of their row, in the order of the keys. */
-export function rowsOf<Line extends CostLine | UsageLine>(
+export function rowsOf<One extends Placed<CostLine | UsageLine>>(
   ledger: Ledger,
   query: Query,
-  lines: readonly Placed<Line>[],
-): { key: Value[]; lines: Placed<Line>[] }[] {
-  const byKey = new Map<string, { key: Value[]; lines: Placed<Line>[] }>();
+  lines: readonly One[],
+): { key: Value[]; lines: One[] }[] {
+  const byKey = new Map<string, { key: Value[]; lines: One[] }>();
   for (const line of lines) {
     const key = keyOf(ledger, query, line);
     const text = JSON.stringify(key);
