@@ -33,10 +33,18 @@ interface Cell {
   readonly tokens: bigint;
 }
 
-function cellOf({ connection, line }: Placed<CostLine | UsageLine>, tokenType: Value): string {
+/** Where costs and tokens meet, beside their day. */
+export function cellOf({ connection, line }: Placed<CostLine | UsageLine>, tokenType: Value): string {
   const geo = line.inference_geo === 'not_available' ? null : line.inference_geo;
   const { workspace, model, context_window: context, service_tier: tier } = line;
   return JSON.stringify([connection.id, workspace, model, context, tier, geo, tokenType]);
+}
+
+/** The tokens of a line under the names that costs have for them. */
+export function tokensByType({ counts, others }: UsageLine): [type: string, tokens: bigint][] {
+  const known = TOKEN_TYPES.map((type, place): [string, bigint] => [type, BigInt(counts[place] ?? 0)]);
+  const unknown = Object.entries(others).filter(([path]) => path.endsWith('tokens'));
+  return [...known, ...unknown.map(([path, text]): [string, bigint] => [path, BigInt(text)])];
 }
 
 /** Whole tokens of each cell by range. Filters choose among costs; a cell has all of its tokens. */
@@ -44,11 +52,8 @@ function tokensOf(ledger: Ledger, query: Query): (isBefore: boolean, cell: strin
   const sums = new Map<string, bigint>();
   const onlyConnections = query.filters.filter(({ dimension }) => dimension === 'connection');
   for (const placed of usageLinesOf(ledger, query, onlyConnections)) {
-    const { line, isBefore } = placed;
-    const known = TOKEN_TYPES.map((type, place): [string, bigint] => [type, BigInt(line.counts[place] ?? 0)]);
-    const others = Object.entries(line.others).filter(([path]) => path.endsWith('tokens'));
-    for (const [type, count] of [...known, ...others.map(([path, text]): [string, bigint] => [path, BigInt(text)])]) {
-      const key = `${isBefore} ${cellOf(placed, type)}`;
+    for (const [type, count] of tokensByType(placed.line)) {
+      const key = `${placed.isBefore} ${cellOf(placed, type)}`;
       sums.set(key, (sums.get(key) ?? 0n) + count);
     }
   }

@@ -57,8 +57,10 @@ export function earlier(
     };
   }
   const months = compare === 'month' ? 1 : 12;
+  const to = plusMonths(range.to, -months);
   return {
-    range: { from: plusMonths(range.from, -months), to: plusMonths(range.to, -months) },
+    // Whole months are compared with whole months, whatever their lengths.
+    range: { from: plusMonths(range.from, -months), to: isWhole(range, 'month') ? lastOfMonth(to.slice(0, 7)) : to },
     place: (day) => within(plusMonths(day, months)),
   };
 }

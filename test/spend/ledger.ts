@@ -201,9 +201,14 @@ const costLine: fc.Arbitrary<CostLine> = fc
     cost_type: value(VALUES.cost_type),
     description: value(VALUES.description),
     currency: value(['USD', 'USD', 'USD', 'USD', 'EUR', 'JPY']),
+    hasGeo: fc.boolean(),
     amount,
   })
-  .map(({ unit, ...line }) => ({ ...unit, ...line }));
+  .map(({ unit, hasGeo, ...line }) => {
+    // What usage calls `not_available` may be absent in costs.
+    const isLeftOut = unit.inference_geo === 'not_available' && !hasGeo;
+    return { ...unit, ...(isLeftOut ? { inference_geo: null } : {}), ...line };
+  });
 
 const count = fc.oneof(fc.constant(0), fc.nat(50), fc.maxSafeInteger().map(Math.abs));
 const usageLine: fc.Arbitrary<UsageLine> = fc

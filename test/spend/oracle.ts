@@ -4,7 +4,7 @@ import { COUNTS, TODAY, type Connection, type CostLine, type Ledger, type UsageL
 import type { Filter, Query } from './query.ts';
 
 /**
- * Answers spend queries line by line, as docs/spend.md says it, from the ledger in memory. It knows nothing of SQL and
+ * Answers spend queries line by line from the ledger in memory. It knows nothing of SQL and
  * shares no code with what it checks.
  */
 
@@ -123,12 +123,12 @@ export function compareKeys(a: readonly Value[], b: readonly Value[]): number {
 }
 
 /** Lines by the key of their row, in the order of the keys. */
-export function rowsOf<Line extends CostLine | UsageLine>(
+export function rowsOf<One extends Placed<CostLine | UsageLine>>(
   ledger: Ledger,
   query: Query,
-  lines: readonly Placed<Line>[],
-): { key: Value[]; lines: Placed<Line>[] }[] {
-  const byKey = new Map<string, { key: Value[]; lines: Placed<Line>[] }>();
+  lines: readonly One[],
+): { key: Value[]; lines: One[] }[] {
+  const byKey = new Map<string, { key: Value[]; lines: One[] }>();
   for (const line of lines) {
     const key = keyOf(ledger, query, line);
     const text = JSON.stringify(key);

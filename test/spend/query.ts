@@ -31,6 +31,8 @@ export interface Query extends Range {
 
 const OF_USAGE = ['model', 'context_window', 'service_tier', 'inference_geo'] as const;
 const OF_COSTS = [...OF_USAGE, 'token_type', 'cost_type', 'description', 'currency'] as const;
+/** What the ledger keeps sums of: these may be added up in another way. */
+const OF_ROLLUP = ['model', 'cost_type', 'currency'] as const;
 const TAGS = ['team', 'env', 'cost center'] as const;
 const GRAINS = ['day', 'week', 'month'] as const;
 
@@ -69,8 +71,9 @@ const range: fc.Arbitrary<Range> = fc.oneof(
   },
 );
 
-const filter = (report: Report): fc.Arbitrary<Filter> => {
-  const columns = report === 'usage' ? OF_USAGE : OF_COSTS;
+type Column = (typeof OF_COSTS)[number];
+
+const filter = (columns: readonly Column[]): fc.Arbitrary<Filter> => {
   const among = (dimension: string, values: readonly (Value | number)[]): fc.Arbitrary<Filter> =>
     fc
       .record({
@@ -95,14 +98,8 @@ function withoutTwins(filters: readonly Filter[]): Filter[] {
   return [...byName.values()];
 }
 
-function groups(report: Report): fc.Arbitrary<string[]> {
-  const dimensions = [
-    'connection',
-    'workspace',
-    ...(report === 'usage' ? OF_USAGE : OF_COSTS),
-    ...TAGS.map((key) => `tag.${key}`),
-  ];
-  const grains = report === 'changes' ? [] : GRAINS;
+function groups(columns: readonly Column[], grains: readonly string[]): fc.Arbitrary<string[]> {
+  const dimensions = ['connection', 'workspace', ...columns, ...TAGS.map((key) => `tag.${key}`)];
   return fc
     .tuple(
       fc.subarray(dimensions, { minLength: 0, maxLength: 4 }),
@@ -117,30 +114,40 @@ function groups(report: Report): fc.Arbitrary<string[]> {
     });
 }
 
+const compare = fc.constantFrom('previous' as const, 'month' as const, 'year' as const);
+const order = fc.constantFrom('key' as const, 'key' as const, '-amount' as const);
+
+/** A query of a report that knows these columns. */
+function queryOf(report: Report, columns: readonly Column[]): fc.Arbitrary<Query> {
+  return fc
+    .record({
+      range,
+      filters: fc.constantFrom(0, 1, 1, 1, 2, 3).chain((length) => {
+        return fc.array(filter(columns), { minLength: length, maxLength: length });
+      }),
+      groupBy: groups(columns, report === 'changes' ? [] : GRAINS),
+      order: report === 'usage' ? fc.constant('key' as const) : order,
+      compare: report === 'changes' ? compare : fc.option(compare, { freq: 2 }),
+      limit: fc.oneof(fc.constant(10_000), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 6, max: 30 })),
+    })
+    .map(({ range: days, filters, ...rest }) => ({ report, ...days, filters: withoutTwins(filters), ...rest }));
+}
+
 /** Any query that the API takes. */
-export const query: fc.Arbitrary<Query> = fc
-  .constantFrom<Report>('costs', 'costs', 'usage', 'changes')
-  .chain((report) =>
-    fc
-      .record({
-        range,
-        filters: fc.integer({ min: 0, max: 5 }).chain((draw) => {
-          const length = [0, 1, 1, 1, 2, 3][draw] ?? 0;
-          return fc.array(filter(report), { minLength: length, maxLength: length });
-        }),
-        groupBy: groups(report),
-        order:
-          report === 'usage'
-            ? fc.constant('key' as const)
-            : fc.constantFrom('key' as const, 'key' as const, '-amount' as const),
-        compare:
-          report === 'changes'
-            ? fc.constantFrom('previous' as const, 'month' as const, 'year' as const)
-            : fc.option(fc.constantFrom('previous' as const, 'month' as const, 'year' as const), { freq: 2 }),
-        limit: fc.oneof(fc.constant(10_000), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 6, max: 30 })),
-      })
-      .map(({ range: days, filters, ...rest }) => ({ report, ...days, filters: withoutTwins(filters), ...rest })),
-  );
+export const query: fc.Arbitrary<Query> = fc.oneof(
+  { weight: 3, arbitrary: queryOf('costs', OF_COSTS) },
+  { weight: 2, arbitrary: queryOf('costs', OF_ROLLUP) },
+  { weight: 2, arbitrary: queryOf('usage', OF_USAGE) },
+  { weight: 2, arbitrary: queryOf('changes', OF_COSTS) },
+);
+
+/** Any query that costs and unit costs take, in US dollars and on one page. */
+export const unitQuery: fc.Arbitrary<Query> = queryOf('costs', [...OF_USAGE, 'token_type']).map((drawn) => ({
+  ...drawn,
+  order: 'key',
+  compare: null,
+  limit: 10_000,
+}));
 
 /** Whether both ranges of a comparison are whole, where the grain demands it. */
 export function isComparable({ groupBy, compare, ...asked }: Query): boolean {
