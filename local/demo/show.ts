@@ -9,6 +9,7 @@ import type { Console } from '../terminal/console.ts';
 import { addressesOf, printGuide } from '../terminal/guide.ts';
 import { checkLedger, type LedgerCheck } from './ledger-check.ts';
 import { Sample, type Connection } from './sample.ts';
+import { printChanges, printUnitCosts } from './spend.ts';
 import { amountTable, withSeparators } from './tables.ts';
 
 /** Today's costs may grow between a sync and a comparison. So a difference of today alone is compared this often. */
@@ -36,6 +37,9 @@ export async function showSample(out: Console, stack: Stack): Promise<Shown> {
     connectionId: connection.id,
   });
   await printCosts(out, api, connection.id);
+  await printUnitCosts(out, api, { connection_id: connection.id, ...lastDays() });
+  await printChanges(out, api, connection.id);
+  out.line();
   printVerdict(out, check);
   return { connection, matched: check.differences.length === 0 };
 }
@@ -110,7 +114,6 @@ async function printCosts(out: Console, api: JsonClient, connectionId: string): 
     out.line();
     for (const line of amountTable(title, rows, total)) out.line(`  ${line}`);
   }
-  out.line();
 }
 
 function printVerdict(out: Console, { costLines, usageLines, days, total, differences }: LedgerCheck): void {

@@ -13,36 +13,70 @@ function toUnits(amount: string): bigint {
   return BigInt(whole + fraction.padEnd(PLACES, '0'));
 }
 
-/** A table of names and exact amounts, the largest first. The amounts are aligned at the decimal point. */
+const CENT = 10n ** BigInt(PLACES - 2);
+
+/** An amount to the nearest cent, for the eye: halves go away from zero. */
+export function toCents(amount: string): string {
+  const units = toUnits(amount);
+  const size = units < 0n ? -units : units;
+  const cents = (size + CENT / 2n) / CENT;
+  const sign = units < 0n && cents > 0n ? '-' : '';
+  return `${sign}${cents / 100n}.${String(cents % 100n).padStart(2, '0')}`;
+}
+
+/** A row of a table: its name, and a number or a word for each column. */
+export interface TableRow {
+  readonly name: string;
+  readonly cells: readonly string[];
+}
+
+/** A table of numbers, aligned at their decimal points, with every digit that they have. */
+export function numberTable(
+  title: string,
+  columns: readonly string[],
+  rows: readonly TableRow[],
+  total?: readonly string[],
+): string[] {
+  const all = total === undefined ? rows : [...rows, { name: 'Total', cells: total }];
+  const nameWidth = Math.max(title.length, ...all.map(({ name }) => name.length));
+  const spelled = columns.map((heading, column) =>
+    alignedColumn(
+      heading,
+      all.map(({ cells }) => cells[column] ?? ''),
+    ),
+  );
+  const line = (name: string, row: number): string =>
+    [name.padEnd(nameWidth), ...spelled.map((cells) => cells[row] ?? '')].join('   ').trimEnd();
+  const lines = all.map(({ name }, row) => line(name, row + 1));
+  const width = spelled.reduce((sum, [heading = '']) => sum + 3 + heading.length, nameWidth);
+  const rule = '─'.repeat(width);
+  const last = total === undefined ? [] : [rule, ...lines.slice(-1)];
+  return [line(title, 0), rule, ...lines.slice(0, rows.length), ...last];
+}
+
+/** A heading and the cells under it, all of the same width. The heading ends where the whole numbers end, if it fits. */
+function alignedColumn(heading: string, cells: readonly string[]): string[] {
+  const parts = cells.map((cell) => {
+    const [whole = '', fraction = ''] = withSeparators(cell).split('.');
+    return { whole, fraction };
+  });
+  const fractionWidth = Math.max(0, ...parts.map(({ fraction }) => fraction.length));
+  const pointWidth = fractionWidth === 0 ? 0 : 1;
+  const wholeWidth = Math.max(...parts.map(({ whole }) => whole.length), heading.length - pointWidth - fractionWidth);
+  const spell = ({ whole, fraction }: { whole: string; fraction: string }): string => {
+    const point = fraction === '' ? ' '.repeat(pointWidth) : '.';
+    return `${whole.padStart(wholeWidth)}${point}${fraction.padEnd(fractionWidth)}`;
+  };
+  const width = wholeWidth + pointWidth + fractionWidth;
+  return [heading.padStart(Math.max(wholeWidth, heading.length)).padEnd(width), ...parts.map(spell)];
+}
+
+/** A table of names and exact amounts, the largest first. */
 export function amountTable(title: string, rows: readonly { name: string; amount: string }[], total: string): string[] {
   const sorted = [...rows].sort((a, b) => {
     const difference = toUnits(b.amount) - toUnits(a.amount);
     return difference > 0n ? 1 : difference < 0n ? -1 : 0;
   });
-  const all = [...sorted, { name: 'Total', amount: total }].map(({ name, amount }) => {
-    const [whole = '', fraction = ''] = withSeparators(amount).split('.');
-    return { name, whole, fraction };
-  });
-  const widest = (pick: (row: (typeof all)[number]) => string): number =>
-    Math.max(...all.map((row) => pick(row).length));
-  const nameWidth = Math.max(
-    title.length,
-    widest(({ name }) => name),
-  );
-  const wholeWidth = widest(({ whole }) => whole);
-  const fractionWidth = widest(({ fraction }) => fraction);
-  const pointWidth = fractionWidth === 0 ? 0 : 1;
-  const amountWidth = wholeWidth + pointWidth + fractionWidth;
-  const lines = all.map(({ name, whole, fraction }) => {
-    const point = fraction === '' ? ' '.repeat(pointWidth) : '.';
-    return `${name.padEnd(nameWidth)}   ${whole.padStart(wholeWidth)}${point}${fraction.padEnd(fractionWidth)}`.trimEnd();
-  });
-  const rule = '─'.repeat(nameWidth + 3 + amountWidth);
-  return [
-    `${title.padEnd(nameWidth)}   ${'USD'.padStart(wholeWidth)}`,
-    rule,
-    ...lines.slice(0, -1),
-    rule,
-    ...lines.slice(-1),
-  ];
+  const cells = sorted.map(({ name, amount }) => ({ name, cells: [amount] }));
+  return numberTable(title, ['USD'], cells, [total]);
 }

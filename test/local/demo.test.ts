@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checkLedger, type LedgerCheck } from '../../local/demo/ledger-check.ts';
-import { amountTable, withSeparators } from '../../local/demo/tables.ts';
+import { amountTable, numberTable, toCents, withSeparators } from '../../local/demo/tables.ts';
 import { JsonClient } from '../../local/http.ts';
 
 const DAY = '2026-03-01';
@@ -124,6 +124,30 @@ describe('a table of amounts', () => {
       'small              0.000000000000001',
       '────────────────────────────────────',
       'Total      1,234,579.500000000000001',
+    ]);
+  });
+
+  test('of several columns aligns each, and takes words for numbers', () => {
+    const rows = [
+      { name: 'opus', cells: ['75', '1234', '-0.50'] },
+      { name: 'haiku', cells: ['no tokens', '7', '1200.25'] },
+    ];
+    expect(numberTable('Unit costs', ['USD per million', 'tokens', 'USD'], rows)).toEqual([
+      'Unit costs   USD per million   tokens     USD',
+      '────────────────────────────────────────────────',
+      'opus                      75    1,234      -0.50',
+      'haiku              no tokens        7   1,200.25',
+    ]);
+  });
+
+  test('rounds to cents for the eye, halves away from zero, and never says minus zero', () => {
+    expect(['1.005', '-1.005', '0.004', '-0.004', '12', '-3.999'].map(toCents)).toEqual([
+      '1.01',
+      '-1.01',
+      '0.00',
+      '0.00',
+      '12.00',
+      '-4.00',
     ]);
   });
 
