@@ -48,15 +48,22 @@ const parts = z.object({
   price: z.string(),
   unmatched: z.string(),
 });
-const changes = z.object({ data: z.array(parts.extend({ model: z.string().nullable() })), total: parts });
+const changes = z.object({
+  data: z.array(parts.extend({ model: z.string().nullable() })),
+  other: parts.extend({ rows: z.number() }),
+  total: parts,
+});
 
 /** Prints why the costs of the last seven whole days differ from those of the seven before. */
 export async function printChanges(out: Console, api: JsonClient, connectionId: string): Promise<void> {
   const to = addDays(dayOf(Date.now()), -1);
   const query = { connection_id: connectionId, from: addDays(to, 1 - WEEK_DAYS), to, compare: 'previous' };
-  const { data, total } = await api.get('/v1/costs/changes', { ...query, group_by: 'model', ...LARGEST }, changes);
+  const { data, other, total } = await api.get('/v1/costs/changes', { ...query, group_by: 'model', ...LARGEST }, changes);
   const cellsOf = (row: z.output<typeof parts>): string[] => PARTS.map((part) => toCents(row[part]));
-  const rows = data.map((row) => ({ name: row.model ?? NO_MODEL, cells: cellsOf(row) }));
+  const rows = [
+    ...data.map((row) => ({ name: row.model ?? NO_MODEL, cells: cellsOf(row) })),
+    ...(other.rows === 0 ? [] : [{ name: `${other.rows} more`, cells: cellsOf(other) }]),
+  ];
   out.line();
   for (const line of numberTable('Last week, to the cent', PARTS, rows, cellsOf(total))) out.line(`  ${line}`);
 }
