@@ -115,7 +115,7 @@ async function checkTypeScript(document, reading, api) {
 }
 
 /**
- * A program that calls each GET twice: without a query, and with the document's examples. For the other operations it only
+ * A program that calls each GET twice: with what its query requires, and with the document's examples. For the other operations it only
  * has functions with the required fields, which the compiler checks.
  */
 function callsOf({ paths, components }) {
@@ -126,8 +126,10 @@ function callsOf({ paths, components }) {
       const call = (params, body = '') =>
         `client.${method.toUpperCase()}('${path}', { ${params.length === 0 ? '' : `params: { ${params} }, `}${body} })`;
       if (method === 'get') {
+        const needed = query.filter(({ required }) => required === true);
+        const least = needed.length === 0 ? given : [...given, `query: { ${needed.flatMap(exampleOf)} }`];
         const more = query.length === 0 ? [] : [[...given, `query: { ${query.flatMap(exampleOf)} }`]];
-        return [given, ...more].map((params) => `told('${path}', await ${call(params)});`);
+        return [least, ...more].map((params) => `told('${path}', await ${call(params)});`);
       }
       const schema = requestBody?.content['application/json'].schema.$ref.split('/').at(-1);
       const { required = [], properties = {} } = components.schemas[schema] ?? {};
@@ -140,7 +142,7 @@ function callsOf({ paths, components }) {
 import type { paths } from './api.js';
 declare const process: { env: Record<string, string | undefined> };
 const { URL: baseUrl = '', TOKEN = '', CONNECTION = '' } = process.env;
-const client = createClient<paths>({ baseUrl, headers: { authorization: \`Bearer \${TOKEN}\` } });
+const client = createClient<paths, 'application/json'>({ baseUrl, headers: { authorization: \`Bearer \${TOKEN}\` } });
 function told(path: string, { data, response }: { data?: object; response: Response }): void {
   if (data === undefined) throw new Error(\`\${path}: \${response.status}\`);
 }

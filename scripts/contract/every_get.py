@@ -9,6 +9,7 @@ import os
 import pkgutil
 import re
 import sys
+from enum import Enum
 from uuid import UUID
 
 import meterline_client.api
@@ -27,7 +28,12 @@ client = AuthenticatedClient(base_url=os.environ["URL"], token=os.environ["TOKEN
 for operation_id in sys.argv[1:]:
     name = re.sub("([A-Z])", r"_\1", operation_id).lower()
     call = importlib.import_module(modules[name]).sync_detailed
-    given = {key: value for key, value in GIVEN.items() if key in inspect.signature(call).parameters}
+    parameters = inspect.signature(call).parameters
+    given = {key: value for key, value in GIVEN.items() if key in parameters}
+    for key, parameter in parameters.items():
+        kind = parameter.annotation
+        if parameter.default is inspect.Parameter.empty and isinstance(kind, type) and issubclass(kind, Enum):
+            given[key] = next(iter(kind))
     reply = call(client=client, **given)
     if reply.status_code != 200 or reply.parsed is None or isinstance(reply.parsed, Problem):
         sys.exit(f"{name}: {reply.status_code} {reply.content[:500]!r}")

@@ -100,7 +100,8 @@ describe('a token', () => {
     const id = await seedConnection(api.db, {});
     for (const { method, path, role } of secured) {
       const mayRead = method === 'get' && role !== 'admin';
-      const answer = await api.send(method.toUpperCase(), path.replace(':id', id), undefined, viewer.token);
+      const target = `${path.replace(':id', id)}${path === '/v1/costs/changes' ? '?compare=previous' : ''}`;
+      const answer = await api.send(method.toUpperCase(), target, undefined, viewer.token);
       expect([method, path, answer.status]).toEqual([method, path, mayRead ? 200 : 403]);
       if (!mayRead) expect(answer.body.code).toBe('forbidden');
     }

@@ -196,7 +196,8 @@ describe('a quotient', () => {
           expect(got).toBe(toDecimal(text(above < 0n ? -rounded : rounded, 12)));
         },
       ),
-      { numRuns: 150, seed: 3 },
+      // Ties, which chance does not find.
+      { numRuns: 150, seed: 3, examples: [1n, -1n, 3n, -3n, 5n].map((units) => [[units, 12], 2n]) },
     );
   });
 });

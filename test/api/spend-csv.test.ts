@@ -179,7 +179,8 @@ describe('a long file', () => {
   it('is one snapshot, whatever syncs write meanwhile', async () => {
     const slow = await open();
     await api.db.execute(sql`update cost_lines set amount = 1000`);
-    const amounts = (parse(await textOf(slow), { from_line: 2 }) as string[][]).map(([, amount]) => amount);
+    const lines: string[][] = parse(await textOf(slow), { from_line: 2 });
+    const amounts = lines.map(([, amount]) => amount);
     expect(amounts.length).toBeGreaterThan(MANY);
     expect(amounts).not.toContain('1000');
     await api.db.execute(sql`update cost_lines set amount = 0`);
@@ -227,6 +228,16 @@ describe('a transaction for exports', () => {
   it('only reads', async () => {
     const write = inSnapshot(api.db, (tx) => tx.execute(sql`delete from cost_lines`));
     await expect(write).rejects.toThrow();
+  });
+
+  it('sees one instant from its first statement to its last', async () => {
+    const sum = sql`select trim_scale(sum(amount))::text as sum from cost_lines`;
+    await inSnapshot(api.db, async (tx) => {
+      const before = await rows(tx, sum);
+      await api.db.execute(sql`update cost_lines set amount = amount + 1`);
+      expect(await rows(tx, sum)).toEqual(before);
+      expect(await rows(api.db, sum)).not.toEqual(before);
+    });
   });
 
   it('gives every row once, in batches', async () => {

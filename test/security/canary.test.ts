@@ -280,6 +280,8 @@ async function readEverything(id: string): Promise<void> {
     '/v1/connections?status=refused',
     '/v1/costs',
     '/v1/usage',
+    '/v1/costs?format=csv',
+    '/v1/costs/changes?compare=previous',
     '/v1/tokens',
     '/v1/events',
   ];
