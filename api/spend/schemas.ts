@@ -139,7 +139,7 @@ export type NoPrice = (typeof NO_PRICE)[number];
 
 const wholeText = z
   .string()
-  .regex(/^-?\d+(?:\.\d+)?$/)
+  .regex(/^-?[0-9]+(?:[.][0-9]+)?$/)
   .meta({ examples: ['23001293181'] });
 const unitCostFields = {
   amount,

@@ -57,6 +57,7 @@ const OPERATIONS = [
     'getCoverage',
     'getHealth',
     'getReadiness',
+    'getUnitCosts',
     'getUsage',
     'listConnections',
     'listDeploymentEvents',

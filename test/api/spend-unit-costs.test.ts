@@ -357,7 +357,7 @@ it('rows come in pages, or by amount with the rest added up, and as CSV', async 
   const { text } = await api.get(
     `/v1/unit-costs?from=${DAY}&to=${DAY}&connection_id=${id}&group_by=model&limit=1&format=csv`,
   );
-  const rows = parse(text, { columns: true }) as Record<string, string>[];
+  const rows = parse<Record<string, string>>(text, { columns: true });
   expect(rows.map(({ model, amount, tokens, usd_per_million }) => [model, amount, tokens, usd_per_million])).toEqual([
     ['a', '1', '10', '100000'],
     ['b', '2', '10', '200000'],
