@@ -29,8 +29,8 @@ beforeAll(async () => {
   const dayNo = await seedDay(db, id, 'cost', TODAY, { lines: LINES, total: String(LINES) });
   await db.execute(sql`
     with series as (
-      insert into cost_series (connection_id, series_id, description, currency)
-      select ${id}, gen_random_uuid(), repeat(md5(n::text), 20), 'USD' from generate_series(1, ${LINES}::int) as n
+      insert into cost_series (connection_id, series_id, unit_id, description, currency)
+      select ${id}, gen_random_uuid(), gen_random_uuid(), repeat(md5(n::text), 20), 'USD' from generate_series(1, ${LINES}::int) as n
       returning series_no
     )
     insert into cost_lines (day_no, series_no, amount) select ${dayNo}, series_no, 1 from series
