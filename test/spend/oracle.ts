@@ -4,7 +4,7 @@ import { COUNTS, TODAY, type Connection, type CostLine, type Ledger, type UsageL
 import type { Filter, Query } from './query.ts';
 
 /**
- * Answers spend queries line by line from the ledger in memory. It knows nothing of SQL and
+ * Answers spend queries as docs/queries.md says, line by line from the ledger in memory. It knows nothing of SQL and
  * shares no code with what it checks.
  */
 
