@@ -1,5 +1,3 @@
-import type { Decimal } from './money.ts';
-
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -46,13 +44,6 @@ export function unitText(dimension: string, text: string | null): string | null 
   return dimension === 'inference_geo' && text === 'not_available' ? null : text;
 }
 
-/** One line of a day's cost. */
-export interface CostLine {
-  readonly dimensions: Dimensions;
-  /** In major units (dollars) of the dimension `currency`. */
-  readonly amount: Decimal;
-}
-
 /** The counts of a usage line that have a column of their own. The last one counts requests, the others tokens. */
 export const USAGE_COUNTS = [
   'uncached_input_tokens',
@@ -79,42 +70,8 @@ export const TOKEN_TYPES: Readonly<Record<TokenCount, string>> = {
   cache_creation_1h: 'cache_creation.ephemeral_1h_input_tokens',
 };
 
-export const NO_COUNTS: Readonly<Record<UsageCount, Count>> = {
-  uncached_input_tokens: 0,
-  output_tokens: 0,
-  cache_read_input_tokens: 0,
-  cache_creation_5m: 0,
-  cache_creation_1h: 0,
-  web_search_requests: 0,
-};
-
 /** A whole number, not negative; a bigint where a float might round it. */
 export type Count = number | bigint;
-
-/** One line of a day's usage. */
-export interface UsageLine {
-  readonly dimensions: Dimensions;
-  readonly counts: Readonly<Record<UsageCount, Count>>;
-  /** Other counts, by their dotted path in the row; never zero. */
-  readonly extraCounts: Readonly<Record<string, Decimal>>;
-}
-
-/** A line of either report. */
-export type Line = CostLine | UsageLine;
-
-/** The tokens of a usage line. Counts of tokens that we do not know yet are among them. */
-export function tokensOf({ counts, extraCounts }: Counted): bigint {
-  let tokens =
-    BigInt(counts.uncached_input_tokens) +
-    BigInt(counts.output_tokens) +
-    BigInt(counts.cache_read_input_tokens) +
-    BigInt(counts.cache_creation_5m) +
-    BigInt(counts.cache_creation_1h);
-  for (const path in extraCounts) if (countsTokens(path)) tokens += BigInt(extraCounts[path] ?? 0);
-  return tokens;
-}
-
-type Counted = Pick<UsageLine, 'counts' | 'extraCounts'>;
 
 /** Whether the count at this dotted path counts tokens. The function `other_tokens` in Postgres has the same rule. */
 export function countsTokens(path: string): boolean {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LargeDay } from '../../anthropic/report.ts';
 import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
-import { tokensOf, type UsageLine } from '../../domain/lines.ts';
+import { tokensOf, type UsageLine } from '../support/lines.ts';
 import { addDecimals } from '../../domain/money.ts';
 import { readCostDays, readCostTotals, readRows, readUsageDays, readUsageTotals } from '../support/pages.ts';
 import {

@@ -10,14 +10,8 @@ import {
   type Transport,
 } from '../../anthropic/transport.ts';
 import { toDay, type Day, type DayRange } from '../../domain/days.ts';
-import {
-  USAGE_COUNTS,
-  addCounts,
-  canonicalDimensions,
-  type CostLine,
-  type Count,
-  type UsageLine,
-} from '../../domain/lines.ts';
+import { USAGE_COUNTS, addCounts, canonicalDimensions, type Count } from '../../domain/lines.ts';
+import type { CostLine, UsageLine } from '../support/lines.ts';
 import { addDecimals, toDecimal, type Decimal } from '../../domain/money.ts';
 import { PageError } from '../../pages/failure.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';

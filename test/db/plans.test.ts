@@ -8,7 +8,7 @@ import { listRestatements, listSyncs } from '../../db/ledger/history.ts';
 import { sumCosts } from '../../db/spend/costs.ts';
 import { addDays } from '../../domain/days.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
-import type { CostLine } from '../../domain/lines.ts';
+import type { CostLine } from '../support/lines.ts';
 import { costContent } from '../support/pages.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { TODAY, commitCost, connect, cost } from './support.ts';

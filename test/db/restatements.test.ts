@@ -5,7 +5,7 @@ import type { Db } from '../../db/core/database.ts';
 import type { DayOutcome } from '../../db/ledger/commit.ts';
 import { flagDays, reconcileDays } from '../../db/ledger/reconcile.ts';
 import { addDays } from '../../domain/days.ts';
-import type { CostLine, UsageLine } from '../../domain/lines.ts';
+import type { CostLine, UsageLine } from '../support/lines.ts';
 import { addDecimals, type Decimal } from '../../domain/money.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { row, rows } from '../support/rows.ts';

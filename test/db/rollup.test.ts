@@ -5,7 +5,7 @@ import { disconnect } from '../../db/connections/disconnect.ts';
 import { deleteDaysAfter } from '../../db/ledger/deletion.ts';
 import { reconcileDays } from '../../db/ledger/reconcile.ts';
 import { addDays } from '../../domain/days.ts';
-import type { CostLine } from '../../domain/lines.ts';
+import type { CostLine } from '../support/lines.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { rows } from '../support/rows.ts';
 import { DAY, TODAY, commitCost, commitUsage, connect, cost, count, dayRow, totalsOf, usage } from './support.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SeriesNumbers } from '../../db/ledger/series-numbers.ts';
-import { COST_DIMENSIONS, type CostLine, type Dimensions, type Json } from '../../domain/lines.ts';
+import { COST_DIMENSIONS, type Dimensions, type Json } from '../../domain/lines.ts';
+import type { CostLine } from '../support/lines.ts';
 import { toDecimal } from '../../domain/money.ts';
 import { PageError } from '../../pages/failure.ts';
 import { columnOf, extraOf } from '../../pages/new-series.ts';

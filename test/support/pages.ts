@@ -10,16 +10,8 @@ import {
   type UsageContent,
 } from '../../domain/day-content.ts';
 import { addDays, toDay, type Day, type DayRange } from '../../domain/days.ts';
-import {
-  NO_COUNTS,
-  USAGE_COUNTS,
-  type CostLine,
-  type Dimensions,
-  type Json,
-  type Report,
-  type UsageCount,
-  type UsageLine,
-} from '../../domain/lines.ts';
+import { USAGE_COUNTS, type Dimensions, type Json, type Report, type UsageCount } from '../../domain/lines.ts';
+import { NO_COUNTS, type CostLine, type UsageLine } from './lines.ts';
 import type { Decimal } from '../../domain/money.ts';
 import type { Totals } from '../../domain/reading.ts';
 import { pageReaderHere, type PageReader } from '../../pages/page-reader.ts';
