@@ -14,6 +14,7 @@ import { partsOf } from './profile.ts';
 import { shapesSection } from './shapes-section.ts';
 import { SHAPES, withShape } from './shapes.ts';
 import { measureMany, measureSmall } from './small.ts';
+import { spendSection } from './spend.ts';
 import { spellingsSection } from './spellings.ts';
 import { mb, number, s, table } from './text.ts';
 import { deploy, startServers, startUpstream, type Servers } from './world.ts';
@@ -56,6 +57,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   spellings: spellingsSection,
   bad: badSection,
   year: yearSection,
+  spend: spendSection,
   small: smallSection,
   growth: growthSection,
   profile: profileSection,
@@ -121,7 +123,12 @@ async function yearSection(servers: Servers): Promise<string[]> {
       [
         [`365 days of cost, ${number(year.lines)} lines`, s(year.cost, 1), '', ''],
         ['memory of the worker, at most', mb(year.peakMb), '300 MB', '220 MB'],
-        ['bytes in Postgres per line, indexes and dimensions included', year.bytesPerLine.toFixed(0), '120', '80'],
+        [
+          'bytes in Postgres per line, indexes, dimensions and rollup included',
+          year.bytesPerLine.toFixed(0),
+          '120',
+          '80',
+        ],
         [`… of that, dimensions (${number(year.series)} series)`, year.bytesOfSeries.toFixed(0), '', ''],
         [`a day of ${number(Math.round(huge.lines / 2))} lines, memory at most`, mb(huge.peakMb), '350 MB', ''],
       ],

@@ -107,15 +107,10 @@ function jsonFieldsOfChange(parts: readonly string[], column: (part: string) => 
   return list(parts.map((part) => sql`${sql.raw(`'${part}'`)}, trim_scale(${column(part)})::text`));
 }
 
-/** A model without a choice of geography reports `not_available` in one report and nothing in the other. */
-const UNIT: Column = {
-  name: sql`unit`,
-  from: sql`
-    array[s.workspace_id, s.model, s.context_window, s.service_tier, nullif(s.inference_geo, 'not_available')]::text[]
-  `,
-};
+/** Workspace, model, context window, tier and geography in one, as costs and usage share it. */
+const UNIT: Column = { name: sql`unit`, from: sql`s.unit_id` };
 
-/** What costs and tokens have in common: the key of a cell. Arrays are compared with nulls as values. */
+/** What costs and tokens have in common: the key of a cell. */
 const CELL: readonly Column[] = [
   { name: sql`cell_connection`, from: sql`s.connection_id` },
   UNIT,
