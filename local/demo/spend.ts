@@ -58,7 +58,11 @@ const changes = z.object({
 export async function printChanges(out: Console, api: JsonClient, connectionId: string): Promise<void> {
   const to = addDays(dayOf(Date.now()), -1);
   const query = { connection_id: connectionId, from: addDays(to, 1 - WEEK_DAYS), to, compare: 'previous' };
-  const { data, other, total } = await api.get('/v1/costs/changes', { ...query, group_by: 'model', ...LARGEST }, changes);
+  const { data, other, total } = await api.get(
+    '/v1/costs/changes',
+    { ...query, group_by: 'model', ...LARGEST },
+    changes,
+  );
   const cellsOf = (row: z.output<typeof parts>): string[] => PARTS.map((part) => toCents(row[part]));
   const rows = [
     ...data.map((row) => ({ name: row.model ?? NO_MODEL, cells: cellsOf(row) })),
