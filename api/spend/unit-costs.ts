@@ -2,7 +2,6 @@ import { readRows, readTotals } from '../../db/spend/rows.ts';
 import {
   compileUnitCosts,
   sumUnitCosts,
-  withRoomForCells,
   type UnitCost,
   type UnitCostRow,
   type UnitCostTotals,
@@ -61,7 +60,6 @@ const unitCosts = endpoint({
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, UNIT_COSTS, request, tags);
       const compiled = compileUnitCosts(query);
-      await withRoomForCells(deps.tx);
       const totals = await readTotals(deps.tx, compiled);
       await writeCsv(reply, {
         name: 'unit-costs',

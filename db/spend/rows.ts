@@ -41,10 +41,7 @@ export async function readPage<Row, Totals, Other>(
   const { query, parts, joins, fields, order } = compiled;
   const limit = query.limit === null ? sql`` : sql`limit ${query.limit}`;
   const report = z.object({ data: z.array(compiled.row), totals: compiled.totalsSchema, other: other.nullable() });
-  const answer = await row(
-    db,
-    z.object({ report }),
-    sql`
+  const statement = sql`
       with ${list(parts)},
       page as (select p.* from keyed p where ${isAfter(query)} order by ${order} ${limit})
       select jsonb_build_object(
@@ -55,15 +52,27 @@ export async function readPage<Row, Totals, Other>(
         'totals', ${compiled.totals},
         'other', ${query.order === 'key' ? sql`null` : compiled.other}
       ) as report
-    `,
-  );
-  return answer.report;
+  `;
+  const read = async (tx: Db): Promise<Page<Row, Totals, Other>> => {
+    await giveRoom(tx);
+    return (await row(tx, z.object({ report }), statement)).report;
+  };
+  return db.transaction(read, { accessMode: 'read only' });
 }
 
-/** Answers with what belongs to all rows. */
-export async function readTotals<Row, Totals>(db: Db, compiled: Compiled<Row, Totals>): Promise<Totals> {
+/**
+ * Lets the statements of a transaction group the lines of months in memory. With the few megabytes that Postgres has by
+ * default, it sorts every line on disk instead, which takes twice as long.
+ */
+async function giveRoom(tx: Db): Promise<void> {
+  await tx.execute(sql`set local work_mem = '64MB'`);
+}
+
+/** Answers with what belongs to all rows. Must run in a transaction. */
+export async function readTotals<Row, Totals>(tx: Db, compiled: Compiled<Row, Totals>): Promise<Totals> {
+  await giveRoom(tx);
   const { totals } = await row(
-    db,
+    tx,
     z.object({ totals: compiled.totalsSchema }),
     sql`with ${list(compiled.parts)} select ${compiled.totals} as totals`,
   );

@@ -75,19 +75,7 @@ type Sum = (typeof SUMS)[number];
 
 /** Adds up what tokens cost. */
 export function sumUnitCosts(db: Db, query: SpendQuery): Promise<Page<UnitCostRow, UnitCostTotals, OtherUnitCosts>> {
-  const read = async (tx: Db): Promise<Page<UnitCostRow, UnitCostTotals, OtherUnitCosts>> => {
-    await withRoomForCells(tx);
-    return readPage(tx, compileUnitCosts(query), z.object({ rows: z.int(), ...unitCost }));
-  };
-  return db.transaction(read, { accessMode: 'read only' });
-}
-
-/**
- * Lets the statements of a transaction keep the cells of a month in memory. With the few megabytes that Postgres has by
- * default, it sorts every line on disk instead, which takes twice as long.
- */
-export async function withRoomForCells(tx: Db): Promise<void> {
-  await tx.execute(sql`set local work_mem = '64MB'`);
+  return readPage(db, compileUnitCosts(query), z.object({ rows: z.int(), ...unitCost }));
 }
 
 /** Compiles a query of unit costs. It must have no comparison, and no filter on the cost type or the description. */

@@ -57,9 +57,11 @@ async function plansOf(work: (db: Db) => Promise<unknown>, on = database): Promi
           }
         : Reflect.get(target, name),
   });
-  const recorded = new Proxy(on.db, {
+  const recorded: Db = new Proxy(on.db, {
     get: (target, name): unknown => {
       if (name === 'session') return recording;
+      // What a transaction says beside its statements cannot be explained.
+      if (name === 'transaction') return (inside: (tx: Db) => Promise<unknown>) => inside(recorded);
       if (name !== 'execute') return Reflect.get(target, name);
       return (query: Parameters<PgDialect['sqlToQuery']>[0]) => {
         made.push(dialect.sqlToQuery(query));
@@ -69,7 +71,7 @@ async function plansOf(work: (db: Db) => Promise<unknown>, on = database): Promi
   });
   await work(recorded);
   const plans: string[] = [];
-  for (const query of made) {
+  for (const query of made.filter((one) => !one.sql.startsWith('set local'))) {
     const explained = await session
       .prepareQuery({ ...query, sql: `explain ${query.sql}` }, undefined, undefined, false)
       .execute();
