@@ -105,7 +105,9 @@ function comparisonWith(range: DayRange, compare: Compare, groupBy: readonly Gro
   if (!begins(range.from, grain)) throw invalid('query.from', `must begin a ${grain}: only whole ones are compared`);
   if (!ends(range.to, grain)) throw invalid('query.to', `must end a ${grain}: only whole ones are compared`);
   if (!begins(from, grain) || !ends(to, grain)) {
-    throw invalid('query.compare', `leads to ${from} to ${to}, which does not begin and end with a whole ${grain}`);
+    const fitting = grain === 'week' ? 'previous' : 'month';
+    const leads = `leads to ${from} to ${to}, which does not begin and end with a whole ${grain}`;
+    throw invalid('query.compare', `${leads}; ${fitting} always does`);
   }
   return comparison;
 }
