@@ -270,6 +270,14 @@ describe('GET /v1/costs', () => {
     }
   });
 
+  it('takes 1100 days, and says how far back that is', async () => {
+    const from = (daysBack: number): string => `/v1/costs?to=${TODAY}&from=${addDays(TODAY, -daysBack)}`;
+    expect((await api.get(from(1099))).status).toBe(200);
+    expect((await api.get(from(1100))).body.errors).toEqual([
+      { path: 'query.from', message: 'must be at most 1099 days before "to"' },
+    ]);
+  });
+
   it('refuses the cursor of another report', async () => {
     const { body } = await api.get('/v1/costs?limit=1&group_by=model&compare=previous');
     const other = await api.get(`/v1/costs/changes?group_by=model&compare=previous&after=${String(body.next)}`);
