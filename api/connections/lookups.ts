@@ -28,11 +28,16 @@ export async function shownConnection(deps: Deps, id: string): Promise<z.input<t
   return connectionDocument(view, deps.settings);
 }
 
-/** The state of a connection. Throws `not_found`. */
-export async function findConnection(deps: Deps, givenId: string): Promise<ConnectionState & { id: string }> {
-  const id = storedId(givenId);
+/** The state of a connection. Throws `unknown` for an unknown or a malformed id. */
+export async function findConnection(
+  deps: Deps,
+  givenId: string,
+  unknown = new Problem('not_found'),
+): Promise<ConnectionState & { id: string }> {
+  if (!uuid.safeParse(givenId).success) throw unknown;
+  const id = givenId.toLowerCase();
   const state = await loadConnectionState(deps.db, id);
-  if (state === null) throw new Problem('not_found');
+  if (state === null) throw unknown;
   return { id, ...state };
 }
 

@@ -9,6 +9,9 @@ export interface CsvColumn {
 /** A cell that has no value is null, which differs from an empty text. */
 export type CsvRow = readonly (string | null)[];
 
+/** The media type of a file. */
+export const CSV_TYPE = 'text/csv; charset=utf-8; header=present';
+
 /** How long a client may read nothing. */
 const STALLED_MS = 60_000;
 
@@ -30,7 +33,7 @@ export class CsvReply {
   async begin(name: string, headers: Readonly<Record<string, string>>, columns: readonly CsvColumn[]): Promise<void> {
     this.#columns = columns;
     this.#response.statusCode = 200;
-    this.#response.setHeader('Content-Type', 'text/csv; charset=utf-8; header=present');
+    this.#response.setHeader('Content-Type', CSV_TYPE);
     this.#response.setHeader('Content-Disposition', `attachment; filename="${name}"`);
     for (const [header, value] of Object.entries(headers)) this.#response.setHeader(header, value);
     await this.#write(`${columns.map(({ name: header }) => quoted(header)).join(',')}\r\n`);

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { inSnapshot } from '../../db/core/cursor.ts';
 import type { Db } from '../../db/core/database.ts';
-import { CsvReply } from './csv.ts';
+import { CSV_TYPE, CsvReply } from './csv.ts';
 import { Problem } from './problems.ts';
 
 const AT_ONCE = 2;
@@ -47,5 +47,5 @@ export class Exports {
 /** Whether a request asks for CSV: by `format`, or else by what it accepts most. */
 export function wantsCsv(request: Request, format: 'csv' | 'json' | undefined): boolean {
   if (format !== undefined) return format === 'csv';
-  return request.accepts(['application/json', 'text/csv']) === 'text/csv';
+  return request.accepts(['application/json', CSV_TYPE]) === CSV_TYPE;
 }

@@ -17,6 +17,9 @@ export function rangeOf(
   const to = query.to ?? today;
   const from = query.from ?? addDays(earlierOf(to, today), 1 - DEFAULT_DAYS);
   if (from > to) throw refuse('query.from', `must not be after ${query.to === undefined ? 'today' : '"to"'}`);
-  if (lengthOf({ from, to }) > maxDays) throw refuse('query.from', `must not be more than ${maxDays} days before "to"`);
+  if (lengthOf({ from, to }) > maxDays) {
+    const last = query.to === undefined ? 'today' : '"to"';
+    throw refuse('query.from', `must be at most ${maxDays - 1} days before ${last}`);
+  }
   return { from, to };
 }

@@ -34,7 +34,7 @@ const changes = endpoint({
   handle: async ({ query: request, tags }, deps) => {
     const query = await spendQueryOf(deps, CHANGES, request, tags);
     const { data, totals, other } = await explainChanges(deps.db, withOneMore(query));
-    const { page, next } = pageOf(query, data);
+    const { page, next } = pageOf(CHANGES, query, data);
     const { compare, ...fields } = reportFields(query, totals);
     if (compare === undefined) throw new Error('A query of changes compares');
     return {

@@ -29,7 +29,7 @@ const costs = endpoint({
   handle: async ({ query: request, tags }, deps) => {
     const query = await spendQueryOf(deps, COSTS, request, tags);
     const { data, totals, other } = await sumCosts(deps.db, withOneMore(query));
-    const { page, next } = pageOf(query, data);
+    const { page, next } = pageOf(COSTS, query, data);
     return {
       status: 200,
       body: {

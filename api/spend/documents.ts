@@ -4,6 +4,7 @@ import type { GroupRow } from '../../db/spend/groups.ts';
 import { tagOf, type Group, type GroupKey, type SpendQuery } from '../../domain/spend/query.ts';
 import { DEFAULT_WORKSPACE } from '../../domain/workspaces.ts';
 import type { CsvColumn, CsvReply } from '../http/csv.ts';
+import type { Report } from './parameters.ts';
 import { nextCursor } from './request.ts';
 import type { groupFields as groupSchemas, reportFields as reportSchemas } from './schemas.ts';
 
@@ -79,12 +80,13 @@ export function withOneMore(query: SpendQuery): SpendQuery {
 
 /** The rows of a page, read with {@link withOneMore}, and the cursor of the next one. */
 export function pageOf<Row extends { readonly key: GroupKey }>(
+  report: Report,
   query: SpendQuery,
   data: readonly Row[],
 ): { page: readonly Row[]; next: string | null } {
   const page = query.limit === null ? data : data.slice(0, query.limit);
   const last = page.at(-1);
-  return { page, next: data.length > page.length && last !== undefined ? nextCursor(query, last.key) : null };
+  return { page, next: data.length > page.length && last !== undefined ? nextCursor(report, query, last.key) : null };
 }
 
 /** A column of a CSV file, and its cell of a row. */

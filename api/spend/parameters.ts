@@ -17,18 +17,20 @@ import { afterIn, limitIn, rangeQuery } from '../http/schemas.ts';
 
 /** What a report knows. */
 export interface Report {
+  /** Tells the cursors of reports apart. */
+  readonly name: 'costs' | 'usage' | 'unit-costs' | 'changes';
   readonly dimensions: readonly NamedDimension[];
   readonly grains: readonly Grain[];
 }
 
 /** What GET /v1/costs knows. */
-export const COSTS: Report = { dimensions: COST_DIMENSIONS, grains: GRAINS };
+export const COSTS: Report = { name: 'costs', dimensions: COST_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/usage knows. */
-export const USAGE: Report = { dimensions: USAGE_DIMENSIONS, grains: GRAINS };
+export const USAGE: Report = { name: 'usage', dimensions: USAGE_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/unit-costs knows: what costs and usage have in common. */
-export const UNIT_COSTS: Report = { dimensions: UNIT_COST_DIMENSIONS, grains: GRAINS };
+export const UNIT_COSTS: Report = { name: 'unit-costs', dimensions: UNIT_COST_DIMENSIONS, grains: GRAINS };
 /** What GET /v1/costs/changes knows. */
-export const CHANGES: Report = { dimensions: COST_DIMENSIONS, grains: [] };
+export const CHANGES: Report = { name: 'changes', dimensions: COST_DIMENSIONS, grains: [] };
 
 const MAX_GROUPS = 20;
 const TAG = 'tag\\.[^,\\u0000]+';

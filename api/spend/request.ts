@@ -15,7 +15,7 @@ import {
 import { findConnection, todayOf } from '../connections/lookups.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
 import type { Deps, QueryPair } from '../http/endpoint.ts';
-import { contradiction, invalid } from '../http/problems.ts';
+import { Problem, contradiction, invalid } from '../http/problems.ts';
 import { rangeOf } from '../http/range.ts';
 import { dayIn } from '../http/schemas.ts';
 import { filterValue, parameterOf, type Report } from './parameters.ts';
@@ -69,7 +69,7 @@ export async function spendQueryOf(
     cursor !== null &&
     (cursor.from !== range.from ||
       cursor.to !== range.to ||
-      cursor.query !== digestOf(query) ||
+      cursor.query !== digestOf(report, query) ||
       cursor.key.length !== groupBy.length);
   if (isOfAnotherQuery) throw contradiction('query.after', 'belongs to another query');
   return query;
@@ -87,13 +87,13 @@ export async function csvQueryOf(
 }
 
 /** The cursor of the page that begins after the row with this key. */
-export function nextCursor(query: SpendQuery, key: GroupKey): string {
-  return encodeCursor({ from: query.from, to: query.to, query: digestOf(query), key });
+export function nextCursor(report: Report, query: SpendQuery, key: GroupKey): string {
+  return encodeCursor({ from: query.from, to: query.to, query: digestOf(report, query), key });
 }
 
 /** What tells a query from others beside its range: a cursor would have no room for long filters. */
-function digestOf({ groupBy, filters, comparison }: SpendQuery): string {
-  const text = JSON.stringify([groupBy, filters, comparison?.with ?? null]);
+function digestOf({ name }: Report, { groupBy, filters, comparison }: SpendQuery): string {
+  const text = JSON.stringify([name, groupBy, filters, comparison?.with ?? null]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
@@ -105,7 +105,9 @@ function comparisonWith(range: DayRange, compare: Compare, groupBy: readonly Gro
   if (!begins(range.from, grain)) throw invalid('query.from', `must begin a ${grain}: only whole ones are compared`);
   if (!ends(range.to, grain)) throw invalid('query.to', `must end a ${grain}: only whole ones are compared`);
   if (!begins(from, grain) || !ends(to, grain)) {
-    throw invalid('query.compare', `leads to ${from} to ${to}, which does not begin and end with a whole ${grain}`);
+    const fitting = grain === 'week' ? 'previous' : 'month';
+    const leads = `leads to ${from} to ${to}, which does not begin and end with a whole ${grain}`;
+    throw invalid('query.compare', `${leads}; ${fitting} always does`);
   }
   return comparison;
 }
@@ -143,8 +145,13 @@ function valueOf(dimension: Dimension, text: string): string | null {
 }
 
 async function ofKnownConnections(deps: Deps, filter: Filter): Promise<Filter> {
+  const name = `${filter.excludes ? 'not.' : ''}${parameterOf(filter.dimension)}`;
+  const unknown = new Problem('not_found', {
+    detail: `"${name}" is not the id of a connection.`,
+    errors: [{ path: `query.${name}`, message: 'must be the id of a connection; GET /v1/connections lists them' }],
+  });
   const ids = new Set<string>();
-  for (const value of new Set(filter.values)) ids.add((await findConnection(deps, value ?? '')).id);
+  for (const value of new Set(filter.values)) ids.add((await findConnection(deps, value ?? '', unknown)).id);
   return { ...filter, values: [...ids] };
 }
 

@@ -39,7 +39,7 @@ const unitCosts = endpoint({
   handle: async ({ query: request, tags }, deps) => {
     const query = await spendQueryOf(deps, UNIT_COSTS, request, tags);
     const { data, totals, other } = await sumUnitCosts(deps.db, withOneMore(query));
-    const { page, next } = pageOf(query, data);
+    const { page, next } = pageOf(UNIT_COSTS, query, data);
     return {
       status: 200,
       body: {

@@ -30,7 +30,7 @@ const usage = endpoint({
   handle: async ({ query: request, tags }, deps) => {
     const query = await spendQueryOf(deps, USAGE, request, tags);
     const { data, totals } = await sumUsage(deps.db, withOneMore(query));
-    const { page, next } = pageOf(query, data);
+    const { page, next } = pageOf(USAGE, query, data);
     const { before } = totals.totals;
     return {
       status: 200,

@@ -4,11 +4,10 @@ import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { addMonths } from '../../domain/spend/compare.ts';
 import { addDays, toDay } from '../../domain/days.ts';
-import type { SpendQuery } from '../../domain/spend/query.ts';
+import type { Filter, SpendQuery } from '../../domain/spend/query.ts';
 import { list, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
-import { ofCurrency } from './costs.ts';
 import { WORKSPACES_NOW, groupRowFields, isCounted, rawColumns, rawNames, type GroupRow } from './groups.ts';
 import { CURRENCY, keyed, sumsOf } from './lines.ts';
 import { quotient } from './quotient.ts';
@@ -83,13 +82,8 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
   const query = withOneGeo(given);
   const allCurrencies =
     query.groupBy.includes('currency') || query.filters.some(({ dimension }) => dimension === 'currency');
-  const inUsd = (sum: Sum): SQL =>
-    sum === 'tokens'
-      ? sql`coalesce(sum(tokens), 0)`
-      : sum === 'unpriced'
-        ? sql`coalesce(sum(case when currency <> 'USD' then tokens else unpriced end), 0)`
-        : sql`coalesce(sum(${sql.raw(sum)}) filter (where currency = 'USD' or currency is null), 0)`;
-  const allOf = (table: string) => (sum: Sum) => sql`(select ${inUsd(sum)} from ${sql.raw(table)})`;
+  const sumOf = (sum: Sum): SQL => inUsd(sum, sql`currency`);
+  const allOf = (table: string) => (sum: Sum) => sql`(select ${sumOf(sum)} from ${sql.raw(table)})`;
   const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
   return {
     query,
@@ -102,7 +96,7 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       BY_UNIT,
       PRICES,
       sql`grouped as materialized (${groupedUnits(query)})`,
-      keyed(query, SUMS, [CURRENCY.name], allCurrencies ? sql`` : ofCurrency(query)),
+      keyed(query, SUMS, [CURRENCY.name]),
     ],
     joins: sql``,
     fields: jsonFieldsOf((sum) => sql.raw(`coalesce(p.${sum}, 0)`), sql`p.currency`),
@@ -110,7 +104,7 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
     row: z.object({ ...groupRowFields, ...unitCost }),
     totals: sql`jsonb_build_object(
       'total', jsonb_build_object(${jsonFieldsOf(allOf('keyed'), sql`'USD'`)}),
-      'otherCurrencies', ${otherCurrencies()}
+      'otherCurrencies', ${otherCurrencies(query)}
     ) || ${certainty(query, ['cost', 'usage'])}`,
     totalsSchema: z.object({
       total: z.object(unitCost),
@@ -118,9 +112,29 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       ...certaintyFields,
     }),
     other: sql`jsonb_build_object(
-      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(inUsd(sum)), sql`'USD'`)}
+      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(sumOf(sum)), sql`'USD'`)}
     )`,
   };
+}
+
+/** A sum in US dollars of rows that have a currency. Tokens count whatever billed them, but only US dollars price them. */
+function inUsd(sum: Sum, currency: SQL): SQL {
+  switch (sum) {
+    case 'tokens':
+    case 'uncached':
+    case 'read':
+    case 'written':
+      return sql`coalesce(sum(${sql.raw(sum)}), 0)`;
+    case 'unpriced':
+      return sql`coalesce(sum(case when ${currency} <> 'USD' then tokens else unpriced end), 0)`;
+    case 'amount':
+    case 'unmatched':
+    case 'cache_savings':
+    case 'no_cache_savings':
+    case 'batch_savings':
+    case 'no_batch_savings':
+      return sql`coalesce(sum(${sql.raw(sum)}) filter (where ${currency} = 'USD' or ${currency} is null), 0)`;
+  }
 }
 
 /** Prices are those of whole months, so that they do not depend on the range. */
@@ -198,22 +212,36 @@ function partsOf(kind: number): Readonly<Record<Sum, string>> {
   };
 }
 
-/** The units of the range that pass the filters, added up by the groups and the currency. */
+/** The name of a kind of tokens in a row `l`. */
+function typeOf(kind: number): string {
+  return kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
+}
+
+/** The filters that need the token type and the currency of a row. */
+function ofParts({ filters }: SpendQuery): Filter[] {
+  return filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
+}
+
+/**
+ * The units of the range that pass the filters, added up by the groups and, if that is one of them, by the currency. Without
+ * it, rows are in US dollars.
+ */
 function groupedUnits(query: SpendQuery): SQL {
   const byType =
     query.groupBy.includes('token_type') || query.filters.some(({ dimension }) => dimension === 'token_type');
-  const typeOf = (kind: number): string =>
-    kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
   const each = KINDS.map((kind) => ({ type: typeOf(kind), parts: partsOf(kind) }));
   const rows = byType
     ? `(values ${each.map(({ type, parts }) => `(${[type, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
     : `(values (null::text, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
-  const filters = query.filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
-  const groups = [...rawNames(query), sql`s.currency`];
+  const isApart = query.groupBy.includes('currency');
+  const groups = [...rawNames(query), ...(isApart ? [sql`s.currency`] : [])];
+  const sums = isApart
+    ? [sql`s.currency as currency`, sumsOf(SUMS)]
+    : [sql`'USD' as currency`, ...SUMS.map((sum) => sql`${inUsd(sum, sql`s.currency`)} as ${sql.raw(sum)}`)];
   return sql`
-    select ${list([...rawColumns(query), sql`s.currency as currency`])}, ${sumsOf(SUMS)}
+    select ${list([...rawColumns(query), ...sums])}
     from (select * from by_unit where in_range and counted) l
-    left join prices own on l.other = ''
+    left join prices own on l.other = '' and l.currency = 'USD'
       and own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo]
       and own.service_tier is not distinct from l.service_tier
     left join prices standard on l.service_tier = 'batch' and standard.of = own.of and standard.service_tier = 'standard'
@@ -221,20 +249,27 @@ function groupedUnits(query: SpendQuery): SQL {
     cross join lateral (
       select l.connection_id, l.currency, parts.token_type, ${sql.raw(UNIT_NAMES.map((name) => `l.${name}`).join(', '))}
     ) s
-    where (parts.amount <> 0 or parts.tokens <> 0 ${byType ? sql`` : sql`or s.currency is not null`}) and ${isCounted({ ...query, filters })}
-    group by ${list(groups)}
+    where (parts.amount <> 0 or parts.tokens <> 0 ${byType ? sql`` : sql`or s.currency is not null`}) and ${isCounted({ ...query, filters: ofParts(query) })}
+    ${groups.length === 0 ? sql`` : sql`group by ${list(groups)}`}
+    ${isApart ? sql`` : sql`having bool_or(s.currency = 'USD') or sum(parts.tokens) <> 0`}
   `;
 }
 
-function otherCurrencies(): SQL {
-  const amount = sql.raw(KINDS.map((kind) => `coalesce(a${kind}, 0)`).join(' + '));
+function otherCurrencies(query: SpendQuery): SQL {
+  const parts = sql.raw(KINDS.map((kind) => `(${typeOf(kind)}, l.a${kind})`).join(', '));
   return sql`(
     select coalesce(jsonb_agg(
       jsonb_build_object('currency', currency, 'amount', trim_scale(amount)::text) order by currency collate "C"
     ), '[]')
     from (
-      select c.currency, sum(${amount}) as amount from cost_cells c join dated d using (place)
-      where c.currency <> 'USD' and c.counted and d.in_range group by c.currency
+      select s.currency, sum(s.amount) as amount
+      from cost_cells l
+      join dated d using (place)
+      cross join lateral (values ${parts}) part(token_type, amount)
+      cross join lateral (select l.currency, part.token_type, part.amount) s
+      where l.currency <> 'USD' and l.counted and d.in_range and s.amount is not null
+        and ${isCounted({ ...query, filters: ofParts(query) })}
+      group by s.currency
     ) by_currency
   )`;
 }

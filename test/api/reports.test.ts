@@ -270,11 +270,32 @@ describe('GET /v1/costs', () => {
     }
   });
 
-  it('is a 404 for an unknown connection', async () => {
+  it('takes 1100 days, and says how far back that is', async () => {
+    const from = (daysBack: number): string => `/v1/costs?to=${TODAY}&from=${addDays(TODAY, -daysBack)}`;
+    expect((await api.get(from(1099))).status).toBe(200);
+    expect((await api.get(from(1100))).body.errors).toEqual([
+      { path: 'query.from', message: 'must be at most 1099 days before "to"' },
+    ]);
+  });
+
+  it('refuses the cursor of another report', async () => {
+    const { body } = await api.get('/v1/costs?limit=1&group_by=model&compare=previous');
+    const other = await api.get(`/v1/costs/changes?group_by=model&compare=previous&after=${String(body.next)}`);
+    expect(other.status).toBe(409);
+    const costs = await api.get('/v1/costs?limit=1&group_by=model');
+    for (const report of ['usage', 'unit-costs']) {
+      expect((await api.get(`/v1/${report}?group_by=model&after=${String(costs.body.next)}`)).status).toBe(409);
+    }
+  });
+
+  it('is a 404 for an unknown connection, and says which parameter', async () => {
     for (const id of [randomUUID(), 'x', '']) {
-      const missing = await api.get(`/v1/costs?connection_id=${id}`);
-      expect(missing.status).toBe(404);
-      expect(missing.body.code).toBe('not_found');
+      for (const name of ['connection_id', 'not.connection_id']) {
+        const missing = await api.get(`/v1/costs?${name}=${id}`);
+        expect(missing.status).toBe(404);
+        expect(missing.body.code).toBe('not_found');
+        expect(missing.body.errors).toMatchObject([{ path: `query.${name}` }]);
+      }
     }
   });
 });

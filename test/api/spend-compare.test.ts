@@ -86,6 +86,20 @@ describe('a comparison of costs', () => {
     }
   });
 
+  it('says which comparison fits where the earlier range is not whole', async () => {
+    const refused = async (query: string): Promise<unknown> => (await api.get(`/v1/costs?${query}`)).body.errors;
+    expect(await refused('from=2026-04-01&to=2026-04-30&compare=previous&group_by=month')).toEqual([
+      {
+        path: 'query.compare',
+        message:
+          'leads to 2026-03-02 to 2026-03-31, which does not begin and end with a whole month; month always does',
+      },
+    ]);
+    expect(await refused('from=2026-07-06&to=2026-07-12&compare=month&group_by=week')).toMatchObject([
+      { message: expect.stringMatching(/; previous always does$/) as unknown },
+    ]);
+  });
+
   it('orders by the amount of the range, and the other rows have both', async () => {
     const { body } = await api.get(
       '/v1/costs?from=2026-03-01&to=2026-03-31&compare=month&group_by=model&order=-amount&limit=1',

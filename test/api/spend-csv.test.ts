@@ -106,6 +106,9 @@ describe('CSV', () => {
     const kind = async (path: string, accept: string): Promise<string | null> =>
       (await get(path, accept)).headers.get('content-type')?.split(';')[0] ?? null;
     expect(await kind('/v1/costs', 'text/csv')).toBe('text/csv');
+    expect(await kind('/v1/costs', 'text/csv; charset=utf-8')).toBe('text/csv');
+    expect(await kind('/v1/costs', 'text/csv; header=present, */*;q=0.1')).toBe('text/csv');
+    expect(await kind('/v1/costs', 'application/json; charset=utf-8, */*;q=0.1')).toBe('application/json');
     expect(await kind('/v1/costs', 'text/csv;q=0.5, application/json')).toBe('application/json');
     expect(await kind('/v1/costs', '*/*')).toBe('application/json');
     expect(await kind('/v1/costs', 'image/png')).toBe('application/json');

@@ -211,6 +211,55 @@ describe('another currency', () => {
     ]);
     expect(total).toMatchObject({ amount: '1', tokens: '60', usd_per_million: '50000', unpriced_tokens: '40' });
   });
+
+  it('as a filter chooses tokens, and adds no rows in that currency unless rows say their currency', async () => {
+    const id = await seed(days);
+    const rowOf = async (query: string): Promise<unknown> => {
+      const { data, total } = await ask(id, `group_by=model&${query}`);
+      expect(data).toEqual([{ model: 'm', ...total }]);
+      const { amount, tokens, usd_per_million, unpriced_tokens } = total;
+      return [amount, tokens, usd_per_million, unpriced_tokens];
+    };
+    expect(await rowOf('currency=USD')).toEqual(['1', '20', '50000', '0']);
+    expect(await rowOf('currency=EUR')).toEqual(['0', '10', null, '10']);
+    expect(await rowOf('not.currency=EUR')).toEqual(['1', '50', '50000', '30']);
+    expect(await rowOf('not.currency=JPY')).toEqual(['1', '60', '50000', '40']);
+  });
+
+  it('is listed for the token types and currencies that were asked for', async () => {
+    const id = await seed(days);
+    for (const [query, amount] of Object.entries({
+      'token_type=output_tokens': '7',
+      'not.token_type=output_tokens': '5',
+      'currency=EUR': '12',
+    })) {
+      const { other_currencies } = await ask(id, `group_by=day&${query}`);
+      expect(other_currencies).toEqual([{ currency: 'EUR', amount }]);
+      expect((await get<Reply>('costs', id, `group_by=day&${query}`)).other_currencies).toEqual(other_currencies);
+    }
+    expect((await ask(id, 'group_by=day&currency=USD')).other_currencies).toEqual([]);
+    expect((await ask(id, 'group_by=day&token_type=x')).other_currencies).toEqual([]);
+  });
+
+  it('has no savings, which are in US dollars, but counts in the hit rate', async () => {
+    const id = await seed({
+      [DAY]: {
+        costs: [billed('uncached_input_tokens', '3'), billed('cache_read_input_tokens', '1', { currency: 'EUR' })],
+        usage: [used([1_000_000n, 0n, 1_000_000n, 0n, 0n, 0n])],
+      },
+      [NEXT]: {
+        costs: [billed('uncached_input_tokens', '3'), billed('cache_read_input_tokens', '0.3')],
+        usage: [used([1_000_000n, 0n, 1_000_000n, 0n, 0n, 0n])],
+      },
+    });
+    const { data, total } = await ask(id, 'group_by=currency');
+    expect(data.map(({ currency, cache_savings }) => [currency, cache_savings])).toEqual([
+      ['EUR', null],
+      ['USD', '2.7'],
+    ]);
+    expect(total).toEqual((await ask(id, 'group_by=day')).total);
+    expect(total).toMatchObject({ cache_hit_rate: '0.5', cache_savings: '2.7' });
+  });
 });
 
 describe('savings', () => {
