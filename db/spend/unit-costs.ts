@@ -8,7 +8,6 @@ import type { SpendQuery } from '../../domain/spend/query.ts';
 import { list, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
-import { ofCurrency } from './costs.ts';
 import { WORKSPACES_NOW, groupRowFields, isCounted, rawColumns, rawNames, type GroupRow } from './groups.ts';
 import { CURRENCY, keyed, sumsOf } from './lines.ts';
 import { quotient } from './quotient.ts';
@@ -83,12 +82,6 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
   const query = withOneGeo(given);
   const allCurrencies =
     query.groupBy.includes('currency') || query.filters.some(({ dimension }) => dimension === 'currency');
-  const inUsd = (sum: Sum): SQL =>
-    sum === 'tokens'
-      ? sql`coalesce(sum(tokens), 0)`
-      : sum === 'unpriced'
-        ? sql`coalesce(sum(case when currency <> 'USD' then tokens else unpriced end), 0)`
-        : sql`coalesce(sum(${sql.raw(sum)}) filter (where currency = 'USD' or currency is null), 0)`;
   const allOf = (table: string) => (sum: Sum) => sql`(select ${inUsd(sum)} from ${sql.raw(table)})`;
   const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
   return {
@@ -102,7 +95,7 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       BY_UNIT,
       PRICES,
       sql`grouped as materialized (${groupedUnits(query)})`,
-      keyed(query, SUMS, [CURRENCY.name], allCurrencies ? sql`` : ofCurrency(query)),
+      keyed(query, SUMS, [CURRENCY.name]),
     ],
     joins: sql``,
     fields: jsonFieldsOf((sum) => sql.raw(`coalesce(p.${sum}, 0)`), sql`p.currency`),
@@ -110,7 +103,7 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
     row: z.object({ ...groupRowFields, ...unitCost }),
     totals: sql`jsonb_build_object(
       'total', jsonb_build_object(${jsonFieldsOf(allOf('keyed'), sql`'USD'`)}),
-      'otherCurrencies', ${otherCurrencies()}
+      'otherCurrencies', ${otherCurrencies(query)}
     ) || ${certainty(query, ['cost', 'usage'])}`,
     totalsSchema: z.object({
       total: z.object(unitCost),
@@ -121,6 +114,16 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(inUsd(sum)), sql`'USD'`)}
     )`,
   };
+}
+
+/** The sums of tokens, which count in every currency. */
+const TOKEN_SUMS: readonly Sum[] = ['tokens', 'uncached', 'read', 'written'];
+
+/** A sum in US dollars over rows of any currency. Tokens that another one billed have no price. */
+function inUsd(sum: Sum, currency = sql`currency`): SQL {
+  if (TOKEN_SUMS.includes(sum)) return sql`coalesce(sum(${sql.raw(sum)}), 0)`;
+  if (sum === 'unpriced') return sql`coalesce(sum(case when ${currency} <> 'USD' then tokens else unpriced end), 0)`;
+  return sql`coalesce(sum(${sql.raw(sum)}) filter (where ${currency} = 'USD'), 0)`;
 }
 
 /** Prices are those of whole months, so that they do not depend on the range. */
@@ -157,15 +160,15 @@ const BY_UNIT = sql`by_unit as materialized (
 )`;
 
 /** What a price belongs to, beside the kind of token. Nulls are values of their own. */
-const PRICE_KEY = ['organization', 'month', 'model', 'service_tier', 'context_window', 'inference_geo'];
+const PRICE_KEY = ['organization', 'month', 'model', 'service_tier', 'context_window', 'inference_geo', 'other'];
 
 /** The part `prices`: US dollars for a million tokens, of what was billed in the month. */
 const PRICES = sql`prices as materialized (
-  select array[organization, month::text, model, context_window, inference_geo] as of, service_tier,
+  select array[organization, month::text, model, context_window, inference_geo, other] as of, service_tier,
     ${list(KINDS.map((kind) => sql`${quotient(sql.raw(`m${kind} * 1000000`), sql.raw(`p${kind}`))} as price${sql.raw(String(kind))}`))}
   from (
     select ${sql.raw(PRICE_KEY.join(', '))}, ${ofEachKind((kind) => `sum(m${kind}) as m${kind}, coalesce(sum(p${kind}), 0) as p${kind}`)}
-    from by_unit where currency = 'USD' and other = '' group by ${sql.raw(PRICE_KEY.join(', '))}
+    from by_unit where currency = 'USD' group by ${sql.raw(PRICE_KEY.join(', '))}
   ) billed
 )`;
 
@@ -173,6 +176,17 @@ const kindOf = (type: (typeof TOKEN_COUNTS)[number]): number => TOKEN_COUNTS.ind
 const UNCACHED = kindOf('uncached_input_tokens');
 const READ = kindOf('cache_read_input_tokens');
 const WRITTEN = [kindOf('cache_creation_5m'), kindOf('cache_creation_1h')];
+
+/** The token type of a kind, for cells of the table `l`. */
+function typeOf(kind: number): string {
+  return kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
+}
+
+/** The filters that choose among the parts of a cell. */
+function ofParts(query: SpendQuery): SpendQuery {
+  const filters = query.filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
+  return { ...query, filters };
+}
 
 /** What a kind of token adds to each sum of a row `l`, with its prices `own` and those of the standard tier. */
 function partsOf(kind: number): Readonly<Record<Sum, string>> {
@@ -183,6 +197,7 @@ function partsOf(kind: number): Readonly<Record<Sum, string>> {
   const saved = `${billed} * (own.price${UNCACHED} - own.price${kind}) * 0.000001`;
   const inBatch = `${billed} * (standard.price${kind} - own.price${kind}) * 0.000001`;
   const isBatch = "l.service_tier = 'batch'";
+  const isForeign = "l.currency <> 'USD'";
   return {
     amount: amount ?? '',
     unmatched: `${amount} - ${matched}`,
@@ -192,49 +207,64 @@ function partsOf(kind: number): Readonly<Record<Sum, string>> {
     read: kind === READ ? (tokens ?? '') : '0',
     written: WRITTEN.includes(kind) ? (tokens ?? '') : '0',
     cache_savings: isCached ? `case when ${isBilled} then coalesce(${saved}, 0) else 0 end` : '0',
-    no_cache_savings: isCached ? `case when ${isBilled} and own.price${UNCACHED} is null then 1 else 0 end` : '0',
+    no_cache_savings: isCached
+      ? `case when ${isBilled} and (${isForeign} or own.price${UNCACHED} is null) then 1 else 0 end`
+      : '0',
     batch_savings: `case when ${isBatch} and ${isBilled} then coalesce(${inBatch}, 0) else 0 end`,
-    no_batch_savings: `case when ${isBatch} and ${isBilled} and standard.price${kind} is null then 1 else 0 end`,
+    no_batch_savings: `case when ${isBatch} and ${isBilled} and (${isForeign} or standard.price${kind} is null) then 1 else 0 end`,
   };
 }
 
-/** The units of the range that pass the filters, added up by the groups and the currency. */
+/**
+ * The units of the range that pass the filters, added up by the groups and the currency. Rows that do not say their currency
+ * are in US dollars. A row is there if a line of costs or a token belongs to it.
+ */
 function groupedUnits(query: SpendQuery): SQL {
+  const byCurrency = query.groupBy.includes('currency');
   const byType =
     query.groupBy.includes('token_type') || query.filters.some(({ dimension }) => dimension === 'token_type');
-  const typeOf = (kind: number): string =>
-    kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
-  const each = KINDS.map((kind) => ({ type: typeOf(kind), parts: partsOf(kind) }));
+  const each = KINDS.map((kind) => ({
+    type: typeOf(kind),
+    isThere: byCurrency
+      ? `l.a${kind} is not null or l.t${kind} is not null`
+      : `(l.currency = 'USD' and l.a${kind} is not null) or l.t${kind} is not null`,
+    parts: partsOf(kind),
+  }));
   const rows = byType
-    ? `(values ${each.map(({ type, parts }) => `(${[type, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
-    : `(values (null::text, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
-  const filters = query.filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
-  const groups = [...rawNames(query), sql`s.currency`];
+    ? `(values ${each.map(({ type, isThere, parts }) => `(${[type, isThere, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
+    : `(values (null::text, ${each.map(({ isThere }) => isThere).join(' or ')}, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
+  const sums = byCurrency
+    ? sumsOf(SUMS)
+    : list(SUMS.map((sum) => sql`${inUsd(sum, sql`s.currency`)} as ${sql.raw(sum)}`));
+  const groups = [...rawNames(query), ...(byCurrency ? [sql`s.currency`] : [])];
   return sql`
-    select ${list([...rawColumns(query), sql`s.currency as currency`])}, ${sumsOf(SUMS)}
+    select ${list([...rawColumns(query), byCurrency ? sql`s.currency as currency` : sql`'USD' as currency`, sums])}
     from (select * from by_unit where in_range and counted) l
-    left join prices own on l.other = ''
-      and own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo]
+    left join prices own
+      on own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo, l.other]
       and own.service_tier is not distinct from l.service_tier
     left join prices standard on l.service_tier = 'batch' and standard.of = own.of and standard.service_tier = 'standard'
-    cross join lateral ${sql.raw(rows)} parts(token_type, ${sql.raw(SUMS.join(', '))})
+    cross join lateral ${sql.raw(rows)} parts(token_type, is_there, ${sql.raw(SUMS.join(', '))})
     cross join lateral (
       select l.connection_id, l.currency, parts.token_type, ${sql.raw(UNIT_NAMES.map((name) => `l.${name}`).join(', '))}
     ) s
-    where (parts.amount <> 0 or parts.tokens <> 0 ${byType ? sql`` : sql`or s.currency is not null`}) and ${isCounted({ ...query, filters })}
+    where parts.is_there and ${isCounted(ofParts(query))}
     group by ${list(groups)}
   `;
 }
 
-function otherCurrencies(): SQL {
-  const amount = sql.raw(KINDS.map((kind) => `coalesce(a${kind}, 0)`).join(' + '));
+function otherCurrencies(query: SpendQuery): SQL {
+  const parts = sql.raw(KINDS.map((kind) => `(${typeOf(kind)}, l.a${kind})`).join(', '));
   return sql`(
     select coalesce(jsonb_agg(
       jsonb_build_object('currency', currency, 'amount', trim_scale(amount)::text) order by currency collate "C"
     ), '[]')
     from (
-      select c.currency, sum(${amount}) as amount from cost_cells c join dated d using (place)
-      where c.currency <> 'USD' and c.counted and d.in_range group by c.currency
+      select l.currency, sum(s.amount) as amount
+      from cost_cells l join dated d using (place)
+      cross join lateral (select l.currency, token_type, amount from (values ${parts}) parts(token_type, amount)) s
+      where l.currency <> 'USD' and l.counted and d.in_range and s.amount is not null and ${isCounted(ofParts(query))}
+      group by l.currency
     ) by_currency
   )`;
 }
