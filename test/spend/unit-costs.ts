@@ -114,9 +114,9 @@ function partsOf(ledger: Ledger, given: Query): Part[] {
     tokensOf(placed.line).map(([type, count]): Part => {
       const { workspace, model, context_window, service_tier, inference_geo } = geoOf(placed.line);
       const unit = { workspace, model, context_window, service_tier, inference_geo, token_type: type };
-      // The field is a text in lines, but tokens that nothing billed have no currency.
-      const currency = billedIn(book.cell(placed, type)) as string;
-      const line = { ...unit, cost_type: null, description: null, currency, amount: '0' };
+      const currency = billedIn(book.cell(placed, type));
+      // Lines of costs always have a currency, but tokens that nothing billed have none.
+      const line = { ...unit, cost_type: null, description: null, currency, amount: '0' } as CostLine;
       return { ...placed, line, amount: 0n, tokens: count, book };
     }),
   );
