@@ -161,11 +161,11 @@ const unitCostFields = {
   }),
   cache_savings: amount.nullable().optional().meta({
     description:
-      'What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in the month.',
+      'What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in USD in the month.',
   }),
   batch_savings: amount.nullable().optional().meta({
     description:
-      'What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in the month.',
+      'What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in USD in the month.',
   }),
 };
 

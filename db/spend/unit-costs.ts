@@ -4,7 +4,7 @@ import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { addMonths } from '../../domain/spend/compare.ts';
 import { addDays, toDay } from '../../domain/days.ts';
-import type { Filter, SpendQuery } from '../../domain/spend/query.ts';
+import type { SpendQuery } from '../../domain/spend/query.ts';
 import { list, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
@@ -82,8 +82,7 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
   const query = withOneGeo(given);
   const allCurrencies =
     query.groupBy.includes('currency') || query.filters.some(({ dimension }) => dimension === 'currency');
-  const sumOf = (sum: Sum): SQL => inUsd(sum, sql`currency`);
-  const allOf = (table: string) => (sum: Sum) => sql`(select ${sumOf(sum)} from ${sql.raw(table)})`;
+  const allOf = (table: string) => (sum: Sum) => sql`(select ${inUsd(sum)} from ${sql.raw(table)})`;
   const left = (sum: SQL): SQL => sql`(select ${sum} from keyed) - (select ${sum} from page)`;
   return {
     query,
@@ -112,29 +111,19 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       ...certaintyFields,
     }),
     other: sql`jsonb_build_object(
-      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(sumOf(sum)), sql`'USD'`)}
+      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(inUsd(sum)), sql`'USD'`)}
     )`,
   };
 }
 
-/** A sum in US dollars of rows that have a currency. Tokens count whatever billed them, but only US dollars price them. */
-function inUsd(sum: Sum, currency: SQL): SQL {
-  switch (sum) {
-    case 'tokens':
-    case 'uncached':
-    case 'read':
-    case 'written':
-      return sql`coalesce(sum(${sql.raw(sum)}), 0)`;
-    case 'unpriced':
-      return sql`coalesce(sum(case when ${currency} <> 'USD' then tokens else unpriced end), 0)`;
-    case 'amount':
-    case 'unmatched':
-    case 'cache_savings':
-    case 'no_cache_savings':
-    case 'batch_savings':
-    case 'no_batch_savings':
-      return sql`coalesce(sum(${sql.raw(sum)}) filter (where ${currency} = 'USD' or ${currency} is null), 0)`;
-  }
+/** The sums of tokens, which count in every currency. */
+const TOKEN_SUMS: readonly Sum[] = ['tokens', 'uncached', 'read', 'written'];
+
+/** A sum in US dollars over rows of any currency. Tokens that another one billed have no price. */
+function inUsd(sum: Sum, currency = sql`currency`): SQL {
+  if (TOKEN_SUMS.includes(sum)) return sql`coalesce(sum(${sql.raw(sum)}), 0)`;
+  if (sum === 'unpriced') return sql`coalesce(sum(case when ${currency} <> 'USD' then tokens else unpriced end), 0)`;
+  return sql`coalesce(sum(${sql.raw(sum)}) filter (where ${currency} = 'USD'), 0)`;
 }
 
 /** Prices are those of whole months, so that they do not depend on the range. */
@@ -171,15 +160,15 @@ const BY_UNIT = sql`by_unit as materialized (
 )`;
 
 /** What a price belongs to, beside the kind of token. Nulls are values of their own. */
-const PRICE_KEY = ['organization', 'month', 'model', 'service_tier', 'context_window', 'inference_geo'];
+const PRICE_KEY = ['organization', 'month', 'model', 'service_tier', 'context_window', 'inference_geo', 'other'];
 
 /** The part `prices`: US dollars for a million tokens, of what was billed in the month. */
 const PRICES = sql`prices as materialized (
-  select array[organization, month::text, model, context_window, inference_geo] as of, service_tier,
+  select array[organization, month::text, model, context_window, inference_geo, other] as of, service_tier,
     ${list(KINDS.map((kind) => sql`${quotient(sql.raw(`m${kind} * 1000000`), sql.raw(`p${kind}`))} as price${sql.raw(String(kind))}`))}
   from (
     select ${sql.raw(PRICE_KEY.join(', '))}, ${ofEachKind((kind) => `sum(m${kind}) as m${kind}, coalesce(sum(p${kind}), 0) as p${kind}`)}
-    from by_unit where currency = 'USD' and other = '' group by ${sql.raw(PRICE_KEY.join(', '))}
+    from by_unit where currency = 'USD' group by ${sql.raw(PRICE_KEY.join(', '))}
   ) billed
 )`;
 
@@ -187,6 +176,17 @@ const kindOf = (type: (typeof TOKEN_COUNTS)[number]): number => TOKEN_COUNTS.ind
 const UNCACHED = kindOf('uncached_input_tokens');
 const READ = kindOf('cache_read_input_tokens');
 const WRITTEN = [kindOf('cache_creation_5m'), kindOf('cache_creation_1h')];
+
+/** The token type of a kind, for cells of the table `l`. */
+function typeOf(kind: number): string {
+  return kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
+}
+
+/** The filters that choose among the parts of a cell. */
+function ofParts(query: SpendQuery): SpendQuery {
+  const filters = query.filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
+  return { ...query, filters };
+}
 
 /** What a kind of token adds to each sum of a row `l`, with its prices `own` and those of the standard tier. */
 function partsOf(kind: number): Readonly<Record<Sum, string>> {
@@ -197,6 +197,7 @@ function partsOf(kind: number): Readonly<Record<Sum, string>> {
   const saved = `${billed} * (own.price${UNCACHED} - own.price${kind}) * 0.000001`;
   const inBatch = `${billed} * (standard.price${kind} - own.price${kind}) * 0.000001`;
   const isBatch = "l.service_tier = 'batch'";
+  const isForeign = "l.currency <> 'USD'";
   return {
     amount: amount ?? '',
     unmatched: `${amount} - ${matched}`,
@@ -206,52 +207,49 @@ function partsOf(kind: number): Readonly<Record<Sum, string>> {
     read: kind === READ ? (tokens ?? '') : '0',
     written: WRITTEN.includes(kind) ? (tokens ?? '') : '0',
     cache_savings: isCached ? `case when ${isBilled} then coalesce(${saved}, 0) else 0 end` : '0',
-    no_cache_savings: isCached ? `case when ${isBilled} and own.price${UNCACHED} is null then 1 else 0 end` : '0',
+    no_cache_savings: isCached
+      ? `case when ${isBilled} and (${isForeign} or own.price${UNCACHED} is null) then 1 else 0 end`
+      : '0',
     batch_savings: `case when ${isBatch} and ${isBilled} then coalesce(${inBatch}, 0) else 0 end`,
-    no_batch_savings: `case when ${isBatch} and ${isBilled} and standard.price${kind} is null then 1 else 0 end`,
+    no_batch_savings: `case when ${isBatch} and ${isBilled} and (${isForeign} or standard.price${kind} is null) then 1 else 0 end`,
   };
 }
 
-/** The name of a kind of tokens in a row `l`. */
-function typeOf(kind: number): string {
-  return kind === 0 ? "nullif(substr(l.other, 2), '')" : `'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`;
-}
-
-/** The filters that need the token type and the currency of a row. */
-function ofParts({ filters }: SpendQuery): Filter[] {
-  return filters.filter(({ dimension }) => dimension === 'token_type' || dimension === 'currency');
-}
-
 /**
- * The units of the range that pass the filters, added up by the groups and, if that is one of them, by the currency. Without
- * it, rows are in US dollars.
+ * The units of the range that pass the filters, added up by the groups and the currency. Rows that do not say their currency
+ * are in US dollars. A row is there if a line of costs or a token belongs to it.
  */
 function groupedUnits(query: SpendQuery): SQL {
+  const byCurrency = query.groupBy.includes('currency');
   const byType =
     query.groupBy.includes('token_type') || query.filters.some(({ dimension }) => dimension === 'token_type');
-  const each = KINDS.map((kind) => ({ type: typeOf(kind), parts: partsOf(kind) }));
+  const each = KINDS.map((kind) => ({
+    type: typeOf(kind),
+    isThere: byCurrency
+      ? `l.a${kind} is not null or l.t${kind} is not null`
+      : `(l.currency = 'USD' and l.a${kind} is not null) or l.t${kind} is not null`,
+    parts: partsOf(kind),
+  }));
   const rows = byType
-    ? `(values ${each.map(({ type, parts }) => `(${[type, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
-    : `(values (null::text, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
-  const isApart = query.groupBy.includes('currency');
-  const groups = [...rawNames(query), ...(isApart ? [sql`s.currency`] : [])];
-  const sums = isApart
-    ? [sql`s.currency as currency`, sumsOf(SUMS)]
-    : [sql`'USD' as currency`, ...SUMS.map((sum) => sql`${inUsd(sum, sql`s.currency`)} as ${sql.raw(sum)}`)];
+    ? `(values ${each.map(({ type, isThere, parts }) => `(${[type, isThere, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
+    : `(values (null::text, ${each.map(({ isThere }) => isThere).join(' or ')}, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
+  const sums = byCurrency
+    ? sumsOf(SUMS)
+    : list(SUMS.map((sum) => sql`${inUsd(sum, sql`s.currency`)} as ${sql.raw(sum)}`));
+  const groups = [...rawNames(query), ...(byCurrency ? [sql`s.currency`] : [])];
   return sql`
-    select ${list([...rawColumns(query), ...sums])}
+    select ${list([...rawColumns(query), byCurrency ? sql`s.currency as currency` : sql`'USD' as currency`, sums])}
     from (select * from by_unit where in_range and counted) l
-    left join prices own on l.other = '' and l.currency = 'USD'
-      and own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo]
+    left join prices own
+      on own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo, l.other]
       and own.service_tier is not distinct from l.service_tier
     left join prices standard on l.service_tier = 'batch' and standard.of = own.of and standard.service_tier = 'standard'
-    cross join lateral ${sql.raw(rows)} parts(token_type, ${sql.raw(SUMS.join(', '))})
+    cross join lateral ${sql.raw(rows)} parts(token_type, is_there, ${sql.raw(SUMS.join(', '))})
     cross join lateral (
       select l.connection_id, l.currency, parts.token_type, ${sql.raw(UNIT_NAMES.map((name) => `l.${name}`).join(', '))}
     ) s
-    where (parts.amount <> 0 or parts.tokens <> 0 ${byType ? sql`` : sql`or s.currency is not null`}) and ${isCounted({ ...query, filters: ofParts(query) })}
-    ${groups.length === 0 ? sql`` : sql`group by ${list(groups)}`}
-    ${isApart ? sql`` : sql`having bool_or(s.currency = 'USD') or sum(parts.tokens) <> 0`}
+    where parts.is_there and ${isCounted(ofParts(query))}
+    group by ${list(groups)}
   `;
 }
 
@@ -262,14 +260,11 @@ function otherCurrencies(query: SpendQuery): SQL {
       jsonb_build_object('currency', currency, 'amount', trim_scale(amount)::text) order by currency collate "C"
     ), '[]')
     from (
-      select s.currency, sum(s.amount) as amount
-      from cost_cells l
-      join dated d using (place)
-      cross join lateral (values ${parts}) part(token_type, amount)
-      cross join lateral (select l.currency, part.token_type, part.amount) s
-      where l.currency <> 'USD' and l.counted and d.in_range and s.amount is not null
-        and ${isCounted({ ...query, filters: ofParts(query) })}
-      group by s.currency
+      select l.currency, sum(s.amount) as amount
+      from cost_cells l join dated d using (place)
+      cross join lateral (select l.currency, token_type, amount from (values ${parts}) parts(token_type, amount)) s
+      where l.currency <> 'USD' and l.counted and d.in_range and s.amount is not null and ${isCounted(ofParts(query))}
+      group by l.currency
     ) by_currency
   )`;
 }

@@ -201,6 +201,58 @@ describe('another currency', () => {
     expect(other_currencies).toEqual([{ currency: 'EUR', amount: '12' }]);
   });
 
+  it('is listed with the costs that a filter on the token type or the currency leaves, as in /v1/costs', async () => {
+    const id = await seed(days);
+    const filters = [
+      'token_type=output_tokens',
+      'not.token_type=output_tokens',
+      'token_type=',
+      'currency=USD',
+      'not.currency=USD',
+    ];
+    const listed: unknown[] = [];
+    for (const filter of filters) {
+      const { other_currencies } = await ask(id, `group_by=day&${filter}`);
+      const costs = await get<Reply>('costs', id, `group_by=day&${filter}`);
+      expect(other_currencies).toEqual(costs.other_currencies);
+      listed.push(other_currencies);
+    }
+    const euros = (amount: string): unknown => [{ currency: 'EUR', amount }];
+    expect(listed).toEqual([euros('7'), euros('5'), [], [], euros('12')]);
+  });
+
+  it('adds nothing to rows that do not say their currency, though a filter takes it', async () => {
+    const id = await seed(days);
+    const { data, total } = await ask(id, 'group_by=model&currency=EUR&currency=USD&currency=');
+    expect(data).toMatchObject([
+      { model: 'm', amount: '1', tokens: '60', usd_per_million: '50000', unpriced_tokens: '40' },
+    ]);
+    expect(total).toMatchObject({ amount: '1', tokens: '60', usd_per_million: '50000', unpriced_tokens: '40' });
+    expect((await ask(id, 'group_by=model&currency=EUR')).data).toMatchObject([
+      { amount: '0', tokens: '10', usd_per_million: null, reason: 'not_billed', unpriced_tokens: '10' },
+    ]);
+  });
+
+  it('changes neither the cache hit rate nor the savings of the total, grouped or not', async () => {
+    const id = await seed({
+      [DAY]: {
+        costs: [
+          billed('uncached_input_tokens', '3'),
+          billed('cache_read_input_tokens', '1'),
+          billed('cache_read_input_tokens', '9', { workspace_id: 'v', currency: 'EUR' }),
+        ],
+        usage: [used([2n, 0n, 2n, 0n, 0n, 0n]), used([0n, 0n, 4n, 0n, 0n, 0n], { workspace_id: 'v' })],
+      },
+    });
+    const { data, total } = await ask(id, 'group_by=currency');
+    expect(data.map((row) => [row['currency'], row.cache_hit_rate, row.cache_savings])).toEqual([
+      ['EUR', '1', null],
+      ['USD', '0.5', '2'],
+    ]);
+    expect(total).toMatchObject({ cache_hit_rate: '0.75', cache_savings: '2' });
+    expect((await ask(id, 'group_by=model')).data).toMatchObject([{ cache_hit_rate: '0.75', cache_savings: '2' }]);
+  });
+
   it('has rows of its own where rows say their currency, and each token is in one of them', async () => {
     const id = await seed(days);
     const { data, total } = await ask(id, 'group_by=currency');
@@ -288,6 +340,21 @@ describe('savings', () => {
       },
     });
     expect((await ask(id, 'group_by=service_tier')).data.map((row) => row.batch_savings)).toEqual(['15', '0']);
+  });
+
+  it('of the batch tier are there for a type of tokens that no release knows', async () => {
+    const [type, batch] = ['cache_creation.ephemeral_24h_input_tokens', { service_tier: 'batch' }];
+    const extraCounts = { [type]: 1_000_000 };
+    const id = await seed({
+      [DAY]: {
+        costs: [billed(type, '8'), billed(type, '3', batch)],
+        usage: [
+          used([0n, 0n, 0n, 0n, 0n, 0n], { extraCounts }),
+          used([0n, 0n, 0n, 0n, 0n, 0n], { extraCounts, ...batch }),
+        ],
+      },
+    });
+    expect((await ask(id, 'group_by=model')).data).toMatchObject([{ batch_savings: '5', cache_savings: '0' }]);
   });
 
   it('are null where the price to compare with was not billed in that month', async () => {

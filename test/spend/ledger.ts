@@ -257,8 +257,17 @@ export function drawUsage(seed: number): ReadDay<UsageLine> {
   return { isProvisional: true, lines: fc.sample(usageLine, { numRuns: 8, seed }) };
 }
 
-/** Stores the ledger as syncs would, in the order of time. */
-export async function storeLedger(db: Db): Promise<Ledger> {
+/** What the lines of a connection are drawn from. */
+export interface LinesOf {
+  readonly cost: fc.Arbitrary<CostLine>;
+  readonly usage: fc.Arbitrary<UsageLine>;
+}
+
+/** Stores the ledger as syncs would, in the order of time. The lines of a connection may depend on its name. */
+export async function storeLedger(
+  db: Db,
+  linesOf: (name: string) => LinesOf = () => ({ cost: costLine, usage: usageLine }),
+): Promise<Ledger> {
   const ledger: Connection[] = [];
   for (const [index, plan] of PLANS.entries()) {
     const createdAt = new Date(NOW + index);
@@ -267,8 +276,8 @@ export async function storeLedger(db: Db): Promise<Ledger> {
       ...{ name, organization, createdAt, began: toDay(began) },
       ...(isRefused ? { status: 'refused', endedAt: endOf(ended) } : {}),
     });
-    const cost = drawDays(plan, costLine, 22, index);
-    const usage = drawDays(plan, usageLine, 14, 100 + index);
+    const cost = drawDays(plan, linesOf(name).cost, 22, index);
+    const usage = drawDays(plan, linesOf(name).usage, 14, 100 + index);
     if (!isRefused) await saveWorkspaces(db, id, workspaces.map(listed));
     for (const [day, read] of cost) await storeCost(db, id, day, read);
     for (const [day, read] of usage) await storeUsage(db, id, day, read);

@@ -141,13 +141,16 @@ export const query: fc.Arbitrary<Query> = fc.oneof(
   { weight: 2, arbitrary: queryOf('changes', OF_COSTS) },
 );
 
-/** Any query that costs and unit costs take, in US dollars and on one page. */
-export const unitQuery: fc.Arbitrary<Query> = queryOf('costs', [...OF_USAGE, 'token_type']).map((drawn) => ({
-  ...drawn,
-  order: 'key',
-  compare: null,
-  limit: 10_000,
-}));
+/** Any query that costs and unit costs take. Most have several pages. */
+export const unitQuery: fc.Arbitrary<Query> = fc
+  .record({
+    asked: fc.oneof(
+      queryOf('costs', [...OF_USAGE, 'token_type', 'currency']),
+      queryOf('costs', [...OF_USAGE, 'currency']),
+    ),
+    limit: fc.constantFrom(1, 2, 5, 10_000),
+  })
+  .map(({ asked, limit }) => ({ ...asked, compare: null, limit }));
 
 /** Whether both ranges of a comparison are whole, where the grain demands it. */
 export function isComparable({ groupBy, compare, ...asked }: Query): boolean {

@@ -2,27 +2,85 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type Api } from '../api/support.ts';
 import { sumOf, unitsOf } from './decimal.ts';
-import { NOW, storeLedger, type Ledger } from './ledger.ts';
+import { NOW, type Ledger } from './ledger.ts';
+import { countsOf } from './oracle.ts';
 import { addressOf, unitQuery, type Query } from './query.ts';
-import { exactJson } from './replies.ts';
+import { cellsOf, exactJson, fileOf } from './replies.ts';
 import { unitCostsOf } from './unit-costs.ts';
+import { storeUnitLedger } from './unit-ledger.ts';
 
 let api: Api;
 let ledger: Ledger;
 let ids: string[];
 beforeAll(async () => {
   api = await startApi({ now: () => NOW });
-  ledger = await storeLedger(api.db);
+  ledger = await storeUnitLedger(api.db);
   ids = ledger.map(({ id }) => id);
 });
 afterAll(() => api.close());
 
 /** It takes a tenth of this, unless the machine has much else to do. */
-const LONGEST_MS = 120_000;
+const LONGEST_MS = 240_000;
 
-const NAMES = ['amount', 'tokens', 'usd_per_million', 'unmatched_amount', 'unpriced_tokens'] as const;
+/** Pages after these are not asked for. */
+const MOST_PAGES = 3;
 
-interface UsageTotals extends Readonly<Record<string, unknown>> {
+type Row = Readonly<Record<string, unknown>>;
+
+interface Expected {
+  readonly rows: readonly Row[];
+  /** What every page says. */
+  readonly always: Row;
+}
+
+function expected(asked: Query): Expected {
+  const { rows, totals } = unitCostsOf(ledger, asked);
+  const { from, to, groupBy } = asked;
+  const always = { from, to, group_by: groupBy, ...totals, ...countsOf(ledger, asked, ['cost', 'usage'], asked) };
+  return { rows: rows.map(({ row }) => row), always };
+}
+
+async function ask(
+  asked: Query,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Awaited<ReturnType<Api['get']>>> {
+  const answer = await api.get(addressOf(asked, ids, more).replace('/v1/costs?', '/v1/unit-costs?'));
+  expect([answer.status, answer.status === 200 ? '' : answer.text]).toEqual([200, '']);
+  return answer;
+}
+
+/** Asks for the first pages, and compares each with its part of all rows. */
+async function checkPages(asked: Query, { rows, always }: Expected): Promise<void> {
+  let after = {};
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const { data, next, as_of: asOf, ...said } = exactJson((await ask(asked, after)).text);
+    const end = (page + 1) * asked.limit;
+    expect(data).toEqual(rows.slice(page * asked.limit, end));
+    expect(said).toEqual(always);
+    expect(asOf === null || typeof asOf === 'string').toBe(true);
+    const isLast = asked.order === '-amount' || end >= rows.length;
+    expect(next === null).toBe(isLast);
+    if (isLast) return;
+    after = { after: String(next) };
+  }
+}
+
+/** Asks for all rows as CSV. */
+async function checkFile(asked: Query, { rows, always }: Expected): Promise<void> {
+  const { text, headers } = await ask(asked, { format: 'csv' });
+  const { header, cells } = fileOf(text);
+  expect(cells).toEqual(rows.map((row) => cellsOf(row).map((cell) => cell.text)));
+  const [first] = rows;
+  if (first !== undefined) expect(header).toEqual(cellsOf(first).map(({ name }) => name));
+  const said = (name: string): unknown => JSON.parse(headers.get(`meterline-${name}`) ?? '[]');
+  expect(said('total')).toEqual(always['total']);
+  expect(said('other-currencies')).toEqual(always['other_currencies']);
+  for (const name of ['provisional', 'missing', 'uncovered']) {
+    expect(headers.get(`meterline-${name}-days`)).toBe(always[`${name}_days`]);
+  }
+}
+
+interface UsageTotals extends Row {
   readonly other_counts: Readonly<Record<string, string>>;
 }
 
@@ -32,34 +90,59 @@ function tokensOf({ other_counts: others, ...counts }: UsageTotals): bigint {
   return sumOf([...known, ...tokens].map(([, count]) => BigInt(String(count))));
 }
 
+/** Compares with what the other reports say, where they can be asked the same. */
+async function checkSums(asked: Query): Promise<void> {
+  const has = (dimension: string): boolean => asked.filters.some((filter) => filter.dimension === dimension);
+  // Only in unit costs, a geography that is not available is as good as none.
+  if (has('inference_geo')) return;
+  const all = { ...asked, limit: 10_000 };
+  const rows = exactJson((await ask(all)).text)['data'] as Row[];
+  const costs = exactJson((await api.get(addressOf(all, ids))).text);
+  const inUsd = rows.filter((row) => !asked.groupBy.includes('currency') || row['currency'] === 'USD');
+  expect(sumOf(inUsd.map((row) => unitsOf(String(row['amount']))))).toBe(unitsOf(String(costs['total'])));
+  // Usage has no token types and no currencies to filter by.
+  if (has('token_type') || has('currency')) return;
+  const usage: Query = { ...all, report: 'usage', order: 'key', groupBy: ['model'] };
+  const { totals } = exactJson((await api.get(addressOf(usage, ids))).text);
+  expect(sumOf(rows.map((row) => BigInt(String(row['tokens']))))).toBe(tokensOf(totals as UsageTotals));
+}
+
+const PLAIN: Query = {
+  ...{ report: 'costs', from: '2026-03-29', to: '2026-03-29', order: 'key', compare: null, limit: 10_000 },
+  ...{ filters: [{ dimension: 'model', excludes: false, values: ['plain'] }], groupBy: ['service_tier'] },
+};
+/** The prices and the cache hit rate of these end in an exact half. */
+const TIES: [Query, number][] = [
+  [PLAIN, 0],
+  [PLAIN, 1],
+  [{ ...PLAIN, groupBy: ['service_tier', 'token_type'] }, 1],
+];
+
 describe('whatever unit costs are asked of the ledger', () => {
   it(
-    'the API joins costs and tokens as a look at each line does, and has the amounts of /v1/costs and the tokens of /v1/usage',
+    'the API answers as a look at each line does, to the last digit, in pages and as CSV, and adds up to /v1/costs and /v1/usage',
     async () => {
+      const seen = { pages: 0, cache_savings: 0, batch_savings: 0, nulls: 0, others: 0 };
       await fc.assert(
-        fc.asyncProperty(unitQuery, async (asked) => {
-          const address = addressOf(asked, ids);
-          const { status, text } = await api.get(address.replace('/v1/costs?', '/v1/unit-costs?'));
-          expect([status, status === 200 ? '' : text]).toEqual([200, '']);
-          const rows = exactJson(text)['data'] as Record<string, unknown>[];
-          // A row that has neither costs nor tokens says nothing.
-          const said = rows.filter((row) => row['amount'] !== '0' || row['tokens'] !== '0');
-          const expected = unitCostsOf(ledger, asked).filter(({ amount, tokens }) => amount !== '0' || tokens !== '0');
-          expect(said.map((row) => NAMES.map((name) => row[name]))).toEqual(
-            expected.map((row) => NAMES.map((name) => row[name])),
-          );
-          // Only here, a geography that is not available is as good as none.
-          if (asked.filters.some(({ dimension }) => dimension === 'inference_geo')) return;
-          const costs = exactJson((await api.get(address)).text);
-          expect(sumOf(rows.map((row) => unitsOf(String(row['amount']))))).toBe(unitsOf(String(costs['total'])));
-          // Usage has no token types to filter by.
-          if (asked.filters.some(({ dimension }) => dimension === 'token_type')) return;
-          const usage: Query = { ...asked, report: 'usage', groupBy: ['model'] };
-          const { totals } = exactJson((await api.get(addressOf(usage, ids))).text);
-          expect(sumOf(rows.map((row) => BigInt(String(row['tokens']))))).toBe(tokensOf(totals as UsageTotals));
+        fc.asyncProperty(unitQuery, fc.nat(4), async (asked, turn) => {
+          const answer = expected(asked);
+          await (turn === 0 ? checkFile : checkPages)(asked, answer);
+          if (turn === 4) await checkSums(asked);
+          if (answer.rows.length > asked.limit) seen.pages += 1;
+          for (const name of ['cache_savings', 'batch_savings'] as const) {
+            if (answer.rows.some((row) => typeof row[name] === 'string' && row[name] !== '0')) seen[name] += 1;
+            if (answer.rows.some((row) => row[name] === null)) seen.nulls += 1;
+          }
+          if (answer.rows.some((row) => row['reason'] === 'other_currency')) seen.others += 1;
         }),
-        { numRuns: 150, seed: 3 },
+        { numRuns: 180, seed: 3, examples: TIES, endOnFailure: true },
       );
+      // Answers without these prove little.
+      expect(seen.pages).toBeGreaterThan(30);
+      expect(seen.cache_savings).toBeGreaterThan(20);
+      expect(seen.batch_savings).toBeGreaterThan(20);
+      expect(seen.nulls).toBeGreaterThan(60);
+      expect(seen.others).toBeGreaterThan(5);
     },
     LONGEST_MS,
   );
