@@ -122,12 +122,16 @@ export function sizeOf(days: SQL | AnyColumn): SQL<number> {
   return sql<number>`(select coalesce(sum(upper(part) - lower(part)), 0)::int from unnest(${days}) part)`;
 }
 
-/** Records what a run waits for before its next attempt. The wait ends at its instant, or with the run. */
+/**
+ * Records what a run waits for before its next attempt. The wait ends at its instant, or with the run. Both reports are read
+ * side by side: of two waits, the run keeps the one that ends last.
+ */
 export async function recordWaiting(db: Db, run: SyncRun, waiting: Waiting): Promise<void> {
+  const endsNoLater = sql`coalesce((${syncs.waiting} ->> 'nextTryAtMs')::numeric, 0) <= ${waiting.nextTryAtMs}`;
   await db
     .update(syncs)
     .set({ waiting })
-    .where(and(isRun(run), eq(syncs.state, 'running')));
+    .where(and(isRun(run), eq(syncs.state, 'running'), endsNoLater));
 }
 
 /** A run that was reset is over, but could not record it. */

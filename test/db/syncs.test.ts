@@ -10,6 +10,7 @@ import {
   continueSync,
   failSync,
   openSync,
+  recordWaiting,
   succeedSync,
   takeSyncNumber,
   type SyncRun,
@@ -100,6 +101,28 @@ describe('a run', () => {
     // What a later sync reads is no longer its own.
     await commitCost(database.db, id, [cost('3')], { day: TODAY, sync: sync + 1 });
     expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', ...counted }]);
+  });
+
+  it('of whose reports both wait keeps the wait that ends last', async () => {
+    const { id, run } = await begun();
+    await openSync(database.db, run, DAILY);
+    const waits = (nextTryAtMs: number): Promise<void> =>
+      recordWaiting(database.db, run, {
+        failure: { code: 'rate_limited' },
+        attempt: 1,
+        attempts: 3,
+        atMs: NOW_MS,
+        nextTryAtMs,
+      });
+    const kept = async (): Promise<number | null> => {
+      const stored = sql`select (waiting ->> 'nextTryAtMs')::float8 as until from syncs where connection_id = ${id}`;
+      return (await row<{ until: number | null }>(database.db, stored)).until;
+    };
+    await waits(NOW_MS + 120_000);
+    await waits(NOW_MS + 2_000);
+    expect(await kept()).toBe(NOW_MS + 120_000);
+    await waits(NOW_MS + 180_000);
+    expect(await kept()).toBe(NOW_MS + 180_000);
   });
 
   it('that failed counts once, however often and however concurrently that is recorded', async () => {
