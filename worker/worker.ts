@@ -12,10 +12,10 @@ export const PAYLOAD_CONVERTER = fileURLToPath(new URL('../workflows/payload-con
 
 const CONCURRENT_ACTIVITIES = 40;
 /**
- * What syncs read from Anthropic at a time. Hundreds of first syncs then stand in Temporal's queue and not before the one
- * thread of this process, which answers whoever connects meanwhile.
+ * What syncs read from Anthropic at a time, beside all other work: whoever connects does not wait for a place behind
+ * hundreds of first syncs. Not fewer, since a reading that gets no answer keeps its place for minutes.
  */
-const CONCURRENT_READINGS = 16;
+const CONCURRENT_READINGS = 40;
 /** Fewer than {@link CONCURRENT_ACTIVITIES}: most of the time an activity waits for Anthropic and needs no connection. */
 export const POOL_SIZE = 20;
 /**
