@@ -16,6 +16,7 @@ const OF_A_MONTH = [
   ['costs by two dimensions', '/v1/costs', 'workspace,token_type', 0.3],
   ['costs by four dimensions, a page', '/v1/costs', FOUR, 0.8],
   ['unit costs by model', '/v1/unit-costs', 'model', 1],
+  ['unit costs by day and model', '/v1/unit-costs', 'day,model', 1],
 ] as const;
 const OF_A_YEAR = [
   ['costs by month and model', '/v1/costs', 'month,model', 0.3],
