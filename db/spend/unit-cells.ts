@@ -34,12 +34,15 @@ function ofUnits(query: SpendQuery): SpendQuery {
   return { ...query, filters };
 }
 
-/** The parts `dated`, `cost_cells` and `usage_cells`. Days outside of the range of the query are there, too. */
-export function cellParts(query: SpendQuery): SQL[] {
+/**
+ * The parts `dated` and `added`: the sums of each cell in both reports at once. Days outside of the range of the query are
+ * there, too. Tokens have no currency of their own, so they get `currencyOfTokens`.
+ */
+function addedParts(query: SpendQuery, currencyOfTokens: SQL): SQL[] {
   const counted = isCounted(ofUnits(query));
   const { cost, usage } = DAY_PARTS;
-  const tokens = TOKEN_COUNTS.map((name, index) => sql.raw(`sum(l.${name}) as t${index + 1}`));
-  const noTokens = sql.raw(TOKEN_COUNTS.map(() => 'null::numeric').join(', '));
+  const tokens = TOKEN_COUNTS.map((name, index) => sql.raw(`l.${name} as t${index + 1}`));
+  const noTokens = sql.raw(TOKEN_COUNTS.map((_, index) => `null::bigint as t${index + 1}`).join(', '));
   return [
     sql`dated as materialized (
       select *, case when in_range then ${bucketOfDay(query, sql`day`)} end as bucket,
@@ -56,77 +59,70 @@ export function cellParts(query: SpendQuery): SQL[] {
         from ${cost.after} c full join ${usage.after} u using (connection_id, day)
       ) days
     )`,
-    sql`cost_cells as materialized (
-      select d.place, s.unit_id, s.currency, (${counted}) as counted,
-        case when s.token_kind is null and s.token_type is not null then ':' || s.token_type else '' end as other,
-        ${ofEachKind((kind) => `sum(l.amount) filter (where ${kind === '0' ? 's.token_kind is null' : `s.token_kind = ${kind}`}) as a${kind}`)},
-        min(s.series_no) as series_no
-      from dated d
-      join cost_lines l on l.day_no = d.cost_no
-      join cost_series s on s.series_no = l.series_no
-      group by d.place, s.unit_id, s.currency, counted, other
-    )`,
-    sql`usage_cells as materialized (
-      select d.place, s.unit_id, (${counted}) as counted, '' as other, null::numeric as t0, ${list(tokens)},
-        min(s.series_no) as series_no
-      from dated d
-      join usage_lines l on l.day_no = d.usage_no
-      join usage_series s on s.series_no = l.series_no
-      group by d.place, s.unit_id, counted
-      union all
-      select d.place, s.unit_id, (${counted}) as counted, ':' || more.key as other, sum(more.value::numeric), ${noTokens},
-        min(s.series_no)
-      from dated d
-      join usage_lines l on l.day_no = d.usage_no and l.extra_counts is not null
-      join usage_series s on s.series_no = l.series_no
-      cross join lateral jsonb_each_text(l.extra_counts) more
-      where more.key like '%tokens'
-      group by d.place, s.unit_id, counted, other
+    sql`added as materialized (
+      select place, unit_id, currency, currency = 'USD' as in_dollars, counted, other,
+        ${ofEachKind((kind) => `sum(amount) filter (where ${kind === '0' ? 'kind is null' : `kind = ${kind}`}) as a${kind}`)},
+        ${ofEachKind((kind) => `nullif(sum(t${kind}) filter (where t${kind} <> 0), 0) as t${kind}`)},
+        min(cost_series) as cost_series, min(usage_series) as usage_series
+      from (
+        select d.place, s.unit_id, s.currency, (${counted}) as counted,
+          case when s.token_kind is null and s.token_type is not null then ':' || s.token_type else '' end as other,
+          s.token_kind as kind, l.amount, null::numeric as t0, ${noTokens},
+          s.series_no as cost_series, null::integer as usage_series
+        from dated d
+        join cost_lines l on l.day_no = d.cost_no
+        join cost_series s on s.series_no = l.series_no
+        union all
+        select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), '', null, null, null, ${list(tokens)}, null, s.series_no
+        from dated d
+        join usage_lines l on l.day_no = d.usage_no
+        join usage_series s on s.series_no = l.series_no
+        union all
+        select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), ':' || more.key, null, null, more.value::numeric,
+          ${noTokens}, null, s.series_no
+        from dated d
+        join usage_lines l on l.day_no = d.usage_no and l.extra_counts is not null
+        join usage_series s on s.series_no = l.series_no
+        cross join lateral jsonb_each_text(l.extra_counts) more
+        where more.key like '%tokens'
+      ) lines
+      group by place, unit_id, currency, counted, other
     )`,
   ];
 }
 
 /**
- * The part `cells`, which joins costs and tokens. `m` has the amounts of tokens that were counted, `p` the tokens that were
- * billed. With `allCurrencies`, tokens are in the row of the currency that billed them, US dollars before others; tokens
- * that no currency billed have none. Without, all rows are in US dollars.
+ * The parts `dated`, `added` and `cells`, which join costs and tokens. `cells` has the amounts as `a` and the tokens as `t`,
+ * null where there are none. With `allCurrencies`, tokens are in the row of the currency that billed them, US dollars before
+ * others; tokens that no currency billed have none. Without, all rows are in US dollars.
  */
-export function cellsPart(allCurrencies: boolean): SQL {
-  const joined = allCurrencies
-    ? inTheirCurrency()
-    : sql`
-    select coalesce(c.place, u.place) as place, coalesce(c.unit_id, u.unit_id) as unit_id,
-      coalesce(c.other, u.other) as other, coalesce(c.counted, u.counted) as counted, 'USD' as currency,
-      c.series_no as cost_series, u.series_no as usage_series,
-      ${ofEachKind((kind) => `a${kind}, nullif(t${kind}, 0) as t${kind}`)}
-    from (select * from cost_cells where currency = 'USD') c
-    full join usage_cells u on u.place = c.place and u.unit_id = c.unit_id and u.other = c.other
-  `;
-  return sql`cells as (
-    select place, unit_id, other, counted, currency, cost_series, usage_series,
-      ${ofEachKind((kind) => `a${kind}, t${kind}, case when t${kind} > 0 then a${kind} end as m${kind}, case when a${kind} is not null then t${kind} end as p${kind}`)}
-    from (${joined}) joined
-  )`;
+export function cellParts(query: SpendQuery, allCurrencies: boolean): SQL[] {
+  return allCurrencies
+    ? [...addedParts(query, sql`null`), sql`cells as (${inTheirCurrency()})`]
+    : [...addedParts(query, sql`'USD'`), sql`cells as (select * from added where in_dollars)`];
 }
 
 function inTheirCurrency(): SQL {
   const cell = 'c.place, c.unit_id, c.other';
   const earlier = "order by c.currency <> 'USD', c.currency rows between unbounded preceding and 1 preceding";
   return sql`
-    select c.place, c.unit_id, c.other, c.counted, c.currency, c.series_no as cost_series, u.series_no as usage_series,
+    select c.place, c.unit_id, c.other, c.counted, c.currency, c.cost_series, u.usage_series,
+      ${ofEachKind((kind) => `c.a${kind}`)},
       ${ofEachKind(
         (kind) =>
-          `a${kind}, case when a${kind} is not null and count(a${kind}) over (partition by ${cell} ${earlier}) = 0 then nullif(t${kind}, 0) end as t${kind}`,
+          `case when c.a${kind} is not null and count(c.a${kind}) over (partition by ${cell} ${earlier}) = 0 then u.t${kind} end as t${kind}`,
       )}
-    from cost_cells c
-    left join usage_cells u on u.place = c.place and u.unit_id = c.unit_id and u.other = c.other
+    from (select * from added where currency is not null) c
+    left join (select * from added where currency is null) u
+      on u.place = c.place and u.unit_id = c.unit_id and u.other = c.other
     union all
-    select u.place, u.unit_id, u.other, u.counted, null, null, u.series_no,
-      ${ofEachKind((kind) => `null::numeric, case when b.b${kind} > 0 then null else nullif(t${kind}, 0) end`)}
-    from usage_cells u
+    select u.place, u.unit_id, u.other, u.counted, null, null, u.usage_series,
+      ${ofEachKind(() => 'null::numeric')},
+      ${ofEachKind((kind) => `case when b.b${kind} > 0 then null else u.t${kind} end`)}
+    from (select * from added where currency is null) u
     left join (
-      select c.place, c.unit_id, c.other, ${ofEachKind((kind) => `count(a${kind}) as b${kind}`)}
-      from cost_cells c group by c.place, c.unit_id, c.other
+      select c.place, c.unit_id, c.other, ${ofEachKind((kind) => `count(c.a${kind}) as b${kind}`)}
+      from added c where c.currency is not null group by c.place, c.unit_id, c.other
     ) b on b.place = u.place and b.unit_id = u.unit_id and b.other = u.other
   `;
 }

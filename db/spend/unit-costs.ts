@@ -4,7 +4,7 @@ import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { addMonths } from '../../domain/spend/compare.ts';
 import { addDays, toDay } from '../../domain/days.ts';
-import type { SpendQuery } from '../../domain/spend/query.ts';
+import { tagOf, type SpendQuery } from '../../domain/spend/query.ts';
 import { list, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
@@ -13,7 +13,7 @@ import { CURRENCY, keyed, sumsOf } from './lines.ts';
 import { quotient } from './quotient.ts';
 import { readPage, type Compiled, type Page } from './rows.ts';
 import { asked, dayParts } from './scope.ts';
-import { KINDS, cellParts, cellsPart, ofEachKind, withOneGeo } from './unit-cells.ts';
+import { KINDS, cellParts, ofEachKind, withOneGeo } from './unit-cells.ts';
 
 /** What tokens cost, in exact decimals. */
 export interface UnitCost {
@@ -25,9 +25,9 @@ export interface UnitCost {
   readonly unpriced: Decimal;
   /** Of a million of the billed tokens, rounded half-even to 12 decimals; null where none was billed in US dollars. */
   readonly usdPerMillion: Decimal | null;
-  /** The share of input tokens that the cache gave, rounded in the same way; null where there were none. */
+  /** The share of input tokens that the cache gave, rounded in the same way; null where there were none, and by token type. */
   readonly cacheHitRate: Decimal | null;
-  /** In US dollars; null where a price that it is compared with was not billed. */
+  /** In US dollars; null where a price that it is compared with was not billed, and by token type. */
   readonly cacheSavings: Decimal | null;
   readonly batchSavings: Decimal | null;
 }
@@ -72,6 +72,11 @@ const SUMS = [
 ] as const;
 type Sum = (typeof SUMS)[number];
 
+/** The sums that a query answers with. A single type of tokens has no savings, and no share of the cache. */
+function sumsFor({ groupBy }: SpendQuery): readonly Sum[] {
+  return groupBy.includes('token_type') ? ['amount', 'unmatched', 'tokens', 'unpriced'] : SUMS;
+}
+
 /** Adds up what tokens cost. */
 export function sumUnitCosts(db: Db, query: SpendQuery): Promise<Page<UnitCostRow, UnitCostTotals, OtherUnitCosts>> {
   return readPage(db, compileUnitCosts(query), z.object({ rows: z.int(), ...unitCost }));
@@ -90,19 +95,18 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       asked(query),
       WORKSPACES_NOW,
       ...dayParts(inWholeMonths(query), ['cost', 'usage']),
-      ...cellParts(query),
-      cellsPart(allCurrencies),
-      BY_UNIT,
+      ...cellParts(query, allCurrencies),
+      byPrice(query),
       PRICES,
       sql`grouped as materialized (${groupedUnits(query)})`,
-      keyed(query, SUMS, [CURRENCY.name]),
+      keyed(query, sumsFor(query), [CURRENCY.name]),
     ],
     joins: sql``,
-    fields: jsonFieldsOf((sum) => sql.raw(`coalesce(p.${sum}, 0)`), sql`p.currency`),
+    fields: jsonFieldsOf(query, (sum) => sql.raw(`coalesce(p.${sum}, 0)`), sql`p.currency`),
     order: query.order === 'key' ? sql`p.key` : sql`p.amount desc, p.key`,
     row: z.object({ ...groupRowFields, ...unitCost }),
     totals: sql`jsonb_build_object(
-      'total', jsonb_build_object(${jsonFieldsOf(allOf('keyed'), sql`'USD'`)}),
+      'total', jsonb_build_object(${jsonFieldsOf(query, allOf('keyed'), sql`'USD'`)}),
       'otherCurrencies', ${otherCurrencies(query)}
     ) || ${certainty(query, ['cost', 'usage'])}`,
     totalsSchema: z.object({
@@ -111,7 +115,7 @@ export function compileUnitCosts(given: SpendQuery): Compiled<UnitCostRow, UnitC
       ...certaintyFields,
     }),
     other: sql`jsonb_build_object(
-      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf((sum) => left(inUsd(sum)), sql`'USD'`)}
+      'rows', ${left(sql`count(*)`)}, ${jsonFieldsOf(query, (sum) => left(inUsd(sum)), sql`'USD'`)}
     )`,
   };
 }
@@ -137,30 +141,46 @@ function inWholeMonths(query: SpendQuery): SpendQuery {
   };
 }
 
-/** The names of the dimensions of a unit. */
-const UNIT_NAMES = ['workspace_id', 'model', 'service_tier', 'context_window', 'inference_geo'] as const;
+/** The dimensions of a unit that a price belongs to. */
+const PRICED_BY = ['model', 'service_tier', 'context_window', 'inference_geo'] as const;
 
-/** The part `by_unit`: cells added up by unit, with the names of its dimensions. */
-const BY_UNIT = sql`by_unit as materialized (
-  select added.*, ${list(
-    UNIT_NAMES.map((name) => {
-      const text = sql.raw(`case when u.series_no is null then c.${name} else u.${name} end`);
-      return sql`${name === 'inference_geo' ? sql`nullif(${text}, 'not_available')` : text} as ${sql.raw(name)}`;
-    }),
-  )}
-  from (
-    select d.organization, d.connection_id, d.month, d.bucket, d.in_range, c.unit_id, c.other, c.counted, c.currency,
-      min(c.cost_series) as cost_series, min(c.usage_series) as usage_series,
-      ${ofEachKind((kind) => ['a', 't', 'm', 'p'].map((sum) => `sum(c.${sum}${kind}) as ${sum}${kind}`).join(', '))}
-    from cells c join dated d using (place)
-    group by d.organization, d.connection_id, d.month, d.bucket, d.in_range, c.unit_id, c.other, c.counted, c.currency
-  ) added
-  left join cost_series c on c.series_no = added.cost_series
-  left join usage_series u on u.series_no = added.usage_series
-)`;
+/**
+ * The part `by_price`: cells added up by what has a price of its own and by what the rows are grouped by, so that a price is
+ * looked up for few rows. `m` has the amounts of tokens that were counted, `p` the tokens that were billed.
+ */
+function byPrice({ groupBy }: SpendQuery): SQL {
+  const hasTags = groupBy.some((group) => tagOf(group) !== null);
+  const nameOf = (name: string): string => `case when u.series_no is null then c.${name} else u.${name} end`;
+  const columns = [
+    ...['organization', 'month', 'bucket', 'in_range'].map((name) => [name, `d.${name}`]),
+    ...['other', 'counted', 'currency'].map((name) => [name, `l.${name}`]),
+    ['connection_id', hasTags || groupBy.includes('connection') ? 'd.connection_id' : 'null::uuid'],
+    ['workspace_id', hasTags || groupBy.includes('workspace') ? nameOf('workspace_id') : 'null::text'],
+    ...PRICED_BY.map((name) => [
+      name,
+      name === 'inference_geo' ? `nullif(${nameOf(name)}, 'not_available')` : nameOf(name),
+    ]),
+  ];
+  return sql`by_price as materialized (
+    select ${sql.raw(columns.map(([name, from]) => `${from} as ${name}`).join(', '))},
+      ${ofEachKind((kind) =>
+        [
+          `sum(a${kind}) as a${kind}`,
+          `sum(t${kind}) as t${kind}`,
+          `sum(a${kind}) filter (where t${kind} > 0) as m${kind}`,
+          `sum(t${kind}) filter (where a${kind} is not null) as p${kind}`,
+        ].join(', '),
+      )}
+    from cells l
+    join dated d using (place)
+    left join cost_series c on c.series_no = l.cost_series
+    left join usage_series u on u.series_no = l.usage_series
+    group by ${sql.raw(columns.map((_, index) => String(index + 1)).join(', '))}
+  )`;
+}
 
 /** What a price belongs to, beside the kind of token. Nulls are values of their own. */
-const PRICE_KEY = ['organization', 'month', 'model', 'service_tier', 'context_window', 'inference_geo', 'other'];
+const PRICE_KEY = ['organization', 'month', ...PRICED_BY, 'other'];
 
 /** The part `prices`: US dollars for a million tokens, of what was billed in the month. */
 const PRICES = sql`prices as materialized (
@@ -168,7 +188,7 @@ const PRICES = sql`prices as materialized (
     ${list(KINDS.map((kind) => sql`${quotient(sql.raw(`m${kind} * 1000000`), sql.raw(`p${kind}`))} as price${sql.raw(String(kind))}`))}
   from (
     select ${sql.raw(PRICE_KEY.join(', '))}, ${ofEachKind((kind) => `sum(m${kind}) as m${kind}, coalesce(sum(p${kind}), 0) as p${kind}`)}
-    from by_unit where currency = 'USD' group by ${sql.raw(PRICE_KEY.join(', '))}
+    from by_price where currency = 'USD' group by ${sql.raw(PRICE_KEY.join(', '))}
   ) billed
 )`;
 
@@ -215,11 +235,20 @@ function partsOf(kind: number): Readonly<Record<Sum, string>> {
   };
 }
 
+/** The rest of a `from` that begins with rows `l` of `by_price`: what they pay, and what they would pay without batch. */
+const WITH_PRICES = sql`
+  left join prices own
+    on own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo, l.other]
+    and own.service_tier is not distinct from l.service_tier
+  left join prices standard on l.service_tier = 'batch' and standard.of = own.of and standard.service_tier = 'standard'
+`;
+
 /**
  * The units of the range that pass the filters, added up by the groups and the currency. Rows that do not say their currency
  * are in US dollars. A row is there if a line of costs or a token belongs to it.
  */
 function groupedUnits(query: SpendQuery): SQL {
+  const all = sumsFor(query);
   const byCurrency = query.groupBy.includes('currency');
   const byType =
     query.groupBy.includes('token_type') || query.filters.some(({ dimension }) => dimension === 'token_type');
@@ -231,22 +260,20 @@ function groupedUnits(query: SpendQuery): SQL {
     parts: partsOf(kind),
   }));
   const rows = byType
-    ? `(values ${each.map(({ type, isThere, parts }) => `(${[type, isThere, ...SUMS.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
-    : `(values (null::text, ${each.map(({ isThere }) => isThere).join(' or ')}, ${SUMS.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
+    ? `(values ${each.map(({ type, isThere, parts }) => `(${[type, isThere, ...all.map((sum) => parts[sum])].join(', ')})`).join(', ')})`
+    : `(values (null::text, ${each.map(({ isThere }) => isThere).join(' or ')}, ${all.map((sum) => each.map(({ parts }) => `(${parts[sum]})`).join(' + ')).join(', ')}))`;
   const sums = byCurrency
-    ? sumsOf(SUMS)
-    : list(SUMS.map((sum) => sql`${inUsd(sum, sql`s.currency`)} as ${sql.raw(sum)}`));
+    ? sumsOf(all)
+    : list(all.map((sum) => sql`${inUsd(sum, sql`s.currency`)} as ${sql.raw(sum)}`));
   const groups = [...rawNames(query), ...(byCurrency ? [sql`s.currency`] : [])];
   return sql`
     select ${list([...rawColumns(query), byCurrency ? sql`s.currency as currency` : sql`'USD' as currency`, sums])}
-    from (select * from by_unit where in_range and counted) l
-    left join prices own
-      on own.of = array[l.organization, l.month::text, l.model, l.context_window, l.inference_geo, l.other]
-      and own.service_tier is not distinct from l.service_tier
-    left join prices standard on l.service_tier = 'batch' and standard.of = own.of and standard.service_tier = 'standard'
-    cross join lateral ${sql.raw(rows)} parts(token_type, is_there, ${sql.raw(SUMS.join(', '))})
+    from (select * from by_price where in_range and counted) l
+    ${all === SUMS ? WITH_PRICES : sql``}
+    cross join lateral ${sql.raw(rows)} parts(token_type, is_there, ${sql.raw(all.join(', '))})
     cross join lateral (
-      select l.connection_id, l.currency, parts.token_type, ${sql.raw(UNIT_NAMES.map((name) => `l.${name}`).join(', '))}
+      select l.connection_id, l.workspace_id, l.currency, parts.token_type,
+        ${sql.raw(PRICED_BY.map((name) => `l.${name}`).join(', '))}
     ) s
     where parts.is_there and ${isCounted(ofParts(query))}
     group by ${list(groups)}
@@ -261,7 +288,7 @@ function otherCurrencies(query: SpendQuery): SQL {
     ), '[]')
     from (
       select l.currency, sum(s.amount) as amount
-      from cost_cells l join dated d using (place)
+      from added l join dated d using (place)
       cross join lateral (select l.currency, token_type, amount from (values ${parts}) parts(token_type, amount)) s
       where l.currency <> 'USD' and l.counted and d.in_range and s.amount is not null and ${isCounted(ofParts(query))}
       group by l.currency
@@ -269,15 +296,20 @@ function otherCurrencies(query: SpendQuery): SQL {
   )`;
 }
 
-function jsonFieldsOf(sum: (name: Sum) => SQL, currency: SQL): SQL {
+function jsonFieldsOf(query: SpendQuery, sum: (name: Sum) => SQL, currency: SQL): SQL {
   const text = (value: SQL): SQL => sql`trim_scale(${value})::text`;
   const [amount, unmatched, tokens, unpriced] = [sum('amount'), sum('unmatched'), sum('tokens'), sum('unpriced')];
   const price = quotient(sql`((${amount}) - (${unmatched})) * 1000000`, sql`((${tokens}) - (${unpriced}))`);
+  const plain = sql`
+    'amount', ${text(amount)}, 'unmatched', ${text(unmatched)}, 'tokens', ${text(tokens)}, 'unpriced', ${text(unpriced)},
+    'usdPerMillion', case when ${currency} = 'USD' then ${text(price)} end
+  `;
+  if (sumsFor(query) !== SUMS) {
+    return sql`${plain}, 'cacheHitRate', null, 'cacheSavings', null, 'batchSavings', null`;
+  }
   const input = sql`((${sum('read')}) + (${sum('written')}) + (${sum('uncached')}))`;
   const savings = (name: Sum, without: Sum): SQL => sql`case when (${sum(without)}) = 0 then ${text(sum(name))} end`;
-  return sql`
-    'amount', ${text(amount)}, 'unmatched', ${text(unmatched)}, 'tokens', ${text(tokens)}, 'unpriced', ${text(unpriced)},
-    'usdPerMillion', case when ${currency} = 'USD' then ${text(price)} end,
+  return sql`${plain},
     'cacheHitRate', ${text(quotient(sum('read'), input))},
     'cacheSavings', ${savings('cache_savings', 'no_cache_savings')},
     'batchSavings', ${savings('batch_savings', 'no_batch_savings')}
