@@ -7,8 +7,9 @@ import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
 import { WORKSPACES_NOW, groupRowFields, type GroupRow } from './groups.ts';
 import { CURRENCY, addedUp, costLinesFor, keyed, sumNames, sumsOf } from './lines.ts';
-import { readPage, type Compiled, type Page } from './rows.ts';
+import type { Compiled, Page } from './rows.ts';
 import { asked, dayParts } from './scope.ts';
+import { readPageByDays } from './stretches.ts';
 
 /** An exact amount in major units, and the one of the earlier range in a comparison. */
 export interface Cost {
@@ -36,7 +37,7 @@ const MEASURES = ['amount'];
 
 /** Adds up costs. */
 export function sumCosts(db: Db, query: SpendQuery): Promise<Page<CostRow, CostTotals, OtherCosts>> {
-  return readPage(db, compileCosts(query), z.object({ rows: z.int(), ...cost }));
+  return readPageByDays(db, compileCosts, query, 'cost', z.object({ rows: z.int(), ...cost }));
 }
 
 /** Compiles a query of costs. */

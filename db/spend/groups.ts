@@ -5,6 +5,7 @@ import {
   tagOf,
   type Dimension,
   type Filter,
+  type Grain,
   type Group,
   type GroupKey,
   type NamedDimension,
@@ -132,11 +133,15 @@ export function keyOf({ groupBy }: SpendQuery): SQL {
     const raw = sql.raw(`g${index}`);
     const tag = tagOf(group);
     if (tag !== null) return sql`w.tags ->> ${tag}::text`;
-    if (group === 'month') return sql`to_char(${raw}::timestamp, 'YYYY-MM')`;
-    if (isGrain(group)) return sql`to_char(${raw}::timestamp, 'YYYY-MM-DD')`;
+    if (isGrain(group)) return textOfBucket(group, raw);
     return sql`${raw}::text`;
   });
   return sql`array[${list(elements)}]::text[] collate "C"`;
+}
+
+/** The element of a key that a day stands for: itself, the Monday of its week, or the month as `YYYY-MM`. */
+export function textOfBucket(grain: Grain, bucket: SQL): SQL {
+  return sql`to_char((${bucket})::timestamp, ${sql.raw(grain === 'month' ? "'YYYY-MM'" : "'YYYY-MM-DD'")})`;
 }
 
 /**

@@ -32,39 +32,62 @@ export interface Page<Row, Totals, Other> {
   readonly other: Other | null;
 }
 
-/** Answers with a page. One statement, so that page, totals and completeness speak of the same instant. */
-export async function readPage<Row, Totals, Other>(
+/** Answers with a page. */
+export function readPage<Row, Totals, Other>(
   db: Db,
   compiled: Compiled<Row, Totals>,
   other: z.ZodType<Other>,
 ): Promise<Page<Row, Totals, Other>> {
-  const { query, parts, joins, fields, order } = compiled;
-  const limit = query.limit === null ? sql`` : sql`limit ${query.limit}`;
-  const report = z.object({ data: z.array(compiled.row), totals: compiled.totalsSchema, other: other.nullable() });
-  const statement = sql`
-      with ${list(parts)},
-      page as (select p.* from keyed p where ${isAfter(query)} order by ${order} ${limit})
-      select jsonb_build_object(
-        'data', (
-          select coalesce(jsonb_agg(jsonb_build_object(${nameFields(query)}, ${fields}) order by ${order}), '[]')
-          from page p ${withNames(query)} ${joins}
-        ),
-        'totals', ${compiled.totals},
-        'other', ${query.order === 'key' ? sql`null` : compiled.other}
-      ) as report
-  `;
   const read = async (tx: Db): Promise<Page<Row, Totals, Other>> => {
     await giveRoom(tx);
-    return (await row(tx, z.object({ report }), statement)).report;
+    return readPageIn(tx, compiled, other);
   };
   return db.transaction(read, { accessMode: 'read only' });
+}
+
+/** Answers with a page. One statement, so that page, totals and completeness speak of the same instant. */
+export async function readPageIn<Row, Totals, Other>(
+  tx: Db,
+  compiled: Compiled<Row, Totals>,
+  other: z.ZodType<Other>,
+): Promise<Page<Row, Totals, Other>> {
+  const report = z.object({ data: z.array(compiled.row), totals: compiled.totalsSchema, other: other.nullable() });
+  const statement = sql`
+    with ${list(compiled.parts)}, ${pageOf(compiled)}
+    select jsonb_build_object(
+      'data', ${dataOf(compiled)},
+      'totals', ${compiled.totals},
+      'other', ${compiled.query.order === 'key' ? sql`null` : compiled.other}
+    ) as report
+  `;
+  return (await row(tx, z.object({ report }), statement)).report;
+}
+
+/** Answers with the rows of a page alone. */
+export async function readData<Row, Totals>(tx: Db, compiled: Compiled<Row, Totals>): Promise<Row[]> {
+  const statement = sql`with ${list(compiled.parts)}, ${pageOf(compiled)} select ${dataOf(compiled)} as data`;
+  return (await row(tx, z.object({ data: z.array(compiled.row) }), statement)).data;
+}
+
+/** The part `page`. */
+function pageOf<Row, Totals>({ query, order }: Compiled<Row, Totals>): SQL {
+  const limit = query.limit === null ? sql`` : sql`limit ${query.limit}`;
+  return sql`page as (select p.* from keyed p where ${isAfter(query)} order by ${order} ${limit})`;
+}
+
+/** The rows of the part `page` as JSON. */
+function dataOf<Row, Totals>({ query, joins, fields, order }: Compiled<Row, Totals>): SQL {
+  return sql`(
+    select coalesce(jsonb_agg(jsonb_build_object(${nameFields(query)}, ${fields}) order by ${order}), '[]')
+    from page p ${withNames(query)} ${joins}
+  )`;
 }
 
 /**
  * Lets the statements of a transaction group the lines of months in memory. With the few megabytes that Postgres has by
  * default, it sorts every line on disk instead, which takes twice as long.
  */
-async function giveRoom(tx: Db): Promise<void> {
+export async function giveRoom(tx: Db): Promise<void> {
   await tx.execute(sql`set local work_mem = '64MB'`);
 }
 

@@ -41,7 +41,7 @@ function onlyConnection({ filters }: SpendQuery): string | null {
  * Postgres reads no part of a statement in parallel, and these days lead to the lines.
  */
 export function countedDays(query: SpendQuery, report: Report, range: DayRange): SQL {
-  const columns = sql`d.connection_id, d.day, d.day_no, d.state, d.reconciled, d.attempt, d.read_at`;
+  const columns = sql`d.connection_id, d.day, d.day_no, d.lines, d.state, d.reconciled, d.attempt, d.read_at`;
   const ofRange = sql`d.report = ${report} and d.day between ${range.from} and ${range.to}`;
   const only = onlyConnection(query);
   if (only !== null) {

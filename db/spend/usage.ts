@@ -8,8 +8,9 @@ import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
 import { WORKSPACES_NOW, groupRowFields, isCounted, keyOf, rawColumns, withTags, type GroupRow } from './groups.ts';
 import { USAGE_LINES, addedUp, keyed, sumNames } from './lines.ts';
-import { readPage, type Compiled, type Page } from './rows.ts';
+import type { Compiled, Page } from './rows.ts';
 import { asked, dayParts, placedDays } from './scope.ts';
+import { readPageByDays } from './stretches.ts';
 
 /** Sums of counts. They are text, since a float does not hold large ones exactly. */
 export interface UsageCounts {
@@ -41,7 +42,7 @@ const usage = { ...countsFields, before: z.object(countsFields).nullable() };
 
 /** Adds up usage, in the order by key. */
 export function sumUsage(db: Db, query: SpendQuery): Promise<Page<UsageRow, UsageTotals, never>> {
-  return readPage(db, compileUsage(query), z.never());
+  return readPageByDays(db, compileUsage, query, 'usage', z.never());
 }
 
 /** Compiles a query of usage. */
