@@ -22,6 +22,7 @@ const OF_A_YEAR = [
   ['costs by month and model', '/v1/costs', 'month,model', 0.3],
   ['costs by day and workspace', '/v1/costs', 'day,workspace', 1],
   ['costs by four dimensions, a page', '/v1/costs', FOUR, 3],
+  ['costs by four dimensions, all days together', '/v1/costs', 'workspace,model,service_tier,token_type', 3],
 ] as const;
 const CSV_GOAL_S = 20;
 const MEMORY_GOAL_MB = 250;
