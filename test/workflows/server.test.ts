@@ -135,7 +135,8 @@ describe('on a real Temporal server', () => {
     const { id, organization } = await connected('Reset when finished');
     const { control } = world.simulator;
     const [yesterday, theDayBefore] = [addDays(dayOf(Date.now()), -1), addDays(dayOf(Date.now()), -2)];
-    control.restate({ kind: 'scale', day: yesterday, report: 'cost', organization });
+    // A line more changes any day, also one without lines.
+    control.restate({ kind: 'add', day: yesterday, report: 'cost', organization });
     await world.signal(id, 'syncNow');
     const runs = async (): Promise<{ state: string; days_read: number; days_changed: number }[]> =>
       (await syncsOf(world.database.db, id))
@@ -145,7 +146,7 @@ describe('on a real Temporal server', () => {
     const first = { state: 'succeeded', days_read: 3, days_changed: 1 };
     expect(await runs()).toEqual([first]);
     control.restate({ kind: 'scale', day: yesterday, report: 'cost', organization });
-    control.restate({ kind: 'scale', day: theDayBefore, report: 'usage', organization });
+    control.restate({ kind: 'add', day: theDayBefore, report: 'usage', organization });
     await resetSync(id, 2);
     expect(await runs()).toEqual([first, { ...first, days_changed: 2 }]);
   });
