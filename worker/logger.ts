@@ -1,5 +1,6 @@
 import type { Logger as TemporalLogger, LogLevel as TemporalLevel, LogMetadata } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { isReadingsQueue } from '../workflows/messages.ts';
 
 const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = {
   TRACE: 'trace',
@@ -9,9 +10,18 @@ const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn'
   ERROR: 'error',
 };
 
-/** Writes Temporal's own log lines into ours. Of their metadata it keeps ids and messages: the rest may hold payloads. */
+/** What a worker warns of at its start if it has activities only. */
+const NO_WORKFLOWS = 'No workflows registered, not polling for workflow tasks';
+
+/** Whether a line tells of what is so on purpose: the worker of readings has no workflows. */
+function isMeant(message: string, meta?: LogMetadata): boolean {
+  return message === NO_WORKFLOWS && isReadingsQueue(String(meta?.['taskQueue']));
+}
+
+/** Writes Temporal's own log lines into ours, but for those of what is meant. Of their metadata it keeps ids and messages: the rest may hold payloads. */
 export function temporalLogger(log: Logger): TemporalLogger {
   const write = (level: TemporalLevel, message: string, meta?: LogMetadata): void => {
+    if (isMeant(message, meta)) return;
     const error: unknown = meta?.['error'];
     const { workflowId, runId, activityType, attempt, state } = meta ?? {};
     log[LEVELS[level]](

@@ -5,9 +5,16 @@ import type { Message, SignalName } from '../domain/connection/messages.ts';
 export const CONNECTION_WORKFLOW = 'connection';
 export const SYNC_WORKFLOW = 'sync';
 
+const READINGS = '-readings';
+
 /** The queue of what syncs read from Anthropic, beside the queue of all the rest. */
 export function readingsQueue(taskQueue: string): string {
-  return `${taskQueue}-readings`;
+  return `${taskQueue}${READINGS}`;
+}
+
+/** Whether a queue is one of {@link readingsQueue}. */
+export function isReadingsQueue(queue: string): boolean {
+  return queue.endsWith(READINGS);
 }
 
 /** The id of a connection's workflow. */

@@ -29,7 +29,9 @@ export const sync = z
     state: z.enum(STATES),
     from: dayOut,
     to: dayOut,
-    days_read: wholeNumber.meta({ description: 'How many days it read, in both reports together.' }),
+    days_read: wholeNumber.meta({
+      description: 'How many days the sync read, each once, whichever report and run of it read them.',
+    }),
     days_changed: wholeNumber.meta({ description: 'How many of these days differ from the lines stored before.' }),
     requests: wholeNumber.meta({ description: 'Requests sent to Anthropic.' }),
     bytes: wholeNumber.meta({ description: 'Bytes of the replies, as Anthropic sent them.' }),

@@ -103,6 +103,29 @@ describe('a run', () => {
     expect(await syncsOf(database.db, id)).toMatchObject([{ state: 'succeeded', ...counted }]);
   });
 
+  it('that was reset when it had ended counts no day of the sync again, read or restated', async () => {
+    const { id, run } = await begun();
+    const [before, yesterday] = [addDays(TODAY, -2), addDays(TODAY, -1)];
+    const sync = run.n;
+    await commitCost(database.db, id, [cost('1')], { day: yesterday, sync: 99 });
+    await openSync(database.db, run, DAILY);
+    await commitCost(database.db, id, [cost('1')], { day: before, sync });
+    await commitCost(database.db, id, [cost('2')], { day: yesterday, sync });
+    await commitCost(database.db, id, [cost('1')], { day: TODAY, sync });
+    await succeedSync(database.db, run, DAILY, NOW_MS);
+    const reset = { ...run, runId: randomUUID() };
+    await continueSync(database.db, reset);
+    await commitCost(database.db, id, [cost('1')], { day: before, sync });
+    await commitCost(database.db, id, [cost('3')], { day: yesterday, sync });
+    const counted = { days_read: 3, days_changed: 3 };
+    expect(await syncsOf(database.db, id)).toMatchObject([
+      { state: 'succeeded', ...counted },
+      { state: 'running', ...counted },
+    ]);
+    expect(await succeedSync(database.db, reset, DAILY, NOW_MS)).toMatchObject({ daysRead: 3, daysChanged: 3 });
+    expect((await syncsOf(database.db, id)).map(({ days_read }) => days_read)).toEqual([3, 3]);
+  });
+
   it('of whose reports both wait keeps the wait that ends last', async () => {
     const { id, run } = await begun();
     await openSync(database.db, run, DAILY);

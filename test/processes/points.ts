@@ -25,7 +25,7 @@ export interface Point {
   readonly at: Mark | FaultInput;
   /** Whether the connection is active already when `lead` is called. */
   readonly active: boolean;
-  /** What takes a while and has to be so before `lead`: Postgres lets no transaction stand still for long meanwhile. */
+  /** What takes a while and has to be so before `lead`: nothing may stand still for long meanwhile. */
   readonly prepare?: Point['lead'];
   /** Makes the connection go there. */
   lead(place: Place, connection: Connected): Promise<void>;
@@ -197,12 +197,19 @@ export async function holdAt(
 ): Promise<Holds> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
   const lockClass = LOCK_CLASSES[moment];
-  // The session's own timeout for locks would end what is to be held; that of statements leaves nearly half a minute.
+  // The session's timeouts would end what is held, and some activities have three attempts only: on a slow machine, they
+  // would be used up before the last point is reached. A statement times out once, so what stands then stands on.
   await sql.unsafe(`
     create or replace function hold() returns trigger language plpgsql set lock_timeout = 0 as $$
     begin
-      perform pg_advisory_xact_lock_shared(tg_argv[0]::int, tg_argv[1]::int);
-      return new;
+      loop
+        begin
+          perform pg_advisory_xact_lock_shared(tg_argv[0]::int, tg_argv[1]::int);
+          return new;
+        exception when query_canceled then
+          null;
+        end;
+      end loop;
     end $$
   `);
   const waiting = `
@@ -220,9 +227,7 @@ export async function holdAt(
         const found = await sql.unsafe(`select distinct objid ${waiting}`);
         return found.length === marks.length;
       };
-      // On a busy machine the first point is left at the timeout of its statement before the last one is reached. It is
-      // tried again, and stands there again.
-      await until(what, isReached, PATIENCE_MS);
+      await until(what, isReached, 2 * PATIENCE_MS);
     },
     async lose() {
       await sql.unsafe(`select pg_terminate_backend(pid) ${waiting}`);

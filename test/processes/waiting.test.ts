@@ -25,6 +25,9 @@ afterEach(() => {
 });
 afterAll(() => database.close());
 
+/** From this level on, a line is for somebody to act on. */
+const WARN = 40;
+
 /** A line of a worker's log. */
 interface Line {
   readonly level: number;
@@ -130,6 +133,15 @@ it(
     expect(worker.err()).toBe('');
   },
 );
+
+it('a worker that finds all it needs logs no warning, from its start to its end', async () => {
+  const worker = startWorker({});
+  await until('the worker to serve', serves(worker), PATIENCE_MS);
+  worker.child.kill('SIGTERM');
+  expect(await worker.exit).toBe(0);
+  expect(worker.lines().filter(({ level }) => level >= WARN)).toEqual([]);
+  expect(worker.err()).toBe('');
+});
 
 it('a worker reports a Temporal that accepts connections and stays silent, and ends at once when it is asked to', async () => {
   const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');

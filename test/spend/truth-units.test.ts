@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type Api } from '../api/support.ts';
+import { expectAnswer, expectFile, expectPages, type Ask, type Expected } from './checks.ts';
 import { sumOf, unitsOf } from './decimal.ts';
 import { NOW, type Ledger } from './ledger.ts';
 import { countsOf } from './oracle.ts';
 import { addressOf, unitQuery, type Query } from './query.ts';
-import { cellsOf, exactJson, fileOf } from './replies.ts';
+import { exactJson } from './replies.ts';
 import { unitCostsOf } from './unit-costs.ts';
 import { storeUnitLedger } from './unit-ledger.ts';
 
@@ -22,16 +23,7 @@ afterAll(() => api.close());
 /** It takes a tenth of this, unless the machine has much else to do. */
 const LONGEST_MS = 240_000;
 
-/** Pages after these are not asked for. */
-const MOST_PAGES = 3;
-
 type Row = Readonly<Record<string, unknown>>;
-
-interface Expected {
-  readonly rows: readonly Row[];
-  /** What every page says. */
-  readonly always: Row;
-}
 
 function expected(asked: Query): Expected {
   const { rows, totals } = unitCostsOf(ledger, asked);
@@ -40,44 +32,20 @@ function expected(asked: Query): Expected {
   return { rows: rows.map(({ row }) => row), always };
 }
 
-async function ask(
-  asked: Query,
-  more: Readonly<Record<string, string>> = {},
-): Promise<Awaited<ReturnType<Api['get']>>> {
-  const answer = await api.get(addressOf(asked, ids, more).replace('/v1/costs?', '/v1/unit-costs?'));
-  expect([answer.status, answer.status === 200 ? '' : answer.text]).toEqual([200, '']);
-  return answer;
+const asker =
+  (asked: Query): Ask =>
+  (more) =>
+    api.get(addressOf(asked, ids, more).replace('/v1/costs?', '/v1/unit-costs?'));
+
+async function checkPages(asked: Query, answer: Expected): Promise<void> {
+  await expectPages(asker(asked), asked, answer);
 }
 
-/** Asks for the first pages, and compares each with its part of all rows. */
-async function checkPages(asked: Query, { rows, always }: Expected): Promise<void> {
-  let after = {};
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const { data, next, as_of: asOf, ...said } = exactJson((await ask(asked, after)).text);
-    const end = (page + 1) * asked.limit;
-    expect(data).toEqual(rows.slice(page * asked.limit, end));
-    expect(said).toEqual(always);
-    expect(asOf === null || typeof asOf === 'string').toBe(true);
-    const isLast = asked.order === '-amount' || end >= rows.length;
-    expect(next === null).toBe(isLast);
-    if (isLast) return;
-    after = { after: String(next) };
-  }
-}
-
-/** Asks for all rows as CSV. */
-async function checkFile(asked: Query, { rows, always }: Expected): Promise<void> {
-  const { text, headers } = await ask(asked, { format: 'csv' });
-  const { header, cells } = fileOf(text);
-  expect(cells).toEqual(rows.map((row) => cellsOf(row).map((cell) => cell.text)));
-  const [first] = rows;
-  if (first !== undefined) expect(header).toEqual(cellsOf(first).map(({ name }) => name));
+async function checkFile(asked: Query, answer: Expected): Promise<void> {
+  const headers = await expectFile(asker(asked), answer);
   const said = (name: string): unknown => JSON.parse(headers.get(`meterline-${name}`) ?? '[]');
-  expect(said('total')).toEqual(always['total']);
-  expect(said('other-currencies')).toEqual(always['other_currencies']);
-  for (const name of ['provisional', 'missing', 'uncovered']) {
-    expect(headers.get(`meterline-${name}-days`)).toBe(always[`${name}_days`]);
-  }
+  expect(said('total')).toEqual(answer.always['total']);
+  expect(said('other-currencies')).toEqual(answer.always['other_currencies']);
 }
 
 interface UsageTotals extends Row {
@@ -96,7 +64,7 @@ async function checkSums(asked: Query): Promise<void> {
   // Only in unit costs, a geography that is not available is as good as none.
   if (has('inference_geo')) return;
   const all = { ...asked, limit: 10_000 };
-  const rows = exactJson((await ask(all)).text)['data'] as Row[];
+  const rows = exactJson(expectAnswer(await asker(all)({})).text)['data'] as Row[];
   const costs = exactJson((await api.get(addressOf(all, ids))).text);
   const inUsd = rows.filter((row) => !asked.groupBy.includes('currency') || row['currency'] === 'USD');
   expect(sumOf(inUsd.map((row) => unitsOf(String(row['amount']))))).toBe(unitsOf(String(costs['total'])));

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type Api } from '../api/support.ts';
 import { changesOf } from './changes.ts';
+import { expectFile, expectPages, type Ask, type Expected } from './checks.ts';
 import { earlier } from './days.ts';
 import { sumOf, textOf, unitsOf } from './decimal.ts';
 import { NOW, storeLedger, type Ledger } from './ledger.ts';
 import { costsOf, countsOf, usagesOf } from './oracle.ts';
 import { addressOf, isComparable, query, type Query } from './query.ts';
-import { cellsOf, exactJson, fileOf } from './replies.ts';
 
 let api: Api;
 let ledger: Ledger;
@@ -24,15 +24,6 @@ const ANSWERS = { costs: costsOf, usage: usagesOf, changes: changesOf };
 
 /** It takes a tenth of this, unless the machine has much else to do. */
 const LONGEST_MS = 240_000;
-
-/** Pages after these are not asked for. */
-const MOST_PAGES = 4;
-
-interface Expected {
-  readonly rows: readonly Record<string, unknown>[];
-  /** What every page says. */
-  readonly always: Record<string, unknown>;
-}
 
 function expected(asked: Query): Expected {
   const { rows: keyed, totals } = ANSWERS[asked.report](ledger, asked);
@@ -65,39 +56,20 @@ function otherOf({ report, compare, limit, groupBy }: Query, rows: readonly Reco
   return { rows: String(left.length), ...Object.fromEntries(sums) };
 }
 
-/** Asks for the first pages, and compares each with its part of all rows. */
-async function checkPages(asked: Query, { rows, always }: Expected): Promise<void> {
-  let after = {};
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const { status, text } = await api.get(addressOf(asked, ids, after));
-    expect([status, status === 200 ? '' : text]).toEqual([200, '']);
-    const { data, next, as_of: asOf, ...said } = exactJson(text);
-    const end = (page + 1) * asked.limit;
-    expect(data).toEqual(rows.slice(page * asked.limit, end));
-    expect(said).toEqual(always);
-    expect(asOf === null || typeof asOf === 'string').toBe(true);
-    const isLast = asked.order === '-amount' || end >= rows.length;
-    expect(next === null).toBe(isLast);
-    if (isLast) return;
-    after = { after: String(next) };
-  }
+const asker =
+  (asked: Query): Ask =>
+  (more) =>
+    api.get(addressOf(asked, ids, more));
+
+async function checkPages(asked: Query, answer: Expected): Promise<void> {
+  await expectPages(asker(asked), asked, answer);
 }
 
-/** Asks for all rows as CSV. */
-async function checkFile(asked: Query, { rows, always }: Expected): Promise<void> {
-  const answer = await api.get(addressOf(asked, ids, { format: 'csv' }));
-  expect([answer.status, answer.status === 200 ? '' : answer.text]).toEqual([200, '']);
-  const { header, cells } = fileOf(answer.text);
-  expect(cells).toEqual(rows.map((row) => cellsOf(row).map(({ text }) => text)));
-  const [first] = rows;
-  if (first !== undefined) expect(header).toEqual(cellsOf(first).map(({ name }) => name));
-  if (asked.report === 'costs') {
-    expect(answer.headers.get('meterline-total')).toBe(always['total']);
-    expect(answer.headers.get('meterline-total-previous')).toBe(always['total_previous'] ?? null);
-  }
-  for (const name of ['Provisional', 'Missing', 'Uncovered']) {
-    expect(answer.headers.get(`meterline-${name}-days`)).toBe(always[`${name.toLowerCase()}_days`]);
-  }
+async function checkFile(asked: Query, answer: Expected): Promise<void> {
+  const headers = await expectFile(asker(asked), answer);
+  if (asked.report !== 'costs') return;
+  expect(headers.get('meterline-total')).toBe(answer.always['total']);
+  expect(headers.get('meterline-total-previous')).toBe(answer.always['total_previous'] ?? null);
 }
 
 describe('whatever is asked of the ledger', () => {

@@ -35,6 +35,29 @@ async function connected(name: string): Promise<{ id: string; key: string; organ
   return { id, key, organization };
 }
 
+/** Resets a sync that has ended to its first event, and waits until its new run has succeeded. */
+async function resetSync(id: string, n: number): Promise<void> {
+  const handle = world.client.workflow.getHandle(syncWorkflowId(id, n));
+  const { events } = await handle.fetchHistory();
+  const firstTask = events?.find(({ workflowTaskCompletedEventAttributes: completed }) => completed != null);
+  const ended = (await handle.describe()).runId;
+  await world.client.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: handle.workflowId, runId: ended },
+    reason: 'as a person would in the Temporal UI',
+    requestId: `reset-${ended}`,
+    workflowTaskFinishEventId: firstTask?.eventId ?? null,
+  });
+  await until(
+    'the sync to succeed in its second run',
+    async () => {
+      const { runId, status } = await handle.describe();
+      return runId !== ended && status.name === 'COMPLETED';
+    },
+    40_000,
+  );
+}
+
 describe('on a real Temporal server', () => {
   it('connections and their syncs are found by search attributes', async () => {
     const { id, organization } = await connected('Searched');
@@ -98,28 +121,34 @@ describe('on a real Temporal server', () => {
     expect(failed).toMatchObject({ failure: 'upstream_unavailable' });
     await world.signal(id, 'pause');
     await becomes(id, 'paused');
-    const handle = world.client.workflow.getHandle(syncWorkflowId(id, failed?.n ?? 0));
-    const { events } = await handle.fetchHistory();
-    const firstTask = events?.find(({ workflowTaskCompletedEventAttributes: completed }) => completed != null);
-    await world.client.workflowService.resetWorkflowExecution({
-      namespace: 'default',
-      workflowExecution: { workflowId: handle.workflowId, runId: (await handle.describe()).runId },
-      reason: 'as a person would in the Temporal UI',
-      requestId: 'reset-1',
-      workflowTaskFinishEventId: firstTask?.eventId ?? null,
-    });
-    await until(
-      'the sync to succeed in its second run',
-      async () => (await handle.describe()).status.name === 'COMPLETED',
-      40_000,
-    );
+    await resetSync(id, failed?.n ?? 0);
     expect(await stateOf(world.database.db, id)).toMatchObject({ failure: null, status: 'paused' });
     expect((await syncsOf(world.database.db, id)).filter(({ n }) => n === failed?.n).map(({ state }) => state)).toEqual(
       ['failed', 'succeeded'],
     );
-    await record(world.client, 'server-sync-reset', handle.workflowId);
+    await record(world.client, 'server-sync-reset', syncWorkflowId(id, failed?.n ?? 0));
     await world.signal(id, 'resume');
     await becomes(id, 'active');
+  });
+
+  it('a finished sync that is reset counts a day once, however many of its runs read or changed it', async () => {
+    const { id, organization } = await connected('Reset when finished');
+    const { control } = world.simulator;
+    const [yesterday, theDayBefore] = [addDays(dayOf(Date.now()), -1), addDays(dayOf(Date.now()), -2)];
+    // A line more changes any day, also one without lines.
+    control.restate({ kind: 'add', day: yesterday, report: 'cost', organization });
+    await world.signal(id, 'syncNow');
+    const runs = async (): Promise<{ state: string; days_read: number; days_changed: number }[]> =>
+      (await syncsOf(world.database.db, id))
+        .filter(({ kind }) => kind === 'manual')
+        .map(({ state, days_read, days_changed }) => ({ state, days_read, days_changed }));
+    await until('it to end', async () => (await runs())[0]?.state === 'succeeded', 40_000);
+    const first = { state: 'succeeded', days_read: 3, days_changed: 1 };
+    expect(await runs()).toEqual([first]);
+    control.restate({ kind: 'scale', day: yesterday, report: 'cost', organization });
+    control.restate({ kind: 'add', day: theDayBefore, report: 'usage', organization });
+    await resetSync(id, 2);
+    expect(await runs()).toEqual([first, { ...first, days_changed: 2 }]);
   });
 
   it('signals that came before their run began are taken in their order, whatever their names', async () => {
