@@ -12,7 +12,18 @@ import { headerText } from '../http/csv.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
-import { groupColumns, groupFields, pageOf, reportFields, withOneMore, writeCsv, type Column } from './documents.ts';
+import {
+  FILE_HEADERS,
+  OTHER_CURRENCIES_HEADER,
+  inFile,
+  groupColumns,
+  groupFields,
+  pageOf,
+  reportFields,
+  withOneMore,
+  writeCsv,
+  type Column,
+} from './documents.ts';
 import { UNIT_COSTS, unitCostsQuery } from './parameters.ts';
 import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
 import { unitCosts as unitCostsOut, type NoPrice, type NoSavings } from './schemas.ts';
@@ -56,6 +67,7 @@ const unitCosts = endpoint({
     };
   },
   csv: {
+    headers: { ...FILE_HEADERS, ...OTHER_CURRENCIES_HEADER, 'Meterline-Total': inFile('`total` as JSON') },
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, UNIT_COSTS, request, tags);

@@ -53,6 +53,12 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
+interface Document {
+  readonly paths: Readonly<
+    Record<string, { get: { responses: { 200: { headers?: Record<string, { description: string }> } } } }>
+  >;
+}
+
 function get(path: string, accept?: string): Promise<Answer> {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...(accept === undefined ? {} : { accept }) };
   return api.raw(path, { headers });
@@ -102,6 +108,24 @@ describe('CSV', () => {
       'meterline-previous-uncovered-days': '31',
       'meterline-as-of': expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
     });
+  });
+
+  it.each([
+    ['/v1/costs', ''],
+    ['/v1/costs', 'compare=previous'],
+    ['/v1/usage', ''],
+    ['/v1/usage', 'compare=previous'],
+    ['/v1/costs/changes', 'compare=previous'],
+    ['/v1/unit-costs', ''],
+  ])('has the headers that the document lists for %s?%s, and no others', async (path, query) => {
+    const { headers } = await get(`${path}?format=csv&${query}`);
+    const isOfFile = (name: string): boolean => /^meterline-|^content-disposition$/.test(name);
+    const { paths } = (await api.get('/openapi.json', null)).body as unknown as Document;
+    const described = Object.entries(paths[path]?.get.responses['200'].headers ?? {});
+    const always = described.filter(
+      ([, { description }]) => query !== '' || !description.includes('without `compare`'),
+    );
+    expect([...headers.keys()].filter(isOfFile).sort()).toEqual(always.map(([name]) => name.toLowerCase()).sort());
   });
 
   it('is what Accept asks for, unless format says something else', async () => {
