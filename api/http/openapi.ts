@@ -83,8 +83,9 @@ const TAGS_PARAMETER = {
     'Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values.',
   schema: {
     type: 'object' as const,
-    patternProperties: { '^(?:not[.])?tag[.][^\\u0000]+$': { type: 'string' as const, pattern: '^[^\\u0000]*$' } },
-    additionalProperties: false,
+    // Generators of clients know these keywords, and few know patternProperties.
+    propertyNames: { pattern: '^(?:not[.])?tag[.][^\\u0000]+$' },
+    additionalProperties: { type: 'string' as const, pattern: '^[^\\u0000]*$' },
     maxProperties: MAX_TAGS,
   },
 };

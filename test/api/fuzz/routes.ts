@@ -15,7 +15,7 @@ export const schema = z.looseObject({
   required: z.array(z.string()).optional(),
   additionalProperties: z.unknown().optional(),
   dependentRequired: z.record(z.string(), z.array(z.string())).optional(),
-  patternProperties: z.record(z.string(), z.unknown()).optional(),
+  propertyNames: z.object({ pattern: z.string() }).optional(),
   maxProperties: z.number().optional(),
 });
 /** What a document says of one value. */
