@@ -87,7 +87,7 @@ export function createApp(options: AppOptions): Express {
     temporal: options.temporal,
     log,
     turns: new Turns(REPORTS_PER_TOKEN),
-    exports: new Exports(options.exportDb ?? db),
+    exports: new Exports(options.exportDb ?? db, db),
     settings: {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,

@@ -1,15 +1,17 @@
 import { z } from 'zod';
 import { contradiction } from './problems.ts';
+import { AFTER } from './schemas.ts';
 
-/** The position where the next page starts, as an opaque text. */
+/** The position where the next page starts, as an opaque text. The document has a pattern that every cursor fits. */
 export function encodeCursor(position: unknown): string {
-  return Buffer.from(JSON.stringify(position)).toString('base64url');
+  return Buffer.from(JSON.stringify({ at: position })).toString('base64url');
 }
 
-/** The position in a cursor. Throws `conflict` for any text that is not a cursor of this list. */
+/** The position in a cursor. Throws `conflict` for any other text that fits the pattern, such as the cursor of another list. */
 export function decodeCursor<Position extends z.ZodType>(text: string, schema: Position): z.output<Position> {
-  const decoded = schema.safeParse(json(text));
-  if (!decoded.success) throw contradiction('query.after', 'is not the "next" of an earlier page of this list');
+  const cursor = z.strictObject({ at: z.unknown() }).safeParse(json(text));
+  const decoded = schema.safeParse(cursor.data?.at);
+  if (!decoded.success) throw contradiction('query.after', `is no cursor of this list; ${AFTER}`);
   return decoded.data;
 }
 

@@ -47,7 +47,7 @@ export interface Call<Query, Body> {
   readonly id: string;
   readonly keyId: string;
   readonly query: Query;
-  /** The query parameters `tag.<key>` and `not.tag.<key>`, of which the document can name no list. */
+  /** The query parameters `tag.<key>` and `not.tag.<key>`. */
   readonly tags: readonly QueryPair[];
   readonly body: Body;
   /** The name of the token, which events show. */
@@ -56,6 +56,9 @@ export interface Call<Query, Body> {
   readonly actorId: string | null;
   readonly waitFor: WaitFor;
 }
+
+/** The largest number of tags that a query may name. */
+export const MAX_TAGS = 20;
 
 /** A query parameter. */
 export type QueryPair = readonly [name: string, value: string];
@@ -92,14 +95,23 @@ export interface Description<
   readonly out: Out;
   /** The statuses of success, and what each means. */
   readonly statuses: Readonly<Record<number, string>>;
-  /** Set for a route that also answers in CSV. */
-  readonly csv?: object;
+  /** Whether it takes the query parameters `tag.<key>` and `not.tag.<key>`. */
+  readonly takesTags?: boolean;
+  /** Set for a route that also answers in CSV, with the headers that only a file has. */
+  readonly csv?: { readonly headers: Readonly<Record<string, DescribedHeader>> };
   /** The problems of this route, without those of every route, of every route under /v1, and of an unknown id. */
   readonly problems: readonly FailureCode[];
 }
 
+/** A header of a reply as the OpenAPI document describes it. */
+export interface DescribedHeader {
+  readonly description: string;
+  readonly schema: { readonly type: 'string' | 'integer'; readonly minimum?: number; readonly format?: string };
+}
+
 /** How a route answers in CSV, for those that can. */
 interface CsvDefinition<Query extends z.ZodObject> {
+  readonly headers: Readonly<Record<string, DescribedHeader>>;
   /** What the query says, if anything. */
   readonly format: (query: z.output<Query>) => 'csv' | 'json' | undefined;
   /** Writes every row, in a transaction of its own. */
@@ -113,8 +125,6 @@ interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out ex
 > {
   /** Whether the requests of one token take turns, because each is expensive. */
   readonly inTurn?: boolean;
-  /** Whether it takes the query parameters `tag.<key>` and `not.tag.<key>`. */
-  readonly takesTags?: boolean;
   readonly csv?: CsvDefinition<Query>;
   readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
 }

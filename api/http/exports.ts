@@ -1,12 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 import { inSnapshot } from '../../db/core/cursor.ts';
 import type { Db } from '../../db/core/database.ts';
+import { cancelStatement, openTransaction, type OpenTransaction } from '../../db/core/sessions.ts';
 import { CSV_TYPE, CsvReply } from './csv.ts';
 import { Problem } from './problems.ts';
 
 const AT_ONCE = 2;
 const LONGEST_MS = 600_000;
 const RETRY_AFTER_S = 10;
+const CANCEL_EVERY_MS = 200;
 
 /**
  * Writes replies that are too long for a page: few at once, each from one snapshot of a pool of its own, so that they
@@ -14,15 +17,18 @@ const RETRY_AFTER_S = 10;
  */
 export class Exports {
   readonly #db: Db;
+  readonly #otherDb: Db;
   #running = 0;
 
-  constructor(db: Db) {
+  /** Exports run in `db`. Its connections may all be busy, so `otherDb` cancels what they run. */
+  constructor(db: Db, otherDb: Db) {
     this.#db = db;
+    this.#otherDb = otherDb;
   }
 
   /**
    * Answers with what `write` writes in CSV. Throws `too_many_requests` if others are being written. Breaks the connection
-   * after ten minutes.
+   * after ten minutes. Ends soon after the client left, also while Postgres adds up.
    */
   async csv(request: Request, response: Response, write: (tx: Db, reply: CsvReply) => Promise<void>): Promise<void> {
     if (this.#running >= AT_ONCE) {
@@ -33,13 +39,32 @@ export class Exports {
     const cutOff = setTimeout(() => response.destroy(), LONGEST_MS);
     // Nothing is sent while Postgres adds up. Node sets the limit again for the next request.
     request.socket.setTimeout(LONGEST_MS);
+    let isOver = false;
     try {
       const reply = new CsvReply(response);
-      await inSnapshot(this.#db, (tx) => write(tx, reply));
+      await inSnapshot(this.#db, async (tx) => {
+        const transaction = await openTransaction(tx);
+        if (response.closed) return;
+        response.once('close', () => void this.#cancel(transaction, () => isOver));
+        await write(tx, reply);
+      });
       reply.end();
+    } catch (error) {
+      // Nobody is there to be told that the export was cancelled.
+      if (!response.closed) throw error;
     } finally {
+      isOver = true;
       clearTimeout(cutOff);
       this.#running -= 1;
+    }
+  }
+
+  /** Cancels again and again, since the next statement may have begun just before the client left. */
+  async #cancel(transaction: OpenTransaction, isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      // If Postgres does not answer here, the time limits of the export end it.
+      await cancelStatement(this.#otherDb, transaction).catch(() => undefined);
+      await delay(CANCEL_EVERY_MS);
     }
   }
 }

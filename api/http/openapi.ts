@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
-import type { Description } from './endpoint.ts';
+import { MAX_TAGS, type Description } from './endpoint.ts';
 import { nothing } from './schemas.ts';
 import { problemResponses } from './documented-problems.ts';
 
@@ -65,12 +65,30 @@ function operationOf(route: Description): ZodOpenApiOperationObject {
       ...(names.length === 0 ? {} : { path: z.strictObject(Object.fromEntries(names.map((name) => [name, id]))) }),
       ...(query === nothing ? {} : { query }),
     },
+    ...(route.takesTags === true ? { parameters: [TAGS_PARAMETER] } : {}),
     ...(body === nothing
       ? {}
       : { requestBody: { required: needsBody(body), content: { 'application/json': { schema: body } } } }),
     responses: { ...goodResponses(route), ...problemResponses(route) },
   };
 }
+
+/** Every tag is a parameter of its own: an object that is spread over the query. */
+const TAGS_PARAMETER = {
+  name: 'tags',
+  in: 'query' as const,
+  style: 'form' as const,
+  explode: true,
+  description:
+    'Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values.',
+  schema: {
+    type: 'object' as const,
+    // Generators of clients know these keywords, and few know patternProperties.
+    propertyNames: { pattern: '^(?:not[.])?tag[.][^\\u0000]+$' },
+    additionalProperties: { type: 'string' as const, pattern: '^[^\\u0000]*$' },
+    maxProperties: MAX_TAGS,
+  },
+};
 
 // Without an example, because tools would request it and no such resource exists.
 const id = z.string().meta({ format: 'uuid', description: 'The id, from a list.' });
@@ -91,11 +109,13 @@ const CSV = {
 
 function goodResponses({ statuses, out, csv }: Description): ZodOpenApiResponsesObject {
   const content = { 'application/json': { schema: out }, ...(csv === undefined ? {} : CSV) };
+  const described = Object.entries(csv?.headers ?? {}).map(([name, header]) => [name, { ...header }] as const);
+  const headers = csv === undefined ? {} : { headers: Object.fromEntries(described) };
   return Object.fromEntries(
     // A 204 has no body.
     Object.entries(statuses).map(([status, description]) => [
       status,
-      status === '204' ? { description } : { description, content },
+      status === '204' ? { description } : { description, content, ...headers },
     ]),
   );
 }

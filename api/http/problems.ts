@@ -48,6 +48,8 @@ export function contradiction(path: string, message: string): Problem {
   return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
 }
 
+const PLAIN_NAME = /^(?:not\.)?[a-z_]{1,30}$/;
+
 /** What zod found wrong, and where. Of the input it shows only names of fields. `known` are the names that are allowed. */
 export function requestErrorsOf(
   error: z.ZodError,
@@ -56,14 +58,21 @@ export function requestErrorsOf(
 ): RequestError[] {
   const allowed = known.length === 0 ? '' : `; allowed are ${known.join(', ')}`;
   return error.issues.flatMap((issue): RequestError[] => {
-    const path = [part, ...issue.path.map(String)].join('.');
+    // Which of the values of a parameter it is, is not part of its name.
+    const place = part === 'query' ? issue.path.slice(0, 1) : issue.path;
+    const path = [part, ...place.map(String)].join('.');
+    if (issue.code === 'invalid_value') return [{ path, message: `must be ${choiceOf(issue.values)}` }];
     if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
     // Somebody may have put a secret where the name of a field belongs.
     return issue.keys.map((key) => ({
-      path: /^(?:not\.)?[a-z_]{1,30}$/.test(key) ? `${path}.${key}` : path,
+      path: PLAIN_NAME.test(key) ? `${path}.${key}` : path,
       message: `is not known here${allowed}`,
     }));
   });
+}
+
+function choiceOf(values: readonly unknown[]): string {
+  return `${values.length === 1 ? '' : 'one of '}${values.map(String).join(', ')}`;
 }
 
 /** Answers every request with `method_not_allowed` and the methods of its path. */

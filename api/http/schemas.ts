@@ -44,12 +44,15 @@ export const limitIn = (fallback: number, max: number): z.ZodType<number> =>
       description: 'The largest number of rows on a page.',
     });
 
-const CURSOR = /^[A-Za-z0-9_-]{1,6000}$/;
+/** An object of JSON in Base64. */
+const CURSOR = /^eyJ[A-Za-z0-9_-]{1,6000}$/;
+/** What to send as a cursor. */
+export const AFTER = 'send the "next" of an earlier page unchanged, or leave "after" out for the first page';
 
 /** Where a page starts. */
 export const afterIn = z
   .string()
-  .regex(CURSOR, 'is not the "next" of an earlier page of this list')
+  .regex(CURSOR, `is no cursor; ${AFTER}`)
   .optional()
   .meta({
     description:

@@ -4,7 +4,19 @@ import { endpoint } from '../http/endpoint.ts';
 import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
 import { headerText } from '../http/csv.ts';
-import { groupColumns, groupFields, pageOf, reportFields, withOneMore, writeCsv, type Column } from './documents.ts';
+import {
+  COMPARED_FILE_HEADERS,
+  FILE_HEADERS,
+  OTHER_CURRENCIES_HEADER,
+  inFile,
+  groupColumns,
+  groupFields,
+  pageOf,
+  reportFields,
+  withOneMore,
+  writeCsv,
+  type Column,
+} from './documents.ts';
 import { CHANGES, changesQuery } from './parameters.ts';
 import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
 import { changes as changesOut } from './schemas.ts';
@@ -51,6 +63,12 @@ const changes = endpoint({
     };
   },
   csv: {
+    headers: {
+      ...FILE_HEADERS,
+      ...COMPARED_FILE_HEADERS,
+      ...OTHER_CURRENCIES_HEADER,
+      'Meterline-Total': inFile('`total` as JSON'),
+    },
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, CHANGES, request, tags);

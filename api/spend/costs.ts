@@ -6,7 +6,19 @@ import { headerText } from '../http/csv.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
-import { groupColumns, groupFields, pageOf, reportFields, withOneMore, writeCsv, type Column } from './documents.ts';
+import {
+  COMPARED_FILE_HEADERS,
+  FILE_HEADERS,
+  OTHER_CURRENCIES_HEADER,
+  inFile,
+  groupColumns,
+  groupFields,
+  pageOf,
+  reportFields,
+  withOneMore,
+  writeCsv,
+  type Column,
+} from './documents.ts';
 import { COSTS, costsQuery } from './parameters.ts';
 import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
 import { costs as costsOut } from './schemas.ts';
@@ -44,6 +56,13 @@ const costs = endpoint({
     };
   },
   csv: {
+    headers: {
+      ...FILE_HEADERS,
+      ...COMPARED_FILE_HEADERS,
+      ...OTHER_CURRENCIES_HEADER,
+      'Meterline-Total': inFile('`total` of JSON'),
+      'Meterline-Total-Previous': inFile('`total_previous` of JSON; absent without `compare`'),
+    },
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, COSTS, request, tags);

@@ -4,6 +4,7 @@ import type { GroupRow } from '../../db/spend/groups.ts';
 import { tagOf, type Group, type GroupKey, type SpendQuery } from '../../domain/spend/query.ts';
 import { DEFAULT_WORKSPACE } from '../../domain/workspaces.ts';
 import type { CsvColumn, CsvReply } from '../http/csv.ts';
+import type { DescribedHeader } from '../http/endpoint.ts';
 import type { Report } from './parameters.ts';
 import { nextCursor } from './request.ts';
 import type { groupFields as groupSchemas, reportFields as reportSchemas } from './schemas.ts';
@@ -107,6 +108,34 @@ export function groupColumns({ groupBy }: SpendQuery): Column<GroupRow>[] {
     ];
   });
 }
+
+/** What a header of a file has, for the OpenAPI document. */
+export function inFile(what: string): DescribedHeader {
+  return { description: `${what}. Only in CSV.`, schema: { type: 'string' } };
+}
+
+function countInFile(what: string): DescribedHeader {
+  return { ...inFile(what), schema: { type: 'integer', minimum: 0 } };
+}
+
+/** The headers that every report in CSV has; those of the earlier range only in a comparison. */
+export const FILE_HEADERS = {
+  'Content-Disposition': inFile('The name of the file'),
+  'Meterline-Provisional-Days': countInFile('`provisional_days` of JSON'),
+  'Meterline-Missing-Days': countInFile('`missing_days` of JSON'),
+  'Meterline-Uncovered-Days': countInFile('`uncovered_days` of JSON'),
+  'Meterline-As-Of': inFile('`as_of` of JSON; absent if no day was read'),
+};
+/** The headers that comparisons have beside {@link FILE_HEADERS}. */
+export const COMPARED_FILE_HEADERS = {
+  'Meterline-Previous-Provisional-Days': countInFile('`compare.provisional_days` of JSON; absent without `compare`'),
+  'Meterline-Previous-Missing-Days': countInFile('`compare.missing_days` of JSON; absent without `compare`'),
+  'Meterline-Previous-Uncovered-Days': countInFile('`compare.uncovered_days` of JSON; absent without `compare`'),
+};
+/** The header of costs in other currencies. */
+export const OTHER_CURRENCIES_HEADER = {
+  'Meterline-Other-Currencies': inFile('`other_currencies` as JSON; absent if there are none'),
+};
 
 /** Writes a report in CSV: what belongs to the whole range in headers, then every row. */
 export async function writeCsv<Row>(

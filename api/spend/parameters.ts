@@ -49,9 +49,9 @@ function groupsOf({ dimensions, grains }: Report, fallback: NamedDimension | Gra
     .default(fallback)
     .transform((text) => text.split(','))
     .refine((list) => list.every(isKnown), `must be any of ${named}, separated by commas`)
-    .refine((list) => new Set(list).size === list.length, 'names something twice')
+    .refine((list) => new Set(list).size === list.length, 'must not name the same group twice')
     .refine(
-      (list) => list.filter((group) => grains.some((grain) => grain === group)).length <= 1,
+      (list) => grains.filter((grain) => list.includes(grain)).length <= 1,
       `may name only one of ${GRAINS.join(', ')}`,
     )
     .refine((list) => list.length <= MAX_GROUPS, `must not name more than ${MAX_GROUPS}`)
@@ -72,8 +72,10 @@ function groupsOf({ dimensions, grains }: Report, fallback: NamedDimension | Gra
     });
 }
 
-/** A value of a filter. Postgres stores no U+0000. */
-export const filterValue = z.string().regex(/^[^\u0000]*$/, 'must not contain U+0000');
+/** What is wrong with a U+0000, which Postgres does not store. */
+export const NO_NUL = 'must not contain U+0000';
+/** A value of a filter. */
+export const filterValue = z.string().regex(/^[^\u0000]*$/, NO_NUL);
 
 /** The name of the query parameter of a dimension. */
 export function parameterOf(dimension: Dimension): string {
@@ -87,7 +89,7 @@ const oneOf = (more = NOT_REPORTED) =>
 const noneOf = (more = NOT_REPORTED) =>
   values.meta({ description: `Only lines with none of these values; repeat it for several. ${more}` });
 const WORKSPACE = 'The id of a workspace; `default` or an empty value is the default workspace.';
-const ids = z.array(z.string().meta({ override: { type: 'string', format: 'uuid' } })).optional();
+const ids = z.array(filterValue.meta({ format: 'uuid' })).optional();
 
 /** Two parameters for each dimension that costs and usage have. */
 const filters = {

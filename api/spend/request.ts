@@ -14,15 +14,14 @@ import {
 } from '../../domain/spend/query.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
-import type { Deps, QueryPair } from '../http/endpoint.ts';
+import { MAX_TAGS, type Deps, type QueryPair } from '../http/endpoint.ts';
 import { Problem, contradiction, invalid } from '../http/problems.ts';
 import { rangeOf } from '../http/range.ts';
 import { dayIn } from '../http/schemas.ts';
-import { filterValue, parameterOf, type Report } from './parameters.ts';
+import { NO_NUL, filterValue, parameterOf, type Report } from './parameters.ts';
 
 /** The longest range of days that a query may sum up. */
 export const MAX_DAYS = 1100;
-const MAX_TAG_FILTERS = 20;
 const DEFAULT_WORKSPACE = 'default';
 
 /** The query parameters that every report on spend has. The filters are beside them, by their names. */
@@ -71,7 +70,11 @@ export async function spendQueryOf(
       cursor.to !== range.to ||
       cursor.query !== digestOf(report, query) ||
       cursor.key.length !== groupBy.length);
-  if (isOfAnotherQuery) throw contradiction('query.after', 'belongs to another query');
+  if (isOfAnotherQuery)
+    throw contradiction(
+      'query.after',
+      `belongs to another query; repeat that query, or leave "after" out for the first page`,
+    );
   return query;
 }
 
@@ -158,17 +161,17 @@ async function ofKnownConnections(deps: Deps, filter: Filter): Promise<Filter> {
 function tagFilters(pairs: readonly QueryPair[]): Filter[] {
   const byName = new Map<string, string[]>();
   for (const [name, value] of pairs) byName.set(name, [...(byName.get(name) ?? []), value]);
-  if (byName.size > MAX_TAG_FILTERS) throw invalid('query.tag', `must not name more than ${MAX_TAG_FILTERS} tags`);
+  if (byName.size > MAX_TAGS) throw invalid('query.tag', `must not name more than ${MAX_TAGS} tags`);
   return [...byName].map(([name, texts]) => {
     const excludes = name.startsWith('not.');
     const dimension = tagDimension(excludes ? name.slice('not.'.length) : name);
     const key = dimension === null ? null : tagOf(dimension);
-    if (dimension === null || key === '' || !filterValue.safeParse(key).success) {
-      throw invalid('query.tag', 'must be followed by the key of a tag: tag.<key>');
-    }
-    if (!texts.every((text) => filterValue.safeParse(text).success)) {
-      throw invalid('query.tag', 'has a value with U+0000');
-    }
+    const path = `query.${excludes ? 'not.' : ''}tag`;
+    if (dimension === null || key === '') throw invalid(path, 'must be followed by the key of a tag: tag.<key>');
+    if (!filterValue.safeParse(key).success) throw invalid(path, NO_NUL);
+    // Somebody may have put a secret where the key of a tag belongs.
+    const own = /^[a-z_]{1,30}$/.test(key ?? '') ? `${path}.${key}` : path;
+    if (!texts.every((text) => filterValue.safeParse(text).success)) throw invalid(own, NO_NUL);
     return { dimension, excludes, values: texts.map((text) => valueOf(dimension, text)) };
   });
 }

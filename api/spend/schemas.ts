@@ -137,6 +137,11 @@ export const NO_PRICE = ['no_tokens', 'not_billed', 'other_currency'] as const;
 /** One of {@link NO_PRICE}. */
 export type NoPrice = (typeof NO_PRICE)[number];
 
+/** Why a row has no savings. */
+export const NO_SAVINGS = ['no_price', 'other_currency'] as const;
+/** One of {@link NO_SAVINGS}. */
+export type NoSavings = (typeof NO_SAVINGS)[number];
+
 const wholeText = z
   .string()
   .regex(/^-?[0-9]+(?:[.][0-9]+)?$/)
@@ -159,15 +164,32 @@ const unitCostFields = {
     description:
       'The tokens read from the cache, divided by all input tokens: read, written and uncached. Null without any.',
   }),
+  cache_hit_rate_reason: z
+    .enum(['no_input_tokens'])
+    .nullable()
+    .optional()
+    .meta({ description: 'Why there is no rate: the row has no input tokens.' }),
   cache_savings: amount.nullable().optional().meta({
     description:
       'What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in USD in the month.',
   }),
+  cache_savings_reason: noSavings('uncached tokens'),
   batch_savings: amount.nullable().optional().meta({
     description:
       'What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in USD in the month.',
   }),
+  batch_savings_reason: noSavings('the standard tier'),
 };
+
+function noSavings(comparedWith: string) {
+  return z
+    .enum(NO_SAVINGS)
+    .nullable()
+    .optional()
+    .meta({
+      description: `Why there are no savings: the price of ${comparedWith} was not billed in USD in the month, or the row is in another currency.`,
+    });
+}
 
 /** The reply of GET /v1/unit-costs. */
 export const unitCosts = z

@@ -12,10 +12,21 @@ import { headerText } from '../http/csv.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
-import { groupColumns, groupFields, pageOf, reportFields, withOneMore, writeCsv, type Column } from './documents.ts';
+import {
+  FILE_HEADERS,
+  OTHER_CURRENCIES_HEADER,
+  inFile,
+  groupColumns,
+  groupFields,
+  pageOf,
+  reportFields,
+  withOneMore,
+  writeCsv,
+  type Column,
+} from './documents.ts';
 import { UNIT_COSTS, unitCostsQuery } from './parameters.ts';
 import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
-import { unitCosts as unitCostsOut, type NoPrice } from './schemas.ts';
+import { unitCosts as unitCostsOut, type NoPrice, type NoSavings } from './schemas.ts';
 
 const unitCosts = endpoint({
   method: 'get',
@@ -26,7 +37,7 @@ const unitCosts = endpoint({
   description: [
     'Costs and tokens meet where connection, day, workspace, model, token type, context window, service tier and geography are the same. A geography that is absent, null or `not_available` is one value.',
     'Prices are only those that were billed: `usd_per_million` is (`amount` − `unmatched_amount`) / (`tokens` − `unpriced_tokens`) × 10⁶, rounded half-even to 12 decimals, or null with a `reason`. The amounts of all rows add up to those of `/v1/costs`, and the tokens to those of `/v1/usage`.',
-    'With `token_type` in `group_by`, the rows have no `cache_hit_rate`, `cache_savings` and `batch_savings`. Savings compare with the price that the same organization paid in the same month for the same model, tier, context window and geography; it is rounded like `usd_per_million`.',
+    'With `token_type` in `group_by`, the rows have no `cache_hit_rate`, `cache_savings` and `batch_savings`. Each of these that is null has a reason. Savings compare with the price that the same organization paid in the same month for the same model, tier, context window and geography; it is rounded like `usd_per_million`.',
     'With `currency` in `group_by`, tokens are in the row of the currency that billed them, and those that were not billed in the row whose currency is null. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.',
   ].join('\n'),
   query: unitCostsQuery,
@@ -56,6 +67,7 @@ const unitCosts = endpoint({
     };
   },
   csv: {
+    headers: { ...FILE_HEADERS, ...OTHER_CURRENCIES_HEADER, 'Meterline-Total': inFile('`total` as JSON') },
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, UNIT_COSTS, request, tags);
@@ -81,8 +93,11 @@ interface UnitCostFields {
   readonly unmatched_amount: string;
   readonly unpriced_tokens: string;
   readonly cache_hit_rate?: string | null;
+  readonly cache_hit_rate_reason?: 'no_input_tokens' | null;
   readonly cache_savings?: string | null;
+  readonly cache_savings_reason?: NoSavings | null;
   readonly batch_savings?: string | null;
+  readonly batch_savings_reason?: NoSavings | null;
 }
 
 /** The currency of a row. Rows that do not say which are in US dollars. */
@@ -92,7 +107,7 @@ function currencyOf({ groupBy }: SpendQuery, { key }: UnitCostRow): string | nul
 }
 
 function unitCostFields({ groupBy }: SpendQuery, cost: UnitCost, currency: string | null): UnitCostFields {
-  const { amount, tokens, usdPerMillion, unmatched, unpriced, cacheHitRate, cacheSavings, batchSavings } = cost;
+  const { amount, tokens, usdPerMillion, unmatched, unpriced } = cost;
   return {
     amount,
     tokens,
@@ -100,9 +115,22 @@ function unitCostFields({ groupBy }: SpendQuery, cost: UnitCost, currency: strin
     reason: usdPerMillion === null ? reasonOf(tokens, currency) : null,
     unmatched_amount: unmatched,
     unpriced_tokens: unpriced,
-    ...(groupBy.includes('token_type')
-      ? {}
-      : { cache_hit_rate: cacheHitRate, cache_savings: cacheSavings, batch_savings: batchSavings }),
+    ...(groupBy.includes('token_type') ? {} : savingsFields(cost, currency)),
+  };
+}
+
+function savingsFields(
+  { cacheHitRate, cacheSavings, batchSavings }: UnitCost,
+  currency: string | null,
+): Pick<UnitCostFields, (typeof COLUMNS_OF_SAVINGS)[number]> {
+  const reason: NoSavings = currency === 'USD' ? 'no_price' : 'other_currency';
+  return {
+    cache_hit_rate: cacheHitRate,
+    cache_hit_rate_reason: cacheHitRate === null ? 'no_input_tokens' : null,
+    cache_savings: cacheSavings,
+    cache_savings_reason: cacheSavings === null ? reason : null,
+    batch_savings: batchSavings,
+    batch_savings_reason: batchSavings === null ? reason : null,
   };
 }
 
@@ -112,13 +140,20 @@ function reasonOf(tokens: Decimal, currency: string | null): NoPrice {
 }
 
 const COLUMNS = ['amount', 'tokens', 'usd_per_million', 'reason', 'unmatched_amount', 'unpriced_tokens'] as const;
-const COLUMNS_OF_SAVINGS = ['cache_hit_rate', 'cache_savings', 'batch_savings'] as const;
+const COLUMNS_OF_SAVINGS = [
+  'cache_hit_rate',
+  'cache_hit_rate_reason',
+  'cache_savings',
+  'cache_savings_reason',
+  'batch_savings',
+  'batch_savings_reason',
+] as const;
 
 function unitCostColumns(query: SpendQuery): Column<UnitCostRow>[] {
   const names = query.groupBy.includes('token_type') ? COLUMNS : [...COLUMNS, ...COLUMNS_OF_SAVINGS];
   return names.map((name) => ({
     name,
-    isNumber: name !== 'reason',
+    isNumber: !name.endsWith('reason'),
     of: (row) => unitCostFields(query, row, currencyOf(query, row))[name] ?? null,
   }));
 }

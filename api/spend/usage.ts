@@ -7,7 +7,18 @@ import { headerText } from '../http/csv.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
-import { groupColumns, groupFields, pageOf, reportFields, withOneMore, writeCsv, type Column } from './documents.ts';
+import {
+  COMPARED_FILE_HEADERS,
+  FILE_HEADERS,
+  inFile,
+  groupColumns,
+  groupFields,
+  pageOf,
+  reportFields,
+  withOneMore,
+  writeCsv,
+  type Column,
+} from './documents.ts';
 import { USAGE, usageQuery } from './parameters.ts';
 import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
 import { usage as usageOut } from './schemas.ts';
@@ -44,6 +55,12 @@ const usage = endpoint({
     };
   },
   csv: {
+    headers: {
+      ...FILE_HEADERS,
+      ...COMPARED_FILE_HEADERS,
+      'Meterline-Totals': inFile('`totals` as JSON, with numbers beyond 2^53 as texts'),
+      'Meterline-Totals-Previous': inFile('`totals_previous`, likewise; absent without `compare`'),
+    },
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, USAGE, request, tags);

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
-import type { Db } from './database.ts';
+import { z } from 'zod';
+import { row, type Db } from './database.ts';
 
 /** No healthy process of Meterline is silent for this long inside a transaction. */
 const FROZEN_AFTER_SECONDS = 20;
@@ -21,4 +22,25 @@ export async function endFrozenSessions(db: Db, frozenAfterSeconds: number = FRO
     `,
   );
   return ended.length;
+}
+
+/** A transaction as Postgres shows it to other sessions. */
+export interface OpenTransaction {
+  readonly pid: number;
+  /** Tells it from later transactions of its session, which a pooler may have given to somebody else. */
+  readonly startedAt: string;
+}
+
+/** The transaction `tx`, for {@link cancelStatement}. */
+export function openTransaction(tx: Db): Promise<OpenTransaction> {
+  const schema = z.object({ pid: z.int(), startedAt: z.string() });
+  return row(tx, schema, sql`select pg_backend_pid() as pid, now()::text as "startedAt"`);
+}
+
+/** Cancels the statement that a transaction runs right now, if any. `db` must not be that transaction. */
+export async function cancelStatement(db: Db, { pid, startedAt }: OpenTransaction): Promise<void> {
+  await db.execute(sql`
+    select pg_cancel_backend(pid) from pg_stat_activity
+    where pid = ${pid} and xact_start = ${startedAt}::timestamptz and state = 'active'
+  `);
 }

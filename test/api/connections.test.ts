@@ -373,11 +373,22 @@ describe('GET /v1/connections', () => {
     },
   );
 
-  it.each(['x', 'bnVsbA', 'e30'])('refuses ?after=%s, which is no cursor', async (after) => {
+  it.each(['', 'x', 'abc', 'bnVsbA', 'e30'])('refuses ?after=%s, which is no cursor', async (after) => {
     const refused = await api.get(`/v1/connections?after=${after}`);
-    expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
-    expect(refused.body.errors).toMatchObject([{ path: 'query.after' }]);
+    expect([refused.status, refused.body.code]).toEqual([400, 'invalid_request']);
+    expect(refused.body.errors).toMatchObject([
+      { path: 'query.after', message: expect.stringContaining('leave "after" out') as string },
+    ]);
   });
+
+  it.each(['eyJ4IjoxfQ', 'eyJhdCI6e319', 'eyJ4'])(
+    'refuses ?after=%s, which is no cursor of this list',
+    async (after) => {
+      const refused = await api.get(`/v1/connections?after=${after}`);
+      expect([refused.status, refused.body.code]).toEqual([409, 'conflict']);
+      expect(refused.body.errors).toMatchObject([{ path: 'query.after' }]);
+    },
+  );
 });
 
 describe('PATCH /v1/connections/{id}', () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
 import { allowsJson, allowsText, hasOneReading } from './fuzz/allowed.ts';
-import { routesOf, type Route, type Schema } from './fuzz/routes.ts';
+import { routesOf, schema as textSchema, type Route, type Schema } from './fuzz/routes.ts';
 import { spoiltDay, spoiltJson, spoiltNumber, spoiltText } from './fuzz/spoilt.ts';
 import { TODAY, startApi, type Answer, type Api } from './support.ts';
 
@@ -13,9 +13,10 @@ const SEED = 20261129;
 const RUNS = 60;
 
 const routes = routesOf(openApiDocument(endpoints));
-const parameters = routes.flatMap((route) =>
-  Object.entries(route.query).map(([name, schema]) => ({ route, name, schema })),
-);
+const all = routes.flatMap((route) => Object.entries(route.query).map(([name, schema]) => ({ route, name, schema })));
+const parameters = all.filter(({ schema }) => schema.type !== 'object');
+/** Parameters that stand for many, whose names fit a pattern. */
+const families = all.filter(({ schema }) => schema.type === 'object');
 const fields = routes.flatMap((route) =>
   Object.entries(route.body ?? {}).map(([name, schema]) => ({ route, name, schema })),
 );
@@ -72,6 +73,9 @@ const ALWAYS = [
     Array.from({ length: 21 }, (_, index) => `tag.${index}`).join(),
     'sk-ant-',
     'x sk-ant-x',
+    'eyJ4IjoxfQ',
+    'eyJ',
+    'eyJ4!',
   ],
   ...[
     'day',
@@ -166,6 +170,41 @@ describe('the API accepts exactly what the document allows', () => {
       );
       // Of texts that are checked only by what they name, none is refused as no text.
       if (!name.endsWith('connection_id')) expect([...seen].sort()).toEqual([false, true]);
+    },
+  );
+
+  it.each(families.map((one) => [`${one.route.path} ?${one.name}`, one] as const))(
+    'by the names and the values of the parameters that %s stands for',
+    async (_title, { route, schema }) => {
+      const { propertyNames, additionalProperties: value } = schema;
+      const pattern = propertyNames?.pattern ?? '^$';
+      const names = [
+        'tag.team',
+        'not.tag.team',
+        'tag.',
+        'not.tag.',
+        'tag',
+        'tags',
+        'tag.a b',
+        'tag.☃',
+        'tag.a\0',
+        'Tag.x',
+      ];
+      const texts = ['', 'x', ' ', '😀', 'a\0b', 'a&b=c'];
+      const seen = new Set<boolean>();
+      for (const [name, text] of [...names.map((one) => [one, 'x']), ...texts.map((one) => ['tag.x', one])]) {
+        const isAllowed = new RegExp(pattern, 'u').test(name ?? '') && allowsText(textSchema.parse(value), text ?? '');
+        const answer = await api.get(`${pathOf(route)}?${queryOf(route, name ?? '', text ?? '')}`);
+        seen.add(isAllowed);
+        expect([name, text, isRefused(answer)]).toEqual([name, text, !isAllowed]);
+      }
+      expect([...seen].sort()).toEqual([false, true]);
+      const many = (count: number): string => Array.from({ length: count }, (_, index) => `tag.${index}=x`).join('&');
+      const most = schema.maxProperties ?? 0;
+      for (const count of [most, most + 1]) {
+        const answer = await api.get(`${pathOf(route)}?${queryOf(route, 'limit', '1')}&${many(count)}`);
+        expect([count, isRefused(answer)]).toEqual([count, count > most]);
+      }
     },
   );
 

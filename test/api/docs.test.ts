@@ -137,7 +137,7 @@ describe('/openapi.json', () => {
     const filters = ['connection_id', ...COST_DIMENSIONS.filter((dimension) => dimension !== 'connection')];
     const named = [...filters, ...filters.map((filter) => `not.${filter}`)];
     expect(query.map((parameter) => parameter['name']).sort()).toEqual(
-      ['after', 'compare', 'format', 'from', 'group_by', 'limit', 'order', 'to', ...named].sort(),
+      ['after', 'compare', 'format', 'from', 'group_by', 'limit', 'order', 'tags', 'to', ...named].sort(),
     );
     const limit = query.find((parameter) => parameter['name'] === 'limit');
     expect(limit).toMatchObject({ schema: { type: 'integer', minimum: 1, maximum: 10_000, default: 1_000 } });

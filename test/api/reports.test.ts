@@ -233,6 +233,8 @@ describe('GET /v1/costs', () => {
     'group_by=day&group_by=model',
     'limit=10001',
     'after=%20',
+    'after=',
+    'after=abc',
     'colour=x',
     'tag.=x',
     'tag.a=%00',
@@ -252,7 +254,7 @@ describe('GET /v1/costs', () => {
   it.each([
     ['after=eyJ4IjoxfQ', 'query.after'],
     [
-      `after=${Buffer.from('{"from":"0000-01-01","to":"0000-01-02","query":"x","key":["x"]}').toString('base64url')}`,
+      `after=${Buffer.from('{"at":{"from":"0000-01-01","to":"0000-01-02","query":"x","key":["x"]}}').toString('base64url')}`,
       'query.after',
     ],
   ])('refuses ?%s as contradictory', async (query, path) => {

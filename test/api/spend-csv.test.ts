@@ -4,8 +4,10 @@ import { sql } from 'drizzle-orm';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inSnapshot, eachRow } from '../../db/core/cursor.ts';
+import { EXPORT_LIMITS, openDatabase } from '../../db/core/database.ts';
 import { z } from 'zod';
 import { addDays } from '../../domain/days.ts';
+import { testDatabase } from '../support/postgres.ts';
 import { rows } from '../support/rows.ts';
 import {
   ADMIN_TOKEN,
@@ -50,6 +52,12 @@ beforeAll(async () => {
   ]);
 });
 afterAll(() => api.close());
+
+interface Document {
+  readonly paths: Readonly<
+    Record<string, { get: { responses: { 200: { headers?: Record<string, { description: string }> } } } }>
+  >;
+}
 
 function get(path: string, accept?: string): Promise<Answer> {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...(accept === undefined ? {} : { accept }) };
@@ -100,6 +108,24 @@ describe('CSV', () => {
       'meterline-previous-uncovered-days': '31',
       'meterline-as-of': expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
     });
+  });
+
+  it.each([
+    ['/v1/costs', ''],
+    ['/v1/costs', 'compare=previous'],
+    ['/v1/usage', ''],
+    ['/v1/usage', 'compare=previous'],
+    ['/v1/costs/changes', 'compare=previous'],
+    ['/v1/unit-costs', ''],
+  ])('has the headers that the document lists for %s?%s, and no others', async (path, query) => {
+    const { headers } = await get(`${path}?format=csv&${query}`);
+    const isOfFile = (name: string): boolean => /^meterline-|^content-disposition$/.test(name);
+    const { paths } = (await api.get('/openapi.json', null)).body as unknown as Document;
+    const described = Object.entries(paths[path]?.get.responses['200'].headers ?? {});
+    const always = described.filter(
+      ([, { description }]) => query !== '' || !description.includes('without `compare`'),
+    );
+    expect([...headers.keys()].filter(isOfFile).sort()).toEqual(always.map(([name]) => name.toLowerCase()).sort());
   });
 
   it('is what Accept asks for, unless format says something else', async () => {
@@ -199,7 +225,6 @@ describe('a long file', () => {
       one.destroy();
       await once(one, 'close');
     }
-    // The server notices with its next row.
     await expect.poll(async () => (await get('/v1/costs?format=csv')).status, { timeout: 20_000 }).toBe(200);
   });
 
@@ -224,6 +249,38 @@ describe('a long file', () => {
     await expect.poll(() => rows(api.db, waiting), { timeout: 20_000 }).toEqual([{ waiting: 1 }]);
     expect(slow.complete).toBe(false);
     slow.destroy();
+  });
+});
+
+describe('a file whose client goes away while Postgres adds up', () => {
+  it('gives its place to the next one at once, though what it waits for still lasts', async () => {
+    const database = await testDatabase();
+    const exporting = openDatabase(database.url, {
+      ...{ max: 2, name: 'meterline test exports', limits: { ...EXPORT_LIMITS, lock_timeout: 0 } },
+    });
+    const own = await startApi({ db: database.db, exportDb: exporting.db });
+    const client = new AbortController();
+    const ask = (path: string, signal?: AbortSignal): Promise<Response> =>
+      fetch(own.url + path, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, ...(signal ? { signal } : {}) });
+    const waiting = sql`
+      select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and application_name = 'meterline test exports' and wait_event_type = 'Lock'
+    `;
+    await database.db.transaction(async (tx) => {
+      await tx.execute(sql`lock table cost_lines in access exclusive mode`);
+      const left = [1, 2].map(() => ask('/v1/costs?group_by=description&format=csv', client.signal));
+      await expect.poll(() => rows(database.db, waiting), { timeout: 20_000 }).toEqual([{ waiting: 2 }]);
+      expect((await ask('/v1/usage?format=csv')).status).toBe(429);
+      client.abort();
+      for (const one of left) await expect(one).rejects.toThrow();
+      // Usage needs nothing that is locked.
+      await expect.poll(async () => (await ask('/v1/usage?format=csv')).status, { timeout: 5_000 }).toBe(200);
+      await expect.poll(() => rows(database.db, waiting), { timeout: 5_000 }).toEqual([{ waiting: 0 }]);
+    });
+    expect(own.log()).not.toContain('A request failed');
+    await own.close();
+    await exporting.close();
+    await database.close();
   });
 });
 

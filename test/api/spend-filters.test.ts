@@ -102,8 +102,22 @@ describe('a filter', () => {
     ['costs', 'format=csv&format=csv', 'query.format'],
     ['costs', 'format=xml', 'query.format'],
     ['costs', 'order=amount', 'query.order'],
-    ['costs', 'model=%00', 'query.model.0'],
-    ['costs', 'not.tag.=x', 'query.tag'],
+    ['costs', 'model=%00', 'query.model'],
+    ['costs', 'model=a&not.model=b%00', 'query.not.model'],
+    ['costs', 'workspace=%00', 'query.workspace'],
+    ['usage', 'connection_id=%00', 'query.connection_id'],
+    ['costs', 'not.connection_id=%00', 'query.not.connection_id'],
+    ['costs', 'tag.team=%00', 'query.tag.team'],
+    ['costs', 'not.tag.team=x%00', 'query.not.tag.team'],
+    ['costs', 'tag.a%00=x', 'query.tag'],
+    ['costs', 'not.tag.=x', 'query.not.tag'],
+    ['costs', 'tag.=x', 'query.tag'],
+    ['costs', 'after=', 'query.after'],
+    ['costs', 'after=abc', 'query.after'],
+    ['costs', 'after=%00', 'query.after'],
+    ['costs', 'group_by=day,day', 'query.group_by'],
+    ['costs', 'group_by=tag.a%00', 'query.group_by'],
+    ['usage', 'group_by=model,model', 'query.group_by'],
     ['costs', 'order=-amount&after=eyJ4IjoxfQ', 'query.after'],
     ['costs', 'format=csv&after=eyJ4IjoxfQ', 'query.after'],
     ['costs', 'compare=week', 'query.compare'],
@@ -114,6 +128,20 @@ describe('a filter', () => {
     const { status, body } = await api.get(`/v1/${report}?${query}`);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
     expect(body.errors).toMatchObject([{ path }]);
+  });
+
+  it('that has one of a few values is refused with them', async () => {
+    const said = async (query: string): Promise<unknown> => (await api.get(`/v1/${query}`)).body.errors[0]?.message;
+    expect(await said('costs?compare=week')).toBe('must be one of previous, month, year');
+    expect(await said('costs/changes')).toBe('must be one of previous, month, year');
+    expect(await said('usage?order=-amount')).toBe('must be key');
+  });
+
+  it('that names a group twice is refused for that alone', async () => {
+    for (const twice of ['day,day', 'model,day,model', 'tag.a,tag.a']) {
+      const { body } = await api.get(`/v1/costs?group_by=${twice}`);
+      expect(body.errors).toEqual([{ path: 'query.group_by', message: 'must not name the same group twice' }]);
+    }
   });
 
   it('that a report lacks is refused with those that it has', async () => {

@@ -89,8 +89,11 @@ describe('a price', () => {
           unmatched_amount: '0',
           unpriced_tokens: '0',
           cache_hit_rate: null,
+          cache_hit_rate_reason: 'no_input_tokens',
           cache_savings: '0',
+          cache_savings_reason: null,
           batch_savings: '0',
+          batch_savings_reason: null,
         },
       },
     ]);
@@ -305,9 +308,11 @@ describe('another currency', () => {
       },
     });
     const { data, total } = await ask(id, 'group_by=currency');
-    expect(data.map(({ currency, cache_savings }) => [currency, cache_savings])).toEqual([
-      ['EUR', null],
-      ['USD', '2.7'],
+    expect(
+      data.map(({ currency, cache_savings, cache_savings_reason: reason }) => [currency, cache_savings, reason]),
+    ).toEqual([
+      ['EUR', null, 'other_currency'],
+      ['USD', '2.7', null],
     ]);
     expect(total).toEqual((await ask(id, 'group_by=day')).total);
     expect(total).toMatchObject({ cache_hit_rate: '0.5', cache_savings: '2.7' });
@@ -328,7 +333,8 @@ describe('savings', () => {
     const { data } = await ask(id, 'group_by=model');
     // 4 × (3 − 0.3) − 1 × (3.75 − 3)
     expect(data).toMatchObject([{ cache_hit_rate: '0.666666666667', cache_savings: '10.05', batch_savings: '0' }]);
-    expect((await ask(id, 'group_by=token_type')).data[0]).not.toHaveProperty('cache_savings');
+    const [byType] = (await ask(id, 'group_by=token_type')).data;
+    expect(Object.keys(byType ?? {}).filter((name) => /^(?:cache|batch)_/.test(name))).toEqual([]);
   });
 
   it('of the batch tier compare with the standard tier', async () => {
@@ -371,6 +377,10 @@ describe('savings', () => {
       ['2026-06', '10.05', '0'],
       ['2026-07', null, null],
     ]);
+    expect(data[1]).toMatchObject({ cache_savings_reason: 'no_price', batch_savings_reason: 'no_price' });
+    const { text } = await api.get(`/v1/unit-costs?from=${DAY}&to=${DAY}&connection_id=${id}&format=csv`);
+    const reasons = { cache_savings: '', cache_savings_reason: 'no_price', batch_savings_reason: 'no_price' };
+    expect(parse<Record<string, string>>(text, { columns: true })).toMatchObject([reasons]);
   });
 
   it('use the prices of the whole organization and month, whatever the filters and the range', async () => {

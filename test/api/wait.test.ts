@@ -80,7 +80,7 @@ it('ends when the client of the handler is gone', async () => {
     temporal: new FakeTemporal(),
     log: pino({ level: 'silent' }),
     turns: new Turns(1),
-    exports: new Exports(db),
+    exports: new Exports(db, db),
     settings: {
       syncHourUtc: 6,
       temporalUiUrl: null,

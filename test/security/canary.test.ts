@@ -137,7 +137,7 @@ async function sendMistakes(): Promise<void> {
   await expectReply(400, 'POST', path, { name: 'Wrong', admin_api_key: misplaced, [misplaced]: misplaced });
   await expectReply(400, 'POST', path, `{"name": "Wrong", "admin_api_key": "${misplaced}`);
   await expectReply(413, 'POST', path, { name: 'Wrong', admin_api_key: misplaced.repeat(1_000) });
-  await expectReply(409, 'GET', `${path}?after=${misplaced}`);
+  await expectReply(400, 'GET', `${path}?after=${misplaced}`);
   await expectReply(400, 'GET', `${path}?${misplaced}=${misplaced}`);
   await expectReply(404, 'GET', `${path}/${misplaced}`);
   await expectReply(404, 'POST', `${path}/${misplaced}/sync`, {});

@@ -91,6 +91,7 @@ describe('whatever unit costs are asked of the ledger', () => {
     'the API answers as a look at each line does, to the last digit, in pages and as CSV, and adds up to /v1/costs and /v1/usage',
     async () => {
       const seen = { pages: 0, cache_savings: 0, batch_savings: 0, nulls: 0, others: 0 };
+      const reasons = new Set<unknown>();
       await fc.assert(
         fc.asyncProperty(unitQuery, fc.nat(4), async (asked, turn) => {
           const answer = expected(asked);
@@ -100,7 +101,9 @@ describe('whatever unit costs are asked of the ledger', () => {
           for (const name of ['cache_savings', 'batch_savings'] as const) {
             if (answer.rows.some((row) => typeof row[name] === 'string' && row[name] !== '0')) seen[name] += 1;
             if (answer.rows.some((row) => row[name] === null)) seen.nulls += 1;
+            for (const row of answer.rows) reasons.add(row[`${name}_reason`]);
           }
+          for (const row of answer.rows) reasons.add(row['cache_hit_rate_reason']);
           if (answer.rows.some((row) => row['reason'] === 'other_currency')) seen.others += 1;
         }),
         { numRuns: 180, seed: 3, examples: TIES, endOnFailure: true },
@@ -111,6 +114,8 @@ describe('whatever unit costs are asked of the ledger', () => {
       expect(seen.batch_savings).toBeGreaterThan(20);
       expect(seen.nulls).toBeGreaterThan(60);
       expect(seen.others).toBeGreaterThan(5);
+      const all = ['no_input_tokens', 'no_price', null, 'other_currency', undefined];
+      expect([...reasons].sort()).toEqual(all);
     },
     LONGEST_MS,
   );

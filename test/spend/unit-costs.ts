@@ -132,14 +132,18 @@ function saved(tokens: bigint, dear: bigint, cheap: bigint): bigint {
   return (tokens * (dear - cheap)) / MILLION;
 }
 
-/** The sum of what each of these tokens saved; null if the price of one cannot be compared. */
-function savingsOf(parts: readonly Part[], comparedWith: (part: Part) => bigint | null): string | null {
+/** The sum of what each of these tokens saved; null, and why, if the price of one cannot be compared. */
+function savingsOf(
+  parts: readonly Part[],
+  comparedWith: (part: Part) => bigint | null,
+): [savings: string, reason: null] | [savings: null, reason: string] {
   const savings = parts.map((part) => {
     const { tokens, line, book } = part;
     const [compared, own] = [comparedWith(part), book.price(part, line.service_tier, line.token_type)];
     return line.currency !== 'USD' || compared === null || own === null ? null : saved(tokens, compared, own);
   });
-  return savings.includes(null) ? null : textOf(sumOf(savings.map((one) => one ?? 0n)));
+  if (!savings.includes(null)) return [textOf(sumOf(savings.map((one) => one ?? 0n))), null];
+  return [null, parts.some(({ line }) => line.currency !== 'USD') ? 'other_currency' : 'no_price'];
 }
 
 /** The fields of parts in US dollars, or in the one currency that all of them have. */
@@ -163,6 +167,12 @@ function unitCostOf({ groupBy }: Query, given: readonly Part[], isInUsd: boolean
     parts.filter(({ line }) => types.includes(line.token_type ?? ''));
   const input = count(ofTypes(used, UNCACHED, READ, ...WRITTEN));
   const inBatch = billed.filter(({ line }) => line.service_tier === 'batch');
+  const [cacheSavings, noCacheSavings] = savingsOf(ofTypes(billed, READ, ...WRITTEN), (part) =>
+    part.book.price(part, part.line.service_tier, UNCACHED),
+  );
+  const [batchSavings, noBatchSavings] = savingsOf(inBatch, (part) =>
+    part.book.price(part, 'standard', part.line.token_type),
+  );
   return {
     amount: textOf(amount),
     tokens: String(count(used)),
@@ -174,10 +184,11 @@ function unitCostOf({ groupBy }: Query, given: readonly Part[], isInUsd: boolean
       ? {}
       : {
           cache_hit_rate: input === 0n ? null : textOf(rounded(count(ofTypes(used, READ)) * unitsOf('1'), 1n, input)),
-          cache_savings: savingsOf(ofTypes(billed, READ, ...WRITTEN), (part) =>
-            part.book.price(part, part.line.service_tier, UNCACHED),
-          ),
-          batch_savings: savingsOf(inBatch, (part) => part.book.price(part, 'standard', part.line.token_type)),
+          cache_hit_rate_reason: input === 0n ? 'no_input_tokens' : null,
+          cache_savings: cacheSavings,
+          cache_savings_reason: noCacheSavings,
+          batch_savings: batchSavings,
+          batch_savings_reason: noBatchSavings,
         }),
   };
 }

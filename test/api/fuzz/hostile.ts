@@ -42,7 +42,7 @@ function plausibleJson(name: string, given: Schema, known: Known): fc.Arbitrary<
 
 /** A cursor that a list gave; or one with another thing at one place in it; or any JSON in the form of one. */
 function cursor(route: Route, { cursors }: Known): fc.Arbitrary<string> {
-  const packed = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url');
+  const packed = (position: unknown): string => Buffer.from(JSON.stringify({ at: position })).toString('base64url');
   const own = fc.constantFrom(cursors.get(route.path) ?? '');
   const given = fc.oneof({ arbitrary: own, weight: 5 }, { arbitrary: fc.constantFrom(...cursors.values()), weight: 1 });
   const other = fc.oneof(spoiltJson, spoiltText, spoiltDay, unstorable);
@@ -56,7 +56,7 @@ function cursor(route: Route, { cursors }: Known): fc.Arbitrary<string> {
 }
 
 function withOther(text: string, at: number, other: unknown): unknown {
-  const position: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+  const { at: position } = JSON.parse(Buffer.from(text, 'base64url').toString()) as { at: unknown };
   if (typeof position !== 'object' || position === null) return other;
   const names = Object.keys(position);
   const name = names[at % names.length] ?? '';
@@ -84,10 +84,23 @@ function rarely<T>(common: T, rare: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return fc.oneof({ arbitrary: fc.constant(common), weight: 12 }, { arbitrary: rare, weight: 1 });
 }
 
+/** Parameters that the document describes together, by a pattern. */
+const TAG_NAMES = [
+  'tag.team',
+  'not.tag.team',
+  'tag.cost center',
+  'not.tag.☃',
+  'tag.tag.x',
+  'tag.',
+  'tag.\0',
+  'not.tag',
+];
+
 type Pair = readonly [name: string, value: string];
 
 function queryOf(route: Route, known: Known): fc.Arbitrary<string> {
   const own = Object.entries(route.query).map(([name, given]): fc.Arbitrary<Pair> => {
+    if (given.type === 'object') return fc.tuple(fc.constantFrom(...TAG_NAMES), mostly(fc.string(), spoiltText));
     const value = name === 'after' ? cursor(route, known) : mostly(plausibleText(name, given, known), spoiltFor(given));
     return value.map((text) => [name, text]);
   });

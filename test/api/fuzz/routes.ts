@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-const schema = z.looseObject({
+export const schema = z.looseObject({
   $ref: z.string().optional(),
   type: z.union([z.string(), z.array(z.string())]).optional(),
   format: z.string().optional(),
@@ -15,6 +15,8 @@ const schema = z.looseObject({
   required: z.array(z.string()).optional(),
   additionalProperties: z.unknown().optional(),
   dependentRequired: z.record(z.string(), z.array(z.string())).optional(),
+  propertyNames: z.object({ pattern: z.string() }).optional(),
+  maxProperties: z.number().optional(),
 });
 /** What a document says of one value. */
 export type Schema = z.output<typeof schema>;
