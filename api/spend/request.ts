@@ -70,11 +70,10 @@ export async function spendQueryOf(
       cursor.to !== range.to ||
       cursor.query !== digestOf(report, query) ||
       cursor.key.length !== groupBy.length);
-  if (isOfAnotherQuery)
-    throw contradiction(
-      'query.after',
-      `belongs to another query; repeat that query, or leave "after" out for the first page`,
-    );
+  if (isOfAnotherQuery) {
+    const remedy = 'repeat that query, or leave "after" out for the first page';
+    throw contradiction('query.after', `belongs to another query; ${remedy}`);
+  }
   return query;
 }
 
