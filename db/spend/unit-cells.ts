@@ -42,6 +42,11 @@ function addedParts(query: SpendQuery, currencyOfTokens: SQL): SQL[] {
   const counted = isCounted(ofUnits(query));
   const { cost, usage } = DAY_PARTS;
   const tokens = TOKEN_COUNTS.map((name, index) => sql.raw(`l.${name} as t${index + 1}`));
+  // Not from `dated`, since the planner guesses too few rows of what it cannot look into.
+  const usageDays = sql`
+    select coalesce(c.day_no, u.day_no) as place, u.day_no
+    from ${usage.after} u left join ${cost.after} c using (connection_id, day)
+  `;
   const noTokens = sql.raw(TOKEN_COUNTS.map((_, index) => `null::bigint as t${index + 1}`).join(', '));
   return [
     sql`dated as materialized (
@@ -53,8 +58,6 @@ function addedParts(query: SpendQuery, currencyOfTokens: SQL): SQL[] {
           coalesce(c.connection_id, u.connection_id) as connection_id,
           coalesce(c.organization, u.organization) as organization,
           day,
-          c.day_no as cost_no,
-          u.day_no as usage_no,
           day between ${query.from}::date and ${query.to}::date as in_range
         from ${cost.after} c full join ${usage.after} u using (connection_id, day)
       ) days
@@ -65,23 +68,23 @@ function addedParts(query: SpendQuery, currencyOfTokens: SQL): SQL[] {
         ${ofEachKind((kind) => `nullif(sum(t${kind}) filter (where t${kind} <> 0), 0) as t${kind}`)},
         min(cost_series) as cost_series, min(usage_series) as usage_series
       from (
-        select d.place, s.unit_id, s.currency, (${counted}) as counted,
+        select d.day_no as place, s.unit_id, s.currency, (${counted}) as counted,
           case when s.token_kind is null and s.token_type is not null then ':' || s.token_type else '' end as other,
           s.token_kind as kind, l.amount, null::numeric as t0, ${noTokens},
           s.series_no as cost_series, null::integer as usage_series
-        from dated d
-        join cost_lines l on l.day_no = d.cost_no
+        from ${cost.after} d
+        join cost_lines l on l.day_no = d.day_no
         join cost_series s on s.series_no = l.series_no
         union all
         select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), '', null, null, null, ${list(tokens)}, null, s.series_no
-        from dated d
-        join usage_lines l on l.day_no = d.usage_no
+        from (${usageDays}) d
+        join usage_lines l on l.day_no = d.day_no
         join usage_series s on s.series_no = l.series_no
         union all
         select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), ':' || more.key, null, null, more.value::numeric,
           ${noTokens}, null, s.series_no
-        from dated d
-        join usage_lines l on l.day_no = d.usage_no and l.extra_counts is not null
+        from (${usageDays}) d
+        join usage_lines l on l.day_no = d.day_no and l.extra_counts is not null
         join usage_series s on s.series_no = l.series_no
         cross join lateral jsonb_each_text(l.extra_counts) more
         where more.key like '%tokens'
