@@ -33,6 +33,7 @@ export async function loadFacts(db: Db, connectionId: string, settings: FactsSet
         'began', c.began,
         'backfillTo', c.backfill_to,
         'discovered', c.discovered_at is not null,
+        'nextSync', c.last_sync + 1,
         'activeKeyId', (select k.id from keys k where k.connection_id = c.id and k.state = 'active'),
         'hasSupersededKey', exists (select from keys k where k.connection_id = c.id and k.state = 'superseded'),
         'candidates', (${candidates()}),
