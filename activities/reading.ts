@@ -5,7 +5,8 @@ import { AnthropicError } from '../anthropic/failure.ts';
 import type { AnthropicReader } from '../anthropic/transport.ts';
 import { activeKeyId, openActiveKey, recordKeyUse } from '../db/keys/open.ts';
 import { ConnectionGoneError } from '../db/connections/live.ts';
-import { addSyncTraffic, continueSync, type SyncRun } from '../db/ledger/syncs.ts';
+import { addSyncTraffic, continueSync, openSync, type SyncRun } from '../db/ledger/syncs.ts';
+import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { isDay, type Day } from '../domain/days.ts';
 import { isKeyFailure } from '../domain/failures.ts';
 import type { Report } from '../domain/lines.ts';
@@ -41,16 +42,17 @@ export interface Progress {
 
 /**
  * Reads from Anthropic as a part of a sync's run, with the key that is active now, and adds up what the run asked for.
+ * Given the plan, opens the run's row first: a run begins with several activities side by side.
  * Where the key is rejected and was replaced meanwhile, the attempt fails so that its retry takes the new key.
  */
 export async function readForSync<T>(
   deps: Dependencies,
-  { connectionId, n }: SyncNumber,
+  { connectionId, n, plan }: SyncNumber & { readonly plan?: SyncPlan },
   read: (reader: AnthropicReader, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const run: SyncRun = { connectionId, n, runId: runIdOfThisActivity() };
   const progress = progressOfEarlierAttempt();
-  await continueSync(deps.db, run);
+  await (plan === undefined ? continueSync(deps.db, run) : openSync(deps.db, run, plan));
   const readAndCount = async (reader: AnthropicReader): Promise<T> => {
     const result = await read(reader, progress).catch(async (error: unknown) => {
       // A failed attempt made requests, too. If they can't be counted, the first failure is still the one to report.

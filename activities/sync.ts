@@ -18,9 +18,8 @@ export type SyncResult = syncs.SyncResult;
 
 /** A window of at most 31 days of one report. */
 export interface WindowToRead extends SyncReport {
+  readonly plan: SyncPlan;
   readonly window: DayRange;
-  /** Whether every day is read, whatever is stored. */
-  readonly everyDay: boolean;
   readonly today: Day;
 }
 
@@ -46,11 +45,8 @@ export interface WindowRead extends DaysRead {
 
 /** What a sync may ask of the outside world. Each activity may run twice, or while an older attempt of it still runs. */
 export interface SyncActivities {
-  /**
-   * Reads the list of workspaces, since names change and workspaces are archived. Given the plan, opens the sync's row
-   * first.
-   */
-  refreshWorkspaces(input: SyncNumber & { plan?: SyncPlan }): Promise<void>;
+  /** Reads the list of workspaces, since names change and workspaces are archived. */
+  refreshWorkspaces(input: SyncNumber & { plan: SyncPlan }): Promise<void>;
   /** Reads the totals of a window of at most 31 days, then the lines of the days that need it, and reconciles it. */
   readWindow(input: WindowToRead): Promise<WindowRead>;
   /** Reads the totals of a window of at most 31 days, and tells which of its days to read. */
@@ -87,16 +83,16 @@ export function createSyncActivities(deps: Dependencies): SyncActivities {
   });
   const reading = { ...deps, large: new LargeReadings() };
   const survey = async (reader: AnthropicReader, to: WindowToRead): Promise<Survey> => {
-    const { connectionId, report, window, everyDay, today } = to;
+    const { connectionId, report, window, plan, today } = to;
+    const { everyDay } = plan;
     const { totals, unreadable } = await readTotals(deps.pages, reader, report, window);
     const stored = await storedDays(db, connectionId, report, window);
     const toRead = toRanges(daysToRead({ window, everyDay, today, restatementDays, stored, totals }));
     return { totals, toRead, unreadable };
   };
   return {
-    async refreshWorkspaces({ plan, ...sync }) {
-      if (plan !== undefined) await syncs.openSync(db, runOf(sync), plan);
-      await readForSync(deps, sync, (reader) => readWorkspaces(db, reader, sync.connectionId));
+    async refreshWorkspaces(input) {
+      await readForSync(deps, input, (reader) => readWorkspaces(db, reader, input.connectionId));
     },
 
     readWindow: (input) =>

@@ -8,7 +8,7 @@ import {
   startChild,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError, WorkflowIdReusePolicy } from '@temporalio/common';
 import type { Activities } from '../activities/activities.ts';
 import type { SyncPlan } from '../domain/connection/sync-plan.ts';
 import { SYNC_RUN_TIMEOUT_HOURS } from '../domain/reading.ts';
@@ -25,31 +25,41 @@ const postgres = proxyActivities<Activities>(POSTGRES);
 
 /** Starts a sync as a child workflow. Its end sets `run.sync.outcome`. */
 export async function startSync(run: ConnectionRun, plan: SyncPlan): Promise<void> {
-  for (;;) {
-    const summary = 'takes the number of the next sync';
-    const { connectionId } = run;
-    const n = await postgres.takeSyncNumber.executeWithOptions({ summary }, [{ connectionId }]);
-    const scope = new CancellationScope();
-    const child = await scope.run(() => startChildSync(run, n, plan)).catch(nullIfStarted);
-    // A database that was restored from a backup gives out numbers again, so the next one is tried.
-    if (child === null) continue;
-    const running: RunningSync = { n, plan, runId: child.firstExecutionRunId, scope, outcome: null };
-    run.sync = running;
-    void child.result().then(
-      () => (running.outcome = 'succeeded'),
-      (error: unknown) => (running.outcome = hasRecordedFailure(error) ? 'failed' : 'interrupted'),
-    );
-    return;
+  let n = run.loaded?.facts?.nextSync ?? (await takeSyncNumber(run));
+  while (!(await startChildSync(run, n, plan))) {
+    // A database that was restored from a backup gives out numbers again, and so does a run that somebody reset.
+    n = await takeSyncNumber(run);
   }
 }
 
-function startChildSync(
+function takeSyncNumber({ connectionId }: ConnectionRun): Promise<number> {
+  const summary = 'takes the number of the next sync';
+  return postgres.takeSyncNumber.executeWithOptions({ summary }, [{ connectionId }]);
+}
+
+/** False if Temporal knows a sync of that number already. */
+async function startChildSync(run: ConnectionRun, n: number, plan: SyncPlan): Promise<boolean> {
+  const scope = new CancellationScope();
+  const child = await scope.run(() => startChildWorkflow(run, n, plan)).catch(nullIfStarted);
+  if (child === null) return false;
+  const running: RunningSync = { n, plan, runId: child.firstExecutionRunId, scope, outcome: null };
+  run.sync = running;
+  void child.result().then(
+    () => (running.outcome = 'succeeded'),
+    (error: unknown) => (running.outcome = hasRecordedFailure(error) ? 'failed' : 'interrupted'),
+  );
+  return true;
+}
+
+function startChildWorkflow(
   { connectionId, loaded }: ConnectionRun,
   n: number,
   plan: SyncPlan,
 ): Promise<ChildWorkflowHandle<typeof sync>> {
   return startChild(sync, {
     workflowId: syncWorkflowId(connectionId, n),
+    // A number stands for one sync, also after that sync has ended.
+    workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
     args: [{ connectionId, n, plan }],
     staticSummary: summaryOfSync(plan, loaded?.view?.name ?? connectionId),
     // Whoever ends a connection's workflow by hand wants its sync to end too, and to record that.

@@ -35,7 +35,7 @@ const anthropic = (): ActivityInterfaceFor<Activities> => readings(QUESTION);
 const reading = (): ActivityInterfaceFor<Activities> => readings(LONG_READ);
 
 /**
- * Reads one window of days for a connection: its workspaces, then cost and usage, each reconciled with the totals that
+ * Reads one window of days for a connection: its workspaces, cost and usage side by side, each report reconciled with the totals that
  * Anthropic reports. Days are committed page by page, so a sync that ends early keeps the days it finished. Unreadable
  * days fail the sync, but only after all other days are read. Returns what it did, or null when its connection has ended.
  */
@@ -67,13 +67,12 @@ async function readAndRecord(input: SyncInput): Promise<SyncEnd> {
 }
 
 /**
- * Reads the workspaces, then both reports side by side, each window by window, so that the cost of later days does not
- * wait for the usage of earlier ones. Returns the days that cannot be read. Where a report fails, the other one still
- * reads all that it can.
+ * Reads the workspaces and both reports side by side, each report window by window, so that the cost of later days does
+ * not wait for the usage of earlier ones. Returns the days that cannot be read. Where one of them fails, the others still
+ * read all that they can.
  */
 async function readPlan(input: SyncInput): Promise<UnreadableDay[]> {
   const { connectionId, n, plan } = input;
-  await anthropic().refreshWorkspaces({ connectionId, n, plan });
   const under = new Map<Report, DayRange>();
   const show = (report: Report, window: DayRange | null): void => {
     if (window === null) under.delete(report);
@@ -86,14 +85,18 @@ async function readPlan(input: SyncInput): Promise<UnreadableDay[]> {
     try {
       for (const window of splitRange(plan)) {
         show(report, window);
-        unreadable.push(...(await readWindow({ connectionId, n, report }, window, plan.everyDay)));
+        unreadable.push(...(await readWindow({ connectionId, n, report }, window, plan)));
       }
       return unreadable;
     } finally {
       show(report, null);
     }
   };
-  const ends = await Promise.allSettled(REPORTS.map(read));
+  const readWorkspaces = async (): Promise<UnreadableDay[]> => {
+    await anthropic().refreshWorkspaces({ connectionId, n, plan });
+    return [];
+  };
+  const ends = await Promise.allSettled([readWorkspaces(), ...REPORTS.map(read)]);
   const failed = ends.find((end) => end.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
@@ -142,8 +145,8 @@ async function signalConnection({ connectionId, n }: SyncInput): Promise<void> {
 }
 
 /** Reads the days of a window that need it, and confirms or clears suspect days. Returns the unreadable days. */
-async function readWindow(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<readonly UnreadableDay[]> {
-  const { totals, unreadable, suspect, heldBack } = await readSkipping(ref, window, everyDay);
+async function readWindow(ref: SyncReport, window: DayRange, plan: SyncPlan): Promise<readonly UnreadableDay[]> {
+  const { totals, unreadable, suspect, heldBack } = await readSkipping(ref, window, plan);
   const confirmable = suspect.filter((day) => !unreadable.some((bad) => bad.day === day));
   if (confirmable.length > 0 || heldBack.length > 0) await confirmSuspects(ref, confirmable, heldBack, totals);
   return unreadable;
@@ -165,14 +168,14 @@ function obstacleIn(error: unknown): Obstacle {
 }
 
 /** Reads a window, skips each day whose reply cannot be read, and reconciles it. */
-async function readSkipping(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<WindowRead> {
+async function readSkipping(ref: SyncReport, window: DayRange, plan: SyncPlan): Promise<WindowRead> {
   let obstacle: Obstacle;
   try {
-    return await readAtOnce(ref, window, everyDay);
+    return await readAtOnce(ref, window, plan);
   } catch (error) {
     obstacle = obstacleIn(error);
   }
-  const { totals, toRead, unreadable: withoutTotal } = await surveyDays(ref, window, everyDay);
+  const { totals, toRead, unreadable: withoutTotal } = await surveyDays(ref, window, plan);
   const expected = { window, totals };
   const unreadable: UnreadableDay[] = [];
   const heldBack: Day[] = [];
@@ -220,14 +223,14 @@ async function confirmSuspects(
   if (confirmed.length > 0) await postgres.flagDays({ ...ref, days: confirmed, totals: after });
 }
 
-function readAtOnce(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<WindowRead> {
+function readAtOnce(ref: SyncReport, window: DayRange, plan: SyncPlan): Promise<WindowRead> {
   const summary = `${ref.report}: totals and lines of ${spellRange(window)}`;
-  return reading().readWindow.executeWithOptions({ summary }, [{ ...ref, window, everyDay, today: today() }]);
+  return reading().readWindow.executeWithOptions({ summary }, [{ ...ref, plan, window, today: today() }]);
 }
 
-function surveyDays(ref: SyncReport, window: DayRange, everyDay: boolean): Promise<Survey> {
+function surveyDays(ref: SyncReport, window: DayRange, plan: SyncPlan): Promise<Survey> {
   const summary = `${ref.report}: totals of ${spellRange(window)}`;
-  return anthropic().surveyDays.executeWithOptions({ summary }, [{ ...ref, window, everyDay, today: today() }]);
+  return anthropic().surveyDays.executeWithOptions({ summary }, [{ ...ref, plan, window, today: today() }]);
 }
 
 function readDays(ref: SyncReport, ranges: DayRange[], expected: WindowTotals | null): Promise<DaysRead> {

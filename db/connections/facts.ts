@@ -4,7 +4,7 @@ import type { Facts } from '../../domain/connection/facts.ts';
 import { lastDayBeforeDaily } from '../../domain/connection/schedule.ts';
 import type { Day } from '../../domain/days.ts';
 import { daysToSettle } from '../../domain/reading.ts';
-import { epochMs, rows, type Db } from '../core/database.ts';
+import { epochMs, preparedRows, type Db } from '../core/database.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
 import { factsJson } from './schemas.ts';
 
@@ -24,7 +24,7 @@ export interface FactsSettings {
 /** Loads what the next step of a connection depends on; null if it does not exist. */
 export async function loadFacts(db: Db, connectionId: string, settings: FactsSettings): Promise<Facts | null> {
   const today = sql`${settings.today}::date`;
-  const [found] = await rows(
+  const [found] = await preparedRows(
     db,
     z.object({ facts: factsJson }),
     sql`
@@ -33,6 +33,7 @@ export async function loadFacts(db: Db, connectionId: string, settings: FactsSet
         'began', c.began,
         'backfillTo', c.backfill_to,
         'discovered', c.discovered_at is not null,
+        'nextSync', c.last_sync + 1,
         'activeKeyId', (select k.id from keys k where k.connection_id = c.id and k.state = 'active'),
         'hasSupersededKey', exists (select from keys k where k.connection_id = c.id and k.state = 'superseded'),
         'candidates', (${candidates()}),

@@ -9,7 +9,8 @@ import { coveredDays } from '../ledger/covered-days.ts';
 
 /**
  * Active and backfilling connections whose first day is neither covered nor being read: nobody told the workflow that
- * history was extended. In the other statuses, the workflow looks at Postgres before it goes on.
+ * history was extended. In the other statuses, the workflow looks at Postgres before it goes on. So does one whose first
+ * sync has not begun, and when hundreds connect at once, that takes a while.
  */
 export async function listUntoldHistories(db: Db): Promise<{ connectionId: string; began: Day }[]> {
   return rows(
@@ -20,6 +21,7 @@ export async function listUntoldHistories(db: Db): Promise<{ connectionId: strin
       from connections c
       where c.status in ('active', 'backfilling')
         and not exists (select from (${coveredDays(sql`c.id`)}) covered where covered.day = c.began)
+        and exists (select from syncs s where s.connection_id = c.id)
         and not exists (select from syncs s where s.connection_id = c.id and s.state = 'running')
     `,
   );

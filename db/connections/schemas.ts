@@ -42,6 +42,7 @@ export const factsJson: z.ZodType<Omit<Facts, 'connectionId' | 'syncHourUtc'>> =
   began: dayJson,
   backfillTo: dayJson,
   discovered: z.boolean(),
+  nextSync: z.int(),
   activeKeyId: z.string().nullable(),
   hasSupersededKey: z.boolean(),
   candidates: z.array(candidateFacts),

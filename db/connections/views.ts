@@ -5,7 +5,7 @@ import type { Day } from '../../domain/days.ts';
 import type { KeyState } from '../../domain/keys.ts';
 import type { KeyProbes } from '../../domain/connection/schedule.ts';
 import type { Status } from '../../domain/connection/statuses.ts';
-import { epochMs, rows, type Db } from '../core/database.ts';
+import { epochMs, preparedRows, rows, type Db } from '../core/database.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
 import type { SyncView } from '../ledger/history.ts';
 import { daysOf } from '../ledger/syncs.ts';
@@ -71,7 +71,7 @@ export interface ConnectionFilter {
 
 /** A connection, or null if it does not exist. `today` is a UTC day. */
 export async function loadConnectionView(db: Db, id: string, today: Day): Promise<ConnectionView | null> {
-  const [view] = await loadViews(db, sql`select * from connections where id = ${id}`, today);
+  const [view] = await loadViews(db, sql`select * from connections where id = ${id}`, today, preparedRows);
   return view ?? null;
 }
 
@@ -88,11 +88,11 @@ export async function listConnectionViews(db: Db, filter: ConnectionFilter, toda
     order by created_at desc, id desc
     limit ${filter.limit}
   `;
-  return loadViews(db, page, today);
+  return loadViews(db, page, today, rows);
 }
 
-async function loadViews(db: Db, page: SQL, today: Day): Promise<ConnectionView[]> {
-  const found = await rows(
+async function loadViews(db: Db, page: SQL, today: Day, ask: typeof rows): Promise<ConnectionView[]> {
+  const found = await ask(
     db,
     z.object({ view: connectionViewJson }),
     sql`

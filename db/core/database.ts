@@ -62,9 +62,9 @@ export async function rows<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Pro
 }
 
 /**
- * Like {@link rows}, for statements that a sync runs for every day. Postgres parses and plans them once per session, and
- * each run takes one message instead of two. The text of such a statement must never vary, or statements pile up in the
- * session.
+ * Like {@link rows}, for statements that run for every day or at every step. Postgres parses and plans them once per
+ * session, and each run takes one message instead of two. The text of such a statement must never vary, or statements
+ * pile up in the session.
  */
 export async function preparedRows<Row>(db: Db, schema: z.ZodType<Row>, query: SQL): Promise<Row[]> {
   const { session, dialect } = insidesOf(db);

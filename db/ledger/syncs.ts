@@ -19,7 +19,10 @@ export interface SyncRun {
   readonly runId: string;
 }
 
-/** Takes the number of the connection's next sync. No number is given twice, even if no sync uses it. */
+/**
+ * Takes the number of the connection's next sync. No number is given twice, even if no sync uses it. A sync that begins
+ * takes its number, too, so this is for numbers that Temporal has used already.
+ */
 export async function takeSyncNumber(db: Db, connectionId: string): Promise<number> {
   const { n } = await row(
     db,
@@ -33,11 +36,19 @@ function isRun({ connectionId, n, runId }: SyncRun): ReturnType<typeof and> {
   return and(eq(syncs.connectionId, connectionId), eq(syncs.n, n), eq(syncs.runId, runId));
 }
 
-/** Records that a run began, by default now. A second call changes nothing. Throws {@link ConnectionGoneError}. */
+/**
+ * Records that a run began, by default now, and that its number is taken. A second call changes nothing. Throws
+ * {@link ConnectionGoneError}.
+ */
 export async function openSync(db: Db, run: SyncRun, plan: SyncPlan, startedAtMs?: number): Promise<void> {
   const { kind, from, to, everyDay } = plan;
   const startedAt = startedAtMs === undefined ? sql`now()` : new Date(startedAtMs);
   await db.transaction(async (tx) => {
+    // Waits for a key that becomes active just now. Only syncs after the last number that was taken by then prove it.
+    await tx
+      .update(connections)
+      .set({ lastSync: run.n })
+      .where(and(eq(connections.id, run.connectionId), lt(connections.lastSync, run.n)));
     if ((await shareLive(tx, run.connectionId)) === null) throw new ConnectionGoneError(run.connectionId);
     // A row that is still running after the timeout belongs to a run that could not record its end.
     await interruptRuns(

@@ -39,6 +39,8 @@ export interface Facts {
   /** Whether the workspaces of the organization were read since it was connected. */
   readonly discovered: boolean;
   readonly activeKeyId: string | null;
+  /** The number that the next sync has, unless a sync in Temporal has it already. */
+  readonly nextSync: number;
   /** Whether a replaced key is kept until its successor's first success. */
   readonly hasSupersededKey: boolean;
   /** In the order in which somebody asked for them. */

@@ -15,6 +15,13 @@ const NAMESPACE = 'default';
  */
 const DYNAMIC_CONFIG = ['matching.numTaskqueueReadPartitions=1', 'matching.numTaskqueueWritePartitions=1'];
 const DATABASE_FILE = 'temporal.db';
+/**
+ * Without a write-ahead log, SQLite waits for the disk several times at each step of a workflow. With one, it would still
+ * wait at each commit, and all workflows wait with it. `NORMAL` waits only when it copies the log into the database: a
+ * program that is killed loses nothing, and a machine that loses power loses its last steps, which the connections take
+ * again, since Postgres knows what is done.
+ */
+const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=NORMAL'];
 /** Starts a program such that only its owner can read the files it makes. */
 const OWNER_ONLY = 'umask 077; exec "$0" "$@"';
 /** How long Temporal keeps closed workflows. A development server's default is one day. */
@@ -98,8 +105,9 @@ function serverArguments(options: TemporalOptions, port: number): string[] {
     ...(options.uiPort === undefined
       ? ['--headless']
       : ['--ui-ip', '127.0.0.1', '--ui-port', String(options.uiPort), '--ui-disable-news-fetch']),
-    // Without a write-ahead log, SQLite waits for the disk several times at each step of a workflow.
-    ...(isInMemory(options) ? [] : ['--db-filename', DATABASE_FILE, '--sqlite-pragma', 'journal_mode=WAL']),
+    ...(isInMemory(options)
+      ? []
+      : ['--db-filename', DATABASE_FILE, ...SQLITE_PRAGMAS.flatMap((pragma) => ['--sqlite-pragma', pragma])]),
     ...DYNAMIC_CONFIG.flatMap((setting) => ['--dynamic-config-value', setting]),
     ...['--log-level', 'warn', '--color', 'never', '--disable-config-file', '--disable-config-env'],
   ];

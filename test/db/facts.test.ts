@@ -41,6 +41,7 @@ describe('the facts of a connection', () => {
       began: addDays(TODAY, -30),
       backfillTo: TODAY,
       discovered: false,
+      nextSync: 1,
       activeKeyId: null,
       hasSupersededKey: false,
       candidates: [{ keyId, requested: true, tries: 0, triedAtMs: null }],

@@ -66,6 +66,29 @@ describe('the number of a sync', () => {
     const numbers = await Promise.all(Array.from({ length: 8 }, () => takeSyncNumber(database.db, id)));
     expect(numbers.sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
+
+  it('is taken as soon as its sync begins, and stays taken', async () => {
+    const { id } = await connect(database.db);
+    for (const n of [1, 2, 1]) await openSync(database.db, { connectionId: id, n, runId: randomUUID() }, DAILY);
+    expect((await factsOf(id))?.nextSync).toBe(3);
+    expect(await takeSyncNumber(database.db, id)).toBe(3);
+  });
+
+  it('tells whether its sync began before a rotation, so that it does not prove the new key', async () => {
+    const { id, keyId } = await connect(database.db);
+    const organization = { id: randomUUID(), name: 'Org' };
+    await acceptKey(database.db, { connectionId: id, keyId }, organization);
+    for (const states of [
+      ['superseded', 'active'],
+      ['destroyed', 'active'],
+    ]) {
+      const run = { connectionId: id, n: (await factsOf(id))?.nextSync ?? 0, runId: randomUUID() };
+      await openSync(database.db, run, DAILY);
+      if (run.n === 1) await rotate(id, organization);
+      await succeedSync(database.db, run, DAILY, NOW_MS);
+      expect(await keyStates(id)).toEqual(states);
+    }
+  });
 });
 
 describe('a run', () => {

@@ -21,6 +21,7 @@ export const active: Facts = {
   began: BEGAN,
   backfillTo: TODAY,
   discovered: true,
+  nextSync: 2,
   activeKeyId: KEY,
   hasSupersededKey: false,
   candidates: [],
@@ -75,6 +76,7 @@ export const anyFacts: fc.Arbitrary<Facts> = fc.record({
   began: anyDay,
   backfillTo: anyDay,
   discovered: fc.boolean(),
+  nextSync: fc.nat(),
   activeKeyId: fc.constantFrom(null, KEY),
   hasSupersededKey: fc.boolean(),
   candidates: fc.array(

@@ -252,7 +252,7 @@ describe('a rotation to a discarded key', () => {
 });
 
 describe('the timeline of an ordinary sync', () => {
-  it('has four lines in its connection, and nothing between it and its connection but its start and end', async () => {
+  it('has three lines in its connection, and nothing between it and its connection but its start and end', async () => {
     const { id } = await connected('Ordinary');
     const before = (await handleOf(id).fetchHistory()).events?.length ?? 0;
     await world.signal(id, 'syncNow');
@@ -265,7 +265,7 @@ describe('the timeline of an ordinary sync', () => {
       const timer = event.timerStartedEventAttributes == null ? undefined : 'timer';
       return [activity, child, signal, timer].filter((line) => line !== undefined && line !== null);
     });
-    expect(lines).toEqual(['syncNow', 'loadConnection', 'takeSyncNumber', 'sync', 'loadConnection', 'timer']);
+    expect(lines).toEqual(['syncNow', 'loadConnection', 'sync', 'loadConnection', 'timer']);
     const n = (await syncsOf(world.database.db, id)).at(-1)?.n ?? 0;
     const sync = await world.client.workflow.getHandle(syncWorkflowId(id, n)).fetchHistory();
     expect(sync.events?.some((event) => event.signalExternalWorkflowExecutionInitiatedEventAttributes != null)).toBe(
