@@ -49,8 +49,8 @@ interface Query {
  * Reads the days of a window of at most 31 days, oldest first, each exactly once and whole. Yields together the days that
  * one page completes. A day that goes on on the next page is joined, and a day that the reply leaves out had nothing. Two
  * pages are in memory: the next one is transferred while the lines of one are used. `linesPerDay` is the number of lines
- * to expect, 0 if unknown. Amounts are in dollars. Throws AnthropicError, and {@link LargeDay} where two pages would need
- * too much memory.
+ * to expect, 0 if unknown: then the first day is asked for alone. Amounts are in dollars. Throws AnthropicError, and
+ * {@link LargeDay} where two pages would need too much memory.
  */
 export function readDays(
   reader: AnthropicReader,
@@ -72,7 +72,7 @@ export async function readTotals(
   const totals: Partial<Record<Day, Decimal>> = {};
   const reading = pages.open(report);
   try {
-    for await (const { days } of readReport({ reader, reading, path: REPORTS[report].path, groupBy: [] }, window, 0)) {
+    for await (const { days } of readReport({ reader, reading, path: REPORTS[report].path, groupBy: [] }, window, 1)) {
       for (const { day, content } of days) totals[day] = totalOfContent(content);
     }
     return totals;
@@ -82,11 +82,23 @@ export async function readTotals(
 }
 
 /**
- * Where a page is too large, or Anthropic answers 400, the next query asks for fewer days a page, from the first day that
- * was not yielded yet. Page tokens are bound to their query, so the page size can change only with a new query.
+ * Where it is unknown how many lines a day has, the first day is asked for alone: whoever answers would make a page of all
+ * days of a large organization in vain. Where a page is too large, or Anthropic answers 400, the next query asks for fewer
+ * days a page, from the first day that was not yielded yet. Page tokens are bound to their query, so the page size can
+ * change only with a new query.
  */
 async function* readReport(query: Query, window: DayRange, linesPerDay: number): AsyncGenerator<PageOfDays> {
-  let from = window.from;
+  let { from } = window;
+  if (linesPerDay === 0) {
+    let lines = 0;
+    for await (const page of readPages(query, { from, to: from }, 1)) {
+      lines += page.lines;
+      yield page;
+    }
+    if (lines > LARGE_LINES && from < window.to) throw new LargeDay();
+    yield* readReport(query, { from: addDays(from, 1), to: window.to }, Math.max(1, lines));
+    return;
+  }
   let pageDays = Math.max(1, Math.min(lengthOf(window), Math.floor(PAGE_LINES / linesPerDay)));
   while (from <= window.to) {
     try {

@@ -5,10 +5,11 @@ import { Numbers, QUOTE, Writer } from './bytes.ts';
 import { digestOf, forEachSeries, type DayLines, type ReportRows } from './day.ts';
 import { PageError } from './failure.ts';
 import { Fields, type Field } from './fields.ts';
+import { ID_BYTES } from './id-table.ts';
 import { isNull, parseField } from './json.ts';
 import { RowReader, type FieldTaker } from './row-reader.ts';
 import { Values } from './value-table.ts';
-import { ID_BYTES, SeriesOfReading } from './series.ts';
+import { SeriesOfReading } from './series.ts';
 
 interface CostField extends Field {
   readonly isAmount: boolean;

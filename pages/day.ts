@@ -36,7 +36,7 @@ export function forEachSeries(
   for (let from = 0; from < order.length;) {
     const first = places.at(order[from] ?? 0);
     let to = from + 1;
-    while (to < order.length && series.compare(first, places.at(order[to] ?? 0)) === 0) to += 1;
+    while (to < order.length && places.at(order[to] ?? 0) === first) to += 1;
     take(order, from, to);
     from = to;
   }

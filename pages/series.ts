@@ -8,14 +8,15 @@ import {
   type Json,
   type Report,
 } from '../domain/lines.ts';
-import { CLOSE_OBJECT, COMMA, OPEN_OBJECT, Writer, areBytes } from './bytes.ts';
+import { CLOSE_OBJECT, COMMA, Numbers, OPEN_OBJECT, Writer, areBytes } from './bytes.ts';
 import type { Field } from './fields.ts';
+import { ID_BYTES, IdTable } from './id-table.ts';
 import { parseField, setField, writePlainText } from './json.ts';
 import { NewSeriesColumns } from './new-series.ts';
 import { ValueTable, type Values } from './value-table.ts';
 
-/** The bytes of an id. */
-export const ID_BYTES = 16;
+/** After more than these, they are forgotten: their ids would take more than 12 MB. */
+const MAX_SERIES = 2 ** 19;
 const COLUMNS: Readonly<Record<Report, readonly string[]>> = { cost: COST_DIMENSIONS, usage: USAGE_DIMENSIONS };
 /** The dimensions that every series of a report has; a row that lacks one means this value. */
 const DEFAULTS: Readonly<Record<Report, Readonly<Record<string, string>>>> = { cost: { currency: 'USD' }, usage: {} };
@@ -32,18 +33,18 @@ function idOf(canonical: string | Uint8Array): string {
 }
 
 /**
- * The series of one reading, each with its place: the first one that was seen has 0. Rows that spell their dimensions in two ways have two places, whose ids
- * are equal.
+ * The series of one reading, each with its place: the first one that was seen has 0. Rows that spell the same dimensions in
+ * two ways are of one series.
  */
 export class SeriesOfReading {
   readonly #report: Report;
   readonly #fields: readonly Field[];
+  /** How rows spelled their dimensions lately, and the place of each of these. */
   #table = new ValueTable();
-  /** The place of the first series in the table, and of the first that has an id. */
-  #firstInTable = 0;
+  #places = new Numbers();
+  /** The series from the place {@link #first} on. */
+  #ids = new IdTable();
   #first = 0;
-  /** The ids of the series from {@link #first} on. */
-  #ids = new Writer(ID_BYTES * 64);
   readonly #notDollars = new Set<number>();
   readonly #canonical: CanonicalWriter;
   /** The series that {@link takeNew} has not returned yet. */
@@ -60,57 +61,55 @@ export class SeriesOfReading {
   /** The place of the dimensions of a row. Throws PageError where one of them is not JSON. */
   placeOf(body: Uint8Array, dimensions: Values): number {
     const known = this.#table.find(body, dimensions);
-    if (known >= 0) return this.#firstInTable + known;
+    if (known >= 0) return this.#places.at(known);
+    const place = this.#placeOfSpelling(body, dimensions);
+    this.#table.add(body, dimensions);
+    this.#places.push(place);
+    return place;
+  }
+
+  #placeOfSpelling(body: Uint8Array, dimensions: Values): number {
     const canonical = this.#canonical.write(body, dimensions);
     const parsed = canonical === null ? this.#parse(body, dimensions) : null;
     const id = idOf(canonical ?? canonicalDimensions(parsed ?? {}));
-    const place = this.#firstInTable + this.#table.add(body, dimensions);
+    const known = this.#ids.find(id);
+    if (known >= 0) return this.#first + known;
+    const place = this.#first + this.#ids.add(id);
     if (parsed === null) this.#new.addPlain(body, dimensions, this.#canonical.columns);
     else this.#new.add(parsed);
-    for (let at = 0; at < ID_BYTES; at += 1) this.#ids.writeByte(id.charCodeAt(at));
     if (this.#report === 'cost' && !this.#isDollars(body, dimensions, parsed)) this.#notDollars.add(place);
     return place;
   }
 
   /**
-   * Forgets all series if they take much memory; call it between pages. Their ids stay as long as there are lines with
-   * their places.
+   * Forgets spellings if they take much memory, and all series if they are very many; call it between pages. Series stay as
+   * long as there are lines with their places.
    */
   forgetIfMany(areLinesLeft: boolean): void {
-    if (this.#table.isFull) {
+    const areMany = this.#ids.size > MAX_SERIES && !areLinesLeft;
+    if (this.#table.isFull || areMany) {
       this.#table = new ValueTable();
-      this.#firstInTable = this.#next;
+      this.#places = new Numbers();
     }
-    if (areLinesLeft || this.#first === this.#firstInTable) return;
-    const ids = new Writer(ID_BYTES * 64);
-    ids.write(this.#ids.bytes, (this.#firstInTable - this.#first) * ID_BYTES, this.#ids.length);
-    this.#ids = ids;
-    this.#first = this.#firstInTable;
-    for (const place of this.#notDollars) if (place < this.#first) this.#notDollars.delete(place);
-  }
-
-  /** The place of the next new series. */
-  get #next(): number {
-    return this.#first + this.#ids.length / ID_BYTES;
+    if (!areMany) return;
+    this.#first += this.#ids.size;
+    this.#ids = new IdTable();
+    this.#notDollars.clear();
   }
 
   /** The first 32 bits of the id of a series, by which series are sorted. */
   rankOf(place: number): number {
-    const at = (place - this.#first) * ID_BYTES;
-    const { bytes } = this.#ids;
-    const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-    return high * 0x10000 + (((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0));
+    return this.#ids.rankOf(place - this.#first);
   }
 
   /** Negative, zero or positive, as the id of `a` comes before that of `b`, equals it, or comes after it. */
   compare(a: number, b: number): number {
-    return a === b ? 0 : this.rankOf(a) - this.rankOf(b) || Buffer.compare(this.#idOf(a), this.#idOf(b));
+    return this.#ids.compare(a - this.#first, b - this.#first);
   }
 
   /** Writes the id of a series. */
   writeId(place: number, into: Writer): void {
-    const at = (place - this.#first) * ID_BYTES;
-    into.write(this.#ids.bytes, at, at + ID_BYTES);
+    this.#ids.write(place - this.#first, into);
   }
 
   /** Whether its lines are in another currency than US dollars, so that no total has them. */
@@ -122,14 +121,13 @@ export class SeriesOfReading {
   takeNew(): NewSeries {
     const added = this.#new;
     this.#new = new NewSeriesColumns(COLUMNS[this.#report]);
-    const before = this.#ids.length / ID_BYTES - added.count;
-    const ids = this.#ids.written().toString('hex', before * ID_BYTES);
-    return { first: this.#first + before, mayBeKnown: this.#firstInTable > 0, ids, ...added.taken() };
-  }
-
-  #idOf(place: number): Uint8Array {
-    const at = (place - this.#first) * ID_BYTES;
-    return this.#ids.bytes.subarray(at, at + ID_BYTES);
+    const before = this.#ids.size - added.count;
+    return {
+      first: this.#first + before,
+      mayBeKnown: this.#first > 0,
+      ids: this.#ids.hexFrom(before),
+      ...added.taken(),
+    };
   }
 
   #parse(body: Uint8Array, { froms, tos }: Values): Dimensions {

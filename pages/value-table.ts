@@ -1,8 +1,8 @@
 import { Numbers, Writer } from './bytes.ts';
 import { MAX_FIELDS } from './fields.ts';
 
-/** Room for about 120,000 series. */
-const MAX_BYTES = 24 * 2 ** 20;
+/** Room for about 60,000 series. One that comes again after it was forgotten takes a digest to recognize. */
+const MAX_BYTES = 12 * 2 ** 20;
 const FIRST_BYTES = 2 ** 14;
 /** No JSON has this byte. */
 const END_OF_VALUE = 0;

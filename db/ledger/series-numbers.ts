@@ -1,9 +1,17 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { sizeOf, type NewSeries } from '../../domain/day-content.ts';
 import type { Report } from '../../domain/lines.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
-import { elementOf, elementsArray, list, numberArray, preparedRows, type Db } from '../core/database.ts';
+import {
+  databaseFailure,
+  elementOf,
+  elementsArray,
+  list,
+  numberArray,
+  preparedRows,
+  type Db,
+} from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
 import { Groups, unitsOf } from './series-keys.ts';
 
@@ -134,10 +142,24 @@ async function numberPart(
   part: SeriesPart,
   areNew: boolean,
 ): Promise<void> {
-  if (!areNew) await findNumbers(db, table, connectionId, part);
-  await addSeries(db, table, connectionId, part);
+  if (areNew && (await wereNew(addSeries(db, table, connectionId, part, sql``)))) return;
+  await findNumbers(db, table, connectionId, part);
+  await addSeries(db, table, connectionId, part, sql`on conflict (connection_id, series_id) do nothing`);
   // Another transaction added the rest meanwhile.
   await findNumbers(db, table, connectionId, part);
+}
+
+const UNIQUE_VIOLATION = '23505';
+
+/** Whether series were added; false, and none was, where one of them was stored already. */
+async function wereNew(adding: Promise<void>): Promise<boolean> {
+  try {
+    await adding;
+    return true;
+  } catch (error) {
+    if (databaseFailure(error)?.code === UNIQUE_VIOLATION) return false;
+    throw error;
+  }
 }
 
 async function findNumbers(db: Db, table: LineTable, connectionId: string, part: SeriesPart): Promise<void> {
@@ -158,9 +180,16 @@ async function findNumbers(db: Db, table: LineTable, connectionId: string, part:
 
 /**
  * Stores series that are expected to be new. Each stored series that is sent again burns a number of the identity column,
- * so they are searched first where any may be stored. Throws {@link ConnectionGoneError}.
+ * so they are searched first where any may be stored. `onConflict` says what becomes of one that is stored all the same: an
+ * insert that may meet some takes a quarter longer. Throws {@link ConnectionGoneError}.
  */
-async function addSeries(db: Db, table: LineTable, connectionId: string, part: SeriesPart): Promise<void> {
+async function addSeries(
+  db: Db,
+  table: LineTable,
+  connectionId: string,
+  part: SeriesPart,
+  onConflict: SQL,
+): Promise<void> {
   const places = part.unnumbered();
   if (places.length === 0) return;
   const names = list(table.dimensions.map((name) => sql.identifier(name)));
@@ -181,7 +210,7 @@ async function addSeries(db: Db, table: LineTable, connectionId: string, part: S
         -- Sorted, so that two transactions with the same new series lock them in one order and cannot deadlock.
         select live.id, series_id, (${numberArray('uuid', units.ids)})[unit], extra::jsonb, ${names}
         from live, sent order by series_id
-        on conflict (connection_id, series_id) do nothing
+        ${onConflict}
         returning series_id, series_no
       )
       select string_agg(coalesce(added.series_no, 0)::text, ',' order by sent.place) as numbers

@@ -132,7 +132,6 @@ describe('a page of too many days', () => {
   it('is not asked for if days are known to have many lines', async () => {
     const up = await upstream();
     for (const [lines, limit] of [
-      [0, '31'],
       [600, '31'],
       [10_000, '2'],
       [90_000, '1'],
@@ -142,6 +141,26 @@ describe('a page of too many days', () => {
       expect(asked(up.simulator)[0]).toMatchObject({ limit });
     }
     await up.close();
+  });
+
+  it('is not asked for as long as nothing is known of its days: the first one is asked for alone, and tells', async () => {
+    for (const [linesPerDay, limits] of [
+      [8_000, ['1', '2', '2']],
+      [20, ['1', '4']],
+    ] as const) {
+      const up = await upstream({ simulator: { linesPerDay, newSeriesPerDay: 0, days: 9 } });
+      const days = { from: addDays(TODAY, -8), to: addDays(TODAY, -4) };
+      expect(spellCost(await allDays(readCostDays(up.reader(), days, 0)))).toEqual(trueCost(up, days));
+      expect(asked(up.simulator).map(({ limit }) => limit)).toEqual(limits);
+      await up.close();
+    }
+  });
+
+  it('is not asked for, nor one of the second day, if the first day leaves no memory for another page', async () => {
+    const rows = Array.from({ length: 40_001 }, () => ROW);
+    const days = { from: DAY, to: addDays(DAY, 1) };
+    const replies = [page({ [DAY]: rows })];
+    await expect(allDays(readCostDays(given(...replies), days, 0))).rejects.toThrow(LargeDay);
   });
 
   it('that is refused in the middle is followed by the first day that was not yielded yet', async () => {

@@ -168,7 +168,7 @@ describe('days that are read together', () => {
 
   it('are each stored as they were read, whatever was stored before and whatever the attempt expected', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(given, { minLength: 1, maxLength: 6 }), async (some) => {
+      fc.asyncProperty(fc.array(given, { minLength: 1, maxLength: 6 }), fc.boolean(), async (some, nothingIsStored) => {
         const { db } = database;
         const { id } = await connect(db);
         const from = addDays(DAY, -10);
@@ -192,7 +192,7 @@ describe('days that are read together', () => {
           today: TODAY,
           reported: null,
         }));
-        const outcomes = await commitDays(db, read);
+        const outcomes = await commitDays(db, read, { nothingIsStored });
         for (const [index, { before, now }] of some.entries()) {
           const model = costModel(linesFrom(now));
           expect(await storedCost(database.db, id, dayAt(index))).toEqual(linesOf(model));

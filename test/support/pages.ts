@@ -94,11 +94,14 @@ function dimensionsAt({ texts, columns, extra }: NewSeries, index: number): Dime
   return Object.fromEntries([...dimensions, ...Object.entries(others)]);
 }
 
-/** The lines of each day, as the reports give them; each line of its own dimensions, in the order of the ids of series. */
+/**
+ * The lines of each day, as the reports give them; each line of its own dimensions, in the order of the ids of series. Days
+ * are known to have few lines unless a test says otherwise, so the first page has as many days as there are.
+ */
 export async function* readCostDays(
   reader: AnthropicReader,
   window: DayRange,
-  linesPerDay?: number,
+  linesPerDay = 1,
   pages: PageReader = pageReaderHere(),
 ): AsyncGenerator<CostDay[]> {
   const known = new SeriesRead();
@@ -117,7 +120,7 @@ export async function* readCostDays(
 export async function* readUsageDays(
   reader: AnthropicReader,
   window: DayRange,
-  linesPerDay?: number,
+  linesPerDay = 1,
   pages: PageReader = pageReaderHere(),
 ): AsyncGenerator<UsageDay[]> {
   const known = new SeriesRead();
