@@ -59,8 +59,11 @@ function setHandlers(run: ConnectionRun): void {
     status: run.loaded?.facts?.status ?? 'unknown',
     doing: run.doing,
     inbox: run.inbox.waiting.length + run.inbox.received.length,
+    sync: run.sync?.n ?? null,
   });
-  setHandler(statusQuery, status, { description: 'Where it stands, what it does, and how many signals wait' });
+  setHandler(statusQuery, status, {
+    description: 'Where it stands, what it does, how many signals wait, and which sync is under way',
+  });
 }
 
 function loadConnection(run: ConnectionRun): Promise<LoadedConnection> {

@@ -78,12 +78,16 @@ export const signalDescriptions: Readonly<Record<SignalName | 'syncEnded' | 'wak
   wake: BY_ITSELF,
 };
 
-/** The answer of a connection's workflow to a query: its status, its step, and how many signals wait. */
+/**
+ * The answer of a connection's workflow to a query: its status, its step, how many signals wait, and the number of the
+ * sync that it started and that is under way.
+ */
 export interface ConnectionStatus {
   readonly connectionId: string;
   readonly status: string;
   readonly doing: string;
   readonly inbox: number;
+  readonly sync: number | null;
 }
 
 /** Asks a connection's workflow for its {@link ConnectionStatus}. */

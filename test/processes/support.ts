@@ -194,7 +194,7 @@ export async function waits(place: Place, id: string, withinMs = PATIENCE_MS): P
       if (syncs === null || syncs.some((sync) => sync.state === 'running')) return false;
       const ask = place.client.withDeadline(Date.now() + 5_000, () => handle.query(statusQuery));
       const answer = await ask.catch(() => null);
-      return answer?.status === 'active' && answer.doing === 'wait';
+      return answer?.status === 'active' && answer.doing === 'wait' && answer.sync === null;
     },
     withinMs,
   );

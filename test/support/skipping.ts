@@ -88,7 +88,9 @@ async function end(world: World, id: string): Promise<void> {
     // A paused connection starts no other sync. If a test holds a reply, the sync is in an activity and can be cancelled.
     await world.signal(id, 'pause');
     const isQuiet = async (): Promise<boolean> =>
-      (await stateOf(db, id)).status === 'paused' && !(await isSyncing(db, id));
+      (await stateOf(db, id)).status === 'paused' &&
+      !(await isSyncing(db, id)) &&
+      ((await handle.describe()).raw.pendingChildren ?? []).length === 0;
     await until('it to be quiet', isQuiet, QUIET_MS).catch(() => undefined);
     await world.signal(id, 'disconnect');
   }
@@ -143,7 +145,7 @@ function helpersOf(world: World, made: string[]): SkippingWorld {
       await until('nothing left to do', async () => {
         if (await isSyncing(db, id)) return false;
         const status = await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery);
-        return status.doing === 'wait' && status.inbox === 0;
+        return status.doing === 'wait' && status.inbox === 0 && status.sync === null;
       });
     },
     async comes(what, check) {

@@ -77,7 +77,7 @@ export async function eventsOf(db: Db, id: string, type: string): Promise<string
   return found.map(({ message }) => message);
 }
 
-/** Whether a sync is under way, also one that has a number and did not open its row yet. */
+/** Whether a sync is under way that has begun, or that took a number before it begins. */
 export async function isSyncing(db: Db, id: string): Promise<boolean> {
   const [found] = await rows<{ syncing: boolean }>(
     db,

@@ -304,7 +304,7 @@ describe('what people do', () => {
     await becomes(id, 'active');
     await until('nothing left to do', async () => {
       const status = await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery);
-      return status.doing === 'wait' && status.inbox === 0;
+      return status.doing === 'wait' && status.inbox === 0 && status.sync === null;
     });
     expect((await syncs(id)).filter(({ kind }) => kind === 'manual').length).toBeLessThanOrEqual(2);
   });
