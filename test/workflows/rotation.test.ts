@@ -399,7 +399,8 @@ describe('the old key, revoked', () => {
 
   it('in the middle of a read without a candidate keeps the committed days until another key comes', async () => {
     const subject = new Subject('Mid-read, alone');
-    control.paging({ maxBucketsPerPage: 2 });
+    // The first day comes alone, and the others a day a page, so that more requests follow the held one.
+    control.paging({ maxBucketsPerPage: 1 });
     control.fault({ kind: 'hold', report: 'cost', grouped: true, key: subject.key('A'), page: 2 });
     await subject.connect();
     await isHeld();
