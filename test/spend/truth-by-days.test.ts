@@ -57,7 +57,7 @@ function spendQueryOf({ from, to, filters, groupBy, limit }: Query): SpendQuery 
 }
 
 /** Every page of a query, as `read` reads them. */
-async function pagesOf<Row extends GroupRow, P extends { data: readonly Row[] }>(
+async function pagesOf<P extends { readonly data: readonly GroupRow[] }>(
   first: SpendQuery,
   read: (query: SpendQuery) => Promise<P>,
 ): Promise<P[]> {
