@@ -35,9 +35,10 @@ const anthropic = (): ActivityInterfaceFor<Activities> => readings(QUESTION);
 const reading = (): ActivityInterfaceFor<Activities> => readings(LONG_READ);
 
 /**
- * Reads one window of days for a connection: its workspaces, cost and usage side by side, each report reconciled with the totals that
- * Anthropic reports. Days are committed page by page, so a sync that ends early keeps the days it finished. Unreadable
- * days fail the sync, but only after all other days are read. Returns what it did, or null when its connection has ended.
+ * Reads one window of days for a connection: its workspaces, cost and usage side by side, each report reconciled with the
+ * totals that Anthropic reports. Days are committed page by page, so a sync that ends early keeps the days it finished.
+ * Unreadable days fail the sync, but only after all other days are read. Returns what it did, or null when its connection
+ * has ended.
  */
 export async function sync(input: SyncInput): Promise<SyncResult | null> {
   const end = await readAndRecord(input);
