@@ -35,6 +35,12 @@ export class AnthropicError extends Error {
     const { code, detail, status, retryAfterMs } = this;
     return new AnthropicError(code, { detail, status, retryAfterMs, requestId: this.requestId ?? requestId });
   }
+
+  /** The same failure, whose detail says what was asked for. */
+  about(subject: string): AnthropicError {
+    const { code, detail, requestId, status, retryAfterMs } = this;
+    return new AnthropicError(code, { detail: `${subject}: ${detail}`, requestId, status, retryAfterMs });
+  }
 }
 
 /** The failure of a reply that breaks Anthropic's contract. */

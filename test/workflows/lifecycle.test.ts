@@ -535,6 +535,21 @@ describe('what Anthropic does', () => {
     },
   );
 
+  it('a list of workspaces that does not come fails the sync, which says so and stores all of its days', async () => {
+    const { key, organization } = organizationOf('No list');
+    const { control } = world.simulator;
+    // The connection reads the list once before its first sync does.
+    control.fault({ kind: 'status', status: 500, key, report: 'workspaces', after: 1, times: 'always' });
+    const today = await workflowDay();
+    const id = await world.connect({ key, backfillDays: 3, today });
+    await becomes(id, 'degraded');
+    expect(await detailOf(id)).toMatch(/^workspaces: HTTP 500 /);
+    await expectExact(id, organization, addDays(today, -2), today);
+    control.clearFaults();
+    await world.pass('2 hours');
+    await becomes(id, 'active');
+  });
+
   it('a day is flagged while its lines do not add up to its total', async () => {
     const { id, key, organization } = await connected('Flag');
     const { control } = world.simulator;
