@@ -24,7 +24,10 @@ export interface PostgresOptions {
   dataDir: string;
   /** The default is any free port. */
   port?: number;
-  /** False for clusters that are thrown away: Postgres flushes nothing to disk. The default is true. */
+  /**
+   * False for clusters that are thrown away: Postgres flushes nothing to disk, and takes as many sessions as all tests
+   * together need. The default is true.
+   */
   durable?: boolean;
   log?: (line: string) => void;
   /** The file for the server's output. Without it, the last lines are kept in memory, for error messages. */
@@ -113,7 +116,7 @@ function serverArguments({ cluster, port, durable }: ServerOptions): string[] {
     timezone: 'UTC',
     log_timezone: 'UTC',
     shared_buffers: '64MB',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' }),
   };
   return ['-D', cluster, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
 }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { listUntoldHistories } from '../../db/connections/overdue.ts';
 import { setStatus } from '../../db/connections/status.ts';
+import { openSync, succeedSync } from '../../db/ledger/syncs.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { addDays } from '../../domain/days.ts';
-import { TODAY, seedConnection, startApi, type Api, type Row } from './support.ts';
+import { NOW, TODAY, seedConnection, startApi, type Api, type Row } from './support.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -150,7 +151,14 @@ describe('POST /v1/connections/{id}/backfill', () => {
     api.temporal.isDown = true;
     const id = await seedConnection(api.db, {});
     expect(await extend(id, addDays(TODAY, -60))).toMatchObject({ status: 202, body: { missing_days: 61 } });
-    expect(await listUntoldHistories(api.db)).toContainEqual({ connectionId: id, began: addDays(TODAY, -60) });
+    const untold = { connectionId: id, began: addDays(TODAY, -60) };
+    // Its first sync, which has not begun, reads all of it.
+    expect(await listUntoldHistories(api.db)).not.toContainEqual(untold);
+    const first = { connectionId: id, n: 1, runId: randomUUID() };
+    const plan = { kind: 'backfill', from: TODAY, to: TODAY, everyDay: false } as const;
+    await openSync(api.db, first, plan);
+    await succeedSync(api.db, first, plan, NOW);
+    expect(await listUntoldHistories(api.db)).toContainEqual(untold);
   });
 });
 

@@ -85,15 +85,6 @@ it('history that was extended without telling the workflow is read', async () =>
   }
 });
 
-it('a connection whose first sync waits for its turn is not woken', async () => {
-  const deps = { db: world.database.db, client: world.client, taskQueue: world.taskQueue };
-  const [id, keyId, today] = [randomUUID(), randomUUID(), dayOf(Date.now())];
-  const stored = { id, name: 'Waits', began: today, backfillTo: today, keyId, actor: 'test' };
-  await createConnection(deps.db, world.ring, { ...stored, adminKey: adminKey(world.key) });
-  await deps.db.execute(sql`update connections set status = 'backfilling' where id = ${id}`);
-  expect((await listUntoldHistories(deps.db)).map(({ connectionId }) => connectionId)).not.toContain(id);
-});
-
 it.each([
   ['waits by a clock that was ahead', '30 days', 1],
   ['nothing read for longer than a day', '-27 hours', 0],
