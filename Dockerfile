@@ -32,7 +32,7 @@ RUN mkdir -p /etc/ssl/certs \
   && rm -rf /opt/yarn* /usr/local/include/node /usr/local/lib/node_modules \
     /usr/local/bin/corepack /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/yarn /usr/local/bin/yarnpkg
 # The last two return the memory of a large page to the system soon.
-ENV NODE_ENV=production MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=4
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 NODE_OPTIONS=--max-semi-space-size=4
 COPY --from=build /app/docker/entrypoint.sh /usr/local/bin/meterline-entrypoint
 COPY --from=build /app/package.json ./
 COPY --from=packages /app/node_modules ./node_modules

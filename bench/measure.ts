@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export function median(figures: readonly number[]): number {
@@ -39,9 +39,13 @@ export function memoryOf(pid: number): { now: number; peak: number } {
   return { now: field('VmRSS'), peak: field('VmHWM') };
 }
 
-/** Processor seconds that a process has used so far, if asked with those of its children that have ended. */
+/**
+ * Processor seconds that a process has used so far, if asked with those of its children that have ended; 0 if it has ended
+ * itself.
+ */
 export function cpuOf(pid: number, { ended = false } = {}): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const file = `/proc/${pid}/stat`;
+  const stat = existsSync(file) ? readFileSync(file, 'utf8') : '';
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = fields.slice(11, ended ? 15 : 13).reduce((sum, field) => sum + Number(field), 0);
   return ticks / 100;

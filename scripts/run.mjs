@@ -14,7 +14,12 @@ const program = join(root, 'dist', entry.replace(/\.ts$/, '.js'));
 // When this process is killed, the channel closes, and the program ends too.
 const child = spawn(process.execPath, ['--enable-source-maps', program, ...args], {
   // As in the Dockerfile: the memory of a large page goes back to the system soon.
-  env: { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4', ...withoutProxyOnLoopback(process.env) },
+  env: {
+    MALLOC_ARENA_MAX: '2',
+    MALLOC_MMAP_THRESHOLD_: '131072',
+    NODE_OPTIONS: '--max-semi-space-size=4',
+    ...withoutProxyOnLoopback(process.env),
+  },
   stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
 });
 const pass = (signal) => {

@@ -98,8 +98,10 @@ async function readPlan(input: SyncInput): Promise<UnreadableDay[]> {
     return [];
   };
   const ends = await Promise.allSettled([readWorkspaces(), ...REPORTS.map(read)]);
-  const failed = ends.find((end) => end.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  const [workspaces, ...reports] = ends;
+  // What keeps days from being read matters more than names.
+  const failed = [...reports, workspaces].find((end) => end.status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
   return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
 }
 

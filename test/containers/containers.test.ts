@@ -72,7 +72,7 @@ describe('the Dockerfile', () => {
       'COPY --from=build /app/dist ./dist',
     ]);
     expect(lines.filter((line) => /^(?:ARG|ENV) /.test(line))).toEqual([
-      'ENV NODE_ENV=production MALLOC_ARENA_MAX=2 NODE_OPTIONS=--max-semi-space-size=4',
+      'ENV NODE_ENV=production MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 NODE_OPTIONS=--max-semi-space-size=4',
     ]);
   });
 
