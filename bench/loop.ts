@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 
@@ -15,7 +15,9 @@ function watch(file: string): void {
     delays.enable();
     const write = (): void => {
       // A delay is counted from one timer to the next, so the timer's own wait is part of it.
-      writeFileSync(file, String(Math.max(0, delays.max / 1e6 - RESOLUTION_MS)));
+      writeFileSync(`${file}.next`, String(Math.max(0, delays.max / 1e6 - RESOLUTION_MS)));
+      // Whoever reads meanwhile finds the last figure, and never an empty file.
+      renameSync(`${file}.next`, file);
     };
     setInterval(write, WRITE_EVERY_MS).unref();
   });
