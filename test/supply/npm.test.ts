@@ -55,9 +55,9 @@ describe('package-lock.json', () => {
   });
 
   test('is refused by an older npm if an entry is missing in it', (context) => {
-    const missing = '"node_modules/vitest/node_modules/esbuild"';
+    const missing = '"node_modules/esbuild"';
     expect(lock).toContain(missing);
-    const answer = ask('10.8.2', lock.replace(missing, '"node_modules/vitest/node_modules/another"'));
+    const answer = ask('10.8.2', lock.replace(missing, '"node_modules/another"'));
     if (answer === null) context.skip('npm 10.8.2 cannot be fetched');
     else expect([answer.status, answer.said]).toEqual([1, expect.stringContaining('Missing: esbuild@')]);
   });
