@@ -1,12 +1,14 @@
-/** Builds TypeScript, migrations and the workflow bundle into dist/. A failing build leaves the last good one in place. */
+/** Builds TypeScript, migrations, the workflow bundle and the console into dist/. A failing build leaves the last good one in place. */
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail, markBuilt, readText, root, run, sourcesHash, workflowsHash } from './setup.mjs';
+import { buildConsole } from './console.mjs';
+import { consoleHash, fail, markBuilt, readText, root, run, sourcesHash, workflowsHash } from './setup.mjs';
 
 const dist = join(root, 'dist');
 const next = join(root, 'dist.next');
 const BUNDLE = 'workflow-bundle.js';
 const BUNDLE_STAMP = '.workflow-bundle';
+const CONSOLE_STAMP = '.console';
 const CONVERTER = join('workflows', 'payload-converter.cjs');
 
 const hash = sourcesHash();
@@ -14,6 +16,7 @@ rmSync(next, { recursive: true, force: true });
 await compile();
 copyOtherFiles();
 await bundleWorkflows();
+await page();
 markBuilt(next, hash);
 replace();
 
@@ -27,6 +30,17 @@ function copyOtherFiles() {
   for (const path of [join('db', 'migrations'), CONVERTER]) {
     cpSync(join(root, path), join(next, path), { recursive: true });
   }
+}
+
+async function page() {
+  const made = consoleHash();
+  const place = join(next, 'console');
+  if (readText(join(dist, CONSOLE_STAMP)) === made) {
+    cpSync(join(dist, 'console'), place, { recursive: true });
+  } else {
+    await buildConsole(place).catch((error) => fail(error.message));
+  }
+  writeFileSync(join(next, CONSOLE_STAMP), made);
 }
 
 async function bundleWorkflows() {

@@ -132,6 +132,7 @@ export function sourcesHash() {
   const files = ROOMS.flatMap((room) => filesIn(join(root, room)));
   return hashOf([
     ...files.filter((file) => /\.(ts|cjs)$/.test(file) || file.includes('migrations')),
+    ...filesIn(join(root, 'console')),
     ...['package-lock.json', 'tsconfig.json', 'tsconfig.build.json', join('scripts', 'build.mjs')].map((name) =>
       join(root, name),
     ),
@@ -142,6 +143,12 @@ export function sourcesHash() {
 export function workflowsHash() {
   const files = ['workflows', 'domain'].flatMap((room) => filesIn(join(root, room)));
   return hashOf([...files, join(root, 'package-lock.json'), join(root, 'scripts', 'build.mjs')]);
+}
+
+/** A hash of the sources of the console, so that other changes do not rebuild it. */
+export function consoleHash() {
+  const others = ['package-lock.json', join('scripts', 'console.mjs')].map((name) => join(root, name));
+  return hashOf([...filesIn(join(root, 'console')), ...others]);
 }
 
 export function markBuilt(directory, hash) {

@@ -18,6 +18,7 @@ if (filters.length === 0) {
     step('lint', bin('eslint', 'bin', 'eslint.js'), '.'),
     (async () => {
       await step('types', bin('typescript', 'bin', 'tsc'), '--noEmit', '-p', 'tsconfig.json');
+      await step('console', bin('typescript', 'bin', 'tsc'), '--noEmit', '-p', join('console', 'tsconfig.json'));
       await step('format', bin('prettier', 'bin', 'prettier.cjs'), '--check', '.');
     })(),
   ]);

@@ -1,0 +1,3932 @@
+// Written by `npm run console:types`. Do not edit.
+export interface paths {
+    readonly "/healthz": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says whether this process answers */
+        readonly get: operations["getHealth"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/readyz": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says whether Postgres and Temporal are available */
+        readonly get: operations["getReadiness"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists connections, newest first; refused ones only if `status` asks for them */
+        readonly get: operations["listConnections"];
+        readonly put?: never;
+        /**
+         * Connects an organization with an Admin API key
+         * @description Waits up to 8 seconds for Anthropic's verdict on the key. A key that Anthropic refuses gets a 422. Its connection is then `refused`: lists leave it out, and the `connection_id` of the problem still reads it. Meterline encrypts the key before it stores it, and never shows it again.
+         */
+        readonly post: operations["connectOrganization"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows a connection, also a refused one
+         * @description Its status, its covered and missing days, its last sync, and its last failure with what to do about it.
+         */
+        readonly get: operations["getConnection"];
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Ends a connection and destroys its keys; its data stays unless `purge` is true
+         * @description Waits up to 8 seconds until it is done. An ended connection can still be purged. The key stays valid at Anthropic until somebody deletes it in the Claude Console.
+         */
+        readonly delete: operations["disconnectOrganization"];
+        readonly options?: never;
+        readonly head?: never;
+        /** Gives a connection another name */
+        readonly patch: operations["renameConnection"];
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/backfill": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Moves the first day of a connection back, at most 365 days before today; the worker reads the new days */
+        readonly post: operations["extendHistory"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/coverage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows day by day what is stored, oldest first: the last 31 days, or a range of up to 400
+         * @description A day without usage has zero lines and is not `missing`.
+         */
+        readonly get: operations["getCoverage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists what happened to a connection, newest first, and who asked for it */
+        readonly get: operations["listEvents"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/keys": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the keys of a connection, newest first: candidates, the active key, and what became of the others */
+        readonly get: operations["listKeys"];
+        readonly put?: never;
+        /**
+         * Adds a candidate, and returns the Temporal signal that asks to use it
+         * @description For a rotation by a Temporal signal instead of HTTP: the signal contains no secret. Meterline asks Anthropic about the key once it receives the signal.
+         */
+        readonly post: operations["addKey"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/keys/{keyId}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Destroys a candidate; does nothing if it is destroyed already */
+        readonly delete: operations["discardKey"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/pause": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Stops reading until it is resumed; the days of the pause are read then */
+        readonly post: operations["pauseConnection"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/restatements": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the changes that Anthropic made to days after they were read, newest first */
+        readonly get: operations["listRestatements"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/resume": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Resumes reading after a pause */
+        readonly post: operations["resumeConnection"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/rotate-key": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Replaces the key; the old one stays active until Anthropic accepts the new one
+         * @description Waits up to 8 seconds for Anthropic's verdict on the key. A refused key changes nothing.
+         */
+        readonly post: operations["rotateKey"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/sync": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Reads now: the given days, or the missing days and the last 31 days
+         * @description Given days are read again even if they are covered. They must lie between the first day of the connection and today.
+         */
+        readonly post: operations["syncConnection"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/syncs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the syncs, newest first; a sync that was reset in Temporal has several runs */
+        readonly get: operations["listSyncs"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/connections/{id}/workspaces": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Lists the workspaces of the organization, archived ones too, with their tags and their former names
+         * @description The default workspace comes first, then the others by name. Workspaces of the same name, such as an archived one and the one made in its place, are told apart by their id.
+         */
+        readonly get: operations["listWorkspaces"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/costs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Adds up the costs of a range of days: the last 31 days, or up to 1100
+         * @description Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range and not only of the page. `provisional_days`, `missing_days` and `uncovered_days` count the days for which the sums are not certain. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.
+         */
+        readonly get: operations["getCosts"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/costs/changes": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Explains why costs changed between two ranges: the last 31 days, or up to 1100, and an earlier one
+         * @description Amounts are exact decimals in USD; other currencies are listed apart. In each row, `volume`, `mix`, `price` and `unmatched` add up to `change`.
+         *     A row consists of cells: connection, workspace, model, token type, context window, service tier and geography. With C for cost and q for tokens of a cell, and 0 for before and 1 for after:
+         *     - `price` is the sum of C1 − C0·q1/q0 over the cells that have tokens in both ranges, each rounded to 12 decimals;
+         *     - `unmatched` is the change of costs without tokens;
+         *     - `volume` is C0·(Q1/Q0 − 1), rounded to 12 decimals, for the costs and the tokens of all cells of the row that have tokens;
+         *     - `mix` is the rest: tokens that moved between cells, new cells, and cells that are gone.
+         *     The total is the sum of the rows. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.
+         */
+        readonly get: operations["getCostChanges"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Lists what happened to the deployment, newest first: who created and revoked which token
+         * @description What concerns one connection is among the events of that connection.
+         */
+        readonly get: operations["listDeploymentEvents"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/tokens": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the tokens of this API, newest first, with revoked and expired ones */
+        readonly get: operations["listTokens"];
+        readonly put?: never;
+        /** Creates a token of this API */
+        readonly post: operations["createToken"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/tokens/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Revokes a token for good, and every token that it created */
+        readonly delete: operations["revokeToken"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/unit-costs": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Says what a million tokens cost in a range of days: the last 31 days, or up to 1100
+         * @description Costs and tokens meet where connection, day, workspace, model, token type, context window, service tier and geography are the same. A geography that is absent, null or `not_available` is one value.
+         *     Prices are only those that were billed: `usd_per_million` is (`amount` − `unmatched_amount`) / (`tokens` − `unpriced_tokens`) × 10⁶, rounded half-even to 12 decimals, or null with a `reason`. The amounts of all rows add up to those of `/v1/costs`, and the tokens to those of `/v1/usage`.
+         *     With `token_type` in `group_by`, the rows have no `cache_hit_rate`, `cache_savings` and `batch_savings`. Each of these that is null has a reason. Savings compare with the price that the same organization paid in the same month for the same model, tier, context window and geography; it is rounded like `usd_per_million`.
+         *     With `currency` in `group_by`, tokens are in the row of the currency that billed them, and those that were not billed in the row whose currency is null. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.
+         */
+        readonly get: operations["getUnitCosts"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/usage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Adds up the tokens and requests of a range of days: the last 31 days, or up to 1100
+         * @description Counts are exact whole numbers. The totals are those of the whole range and not only of the page. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.
+         */
+        readonly get: operations["getUsage"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        readonly AddedKey: {
+            /**
+             * @description The last four characters of the key.
+             * @example wxyz
+             */
+            readonly hint: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly key_id: string;
+            /** @description The signal to send in Temporal's UI or command line. It contains no secret. */
+            readonly signal: {
+                readonly input: {
+                    /**
+                     * Format: uuid
+                     * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                     */
+                    readonly keyId: string;
+                };
+                /** @constant */
+                readonly name: "rotateKey";
+                /**
+                 * @description The workflow's id in Temporal.
+                 * @example connection-0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly workflow_id: string;
+            };
+            /** @enum {string} */
+            readonly state: "candidate" | "active" | "superseded" | "refused" | "destroyed";
+        };
+        readonly BackfillRequest: {
+            /**
+             * Format: date
+             * @description The new first day of the connection, at most 365 days before today.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+        };
+        /** @description A new key that still waits for Anthropic's verdict. */
+        readonly Candidate: {
+            /** @description How its last try failed. */
+            readonly error: components["schemas"]["Failure"] | null;
+            /**
+             * @description The last four characters of the key.
+             * @example wxyz
+             */
+            readonly hint: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @description When it is tried again; null if that is not known. */
+            readonly next_try_at: string | null;
+            /** @enum {string} */
+            readonly state: "candidate" | "active" | "superseded" | "refused" | "destroyed";
+        };
+        /** @description The sums of all rows in USD, and not only of this page. */
+        readonly Change: {
+            /**
+             * @description The amount of the range.
+             * @example 12.3456789
+             */
+            readonly after: string;
+            /**
+             * @description The amount of the earlier range.
+             * @example 12.3456789
+             */
+            readonly before: string;
+            /**
+             * @description `after` − `before`; `volume`, `mix`, `price` and `unmatched` add up to it exactly.
+             * @example 12.3456789
+             */
+            readonly change: string;
+            /**
+             * @description Tokens moved between models, workspaces and so on; also what came and went.
+             * @example 12.3456789
+             */
+            readonly mix: string;
+            /**
+             * @description The same tokens cost more or less than before.
+             * @example 12.3456789
+             */
+            readonly price: string;
+            /**
+             * @description Costs without tokens, such as web searches.
+             * @example 12.3456789
+             */
+            readonly unmatched: string;
+            /**
+             * @description What as many tokens more or less would have cost at the mix and the prices of before.
+             * @example 12.3456789
+             */
+            readonly volume: string;
+        };
+        /** @description Has the fields of `group_by`; a tag is the field `tag.<key>`. Null stands for a value that Anthropic did not report, and for a tag that the workspace does not have. */
+        readonly ChangeRow: {
+            /**
+             * @description The amount of the range.
+             * @example 12.3456789
+             */
+            readonly after: string;
+            /**
+             * @description The amount of the earlier range.
+             * @example 12.3456789
+             */
+            readonly before: string;
+            /**
+             * @description `after` − `before`; `volume`, `mix`, `price` and `unmatched` add up to it exactly.
+             * @example 12.3456789
+             */
+            readonly change: string;
+            readonly connection?: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window?: string | null;
+            readonly cost_type?: string | null;
+            readonly currency?: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day?: string;
+            readonly description?: string | null;
+            readonly inference_geo?: string | null;
+            /**
+             * @description Tokens moved between models, workspaces and so on; also what came and went.
+             * @example 12.3456789
+             */
+            readonly mix: string;
+            readonly model?: string | null;
+            /** @example 2026-01 */
+            readonly month?: string;
+            /**
+             * @description The same tokens cost more or less than before.
+             * @example 12.3456789
+             */
+            readonly price: string;
+            readonly service_tier?: string | null;
+            readonly token_type?: string | null;
+            /**
+             * @description Costs without tokens, such as web searches.
+             * @example 12.3456789
+             */
+            readonly unmatched: string;
+            /**
+             * @description What as many tokens more or less would have cost at the mix and the prices of before.
+             * @example 12.3456789
+             */
+            readonly volume: string;
+            /**
+             * Format: date
+             * @description The Monday of a week.
+             * @example 2026-01-31
+             */
+            readonly week?: string;
+            /** @description The default workspace has no id. */
+            readonly workspace?: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        } & {
+            readonly [key: string]: string | null;
+        };
+        readonly Changes: {
+            /** @description When the newest of the days was read; null if none was. It differs from page to page exactly if a sync wrote in between: its last digits stand for all days, so compare it as a text. */
+            readonly as_of: string | null;
+            readonly compare: {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /** @description Days of the earlier range that are still to be read. */
+                readonly missing_days: number;
+                /** @description Days of the earlier range that were read and that Anthropic may still change. */
+                readonly provisional_days: number;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+                /** @description Days of the earlier range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+                readonly uncovered_days: number;
+                /** @enum {string} */
+                readonly with: "previous" | "month" | "year";
+            };
+            readonly data: readonly components["schemas"]["ChangeRow"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description As in the request. */
+            readonly group_by: readonly string[];
+            /** @description Days of the range that are still to be read. */
+            readonly missing_days: number;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            readonly other?: components["schemas"]["OtherChanges"];
+            /** @description Costs in other currencies. No sum in USD contains them. */
+            readonly other_currencies: readonly {
+                /**
+                 * @description The amount of the range.
+                 * @example 12.3456789
+                 */
+                readonly after: string;
+                /**
+                 * @description The amount of the earlier range.
+                 * @example 12.3456789
+                 */
+                readonly before: string;
+                /**
+                 * @description `after` − `before`.
+                 * @example 12.3456789
+                 */
+                readonly change: string;
+                readonly currency: string;
+            }[];
+            /** @description Days of the range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            readonly total: components["schemas"]["Change"];
+            /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+        };
+        /** @description The earlier range, if the query compares. */
+        readonly ComparedRange: {
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description Days of the earlier range that are still to be read. */
+            readonly missing_days: number;
+            /** @description Days of the earlier range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /** @description Days of the earlier range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+            /** @enum {string} */
+            readonly with: "previous" | "month" | "year";
+        };
+        readonly Connection: {
+            /** @description The progress of the backfill. */
+            readonly backfill: {
+                readonly days_done: number;
+                readonly days_total: number;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            /** @description The key that somebody asked to use next. Anthropic has not answered for it yet. */
+            readonly candidate: components["schemas"]["Candidate"] | null;
+            /** @description The first covered day; null if no day is covered. */
+            readonly covered_from: string | null;
+            /** @description The last day of the unbroken run of covered days that begins at the first one. */
+            readonly covered_through: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description The failure that still holds up the connection. */
+            readonly error: components["schemas"]["Failure"] | null;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @description The active key, or the first candidate while there is no active key. */
+            readonly key: {
+                /**
+                 * Format: date-time
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly added_at: string;
+                /**
+                 * @description The last four characters of the key.
+                 * @example wxyz
+                 */
+                readonly hint: string;
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly last_used_at: string | null;
+            } | null;
+            /** @description The newest sync; null before the first. */
+            readonly last_sync: components["schemas"]["Sync"] | null;
+            /** @description Days up to today that are still to be read. */
+            readonly missing_days: number;
+            /**
+             * @description What people call it.
+             * @example Acme production
+             */
+            readonly name: string;
+            /** @description When Meterline asks Anthropic next without a request from anybody. */
+            readonly next_sync_at: string | null;
+            /**
+             * @description Something worth knowing that is not an error.
+             * @example no usage reported yet
+             */
+            readonly note: string | null;
+            /** @description As Anthropic names it; null until it is known. */
+            readonly organization: {
+                readonly id: string;
+                readonly name: string;
+            } | null;
+            /**
+             * @description In `degraded` the last sync failed and is tried again; in `awaiting_key` the connection needs a new key; `refused` and `disconnected` are final.
+             * @enum {string}
+             */
+            readonly status: "validating" | "discovering" | "backfilling" | "active" | "degraded" | "awaiting_key" | "paused" | "refused" | "disconnected";
+            readonly temporal: components["schemas"]["Workflow"];
+            /** @description What the connection waits for now: within a sync, between two syncs, or for an answer about a key. */
+            readonly waiting: components["schemas"]["Waiting"] | null;
+        };
+        readonly ConnectionList: {
+            readonly data: readonly components["schemas"]["Connection"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        /** @description Has the fields of `group_by`; a tag is the field `tag.<key>`. Null stands for a value that Anthropic did not report, and for a tag that the workspace does not have. */
+        readonly CostRow: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /**
+             * @description `amount` − `previous`.
+             * @example 12.3456789
+             */
+            readonly change?: string;
+            readonly connection?: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window?: string | null;
+            readonly cost_type?: string | null;
+            readonly currency?: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day?: string;
+            readonly description?: string | null;
+            readonly inference_geo?: string | null;
+            readonly model?: string | null;
+            /** @example 2026-01 */
+            readonly month?: string;
+            /**
+             * @description The amount of the earlier range, if the query compares.
+             * @example 12.3456789
+             */
+            readonly previous?: string;
+            readonly service_tier?: string | null;
+            readonly token_type?: string | null;
+            /**
+             * Format: date
+             * @description The Monday of a week.
+             * @example 2026-01-31
+             */
+            readonly week?: string;
+            /** @description The default workspace has no id. */
+            readonly workspace?: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        } & {
+            readonly [key: string]: string | null;
+        };
+        readonly Costs: {
+            /** @description When the newest of the days was read; null if none was. It differs from page to page exactly if a sync wrote in between: its last digits stand for all days, so compare it as a text. */
+            readonly as_of: string | null;
+            readonly compare?: components["schemas"]["ComparedRange"];
+            readonly data: readonly components["schemas"]["CostRow"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description As in the request. */
+            readonly group_by: readonly string[];
+            /** @description Days of the range that are still to be read. */
+            readonly missing_days: number;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            readonly other?: components["schemas"]["OtherCosts"];
+            /** @description Costs in other currencies. No sum in USD contains them. */
+            readonly other_currencies: readonly {
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly amount: string;
+                /**
+                 * @description `amount` − `previous`.
+                 * @example 12.3456789
+                 */
+                readonly change?: string;
+                readonly currency: string;
+                /**
+                 * @description The amount of the earlier range, if the query compares.
+                 * @example 12.3456789
+                 */
+                readonly previous?: string;
+            }[];
+            /** @description Days of the range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /**
+             * @description In USD, for the whole range and not only this page.
+             * @example 12.3456789
+             */
+            readonly total: string;
+            /**
+             * @description The amount of the earlier range, if the query compares.
+             * @example 12.3456789
+             */
+            readonly total_previous?: string;
+            /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+        };
+        /** @description Oldest first; a day without usage has zero lines and is not missing. */
+        readonly CoverageList: {
+            readonly data: readonly {
+                readonly amount: string | null;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /** @description The total that Anthropic reports, if the day is flagged: the total differs from the lines and was confirmed. */
+                readonly disagrees_with: string | null;
+                readonly lines: number | null;
+                readonly read_at: string | null;
+                /** @description Whether the lines add up to the total that Anthropic reports. */
+                readonly reconciled: boolean;
+                /** @enum {string} */
+                readonly state: "missing" | "provisional" | "final";
+                readonly usage: {
+                    /** @description The total that Anthropic reports, if the day is flagged: the total differs from the lines and was confirmed. */
+                    readonly disagrees_with: string | null;
+                    readonly lines: number | null;
+                    readonly read_at: string | null;
+                    /** @description Whether the lines add up to the total that Anthropic reports. */
+                    readonly reconciled: boolean;
+                    /** @enum {string} */
+                    readonly state: "missing" | "provisional" | "final";
+                    readonly tokens: string | null;
+                };
+            }[];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /** @description Days of the range without a row, because they are outside of the connection: before it began, after it ended or after today; every day, once it is purged. */
+            readonly uncovered_days: number;
+        };
+        /** @description Every row, under the names that JSON has; the `id` and the `name` of a workspace are `workspace_id` and `workspace_name`. The headers `Meterline-…` have the totals and the counts of days. */
+        readonly Csv: string;
+        readonly DeploymentEventList: {
+            readonly data: readonly {
+                /**
+                 * @description The name of the token that asked for it; `command` for a command on the server.
+                 * @example bootstrap
+                 */
+                readonly actor: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly at: string;
+                readonly id: number;
+                /** @description What happened, as a sentence. */
+                readonly message: string;
+                /** @enum {string} */
+                readonly type: "token_created" | "token_revoked";
+            }[];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly EventList: {
+            readonly data: readonly {
+                /** @description The name of the token that asked for it; `meterline` if it happened on its own. */
+                readonly actor: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly at: string;
+                readonly id: number;
+                /** @description What happened, as a sentence. */
+                readonly message: string;
+                /**
+                 * @description The type of the event, in small letters.
+                 * @example status
+                 */
+                readonly type: string;
+            }[];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly Failure: {
+            /** @description What to do about it, as a sentence. */
+            readonly action: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly at: string;
+            /**
+             * @description The stable name of the failure. /docs says what to do about each.
+             * @example key_invalid
+             * @enum {string}
+             */
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            /**
+             * Format: uuid
+             * @description The connection that holds the organization already, for `already_connected`.
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly connection_id?: string;
+            /** @description What is known about this case. */
+            readonly detail?: string;
+            /** @description What happened, as a sentence. */
+            readonly message: string;
+            /** @description Anthropic's id of the request that failed. */
+            readonly request_id?: string;
+        };
+        readonly Health: {
+            /** @description How many log lines this process has dropped since it started, because nothing took them: a full disk, or a reader that stopped. Absent if there are none. */
+            readonly dropped_log_lines?: number;
+            /** @constant */
+            readonly status: "ok";
+        };
+        readonly Key: {
+            readonly activated_at: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly added_at: string;
+            /** @description Why it was destroyed. */
+            readonly end_reason: ("replaced" | "overtaken" | "unused" | "discarded" | "connection_ended") | null;
+            readonly ended_at: string | null;
+            /** @description How its last try failed, or why it was refused. */
+            readonly error: components["schemas"]["Failure"] | null;
+            /** @description When a candidate is destroyed if nobody asks to use it before. */
+            readonly expires_at: string | null;
+            /**
+             * @description The last four characters of the key.
+             * @example wxyz
+             */
+            readonly hint: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            readonly last_used_at: string | null;
+            readonly next_try_at: string | null;
+            /** @description When somebody asked to use it. */
+            readonly requested_at: string | null;
+            /** @description The signal that asks to use a candidate. */
+            readonly signal: {
+                readonly input: {
+                    /**
+                     * Format: uuid
+                     * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                     */
+                    readonly keyId: string;
+                };
+                /** @constant */
+                readonly name: "rotateKey";
+                /**
+                 * @description The workflow's id in Temporal.
+                 * @example connection-0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly workflow_id: string;
+            } | null;
+            /** @enum {string} */
+            readonly state: "candidate" | "active" | "superseded" | "refused" | "destroyed";
+        };
+        readonly KeyList: {
+            readonly data: readonly components["schemas"]["Key"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly MadeToken: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description The name of the token that created it; `command` for a command on the server. */
+            readonly created_by: string;
+            /** @description Null: it never expires. */
+            readonly expires_at: string | null;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @description To the minute. */
+            readonly last_used_at: string | null;
+            /** @example grafana */
+            readonly name: string;
+            /** @description Null: it is not revoked. */
+            readonly revoked_at: string | null;
+            /** @description The name of the token that revoked it. */
+            readonly revoked_by: string | null;
+            /** @enum {string} */
+            readonly role: "admin" | "viewer";
+            /**
+             * Format: password
+             * @description Shown only once.
+             */
+            readonly token: string;
+        };
+        readonly NewConnection: {
+            /**
+             * Format: password
+             * @description A whole Anthropic Admin API key (`sk-ant-admin…`). It is never shown again.
+             * @example sk-ant-admin01-EXAMPLE-this-is-not-a-real-key
+             */
+            readonly admin_api_key: string;
+            /**
+             * @description How many days to read at first, today included. Without it, 31.
+             * @example 31
+             */
+            readonly backfill_days?: number;
+            /**
+             * @description What people call the connection. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`).
+             * @example Acme production
+             */
+            readonly name: string;
+        };
+        readonly NewKey: {
+            /**
+             * Format: password
+             * @description A whole Anthropic Admin API key (`sk-ant-admin…`). It is never shown again.
+             * @example sk-ant-admin01-EXAMPLE-this-is-not-a-real-key
+             */
+            readonly admin_api_key: string;
+        };
+        readonly NewToken: {
+            /**
+             * Format: date-time
+             * @description An instant in the future (RFC 3339). Without it, the new token expires with the token that creates it, or never.
+             * @example 2199-01-31T06:12:00Z
+             */
+            readonly expires_at?: string;
+            /**
+             * @description The name that events show for whoever uses this token. Unique among tokens that are not revoked.
+             * @example grafana
+             */
+            readonly name: string;
+            /**
+             * @description An `admin` does everything, a `viewer` only reads.
+             * @example viewer
+             * @enum {string}
+             */
+            readonly role: "admin" | "viewer";
+        };
+        /** @description With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`. */
+        readonly OtherChanges: {
+            /**
+             * @description The amount of the range.
+             * @example 12.3456789
+             */
+            readonly after: string;
+            /**
+             * @description The amount of the earlier range.
+             * @example 12.3456789
+             */
+            readonly before: string;
+            /**
+             * @description `after` − `before`; `volume`, `mix`, `price` and `unmatched` add up to it exactly.
+             * @example 12.3456789
+             */
+            readonly change: string;
+            /**
+             * @description Tokens moved between models, workspaces and so on; also what came and went.
+             * @example 12.3456789
+             */
+            readonly mix: string;
+            /**
+             * @description The same tokens cost more or less than before.
+             * @example 12.3456789
+             */
+            readonly price: string;
+            /** @description How many rows are not in `data`. */
+            readonly rows: number;
+            /**
+             * @description Costs without tokens, such as web searches.
+             * @example 12.3456789
+             */
+            readonly unmatched: string;
+            /**
+             * @description What as many tokens more or less would have cost at the mix and the prices of before.
+             * @example 12.3456789
+             */
+            readonly volume: string;
+        };
+        /** @description With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`. */
+        readonly OtherCosts: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /**
+             * @description `amount` − `previous`.
+             * @example 12.3456789
+             */
+            readonly change?: string;
+            /**
+             * @description The amount of the earlier range, if the query compares.
+             * @example 12.3456789
+             */
+            readonly previous?: string;
+            /** @description How many rows are not in `data`. */
+            readonly rows: number;
+        };
+        /** @description With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`. */
+        readonly OtherUnitCosts: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /** @description What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in USD in the month. */
+            readonly batch_savings?: string | null;
+            /** @description Why there are no savings: the price of the standard tier was not billed in USD in the month, or the row is in another currency. */
+            readonly batch_savings_reason?: ("no_price" | "other_currency") | null;
+            /** @description The tokens read from the cache, divided by all input tokens: read, written and uncached. Null without any. */
+            readonly cache_hit_rate?: string | null;
+            /** @description Why there is no rate: the row has no input tokens. */
+            readonly cache_hit_rate_reason?: "no_input_tokens" | null;
+            /** @description What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in USD in the month. */
+            readonly cache_savings?: string | null;
+            /** @description Why there are no savings: the price of uncached tokens was not billed in USD in the month, or the row is in another currency. */
+            readonly cache_savings_reason?: ("no_price" | "other_currency") | null;
+            /** @description Why there is no price: the row has no tokens, none of them was billed, or they were billed in another currency. */
+            readonly reason: ("no_tokens" | "not_billed" | "other_currency") | null;
+            /** @description How many rows are not in `data`. */
+            readonly rows: number;
+            /**
+             * @description A whole number as text, since JavaScript rounds numbers beyond 2^53.
+             * @example 23001293181
+             */
+            readonly tokens: string;
+            /**
+             * @description The part of `amount` that no counted tokens belong to, such as web searches.
+             * @example 12.3456789
+             */
+            readonly unmatched_amount: string;
+            /**
+             * @description The part of `tokens` that was not billed, such as those of the priority tier.
+             * @example 23001293181
+             */
+            readonly unpriced_tokens: string;
+            /** @description What a million of the tokens that were billed cost. */
+            readonly usd_per_million: string | null;
+        };
+        readonly Problem: {
+            /** @description What to do about it. */
+            readonly action: string;
+            /** @description Anthropic's id of the request that it refused. */
+            readonly anthropic_request_id?: string;
+            /**
+             * @description The stable name of the failure. /docs says what to do about each.
+             * @example key_invalid
+             * @enum {string}
+             */
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            /**
+             * Format: uuid
+             * @description The connection that this is about, or that is in the way.
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly connection_id?: string;
+            /** @description What is known about this case. */
+            readonly detail: string;
+            /** @description Everything that is wrong with the request, and where it is. */
+            readonly errors?: readonly components["schemas"]["RequestError"][];
+            /**
+             * Format: uuid
+             * @description The connection that was not made. Its events can be read.
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly refused_connection_id?: string;
+            /**
+             * Format: uuid
+             * @description The id of this request in the log of the API.
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly request_id?: string;
+            readonly status: number;
+            /** @description What happened, as a sentence. */
+            readonly title: string;
+            /**
+             * Format: uri-reference
+             * @description The address of the explanation of this code, beside this API.
+             * @example /docs#invalid_request
+             */
+            readonly type: string;
+        } & {
+            readonly [key: string]: unknown;
+        };
+        readonly Readiness: {
+            /** @constant */
+            readonly postgres: "ok";
+            /** @constant */
+            readonly status: "ready";
+            /** @constant */
+            readonly temporal: "ok";
+        };
+        readonly Renaming: {
+            /**
+             * @description What people call the connection. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`).
+             * @example Acme production
+             */
+            readonly name: string;
+        };
+        readonly RequestError: {
+            /**
+             * @description What is wrong there.
+             * @example must not be empty
+             */
+            readonly message: string;
+            /**
+             * @description Where in the request.
+             * @example body.name
+             */
+            readonly path: string;
+        };
+        /** @description `before` and `after` are USD for cost, and tokens for usage. */
+        readonly RestatementList: {
+            readonly data: readonly {
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly after: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly at: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly before: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                readonly id: number;
+                readonly lines_added: number;
+                readonly lines_changed: number;
+                readonly lines_removed: number;
+                /** @enum {string} */
+                readonly report: "cost" | "usage";
+                /** @description The number of the sync that found it. */
+                readonly sync: number;
+            }[];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly Sync: {
+            /** @description Bytes of the replies, as Anthropic sent them. */
+            readonly bytes: number;
+            /** @description How many of these days differ from the lines stored before. */
+            readonly days_changed: number;
+            /** @description How many days the sync read, each once, whichever report and run of it read them. */
+            readonly days_read: number;
+            readonly duration_ms: number | null;
+            /** @description Null while it runs. */
+            readonly ended_at: string | null;
+            /** @description Why it failed; null unless it did. */
+            readonly error: components["schemas"]["Failure"] | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /**
+             * @description Why it runs.
+             * @enum {string}
+             */
+            readonly kind: "backfill" | "daily" | "catch_up" | "manual";
+            /** @description The number of the sync, counted per connection. */
+            readonly n: number;
+            /** @description Requests sent to Anthropic. */
+            readonly requests: number;
+            /** @description The run's id in Temporal. */
+            readonly run_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly started_at: string;
+            /** @enum {string} */
+            readonly state: "running" | "succeeded" | "failed";
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /** @description The address of this workflow in Temporal's UI; null if the API does not know that UI. */
+            readonly url: string | null;
+            /** @description What it waits for now, while it runs. */
+            readonly waiting: components["schemas"]["Waiting"] | null;
+            /**
+             * @description The workflow's id in Temporal.
+             * @example connection-0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly workflow_id: string;
+        };
+        readonly SyncList: {
+            readonly data: readonly components["schemas"]["Sync"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        /** @description Both days, or neither. With neither, the sync reads the missing days and the last 31 days. */
+        readonly SyncRequest: {
+            /**
+             * Format: date
+             * @description The first day to read again; with `to`.
+             * @example 2026-01-31
+             */
+            readonly from?: string;
+            /**
+             * Format: date
+             * @description The last day to read again; with `from`.
+             * @example 2026-01-31
+             */
+            readonly to?: string;
+        };
+        readonly Token: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description The name of the token that created it; `command` for a command on the server. */
+            readonly created_by: string;
+            /** @description Null: it never expires. */
+            readonly expires_at: string | null;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @description To the minute. */
+            readonly last_used_at: string | null;
+            /** @example grafana */
+            readonly name: string;
+            /** @description Null: it is not revoked. */
+            readonly revoked_at: string | null;
+            /** @description The name of the token that revoked it. */
+            readonly revoked_by: string | null;
+            /** @enum {string} */
+            readonly role: "admin" | "viewer";
+        };
+        readonly TokenList: {
+            readonly data: readonly components["schemas"]["Token"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        /** @description Of all rows in USD, and not only of this page. */
+        readonly UnitCost: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /** @description What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in USD in the month. */
+            readonly batch_savings?: string | null;
+            /** @description Why there are no savings: the price of the standard tier was not billed in USD in the month, or the row is in another currency. */
+            readonly batch_savings_reason?: ("no_price" | "other_currency") | null;
+            /** @description The tokens read from the cache, divided by all input tokens: read, written and uncached. Null without any. */
+            readonly cache_hit_rate?: string | null;
+            /** @description Why there is no rate: the row has no input tokens. */
+            readonly cache_hit_rate_reason?: "no_input_tokens" | null;
+            /** @description What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in USD in the month. */
+            readonly cache_savings?: string | null;
+            /** @description Why there are no savings: the price of uncached tokens was not billed in USD in the month, or the row is in another currency. */
+            readonly cache_savings_reason?: ("no_price" | "other_currency") | null;
+            /** @description Why there is no price: the row has no tokens, none of them was billed, or they were billed in another currency. */
+            readonly reason: ("no_tokens" | "not_billed" | "other_currency") | null;
+            /**
+             * @description A whole number as text, since JavaScript rounds numbers beyond 2^53.
+             * @example 23001293181
+             */
+            readonly tokens: string;
+            /**
+             * @description The part of `amount` that no counted tokens belong to, such as web searches.
+             * @example 12.3456789
+             */
+            readonly unmatched_amount: string;
+            /**
+             * @description The part of `tokens` that was not billed, such as those of the priority tier.
+             * @example 23001293181
+             */
+            readonly unpriced_tokens: string;
+            /** @description What a million of the tokens that were billed cost. */
+            readonly usd_per_million: string | null;
+        };
+        /** @description Has the fields of `group_by`; a tag is the field `tag.<key>`. Null stands for a value that Anthropic did not report, and for a tag that the workspace does not have. */
+        readonly UnitCostRow: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /** @description What billed tokens of the batch tier saved against the price of the standard tier. Null if that price was not billed in USD in the month. */
+            readonly batch_savings?: string | null;
+            /** @description Why there are no savings: the price of the standard tier was not billed in USD in the month, or the row is in another currency. */
+            readonly batch_savings_reason?: ("no_price" | "other_currency") | null;
+            /** @description The tokens read from the cache, divided by all input tokens: read, written and uncached. Null without any. */
+            readonly cache_hit_rate?: string | null;
+            /** @description Why there is no rate: the row has no input tokens. */
+            readonly cache_hit_rate_reason?: "no_input_tokens" | null;
+            /** @description What billed cache reads saved against the price of uncached tokens, less what billed cache writes cost beyond it. Null if that price was not billed in USD in the month. */
+            readonly cache_savings?: string | null;
+            /** @description Why there are no savings: the price of uncached tokens was not billed in USD in the month, or the row is in another currency. */
+            readonly cache_savings_reason?: ("no_price" | "other_currency") | null;
+            readonly connection?: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window?: string | null;
+            readonly cost_type?: string | null;
+            readonly currency?: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day?: string;
+            readonly description?: string | null;
+            readonly inference_geo?: string | null;
+            readonly model?: string | null;
+            /** @example 2026-01 */
+            readonly month?: string;
+            /** @description Why there is no price: the row has no tokens, none of them was billed, or they were billed in another currency. */
+            readonly reason: ("no_tokens" | "not_billed" | "other_currency") | null;
+            readonly service_tier?: string | null;
+            readonly token_type?: string | null;
+            /**
+             * @description A whole number as text, since JavaScript rounds numbers beyond 2^53.
+             * @example 23001293181
+             */
+            readonly tokens: string;
+            /**
+             * @description The part of `amount` that no counted tokens belong to, such as web searches.
+             * @example 12.3456789
+             */
+            readonly unmatched_amount: string;
+            /**
+             * @description The part of `tokens` that was not billed, such as those of the priority tier.
+             * @example 23001293181
+             */
+            readonly unpriced_tokens: string;
+            /** @description What a million of the tokens that were billed cost. */
+            readonly usd_per_million: string | null;
+            /**
+             * Format: date
+             * @description The Monday of a week.
+             * @example 2026-01-31
+             */
+            readonly week?: string;
+            /** @description The default workspace has no id. */
+            readonly workspace?: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        } & {
+            readonly [key: string]: string | null;
+        };
+        readonly UnitCosts: {
+            /** @description When the newest of the days was read; null if none was. It differs from page to page exactly if a sync wrote in between: its last digits stand for all days, so compare it as a text. */
+            readonly as_of: string | null;
+            readonly compare?: components["schemas"]["ComparedRange"];
+            readonly data: readonly components["schemas"]["UnitCostRow"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description As in the request. */
+            readonly group_by: readonly string[];
+            /** @description Days of the range that are still to be read. */
+            readonly missing_days: number;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            readonly other?: components["schemas"]["OtherUnitCosts"];
+            /** @description Costs in other currencies. No sum in USD contains them. */
+            readonly other_currencies: readonly {
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly amount: string;
+                readonly currency: string;
+            }[];
+            /** @description Days of the range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            readonly total: components["schemas"]["UnitCost"];
+            /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+        };
+        readonly Usage: {
+            /** @description When the newest of the days was read; null if none was. It differs from page to page exactly if a sync wrote in between: its last digits stand for all days, so compare it as a text. */
+            readonly as_of: string | null;
+            readonly compare?: components["schemas"]["ComparedRange"];
+            readonly data: readonly components["schemas"]["UsageRow"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description As in the request. */
+            readonly group_by: readonly string[];
+            /** @description Days of the range that are still to be read. */
+            readonly missing_days: number;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            /** @description Days of the range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            readonly totals: components["schemas"]["UsageCounts"];
+            /** @description The counts of the earlier range, if the query compares. */
+            readonly totals_previous?: components["schemas"]["UsageCounts"];
+            /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+        };
+        readonly UsageChanges: {
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_creation_1h: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_creation_5m: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_read_input_tokens: number;
+            /**
+             * @description Counts that this release does not know by name, under their dotted path in the report. Zeros are left out. A count whose name ends in `tokens` is a count of tokens and is part of the total of its day. Exact, like the others; a decimal that JavaScript would round is text.
+             * @example {
+             *       "cache_creation.ephemeral_24h_input_tokens": 500
+             *     }
+             */
+            readonly other_counts: {
+                readonly [key: string]: number | string;
+            };
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly output_tokens: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly uncached_input_tokens: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly web_search_requests: number;
+        };
+        readonly UsageCounts: {
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_creation_1h: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_creation_5m: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_read_input_tokens: number;
+            /**
+             * @description Counts that this release does not know by name, under their dotted path in the report. Zeros are left out. A count whose name ends in `tokens` is a count of tokens and is part of the total of its day. Exact, like the others; a decimal that JavaScript would round is text.
+             * @example {
+             *       "cache_creation.ephemeral_24h_input_tokens": 500
+             *     }
+             */
+            readonly other_counts: {
+                readonly [key: string]: number | string;
+            };
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly output_tokens: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly uncached_input_tokens: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly web_search_requests: number;
+        };
+        /** @description Has the fields of `group_by`; a tag is the field `tag.<key>`. Null stands for a value that Anthropic did not report, and for a tag that the workspace does not have. */
+        readonly UsageRow: {
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_creation_1h: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_creation_5m: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly cache_read_input_tokens: number;
+            /** @description The counts of the range less those of the earlier one. */
+            readonly change?: components["schemas"]["UsageChanges"];
+            readonly connection?: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window?: string | null;
+            readonly cost_type?: string | null;
+            readonly currency?: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day?: string;
+            readonly description?: string | null;
+            readonly inference_geo?: string | null;
+            readonly model?: string | null;
+            /** @example 2026-01 */
+            readonly month?: string;
+            /**
+             * @description Counts that this release does not know by name, under their dotted path in the report. Zeros are left out. A count whose name ends in `tokens` is a count of tokens and is part of the total of its day. Exact, like the others; a decimal that JavaScript would round is text.
+             * @example {
+             *       "cache_creation.ephemeral_24h_input_tokens": 500
+             *     }
+             */
+            readonly other_counts: {
+                readonly [key: string]: number | string;
+            };
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly output_tokens: number;
+            /** @description The counts of the earlier range, if the query compares. */
+            readonly previous?: components["schemas"]["UsageCounts"];
+            readonly service_tier?: string | null;
+            readonly token_type?: string | null;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly uncached_input_tokens: number;
+            /** @description Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers. */
+            readonly web_search_requests: number;
+            /**
+             * Format: date
+             * @description The Monday of a week.
+             * @example 2026-01-31
+             */
+            readonly week?: string;
+            /** @description The default workspace has no id. */
+            readonly workspace?: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        } & {
+            readonly [key: string]: string | null;
+        };
+        /** @description Meterline waits before it tries again what failed. */
+        readonly Waiting: {
+            /** @description How many attempts failed in a row. */
+            readonly attempt: number;
+            /** @description How the last attempt failed. */
+            readonly error: components["schemas"]["Failure"];
+            readonly next_try_at: string | null;
+        };
+        readonly Workflow: {
+            /** @description The address of this workflow in Temporal's UI; null if the API does not know that UI. */
+            readonly url: string | null;
+            /**
+             * @description The workflow's id in Temporal.
+             * @example connection-0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly workflow_id: string;
+        };
+        readonly Workspace: {
+            /** @description Null: it is not archived. */
+            readonly archived_at: string | null;
+            /** @description As Anthropic reports it. */
+            readonly created_at: string | null;
+            /**
+             * @description The default workspace has no id.
+             * @example wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ
+             */
+            readonly id: string | null;
+            /** @example Production */
+            readonly name: string;
+            /** @description Every name that it had, oldest first. The last one is its name now. */
+            readonly names: readonly {
+                /**
+                 * Format: date
+                 * @description The UTC day on which Meterline first read it.
+                 * @example 2026-01-31
+                 */
+                readonly first_seen: string;
+                readonly name: string;
+            }[];
+            /** @description When Meterline last read it. */
+            readonly read_at: string | null;
+            /** @description Its tags as last read, by key. A changed value is first seen anew. */
+            readonly tags: readonly {
+                /**
+                 * Format: date
+                 * @description The UTC day on which Meterline first read it.
+                 * @example 2026-01-31
+                 */
+                readonly first_seen: string;
+                readonly key: string;
+                readonly value: string;
+            }[];
+        };
+        readonly WorkspaceList: {
+            readonly data: readonly components["schemas"]["Workspace"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+    };
+    responses: {
+        /** @description `forbidden`: The token of this request has the role "viewer", which does not allow this. */
+        readonly Forbidden: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#forbidden",
+                 *       "title": "The token of this request has the role \"viewer\", which does not allow this.",
+                 *       "status": 403,
+                 *       "detail": "The token of this request has the role \"viewer\", which does not allow this.",
+                 *       "code": "forbidden",
+                 *       "action": "Use a token with the role \"admin\"."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `too_large`: The address and the headers are larger than 8 kB. */
+        readonly HeadersTooLarge: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#too_large",
+                 *       "title": "The request is larger than the API accepts.",
+                 *       "status": 431,
+                 *       "detail": "The request is larger than the API accepts.",
+                 *       "code": "too_large",
+                 *       "action": "Send less. No request of this API needs more than a few hundred bytes."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `internal`: Meterline failed because of a defect of its own, and did not complete this. */
+        readonly InternalError: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#internal",
+                 *       "title": "Meterline failed because of a defect of its own, and did not complete this.",
+                 *       "status": 500,
+                 *       "detail": "Meterline failed because of a defect of its own, and did not complete this.",
+                 *       "code": "internal",
+                 *       "action": "Report it with the lines of the log: the log of the API has the id of the request, the log of the worker has the workflow id of the sync."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `invalid_request`: The request does not fit this document. `errors` says what is wrong and where. */
+        readonly InvalidRequest: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#invalid_request",
+                 *       "title": "The request does not fit the API.",
+                 *       "status": 400,
+                 *       "detail": "The request does not fit the API.",
+                 *       "code": "invalid_request",
+                 *       "action": "Correct what errors lists. /docs describes every request.",
+                 *       "errors": [
+                 *         {
+                 *           "path": "body.name",
+                 *           "message": "must not be empty"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `method_not_allowed`: This path does not support this method. */
+        readonly MethodNotAllowed: {
+            headers: {
+                /** @description The methods that this path supports. */
+                readonly Allow: string;
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#method_not_allowed",
+                 *       "title": "This path does not support this method.",
+                 *       "status": 405,
+                 *       "detail": "This path does not support this method.",
+                 *       "code": "method_not_allowed",
+                 *       "action": "Use a method that the header Allow names."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `not_found`: No resource has this path or id. */
+        readonly NotFound: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#not_found",
+                 *       "title": "No resource has this path or id.",
+                 *       "status": 404,
+                 *       "detail": "No resource has this path or id.",
+                 *       "code": "not_found",
+                 *       "action": "Check the path and the id."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `invalid_request`: The request took too long to arrive. */
+        readonly RequestTimeout: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#invalid_request",
+                 *       "title": "The request does not fit the API.",
+                 *       "status": 408,
+                 *       "detail": "The request does not fit the API.",
+                 *       "code": "invalid_request",
+                 *       "action": "Correct what errors lists. /docs describes every request."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `too_large`: The body is larger than 16 kB. */
+        readonly TooLarge: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#too_large",
+                 *       "title": "The request is larger than the API accepts.",
+                 *       "status": 413,
+                 *       "detail": "The request is larger than the API accepts.",
+                 *       "code": "too_large",
+                 *       "action": "Send less. No request of this API needs more than a few hundred bytes."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `too_many_requests`: This token has too many requests in progress, or this address sent too many requests without a valid token. */
+        readonly TooManyRequests: {
+            headers: {
+                /** @description Seconds to wait. */
+                readonly "Retry-After": number;
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#too_many_requests",
+                 *       "title": "This token has too many requests in progress, or this address sent too many requests without a valid token.",
+                 *       "status": 429,
+                 *       "detail": "This token has too many requests in progress, or this address sent too many requests without a valid token.",
+                 *       "code": "too_many_requests",
+                 *       "action": "Wait as long as the header Retry-After says, then send fewer requests at once, each with a valid token."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unauthorized`: The request has no valid token. */
+        readonly Unauthorized: {
+            headers: {
+                /** @description `Bearer`. */
+                readonly "WWW-Authenticate": string;
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#unauthorized",
+                 *       "title": "The request has no valid token.",
+                 *       "status": 401,
+                 *       "detail": "The request has no valid token.",
+                 *       "code": "unauthorized",
+                 *       "action": "Send the header \"Authorization: Bearer <token>\" with a valid token."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `unavailable`: Postgres or Temporal is not available to the API. */
+        readonly Unavailable: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs#unavailable",
+                 *       "title": "Postgres or Temporal is not available to the API.",
+                 *       "status": 503,
+                 *       "detail": "Postgres or Temporal is not available to the API.",
+                 *       "code": "unavailable",
+                 *       "action": "The detail or /readyz says which one. Start or repair it, and try again; the API needs no restart."
+                 *     }
+                 */
+                readonly "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    readonly getHealth: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description This process answers. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+        };
+    };
+    readonly getReadiness: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Both are available. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listConnections: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only connections in this status. */
+                readonly status?: "validating" | "discovering" | "backfilling" | "active" | "degraded" | "awaiting_key" | "paused" | "refused" | "disconnected";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of connections. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConnectionList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly connectOrganization: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewConnection"];
+            };
+        };
+        readonly responses: {
+            /** @description Anthropic accepted the key, and the backfill begins. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The connection is stored and there is no verdict on the key yet; Meterline tries it again on its own. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /**
+             * @description `already_connected`: The organization of this key already has a connection.
+             *
+             *     `conflict`: The request is well formed, but contradicts itself or the current state.
+             */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#already_connected",
+                     *       "title": "The organization of this key already has a connection.",
+                     *       "status": 409,
+                     *       "detail": "The organization of this key already has a connection.",
+                     *       "code": "already_connected",
+                     *       "action": "Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            /**
+             * @description `key_format`: This is not a whole Anthropic Admin API key. Admin API keys start with "sk-ant-admin" and contain no spaces.
+             *
+             *     `key_invalid`: Anthropic does not accept this Admin API key: it is wrong, revoked or expired.
+             *
+             *     `key_forbidden`: Anthropic knows this key but does not allow it to read organization data.
+             *
+             *     `individual_account`: This key belongs to an individual account. Anthropic has an Admin API only for organizations.
+             */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#key_format",
+                     *       "title": "This is not a whole Anthropic Admin API key. Admin API keys start with \"sk-ant-admin\" and contain no spaces.",
+                     *       "status": 422,
+                     *       "detail": "This is not a whole Anthropic Admin API key. Admin API keys start with \"sk-ant-admin\" and contain no spaces.",
+                     *       "code": "key_format",
+                     *       "action": "Copy the whole key again, without spaces or line breaks. An organization admin creates one in the Claude Console under Settings, Admin keys."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getConnection: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The connection. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly disconnectOrganization: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Also delete all data of the connection. This cannot be undone. */
+                readonly purge?: boolean;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The connection is disconnected. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The worker will disconnect it. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly renameConnection: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Renaming"];
+            };
+        };
+        readonly responses: {
+            /** @description The connection. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly extendHistory: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["BackfillRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description The worker will read the new days. Nothing changes if the connection begins as early already. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getCoverage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description Only days in this state in cost or in usage. `disagreeing` selects the flagged days: those with a `disagrees_with`. */
+                readonly state?: "missing" | "provisional" | "final" | "disagreeing";
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The days of the range that lie within the connection, and the number of the other days. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CoverageList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listEvents: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only events of this type. */
+                readonly type?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of events. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["EventList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listKeys: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only keys in this state. */
+                readonly state?: "candidate" | "active" | "superseded" | "refused" | "destroyed";
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of keys. Of each key, only the last four characters are shown. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["KeyList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly addKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        readonly responses: {
+            /** @description The key is stored. It is destroyed after 24 hours unless the signal asks to use it. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AddedKey"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            /** @description `key_format`: This is not a whole Anthropic Admin API key. Admin API keys start with "sk-ant-admin" and contain no spaces. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#key_format",
+                     *       "title": "This is not a whole Anthropic Admin API key. Admin API keys start with \"sk-ant-admin\" and contain no spaces.",
+                     *       "status": 422,
+                     *       "detail": "This is not a whole Anthropic Admin API key. Admin API keys start with \"sk-ant-admin\" and contain no spaces.",
+                     *       "code": "key_format",
+                     *       "action": "Copy the whole key again, without spaces or line breaks. An organization admin creates one in the Claude Console under Settings, Admin keys."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly discardKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+                /** @description The id, from a list. */
+                readonly keyId: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The key is destroyed and will never become active. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly pauseConnection: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The connection is paused. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The worker will pause it. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listRestatements: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only restatements of this UTC day and later ones. */
+                readonly from?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only restatements of this report. */
+                readonly report?: "cost" | "usage";
+                /** @description Only restatements of this UTC day and earlier ones. */
+                readonly to?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of restatements. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RestatementList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly resumeConnection: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The connection is resumed. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The worker will resume it. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly rotateKey: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        readonly responses: {
+            /** @description The new key is active. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            /** @description The key is stored and there is no verdict yet; Meterline tries it again on its own. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /**
+             * @description `already_connected`: The organization of this key already has a connection.
+             *
+             *     `key_overtaken`: Somebody asked for a later key, and Anthropic accepted that key before its verdict on this one.
+             *
+             *     `conflict`: The request is well formed, but contradicts itself or the current state.
+             */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#already_connected",
+                     *       "title": "The organization of this key already has a connection.",
+                     *       "status": 409,
+                     *       "detail": "The organization of this key already has a connection.",
+                     *       "code": "already_connected",
+                     *       "action": "Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            /**
+             * @description `key_format`: This is not a whole Anthropic Admin API key. Admin API keys start with "sk-ant-admin" and contain no spaces.
+             *
+             *     `key_invalid`: Anthropic does not accept this Admin API key: it is wrong, revoked or expired.
+             *
+             *     `key_forbidden`: Anthropic knows this key but does not allow it to read organization data.
+             *
+             *     `individual_account`: This key belongs to an individual account. Anthropic has an Admin API only for organizations.
+             *
+             *     `organization_mismatch`: This key belongs to another organization than this connection.
+             */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#key_format",
+                     *       "title": "This is not a whole Anthropic Admin API key. Admin API keys start with \"sk-ant-admin\" and contain no spaces.",
+                     *       "status": 422,
+                     *       "detail": "This is not a whole Anthropic Admin API key. Admin API keys start with \"sk-ant-admin\" and contain no spaces.",
+                     *       "code": "key_format",
+                     *       "action": "Copy the whole key again, without spaces or line breaks. An organization admin creates one in the Claude Console under Settings, Admin keys."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly syncConnection: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SyncRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description The worker will read. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Connection"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listSyncs: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only syncs of this kind. */
+                readonly kind?: "backfill" | "daily" | "catch_up" | "manual";
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only syncs in this state. */
+                readonly state?: "running" | "succeeded" | "failed";
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of syncs. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SyncList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listWorkspaces: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of workspaces. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WorkspaceList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getCosts: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones. */
+                readonly compare?: "previous" | "month" | "year";
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly context_window?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly cost_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly currency?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly description?: readonly string[];
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description How to group the rows: any of `connection`, `workspace`, `model`, `token_type`, `context_window`, `service_tier`, `inference_geo`, `cost_type`, `description`, `currency`, at most one of `day`, `week`, `month`, and `tag.<key>` for a tag of workspaces, separated by commas, each at most once. `week` is the Monday of the week. */
+                readonly group_by?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly inference_geo?: readonly string[];
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly model?: readonly string[];
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.context_window"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.cost_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.currency"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.description"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.inference_geo"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.model"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.service_tier"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.token_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly "not.workspace"?: readonly string[];
+                /** @description `key` gives pages in the order of the groups. `-amount` gives the largest rows first, without further pages, and adds up the other ones in `other`. */
+                readonly order?: "key" | "-amount";
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly service_tier?: readonly string[];
+                /** @description Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values. */
+                readonly tags?: {
+                    readonly [key: string]: string;
+                };
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly token_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly workspace?: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of rows, with the total of the whole range. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `as_of` of JSON; absent if no day was read. Only in CSV. */
+                    readonly "Meterline-As-Of"?: string;
+                    /** @description `missing_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Missing-Days"?: number;
+                    /** @description `other_currencies` as JSON; absent if there are none. Only in CSV. */
+                    readonly "Meterline-Other-Currencies"?: string;
+                    /** @description `compare.missing_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Missing-Days"?: number;
+                    /** @description `compare.provisional_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Provisional-Days"?: number;
+                    /** @description `compare.uncovered_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Uncovered-Days"?: number;
+                    /** @description `provisional_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Provisional-Days"?: number;
+                    /** @description `total` of JSON. Only in CSV. */
+                    readonly "Meterline-Total"?: string;
+                    /** @description `total_previous` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Total-Previous"?: string;
+                    /** @description `uncovered_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Uncovered-Days"?: number;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Costs"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getCostChanges: {
+        readonly parameters: {
+            readonly query: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones. */
+                readonly compare: "previous" | "month" | "year";
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly context_window?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly cost_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly currency?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly description?: readonly string[];
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description How to group the rows: any of `connection`, `workspace`, `model`, `token_type`, `context_window`, `service_tier`, `inference_geo`, `cost_type`, `description`, `currency`, and `tag.<key>` for a tag of workspaces, separated by commas, each at most once. */
+                readonly group_by?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly inference_geo?: readonly string[];
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly model?: readonly string[];
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.context_window"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.cost_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.currency"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.description"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.inference_geo"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.model"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.service_tier"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.token_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly "not.workspace"?: readonly string[];
+                /** @description `key` gives pages in the order of the groups. `-amount` gives the largest changes first, up or down, without further pages, and adds up the other ones in `other`. */
+                readonly order?: "key" | "-amount";
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly service_tier?: readonly string[];
+                /** @description Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values. */
+                readonly tags?: {
+                    readonly [key: string]: string;
+                };
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly token_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly workspace?: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of rows, with the total of all rows. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `as_of` of JSON; absent if no day was read. Only in CSV. */
+                    readonly "Meterline-As-Of"?: string;
+                    /** @description `missing_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Missing-Days"?: number;
+                    /** @description `other_currencies` as JSON; absent if there are none. Only in CSV. */
+                    readonly "Meterline-Other-Currencies"?: string;
+                    /** @description `compare.missing_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Missing-Days"?: number;
+                    /** @description `compare.provisional_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Provisional-Days"?: number;
+                    /** @description `compare.uncovered_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Uncovered-Days"?: number;
+                    /** @description `provisional_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Provisional-Days"?: number;
+                    /** @description `total` as JSON. Only in CSV. */
+                    readonly "Meterline-Total"?: string;
+                    /** @description `uncovered_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Uncovered-Days"?: number;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Changes"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listDeploymentEvents: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only events of this type. */
+                readonly type?: "token_created" | "token_revoked";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of events. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeploymentEventList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listTokens: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of tokens, without the one that `METERLINE_API_TOKEN` sets. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly createToken: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewToken"];
+            };
+        };
+        readonly responses: {
+            /** @description The token. This reply is the only one that shows it. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MadeToken"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly revokeToken: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The token is revoked. The API refuses it from the next request on. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Token"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getUnitCosts: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly context_window?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly currency?: readonly string[];
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description How to group the rows: any of `connection`, `workspace`, `model`, `service_tier`, `context_window`, `inference_geo`, `token_type`, `currency`, at most one of `day`, `week`, `month`, and `tag.<key>` for a tag of workspaces, separated by commas, each at most once. `week` is the Monday of the week. */
+                readonly group_by?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly inference_geo?: readonly string[];
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly model?: readonly string[];
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.context_window"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.currency"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.inference_geo"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.model"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.service_tier"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.token_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly "not.workspace"?: readonly string[];
+                /** @description `key` gives pages in the order of the groups. `-amount` gives the largest rows first, without further pages, and adds up the other ones in `other`. */
+                readonly order?: "key" | "-amount";
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly service_tier?: readonly string[];
+                /** @description Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values. */
+                readonly tags?: {
+                    readonly [key: string]: string;
+                };
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly token_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly workspace?: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of rows, with the total of the whole range. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `as_of` of JSON; absent if no day was read. Only in CSV. */
+                    readonly "Meterline-As-Of"?: string;
+                    /** @description `missing_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Missing-Days"?: number;
+                    /** @description `other_currencies` as JSON; absent if there are none. Only in CSV. */
+                    readonly "Meterline-Other-Currencies"?: string;
+                    /** @description `provisional_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Provisional-Days"?: number;
+                    /** @description `total` as JSON. Only in CSV. */
+                    readonly "Meterline-Total"?: string;
+                    /** @description `uncovered_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Uncovered-Days"?: number;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["UnitCosts"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getUsage: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Compares with the range just before, or with the one a month or a year earlier. With `week` or `month` in `group_by`, both ranges must consist of whole ones. */
+                readonly compare?: "previous" | "month" | "year";
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly context_window?: readonly string[];
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description How to group the rows: any of `connection`, `workspace`, `model`, `service_tier`, `context_window`, `inference_geo`, at most one of `day`, `week`, `month`, and `tag.<key>` for a tag of workspaces, separated by commas, each at most once. `week` is the Monday of the week. */
+                readonly group_by?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly inference_geo?: readonly string[];
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly model?: readonly string[];
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.context_window"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.inference_geo"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.model"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.service_tier"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly "not.workspace"?: readonly string[];
+                /** @description The order of the groups, the only one of usage. */
+                readonly order?: "key";
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly service_tier?: readonly string[];
+                /** @description Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values. */
+                readonly tags?: {
+                    readonly [key: string]: string;
+                };
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+                /** @description Only lines with one of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly workspace?: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of rows, with the totals of the whole range. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `as_of` of JSON; absent if no day was read. Only in CSV. */
+                    readonly "Meterline-As-Of"?: string;
+                    /** @description `missing_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Missing-Days"?: number;
+                    /** @description `compare.missing_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Missing-Days"?: number;
+                    /** @description `compare.provisional_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Provisional-Days"?: number;
+                    /** @description `compare.uncovered_days` of JSON; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Previous-Uncovered-Days"?: number;
+                    /** @description `provisional_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Provisional-Days"?: number;
+                    /** @description `totals` as JSON, with numbers beyond 2^53 as texts. Only in CSV. */
+                    readonly "Meterline-Totals"?: string;
+                    /** @description `totals_previous`, likewise; absent without `compare`. Only in CSV. */
+                    readonly "Meterline-Totals-Previous"?: string;
+                    /** @description `uncovered_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Uncovered-Days"?: number;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Usage"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+}

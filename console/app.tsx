@@ -1,0 +1,135 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { useReply } from './api/use-reply.ts';
+import { useSession, type Session } from './api/session.ts';
+import { Failure, Loading } from './parts/messages.tsx';
+import { Connect } from './pages/connect.tsx';
+import { Connections } from './pages/connections.tsx';
+import { Enter } from './pages/enter.tsx';
+import { Explore } from './pages/explore.tsx';
+import { Overview } from './pages/overview.tsx';
+import { Settings } from './pages/settings.tsx';
+import { useRoute, type Route } from './route.ts';
+
+/** A page of the console: where it is, what it is called, and who sees it in the navigation. */
+interface Page {
+  readonly path: string;
+  readonly name: string;
+  readonly isFor: 'everybody' | 'admin';
+  readonly show: (route: Route, session: Session) => ComponentChildren;
+}
+
+const PAGES: readonly Page[] = [
+  { path: 'overview', name: 'Overview', isFor: 'everybody', show: (route) => <Overview route={route} /> },
+  { path: 'explore', name: 'Explore', isFor: 'everybody', show: (route) => <Explore route={route} /> },
+  {
+    path: 'connections',
+    name: 'Connections',
+    isFor: 'everybody',
+    show: (route, session) => <Connections route={route} session={session} />,
+  },
+  { path: 'connect', name: 'Connect', isFor: 'admin', show: () => <Connect /> },
+  { path: 'settings', name: 'Settings', isFor: 'everybody', show: (_, session) => <Settings session={session} /> },
+];
+
+/** The whole console: the page to enter by for whoever has no session, else the frame with the page of the address. */
+export function App() {
+  const route = useRoute();
+  const { state, session, error, enter, leave } = useSession();
+  if (route.path[0] === 'enter' || state === 'out' || state === 'over') {
+    return (
+      <Enter
+        link={route.path[0] === 'enter' ? (route.path[1] ?? null) : null}
+        isOver={state === 'over'}
+        onEntered={enter}
+      />
+    );
+  }
+  if (session === null) {
+    return <main class="alone">{error === null ? <Loading what="the console" /> : <Failure error={error} />}</main>;
+  }
+  return <Frame route={route} session={session} onLeave={leave} />;
+}
+
+function Frame({ route, session, onLeave }: { route: Route; session: Session; onLeave: () => void }) {
+  const pages = PAGES.filter(({ isFor }) => isFor === 'everybody' || session.role === 'admin');
+  const page = pages.find(({ path }) => path === (route.path[0] ?? 'overview')) ?? pages[0];
+  const main = useRef<HTMLElement>(null);
+  const place = route.path.join('/');
+  useEffect(() => {
+    document.title = `${page?.name ?? ''} · Meterline`;
+  }, [page]);
+  // A screen reader goes on with the new page, as it does when a browser loads one.
+  const before = useRef(place);
+  useEffect(() => {
+    if (before.current !== place) main.current?.focus();
+    before.current = place;
+  }, [place]);
+  return (
+    <div class="shell">
+      <a
+        class="skip"
+        href={location.hash}
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to the page
+      </a>
+      <nav class="nav" aria-label="Main">
+        <span class="brand">
+          <Mark />
+          <span>Meterline</span>
+        </span>
+        {pages.map(({ path, name }) => (
+          <a key={path} href={`#/${path}`} {...(path === page?.path ? { 'aria-current': 'page' as const } : {})}>
+            {name}
+            {path === 'connections' && <NeedsSomebody />}
+          </a>
+        ))}
+        <div class="foot">
+          <span>Days are UTC</span>
+          <a class="plain" href="/docs/">
+            API reference
+          </a>
+          <span>{`${session.name} (${session.role})`}</span>
+          <button type="button" class="quiet small" onClick={onLeave}>
+            Sign out
+          </button>
+        </div>
+      </nav>
+      <main ref={main} tabindex={-1}>
+        {page?.show(route, session)}
+      </main>
+    </div>
+  );
+}
+
+/** How many connections wait for a person. */
+function NeedsSomebody() {
+  const { data } = useReply('/v1/connections', { query: { status: 'awaiting_key', limit: 100 }, everyMs: 60_000 });
+  if (data === null || data.data.length === 0) return null;
+  return (
+    <span class="badge bad">
+      {data.data.length}
+      <span class="hidden"> waiting for a key</span>
+    </span>
+  );
+}
+
+function Mark() {
+  return (
+    <svg
+      viewBox="0 0 20 20"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2"
+      stroke-linecap="round"
+      aria-hidden="true"
+    >
+      <path d="M2 14a8 8 0 0 1 16 0" />
+      <path class="needle" d="m10 14 4-5.5" />
+    </svg>
+  );
+}

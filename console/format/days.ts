@@ -1,0 +1,89 @@
+/** Days are texts such as `2026-11-30`, and days of UTC, as everywhere in Meterline. */
+const DAY_MS = 86_400_000;
+const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June'].concat([
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+]);
+
+/** Today, in UTC. */
+export function today(now: number = Date.now()): string {
+  return new Date(now).toISOString().slice(0, 10);
+}
+
+/** The day as many days later; earlier for a negative number. */
+export function addDays(day: string, days: number): string {
+  return today(Date.parse(day) + days * DAY_MS);
+}
+
+/** How many days a range has, both ends included. */
+export function daysBetween(from: string, to: string): number {
+  return Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS) + 1;
+}
+
+/** Every day of a range, both ends included. */
+export function daysOf(from: string, to: string): string[] {
+  return Array.from({ length: Math.max(0, daysBetween(from, to)) }, (_, index) => addDays(from, index));
+}
+
+/** The first day of a day's month. */
+export function monthStart(day: string): string {
+  return `${day.slice(0, 7)}-01`;
+}
+
+/** The last day of a day's month. */
+export function monthEnd(day: string): string {
+  const [year = 0, month = 1] = day.split('-').map(Number);
+  return today(Date.UTC(year, month, 0));
+}
+
+/** A day for people: `3 November 2026`. */
+export function longDay(day: string): string {
+  const [year, month, date] = day.split('-').map(Number);
+  return `${date ?? ''} ${MONTHS[(month ?? 1) - 1] ?? ''} ${year ?? ''}`;
+}
+
+/** A day for a small place: `3 Nov`. */
+export function shortDay(day: string): string {
+  const [, month, date] = day.split('-').map(Number);
+  return `${date ?? ''} ${(MONTHS[(month ?? 1) - 1] ?? '').slice(0, 3)}`;
+}
+
+/** A month for people: `November 2026`, of `2026-11` or any of its days. */
+export function longMonth(month: string): string {
+  const [year, number] = month.split('-').map(Number);
+  return `${MONTHS[(number ?? 1) - 1] ?? ''} ${year ?? ''}`;
+}
+
+/** A range for people, without what both ends share: `1 – 28 November 2026`. */
+export function range(from: string, to: string): string {
+  if (from === to) return longDay(from);
+  if (from.slice(0, 7) === to.slice(0, 7)) return `${Number(from.slice(8))} – ${longDay(to)}`;
+  if (from.slice(0, 4) === to.slice(0, 4)) return `${longDay(from).replace(/ \d{4}$/, '')} – ${longDay(to)}`;
+  return `${longDay(from)} – ${longDay(to)}`;
+}
+
+/** An instant for people, in UTC: `30 Nov 2026, 06:12 UTC`. */
+export function instant(at: string): string {
+  const iso = new Date(at).toISOString();
+  return `${shortDay(iso.slice(0, 10))} ${iso.slice(0, 4)}, ${iso.slice(11, 16)} UTC`;
+}
+
+/** How long ago or ahead an instant is, roughly: `3 minutes ago`, `in 2 hours`. */
+export function distance(at: string, now: number = Date.now()): string {
+  const seconds = Math.round((Date.parse(at) - now) / 1000);
+  const size = Math.abs(seconds);
+  const [amount, unit] =
+    size < 60
+      ? [size, 'second']
+      : size < 3600
+        ? [Math.round(size / 60), 'minute']
+        : size < 86_400 * 2
+          ? [Math.round(size / 3600), 'hour']
+          : [Math.round(size / 86_400), 'day'];
+  const text = `${amount} ${unit}${amount === 1 ? '' : 's'}`;
+  return seconds < 0 ? `${text} ago` : `in ${text}`;
+}

@@ -1,0 +1,255 @@
+import type { Reply } from '../api/client.ts';
+import { useReply } from '../api/use-reply.ts';
+import * as days from '../format/days.ts';
+import { difference, signOf } from '../format/decimal.ts';
+import { percent, percentChange, usd, usdChange } from '../format/money.ts';
+import { barsByDay } from '../parts/bars.ts';
+import { Legend, StackedBars, type Bar } from '../parts/chart.tsx';
+import { Completeness } from '../parts/completeness.tsx';
+import { Failure, Loading } from '../parts/messages.tsx';
+import { NeedsYou } from '../parts/needs-you.tsx';
+import { Why, WhyLegend } from '../parts/why.tsx';
+import { linkTo, type Route } from '../route.ts';
+import { searchOf } from '../api/client.ts';
+
+const REFRESH_MS = 60_000;
+const MOVERS = 6;
+
+/** The month in one look: how much, against the month before, by day, what moved and why, and what needs a person. */
+export function Overview({ route }: { route: Route }) {
+  const today = days.today();
+  const month = monthOf(route.query.get('month'), today);
+  const from = `${month}-01`;
+  const to = month === today.slice(0, 7) ? today : days.monthEnd(from);
+  const connections = useReply('/v1/connections', { query: { limit: 1 }, everyMs: REFRESH_MS });
+  if (connections.error !== null) return <Failure error={connections.error} retry={connections.reload} />;
+  if (connections.data === null) return <Loading what="the month" />;
+  if (connections.data.data.length === 0) return <Welcome />;
+  return (
+    <>
+      <div class="top">
+        <div>
+          <h1>{days.longMonth(month)}</h1>
+          <span class="muted">{`${days.range(from, to)}, all organizations, UTC`}</span>
+        </div>
+        <Months month={month} thisMonth={today.slice(0, 7)} />
+      </div>
+      <div class="grid">
+        <Month from={from} to={to} today={today} />
+        <Movers from={from} to={to} />
+        <section class="card third">
+          <header>
+            <h2>Needs you</h2>
+          </header>
+          <NeedsYou from={from} to={to} />
+        </section>
+      </div>
+    </>
+  );
+}
+
+function monthOf(asked: string | null, today: string): string {
+  return asked !== null && /^\d{4}-(0[1-9]|1[0-2])$/.test(asked) && asked <= today.slice(0, 7)
+    ? asked
+    : today.slice(0, 7);
+}
+
+function Months({ month, thisMonth }: { month: string; thisMonth: string }) {
+  const before = days.addDays(`${month}-01`, -1).slice(0, 7);
+  const after = days.addDays(days.monthEnd(`${month}-01`), 1).slice(0, 7);
+  const link = (to: string): string => linkTo(['overview'], searchOf({ month: to }));
+  return (
+    <div class="row">
+      <a class="button" href={link(before)}>
+        <span aria-hidden="true">← </span>
+        {days.longMonth(before)}
+      </a>
+      {month < thisMonth && (
+        <a class="button" href={link(after)}>
+          {days.longMonth(after)}
+          <span aria-hidden="true"> →</span>
+        </a>
+      )}
+    </div>
+  );
+}
+
+function Month({ from, to, today }: { from: string; to: string; today: string }) {
+  const query = { from, to, group_by: 'day', compare: 'month', limit: 100 };
+  const costs = useReply('/v1/costs', { query, everyMs: REFRESH_MS });
+  const coverage = useReply('/v1/coverage', { query: { from, to }, everyMs: REFRESH_MS });
+  const savings = useReply('/v1/unit-costs', {
+    query: { from, to, group_by: 'month', limit: 1 },
+    everyMs: 5 * REFRESH_MS,
+  });
+  const failed = costs.error ?? coverage.error;
+  return (
+    <section class="card wide">
+      {failed !== null && <Failure error={failed} retry={costs.reload} />}
+      {costs.data === null || coverage.data === null ? (
+        failed === null && <Loading what="costs" />
+      ) : (
+        <>
+          <Figures costs={costs.data} savings={savings.data} isRunning={to === today} />
+          <Days costs={costs.data} bars={barsByDay(costs.data.data, coverage.data.data, dayLink)} />
+          <Completeness of={costs.data} />
+        </>
+      )}
+    </section>
+  );
+}
+
+function dayLink(day: string): string {
+  return linkTo(['explore'], searchOf({ report: 'costs', from: day, to: day, group_by: 'workspace,model,token_type' }));
+}
+
+function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-costs'> | null; isRunning: boolean }) {
+  const { costs, savings, isRunning } = props;
+  const before = costs.total_previous ?? '0';
+  const change = difference(costs.total, before);
+  const unit = savings?.total;
+  return (
+    <div class="figures">
+      <div>
+        <div class="muted">{isRunning ? 'Month to date' : 'The month'}</div>
+        <div class="big num" title={`${costs.total} USD`}>
+          {usd(costs.total)}
+        </div>
+        <div class="num">
+          <span class={`delta ${signOf(change) > 0 ? 'up' : 'down'}`}>
+            {[usdChange(change), percentChange(change, before)].filter(Boolean).join(', ')}
+          </span>{' '}
+          <span class="muted">
+            {costs.compare === undefined ? '' : `against ${days.range(costs.compare.from, costs.compare.to)}`}
+          </span>
+        </div>
+        {costs.compare !== undefined && costs.compare.uncovered_days > 0 && (
+          <div class="faint small">{`${costs.compare.uncovered_days} days of it are not covered, so the change is too high.`}</div>
+        )}
+      </div>
+      <div>
+        <div class="muted">Cache saved</div>
+        <div class="mid num">{unit?.cache_savings == null ? '–' : usd(unit.cache_savings)}</div>
+        <div class="faint">
+          {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
+        </div>
+      </div>
+      <div>
+        <div class="muted">Batch saved</div>
+        <div class="mid num">{unit?.batch_savings == null ? '–' : usd(unit.batch_savings)}</div>
+        <div class="faint">{unit?.usd_per_million == null ? '' : `${usd(unit.usd_per_million)} a million tokens`}</div>
+      </div>
+    </div>
+  );
+}
+
+function Days({ costs, bars }: { costs: Reply<'/v1/costs'>; bars: readonly Bar[] }) {
+  return (
+    <>
+      <StackedBars
+        title={`Cost by day, ${days.range(costs.from, costs.to)}`}
+        series={['Cost']}
+        bars={bars}
+        format={usd}
+      />
+      <Legend series={['Cost']} bars={bars} />
+      <details>
+        <summary>The days as a table</summary>
+        <div class="table-wrap" tabindex={0} role="region" aria-label="Cost by day">
+          <table>
+            <thead>
+              <tr>
+                <th>Day</th>
+                <th class="r">Cost</th>
+                <th>Notes</th>
+              </tr>
+            </thead>
+            <tbody>
+              {bars.map((bar) => (
+                <tr key={bar.key}>
+                  <th scope="row">{bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}</th>
+                  <td class="r num">{bar.total === null ? '–' : usd(bar.total)}</td>
+                  <td>{[bar.state === 'final' ? '' : bar.state, ...bar.notes].filter(Boolean).join('. ')}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </>
+  );
+}
+
+function Movers({ from, to }: { from: string; to: string }) {
+  const query = { from, to, compare: 'month', order: '-amount', limit: MOVERS };
+  const changes = useReply('/v1/costs/changes', {
+    query: { ...query, group_by: 'workspace,model' },
+    everyMs: REFRESH_MS,
+  });
+  const all = linkTo(['explore'], searchOf({ report: 'changes', ...query, group_by: 'workspace,model', limit: null }));
+  return (
+    <section class="card two-thirds">
+      <header>
+        <h2>What moved, and why</h2>
+        <a href={all}>Explore the changes</a>
+      </header>
+      {changes.error !== null && <Failure error={changes.error} retry={changes.reload} />}
+      {changes.data === null ? (
+        changes.error === null && <Loading what="changes" />
+      ) : changes.data.data.length === 0 ? (
+        <p class="muted">Nothing was spent in this month, nor in the one before.</p>
+      ) : (
+        <MoverTable rows={changes.data.data} />
+      )}
+    </section>
+  );
+}
+
+function MoverTable({ rows }: { rows: Reply<'/v1/costs/changes'>['data'] }) {
+  return (
+    <>
+      <div class="table-wrap" tabindex={0} role="region" aria-label="The largest changes">
+        <table>
+          <thead>
+            <tr>
+              <th>Workspace, model</th>
+              <th class="r">This month</th>
+              <th class="r">Change</th>
+              <th>Why</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={`${row.workspace?.id ?? ''} ${row.model ?? ''}`}>
+                <th scope="row" class="name">
+                  {row.workspace?.name}
+                  <div class="faint small">{row.model ?? 'no model'}</div>
+                </th>
+                <td class="r num">{usd(row.after)}</td>
+                <td class={`r num delta ${signOf(row.change) > 0 ? 'up' : 'down'}`}>{usdChange(row.change)}</td>
+                <td>
+                  <Why change={row} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <WhyLegend />
+    </>
+  );
+}
+
+function Welcome() {
+  return (
+    <div class="stack">
+      <h1>Welcome to Meterline</h1>
+      <p>No organization is connected yet. Connect one with its Admin API key, and its last 31 days appear here.</p>
+      <div>
+        <a class="button primary" href="#/connect">
+          Connect an organization
+        </a>
+      </div>
+    </div>
+  );
+}

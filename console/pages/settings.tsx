@@ -1,0 +1,6 @@
+import type { Session } from '../api/session.ts';
+
+/** Tokens, sessions and the record of what happened. */
+export function Settings({ session }: { session: Session }) {
+  return <h1>{`Settings ${session.role}`}</h1>;
+}

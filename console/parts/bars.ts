@@ -1,0 +1,40 @@
+import type { Schema } from '../api/client.ts';
+import { instant, longDay, shortDay } from '../format/days.ts';
+import { sum } from '../format/decimal.ts';
+import { usd } from '../format/money.ts';
+import type { Bar } from './chart.tsx';
+
+/** A day of the coverage of some connections. */
+export type CoveredDay = Schema<'Coverage'>['data'][number];
+
+/** A bar for each covered day, with what its rows add up to. A day without rows is zero only if it was read. */
+export function barsByDay(
+  rows: readonly { readonly day?: string; readonly amount: string }[],
+  coverage: readonly CoveredDay[],
+  linkOf: (day: string) => string,
+): Bar[] {
+  return coverage.map(({ day, state, flagged, restated }) => {
+    const amounts = rows.flatMap((row) => (row.day === day ? [row.amount] : []));
+    const isKnown = amounts.length > 0 || state === 'final' || state === 'provisional';
+    const total = isKnown ? sum('0', ...amounts) : null;
+    return {
+      key: day,
+      label: shortDay(day),
+      title: longDay(day),
+      state,
+      values: [total ?? '0'],
+      total,
+      notes: notesOf({ flagged, restated }),
+      isRestated: restated !== null,
+      link: isKnown ? linkOf(day) : null,
+    };
+  });
+}
+
+/** What a person should know about a day, as sentences. */
+export function notesOf({ flagged, restated }: Pick<CoveredDay, 'flagged' | 'restated'>): string[] {
+  return [
+    ...(restated === null ? [] : [`Restated on ${instant(restated.at)}: was ${usd(restated.before)}`]),
+    ...(flagged ? ['The lines disagree with Anthropic’s own total'] : []),
+  ];
+}

@@ -1,0 +1,22 @@
+/** Builds the console, the web page that the API serves. */
+import { join } from 'node:path';
+import { root } from './setup.mjs';
+
+/** Builds console/ into a directory. Throws what the bundler says. */
+export async function buildConsole(outDir) {
+  const { build } = await import('vite');
+  await build({
+    root: join(root, 'console'),
+    configFile: false,
+    logLevel: 'warn',
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: 'es2022',
+      modulePreload: false,
+      // The page's policy lets it load files from this server only.
+      assetsInlineLimit: 0,
+    },
+  });
+}
