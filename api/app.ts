@@ -10,6 +10,7 @@ import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { connectionRoutes } from './connections/routes.ts';
+import { consoleRoutes } from './pages/console.ts';
 import { changeRoutes } from './spend/changes.ts';
 import { costRoutes } from './spend/costs.ts';
 import { eventRoutes } from './events/routes.ts';
@@ -17,7 +18,6 @@ import { docsRoutes } from './pages/docs.ts';
 import { healthRoutes } from './health/routes.ts';
 import { coverageRoutes } from './history/coverage.ts';
 import { historyRoutes } from './history/routes.ts';
-import { homeRoutes } from './pages/home.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { lifecycleRoutes } from './connections/lifecycle.ts';
 import { syncRoutes } from './syncs/routes.ts';
@@ -39,6 +39,8 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports'>
     /** Which proxies to trust, as {@link Config.trustProxy}; by default none. */
     readonly trustProxy?: Config['trustProxy'];
   };
+  /** Where the build put the console; without it there is no page at `/`. */
+  readonly consoleDir?: string;
   /** The longest wait of a request for a verdict or a change of status; by default {@link MAX_WAIT_MS}. */
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; by default 100. */
@@ -103,7 +105,8 @@ export function createApp(options: AppOptions): Express {
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', config.trustProxy ?? 0);
   app.use(logRequests(log), securityHeaders);
-  app.use(homeRoutes(config.temporalUiUrl), docsRoutes(openApiDocument(endpoints)));
+  if (options.consoleDir !== undefined) app.use(consoleRoutes(options.consoleDir));
+  app.use(docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
   app.use(
     '/v1',

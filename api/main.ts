@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { loadApiConfig } from '../config/config.ts';
 import { serverNames, warningsAbout } from '../config/database-url.ts';
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
       temporalUiUrl: config.temporal.uiUrl,
       trustProxy: config.trustProxy,
     },
+    consoleDir: fileURLToPath(new URL('../console/', import.meta.url)),
     stopping: stopping.signal,
     droppedLogLines: dropped,
   });

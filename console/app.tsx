@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { useReply } from './api/use-reply.ts';
-import { useSession, type Session } from './api/session.ts';
+import { useReply } from './client/use-reply.ts';
+import { useSession, type Session } from './client/session.ts';
 import { Failure, Loading } from './parts/messages.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
@@ -67,17 +67,17 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
   }, [place]);
   return (
     <div class="shell">
-      <a
-        class="skip"
-        href={location.hash}
-        onClick={(event) => {
-          event.preventDefault();
-          main.current?.focus();
-        }}
-      >
-        Skip to the page
-      </a>
       <nav class="nav" aria-label="Main">
+        <a
+          class="skip"
+          href={location.hash}
+          onClick={(event) => {
+            event.preventDefault();
+            main.current?.focus();
+          }}
+        >
+          Skip to the page
+        </a>
         <span class="brand">
           <Mark />
           <span>Meterline</span>
@@ -85,7 +85,7 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
         {pages.map(({ path, name }) => (
           <a key={path} href={`#/${path}`} {...(path === page?.path ? { 'aria-current': 'page' as const } : {})}>
             {name}
-            {path === 'connections' && <NeedsSomebody />}
+            {path === 'connections' && <Waiting />}
           </a>
         ))}
         <div class="foot">
@@ -107,7 +107,7 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
 }
 
 /** How many connections wait for a person. */
-function NeedsSomebody() {
+function Waiting() {
   const { data } = useReply('/v1/connections', { query: { status: 'awaiting_key', limit: 100 }, everyMs: 60_000 });
   if (data === null || data.data.length === 0) return null;
   return (

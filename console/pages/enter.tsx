@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { ask } from '../api/client.ts';
-import type { Session } from '../api/session.ts';
+import { ask } from '../client/client.ts';
+import type { Session } from '../client/session.ts';
 import { Failure, Loading, Note } from '../parts/messages.tsx';
 import { go } from '../route.ts';
 

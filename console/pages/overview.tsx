@@ -1,5 +1,5 @@
-import type { Reply } from '../api/client.ts';
-import { useReply } from '../api/use-reply.ts';
+import { searchOf, type Reply } from '../client/client.ts';
+import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
 import { difference, signOf } from '../format/decimal.ts';
 import { percent, percentChange, usd, usdChange } from '../format/money.ts';
@@ -10,7 +10,6 @@ import { Failure, Loading } from '../parts/messages.tsx';
 import { NeedsYou } from '../parts/needs-you.tsx';
 import { Why, WhyLegend } from '../parts/why.tsx';
 import { linkTo, type Route } from '../route.ts';
-import { searchOf } from '../api/client.ts';
 
 const REFRESH_MS = 60_000;
 const MOVERS = 6;
@@ -105,8 +104,6 @@ function dayLink(day: string): string {
 
 function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-costs'> | null; isRunning: boolean }) {
   const { costs, savings, isRunning } = props;
-  const before = costs.total_previous ?? '0';
-  const change = difference(costs.total, before);
   const unit = savings?.total;
   return (
     <div class="figures">
@@ -115,17 +112,7 @@ function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-co
         <div class="big num" title={`${costs.total} USD`}>
           {usd(costs.total)}
         </div>
-        <div class="num">
-          <span class={`delta ${signOf(change) > 0 ? 'up' : 'down'}`}>
-            {[usdChange(change), percentChange(change, before)].filter(Boolean).join(', ')}
-          </span>{' '}
-          <span class="muted">
-            {costs.compare === undefined ? '' : `against ${days.range(costs.compare.from, costs.compare.to)}`}
-          </span>
-        </div>
-        {costs.compare !== undefined && costs.compare.uncovered_days > 0 && (
-          <div class="faint small">{`${costs.compare.uncovered_days} days of it are not covered, so the change is too high.`}</div>
-        )}
+        <Against costs={costs} />
       </div>
       <div>
         <div class="muted">Cache saved</div>
@@ -139,6 +126,25 @@ function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-co
         <div class="mid num">{unit?.batch_savings == null ? '–' : usd(unit.batch_savings)}</div>
         <div class="faint">{unit?.usd_per_million == null ? '' : `${usd(unit.usd_per_million)} a million tokens`}</div>
       </div>
+    </div>
+  );
+}
+
+function Against({ costs: { total, total_previous: before = '0', compare } }: { costs: Reply<'/v1/costs'> }) {
+  if (compare === undefined) return null;
+  const range = days.range(compare.from, compare.to);
+  const lacking = compare.uncovered_days + compare.missing_days;
+  if (lacking > 0) {
+    const all = days.daysBetween(compare.from, compare.to);
+    return <div class="muted">{`Nothing to compare with: ${lacking} of the ${all} days ${range} are not here.`}</div>;
+  }
+  const change = difference(total, before);
+  return (
+    <div class="num">
+      <span class={`delta ${signOf(change) > 0 ? 'up' : 'down'}`}>
+        {[usdChange(change), percentChange(change, before)].filter(Boolean).join(', ')}
+      </span>{' '}
+      <span class="muted">{`against ${range}`}</span>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import type { Session } from '../api/session.ts';
+import type { Session } from '../client/session.ts';
 
 /** Tokens, sessions and the record of what happened. */
 export function Settings({ session }: { session: Session }) {

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.ts';
@@ -169,6 +170,7 @@ export async function startApi(
     },
     now: () => NOW,
     waitMs: 2_000,
+    consoleDir: join(import.meta.dirname, '../../dist/console'),
     ...appOptions,
   });
   const server = createHttpServer(app, timeouts, bounds);
