@@ -10,6 +10,7 @@ import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { connectionRoutes } from './connections/routes.ts';
+import { dayStateRoutes } from './spend/coverage.ts';
 import { changeRoutes } from './spend/changes.ts';
 import { costRoutes } from './spend/costs.ts';
 import { eventRoutes } from './events/routes.ts';
@@ -73,6 +74,7 @@ export const endpoints: readonly Endpoint[] = [
   ...changeRoutes,
   ...unitCostRoutes,
   ...usageRoutes,
+  ...dayStateRoutes,
   ...tokenRoutes,
   ...eventRoutes,
   ...healthRoutes,

@@ -55,6 +55,7 @@ const OPERATIONS = [
     'getCostChanges',
     'getCosts',
     'getCoverage',
+    'getDayStates',
     'getHealth',
     'getReadiness',
     'getUnitCosts',
