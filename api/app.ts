@@ -11,6 +11,7 @@ import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { connectionRoutes } from './connections/routes.ts';
 import { consoleRoutes } from './pages/console.ts';
+import { dayStateRoutes } from './spend/coverage.ts';
 import { changeRoutes } from './spend/changes.ts';
 import { costRoutes } from './spend/costs.ts';
 import { eventRoutes } from './events/routes.ts';
@@ -75,6 +76,7 @@ export const endpoints: readonly Endpoint[] = [
   ...changeRoutes,
   ...unitCostRoutes,
   ...usageRoutes,
+  ...dayStateRoutes,
   ...tokenRoutes,
   ...eventRoutes,
   ...healthRoutes,

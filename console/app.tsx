@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
 import { useReply } from './client/use-reply.ts';
-import { useSession, type Session } from './client/session.ts';
+import { errorOf, useSession, type Session } from './client/session.ts';
 import { Failure, Loading } from './parts/messages.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
@@ -108,10 +108,16 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
         </div>
       </nav>
       <main ref={main} tabindex={-1}>
-        {page?.show(route, session)}
+        <Fence key={place}>{page?.show(route, session)}</Fence>
       </main>
     </div>
   );
+}
+
+/** Keeps the frame when a page fails, so that a person can go elsewhere. */
+function Fence({ children }: { children: ComponentChildren }) {
+  const [error] = useErrorBoundary();
+  return error === undefined ? <>{children}</> : <Failure error={errorOf(error)} />;
 }
 
 /** How many connections wait for a person. */

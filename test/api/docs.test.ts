@@ -54,6 +54,7 @@ const OPERATIONS = [
     'getCostChanges',
     'getCosts',
     'getCoverage',
+    'getDayStates',
     'getHealth',
     'getReadiness',
     'getUnitCosts',
