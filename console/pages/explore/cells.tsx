@@ -6,9 +6,13 @@ import type { Figures } from './reports.ts';
 
 /** A cell with a number: rounded to read, exact to copy. */
 export function Number({ column, figures, currency }: { column: Column; figures: Figures; currency: string }) {
-  const { text, exact, delta } = column.of(figures, currency);
+  const { text, exact, delta, isReason = false } = column.of(figures, currency);
   return (
-    <td class={`r num ${delta === undefined ? '' : `delta ${delta}`}`} title={exactTitle(exact)} data-exact={exact}>
+    <td
+      class={`r num ${isReason ? 'reason' : delta === undefined ? '' : `delta ${delta}`}`}
+      title={exactTitle(exact)}
+      data-exact={exact}
+    >
       {text}
     </td>
   );

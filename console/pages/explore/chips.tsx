@@ -67,11 +67,9 @@ export function Chips({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
             </span>
           );
         })}
+        {query.compare !== null && chip('compare', 'against', COMPARE_WORDS[query.compare] ?? query.compare)}
         {chip('add', '', '+ filter')}
-        {query.report !== 'unit-costs' &&
-          (query.compare === null
-            ? chip('compare', '', '+ compare')
-            : chip('compare', 'against', COMPARE_WORDS[query.compare] ?? query.compare))}
+        {query.compare === null && query.report !== 'unit-costs' && chip('compare', '', '+ compare')}
       </div>
       {open !== null && (
         <Panel key={open}>

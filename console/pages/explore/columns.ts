@@ -10,6 +10,8 @@ export interface Shown {
   readonly exact: string | null;
   /** Whether it is more or less than before. */
   readonly delta?: 'up' | 'down';
+  /** Whether it says in words why there is no number. */
+  readonly isReason?: boolean;
 }
 
 /** A column of numbers. */
@@ -61,7 +63,7 @@ function reasoned(key: string, name: string, format: (value: string) => string, 
       const value = figures[key] ?? null;
       if (value !== null) return { text: format(value), exact: value };
       const why = figures[reason] ?? null;
-      return { text: why === null ? '–' : (REASONS[why] ?? why), exact: null };
+      return { text: why === null ? '–' : (REASONS[why] ?? why), exact: null, isReason: true };
     },
   };
 }

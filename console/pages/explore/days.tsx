@@ -54,7 +54,9 @@ export function Days({ query, chart, whole }: { query: SpendQuery; chart: Chart;
         <tbody>
           {bars.slice(0, shown).map((bar) => (
             <tr key={bar.key}>
-              <th scope="row">{bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}</th>
+              <th scope="row" class="bar-name">
+                {bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}
+              </th>
               {bar.values.map((value, index) => (
                 <Amount key={index} query={query} value={bar.total === null ? null : value} link={linkAt(bar, index)} />
               ))}
@@ -98,7 +100,7 @@ export function Days({ query, chart, whole }: { query: SpendQuery; chart: Chart;
 }
 
 function linkAt(bar: Bar, index: number): string | null {
-  return bar.links?.[index] ?? null;
+  return bar.links?.[index] ?? bar.link;
 }
 
 function Amount({ query, value, link = null }: { query: SpendQuery; value: string | null; link?: string | null }) {

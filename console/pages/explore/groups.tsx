@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import { useState } from 'preact/hooks';
 import { difference, signOf, sum } from '../../format/decimal.ts';
 import { percent } from '../../format/money.ts';
@@ -39,12 +40,15 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
                 {labelOf(dimension)}
               </th>
             ))}
-            {columns.map(({ name }) => (
-              <th key={name} scope="col" class="r">
-                {name}
-              </th>
+            {columns.map(({ name }, index) => (
+              <Fragment key={name}>
+                <th scope="col" class="r">
+                  {name}
+                </th>
+                {!hasWhy && index === 0 && <th scope="col">Share</th>}
+              </Fragment>
             ))}
-            <th scope="col">{hasWhy ? 'Why' : 'Share'}</th>
+            {hasWhy && <th scope="col">Why</th>}
           </tr>
         </thead>
         <tbody>
@@ -58,7 +62,7 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
               <th scope="row" colspan={dimensions.length}>
                 <i class={`swatch ${hasChart ? 'fill-other' : ''}`} /> {`${left} more`}
               </th>
-              <Sums {...{ columns }} figures={restOf(query, page, lines, columns)} />
+              <Sums {...{ columns, hasWhy }} figures={restOf(query, page, lines, columns)} />
             </tr>
           )}
         </tbody>
@@ -67,7 +71,7 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
             <th scope="row" colspan={dimensions.length}>
               Total
             </th>
-            <Sums {...{ columns }} figures={page.total} />
+            <Sums {...{ columns, hasWhy }} figures={page.total} />
           </tr>
         </tfoot>
       </Sheet>
@@ -95,6 +99,7 @@ function Group(props: {
   const { query, line, columns, total, children: series } = props;
   const link = linkOf(query, { days: null, values: valuesOf(query, line) });
   const currency = currencyOf(query, line);
+  const hasWhy = query.report === 'changes';
   const [first, ...others] = line.values;
   return (
     <tr>
@@ -106,14 +111,13 @@ function Group(props: {
           {name}
         </td>
       ))}
-      {columns.map((column) => (
-        <NumberCell key={column.name} {...{ column, currency }} figures={line.figures} />
+      {columns.map((column, index) => (
+        <Fragment key={column.name}>
+          <NumberCell {...{ column, currency }} figures={line.figures} />
+          {!hasWhy && index === 0 && <Share {...{ query, line, total }} />}
+        </Fragment>
       ))}
-      {query.report === 'changes' ? (
-        <td>{isUsd(query, line) && <Reason figures={line.figures} />}</td>
-      ) : (
-        <Share {...{ query, line, total }} />
-      )}
+      {hasWhy && <td>{isUsd(query, line) && <Reason figures={line.figures} />}</td>}
     </tr>
   );
 }
@@ -148,13 +152,21 @@ function Share({ query, line, total }: { query: SpendQuery; line: Line; total: F
   );
 }
 
-function Sums({ columns, figures }: { columns: readonly Column[]; figures: Figures }) {
+function Sums(props: { columns: readonly Column[]; figures: Figures; hasWhy: boolean }) {
+  const { columns, figures, hasWhy } = props;
   return (
     <>
-      {columns.map((column) => (
-        <NumberCell key={column.name} {...{ column, figures }} currency="USD" />
+      {columns.map((column, index) => (
+        <Fragment key={column.name}>
+          <NumberCell {...{ column, figures }} currency="USD" />
+          {!hasWhy && index === 0 && <td />}
+        </Fragment>
       ))}
-      <td>{figures['volume'] != null && <Reason figures={figures} />}</td>
+      {hasWhy && (
+        <td>
+          <Reason figures={figures} />
+        </td>
+      )}
     </>
   );
 }

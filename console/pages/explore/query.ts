@@ -155,7 +155,8 @@ function given(name: string, value: string | null): Pair[] {
 }
 
 function searchText(pairs: readonly Pair[]): string {
-  const search = new URLSearchParams(pairs.map(([name, value]) => [name, value]));
+  const search = new URLSearchParams();
+  for (const [name, value] of pairs) search.append(name, value);
   // Commas and colons may stand in a query as they are, and read better.
   return search.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
 }
