@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
 import { useReply } from './client/use-reply.ts';
-import { useSession, type Session } from './client/session.ts';
+import { errorOf, useSession, type Session } from './client/session.ts';
 import { Failure, Loading } from './parts/messages.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
@@ -35,20 +35,28 @@ const PAGES: readonly Page[] = [
 /** The whole console: the page to enter by for whoever has no session, else the frame with the page of the address. */
 export function App() {
   const route = useRoute();
-  const { state, session, error, enter, leave } = useSession();
-  if (route.path[0] === 'enter' || state === 'out' || state === 'over') {
+  const { state, enter, leave } = useSession();
+  // A link lets in also where somebody is in already: it may be another person's.
+  const [link, setLink] = useState<string | null>(null);
+  const asked = route.path[0] === 'enter' ? (route.path[1] ?? '') : null;
+  useEffect(() => {
+    if (asked !== null) setLink(asked);
+  }, [asked]);
+  if (asked !== null || link !== null || state.is === 'out' || state.is === 'over') {
+    const onEntered = (): void => {
+      setLink(null);
+      enter();
+    };
+    return <Enter link={asked ?? link} isOver={state.is === 'over'} onEntered={onEntered} />;
+  }
+  if (state.is === 'asking') {
     return (
-      <Enter
-        link={route.path[0] === 'enter' ? (route.path[1] ?? null) : null}
-        isOver={state === 'over'}
-        onEntered={enter}
-      />
+      <main class="alone">
+        {state.error === null ? <Loading what="the console" /> : <Failure error={state.error} />}
+      </main>
     );
   }
-  if (session === null) {
-    return <main class="alone">{error === null ? <Loading what="the console" /> : <Failure error={error} />}</main>;
-  }
-  return <Frame route={route} session={session} onLeave={leave} />;
+  return <Frame route={route} session={state.session} onLeave={leave} />;
 }
 
 function Frame({ route, session, onLeave }: { route: Route; session: Session; onLeave: () => void }) {
@@ -100,10 +108,16 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
         </div>
       </nav>
       <main ref={main} tabindex={-1}>
-        {page?.show(route, session)}
+        <Fence key={place}>{page?.show(route, session)}</Fence>
       </main>
     </div>
   );
+}
+
+/** Keeps the frame when a page fails, so that a person can go elsewhere. */
+function Fence({ children }: { children: ComponentChildren }) {
+  const [error] = useErrorBoundary();
+  return error === undefined ? <>{children}</> : <Failure error={errorOf(error)} />;
 }
 
 /** How many connections wait for a person. */

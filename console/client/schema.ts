@@ -346,6 +346,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/coverage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows how far the costs of each day can be relied on: the last 31 days, or up to 1100
+         * @description `provisional_days`, `missing_days` and `uncovered_days` are those of `GET /v1/costs` for the same range and connections. With several connections, a day may count as more than one of them, while `state` names the first.
+         */
+        readonly get: operations["getDayStates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/events": {
         readonly parameters: {
             readonly query?: never;
@@ -361,6 +381,68 @@ export interface paths {
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/session": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says whose token or session a request has */
+        readonly get: operations["getSession"];
+        readonly put?: never;
+        /**
+         * Begins a session of a browser, with a token or a link
+         * @description The reply sets a cookie that only this deployment reads; the cookie then stands for the token. A session ends 12 hours after its last request, after 7 days at the latest, and with its token. A link works once.
+         */
+        readonly post: operations["beginSession"];
+        /**
+         * Ends the session of the request
+         * @description A request with a token in its header has no session, and ends none.
+         */
+        readonly delete: operations["endSession"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/sessions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the sessions that have not ended, newest first */
+        readonly get: operations["listSessions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/sessions/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Ends any session for good
+         * @description The token that it began with stays valid. Revoking that token ends all of its sessions.
+         */
+        readonly delete: operations["revokeSession"];
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -915,6 +997,28 @@ export interface components {
             /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
             readonly uncovered_days: number;
         };
+        readonly Coverage: {
+            /** @description Every day of the range, oldest first. */
+            readonly data: readonly components["schemas"]["CoveredDay"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description Days of the range that are still to be read. */
+            readonly missing_days: number;
+            /** @description Days of the range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+        };
         /** @description Oldest first; a day without usage has zero lines and is not missing. */
         readonly CoverageList: {
             readonly data: readonly {
@@ -962,6 +1066,47 @@ export interface components {
             /** @description Days of the range without a row, because they are outside of the connection: before it began, after it ended or after today; every day, once it is purged. */
             readonly uncovered_days: number;
         };
+        readonly CoveredDay: {
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day: string;
+            /** @description Whether a connection's lines differ from the total that Anthropic reports for them. */
+            readonly flagged: boolean;
+            /** @description How Anthropic changed the cost of the day after it was complete, in USD, over the connections for which it did; null if it did not. The growth of today is no such change. */
+            readonly restated: {
+                /**
+                 * @description The cost as last restated.
+                 * @example 12.3456789
+                 */
+                readonly after: string;
+                /**
+                 * Format: date-time
+                 * @description When the last restatement was read.
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly at: string;
+                /**
+                 * @description The cost as first read complete.
+                 * @example 12.3456789
+                 */
+                readonly before: string;
+                /**
+                 * @description `after` − `before`; 0 if lines moved within the day.
+                 * @example 12.3456789
+                 */
+                readonly changed: string;
+                /** @description How many restatements there were. */
+                readonly times: number;
+            } | null;
+            /**
+             * @description The first of these that holds for any of the connections. `final` holds for all of them.
+             * @enum {string}
+             */
+            readonly state: "missing" | "uncovered" | "provisional" | "final";
+        };
         /** @description Every row, under the names that JSON has; the `id` and the `name` of a workspace are `workspace_id` and `workspace_name`. The headers `Meterline-…` have the totals and the counts of days. */
         readonly Csv: string;
         readonly DeploymentEventList: {
@@ -980,7 +1125,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -1019,7 +1164,7 @@ export interface components {
              * @example key_invalid
              * @enum {string}
              */
-            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
             /**
              * Format: uuid
              * @description The connection that holds the organization already, for `already_connected`.
@@ -1148,6 +1293,14 @@ export interface components {
              * @example sk-ant-admin01-EXAMPLE-this-is-not-a-real-key
              */
             readonly admin_api_key: string;
+        };
+        readonly NewSession: {
+            /**
+             * Format: password
+             * @description A token of this API, or the part of a link after `/#/enter/`.
+             * @example meterline_EXAMPLE-this-is-not-a-real-token
+             */
+            readonly token: string;
         };
         readonly NewToken: {
             /**
@@ -1279,7 +1432,7 @@ export interface components {
              * @example key_invalid
              * @enum {string}
              */
-            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
             /**
              * Format: uuid
              * @description The connection that this is about, or that is in the way.
@@ -1374,6 +1527,48 @@ export interface components {
                 /** @description The number of the sync that found it. */
                 readonly sync: number;
             }[];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly Session: {
+            /** @enum {string} */
+            readonly begun_with: "link" | "token";
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description Whether this request belongs to it. */
+            readonly current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest: after 7 days, or with its token. It ends 12 hours after the last request, too.
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly expires_at: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /**
+             * Format: date-time
+             * @description To the minute.
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly last_seen_at: string;
+            /**
+             * @description The name that events show: that of its token, or `console` for a link.
+             * @example console
+             */
+            readonly name: string;
+            /** @enum {string} */
+            readonly role: "admin" | "viewer";
+            /** @description The token that it began with. Null for a link and for `METERLINE_API_TOKEN`. */
+            readonly token_id: string | null;
+        };
+        readonly SessionList: {
+            readonly data: readonly components["schemas"]["Session"][];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
         };
@@ -1784,6 +1979,17 @@ export interface components {
             readonly error: components["schemas"]["Failure"];
             readonly next_try_at: string | null;
         };
+        readonly WhoAmI: {
+            /**
+             * @description The name that events show: that of its token, or `console` for a link.
+             * @example console
+             */
+            readonly name: string;
+            /** @enum {string} */
+            readonly role: "admin" | "viewer";
+            /** @description Null for a request with a token in its header. */
+            readonly session: components["schemas"]["Session"] | null;
+        };
         readonly Workflow: {
             /** @description The address of this workflow in Temporal's UI; null if the API does not know that UI. */
             readonly url: string | null;
@@ -1836,7 +2042,11 @@ export interface components {
         };
     };
     responses: {
-        /** @description `forbidden`: The token of this request has the role "viewer", which does not allow this. */
+        /**
+         * @description `forbidden`: The token of this request has the role "viewer", which does not allow this.
+         *
+         *     `foreign_origin`: A browser sent this request, or the cookie of one, and not from a page at the public address of this deployment.
+         */
         readonly Forbidden: {
             headers: {
                 readonly [name: string]: unknown;
@@ -2017,7 +2227,7 @@ export interface components {
                 readonly "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthorized`: The request has no valid token. */
+        /** @description `unauthorized`: The request has no valid token, and no session. */
         readonly Unauthorized: {
             headers: {
                 /** @description `Bearer`. */
@@ -2028,11 +2238,11 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs#unauthorized",
-                 *       "title": "The request has no valid token.",
+                 *       "title": "The request has no valid token, and no session.",
                  *       "status": 401,
-                 *       "detail": "The request has no valid token.",
+                 *       "detail": "The request has no valid token, and no session.",
                  *       "code": "unauthorized",
-                 *       "action": "Send the header \"Authorization: Bearer <token>\" with a valid token."
+                 *       "action": "Send the header \"Authorization: Bearer <token>\" with a valid token; in a browser, sign in again."
                  *     }
                  */
                 readonly "application/problem+json": components["schemas"]["Problem"];
@@ -3500,6 +3710,46 @@ export interface operations {
             readonly 503: components["responses"]["Unavailable"];
         };
     };
+    readonly getDayStates: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Every day of the range, oldest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Coverage"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
     readonly listDeploymentEvents: {
         readonly parameters: {
             readonly query?: {
@@ -3508,7 +3758,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked";
             };
             readonly header?: never;
             readonly path?: never;
@@ -3549,6 +3799,184 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The name and the role, and the session if there is one. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly beginSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewSession"];
+            };
+        };
+        readonly responses: {
+            /** @description The session, with the header `Set-Cookie`. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Session"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly endSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The session has ended, and the browser drops its cookie. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listSessions: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of sessions. `/v1/events` has those that ended. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly revokeSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The session has ended. The API refuses its cookie from the next request on. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
             readonly 413: components["responses"]["TooLarge"];
             readonly 429: components["responses"]["TooManyRequests"];
             readonly 431: components["responses"]["HeadersTooLarge"];

@@ -4,8 +4,11 @@ import { ask, SignedOutError, type Reply } from './client.ts';
 /** Who uses the page. */
 export type Session = Reply<'/v1/session'>;
 
-/** `out`: nobody has entered. `over`: somebody had, and the API no longer accepts it. */
-type State = 'asking' | 'out' | 'in' | 'over';
+/** Whether somebody is in. `out`: nobody has entered. `over`: somebody had, and the API no longer accepts the session. */
+type State =
+  | { readonly is: 'asking'; readonly error: Error | null }
+  | { readonly is: 'in'; readonly session: Session }
+  | { readonly is: 'out' | 'over' };
 
 const listeners = new Set<() => void>();
 
@@ -16,37 +19,33 @@ export function onSignedOut(error: unknown): boolean {
   return true;
 }
 
+/** What was thrown, as an error. */
+export function errorOf(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 const RETRY_MS = 3_000;
 
 /** The session of this browser. Its secret is in a cookie that no script can read. */
-export function useSession(): {
-  state: State;
-  session: Session | null;
-  error: Error | null;
-  enter: (session: Session) => void;
-  leave: () => void;
-} {
-  const [state, setState] = useState<State>('asking');
-  const [session, setSession] = useState<Session | null>(null);
-  const [error, setError] = useState<Error | null>(null);
+export function useSession(): { state: State; enter: () => void; leave: () => void } {
+  const [state, setState] = useState<State>({ is: 'asking', error: null });
   const [round, setRound] = useState(0);
+  const askAgain = (): void => {
+    setRound((last) => last + 1);
+  };
   useEffect(() => {
     const over = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     ask('get', '/v1/session', { signal: over.signal }).then(
-      (found) => {
-        setSession(found);
-        setState('in');
-        setError(null);
+      (session) => {
+        setState({ is: 'in', session });
       },
-      (failure: unknown) => {
+      (thrown: unknown) => {
         if (over.signal.aborted) return;
-        if (failure instanceof SignedOutError) setState('out');
+        if (thrown instanceof SignedOutError) setState({ is: 'out' });
         else {
-          setError(failure instanceof Error ? failure : new Error(String(failure)));
-          timer = setTimeout(() => {
-            setRound((last) => last + 1);
-          }, RETRY_MS);
+          setState({ is: 'asking', error: errorOf(thrown) });
+          timer = setTimeout(askAgain, RETRY_MS);
         }
       },
     );
@@ -57,27 +56,16 @@ export function useSession(): {
   }, [round]);
   useEffect(() => {
     const end = (): void => {
-      setSession(null);
-      setState('over');
+      setState({ is: 'over' });
     };
     listeners.add(end);
     return () => {
       listeners.delete(end);
     };
   }, []);
-  const enter = (entered: Session): void => {
-    setSession(entered);
-    setState('in');
-  };
   const leave = (): void => {
-    const left = (): void => {
-      setSession(null);
-      setState('out');
-    };
-    ask('delete', '/v1/session').then(left, (failure: unknown) => {
-      if (failure instanceof SignedOutError) left();
-      else setError(failure instanceof Error ? failure : new Error(String(failure)));
-    });
+    // Whatever it answers: when asked again, the API says whether the session is over.
+    ask('delete', '/v1/session').then(askAgain, askAgain);
   };
-  return { state, session, error, enter, leave };
+  return { state, enter: askAgain, leave };
 }

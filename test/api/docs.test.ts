@@ -6,7 +6,7 @@ import { loadConfig } from '../../config/config.ts';
 import { FAILURE_CODES, FAILURES } from '../../domain/failures.ts';
 import { COST_DIMENSIONS } from '../../domain/spend/query.ts';
 import { TOKEN_FILE } from '../../local/stack/environment.ts';
-import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
+import { startApi, type Api } from './support.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -54,6 +54,7 @@ const OPERATIONS = [
     'getCostChanges',
     'getCosts',
     'getCoverage',
+    'getDayStates',
     'getHealth',
     'getReadiness',
     'getUnitCosts',
