@@ -115,7 +115,9 @@ function PictureCard({ picture, nameOf }: { picture: Picture; nameOf: NameOf }) 
           </p>
         )}
         <p class="faint small">
-          {whole.asOf === null ? 'No day of it was read yet.' : `The newest of it was read on ${instant(whole.asOf)}.`}
+          {whole.asOf === null
+            ? 'No day of it was read yet.'
+            : `As of ${instant(whole.asOf)}, when the newest of it was read.`}
         </p>
       </div>
     </section>

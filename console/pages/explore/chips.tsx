@@ -36,11 +36,17 @@ export function Chips({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
   useOutside(box, () => {
     setOpen(null);
   });
+  const toggle = (name: string): void => {
+    if (open === name) close();
+    else setOpen(name);
+  };
   const chip = (name: string, lead: string, words: string) => (
     <Chip
       {...{ name, lead, words }}
       isOpen={open === name}
-      onToggle={() => (open === name ? close() : setOpen(name))}
+      onToggle={() => {
+        toggle(name);
+      }}
     />
   );
   return (

@@ -30,7 +30,7 @@ const REASONS: Readonly<Record<string, string>> = {
   not_billed: 'not billed',
   other_currency: 'another currency',
   no_input_tokens: 'no input',
-  no_price: 'no price to compare with',
+  no_price: 'price not billed',
 };
 
 function amount(key: string, name: string): Column {

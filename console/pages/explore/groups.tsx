@@ -33,24 +33,7 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
   return (
     <>
       <Sheet label="The groups">
-        <thead>
-          <tr>
-            {dimensions.map((dimension) => (
-              <th key={dimension} scope="col" class="label-of">
-                {labelOf(dimension)}
-              </th>
-            ))}
-            {columns.map(({ name }, index) => (
-              <Fragment key={name}>
-                <th scope="col" class="r">
-                  {name}
-                </th>
-                {!hasWhy && index === 0 && <th scope="col">Share</th>}
-              </Fragment>
-            ))}
-            {hasWhy && <th scope="col">Why</th>}
-          </tr>
-        </thead>
+        <Head {...{ dimensions, columns, hasWhy }} />
         <tbody>
           {lines.map((line) => (
             <Group key={JSON.stringify(line.values)} {...{ query, line, columns }} total={page.total}>
@@ -77,14 +60,40 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
       </Sheet>
       {hasWhy && <WhyLegend />}
       {hidden > 0 && (
-        <button
-          type="button"
-          onClick={() => {
-            setShown(shown + STEP);
-          }}
-        >{`Show ${Math.min(hidden, STEP)} more`}</button>
+        <div>
+          <button
+            type="button"
+            onClick={() => {
+              setShown(shown + STEP);
+            }}
+          >{`Show ${Math.min(hidden, STEP)} more`}</button>
+        </div>
       )}
     </>
+  );
+}
+
+function Head(props: { dimensions: readonly string[]; columns: readonly Column[]; hasWhy: boolean }) {
+  const { dimensions, columns, hasWhy } = props;
+  return (
+    <thead>
+      <tr>
+        {dimensions.map((dimension) => (
+          <th key={dimension} scope="col" class="label-of">
+            {labelOf(dimension)}
+          </th>
+        ))}
+        {columns.map(({ name }, index) => (
+          <Fragment key={name}>
+            <th scope="col" class="r">
+              {name}
+            </th>
+            {!hasWhy && index === 0 && <th scope="col">Share</th>}
+          </Fragment>
+        ))}
+        {hasWhy && <th scope="col">Why</th>}
+      </tr>
+    </thead>
   );
 }
 

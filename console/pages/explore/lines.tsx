@@ -2,11 +2,11 @@ import { useState } from 'preact/hooks';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { Number as NumberCell, Sheet } from './cells.tsx';
 import { linkFor } from './chips.tsx';
-import { columnsOf } from './columns.ts';
+import { columnsOf, type Column } from './columns.ts';
 import { labelOf } from './dimensions.ts';
 import { isFoundEmpty, Nothing } from './nothing.tsx';
 import { printQuery, type SpendQuery } from './query.ts';
-import { askPage, type Line, type Page } from './reports.ts';
+import { askPage, type Figures, type Line, type Page } from './reports.ts';
 import { useLoad } from './use-load.ts';
 import type { NameOf } from './words.ts';
 
@@ -36,63 +36,80 @@ export function Lines({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
 
 function LineTable({ query, page, lines }: { query: SpendQuery; page: Page; lines: readonly Line[] }) {
   const columns = columnsOf(query);
+  const shared = sharedBy(page, lines);
+  const own = page.groupBy.flatMap((group, place) => (shared.includes(place) ? [] : [{ group, place }]));
   const at = page.groupBy.indexOf('currency');
-  const span = page.groupBy.length;
   return (
-    <Sheet label="The lines">
-      <thead>
-        <tr>
-          {page.groupBy.map((group) => (
-            <th key={group} scope="col" class="label-of">
-              {labelOf(group)}
-            </th>
-          ))}
-          {columns.map(({ name }) => (
-            <th key={name} scope="col" class="r">
-              {name}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {lines.map((line, index) => (
-          <tr key={index}>
-            {line.values.map(({ id, name }, place) => (
-              <td key={place} class={id === null ? 'muted' : 'name'}>
-                {name}
-              </td>
-            ))}
-            {columns.map((column) => (
-              <NumberCell
-                key={column.name}
-                {...{ column }}
-                figures={line.figures}
-                currency={line.values[at]?.id ?? 'USD'}
-              />
-            ))}
-          </tr>
-        ))}
-        {page.other !== null && page.other.rows > 0 && (
+    <>
+      {shared.length > 0 && <p>{`In all of them: ${shared.map((place) => factOf(page, lines, place)).join(', ')}.`}</p>}
+      <Sheet label="The lines">
+        <thead>
           <tr>
-            <th scope="row" colspan={span}>{`${page.other.rows} more`}</th>
-            {columns.map((column) => (
-              <NumberCell key={column.name} {...{ column }} figures={page.other?.figures ?? {}} currency="USD" />
+            {own.map(({ group }) => (
+              <th key={group} scope="col" class="label-of">
+                {labelOf(group)}
+              </th>
+            ))}
+            {columns.map(({ name }) => (
+              <th key={name} scope="col" class="r">
+                {name}
+              </th>
             ))}
           </tr>
-        )}
-      </tbody>
-      <tfoot>
-        <tr>
-          <th scope="row" colspan={span}>
-            {lines.length < STEP && page.next === null ? 'Total' : 'Total of all lines'}
-          </th>
-          {columns.map((column) => (
-            <NumberCell key={column.name} {...{ column }} figures={page.total} currency="USD" />
+        </thead>
+        <tbody>
+          {lines.map((line, index) => (
+            <tr key={index}>
+              {own.map(({ place }) => (
+                <td key={place} class={line.values[place]?.id === null ? 'muted' : 'line-value'}>
+                  {line.values[place]?.name}
+                </td>
+              ))}
+              <Numbers {...{ columns }} figures={line.figures} currency={line.values[at]?.id ?? 'USD'} />
+            </tr>
           ))}
-        </tr>
-      </tfoot>
-    </Sheet>
+          {page.other !== null && page.other.rows > 0 && (
+            <tr>
+              <th scope="row" colspan={own.length}>{`${page.other.rows} more`}</th>
+              <Numbers {...{ columns }} figures={page.other.figures} currency="USD" />
+            </tr>
+          )}
+        </tbody>
+        <tfoot>
+          <tr>
+            <th scope="row" colspan={own.length}>
+              {page.next === null ? 'Total' : 'Total of all lines'}
+            </th>
+            <Numbers {...{ columns }} figures={page.total} currency="USD" />
+          </tr>
+        </tfoot>
+      </Sheet>
+    </>
   );
+}
+
+function Numbers(props: { columns: readonly Column[]; figures: Figures; currency: string }) {
+  const { columns, figures, currency } = props;
+  return (
+    <>
+      {columns.map((column) => (
+        <NumberCell key={column.name} {...{ column, figures, currency }} />
+      ))}
+    </>
+  );
+}
+
+/** The groups in which all lines are the same: a sentence says so once, and the table has room for the others. */
+function sharedBy({ groupBy }: Page, lines: readonly Line[]): number[] {
+  const same = groupBy.flatMap((_, place) =>
+    lines.every((line) => line.values[place]?.id === lines[0]?.values[place]?.id) ? [place] : [],
+  );
+  return lines.length < 2 || same.length === groupBy.length ? [] : same;
+}
+
+function factOf({ groupBy }: Page, lines: readonly Line[], place: number): string {
+  const value = lines[0]?.values[place];
+  return value?.id === null ? value.name : `${labelOf(groupBy[place] ?? '')} ${value?.name ?? ''}`;
 }
 
 function Order({ query }: { query: SpendQuery }) {

@@ -1,4 +1,4 @@
-import { ask } from '../../client/client.ts';
+import { ask, type Schema } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import type { SpendQuery } from './query.ts';
 import { useLoad } from './use-load.ts';
@@ -41,25 +41,41 @@ export function useSuggestions(
 /** The names of the workspaces and organizations that the filters of a query name by id. */
 export function useNames(query: SpendQuery): NameOf {
   const has = (parameter: string): boolean => query.filters.some((filter) => filter.parameter === parameter);
-  const workspaces = useSuggestions(query, has('workspace') ? 'workspace' : null);
+  const workspaces = useWorkspaces(has('workspace'));
   const connections = useSuggestions(query, has('connection_id') ? 'connection' : null);
   return (parameter, value) => {
-    const list = parameter === 'workspace' ? workspaces.list : parameter === 'connection_id' ? connections.list : [];
-    return list.find((each) => each.value === value)?.name ?? plainName(parameter, value);
+    const name =
+      parameter === 'workspace'
+        ? workspaces.find(({ id }) => id === value)?.name
+        : connections.list.find((each) => each.value === value)?.name;
+    return name ?? plainName(parameter, value);
   };
 }
 
 /** The keys of the tags that workspaces have. */
 export function useTagKeys(): readonly string[] {
-  const { data } = useLoad('tags', async (signal) => {
+  const keys = useWorkspaces(true).flatMap(({ tags }) => tags.map(({ key }) => key));
+  return [...new Set(keys)].sort();
+}
+
+/** The workspaces of every connection. */
+function useWorkspaces(isNeeded: boolean): readonly Workspace[] {
+  const { data } = useLoad(isNeeded ? 'workspaces' : null, async (signal) => {
     const connections = await ask('get', '/v1/connections', { query: { limit: 100 }, signal });
-    const lists = await Promise.all(
-      connections.data.map(({ id }) =>
-        ask('get', '/v1/connections/{id}/workspaces', { ids: { id }, query: { limit: 100 }, signal }),
-      ),
-    );
-    const keys = lists.flatMap(({ data: workspaces }) => workspaces.flatMap(({ tags }) => tags.map(({ key }) => key)));
-    return [...new Set(keys)].sort();
+    return (await Promise.all(connections.data.map(({ id }) => workspacesOf(id, signal)))).flat();
   });
   return data ?? [];
+}
+
+type Workspace = Schema<'Workspace'>;
+
+async function workspacesOf(id: string, signal: AbortSignal): Promise<Workspace[]> {
+  const found: Workspace[] = [];
+  for (let after: string | null | undefined; after !== null;) {
+    const query = { limit: 1_000, after };
+    const page = await ask('get', '/v1/connections/{id}/workspaces', { ids: { id }, query, signal });
+    found.push(...page.data);
+    after = page.next;
+  }
+  return found;
 }

@@ -1,10 +1,20 @@
-import { ask, type Schema } from '../../client/client.ts';
+import { ask } from '../../client/client.ts';
 import { difference, sum } from '../../format/decimal.ts';
 import { linkTo } from '../../route.ts';
 import type { Bar } from '../../parts/chart.tsx';
-import { dimensionsIn, drill, grainIn, narrowedTo, printQuery, viewOf, type Part, type SpendQuery } from './query.ts';
+import {
+  dimensionsIn,
+  drill,
+  grainIn,
+  narrowedTo,
+  printQuery,
+  viewOf,
+  type Filter,
+  type Part,
+  type SpendQuery,
+} from './query.ts';
 import { askAll, askPage, MAIN, type Line, type Page } from './reports.ts';
-import { certaintyOf, spansOf, type Span } from './spans.ts';
+import { certaintyOf, spansOf, type CoveredDay, type Span } from './spans.ts';
 
 /** What the page shows of a query, from replies that belong together. */
 export interface Picture {
@@ -79,13 +89,17 @@ async function loadGroups(query: SpendQuery, signal: AbortSignal): Promise<Page>
   return { ...page, lines };
 }
 
-async function loadCoverage(
-  { from, to, filters }: SpendQuery,
-  signal: AbortSignal,
-): Promise<Schema<'Coverage'>['data']> {
-  const connections = filters.find(({ parameter, excludes }) => parameter === 'connection_id' && !excludes);
-  const query = { from, to, connection_id: connections?.values };
+async function loadCoverage({ from, to, filters }: SpendQuery, signal: AbortSignal): Promise<readonly CoveredDay[]> {
+  const query = { from, to, connection_id: await connectionsOf(filters, signal) };
   return (await ask('get', '/v1/coverage', { query, signal })).data;
+}
+
+/** The connections that filters let through; nothing for all. */
+async function connectionsOf(filters: readonly Filter[], signal: AbortSignal): Promise<readonly string[] | undefined> {
+  const own = filters.filter(({ parameter }) => parameter === 'connection_id');
+  if (own.every(({ excludes }) => !excludes)) return own[0]?.values;
+  const all = (await ask('get', '/v1/connections', { query: { limit: 100 }, signal })).data.map(({ id }) => id);
+  return all.filter((id) => own.every(({ excludes, values }) => values.includes(id) !== excludes));
 }
 
 /** The groups that get a colour. Amounts of other currencies cannot be stacked on dollars. */
@@ -119,7 +133,7 @@ interface Parts {
   readonly largest: readonly Line[];
   readonly totals: Page;
   readonly tops: Page | null;
-  readonly coverage: Schema<'Coverage'>['data'];
+  readonly coverage: readonly CoveredDay[];
 }
 
 function chartOf(query: SpendQuery, { groups, largest, totals, tops, coverage }: Parts): Chart {

@@ -122,8 +122,8 @@ function ofUnitCosts(reply: Reply<'/v1/unit-costs'>): Page {
 function ofUsage(reply: Reply<'/v1/usage'>, count: Count | null): Page {
   const figures = (row: Counts & { readonly previous?: Counts; readonly change?: Counts }): Figures => ({
     ...countsOf(row, count),
-    ...(row.previous === undefined ? {} : { previous: countsOf(row.previous, count).counted ?? null }),
-    ...(row.change === undefined ? {} : { change: countsOf(row.change, count).counted ?? null }),
+    ...(row.previous === undefined ? {} : { previous: countsOf(row.previous, count).counted }),
+    ...(row.change === undefined ? {} : { change: countsOf(row.change, count).counted }),
   });
   const total = countsOf(reply.totals, count);
   const before = reply.totals_previous === undefined ? null : countsOf(reply.totals_previous, count).counted;

@@ -15,7 +15,8 @@ export interface Span {
   readonly title: string;
 }
 
-type CoveredDay = Schema<'Coverage'>['data'][number];
+/** A day of the coverage of some connections. */
+export type CoveredDay = Schema<'Coverage'>['data'][number];
 
 /** The bars of a range. */
 export function spansOf(from: string, to: string, grain: Grain): Span[] {
