@@ -2,14 +2,18 @@ import express, { type Express, type RequestHandler } from 'express';
 import type { Store } from 'express-rate-limit';
 import helmet from 'helmet';
 import type { Config } from '../config/config.ts';
+import { addressOn } from '../config/public-url.ts';
 import type { Db } from '../db/core/database.ts';
-import { authenticate } from './http/auth.ts';
+import { authenticate, countFailedLogins } from './http/auth.ts';
+import { credentialsOf } from './http/credentials.ts';
 import type { Deps, Endpoint } from './http/endpoint.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { connectionRoutes } from './connections/routes.ts';
+import { consoleRoutes } from './pages/console.ts';
+import { dayStateRoutes } from './spend/coverage.ts';
 import { changeRoutes } from './spend/changes.ts';
 import { costRoutes } from './spend/costs.ts';
 import { eventRoutes } from './events/routes.ts';
@@ -17,9 +21,9 @@ import { docsRoutes } from './pages/docs.ts';
 import { healthRoutes } from './health/routes.ts';
 import { coverageRoutes } from './history/coverage.ts';
 import { historyRoutes } from './history/routes.ts';
-import { homeRoutes } from './pages/home.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { lifecycleRoutes } from './connections/lifecycle.ts';
+import { sessionRoutes } from './sessions/routes.ts';
 import { syncRoutes } from './syncs/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
 import { unitCostRoutes } from './spend/unit-costs.ts';
@@ -28,7 +32,7 @@ import { Turns } from './http/turns.ts';
 import { MAX_WAIT_MS } from './http/wait.ts';
 
 /** What the app works with. Each optional field has a default for production. */
-export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports'> {
+export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports' | 'credentials' | 'publicUrl'> {
   /** The pool from which exports are written; by default `db`. */
   readonly exportDb?: Db;
   readonly config: {
@@ -39,6 +43,10 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports'>
     /** Which proxies to trust, as {@link Config.trustProxy}; by default none. */
     readonly trustProxy?: Config['trustProxy'];
   };
+  /** Where the build put the console; without it there is no page at `/`. */
+  readonly consoleDir?: string;
+  /** Where browsers reach the API, once it listens; by default on the default port of this machine. */
+  readonly publicUrl?: () => string;
   /** The longest wait of a request for a verdict or a change of status; by default {@link MAX_WAIT_MS}. */
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; by default 100. */
@@ -73,7 +81,9 @@ export const endpoints: readonly Endpoint[] = [
   ...changeRoutes,
   ...unitCostRoutes,
   ...usageRoutes,
+  ...dayStateRoutes,
   ...tokenRoutes,
+  ...sessionRoutes,
   ...eventRoutes,
   ...healthRoutes,
 ];
@@ -81,6 +91,8 @@ export const endpoints: readonly Endpoint[] = [
 /** Makes the Express app. `createHttpServer` makes the server for it. */
 export function createApp(options: AppOptions): Express {
   const { db, log, config } = options;
+  const publicUrl = options.publicUrl ?? (() => addressOn('127.0.0.1', 8080));
+  const credentials = credentialsOf(db, options.ring, config.apiToken);
   const deps: Deps = {
     db,
     ring: options.ring,
@@ -88,6 +100,8 @@ export function createApp(options: AppOptions): Express {
     log,
     turns: new Turns(REPORTS_PER_TOKEN),
     exports: new Exports(options.exportDb ?? db, db),
+    credentials,
+    publicUrl,
     settings: {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,
@@ -98,27 +112,33 @@ export function createApp(options: AppOptions): Express {
       stopping: options.stopping ?? new AbortController().signal,
     },
   };
-  const failedLoginsPerMinute = options.failedLoginsPerMinute ?? FAILED_LOGINS_PER_MINUTE;
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', false);
   app.set('trust proxy', config.trustProxy ?? 0);
   app.use(logRequests(log), securityHeaders);
-  app.use(homeRoutes(config.temporalUiUrl), docsRoutes(openApiDocument(endpoints)));
+  if (options.consoleDir !== undefined) app.use(consoleRoutes(options.consoleDir));
+  app.use(docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
   app.use(
     '/v1',
     authenticate({
       db,
-      apiToken: config.apiToken,
-      failedLoginsPerMinute,
-      failedLogins: options.failedLogins,
+      credentials,
+      publicUrl,
       requestsPerToken: options.requestsPerToken ?? REQUESTS_PER_TOKEN,
     }),
   );
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));
-  app.use(notFound, answerProblems(log, db));
+  app.use(notFound);
+  app.use(
+    countFailedLogins({
+      failedLoginsPerMinute: options.failedLoginsPerMinute ?? FAILED_LOGINS_PER_MINUTE,
+      failedLogins: options.failedLogins,
+    }),
+    answerProblems(log, db),
+  );
   return app;
 }
 

@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { loadApiConfig } from '../config/config.ts';
+import { addressOn } from '../config/public-url.ts';
 import { serverNames, warningsAbout } from '../config/database-url.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
@@ -32,6 +34,7 @@ async function main(): Promise<void> {
   const temporal = openTemporal({ temporal: config.temporal, taskQueue: config.temporal.taskQueue });
   const ring = createKeyRing(config.encryptionKeys);
   const stopping = new AbortController();
+  let url = addressOn(config.host, config.port);
   const app = createApp({
     db: database.db,
     exportDb: exporting.db,
@@ -45,6 +48,8 @@ async function main(): Promise<void> {
       temporalUiUrl: config.temporal.uiUrl,
       trustProxy: config.trustProxy,
     },
+    consoleDir: fileURLToPath(new URL('../console/', import.meta.url)),
+    publicUrl: () => config.publicUrl ?? url,
     stopping: stopping.signal,
     droppedLogLines: dropped,
   });
@@ -70,7 +75,7 @@ async function main(): Promise<void> {
       },
     );
   });
-  const url = await listen(server, config.host, config.port).catch(explain);
+  url = await listen(server, config.host, config.port).catch(explain);
   const place = { postgres: serverNames(databaseUrl), temporal: config.temporal.address };
   log.info({ url, docs: `${url}/docs`, ...place }, 'listening');
   for (const warning of warningsAbout(databaseUrl)) log.warn(warning);

@@ -25,6 +25,8 @@ export interface Settings {
   readonly port: number;
   /** Whether PORT is set. If so, no other port may be used instead. */
   readonly portWasAskedFor: boolean;
+  /** The address at which browsers reach the API, as an origin; null for that of `host` and `port`. */
+  readonly publicUrl: string | null;
   /** The port at `host` where the worker reports its health; null for no such port. */
   readonly workerHealthPort: number | null;
   /**
@@ -169,6 +171,7 @@ function settingsOf(read: Variables): Settings {
     host: read.HOST,
     port: read.PORT ?? 8080,
     portWasAskedFor: read.PORT !== undefined,
+    publicUrl: read.METERLINE_PUBLIC_URL ?? null,
     workerHealthPort: read.METERLINE_WORKER_HEALTH_PORT ?? null,
     trustProxy: read.METERLINE_TRUST_PROXY,
     dataDir: read.METERLINE_DATA_DIR,

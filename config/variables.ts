@@ -3,6 +3,7 @@ import { toBaseUrl } from '../domain/base-url.ts';
 import { ConfigError } from './config-error.ts';
 import { SSL_MODES, databaseUrl, holdsCertificates } from './database-url.ts';
 import { encryptionKeys } from './encryption-keys.ts';
+import { publicUrl } from './public-url.ts';
 import { trustProxy } from './trust-proxy.ts';
 
 /** Environment variables by name, as `process.env` has them. */
@@ -63,6 +64,7 @@ export const variables = z.object({
     .optional(),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: whole(0, 65_535).optional(),
+  METERLINE_PUBLIC_URL: publicUrl.optional(),
   METERLINE_WORKER_HEALTH_PORT: whole(0, 65_535).optional(),
   METERLINE_TRUST_PROXY: trustProxy.default(0),
   METERLINE_DATA_DIR: z.string().min(1).default('.meterline'),

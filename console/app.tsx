@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import { useReply } from './api/use-reply.ts';
-import { useSession, type Session } from './api/session.ts';
+import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
+import { useReply } from './client/use-reply.ts';
+import { errorOf, useSession, type Session } from './client/session.ts';
 import { Failure, Loading } from './parts/messages.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
@@ -35,20 +35,28 @@ const PAGES: readonly Page[] = [
 /** The whole console: the page to enter by for whoever has no session, else the frame with the page of the address. */
 export function App() {
   const route = useRoute();
-  const { state, session, error, enter, leave } = useSession();
-  if (route.path[0] === 'enter' || state === 'out' || state === 'over') {
+  const { state, enter, leave } = useSession();
+  // A link lets in also where somebody is in already: it may be another person's.
+  const [link, setLink] = useState<string | null>(null);
+  const asked = route.path[0] === 'enter' ? (route.path[1] ?? '') : null;
+  useEffect(() => {
+    if (asked !== null) setLink(asked);
+  }, [asked]);
+  if (asked !== null || link !== null || state.is === 'out' || state.is === 'over') {
+    const onEntered = (): void => {
+      setLink(null);
+      enter();
+    };
+    return <Enter link={asked ?? link} isOver={state.is === 'over'} onEntered={onEntered} />;
+  }
+  if (state.is === 'asking') {
     return (
-      <Enter
-        link={route.path[0] === 'enter' ? (route.path[1] ?? null) : null}
-        isOver={state === 'over'}
-        onEntered={enter}
-      />
+      <main class="alone">
+        {state.error === null ? <Loading what="the console" /> : <Failure error={state.error} />}
+      </main>
     );
   }
-  if (session === null) {
-    return <main class="alone">{error === null ? <Loading what="the console" /> : <Failure error={error} />}</main>;
-  }
-  return <Frame route={route} session={session} onLeave={leave} />;
+  return <Frame route={route} session={state.session} onLeave={leave} />;
 }
 
 function Frame({ route, session, onLeave }: { route: Route; session: Session; onLeave: () => void }) {
@@ -68,17 +76,17 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
   }, [place]);
   return (
     <div class="shell">
-      <a
-        class="skip"
-        href={location.hash}
-        onClick={(event) => {
-          event.preventDefault();
-          main.current?.focus();
-        }}
-      >
-        Skip to the page
-      </a>
       <nav class="nav" aria-label="Main">
+        <a
+          class="skip"
+          href={location.hash}
+          onClick={(event) => {
+            event.preventDefault();
+            main.current?.focus();
+          }}
+        >
+          Skip to the page
+        </a>
         <span class="brand">
           <Mark />
           <span>Meterline</span>
@@ -86,7 +94,7 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
         {pages.map(({ path, name }) => (
           <a key={path} href={`#/${path}`} {...(path === page?.path ? { 'aria-current': 'page' as const } : {})}>
             {name}
-            {path === 'connections' && <NeedsSomebody />}
+            {path === 'connections' && <Waiting />}
           </a>
         ))}
         <div class="foot">
@@ -101,14 +109,20 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
         </div>
       </nav>
       <main ref={main} tabindex={-1}>
-        {page?.show(route, session)}
+        <Fence key={place}>{page?.show(route, session)}</Fence>
       </main>
     </div>
   );
 }
 
+/** Keeps the frame when a page fails, so that a person can go elsewhere. */
+function Fence({ children }: { children: ComponentChildren }) {
+  const [error] = useErrorBoundary();
+  return error === undefined ? <>{children}</> : <Failure error={errorOf(error)} />;
+}
+
 /** How many connections wait for a person. */
-function NeedsSomebody() {
+function Waiting() {
   const { data } = useReply('/v1/connections', { query: { status: 'awaiting_key', limit: 100 }, everyMs: 60_000 });
   if (data === null || data.data.length === 0) return null;
   return (

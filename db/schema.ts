@@ -13,4 +13,5 @@ export {
   usageLines,
   usageSeries,
 } from './ledger/tables.ts';
+export { links, sessions } from './sessions/tables.ts';
 export { tokens } from './tokens/tables.ts';

@@ -25,7 +25,14 @@ export const CONNECTION_EVENTS = [
 export type ConnectionEvent = (typeof CONNECTION_EVENTS)[number];
 
 /** What can happen to the deployment as a whole, beside its connections. */
-export const DEPLOYMENT_EVENTS = ['token_created', 'token_revoked'] as const;
+export const DEPLOYMENT_EVENTS = [
+  'token_created',
+  'token_revoked',
+  'link_created',
+  'session_begun',
+  'session_ended',
+  'session_revoked',
+] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];
 

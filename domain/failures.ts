@@ -140,14 +140,22 @@ const TABLE = {
   unauthorized: {
     status: 401,
     retry: 'never',
-    message: 'The request has no valid token.',
-    action: 'Send the header "Authorization: Bearer <token>" with a valid token.',
+    message: 'The request has no valid token, and no session.',
+    action: 'Send the header "Authorization: Bearer <token>" with a valid token; in a browser, sign in again.',
   },
   forbidden: {
     status: 403,
     retry: 'never',
     message: 'The token of this request has the role "viewer", which does not allow this.',
     action: 'Use a token with the role "admin".',
+  },
+  foreign_origin: {
+    status: 403,
+    retry: 'never',
+    message:
+      'A browser sent this request, or the cookie of one, and not from a page at the public address of this deployment.',
+    action:
+      'Open the address that "npm run link" prints. If browsers reach Meterline at another one, set METERLINE_PUBLIC_URL to that. A program sends a token in place of a cookie.',
   },
   not_found: {
     status: 404,

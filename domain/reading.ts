@@ -16,6 +16,14 @@ export const DAY_STATES = ['provisional', 'final'] as const;
 /** One of {@link DAY_STATES}. */
 export type DayState = (typeof DAY_STATES)[number];
 
+/**
+ * What a day is to a sum over several connections: the first of these that it is for any of them. What will be read comes
+ * before what never will.
+ */
+export const COVERAGE_STATES = ['missing', 'uncovered', 'provisional', 'final'] as const;
+/** One of {@link COVERAGE_STATES}. */
+export type CoverageState = (typeof COVERAGE_STATES)[number];
+
 /** How often an activity asks Anthropic before it gives up. The last attempt reads day by day, and skips unreadable days. */
 export const MAX_ATTEMPTS = 3;
 

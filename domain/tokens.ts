@@ -6,6 +6,8 @@ export type TokenRole = (typeof TOKEN_ROLES)[number];
 
 /** The actor of requests with the token in `METERLINE_API_TOKEN`. */
 export const BOOTSTRAP = 'bootstrap';
+/** The actor of sessions that began with a link. */
+export const CONSOLE = 'console';
 /** The actor of commands on the server. */
 export const COMMAND = 'command';
 /** The actor of what happens on its own. */
@@ -15,7 +17,7 @@ export const TEMPORAL = 'temporal';
 
 /** The maximum, in characters. */
 export const TOKEN_NAME_LENGTH = 100;
-const RESERVED: readonly string[] = [BOOTSTRAP, COMMAND, METERLINE, TEMPORAL];
+const RESERVED: readonly string[] = [BOOTSTRAP, CONSOLE, COMMAND, METERLINE, TEMPORAL];
 
 /** The ranges of Unicode's category Cf, in hex. These characters are invisible, so two names with them may look the same. */
 const INVISIBLE =

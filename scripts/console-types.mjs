@@ -1,5 +1,5 @@
 /**
- * npm run console:types: writes the types of the HTTP API for the console, console/api/schema.ts, from the OpenAPI
+ * npm run console:types: writes the types of the HTTP API for the console, console/client/schema.ts, from the OpenAPI
  * document of the build.
  */
 import { writeFileSync } from 'node:fs';
@@ -18,5 +18,5 @@ if (import.meta.filename === process.argv[1]) {
   const { endpoints } = await import(join(root, 'dist', 'api', 'app.js'));
   const { openApiDocument } = await import(join(root, 'dist', 'api', 'http', 'openapi.js'));
   const types = await typesOf(JSON.parse(JSON.stringify(openApiDocument(endpoints))));
-  writeFileSync(join(root, 'console', 'api', 'schema.ts'), types);
+  writeFileSync(join(root, 'console', 'client', 'schema.ts'), types);
 }

@@ -58,7 +58,7 @@ const UNDER_V1: ZodOpenApiResponsesObject = {
   401: shared('Unauthorized', 'unauthorized', {
     headers: { 'WWW-Authenticate': header('`Bearer`.', { type: 'string' }) },
   }),
-  403: shared('Forbidden', 'forbidden'),
+  403: shared('Forbidden', 'forbidden', { why: `${FAILURES.forbidden.message}\n\n${line('foreign_origin')}` }),
   413: shared('TooLarge', 'too_large', { why: 'The body is larger than 16 kB.' }),
   429: shared('TooManyRequests', 'too_many_requests', {
     headers: { 'Retry-After': header('Seconds to wait.', { type: 'integer', minimum: 1 }) },

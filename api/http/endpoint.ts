@@ -8,7 +8,8 @@ import { wantsCsv, type Exports } from './exports.ts';
 import type { KeyRing } from '../../db/keys/key-ring.ts';
 import type { FailureCode } from '../../domain/failures.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
-import { callerOf } from './auth.ts';
+import { callerOf, type Caller } from './auth.ts';
+import type { Credentials } from './credentials.ts';
 import { Problem, requestErrorsOf, invalid } from './problems.ts';
 import type { Temporal } from './temporal.ts';
 import type { Turns } from './turns.ts';
@@ -23,6 +24,9 @@ export interface Deps {
   /** Limits how many expensive requests of one token run at once. */
   readonly turns: Turns;
   readonly exports: Exports;
+  readonly credentials: Credentials;
+  /** Where browsers reach the API, as an origin. */
+  readonly publicUrl: () => string;
   readonly settings: ReplySettings;
 }
 
@@ -50,6 +54,8 @@ export interface Call<Query, Body> {
   /** The query parameters `tag.<key>` and `not.tag.<key>`. */
   readonly tags: readonly QueryPair[];
   readonly body: Body;
+  /** Null for a route that needs no token. */
+  readonly caller: Caller | null;
   /** The name of the token, which events show. */
   readonly actor: string;
   /** The id of the token; null for the token in `METERLINE_API_TOKEN`. */
@@ -71,6 +77,8 @@ export interface Reply<Body> {
   readonly status: number;
   readonly body: Body;
   readonly location?: string;
+  /** The header `Set-Cookie`. */
+  readonly cookie?: string;
 }
 
 /** A route as the OpenAPI document describes it. */
@@ -90,6 +98,8 @@ export interface Description<
   readonly description?: string;
   /** `admin` for a route that viewers may not even read. Only admins may call routes that change something. */
   readonly role?: TokenRole;
+  /** Set for a route under /v1 that is open to everybody. */
+  readonly needsNoToken?: boolean;
   readonly query: Query;
   readonly body: Body;
   readonly out: Out;
@@ -149,7 +159,8 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
         await deps.exports.csv(request, response, (tx, reply) => csv.write(call, { ...deps, tx }, reply));
         return;
       }
-      const endTurn = definition.inTurn === true ? await deps.turns.take(caller?.id ?? BOOTSTRAP) : () => undefined;
+      const endTurn =
+        definition.inTurn === true ? await deps.turns.take(caller?.countsFor ?? BOOTSTRAP) : () => undefined;
       try {
         // The client is gone. The response may close a little later than its socket.
         if (response.closed || request.socket.destroyed) return;
@@ -176,6 +187,7 @@ function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
     keyId: typeof keyId === 'string' ? keyId : '',
     ...readQuery(request, schemas.query, schemas.takesTags === true),
     body: readBody(request, schemas.body),
+    caller,
     actor: caller?.name ?? '',
     actorId: caller?.id ?? null,
     waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => response.closed || stopping.aborted }),
@@ -184,6 +196,7 @@ function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
 
 function send<Out extends z.ZodType>(response: Response, reply: Reply<z.input<Out>>, schema: Out): void {
   if (reply.location !== undefined) response.location(reply.location);
+  if (reply.cookie !== undefined) response.append('Set-Cookie', reply.cookie);
   response.status(reply.status);
   if (reply.status === 204) response.end();
   else response.type('json').send(jsonOf(schema.parse(reply.body)));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
+import { cookieName } from './cookie.ts';
 import { MAX_TAGS, type Description } from './endpoint.ts';
 import { nothing } from './schemas.ts';
 import { problemResponses } from './documented-problems.ts';
@@ -15,10 +16,15 @@ export function openApiDocument(routes: readonly Description[]): ReturnType<type
     openapi: '3.1.1',
     info: { title: 'Meterline', version: '1', description: INTRODUCTION },
     servers: [{ url: '/', description: 'The server of this document.' }],
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name, ...describedTag(name) })),
     paths,
-    components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: TOKEN } } },
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: TOKEN },
+        session: { type: 'apiKey', in: 'cookie', name: cookieName('http://127.0.0.1:8080'), description: SESSION },
+      },
+    },
   });
 }
 
@@ -30,9 +36,15 @@ const TOKEN = [
   'Create more with `npm run tokens -- create --name <name> --role viewer` on the server, or with `POST /v1/tokens`.',
 ].join(' ');
 
+const SESSION = [
+  'The cookie of a session, which `POST /v1/session` sets. It counts where no header has a token.',
+  'Its name has the port of `METERLINE_PUBLIC_URL`, and begins with `__Host-` if that is an https address.',
+  'Whatever changes something also needs `Sec-Fetch-Site: same-origin`, or an `Origin` of that address; browsers send them.',
+].join(' ');
+
 const INTRODUCTION = [
   "Keeps an Anthropic organization's daily cost and usage in your own Postgres, exact to the last decimal.",
-  'Every route under `/v1` needs the header `Authorization: Bearer <token>`. Press **Authorize** to try routes here; it says where to find the token.',
+  'Every route under `/v1` needs the header `Authorization: Bearer <token>`, or the cookie of a session. Press **Authorize** to try routes here; it says where to find the token.',
   'Days are UTC. A list returns a page and `next`; send `next` as `after` to get the next page, until it is null. HEAD answers like GET, without a body. Unknown parameters and fields are an error. Every error has a `code`: [all codes](/docs#problems).',
 ].join('\n\n');
 
@@ -43,6 +55,7 @@ const TAGS: Readonly<Record<string, string>> = {
   History: 'What Meterline read for a connection, and what happened to it.',
   'Costs and usage': 'Sums over connections, days, workspaces, models and more.',
   Tokens: 'Who may use this API.',
+  Sessions: 'Who uses this API in a browser.',
   Events: 'What happened to the deployment, beside its connections.',
   Health: 'For monitors of this process. Needs no token.',
 };
@@ -60,7 +73,7 @@ function operationOf(route: Description): ZodOpenApiOperationObject {
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(path.startsWith('/v1/') ? {} : { security: [] }),
+    ...(path.startsWith('/v1/') && route.needsNoToken !== true ? {} : { security: [] }),
     requestParams: {
       ...(names.length === 0 ? {} : { path: z.strictObject(Object.fromEntries(names.map((name) => [name, id]))) }),
       ...(query === nothing ? {} : { query }),

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { addressOn } from '../../config/public-url.ts';
 import { FAILURES, type FailureCode } from '../../domain/failures.ts';
 import { BOUNDS, ClientBounds, type Bounds } from './bounds.ts';
 
@@ -126,9 +127,7 @@ function whyNot(code: string, host: string, port: number): string {
 
 function urlOf(host: string, address: AddressInfo | string | null): string {
   const port = typeof address === 'object' && address !== null ? address.port : '';
-  const everywhere = host === '0.0.0.0' || host === '::';
-  const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${port}`;
+  return addressOn(host, port);
 }
 
 const CLOSE_MS = 10_000;

@@ -66,7 +66,8 @@ export function reportFields(query: SpendQuery, certainty: Certainty): Omit<Repo
   };
 }
 
-function daysOf({ provisionalDays, missingDays, uncoveredDays }: Completeness): {
+/** The {@link Completeness} as fields of a reply. */
+export function daysOf({ provisionalDays, missingDays, uncoveredDays }: Completeness): {
   provisional_days: number;
   missing_days: number;
   uncovered_days: number;

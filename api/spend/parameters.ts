@@ -91,12 +91,15 @@ const noneOf = (more = NOT_REPORTED) =>
 const WORKSPACE = 'The id of a workspace; `default` or an empty value is the default workspace.';
 const ids = z.array(filterValue.meta({ format: 'uuid' })).optional();
 
-/** Two parameters for each dimension that costs and usage have. */
-const filters = {
+const connections = {
   connection_id: ids.meta({
     description: 'Only these connections; repeat it for several. Without it, all connections together.',
   }),
   'not.connection_id': ids.meta({ description: 'All connections but these; repeat it for several.' }),
+};
+/** Two parameters for each dimension that costs and usage have. */
+const filters = {
+  ...connections,
   workspace: oneOf(WORKSPACE),
   'not.workspace': noneOf(WORKSPACE),
   model: oneOf(),
@@ -176,3 +179,5 @@ export const changesQuery = z.strictObject({
   order: changeOrder,
   compare: compare.meta({ description: COMPARE }),
 });
+/** The query of GET /v1/coverage. */
+export const coverageQuery = z.strictObject({ ...rangeQuery, ...connections });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { UsageCount } from '../../domain/lines.ts';
+import { COVERAGE_STATES } from '../../domain/reading.ts';
 import { COMPARES } from '../../domain/spend/compare.ts';
 import { amount, dayOut, instant, next, nullableText, uuid, wholeNumber } from '../http/schemas.ts';
 
@@ -212,6 +213,43 @@ export const unitCosts = z
       .meta({ description: 'Costs in other currencies. No sum in USD contains them.' }),
   })
   .meta({ id: 'UnitCosts' });
+
+/** The reply of GET /v1/coverage. */
+export const coverage = z
+  .strictObject({
+    from: dayOut,
+    to: dayOut,
+    data: z
+      .array(
+        z
+          .strictObject({
+            day: dayOut,
+            state: z.enum(COVERAGE_STATES).meta({
+              description: 'The first of these that holds for any of the connections. `final` holds for all of them.',
+            }),
+            flagged: z.boolean().meta({
+              description: "Whether a connection's lines differ from the total that Anthropic reports for them.",
+            }),
+            restated: z
+              .strictObject({
+                before: amount.meta({ description: 'The cost as first read complete.' }),
+                after: amount.meta({ description: 'The cost as last restated.' }),
+                changed: amount.meta({ description: '`after` − `before`; 0 if lines moved within the day.' }),
+                at: instant.meta({ description: 'When the last restatement was read.' }),
+                times: wholeNumber.meta({ description: 'How many restatements there were.' }),
+              })
+              .nullable()
+              .meta({
+                description:
+                  'How Anthropic changed the cost of the day after it was complete, in USD, over the connections for which it did; null if it did not. The growth of today is no such change.',
+              }),
+          })
+          .meta({ id: 'CoveredDay' }),
+      )
+      .meta({ description: 'Every day of the range, oldest first.' }),
+    ...certaintyOf('the range'),
+  })
+  .meta({ id: 'Coverage' });
 
 const exactNumber =
   'Exact. JavaScript rounds numbers beyond 2^53, so read those with a parser that keeps large whole numbers.';

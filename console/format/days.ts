@@ -76,6 +76,7 @@ export function instant(at: string): string {
 export function distance(at: string, now: number = Date.now()): string {
   const seconds = Math.round((Date.parse(at) - now) / 1000);
   const size = Math.abs(seconds);
+  if (size < 10) return 'just now';
   const [amount, unit] =
     size < 60
       ? [size, 'second']

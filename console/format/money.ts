@@ -41,9 +41,14 @@ export function count(value: string | number | bigint): string {
     [1e9, 'B'],
     [1e6, 'M'],
   ] as const) {
-    if (size >= least) return `${(Number(value) / least).toPrecision(3)} ${letter}`.replace('-', MINUS);
+    if (size >= least) return `${shortest(Number(value) / least)} ${letter}`.replace('-', MINUS);
   }
   return grouped(String(value)).replace('-', MINUS);
+}
+
+/** Three digits, and all of a larger whole number. */
+function shortest(value: number): string {
+  return Math.abs(value) >= 1000 ? grouped(value.toFixed(0)) : value.toPrecision(3);
 }
 
 /** Every digit of a decimal, with its thousands grouped. */
@@ -54,7 +59,7 @@ export function exact(amount: string): string {
 function placesOf(amount: string): number {
   const [whole = '', fraction = ''] = unsigned(amount).split('.');
   if (/[1-9]/.test(whole) || /^0?[1-9]/.test(fraction) || !/[1-9]/.test(fraction)) return 2;
-  return Math.min(12, fraction.search(/[1-9]/) + 3);
+  return Math.min(fraction.length, fraction.search(/[1-9]/) + 3);
 }
 
 function unsigned(amount: string): string {

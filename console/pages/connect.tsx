@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import type { Schema } from '../api/client.ts';
-import type { Session } from '../api/session.ts';
+import type { Schema } from '../client/client.ts';
+import type { Session } from '../client/session.ts';
 import { useKeyEntry } from '../parts/key-field.tsx';
 import { Note } from '../parts/messages.tsx';
 import { ConnectForm } from './connect/form.tsx';

@@ -1,4 +1,4 @@
-import type { Session } from '../api/session.ts';
+import type { Session } from '../client/session.ts';
 import type { Route } from '../route.ts';
 import { ConnectionPage } from './connections/connection.tsx';
 import { ConnectionList } from './connections/list.tsx';

@@ -1,7 +1,7 @@
-import type { Reply } from '../api/client.ts';
-import { useReply } from '../api/use-reply.ts';
+import { searchOf, type Reply } from '../client/client.ts';
+import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
-import { difference, signOf } from '../format/decimal.ts';
+import { difference, signOf, sum } from '../format/decimal.ts';
 import { percent, percentChange, usd, usdChange } from '../format/money.ts';
 import { barsByDay } from '../parts/bars.ts';
 import { Legend, StackedBars, type Bar } from '../parts/chart.tsx';
@@ -10,7 +10,6 @@ import { Failure, Loading } from '../parts/messages.tsx';
 import { NeedsYou } from '../parts/needs-you.tsx';
 import { Why, WhyLegend } from '../parts/why.tsx';
 import { linkTo, type Route } from '../route.ts';
-import { searchOf } from '../api/client.ts';
 
 const REFRESH_MS = 60_000;
 const MOVERS = 6;
@@ -79,7 +78,7 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
   const costs = useReply('/v1/costs', { query, everyMs: REFRESH_MS });
   const coverage = useReply('/v1/coverage', { query: { from, to }, everyMs: REFRESH_MS });
   const savings = useReply('/v1/unit-costs', {
-    query: { from, to, group_by: 'month', limit: 1 },
+    query: { from, to, group_by: 'model', order: '-amount', limit: 100 },
     everyMs: 5 * REFRESH_MS,
   });
   const failed = costs.error ?? coverage.error;
@@ -105,9 +104,8 @@ function dayLink(day: string): string {
 
 function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-costs'> | null; isRunning: boolean }) {
   const { costs, savings, isRunning } = props;
-  const before = costs.total_previous ?? '0';
-  const change = difference(costs.total, before);
   const unit = savings?.total;
+  const rows = (savings?.data ?? []).filter(({ model }) => model !== null);
   return (
     <div class="figures">
       <div>
@@ -115,30 +113,49 @@ function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-co
         <div class="big num" title={`${costs.total} USD`}>
           {usd(costs.total)}
         </div>
-        <div class="num">
-          <span class={`delta ${signOf(change) > 0 ? 'up' : 'down'}`}>
-            {[usdChange(change), percentChange(change, before)].filter(Boolean).join(', ')}
-          </span>{' '}
-          <span class="muted">
-            {costs.compare === undefined ? '' : `against ${days.range(costs.compare.from, costs.compare.to)}`}
-          </span>
-        </div>
-        {costs.compare !== undefined && costs.compare.uncovered_days > 0 && (
-          <div class="faint small">{`${costs.compare.uncovered_days} days of it are not covered, so the change is too high.`}</div>
-        )}
+        <Against costs={costs} />
       </div>
-      <div>
-        <div class="muted">Cache saved</div>
-        <div class="mid num">{unit?.cache_savings == null ? '–' : usd(unit.cache_savings)}</div>
-        <div class="faint">
-          {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
-        </div>
-      </div>
-      <div>
-        <div class="muted">Batch saved</div>
-        <div class="mid num">{unit?.batch_savings == null ? '–' : usd(unit.batch_savings)}</div>
-        <div class="faint">{unit?.usd_per_million == null ? '' : `${usd(unit.usd_per_million)} a million tokens`}</div>
-      </div>
+      <Saved name="Cache saved" rows={rows.map((row) => row.cache_savings)}>
+        {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
+      </Saved>
+      <Saved name="Batch saved" rows={rows.map((row) => row.batch_savings)}>
+        {unit?.usd_per_million == null ? '' : `All tokens: ${usd(unit.usd_per_million)} a million`}
+      </Saved>
+    </div>
+  );
+}
+
+/** What was saved, as far as it can be said: a model without a billed price to compare with is left out, and said. */
+function Saved(props: { name: string; rows: readonly (string | null | undefined)[]; children: string }) {
+  const known = props.rows.filter((row) => typeof row === 'string');
+  const unknown = props.rows.length - known.length;
+  return (
+    <div>
+      <div class="muted">{props.name}</div>
+      <div class="mid num">{known.length === 0 ? '–' : usd(sum('0', ...known))}</div>
+      <div class="faint">{props.children}</div>
+      {unknown > 0 && (
+        <div class="faint small">{`Without ${unknown} of ${props.rows.length} models: this month billed no price to compare with.`}</div>
+      )}
+    </div>
+  );
+}
+
+function Against({ costs: { total, total_previous: before = '0', compare } }: { costs: Reply<'/v1/costs'> }) {
+  if (compare === undefined) return null;
+  const range = days.range(compare.from, compare.to);
+  const lacking = compare.uncovered_days + compare.missing_days;
+  if (lacking > 0) {
+    const all = days.daysBetween(compare.from, compare.to);
+    return <div class="muted">{`Nothing to compare with: ${lacking} of the ${all} days ${range} are not here.`}</div>;
+  }
+  const change = difference(total, before);
+  return (
+    <div class="num">
+      <span class={`delta ${signOf(change) > 0 ? 'up' : 'down'}`}>
+        {[usdChange(change), percentChange(change, before)].filter(Boolean).join(', ')}
+      </span>{' '}
+      <span class="muted">{`against ${range}`}</span>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { ApiError, UnreachableError } from '../api/client.ts';
+import { ApiError, UnreachableError } from '../client/client.ts';
 import { Failure, Note } from './messages.tsx';
 import { remedyOf } from './standing.ts';
 

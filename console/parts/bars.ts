@@ -1,4 +1,4 @@
-import type { Schema } from '../api/client.ts';
+import type { Schema } from '../client/client.ts';
 import { instant, longDay, shortDay } from '../format/days.ts';
 import { sum } from '../format/decimal.ts';
 import { usd } from '../format/money.ts';

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { ApiError, UnreachableError } from '../api/client.ts';
+import { ApiError, UnreachableError } from '../client/client.ts';
 
 /** How much somebody should care. */
 export type Tone = 'plain' | 'good' | 'warn' | 'bad';

@@ -1,5 +1,5 @@
-import type { Schema } from '../api/client.ts';
-import { useReply } from '../api/use-reply.ts';
+import type { Schema } from '../client/client.ts';
+import { useReply } from '../client/use-reply.ts';
 import { daysOf, longDay, shortDay } from '../format/days.ts';
 import { linkTo } from '../route.ts';
 import { Failure, Loading, Note } from './messages.tsx';

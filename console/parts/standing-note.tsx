@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import type { Schema } from '../api/client.ts';
+import type { Schema } from '../client/client.ts';
 import { Note } from './messages.tsx';
 import { Progress } from './progress.tsx';
 import { counted, standingOf } from './standing.ts';

@@ -1,4 +1,4 @@
-import type { components } from '../api/schema.ts';
+import type { components } from '../client/schema.ts';
 import { distance, instant, longDay, range } from '../format/days.ts';
 
 type Connection = components['schemas']['Connection'];
@@ -194,9 +194,13 @@ function aboutCandidate({ hint, error, next_try_at }: NonNullable<Connection['ca
   ];
 }
 
-function soon(at: string, now: number): string {
-  return Date.parse(at) <= now ? 'now' : distance(at, now);
+/** When something comes: `now`, `in a few seconds`, `in 2 hours`. */
+export function soon(at: string, now: number = Date.now()): string {
+  const ms = Date.parse(at) - now;
+  return ms <= 0 ? 'now' : ms < FEW_SECONDS_MS ? 'in a few seconds' : distance(at, now);
 }
+
+const FEW_SECONDS_MS = 10_000;
 
 function ending({ key }: Connection): string {
   return key === null ? '' : ` that ends in ${key.hint}`;

@@ -20,9 +20,7 @@ const PARTS = [
 export function Why({ change }: { change: WhyChange }) {
   const sizes = PARTS.map(({ name }) => Math.abs(Number(change[name])));
   const whole = sizes.reduce((a, b) => a + b, 0);
-  const words = PARTS.filter(({ name }) => signOf(change[name]) !== 0).map(
-    ({ name }) => `${name} ${usdChange(change[name])}`,
-  );
+  const moved = PARTS.filter(({ name }) => signOf(change[name]) !== 0);
   return (
     <>
       <div class="why" aria-hidden="true">
@@ -31,7 +29,14 @@ export function Why({ change }: { change: WhyChange }) {
             <i key={name} class={fill} style={{ width: `${((sizes[index] ?? 0) / whole) * 100}%` }} />
           ))}
       </div>
-      <span class="faint small num">{words.length === 0 ? 'no change' : words.join(', ')}</span>
+      <span class="faint small num">
+        {moved.length === 0 && 'no change'}
+        {moved.map(({ name }) => (
+          <span key={name}>
+            <span class="nowrap">{`${name} ${usdChange(change[name])}`}</span>{' '}
+          </span>
+        ))}
+      </span>
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { AdminKey } from '../../domain/keys.ts';
 
 const VERSION = 1;
@@ -34,6 +34,11 @@ export interface KeyRing {
   seal(adminKey: AdminKey, place: SealedPlace): Sealed;
   /** Throws {@link KeyUnreadableError}. */
   open(sealed: Sealed, place: SealedPlace): AdminKey;
+  /**
+   * Tags by which a secret text is known again: HMAC-SHA256, one for each encryption key, the first one's first. Unlike a
+   * hash, a tag does not help whoever lacks the encryption keys to guess the text.
+   */
+  tags(text: string): readonly [first: Buffer, ...others: Buffer[]];
 }
 
 /**
@@ -76,7 +81,14 @@ export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): Key
       if (!parsed.ok) throw new KeyUnreadableError(place.keyId);
       return parsed.key;
     },
+    tags: (text) => [tag(first.key, text), ...others.map(({ key }) => tag(key, text))],
   };
+}
+
+function tag(key: Buffer, text: string): Buffer {
+  return createHmac('sha256', key)
+    .update(JSON.stringify(['meterline', 'tag', text]))
+    .digest();
 }
 
 function associatedData({ connectionId, keyId }: SealedPlace, encryptionKeyId: string): Buffer {

@@ -106,7 +106,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -162,6 +162,18 @@ CREATE TABLE "keys" (
 	CONSTRAINT "keys_tried" CHECK (("keys"."tries" = 0) = ("keys"."tried_at" is null))
 );
 --> statement-breakpoint
+CREATE TABLE "links" (
+	"id" uuid PRIMARY KEY DEFAULT gen_random_uuid() NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"created_by" text NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "links_hash_unique" UNIQUE("hash"),
+	CONSTRAINT "links_hash" CHECK (octet_length("links"."hash") = 32),
+	CONSTRAINT "links_created_by" CHECK ("links"."created_by" <> ''),
+	CONSTRAINT "links_expiry" CHECK ("links"."expires_at" > "links"."created_at" and "links"."expires_at" <= "links"."created_at" + interval '5 minutes')
+);
+--> statement-breakpoint
 CREATE TABLE "restatements" (
 	"connection_id" uuid NOT NULL,
 	"id" bigserial NOT NULL,
@@ -179,6 +191,24 @@ CREATE TABLE "restatements" (
 	CONSTRAINT "restatements_finite" CHECK ("restatements"."before" not in ('NaN', 'Infinity', '-Infinity') and "restatements"."after" not in ('NaN', 'Infinity', '-Infinity')),
 	CONSTRAINT "restatements_counts" CHECK (least("restatements"."lines_added", "restatements"."lines_removed", "restatements"."lines_changed") >= 0),
 	CONSTRAINT "restatements_sync" CHECK ("restatements"."sync" >= 1)
+);
+--> statement-breakpoint
+CREATE TABLE "sessions" (
+	"no" bigserial PRIMARY KEY NOT NULL,
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"token_id" uuid,
+	"bootstrap_tag" "bytea",
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"last_seen_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "sessions_id_unique" UNIQUE("id"),
+	CONSTRAINT "sessions_hash_unique" UNIQUE("hash"),
+	CONSTRAINT "sessions_hash" CHECK (octet_length("sessions"."hash") = 32),
+	CONSTRAINT "sessions_begun_with" CHECK (num_nonnulls("sessions"."token_id", "sessions"."bootstrap_tag") <= 1),
+	CONSTRAINT "sessions_bootstrap_tag" CHECK (octet_length("sessions"."bootstrap_tag") = 32),
+	CONSTRAINT "sessions_last_seen" CHECK ("sessions"."last_seen_at" >= "sessions"."created_at"),
+	CONSTRAINT "sessions_expiry" CHECK ("sessions"."expires_at" > "sessions"."created_at" and "sessions"."expires_at" <= "sessions"."created_at" + interval '7 days')
 );
 --> statement-breakpoint
 CREATE TABLE "syncs" (
@@ -295,6 +325,7 @@ ALTER TABLE "days" ADD CONSTRAINT "days_connection_id_connections_id_fk" FOREIGN
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "sessions" ADD CONSTRAINT "sessions_token_id_tokens_id_fk" FOREIGN KEY ("token_id") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "syncs" ADD CONSTRAINT "syncs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tokens" ADD CONSTRAINT "tokens_created_with_tokens_id_fk" FOREIGN KEY ("created_with") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_names" ADD CONSTRAINT "workspace_names_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint

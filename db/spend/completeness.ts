@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Day, DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
+import { list } from '../core/database.ts';
 import { sizeOf } from '../ledger/syncs.ts';
 import { DAY_PARTS } from './scope.ts';
 
@@ -27,9 +28,14 @@ export interface Certainty extends Completeness {
   readonly asOf: string | null;
 }
 
-const fields = { provisionalDays: z.int(), missingDays: z.int(), uncoveredDays: z.int() };
+/** The fields of {@link Completeness} as Postgres answers them. */
+export const completenessFields = { provisionalDays: z.int(), missingDays: z.int(), uncoveredDays: z.int() };
 /** The fields of {@link Certainty} as Postgres answers them. */
-export const certaintyFields = { ...fields, before: z.object(fields).nullable(), asOf: z.string().nullable() };
+export const certaintyFields = {
+  ...completenessFields,
+  before: z.object(completenessFields).nullable(),
+  asOf: z.string().nullable(),
+};
 
 /** The {@link Certainty} of a query as JSON. A day is there if all of these reports have it. Needs `asked` and `dayParts`. */
 export function certainty(query: SpendQuery, reports: readonly Report[]): SQL {
@@ -67,20 +73,27 @@ function asOf(parts: readonly SQL[]): SQL {
   )`;
 }
 
+/** The {@link Completeness} of a range as JSON. */
+function completeness(range: DayRange, today: Day, dayTables: readonly SQL[]): SQL {
+  return sql`(with ${list(completenessParts(range, today, dayTables))} select ${COUNTS})`;
+}
+
 /**
- * The {@link Completeness} of a range as JSON.
+ * The parts that tell what is certain in a range. `due` has each of its days, with how many organizations it is to be read
+ * for; `had` has those that were read; `outside` has one row with the set of the uncovered `days`. Needs `asked` and the
+ * tables of days.
  *
- * For each organization it takes the days that its connections cover, up to today, and the days on which it counts. A live
+ * For each organization they take the days that its connections cover, up to today, and the days on which it counts. A live
  * connection counts on every day, an ended one up to its end, and a purged one never. Whole days are compared by the number
  * of organizations that cover them and that have them, since there may be a thousand days of hundreds of organizations.
  */
-function completeness({ from, to }: DayRange, today: Day, dayTables: readonly SQL[]): SQL {
+export function completenessParts({ from, to }: DayRange, today: Day, dayTables: readonly SQL[]): SQL[] {
   const range = sql`datemultirange(daterange(${from}::date, ${to}::date, '[]'))`;
-  return sql`(
-    with lives as (
+  return [
+    sql`lives as (
       select c.organization, c.began, (c.ended_at at time zone 'UTC')::date as ended_on from asked c where c.purged_at is null
-    ),
-    organizations as (
+    )`,
+    sql`organizations as (
       select
         organization,
         coalesce(range_agg(case when ended_on < began then null else daterange(began, ended_on, '[]') end), '{}')
@@ -88,48 +101,70 @@ function completeness({ from, to }: DayRange, today: Day, dayTables: readonly SQ
         range_agg(daterange(null, ended_on, '[]')) * ${range} as counting
       from lives
       group by organization
-    ),
-    parts as materialized (
+    )`,
+    sql`outside as (
+      select coalesce(range_agg(counting - covered), '{}') + (${range} - coalesce(range_agg(covered), '{}')) as days
+      from organizations
+    )`,
+    sql`parts as materialized (
       select organization, lower(part) as first, upper(part) - 1 as last from organizations, unnest(covered) part
-    ),
-    steps as (
+    )`,
+    sql`steps as (
       select day, sum(step) as step
       from (select first as day, 1 as step from parts union all select last + 1, -1 from parts) both_ends
       group by day
-    ),
-    due as (
+    )`,
+    sql`due as (
       select dated.day, sum(coalesce(steps.step, 0)) over (order by dated.day) as organizations
       from (select day::date from generate_series(${from}::date, ${to}::date, interval '1 day') day) dated
       left join steps using (day)
-    ),
-    had as (
-      select d.day, count(*) as organizations, bool_or(d.provisional) as provisional
+    )`,
+    sql`had as (
+      select d.day, count(*) as organizations, bool_or(d.provisional) as provisional, bool_or(d.flagged) as flagged
       from (${readDays(dayTables)}) d
       join parts on parts.organization = d.organization and d.day between parts.first and parts.last
       group by d.day
-    )
-    select jsonb_build_object(
-      'provisionalDays', (select count(*) from had where had.provisional),
-      'missingDays', (
-        select count(*) from due left join had using (day) where coalesce(had.organizations, 0) < due.organizations
-      ),
-      'uncoveredDays', ${sizeOf(sql`
-        coalesce(range_agg(counting - covered), '{}') + (${range} - coalesce(range_agg(covered), '{}'))
-      `)}
-    )
-    from organizations
-  )`;
+    )`,
+  ];
 }
+
+/** Whether a row of `due`, joined with `had`, is still to be read for an organization. */
+const IS_MISSING = sql`coalesce(had.organizations, 0) < due.organizations`;
+
+/** The {@link Completeness} as JSON. Needs {@link completenessParts}. */
+export const COUNTS = sql`jsonb_build_object(
+  'provisionalDays', (select count(*) from had where had.provisional),
+  'missingDays', (select count(*) from due left join had using (day) where ${IS_MISSING}),
+  'uncoveredDays', ${sizeOf(sql`(select outside.days from outside)`)}
+)`;
+
+/**
+ * Each day of the range, whether it is flagged, and the first of {@link COVERAGE_STATES} that it is for any organization.
+ * By the rules of {@link COUNTS}: a day may count there as several. Needs {@link completenessParts}.
+ */
+export const STATE_BY_DAY = sql`
+  select
+    day,
+    case
+      when ${IS_MISSING} then 'missing'
+      when day <@ (select outside.days from outside) then 'uncovered'
+      when had.provisional then 'provisional'
+      else 'final'
+    end as state,
+    coalesce(had.flagged, false) as flagged
+  from due left join had using (day)
+`;
 
 /** The days that all of these tables have. */
 function readDays(dayTables: readonly SQL[]): SQL {
   const [first, ...others] = dayTables;
+  const [provisional, flagged] = [sql`state = 'provisional'`, sql`disagrees_with is not null`];
   if (first !== undefined && others.length === 0) {
-    return sql`select organization, day, state = 'provisional' as provisional from ${first}`;
+    return sql`select organization, day, ${provisional} as provisional, ${flagged} as flagged from ${first}`;
   }
-  const each = dayTables.map((table) => sql`select organization, day, state from ${table}`);
+  const each = dayTables.map((table) => sql`select organization, day, state, disagrees_with from ${table}`);
   return sql`
-    select organization, day, bool_or(state = 'provisional') as provisional
+    select organization, day, bool_or(${provisional}) as provisional, bool_or(${flagged}) as flagged
     from (${sql.join(each, sql` union all `)}) each_report
     group by organization, day
     having count(*) = ${dayTables.length}::int

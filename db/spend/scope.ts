@@ -41,18 +41,34 @@ function onlyConnection({ filters }: SpendQuery): string | null {
  * Postgres reads no part of a statement in parallel, and these days lead to the lines.
  */
 export function countedDays(query: SpendQuery, report: Report, range: DayRange): SQL {
-  const columns = sql`d.connection_id, d.day, d.day_no, d.lines, d.state, d.reconciled, d.attempt, d.read_at`;
+  const columns = sql`d.connection_id, d.day, d.day_no, d.lines, d.state, d.reconciled, d.disagrees_with, d.attempt, d.read_at`;
+  return countedRows(query, report, range, { table: sql`days`, columns });
+}
+
+/** The restatements of {@link countedDays}. Needs `asked`, as these do. */
+export function countedRestatements(query: SpendQuery, report: Report, range: DayRange): SQL {
+  const columns = sql`d.connection_id, d.day, d.id, d.before, d.after, d.at`;
+  return countedRows(query, report, range, { table: sql`restatements`, columns });
+}
+
+/** Rows of a table `d` that has a connection, a report and a day. */
+function countedRows(
+  query: SpendQuery,
+  report: Report,
+  range: DayRange,
+  { table, columns }: { table: SQL; columns: SQL },
+): SQL {
   const ofRange = sql`d.report = ${report} and d.day between ${range.from} and ${range.to}`;
   const only = onlyConnection(query);
   if (only !== null) {
     return sql`
-      select (select organization from asked) as organization, ${columns} from days d
+      select (select organization from asked) as organization, ${columns} from ${table} d
       where d.connection_id = ${only} and ${ofRange}
     `;
   }
   // As in the view `counted_days`, but of the connections that are asked for.
   return sql`
-    select c.organization, ${columns} from days d join counting_connections c on c.id = d.connection_id
+    select c.organization, ${columns} from ${table} d join counting_connections c on c.id = d.connection_id
     where ${ofRange} and ${ofConnections(query, sql`c.id`)} and (
       c.newer is null or not exists (
         select from days n

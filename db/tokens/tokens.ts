@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { TokenRole } from '../../domain/tokens.ts';
 import { databaseFailure, rows, type Db } from '../core/database.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
+import { sessions } from '../sessions/tables.ts';
 import { hashToken, mintToken } from './secret.ts';
 import { tokens } from './tables.ts';
 
@@ -75,18 +76,27 @@ export async function createToken(
   }
 }
 
-/**
- * When the creator of a token expires. The lock makes a revocation of the creator wait until the new token is stored, so that
- * it is revoked with its creator.
- */
+/** When the creator of a token expires. */
 async function lockCreator(tx: Db, id: string): Promise<Date | null> {
-  const [creator] = await tx
-    .select({ expiresAt: tokens.expiresAt })
-    .from(tokens)
-    .where(and(eq(tokens.id, id), eq(tokens.role, 'admin'), IS_VALID))
-    .for('share');
-  if (creator === undefined) throw new TokenError('creator_invalid');
+  const creator = await lockToken(tx, and(eq(tokens.id, id), eq(tokens.role, 'admin')));
+  if (creator === null) throw new TokenError('creator_invalid');
   return creator.expiresAt;
+}
+
+/**
+ * A token that is neither revoked nor expired, if there is one. The lock makes its revocation wait until the transaction
+ * has stored what comes from it, a token or a session, so that the revocation takes that along.
+ */
+export async function lockToken(
+  tx: Db,
+  which: SQL | undefined,
+): Promise<{ readonly id: string; readonly name: string; readonly expiresAt: Date | null } | null> {
+  const [token] = await tx
+    .select({ id: tokens.id, name: tokens.name, expiresAt: tokens.expiresAt })
+    .from(tokens)
+    .where(and(which, IS_VALID))
+    .for('share');
+  return token ?? null;
 }
 
 const INFO = {
@@ -136,8 +146,8 @@ export async function touchToken(db: Db, id: string): Promise<void> {
 }
 
 /**
- * Revokes a token for good, and with it its family: every token that it created, and those that these created. A token
- * that is revoked already stays as it is. Null if there is no token with this id.
+ * Revokes a token for good, and with it its family: every token that it created, and those that these created. Their
+ * sessions end. A token that is revoked already stays as it is. Null if there is no token with this id.
  */
 export async function revokeToken(db: Db, id: string, actor: string): Promise<TokenInfo | null> {
   return db.transaction(async (tx) => {
@@ -148,7 +158,7 @@ export async function revokeToken(db: Db, id: string, actor: string): Promise<To
   });
 }
 
-/** Revokes those of a token's family that are not revoked yet. Returns how many there were. */
+/** Revokes those of a token's family that are not revoked yet, and ends their sessions. Returns how many there were. */
 async function revokeFamily(tx: Db, id: string, actor: string): Promise<number> {
   const revoked = await rows(
     tx,
@@ -164,9 +174,16 @@ async function revokeFamily(tx: Db, id: string, actor: string): Promise<number> 
       returning id, name
     `,
   );
+  const ids = revoked.map((token) => token.id);
+  const ended = await tx
+    .delete(sessions)
+    .where(inArray(sessions.tokenId, ids))
+    .returning({ tokenId: sessions.tokenId });
   for (const token of revoked) {
     const why = token.id === id ? '' : `, with the token ${id} that it came from`;
-    const message = `Token "${token.name}" (${token.id}) is revoked${why}.`;
+    const count = ended.filter(({ tokenId }) => tokenId === token.id).length;
+    const end = count === 0 ? '' : ` Sessions that end with it: ${count}.`;
+    const message = `Token "${token.name}" (${token.id}) is revoked${why}.${end}`;
     await addDeploymentEvent(tx, { type: 'token_revoked', actor, message });
   }
   return revoked.length;

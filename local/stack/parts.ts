@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
+import { addressOn } from '../../config/public-url.ts';
 import { StackError } from '../errors.ts';
 import { startPostgres } from '../postgres/postgres.ts';
 import { nextFreePort, onFreePort } from '../processes/ports.ts';
@@ -129,7 +130,7 @@ export class Parts {
     const { host, port: preferred, portWasAskedFor } = this.#config;
     const startOn = async (port: number): Promise<string> => {
       await this.#service('api', { ...env, HOST: host, PORT: String(port) });
-      return `http://${reachableHost(host)}:${port}`;
+      return addressOn(host, port);
     };
     return await this.#console.step(
       'API',
@@ -172,12 +173,6 @@ export class Parts {
         }),
     });
   }
-}
-
-/** The host to connect to for a HOST to listen on. */
-function reachableHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** A compiled program of this project. This file is compiled to dist/local/stack/. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../api/app.ts';
 import { openApiDocument } from '../../api/http/openapi.ts';
@@ -7,7 +6,7 @@ import { loadConfig } from '../../config/config.ts';
 import { FAILURE_CODES, FAILURES } from '../../domain/failures.ts';
 import { COST_DIMENSIONS } from '../../domain/spend/query.ts';
 import { TOKEN_FILE } from '../../local/stack/environment.ts';
-import { ADMIN_TOKEN, startApi, type Api } from './support.ts';
+import { startApi, type Api } from './support.ts';
 
 let api: Api;
 beforeAll(async () => {
@@ -55,6 +54,7 @@ const OPERATIONS = [
     'getCostChanges',
     'getCosts',
     'getCoverage',
+    'getDayStates',
     'getHealth',
     'getReadiness',
     'getUnitCosts',
@@ -314,53 +314,5 @@ describe('/docs', () => {
     '../package.json',
   ])('does not serve the rest of the package: %s', async (file) => {
     expect((await api.get(`/docs/${file}`, null)).status).toBe(404);
-  });
-});
-
-describe('/', () => {
-  it('says what this is, where to go and how to connect', async () => {
-    const page = await api.get('/', null);
-    expect(page.status).toBe(200);
-    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    const links = [...page.text.matchAll(/<a href="([^"]+)"/g)].map(([, href = '']) => href);
-    expect(links).toEqual(['/docs', '/openapi.json', '/healthz', '/readyz', 'http://127.0.0.1:8233']);
-    for (const link of links.filter((one) => one.startsWith('/'))) {
-      expect([link, (await api.get(link, null)).status < 400]).toEqual([link, true]);
-    }
-    expect(page.text).toContain('admin_api_key');
-    expect(page.text).not.toContain(ADMIN_TOKEN);
-  });
-
-  it('links to the Temporal UI only if it is known, and escapes its address', async () => {
-    const ui = 'https://temporal.example/?a=1&b="><script>';
-    const pages = [null, ui].map(async (temporalUiUrl) => {
-      const own = await startApi({
-        config: { apiToken: ADMIN_TOKEN, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl },
-      });
-      const { text } = await own.get('/', null);
-      await own.close();
-      return text;
-    });
-    const [without = '', withOne = ''] = await Promise.all(pages);
-    expect(without).not.toContain('Temporal UI');
-    expect(withOne).toContain('href="https://temporal.example/?a=1&amp;b=&quot;&gt;&lt;script&gt;"');
-  });
-
-  it('loads nothing and runs nothing: its policy allows only its own style', async () => {
-    const { headers, text } = await api.get('/', null);
-    const style = /<style>([^]*)<\/style>/.exec(text)?.[1] ?? '';
-    const hash = createHash('sha256').update(style).digest('base64');
-    const policy = headers.get('content-security-policy') ?? '';
-    expect(policy).toContain("default-src 'none'");
-    expect(policy).toContain(`style-src 'sha256-${hash}'`);
-    expect(policy).not.toMatch(/script-src|unsafe|https?:/);
-    expect(text).not.toMatch(/<script|style="|\son\w+=/);
-  });
-
-  it('answers HEAD, and is not JSON', async () => {
-    const head = await api.send('HEAD', '/', undefined, null);
-    expect([head.status, head.text]).toEqual([200, '']);
-    const asked = await api.raw('/', { headers: { accept: 'application/json' } });
-    expect(asked.headers.get('content-type')).toBe('text/html; charset=utf-8');
   });
 });

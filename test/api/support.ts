@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.ts';
@@ -155,6 +156,7 @@ export async function startApi(
   const database = await testDatabase();
   const temporal = new FakeTemporal();
   const logged: string[] = [];
+  let url = '';
   const app = createApp({
     db: database.db,
     ring,
@@ -168,11 +170,13 @@ export async function startApi(
       trustProxy,
     },
     now: () => NOW,
+    publicUrl: () => url,
     waitMs: 2_000,
+    consoleDir: join(import.meta.dirname, '../../dist/console'),
     ...appOptions,
   });
   const server = createHttpServer(app, timeouts, bounds);
-  const url = await listen(server, '127.0.0.1', 0);
+  url = await listen(server, '127.0.0.1', 0);
   const raw = async (path: string, init: RequestInit): Promise<Answer> => {
     const response = await fetch(url + path, { redirect: 'manual', ...init });
     const text = await response.text();

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
-import { addDays, daysBetween, daysIn, type Day, type DayRange } from '../../domain/days.ts';
-import type { Status } from '../../domain/connection/statuses.ts';
+import type { DayRange } from '../../domain/days.ts';
+import { countsOf, lives, on, storeLives, type Counts } from './lives.ts';
 import { NOW, TODAY, seedConnection, seedCovered, seedDay, startApi, type Api } from './support.ts';
 
 let api: Api;
@@ -13,15 +13,6 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 beforeEach(() => api.db.execute(sql`truncate connections cascade`));
-
-/** A day by its distance from today. */
-const on = (offset: number): Day => addDays(TODAY, offset);
-
-interface Counts {
-  readonly provisional: number;
-  readonly missing: number;
-  readonly uncovered: number;
-}
 
 async function counts(range: DayRange, id?: string, report = 'costs'): Promise<Counts> {
   const of = id === undefined ? '' : `&connection_id=${id}`;
@@ -141,87 +132,20 @@ describe('a newer connection of an organization', () => {
   });
 });
 
-interface Life {
-  readonly organization: string;
-  readonly began: number;
-  /** Null while it lives. */
-  readonly ended: number | null;
-  readonly status: Status;
-  readonly isPurged: boolean;
-  /** The days that it has, and whether each may still change. */
-  readonly days: ReadonlyMap<number, boolean>;
-}
-
-const life = fc
-  .record({
-    organization: fc.constantFrom('a', 'b', 'c'),
-    began: fc.integer({ min: -9, max: 0 }),
-    length: fc.option(fc.integer({ min: 0, max: 9 })),
-    end: fc.constantFrom('disconnected' as const, 'refused' as const, 'purged' as const),
-    days: fc.array(fc.constantFrom(null, true, false), { minLength: 10, maxLength: 10 }),
-  })
-  .map(({ organization, began, length, end, days }): Life => {
-    const ended = length === null ? null : Math.min(0, began + length);
-    const isKept = ended === null || end === 'disconnected';
-    const kept = days.flatMap((state, index): [number, boolean][] =>
-      state === null || !isKept || began + index > (ended ?? 0) ? [] : [[began + index, state]],
-    );
-    const status = ended === null ? 'active' : end === 'refused' ? 'refused' : 'disconnected';
-    return { organization, began, ended, status, isPurged: ended !== null && end === 'purged', days: new Map(kept) };
-  });
-
-/** Day by day, as the documentation says it. The later in the list, the newer. */
-function expected(lives: readonly Life[], range: DayRange): Counts {
-  const those = lives.filter(({ status, isPurged }) => status !== 'refused' && !isPurged);
-  const organizations = ['a', 'b', 'c'].map((name) => those.filter(({ organization }) => organization === name));
-  const counted = { provisional: 0, missing: 0, uncovered: 0 };
-  for (const day of daysIn(range)) {
-    const offset = daysBetween(TODAY, day);
-    const said = new Set(offset > 0 ? ['uncovered'] : []);
-    const covers = ({ began, ended }: Life): boolean => began <= offset && offset <= (ended ?? 0);
-    if (!those.some(covers)) said.add('uncovered');
-    for (const own of organizations) {
-      if (offset > 0 || !own.some(({ ended }) => ended === null || offset <= ended)) continue;
-      const newest = own.findLast(({ days }) => days.has(offset))?.days.get(offset);
-      if (!own.some(covers)) said.add('uncovered');
-      else if (newest === undefined) said.add('missing');
-      else if (newest) said.add('provisional');
-    }
-    for (const what of ['provisional', 'missing', 'uncovered'] as const) if (said.has(what)) counted[what] += 1;
-  }
-  return counted;
-}
-
 describe('whatever connections there are', () => {
   it('count as many provisional, missing and uncovered days as a check of each day', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(life, { maxLength: 6 }),
+        lives,
         fc.integer({ min: -14, max: 2 }),
         fc.integer({ min: 0, max: 14 }),
         async (drawn, start, length) => {
-          // Of an organization, only the newest connection may live.
-          const lives = drawn.filter(
-            ({ organization, ended }, index) =>
-              ended !== null || !drawn.slice(index + 1).some((later) => later.organization === organization),
-          );
           await api.db.execute(sql`truncate connections cascade`);
-          const ids: string[] = [];
-          for (const [index, { organization, began, ended, status, isPurged, days }] of lives.entries()) {
-            const id = await seedConnection(api.db, {
-              ...{ organization, status, began: on(began), createdAt: new Date(NOW + index) },
-              ...(ended === null ? {} : { endedAt: new Date(`${on(ended)}T23:59:59Z`) }),
-            });
-            ids.push(id);
-            for (const [day, isProvisional] of days) {
-              await seedDay(api.db, id, 'cost', on(day), { state: isProvisional ? 'provisional' : 'final' });
-            }
-            if (isPurged) await disconnect(api.db, id, true);
-          }
+          const ids = await storeLives(api.db, drawn);
           const range = { from: on(start), to: on(start + length) };
-          expect(await counts(range)).toEqual(expected(lives, range));
-          for (const [index, one] of lives.entries()) {
-            expect(await counts(range, ids[index])).toEqual(expected([one], range));
+          expect(await counts(range)).toEqual(countsOf(drawn, range));
+          for (const [index, one] of drawn.entries()) {
+            expect(await counts(range, ids[index])).toEqual(countsOf([one], range));
           }
         },
       ),

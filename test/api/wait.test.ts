@@ -4,13 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { credentialsOf } from '../../api/http/credentials.ts';
 import { endpoint, type Deps } from '../../api/http/endpoint.ts';
 import { health } from '../../api/health/schemas.ts';
 import { nothing } from '../../api/http/schemas.ts';
 import { Exports } from '../../api/http/exports.ts';
 import { Turns } from '../../api/http/turns.ts';
 import { waitFor } from '../../api/http/wait.ts';
-import { FakeTemporal, NOW, ring } from './support.ts';
+import { ADMIN_TOKEN, FakeTemporal, NOW, ring } from './support.ts';
 
 it('returns at once if the result is there already', async () => {
   const began = Date.now();
@@ -81,6 +82,8 @@ it('ends when the client of the handler is gone', async () => {
     log: pino({ level: 'silent' }),
     turns: new Turns(1),
     exports: new Exports(db, db),
+    credentials: credentialsOf(db, ring, ADMIN_TOKEN),
+    publicUrl: () => 'http://127.0.0.1:8080',
     settings: {
       syncHourUtc: 6,
       temporalUiUrl: null,

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { classesOf, dayView, shadesOf, timesRestated, wordsOf } from '../../console/pages/connections/day-view.ts';
+import {
+  classesOf,
+  dayView,
+  shadesOf,
+  summaryOf,
+  timesRestated,
+  wordsOf,
+} from '../../console/pages/connections/day-view.ts';
 import { dayAfterKey, monthRows, windowOf } from '../../console/pages/connections/months.ts';
 
 describe('the months of a calendar', () => {
@@ -93,6 +100,19 @@ describe('a day of a calendar', () => {
       dayView({ ...DAY, day: `2026-11-0${index + 1}`, amount }, 0),
     );
     expect([...shadesOf(days).values()]).toEqual([1, 0.25, 0, 0]);
+  });
+
+  it('counts in the sentence about all of them', () => {
+    const days = [
+      DAY,
+      { ...DAY, state: 'provisional' as const },
+      { ...DAY, state: 'missing' as const, amount: null },
+      { ...DAY, disagrees_with: '1' },
+    ].map((day) => dayView(day, 0));
+    expect(summaryOf(days)).toBe(
+      '2 of 4 days are final, 1 may still change, 1 is still to be read. One does not add up to Anthropic’s own total.',
+    );
+    expect(summaryOf(days.slice(0, 1))).toBe('1 of 1 days is final, none is missing.');
   });
 
   it('counts a sync that restated both of its reports once', () => {

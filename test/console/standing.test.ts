@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { components } from '../../console/api/schema.ts';
+import type { components } from '../../console/client/schema.ts';
 import { STATUS_NAMES, coverageOf, isMoving, standingOf } from '../../console/parts/standing.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 

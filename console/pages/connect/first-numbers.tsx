@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { searchOf, type Schema } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { searchOf, type Schema } from '../../client/client.ts';
+import { useReply } from '../../client/use-reply.ts';
 import { range } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
 import { Completeness } from '../../parts/completeness.tsx';

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import { ApiError, ask, type Schema } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
+import { ApiError, ask, type Schema } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { problemWithName } from '../../parts/admin-key.ts';
 import { KeyField, type KeyEntry } from '../../parts/key-field.tsx';
@@ -18,7 +18,9 @@ export function ConnectForm({
   entry: KeyEntry;
   onMade: (connection: Schema<'Connection'>) => void;
 }) {
-  const { isBusy, error, run } = useAction();
+  const { isBusy, error, run } = useAction(async (body: Schema<'NewConnection'>) => {
+    onMade(await ask('post', '/v1/connections', { body }));
+  });
   const [nameFault, setNameFault] = useState<string | null>(null);
   const [days, setDays] = useState(DEFAULT_DAYS);
 
@@ -32,10 +34,7 @@ export function ConnectForm({
     }
     const key = entry.take(form);
     if (key === null) return;
-    const body: Schema<'NewConnection'> = { name: name.trim(), admin_api_key: key, backfill_days: days };
-    run(async () => {
-      onMade(await ask('post', '/v1/connections', { body }));
-    });
+    run({ name: name.trim(), admin_api_key: key, backfill_days: days });
   };
 
   return (
@@ -48,20 +47,7 @@ export function ConnectForm({
           if (!isBusy) submit(event.currentTarget);
         }}
       >
-        <div>
-          <label for="name">Name, for you to tell organizations apart</label>
-          <input
-            id="name"
-            name="name"
-            required
-            maxLength={200}
-            autocomplete="off"
-            placeholder="Acme production"
-            aria-invalid={nameFault !== null}
-            aria-describedby="name-says"
-          />
-          <div id="name-says">{nameFault !== null && <p class="fault">{nameFault}</p>}</div>
-        </div>
+        <NameField fault={nameFault} />
         <KeyField entry={entry} label="Admin key" />
         <DaysField onChange={setDays} />
         <div class="row">
@@ -75,6 +61,25 @@ export function ConnectForm({
       </form>
       {error !== null && !isBusy && <Refusal error={error} />}
     </>
+  );
+}
+
+function NameField({ fault }: { fault: string | null }) {
+  return (
+    <div>
+      <label for="name">Name, for you to tell organizations apart</label>
+      <input
+        id="name"
+        name="name"
+        required
+        maxLength={200}
+        autocomplete="off"
+        placeholder="Acme production"
+        aria-invalid={fault !== null}
+        aria-describedby="name-says"
+      />
+      <div id="name-says">{fault !== null && <p class="fault">{fault}</p>}</div>
+    </div>
   );
 }
 

@@ -1,5 +1,5 @@
-import { ask, type Schema } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
+import { ask, type Schema } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { isLive, standingOf, type Help } from '../../parts/standing.ts';
 import { DisconnectDialog } from './disconnect-dialog.tsx';
@@ -23,7 +23,9 @@ interface Props {
 /** What an admin can do with a connection. The first button is the one that helps most now. */
 export function Actions(props: Props) {
   const { connection, doing, onDoing, onDone } = props;
-  const { isBusy, error, run } = useAction();
+  const { isBusy, error, run } = useAction(async (request: () => Promise<string>) => {
+    onDone(await request());
+  });
   const close = (): void => {
     onDoing(null);
   };
@@ -31,16 +33,7 @@ export function Actions(props: Props) {
   return (
     <>
       <div class="row" role="group" aria-label="What you can do">
-        <Buttons
-          connection={connection}
-          isBusy={isBusy}
-          onDoing={onDoing}
-          onDo={(request) => {
-            run(async () => {
-              onDone(await request());
-            });
-          }}
-        />
+        <Buttons connection={connection} isBusy={isBusy} onDoing={onDoing} onDo={run} />
         <span class="muted" role="status">
           {isBusy ? 'Meterline is asked …' : ''}
         </span>
@@ -57,62 +50,18 @@ export function Actions(props: Props) {
 interface Choice {
   readonly help: Help | null;
   readonly words: string;
-  readonly do: () => void;
+  readonly act: () => void;
 }
 
-function Buttons(props: {
-  connection: Connection;
-  isBusy: boolean;
-  onDoing: (doing: Doing) => void;
-  onDo: (request: () => Promise<string>) => void;
-}) {
-  const { connection, isBusy, onDoing, onDo } = props;
+interface Means {
+  readonly onDoing: (doing: Doing) => void;
+  readonly onDo: (request: () => Promise<string>) => void;
+}
+
+function Buttons({ connection, isBusy, ...means }: Means & { connection: Connection; isBusy: boolean }) {
   const { help } = standingOf(connection);
-  const ids = { id: connection.id };
-  const open = (doing: Doing) => () => {
-    onDoing(doing);
-  };
-  const isPaused = connection.status === 'paused';
-  const live: Choice[] = [
-    ...(isPaused
-      ? []
-      : [
-          {
-            help: 'read' as const,
-            words: 'Read now',
-            do: () => {
-              onDo(() => readNow(ids));
-            },
-          },
-        ]),
-    { help: 'rotate', words: 'Rotate the key', do: open('rotate') },
-    isPaused
-      ? {
-          help: 'resume',
-          words: 'Resume',
-          do: () => {
-            onDo(() => resume(ids));
-          },
-        }
-      : {
-          help: null,
-          words: 'Pause',
-          do: () => {
-            onDo(() => pause(ids));
-          },
-        },
-    { help: null, words: 'Read more history', do: open('history') },
-  ];
-  const ended: Choice[] =
-    connection.status === 'disconnected' ? [{ help: null, words: 'Delete its data', do: open('disconnect') }] : [];
-  const choices: Choice[] = [
-    ...(isLive(connection) ? live : ended),
-    { help: null, words: 'Rename', do: open('rename') },
-    ...(isLive(connection) ? [{ help: null, words: 'Disconnect', do: open('disconnect') }] : []),
-  ];
-  const sorted = choices.toSorted(
-    (a, b) => Number(b.help === help && help !== null) - Number(a.help === help && help !== null),
-  );
+  const choices = choicesOf(connection, means);
+  const helps = (choice: Choice): boolean => help !== null && choice.help === help;
   return (
     <>
       {help === 'connect' && (
@@ -120,19 +69,49 @@ function Buttons(props: {
           Connect with another key
         </a>
       )}
-      {sorted.map((choice) => (
+      {[...choices.filter(helps), ...choices.filter((choice) => !helps(choice))].map((choice) => (
         <button
           key={choice.words}
           type="button"
-          class={choice.help === help && help !== null ? 'primary' : ''}
+          class={helps(choice) ? 'primary' : ''}
           disabled={isBusy}
-          onClick={choice.do}
+          onClick={choice.act}
         >
           {choice.words}
         </button>
       ))}
     </>
   );
+}
+
+/** What can be done in the status of a connection. */
+function choicesOf(connection: Connection, { onDoing, onDo }: Means): Choice[] {
+  const ids = { id: connection.id };
+  const opens = (words: string, doing: Doing, help: Help | null = null): Choice => ({
+    help,
+    words,
+    act: () => {
+      onDoing(doing);
+    },
+  });
+  const does = (words: string, request: (of: Ids) => Promise<string>, help: Help | null = null): Choice => ({
+    help,
+    words,
+    act: () => {
+      onDo(() => request(ids));
+    },
+  });
+  const rename = opens('Rename', 'rename');
+  if (connection.status === 'disconnected') return [rename, opens('Delete its data', 'disconnect')];
+  if (!isLive(connection)) return [rename];
+  return [
+    ...(connection.status === 'paused' ? [does('Resume', resume, 'resume')] : [does('Read now', readNow, 'read')]),
+    opens('Rotate the key', 'rotate', 'rotate'),
+    ...(connection.status === 'paused' ? [] : [does('Pause', pause)]),
+    opens('Read more history', 'history'),
+    rename,
+    opens('Disconnect', 'disconnect'),
+  ];
 }
 
 type Ids = Readonly<Record<string, string>>;

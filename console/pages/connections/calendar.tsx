@@ -1,12 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ask, type Reply } from '../../api/client.ts';
-import { onSignedOut } from '../../api/session.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { ask, type Reply } from '../../client/client.ts';
+import { onSignedOut } from '../../client/session.ts';
+import { useReply } from '../../client/use-reply.ts';
 import { range, today } from '../../format/days.ts';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { linkTo } from '../../route.ts';
 import { CalendarGrid, CalendarLegend } from './calendar-grid.tsx';
-import { dayView, timesRestated, type DayView } from './day-view.ts';
+import { dayView, summaryOf, timesRestated, type DayView } from './day-view.ts';
 import { DaysTable } from './days-table.tsx';
 import { windowOf, type DayRange } from './months.ts';
 
@@ -48,6 +48,7 @@ function Days({ id, views }: { id: string; views: readonly DayView[] }) {
   const [isOpen, setOpen] = useState(false);
   return (
     <>
+      <p>{summaryOf(views)}</p>
       <CalendarGrid id={id} views={views} />
       <CalendarLegend views={views} />
       <details

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, searchOf, type Schema } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { ApiError, searchOf, type Schema } from '../../client/client.ts';
+import { useReply } from '../../client/use-reply.ts';
 import { distance, instant, today } from '../../format/days.ts';
 import { Badge, Failure, Loading, Note } from '../../parts/messages.tsx';
 import { StandingNote } from '../../parts/standing-note.tsx';
@@ -58,7 +58,9 @@ export function ConnectionPage({ id, query, isAdmin }: { id: string; query: URLS
               }}
             />
           )}
-          <div role="status">{said !== null && <Note title={said} />}</div>
+          <div role="status" class="said">
+            {said !== null && <Note title={said} />}
+          </div>
           <Facts connection={connection} />
         </section>
         <Calendar id={id} began={connection.backfill.from} until={query.get('until')} beat={beatOf(connection)} />

@@ -1,5 +1,5 @@
-import { searchOf, type Reply } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { searchOf, type Reply } from '../../client/client.ts';
+import { useReply } from '../../client/use-reply.ts';
 import { money, usd } from '../../format/money.ts';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { linkTo } from '../../route.ts';

@@ -1,4 +1,4 @@
-import type { components } from '../../api/schema.ts';
+import type { components } from '../../client/schema.ts';
 import { longDay } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
 import { signOf } from '../../format/decimal.ts';
@@ -81,4 +81,23 @@ export function classesOf(view: DayView): string {
     ...(view.isFlagged ? ['flagged'] : []),
     ...(view.restated > 0 ? ['restated'] : []),
   ].join(' ');
+}
+
+/** A range of days in a sentence: how many are final, provisional and still to be read, and whether they add up. */
+export function summaryOf(views: readonly DayView[]): string {
+  const size = (has: (view: DayView) => boolean): number => views.filter(has).length;
+  const [final, provisional, missing, flagged] = [
+    size(({ state }) => state === 'final'),
+    size(({ state }) => state === 'provisional'),
+    size(({ state }) => state === 'missing'),
+    size(({ isFlagged }) => isFlagged),
+  ];
+  const parts = [
+    `${final} of ${views.length} days ${final === 1 ? 'is' : 'are'} final`,
+    ...(provisional === 0 ? [] : [`${provisional} may still change`]),
+    missing === 0 ? 'none is missing' : `${missing} ${missing === 1 ? 'is' : 'are'} still to be read`,
+  ];
+  const adds =
+    flagged === 0 ? '' : ` ${flagged === 1 ? 'One does' : `${flagged} do`} not add up to Anthropic’s own total.`;
+  return `${parts.join(', ')}.${adds}`;
 }

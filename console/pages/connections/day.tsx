@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
-import { ask, type Reply } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { ask, type Reply } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
+import { useReply } from '../../client/use-reply.ts';
 import { addDays, instant, longDay, today } from '../../format/days.ts';
 import { count, usd } from '../../format/money.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
@@ -191,8 +191,11 @@ function reconciledWords(
 }
 
 function ReadAgain({ id, day, isPaused }: { id: string; day: string; isPaused: boolean }) {
-  const { isBusy, error, run } = useAction();
   const [isAsked, setAsked] = useState(false);
+  const { isBusy, error, run } = useAction(async () => {
+    await ask('post', '/v1/connections/{id}/sync', { ids: { id }, body: { from: day, to: day } });
+    setAsked(true);
+  });
   if (isPaused)
     return <p class="muted">The connection is paused. Once it is resumed, you can have this day read again.</p>;
   return (
@@ -202,10 +205,7 @@ function ReadAgain({ id, day, isPaused }: { id: string; day: string; isPaused: b
           type="button"
           disabled={isBusy}
           onClick={() => {
-            run(async () => {
-              await ask('post', '/v1/connections/{id}/sync', { ids: { id }, body: { from: day, to: day } });
-              setAsked(true);
-            });
+            run();
           }}
         >
           Read this day again

@@ -1,6 +1,5 @@
-import { useReply } from '../../api/use-reply.ts';
+import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
-import { usePages } from '../../parts/pager.tsx';
 import type { ListProps } from './lists.tsx';
 import { ListFrame } from './list-frame.tsx';
 
@@ -8,16 +7,14 @@ const PAGE = 20;
 
 /** What happened to a connection, newest first, and who asked for it. */
 export function EventList({ id, everyMs }: ListProps) {
-  const pages = usePages();
-  const asked = useReply('/v1/connections/{id}/events', {
+  const list = useList('/v1/connections/{id}/events', {
     ids: { id },
-    query: { limit: PAGE, after: pages.after },
+    query: { limit: PAGE },
     everyMs,
   });
   return (
     <ListFrame
-      asked={asked}
-      pages={pages}
+      list={list}
       what="events"
       none="Nothing happened yet."
       heads={['When', 'What', 'Who']}

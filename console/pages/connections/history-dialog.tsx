@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import { ask } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
+import { ask } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
 import { addDays, daysBetween, longDay, today } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
@@ -13,22 +13,9 @@ const MOST_DAYS = 365;
 export function HistoryDialog({ connection, onClose, onDone }: DialogProps) {
   const { from: began } = connection.backfill;
   const earliest = addDays(today(), -MOST_DAYS);
-  const { isBusy, error, run } = useAction();
   const [from, setFrom] = useState(earliest);
-  if (began <= earliest) {
-    return (
-      <Dialog title="Read more history" onClose={onClose}>
-        <p>{`The history begins on ${longDay(began)}. A connection reads at most ${MOST_DAYS} days back, so there is no more to ask for.`}</p>
-        <div>
-          <button type="button" onClick={onClose}>
-            Close
-          </button>
-        </div>
-      </Dialog>
-    );
-  }
   const isEarlier = /^\d{4}-\d\d-\d\d$/.test(from) && from >= earliest && from < began;
-  const extend = async (): Promise<void> => {
+  const { isBusy, error, run } = useAction(async () => {
     await ask('post', '/v1/connections/{id}/backfill', { ids: { id: connection.id }, body: { from } });
     onDone(
       connection.status === 'paused'
@@ -36,7 +23,8 @@ export function HistoryDialog({ connection, onClose, onDone }: DialogProps) {
         : `The history begins on ${longDay(from)} now. The calendar fills as Meterline reads the new days.`,
     );
     onClose();
-  };
+  });
+  if (began <= earliest) return <NoMore began={began} onClose={onClose} />;
   return (
     <Dialog title="Read more history" onClose={onClose}>
       <p>{`The history begins on ${longDay(began)}. It can begin up to ${MOST_DAYS} days before today, and never later again.`}</p>
@@ -45,31 +33,10 @@ export function HistoryDialog({ connection, onClose, onDone }: DialogProps) {
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          if (isEarlier) run(extend);
+          if (isEarlier) run();
         }}
       >
-        <div>
-          <label for="from">New first day (UTC)</label>
-          <input
-            id="from"
-            type="date"
-            value={from}
-            min={earliest}
-            max={addDays(began, -1)}
-            aria-invalid={!isEarlier}
-            aria-describedby="from-says"
-            onInput={(event) => {
-              setFrom(event.currentTarget.value);
-            }}
-          />
-          <div id="from-says" aria-live="polite">
-            {isEarlier ? (
-              <p class="hint">{`${counted(daysBetween(from, began) - 1, 'more day')} to read.`}</p>
-            ) : (
-              <p class="fault">{`Choose a day from ${longDay(earliest)} to ${longDay(addDays(began, -1))}.`}</p>
-            )}
-          </div>
-        </div>
+        <FirstDay from={from} earliest={earliest} latest={addDays(began, -1)} isValid={isEarlier} onChange={setFrom} />
         {error !== null && <ActionFailure error={error} />}
         <div class="row">
           <button class="primary" type="submit" disabled={isBusy || !isEarlier}>
@@ -81,5 +48,52 @@ export function HistoryDialog({ connection, onClose, onDone }: DialogProps) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+function NoMore({ began, onClose }: { began: string; onClose: () => void }) {
+  return (
+    <Dialog title="Read more history" onClose={onClose}>
+      <p>{`The history begins on ${longDay(began)}. A connection reads at most ${MOST_DAYS} days back, so there is no more to ask for.`}</p>
+      <div>
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}
+
+function FirstDay(props: {
+  from: string;
+  earliest: string;
+  latest: string;
+  isValid: boolean;
+  onChange: (day: string) => void;
+}) {
+  const { from, earliest, latest, isValid, onChange } = props;
+  return (
+    <div>
+      <label for="from">New first day (UTC)</label>
+      <input
+        id="from"
+        type="date"
+        value={from}
+        min={earliest}
+        max={latest}
+        aria-invalid={!isValid}
+        aria-describedby="from-says"
+        onInput={(event) => {
+          onChange(event.currentTarget.value);
+        }}
+      />
+      <div id="from-says" aria-live="polite">
+        {isValid ? (
+          <p class="hint">{`${counted(daysBetween(from, latest), 'more day')} to read.`}</p>
+        ) : (
+          <p class="fault">{`Choose a day from ${longDay(earliest)} to ${longDay(latest)}.`}</p>
+        )}
+      </div>
+    </div>
   );
 }

@@ -1,10 +1,10 @@
-import { ask, type Schema } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { ask, type Schema } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
+import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Badge } from '../../parts/messages.tsx';
-import { usePages } from '../../parts/pager.tsx';
+import { soon } from '../../parts/standing.ts';
 import type { ListProps } from './lists.tsx';
 import { ListFrame } from './list-frame.tsx';
 
@@ -30,25 +30,20 @@ const ENDS: Readonly<Record<NonNullable<Key['end_reason']>, string>> = {
 
 /** The keys, newest first, by their last four characters, and what became of them. */
 export function KeyList({ id, everyMs, isAdmin }: ListProps) {
-  const pages = usePages();
-  const { isBusy, error, run } = useAction();
-  const asked = useReply('/v1/connections/{id}/keys', {
+  const list = useList('/v1/connections/{id}/keys', {
     ids: { id },
-    query: { limit: PAGE, after: pages.after },
+    query: { limit: PAGE },
     everyMs,
   });
-  const discard = (keyId: string): void => {
-    run(async () => {
-      await ask('delete', '/v1/connections/{id}/keys/{keyId}', { ids: { id, keyId } });
-      asked.reload();
-    });
-  };
+  const { isBusy, error, run } = useAction(async (keyId: string) => {
+    await ask('delete', '/v1/connections/{id}/keys/{keyId}', { ids: { id, keyId } });
+    list.reload();
+  });
   return (
     <>
       {error !== null && <ActionFailure error={error} />}
       <ListFrame
-        asked={asked}
-        pages={pages}
+        list={list}
         what="keys"
         none="It never had a key."
         heads={['Key', 'State', 'Added', 'Last used']}
@@ -69,7 +64,7 @@ export function KeyList({ id, everyMs, isAdmin }: ListProps) {
                   disabled={isBusy}
                   aria-label={`Discard the key that ends in ${key.hint}`}
                   onClick={() => {
-                    discard(key.id);
+                    run(key.id);
                   }}
                 >
                   Discard
@@ -90,7 +85,7 @@ function notesOf({ state, error, end_reason, ended_at, next_try_at, requested_at
     ...(error === null ? [] : [error.message]),
     ...(end_reason === null ? [] : [ENDS[end_reason]]),
     ...(ended_at === null ? [] : [`Since ${instant(ended_at)}.`]),
-    ...(next_try_at === null ? [] : [`Meterline asks about it again ${distance(next_try_at)}.`]),
+    ...(next_try_at === null ? [] : [`Meterline asks about it again ${soon(next_try_at)}.`]),
     ...(state === 'candidate' && requested_at === null ? ['Nobody asked to use it yet.'] : []),
     ...(state === 'candidate' && expires_at !== null
       ? [`Without a request it is destroyed ${distance(expires_at)}.`]

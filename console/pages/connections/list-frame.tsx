@@ -1,17 +1,11 @@
 import type { ComponentChildren } from 'preact';
-import type { Asked } from '../../api/use-reply.ts';
+import type { List } from '../../client/use-list.ts';
 import { Failure, Loading } from '../../parts/messages.tsx';
-import { Pager, type Pages } from '../../parts/pager.tsx';
+import { More } from '../../parts/more.tsx';
 
-interface Page<Row> {
-  readonly data: readonly Row[];
-  readonly next: string | null;
-}
-
-/** A page of a list as a table, or what stands in its place. */
+/** A list as a table, or what stands in its place. */
 export function ListFrame<Row>(props: {
-  asked: Asked<Page<Row>>;
-  pages: Pages;
+  list: List<Row>;
   /** What the rows are, in the plural and in small letters. */
   what: string;
   /** What to say if there are none. */
@@ -19,14 +13,14 @@ export function ListFrame<Row>(props: {
   heads: readonly string[];
   row: (row: Row) => ComponentChildren;
 }) {
-  const { asked, pages, what, none, heads, row } = props;
-  const { data, error } = asked;
+  const { list, what, none, heads, row } = props;
+  const { rows, error } = list;
   return (
     <div>
-      {error !== null && <Failure error={error} retry={asked.reload} />}
-      {data === null ? (
+      {error !== null && <Failure error={error} retry={list.reload} />}
+      {rows === null ? (
         error === null && <Loading what={what} />
-      ) : data.data.length === 0 ? (
+      ) : rows.length === 0 ? (
         <p class="muted">{none}</p>
       ) : (
         <div class="table-wrap" tabindex={0} role="region" aria-label={`The ${what}`}>
@@ -40,11 +34,11 @@ export function ListFrame<Row>(props: {
                 ))}
               </tr>
             </thead>
-            <tbody>{data.data.map(row)}</tbody>
+            <tbody>{rows.map(row)}</tbody>
           </table>
         </div>
       )}
-      {data !== null && <Pager pages={pages} next={data.next} what={what} />}
+      <More list={list} />
     </div>
   );
 }

@@ -1,8 +1,8 @@
-import { searchOf, type Reply, type Schema } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import { searchOf, type Reply, type Schema } from '../../client/client.ts';
+import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
 import { Badge, Failure, Loading } from '../../parts/messages.tsx';
-import { Pager, usePages } from '../../parts/pager.tsx';
+import { More } from '../../parts/more.tsx';
 import { STATUS_NAMES, coverageOf, isMoving, standingOf } from '../../parts/standing.ts';
 import { go, linkTo } from '../../route.ts';
 
@@ -15,9 +15,8 @@ const REFRESH_MS = 30_000;
 /** All connections: where each stands, which days it has, and when it reads next. */
 export function ConnectionList({ query, isAdmin }: { query: URLSearchParams; isAdmin: boolean }) {
   const status = statusOf(query.get('status'));
-  const pages = usePages(status ?? '');
-  const asked = useReply('/v1/connections', {
-    query: { status, limit: PAGE, after: pages.after },
+  const list = useList('/v1/connections', {
+    query: { status, limit: PAGE },
     everyMs: REFRESH_MS,
   });
   return (
@@ -32,15 +31,15 @@ export function ConnectionList({ query, isAdmin }: { query: URLSearchParams; isA
       </div>
       <section class="card" aria-label="The connections">
         <Filter status={status} />
-        {asked.error !== null && <Failure error={asked.error} retry={asked.reload} />}
-        {asked.data === null ? (
-          asked.error === null && <Loading what="the connections" />
-        ) : asked.data.data.length === 0 ? (
+        {list.error !== null && <Failure error={list.error} retry={list.reload} />}
+        {list.rows === null ? (
+          list.error === null && <Loading what="the connections" />
+        ) : list.rows.length === 0 ? (
           <None isFiltered={status !== null} isAdmin={isAdmin} />
         ) : (
-          <Rows rows={asked.data.data} />
+          <Rows rows={list.rows} />
         )}
-        {asked.data !== null && <Pager pages={pages} next={asked.data.next} what="connections" />}
+        <More list={list} />
       </section>
     </>
   );

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import { ask, type Schema } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
+import { ask, type Schema } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { problemWithName } from '../../parts/admin-key.ts';
 import { Dialog } from '../../parts/dialog.tsx';
@@ -15,14 +15,13 @@ export interface DialogProps {
 
 /** Gives a connection another name. */
 export function RenameDialog({ connection, onClose, onDone }: DialogProps) {
-  const { isBusy, error, run } = useAction();
   const [name, setName] = useState(connection.name);
   const [fault, setFault] = useState<string | null>(null);
-  const rename = async (): Promise<void> => {
+  const { isBusy, error, run } = useAction(async () => {
     await ask('patch', '/v1/connections/{id}', { ids: { id: connection.id }, body: { name: name.trim() } });
     onDone('It has its new name.');
     onClose();
-  };
+  });
   return (
     <Dialog title="Rename this connection" onClose={onClose}>
       <form
@@ -32,7 +31,7 @@ export function RenameDialog({ connection, onClose, onDone }: DialogProps) {
           event.preventDefault();
           const found = problemWithName(name);
           setFault(found);
-          if (found === null) run(rename);
+          if (found === null) run();
         }}
       >
         <div>

@@ -1,9 +1,8 @@
-import type { Reply } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import type { Reply } from '../../client/client.ts';
+import { useList } from '../../client/use-list.ts';
 import { instant, longDay } from '../../format/days.ts';
 import { difference, signOf } from '../../format/decimal.ts';
 import { count, usd, usdChange } from '../../format/money.ts';
-import { usePages } from '../../parts/pager.tsx';
 import { linkTo } from '../../route.ts';
 import type { ListProps } from './lists.tsx';
 import { ListFrame } from './list-frame.tsx';
@@ -15,17 +14,15 @@ const HEADS = ['Day', 'Before', 'After', 'Change', 'Lines', 'Found'];
 
 /** What Anthropic changed after it had been read, newest first; for one day, or for all. */
 export function RestatementList({ id, everyMs, day }: Omit<ListProps, 'isAdmin'> & { day?: string }) {
-  const pages = usePages(day);
   const range = day === undefined ? {} : { from: day, to: day };
-  const asked = useReply('/v1/connections/{id}/restatements', {
+  const list = useList('/v1/connections/{id}/restatements', {
     ids: { id },
-    query: { ...range, limit: PAGE, after: pages.after },
+    query: { ...range, limit: PAGE },
     everyMs,
   });
   return (
     <ListFrame
-      asked={asked}
-      pages={pages}
+      list={list}
       what="restatements"
       none={day === undefined ? 'No day changed after it was read.' : 'This day did not change after it was read.'}
       heads={HEADS}

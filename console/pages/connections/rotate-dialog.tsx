@@ -1,13 +1,12 @@
 import { useState } from 'preact/hooks';
-import { ApiError, ask, type Schema } from '../../api/client.ts';
-import { useAction } from '../../api/use-action.ts';
-import { useReply } from '../../api/use-reply.ts';
-import { distance } from '../../format/days.ts';
+import { ApiError, ask, type Schema } from '../../client/client.ts';
+import { useAction } from '../../client/use-action.ts';
+import { useReply } from '../../client/use-reply.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { KeyField, useKeyEntry } from '../../parts/key-field.tsx';
 import { Note } from '../../parts/messages.tsx';
-import { remedyOf } from '../../parts/standing.ts';
+import { remedyOf, soon } from '../../parts/standing.ts';
 import { linkTo } from '../../route.ts';
 import type { DialogProps } from './rename-dialog.tsx';
 
@@ -15,17 +14,13 @@ const OFTEN_MS = 2_000;
 
 /** Sends another key, and says what Anthropic answers about it. */
 export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
-  const { isBusy, error, run } = useAction();
   const [sent, setSent] = useState<Schema<'Connection'> | null>(null);
   const entry = useKeyEntry();
-  const send = (key: string): void => {
-    run(async () => {
-      const ids = { id: connection.id };
-      const answer = await ask('post', '/v1/connections/{id}/rotate-key', { ids, body: { admin_api_key: key } });
-      setSent(answer);
-      onDone('Another key was sent.');
-    });
-  };
+  const { isBusy, error, run } = useAction(async (key: string) => {
+    const ids = { id: connection.id };
+    setSent(await ask('post', '/v1/connections/{id}/rotate-key', { ids, body: { admin_api_key: key } }));
+    onDone('Another key was sent.');
+  });
   return (
     <Dialog title={`Rotate the key of ${connection.name}`} onClose={onClose}>
       {sent === null ? (
@@ -35,7 +30,7 @@ export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
           onSubmit={(event) => {
             event.preventDefault();
             const key = isBusy ? null : entry.take(event.currentTarget);
-            if (key !== null) send(key);
+            if (key !== null) run(key);
           }}
         >
           <p class="muted">
@@ -131,7 +126,7 @@ function WaitingForVerdict({ id, candidate }: { id: string; candidate: Schema<'C
         can close this; the page shows the key while it waits.
       </p>
       {error !== null && <p>{error.message}</p>}
-      {nextTry !== null && <p>{`It asks again ${distance(nextTry)}.`}</p>}
+      {nextTry !== null && <p>{`It asks again ${soon(nextTry)}.`}</p>}
     </Note>
   );
 }

@@ -1,8 +1,7 @@
-import type { Schema } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import type { Schema } from '../../client/client.ts';
+import { useList } from '../../client/use-list.ts';
 import { distance, instant, range } from '../../format/days.ts';
 import { Badge } from '../../parts/messages.tsx';
-import { usePages } from '../../parts/pager.tsx';
 import { counted, remedyOf } from '../../parts/standing.ts';
 import type { ListProps } from './lists.tsx';
 import { ListFrame } from './list-frame.tsx';
@@ -25,16 +24,14 @@ const STATES: Readonly<Record<Sync['state'], { readonly words: string; readonly 
 
 /** The syncs, newest first: which days they read, why, and what they met. */
 export function SyncList({ id, everyMs }: ListProps) {
-  const pages = usePages();
-  const asked = useReply('/v1/connections/{id}/syncs', {
+  const list = useList('/v1/connections/{id}/syncs', {
     ids: { id },
-    query: { limit: PAGE, after: pages.after },
+    query: { limit: PAGE },
     everyMs,
   });
   return (
     <ListFrame
-      asked={asked}
-      pages={pages}
+      list={list}
       what="syncs"
       none="There was no sync yet."
       heads={['Sync', 'State', 'Days', 'When', 'Read', 'In Temporal']}

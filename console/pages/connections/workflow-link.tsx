@@ -1,4 +1,4 @@
-import type { Schema } from '../../api/client.ts';
+import type { Schema } from '../../client/client.ts';
 
 /** A workflow's page in Temporal's UI, or its id if the API does not know that UI. */
 export function WorkflowLink({ of, words = 'Its workflow in Temporal' }: { of: Schema<'Workflow'>; words?: string }) {

@@ -1,8 +1,7 @@
-import type { Schema } from '../../api/client.ts';
-import { useReply } from '../../api/use-reply.ts';
+import type { Schema } from '../../client/client.ts';
+import { useList } from '../../client/use-list.ts';
 import { longDay } from '../../format/days.ts';
 import { Badge } from '../../parts/messages.tsx';
-import { usePages } from '../../parts/pager.tsx';
 import type { ListProps } from './lists.tsx';
 import { ListFrame } from './list-frame.tsx';
 
@@ -13,16 +12,14 @@ const REFRESH_MS = 60_000;
 
 /** The workspaces with their tags and former names, archived ones too. */
 export function WorkspaceList({ id }: ListProps) {
-  const pages = usePages();
-  const asked = useReply('/v1/connections/{id}/workspaces', {
+  const list = useList('/v1/connections/{id}/workspaces', {
     ids: { id },
-    query: { limit: PAGE, after: pages.after },
+    query: { limit: PAGE },
     everyMs: REFRESH_MS,
   });
   return (
     <ListFrame
-      asked={asked}
-      pages={pages}
+      list={list}
       what="workspaces"
       none="No workspace is known yet."
       heads={['Workspace', 'Tags', 'Former names', 'Since']}

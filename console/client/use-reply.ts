@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { addressOf, ask, type Query, type Reply } from './client.ts';
 import type { paths } from './schema.ts';
-import { onSignedOut } from './session.ts';
+import { errorOf, onSignedOut } from './session.ts';
 
 /** A reply on its way, there, or failed. What was there stays while it is asked again. */
 export interface Asked<T> {
@@ -55,7 +55,7 @@ export function useReply<Path extends keyof paths>(path: Path, asking: Asking = 
       },
       (error: unknown) => {
         if (over.signal.aborted) return;
-        const failure = error instanceof Error ? error : new Error(String(error));
+        const failure = errorOf(error);
         if (onSignedOut(failure)) return;
         setState((last) => ({ ...last, error: failure, isLoading: false }));
         if (isPassing(failure)) again(RETRY_MS);

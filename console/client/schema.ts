@@ -346,6 +346,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/coverage": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows how far the costs of each day can be relied on: the last 31 days, or up to 1100
+         * @description `provisional_days`, `missing_days` and `uncovered_days` are those of `GET /v1/costs` for the same range and connections. With several connections, a day may count as more than one of them, while `state` names the first.
+         */
+        readonly get: operations["getDayStates"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/events": {
         readonly parameters: {
             readonly query?: never;
@@ -915,6 +935,28 @@ export interface components {
             /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
             readonly uncovered_days: number;
         };
+        readonly Coverage: {
+            /** @description Every day of the range, oldest first. */
+            readonly data: readonly components["schemas"]["CoveredDay"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description Days of the range that are still to be read. */
+            readonly missing_days: number;
+            /** @description Days of the range that were read and that Anthropic may still change. */
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
+            readonly uncovered_days: number;
+        };
         /** @description Oldest first; a day without usage has zero lines and is not missing. */
         readonly CoverageList: {
             readonly data: readonly {
@@ -961,6 +1003,47 @@ export interface components {
             readonly to: string;
             /** @description Days of the range without a row, because they are outside of the connection: before it began, after it ended or after today; every day, once it is purged. */
             readonly uncovered_days: number;
+        };
+        readonly CoveredDay: {
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day: string;
+            /** @description Whether a connection's lines differ from the total that Anthropic reports for them. */
+            readonly flagged: boolean;
+            /** @description How Anthropic changed the cost of the day after it was complete, in USD, over the connections for which it did; null if it did not. The growth of today is no such change. */
+            readonly restated: {
+                /**
+                 * @description The cost as last restated.
+                 * @example 12.3456789
+                 */
+                readonly after: string;
+                /**
+                 * Format: date-time
+                 * @description When the last restatement was read.
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly at: string;
+                /**
+                 * @description The cost as first read complete.
+                 * @example 12.3456789
+                 */
+                readonly before: string;
+                /**
+                 * @description `after` − `before`; 0 if lines moved within the day.
+                 * @example 12.3456789
+                 */
+                readonly changed: string;
+                /** @description How many restatements there were. */
+                readonly times: number;
+            } | null;
+            /**
+             * @description The first of these that holds for any of the connections. `final` holds for all of them.
+             * @enum {string}
+             */
+            readonly state: "missing" | "uncovered" | "provisional" | "final";
         };
         /** @description Every row, under the names that JSON has; the `id` and the `name` of a workspace are `workspace_id` and `workspace_name`. The headers `Meterline-…` have the totals and the counts of days. */
         readonly Csv: string;
@@ -3493,6 +3576,46 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getDayStates: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Every day of the range, oldest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Coverage"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
             readonly 413: components["responses"]["TooLarge"];
             readonly 429: components["responses"]["TooManyRequests"];
             readonly 431: components["responses"]["HeadersTooLarge"];

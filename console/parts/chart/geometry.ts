@@ -1,0 +1,54 @@
+import type { Bar } from '../chart.tsx';
+import type { Ticks } from './ticks.ts';
+
+/** Pixels left of the bars, for the amounts of the axis. */
+export const LEFT = 48;
+/** Pixels below the bars, for their labels. */
+export const BOTTOM = 22;
+/** Pixels above the bars, for the mark of a restated one. */
+export const TOP = 12;
+
+/** Where bars are drawn. */
+export interface Room {
+  /** Pixels from one bar to the next. */
+  readonly step: number;
+  readonly height: number;
+  readonly ticks: Ticks;
+}
+
+/** The height of a value in pixels from the top. */
+export function yOf(value: number, { ticks, height }: Pick<Room, 'ticks' | 'height'>): number {
+  return TOP + ((ticks.max - value) / (ticks.max - ticks.min)) * (height - TOP - BOTTOM);
+}
+
+/** The left edge of a bar and its width, without the gap to the next one. */
+export function columnOf(index: number, { step }: Pick<Room, 'step'>): { x: number; width: number } {
+  const gap = step > 12 ? step * 0.24 : step > 4 ? 2 : 0.5;
+  return { x: LEFT + index * step + gap / 2, width: Math.max(1, step - gap) };
+}
+
+/** Where each series of a bar lies: positive ones upwards from zero, negative ones downwards. */
+export function rectsOf(bar: Bar, room: Room): { series: number; y: number; height: number }[] {
+  let [up, down] = [0, 0];
+  return bar.values.flatMap((text, series) => {
+    const value = Number(text);
+    if (value === 0) return [];
+    const [from, to] = value > 0 ? [up, up + value] : [down, down + value];
+    if (value > 0) up = to;
+    else down = to;
+    const [a, b] = [yOf(from, room), yOf(to, room)];
+    return [{ series, y: Math.min(a, b), height: Math.max(0.5, Math.abs(a - b)) }];
+  });
+}
+
+/** How far the values of a bar reach below and above zero. */
+export function extentOf(values: readonly string[]): [low: number, high: number] {
+  const numbers = values.map(Number);
+  const total = (keep: (value: number) => boolean): number => numbers.filter(keep).reduce((a, b) => a + b, 0);
+  return [total((value) => value < 0), total((value) => value > 0)];
+}
+
+/** The class with the colour of a series. */
+export function fillOf(series: number, others: number | null): string {
+  return series === others || series > 5 ? 'fill-other' : `fill-${series}`;
+}
