@@ -128,6 +128,7 @@ function Refusal({ error }: { error: Error }) {
       </Note>
     );
   }
+  const recorded = problem?.refused_connection_id ?? problem?.connection_id;
   return (
     <>
       <ActionFailure error={error} />
@@ -135,10 +136,10 @@ function Refusal({ error }: { error: Error }) {
         <p class="hint">
           Nothing was connected. The form above is as you left it, without the key: paste the right one and send it
           again.
-          {problem.refused_connection_id !== undefined && (
+          {recorded !== undefined && (
             <>
               {' '}
-              <a href={linkTo(['connections', problem.refused_connection_id])}>What happened to it</a> stays recorded.
+              <a href={linkTo(['connections', recorded])}>What happened to it</a> stays recorded.
             </>
           )}
         </p>

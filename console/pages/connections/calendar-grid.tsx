@@ -115,7 +115,7 @@ function Month(props: {
 }
 
 const MARKS = [
-  { name: 'final', words: 'Final, the darker the more it cost', has: ({ state }: DayView) => state === 'final' },
+  { name: 'final', words: 'Final, the stronger the more it cost', has: ({ state }: DayView) => state === 'final' },
   { name: 'provisional', words: 'Provisional: may still change', has: ({ state }: DayView) => state === 'provisional' },
   { name: 'missing-day', words: 'Still to be read', has: ({ state }: DayView) => state === 'missing' },
   { name: 'empty', words: 'No usage', has: ({ isEmpty }: DayView) => isEmpty },
