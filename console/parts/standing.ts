@@ -41,7 +41,7 @@ const TELLERS: Readonly<Record<Status, Teller>> = {
     sentences: [
       ...told(connection.error),
       ...nextTry(connection, now),
-      'The key is stored. It need not be sent again: Meterline goes on by itself.',
+      'The key is stored, encrypted. Nothing needs to be sent again: Meterline goes on by itself.',
     ],
     help: null,
   }),
@@ -146,7 +146,7 @@ export function coverageOf({ covered_from, covered_through, missing_days, status
 
 /** What to do about a failure, in the words of this page: the API's own ones name its routes. */
 export function remedyOf({ code, action }: { readonly code: Failure['code']; readonly action: string }): string {
-  return REMEDIES[code] ?? action;
+  return REMEDIES[code] ?? action.replace(/^Nothing(?=:| at first:)/, 'You need do nothing');
 }
 
 const REMEDIES: Readonly<Partial<Record<Failure['code'], string>>> = {
@@ -162,11 +162,13 @@ function told(failure: Failure | null): string[] {
   return failure === null ? [] : [failure.message, ...detailOf(failure), remedyOf(failure)];
 }
 
+/** What is known about this case, for whoever looks into it; Anthropic asks for the request id. */
 function detailOf({ detail, request_id }: Failure): string[] {
-  return [
-    ...(detail === undefined ? [] : [`Detail: ${detail}.`.replace(/\.\.$/, '.')]),
-    ...(request_id === undefined ? [] : [`Anthropic’s request id is ${request_id}.`]),
+  const parts = [
+    ...(detail === undefined ? [] : [detail.replace(/\.$/, '')]),
+    ...(request_id === undefined ? [] : [`Anthropic’s request id is ${request_id}`]),
   ];
+  return parts.length === 0 ? [] : [`Detail: ${parts.join('; ')}.`];
 }
 
 function stillMissing({ missing_days }: Connection): string[] {

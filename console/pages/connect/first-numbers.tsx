@@ -49,13 +49,13 @@ function Verdict({ connection }: { connection: Connection }) {
   if (organization === null || status === 'validating') {
     return (
       <>
-        <Note tone="warn" title="There is no verdict on the key yet." role="status">
-          <p>
-            Meterline stored the key, encrypted. Anthropic, Temporal or the worker does not answer just now; Meterline
-            goes on by itself once they do. Nothing needs to be sent again.
-          </p>
-        </Note>
+        <div role="status" class="hidden">
+          There is no verdict on the key yet.
+        </div>
         <StandingNote of={connection} />
+        <p class="muted">
+          Anthropic, Temporal or the worker does not answer just now. This page follows what happens; you may leave it.
+        </p>
       </>
     );
   }

@@ -4,7 +4,7 @@ import { useReply } from '../../client/use-reply.ts';
 import { distance, instant, today } from '../../format/days.ts';
 import { Badge, Failure, Loading, Note } from '../../parts/messages.tsx';
 import { StandingNote } from '../../parts/standing-note.tsx';
-import { STATUS_NAMES, coverageOf, isMoving, standingOf } from '../../parts/standing.ts';
+import { STATUS_NAMES, coverageOf, isMoving, soon, standingOf } from '../../parts/standing.ts';
 import { go, linkTo } from '../../route.ts';
 import { Actions, type Doing } from './actions.tsx';
 import { Calendar } from './calendar.tsx';
@@ -120,7 +120,7 @@ function Head({ connection }: { connection: Connection }) {
 }
 
 function Facts({ connection }: { connection: Connection }) {
-  const { id, key, next_sync_at, organization, backfill, created_at, temporal } = connection;
+  const { id, key, organization, backfill, created_at, temporal } = connection;
   const explore = linkTo(
     ['explore'],
     searchOf({ report: 'costs', connection_id: id, from: backfill.from, to: today(), group_by: 'month,workspace' }),
@@ -132,9 +132,7 @@ function Facts({ connection }: { connection: Connection }) {
         {coverageOf(connection)}. <a href={explore}>Explore its costs</a>
       </dd>
       <dt>Next read</dt>
-      <dd>
-        {next_sync_at === null ? nextWords(connection) : `${distance(next_sync_at)}, at ${instant(next_sync_at)}`}
-      </dd>
+      <dd>{nextRead(connection)}</dd>
       <dt>Key</dt>
       <dd>
         {key === null
@@ -159,7 +157,14 @@ function Facts({ connection }: { connection: Connection }) {
   );
 }
 
-function nextWords(connection: Connection): string {
-  if (connection.status === 'paused') return 'Once somebody resumes it';
+function nextRead(connection: Connection): string {
+  const { status, next_sync_at } = connection;
+  if (status === 'awaiting_key' || status === 'validating') return 'Once Anthropic accepts a key';
+  if (status === 'paused') return 'Once somebody resumes it';
+  if (next_sync_at !== null) return `${sentence(soon(next_sync_at))}, at ${instant(next_sync_at)}`;
   return isMoving(connection) ? 'It reads now' : 'None';
+}
+
+function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }

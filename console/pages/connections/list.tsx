@@ -1,9 +1,9 @@
 import { searchOf, type Reply, type Schema } from '../../client/client.ts';
 import { useList } from '../../client/use-list.ts';
-import { distance, instant } from '../../format/days.ts';
+import { instant } from '../../format/days.ts';
 import { Badge, Failure, Loading } from '../../parts/messages.tsx';
 import { More } from '../../parts/more.tsx';
-import { STATUS_NAMES, coverageOf, isMoving, standingOf } from '../../parts/standing.ts';
+import { STATUS_NAMES, coverageOf, isMoving, soon, standingOf } from '../../parts/standing.ts';
 import { go, linkTo } from '../../route.ts';
 
 type Connection = Schema<'Connection'>;
@@ -133,10 +133,10 @@ function Row({ connection }: { connection: Connection }) {
       </td>
       <td>{coverageOf(connection)}</td>
       <td>
-        {next_sync_at === null ? (
+        {next_sync_at === null || status === 'awaiting_key' || status === 'validating' ? (
           <span class="muted">{isMoving(connection) ? 'Reading now' : '–'}</span>
         ) : (
-          <span title={instant(next_sync_at)}>{distance(next_sync_at)}</span>
+          <span title={instant(next_sync_at)}>{soon(next_sync_at)}</span>
         )}
       </td>
     </tr>
