@@ -12,7 +12,7 @@ import { Groups } from './groups.tsx';
 import { Lines } from './lines.tsx';
 import { isFoundEmpty, Nothing } from './nothing.tsx';
 import { loadPicture, needsPicture, pictureKey, titleOf, type Picture } from './picture.ts';
-import { COUNTS, viewOf, viewsOf, type SpendQuery, type View } from './query.ts';
+import { COUNTS, grainIn, viewOf, viewsOf, type SpendQuery, type View } from './query.ts';
 import { MAIN, type Page } from './reports.ts';
 import { useLoad } from './use-load.ts';
 import { COMPARE_WORDS, COUNT_WORDS, sentenceOf, type NameOf } from './words.ts';
@@ -38,7 +38,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
       {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
       <section class="card stack">
         <header class="spread">
-          <h2>{VIEW_WORDS[view].title}</h2>
+          <h2>{nameOfView(view, query)}</h2>
           <Views query={query} />
         </header>
         {view === 'lines' && <Lines query={query} nameOf={nameOf} />}
@@ -58,11 +58,11 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
   );
 }
 
-const VIEW_WORDS: Readonly<Record<View, { readonly name: string; readonly title: string }>> = {
-  groups: { name: 'Groups', title: 'Groups' },
-  days: { name: 'Days', title: 'The chart as a table' },
-  lines: { name: 'Lines', title: 'Lines' },
-};
+/** What a table is called; bars are days, weeks or months. */
+function nameOfView(view: View, query: SpendQuery): string {
+  const bars = { day: 'Days', week: 'Weeks', month: 'Months' }[grainIn(query) ?? 'day'];
+  return { groups: 'Groups', days: bars, lines: 'Lines' }[view];
+}
 
 function Views({ query }: { query: SpendQuery }) {
   const views = viewsOf(query);
@@ -78,7 +78,7 @@ function Views({ query }: { query: SpendQuery }) {
             go(linkFor({ ...query, view }));
           }}
         >
-          {VIEW_WORDS[view].name}
+          {nameOfView(view, query)}
         </button>
       ))}
     </div>
