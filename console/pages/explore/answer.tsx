@@ -1,13 +1,13 @@
-import { instant, range } from '../../format/days.ts';
+import { range } from '../../format/days.ts';
 import { signOf } from '../../format/decimal.ts';
-import { count, exact, money, percentChange, usd } from '../../format/money.ts';
+import { count, exact, percentChange, usd } from '../../format/money.ts';
 import { Legend, StackedBars } from '../../parts/chart.tsx';
-import { Completeness } from '../../parts/completeness.tsx';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { go } from '../../route.ts';
 import { linkFor } from './chips.tsx';
 import { chartFormat } from './columns.ts';
 import { Days } from './days.tsx';
+import { Facts } from './facts.tsx';
 import { Groups } from './groups.tsx';
 import { Lines } from './lines.tsx';
 import { isFoundEmpty, Nothing } from './nothing.tsx';
@@ -29,7 +29,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
     return (
       <section class="card stack">
         <Nothing query={query} nameOf={nameOf} />
-        <Completeness of={shown.whole} />
+        <Facts page={shown.whole} />
       </section>
     );
   }
@@ -41,7 +41,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
           <h2>{nameOfView(view, query)}</h2>
           <Views query={query} />
         </header>
-        {view === 'lines' && <Lines query={query} nameOf={nameOf} />}
+        {view === 'lines' && <Lines query={query} nameOf={nameOf} hasFacts={!hasPicture} />}
         {view === 'groups' && shown?.groups != null && (
           <Groups
             key={pictureKey(shown.query)}
@@ -105,21 +105,7 @@ function PictureCard({ picture, nameOf }: { picture: Picture; nameOf: NameOf }) 
           <Legend series={chart.series} hasOthers={chart.hasOthers} bars={chart.bars} />
         </div>
       )}
-      <div>
-        <Completeness of={whole} />
-        {whole.otherCurrencies.length > 0 && (
-          <p class="muted small">
-            {`In other currencies, and not in these sums: ${whole.otherCurrencies
-              .map(({ currency, amount }) => money(amount, currency))
-              .join(', ')}.`}
-          </p>
-        )}
-        <p class="faint small">
-          {whole.asOf === null
-            ? 'No day of it was read yet.'
-            : `As of ${instant(whole.asOf)}, when the newest of it was read.`}
-        </p>
-      </div>
+      <Facts page={whole} />
     </section>
   );
 }
