@@ -28,7 +28,7 @@ const PAGES: readonly Page[] = [
     isFor: 'everybody',
     show: (route, session) => <Connections route={route} session={session} />,
   },
-  { path: 'connect', name: 'Connect', isFor: 'admin', show: () => <Connect /> },
+  { path: 'connect', name: 'Connect', isFor: 'admin', show: (_, session) => <Connect session={session} /> },
   { path: 'settings', name: 'Settings', isFor: 'everybody', show: (_, session) => <Settings session={session} /> },
 ];
 
@@ -61,7 +61,8 @@ export function App() {
 
 function Frame({ route, session, onLeave }: { route: Route; session: Session; onLeave: () => void }) {
   const pages = PAGES.filter(({ isFor }) => isFor === 'everybody' || session.role === 'admin');
-  const page = pages.find(({ path }) => path === (route.path[0] ?? 'overview')) ?? pages[0];
+  // Also a page that is not in the navigation: it says who may do what it is for.
+  const page = PAGES.find(({ path }) => path === (route.path[0] ?? 'overview')) ?? pages[0];
   const main = useRef<HTMLElement>(null);
   const place = route.path.join('/');
   useEffect(() => {
@@ -116,8 +117,9 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
 
 /** Keeps the frame when a page fails, so that a person can go elsewhere. */
 function Fence({ children }: { children: ComponentChildren }) {
-  const [error] = useErrorBoundary();
-  return error === undefined ? <>{children}</> : <Failure error={errorOf(error)} />;
+  const boundary: readonly unknown[] = useErrorBoundary();
+  const [thrown] = boundary;
+  return thrown === undefined ? <>{children}</> : <Failure error={errorOf(thrown)} />;
 }
 
 /** How many connections wait for a person. */

@@ -84,7 +84,8 @@ export async function ask<Path extends keyof paths, M extends Method>(
   }).catch((error: unknown) => {
     throw signal?.aborted === true ? error : new UnreachableError();
   });
-  if (response.status === 401 && method !== 'post') throw new SignedOutError();
+  // Whoever enters has no session yet: there it says that the token is not good.
+  if (response.status === 401 && !(method === 'post' && path === '/v1/session')) throw new SignedOutError();
   const text = await response.text().catch((error: unknown) => {
     throw signal?.aborted === true ? error : new UnreachableError();
   });

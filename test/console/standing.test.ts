@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { components } from '../../console/client/schema.ts';
+import { STATUS_NAMES, coverageOf, isMoving, standingOf } from '../../console/parts/standing.ts';
+import { STATUSES } from '../../domain/connection/statuses.ts';
+
+type Connection = components['schemas']['Connection'];
+
+const NOW = Date.parse('2026-11-30T06:00:00.000Z');
+const LIVE: Connection = {
+  id: '0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b',
+  name: 'Acme',
+  status: 'active',
+  organization: { id: 'org', name: 'Acme Inc' },
+  key: { id: 'key', hint: '7QAA', added_at: '2026-11-01T00:00:00.000Z', last_used_at: null },
+  candidate: null,
+  backfill: { from: '2026-10-31', to: '2026-11-30', days_done: 12, days_total: 31 },
+  covered_from: '2026-10-31',
+  covered_through: '2026-11-30',
+  missing_days: 0,
+  last_sync: null,
+  next_sync_at: null,
+  error: null,
+  waiting: null,
+  note: null,
+  temporal: { workflow_id: 'connection-x', url: null },
+  created_at: '2026-11-01T00:00:00.000Z',
+};
+const REJECTED: NonNullable<Connection['error']> = {
+  code: 'key_invalid',
+  message: 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.',
+  action: 'Send it to the rotate-key route of the connection.',
+  at: '2026-11-30T05:58:00.000Z',
+  detail: 'invalid x-api-key',
+};
+
+function textOf(connection: Connection): string {
+  const { title, sentences } = standingOf(connection, NOW);
+  return [title, ...sentences].join(' ');
+}
+
+describe('where a connection stands', () => {
+  it.each(STATUSES)('has sentences and a name for %s', (status) => {
+    for (const error of [null, REJECTED]) {
+      const { title, sentences } = standingOf({ ...LIVE, status, error }, NOW);
+      for (const sentence of [title, ...sentences]) expect(sentence).toMatch(/^[A-Z].*\.$/);
+      expect([title, ...sentences].join(' ')).not.toMatch(/undefined|null|rotate-key|_/);
+    }
+    expect(STATUS_NAMES[status]).toMatch(/^[A-Z]/);
+  });
+
+  it('names only statuses that exist', () => {
+    expect(Object.keys(STATUS_NAMES).toSorted()).toEqual(STATUSES.toSorted());
+  });
+
+  it('says which key is rejected since when, and asks for another', () => {
+    const standing = standingOf({ ...LIVE, status: 'awaiting_key', error: REJECTED }, NOW);
+    expect(standing.title).toBe('Anthropic rejects the Admin key that ends in 7QAA since 30 Nov 2026, 05:58 UTC.');
+    expect(standing.help).toBe('rotate');
+    expect(standing.sentences.join(' ')).toContain('No day is lost');
+  });
+
+  it.each([
+    ['paused', 'resume'],
+    ['degraded', 'read'],
+    ['refused', 'connect'],
+    ['active', null],
+  ] as const)('offers for %s the one button that helps: %s', (status, help) => {
+    expect(standingOf({ ...LIVE, status }, NOW).help).toBe(help);
+  });
+
+  it('counts the days of a backfill', () => {
+    expect(textOf({ ...LIVE, status: 'backfilling', missing_days: 19 })).toContain('12 of 31 days are here');
+  });
+
+  it('says what an attempt met, and when the next one begins', () => {
+    const waiting = { attempt: 3, error: REJECTED, next_try_at: '2026-11-30T06:00:20.000Z' };
+    expect(textOf({ ...LIVE, waiting })).toContain('Attempt 3 failed.');
+    expect(textOf({ ...LIVE, waiting })).toContain('The next attempt begins in 20 seconds.');
+  });
+
+  it('says that another key waits for its verdict', () => {
+    const candidate = { id: 'k', hint: '9ZZZ', state: 'candidate' as const, error: null, next_try_at: null };
+    expect(textOf({ ...LIVE, candidate })).toContain('Another key, which ends in 9ZZZ');
+    expect(isMoving({ ...LIVE, candidate })).toBe(true);
+  });
+
+  it('does not claim days that are not there', () => {
+    expect(coverageOf({ ...LIVE, covered_from: null, covered_through: null })).toBe('No day yet');
+    expect(coverageOf({ ...LIVE, missing_days: 2 })).toBe('31 October – 30 November 2026; 2 days still to be read');
+    expect(textOf({ ...LIVE, status: 'disconnected', covered_from: null })).toContain('It has no days.');
+  });
+
+  it('looks often while something happens, and not once it has ended', () => {
+    expect(STATUSES.filter((status) => isMoving({ ...LIVE, status }))).toEqual([
+      'validating',
+      'discovering',
+      'backfilling',
+    ]);
+  });
+});
