@@ -18,6 +18,7 @@ import { openTemporal, type OpenedTemporal } from './temporal.ts';
 const POOL_SIZE = 10;
 /** As many as are written at once. */
 const EXPORT_POOL_SIZE = 2;
+const CONSOLE_DIR = fileURLToPath(new URL('../console/', import.meta.url));
 
 await main();
 
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
       temporalUiUrl: config.temporal.uiUrl,
       trustProxy: config.trustProxy,
     },
-    consoleDir: fileURLToPath(new URL('../console/', import.meta.url)),
+    consoleDir: CONSOLE_DIR,
     publicUrl: () => config.publicUrl ?? url,
     stopping: stopping.signal,
     droppedLogLines: dropped,
@@ -63,24 +64,24 @@ async function main(): Promise<void> {
     log.info('stopped');
     await flush();
   };
-  onStop(() => {
-    stop().then(
-      () => {
-        // The channel to a supervisor would keep the process alive without this.
-        process.exit(0);
-      },
-      (error: unknown) => {
-        log.error(scrubbed(error), 'stopping failed');
-        process.exit(1);
-      },
-    );
-  });
+  onStop(() => void exitAfter(stop, log));
   url = await listen(server, config.host, config.port).catch(explain);
   const place = { postgres: serverNames(databaseUrl), temporal: config.temporal.address };
   log.info({ url, docs: `${url}/docs`, ...place }, 'listening');
   for (const warning of warningsAbout(databaseUrl)) log.warn(warning);
   announceReady(url);
   await Promise.all([logDatabaseState(database.db, ring, log), logTemporalState(temporal, log)]);
+}
+
+async function exitAfter(stop: () => Promise<void>, log: Logger): Promise<void> {
+  try {
+    await stop();
+    // The channel to a supervisor would keep the process alive without this.
+    process.exit(0);
+  } catch (error) {
+    log.error(scrubbed(error), 'stopping failed');
+    process.exit(1);
+  }
 }
 
 /**

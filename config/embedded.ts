@@ -16,24 +16,30 @@ export const EMBEDDED_DATABASE = { role: 'meterline', name: 'meterline' } as con
 const runFile = z.object({ processes: z.array(z.object({ role: z.string(), address: z.string().optional() })) });
 
 /**
- * Adds the address of the embedded Postgres, while it runs, and the encryption keys of the data directory, unless the
- * environment names others. So a command works with the database and the keys of the stack on that directory.
+ * Adds the addresses of the embedded Postgres and of the API, while they run, and the encryption keys of the data directory,
+ * unless the environment names others. So a command works with the database and the keys of the stack on that directory.
  */
 export function withEmbedded(env: Environment, dataDir: string): Environment {
   const file = (name: string): string | null => read(join(dataDir, name));
+  const run = file(EMBEDDED_FILES.run);
+  const addresses = run === null ? null : addressesIn(run);
+  const password = file(EMBEDDED_FILES.postgresPassword);
   const found = {
-    DATABASE_URL: databaseUrlOf(file) ?? undefined,
+    DATABASE_URL: databaseUrlOf(addresses?.postgres, password),
+    METERLINE_PUBLIC_URL: addresses?.api,
     METERLINE_ENCRYPTION_KEYS: file(EMBEDDED_FILES.encryptionKeys) ?? undefined,
   };
   return { ...found, ...setIn(env) };
 }
 
-function databaseUrlOf(file: (name: string) => string | null): string | null {
-  const [run, password] = [file(EMBEDDED_FILES.run), file(EMBEDDED_FILES.postgresPassword)];
-  if (run === null || password === null) return null;
+function addressesIn(run: string): { postgres: string | undefined; api: string | undefined } {
   const { processes } = runFile.parse(JSON.parse(run));
-  const address = processes.find(({ role }) => role === 'postgres')?.address;
-  if (address === undefined) return null;
+  const addressOf = (wanted: string): string | undefined => processes.find(({ role }) => role === wanted)?.address;
+  return { postgres: addressOf('postgres'), api: addressOf('api') };
+}
+
+function databaseUrlOf(address: string | undefined, password: string | null): string | undefined {
+  if (address === undefined || password === null) return undefined;
   const { role, name } = EMBEDDED_DATABASE;
   return `postgres://${role}:${encodeURIComponent(password)}@${address}/${name}?sslmode=disable`;
 }

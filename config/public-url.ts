@@ -16,5 +16,7 @@ export const publicUrl = z.string().transform((text, context): string => {
 export function addressOn(host: string, port: number | string): string {
   const everywhere = host === '0.0.0.0' || host === '::';
   const name = everywhere ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return `http://${name}:${port}`;
+  const address = `http://${name}:${port}`;
+  // Some addresses to listen on, such as those of one network card (`fe80::1%eth0`), have no form for browsers.
+  return URL.canParse(address) ? address : `http://127.0.0.1:${port}`;
 }

@@ -117,8 +117,9 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
 
 /** Keeps the frame when a page fails, so that a person can go elsewhere. */
 function Fence({ children }: { children: ComponentChildren }) {
-  const [error] = useErrorBoundary();
-  return error === undefined ? <>{children}</> : <Failure error={errorOf(error)} />;
+  const boundary: readonly unknown[] = useErrorBoundary();
+  const [thrown] = boundary;
+  return thrown === undefined ? <>{children}</> : <Failure error={errorOf(thrown)} />;
 }
 
 /** How many connections wait for a person. */

@@ -6,6 +6,7 @@ import { showAddresses, showSample } from './demo/show.ts';
 import { messageOf } from './errors.ts';
 import { startStack } from './stack/stack.ts';
 import { Console } from './terminal/console.ts';
+import { printLink } from './terminal/link.ts';
 
 const USAGE = 'Usage: npm run demo [-- --once]';
 
@@ -26,6 +27,7 @@ async function main(out: Console, args: readonly string[]): Promise<void> {
       process.exit(matched ? 0 : 1);
     }
     await showAddresses(out, stack, connection);
+    await printLink(out, stack);
     out.line(out.style('dim', '\n  Ctrl-C stops everything.'));
   } catch (error) {
     out.error(`\n${messageOf(error)}`);

@@ -7,6 +7,7 @@ import { logDirOf } from './stack/logs.ts';
 import { startStack, type Stack } from './stack/stack.ts';
 import { Console } from './terminal/console.ts';
 import { CONNECT_COMMAND, addressesOf, printGuide } from './terminal/guide.ts';
+import { printLink } from './terminal/link.ts';
 
 /** `npm start`: all of Meterline on this machine, for real keys. It runs until somebody stops it. */
 async function main(out: Console): Promise<void> {
@@ -38,6 +39,7 @@ async function introduce(out: Console, stack: Stack, { anthropicBaseUrl }: Confi
   );
   out.line();
   for (const line of CONNECT_COMMAND) out.line(`    ${line}`);
+  await printLink(out, stack);
   out.line();
   out.line(out.style('dim', '  Ctrl-C stops everything. The next start continues from here.'));
 }

@@ -12,7 +12,8 @@ const list = endpoint({
   path: '/v1/events',
   tag: 'Events',
   operation: 'listDeploymentEvents',
-  summary: 'Lists what happened to the deployment, newest first: who created and revoked which token',
+  summary:
+    'Lists what happened to the deployment, newest first: who created and revoked which token, and which sessions began and ended',
   description: 'What concerns one connection is among the events of that connection.',
   query: deploymentEventsQuery,
   body: nothing,

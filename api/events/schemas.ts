@@ -14,7 +14,8 @@ export const deploymentEventList = listOf(
     id: wholeNumber,
     type: z.enum(DEPLOYMENT_EVENTS),
     actor: z.string().meta({
-      description: 'The name of the token that asked for it; `command` for a command on the server.',
+      description:
+        'The name of the token that asked for it; `console` for a session that began with a link, `command` for a command on the server.',
       examples: ['bootstrap'],
     }),
     message: z.string().meta({ description: 'What happened, as a sentence.' }),

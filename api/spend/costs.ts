@@ -1,5 +1,5 @@
 import { compileCosts, sumCosts, type Cost, type CostRow } from '../../db/spend/costs.ts';
-import { readRows, readTotals } from '../../db/spend/rows.ts';
+import { readRowsByDays, readUngroupedTotals } from '../../db/spend/stretches.ts';
 import { subtractDecimals } from '../../domain/money.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
 import { headerText } from '../http/csv.ts';
@@ -66,15 +66,14 @@ const costs = endpoint({
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, COSTS, request, tags);
-      const compiled = compileCosts(query);
-      const totals = await readTotals(deps.tx, compiled);
+      const totals = await readUngroupedTotals(deps.tx, compileCosts, query);
       await writeCsv(reply, {
         name: 'costs',
         query,
         certainty: totals,
         totals: totalHeaders(totals.total, totals.otherCurrencies),
         columns: [...groupColumns(query), ...costColumns(query)],
-        rows: readRows(deps.tx, compiled),
+        rows: readRowsByDays(deps.tx, compileCosts, query, 'cost'),
       });
     },
   },

@@ -1,5 +1,5 @@
 import { compileUsage, sumUsage, type Usage, type UsageCounts, type UsageRow } from '../../db/spend/usage.ts';
-import { readRows, readTotals } from '../../db/spend/rows.ts';
+import { readRowsByDays, readUngroupedTotals } from '../../db/spend/stretches.ts';
 import { USAGE_COUNTS } from '../../domain/lines.ts';
 import { ZERO, subtractDecimals, type Decimal } from '../../domain/money.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
@@ -64,8 +64,7 @@ const usage = endpoint({
     format: ({ format }) => format,
     write: async ({ query: request, tags }, deps, reply) => {
       const query = await csvQueryOf(deps, USAGE, request, tags);
-      const compiled = compileUsage(query);
-      const totals = await readTotals(deps.tx, compiled);
+      const totals = await readUngroupedTotals(deps.tx, compileUsage, query);
       const { before } = totals.totals;
       await writeCsv(reply, {
         name: 'usage',
@@ -76,7 +75,7 @@ const usage = endpoint({
           ...(before === null ? {} : { 'Meterline-Totals-Previous': headerText(sumsOf(before)) }),
         },
         columns: [...groupColumns(query), ...usageColumns(query)],
-        rows: readRows(deps.tx, compiled),
+        rows: readRowsByDays(deps.tx, compileUsage, query, 'usage'),
       });
     },
   },

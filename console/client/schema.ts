@@ -386,6 +386,68 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/session": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Says whose token or session a request has */
+        readonly get: operations["getSession"];
+        readonly put?: never;
+        /**
+         * Begins a session of a browser, with a token or a link
+         * @description The reply sets a cookie that only this deployment reads; the cookie then stands for the token. A session ends 12 hours after its last request, after 7 days at the latest, and with its token. A link works once.
+         */
+        readonly post: operations["beginSession"];
+        /**
+         * Ends the session of the request
+         * @description A request with a token in its header has no session, and ends none.
+         */
+        readonly delete: operations["endSession"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/sessions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the sessions that have not ended, newest first */
+        readonly get: operations["listSessions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/sessions/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Ends any session for good
+         * @description The token that it began with stays valid. Revoking that token ends all of its sessions.
+         */
+        readonly delete: operations["revokeSession"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/tokens": {
         readonly parameters: {
             readonly query?: never;
@@ -1063,7 +1125,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -1102,7 +1164,7 @@ export interface components {
              * @example key_invalid
              * @enum {string}
              */
-            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
             /**
              * Format: uuid
              * @description The connection that holds the organization already, for `already_connected`.
@@ -1231,6 +1293,14 @@ export interface components {
              * @example sk-ant-admin01-EXAMPLE-this-is-not-a-real-key
              */
             readonly admin_api_key: string;
+        };
+        readonly NewSession: {
+            /**
+             * Format: password
+             * @description A token of this API, or the part of a link after `/#/enter/`.
+             * @example meterline_EXAMPLE-this-is-not-a-real-token
+             */
+            readonly token: string;
         };
         readonly NewToken: {
             /**
@@ -1362,7 +1432,7 @@ export interface components {
              * @example key_invalid
              * @enum {string}
              */
-            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
             /**
              * Format: uuid
              * @description The connection that this is about, or that is in the way.
@@ -1457,6 +1527,48 @@ export interface components {
                 /** @description The number of the sync that found it. */
                 readonly sync: number;
             }[];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly Session: {
+            /** @enum {string} */
+            readonly begun_with: "link" | "token";
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description Whether this request belongs to it. */
+            readonly current: boolean;
+            /**
+             * Format: date-time
+             * @description When it ends at the latest: after 7 days, or with its token. It ends 12 hours after the last request, too.
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly expires_at: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /**
+             * Format: date-time
+             * @description To the minute.
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly last_seen_at: string;
+            /**
+             * @description The name that events show: that of its token, or `console` for a link.
+             * @example console
+             */
+            readonly name: string;
+            /** @enum {string} */
+            readonly role: "admin" | "viewer";
+            /** @description The token that it began with. Null for a link and for `METERLINE_API_TOKEN`. */
+            readonly token_id: string | null;
+        };
+        readonly SessionList: {
+            readonly data: readonly components["schemas"]["Session"][];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
         };
@@ -1867,6 +1979,17 @@ export interface components {
             readonly error: components["schemas"]["Failure"];
             readonly next_try_at: string | null;
         };
+        readonly WhoAmI: {
+            /**
+             * @description The name that events show: that of its token, or `console` for a link.
+             * @example console
+             */
+            readonly name: string;
+            /** @enum {string} */
+            readonly role: "admin" | "viewer";
+            /** @description Null for a request with a token in its header. */
+            readonly session: components["schemas"]["Session"] | null;
+        };
         readonly Workflow: {
             /** @description The address of this workflow in Temporal's UI; null if the API does not know that UI. */
             readonly url: string | null;
@@ -1919,7 +2042,11 @@ export interface components {
         };
     };
     responses: {
-        /** @description `forbidden`: The token of this request has the role "viewer", which does not allow this. */
+        /**
+         * @description `forbidden`: The token of this request has the role "viewer", which does not allow this.
+         *
+         *     `foreign_origin`: A browser sent this request, or the cookie of one, and not from a page at the public address of this deployment.
+         */
         readonly Forbidden: {
             headers: {
                 readonly [name: string]: unknown;
@@ -2100,7 +2227,7 @@ export interface components {
                 readonly "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthorized`: The request has no valid token. */
+        /** @description `unauthorized`: The request has no valid token, and no session. */
         readonly Unauthorized: {
             headers: {
                 /** @description `Bearer`. */
@@ -2111,11 +2238,11 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs#unauthorized",
-                 *       "title": "The request has no valid token.",
+                 *       "title": "The request has no valid token, and no session.",
                  *       "status": 401,
-                 *       "detail": "The request has no valid token.",
+                 *       "detail": "The request has no valid token, and no session.",
                  *       "code": "unauthorized",
-                 *       "action": "Send the header \"Authorization: Bearer <token>\" with a valid token."
+                 *       "action": "Send the header \"Authorization: Bearer <token>\" with a valid token; in a browser, sign in again."
                  *     }
                  */
                 readonly "application/problem+json": components["schemas"]["Problem"];
@@ -3631,7 +3758,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked";
             };
             readonly header?: never;
             readonly path?: never;
@@ -3672,6 +3799,184 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The name and the role, and the session if there is one. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly beginSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewSession"];
+            };
+        };
+        readonly responses: {
+            /** @description The session, with the header `Set-Cookie`. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Session"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly endSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The session has ended, and the browser drops its cookie. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listSessions: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of sessions. `/v1/events` has those that ended. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly revokeSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The session has ended. The API refuses its cookie from the next request on. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
             readonly 413: components["responses"]["TooLarge"];
             readonly 429: components["responses"]["TooManyRequests"];
             readonly 431: components["responses"]["HeadersTooLarge"];

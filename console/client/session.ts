@@ -8,7 +8,8 @@ export type Session = Reply<'/v1/session'>;
 type State =
   | { readonly is: 'asking'; readonly error: Error | null }
   | { readonly is: 'in'; readonly session: Session }
-  | { readonly is: 'out' | 'over' };
+  | { readonly is: 'out' }
+  | { readonly is: 'over' };
 
 const listeners = new Set<() => void>();
 

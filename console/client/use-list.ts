@@ -36,7 +36,8 @@ export function useList<Path extends keyof paths>(path: Path, asking: Asking = {
     setFailure(null);
   }, [address]);
 
-  const page = first.data === null ? null : pageOf<RowOf<Path>>(first.data);
+  const { data: reply }: { readonly data: unknown } = first;
+  const page = reply === null ? null : pageOf<RowOf<Path>>(reply);
   const pages = page === null ? [] : [page, ...later];
   const next = pages.at(-1)?.next ?? null;
   const more = (after: string): void => {

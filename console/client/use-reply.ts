@@ -79,7 +79,7 @@ export function useReply<Path extends keyof paths>(path: Path, asking: Asking = 
 const START = { data: null, error: null, isLoading: true, of: null };
 
 /** Whether it may be gone when asked again: nothing answered, or a server behind the API is down. */
-function isPassing(error: Error): boolean {
+export function isPassing(error: Error): boolean {
   if (error.name === 'UnreachableError') return true;
   return 'problem' in error && (error.problem as { status: number }).status >= 500;
 }

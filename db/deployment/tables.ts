@@ -10,7 +10,7 @@ export const deploymentEvents = pgTable(
     /** Pages go by it, newest first. */
     id: bigserial({ mode: 'number' }).primaryKey(),
     type: text().$type<DeploymentEvent>().notNull(),
-    /** The name of the token that asked for it, or `command` for a command on the server. */
+    /** The name of the token that asked for it; `console` for a session without one, `command` for a command on the server. */
     actor: text().notNull(),
     message: text().notNull(),
     at: instant('at').notNull().default(NOW),

@@ -53,7 +53,7 @@ export async function readPageIn<Row, Totals, Other>(
 ): Promise<Page<Row, Totals, Other>> {
   const report = z.object({ data: z.array(compiled.row), totals: compiled.totalsSchema, other: other.nullable() });
   const statement = sql`
-    with ${list(compiled.parts)}, ${pageOf(compiled)}
+    with ${list(compiled.parts)}, ${pagePart(compiled)}
     select jsonb_build_object(
       'data', ${dataOf(compiled)},
       'totals', ${compiled.totals},
@@ -65,12 +65,12 @@ export async function readPageIn<Row, Totals, Other>(
 
 /** Answers with the rows of a page alone. */
 export async function readData<Row, Totals>(tx: Db, compiled: Compiled<Row, Totals>): Promise<Row[]> {
-  const statement = sql`with ${list(compiled.parts)}, ${pageOf(compiled)} select ${dataOf(compiled)} as data`;
+  const statement = sql`with ${list(compiled.parts)}, ${pagePart(compiled)} select ${dataOf(compiled)} as data`;
   return (await row(tx, z.object({ data: z.array(compiled.row) }), statement)).data;
 }
 
 /** The part `page`. */
-function pageOf<Row, Totals>({ query, order }: Compiled<Row, Totals>): SQL {
+function pagePart<Row, Totals>({ query, order }: Compiled<Row, Totals>): SQL {
   const limit = query.limit === null ? sql`` : sql`limit ${query.limit}`;
   return sql`page as (select p.* from keyed p where ${isAfter(query)} order by ${order} ${limit})`;
 }
@@ -105,10 +105,11 @@ export async function readTotals<Row, Totals>(tx: Db, compiled: Compiled<Row, To
 /** Every row of the report in its order, in batches, whatever the limit. Must run in a transaction. */
 export async function* readRows<Row, Totals>(tx: Db, compiled: Compiled<Row, Totals>): AsyncGenerator<readonly Row[]> {
   const { query, parts, joins, fields, order } = compiled;
+  // Without the offset, Postgres would put each key together again wherever it is mentioned.
   const statement = sql`
     with ${list(parts)}
     select jsonb_build_object(${nameFields(query)}, ${fields}) as line
-    from keyed p ${withNames(query)} ${joins}
+    from (select * from keyed offset 0) p ${withNames(query)} ${joins}
     order by ${order}
   `;
   for await (const batch of eachRow(tx, z.object({ line: compiled.row }), statement)) {

@@ -7,7 +7,7 @@ import { inSnapshot } from '../core/cursor.ts';
 import { rows, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
 import { textOfBucket, type GroupRow } from './groups.ts';
-import { giveRoom, readData, readPage, readPageIn, readTotals, type Compiled, type Page } from './rows.ts';
+import { giveRoom, readData, readPage, readPageIn, readRows, readTotals, type Compiled, type Page } from './rows.ts';
 import { asked, bucketOfDay, countedDays } from './scope.ts';
 
 /** So many lines are added up in about the time that it takes to plan a statement and to answer. */
@@ -26,35 +26,60 @@ export async function readPageByDays<Row extends GroupRow, Totals, Other>(
   other: z.ZodType<Other>,
   enough = ENOUGH_LINES,
 ): Promise<Page<Row, Totals, Other>> {
-  if (!isByDays(query)) return readPage(db, compile(query), other);
+  const { limit } = query;
+  if (limit === null || !isByDays(query)) return readPage(db, compile(query), other);
   return inSnapshot(db, async (tx) => {
     await giveRoom(tx);
     const stretches = stretchesOf(await linesOf(tx, query, report), enough);
     if (stretches.length < 2) return readPageIn(tx, compile(query), other);
     const data: Row[] = [];
     for (const { from, to } of stretches) {
-      const left = query.limit - data.length;
+      const left = limit - data.length;
       if (left <= 0) break;
       data.push(...(await readData(tx, compile({ ...query, from, to, limit: left }))));
     }
-    const totals = await readTotals(tx, compile({ ...query, groupBy: [], after: null, limit: null }));
-    return { data, totals, other: null };
+    return { data, totals: await readUngroupedTotals(tx, compile, query), other: null };
   });
 }
 
-/** A query whose rows begin with a day, a week or a month. */
-type ByDays = SpendQuery & { readonly limit: number; readonly groupBy: readonly [Grain, ...Group[]] };
+/**
+ * Every row of a report in its order, in batches, whatever the limit. Where they are in the order of their days, some days
+ * are added up at a time, since Postgres sorts those in memory, and all lines of a month on disk. Must run in a snapshot.
+ */
+export async function* readRowsByDays<Row extends GroupRow, Totals>(
+  tx: Db,
+  compile: (query: SpendQuery) => Compiled<Row, Totals>,
+  query: SpendQuery,
+  report: Report,
+  enough = ENOUGH_LINES,
+): AsyncGenerator<readonly Row[]> {
+  if (!isByDays(query)) {
+    yield* readRows(tx, compile(query));
+    return;
+  }
+  await giveRoom(tx);
+  for (const { from, to } of stretchesOf(await linesOf(tx, query, report), enough, 1)) {
+    yield* readRows(tx, compile({ ...query, from, to }));
+  }
+}
 
-/** Whether the rows of a query are in the order of their days, and it asks for some of them. */
+/** Answers with what belongs to all rows, without adding up the rows themselves. Must run in a transaction. */
+export function readUngroupedTotals<Row, Totals>(
+  tx: Db,
+  compile: (query: SpendQuery) => Compiled<Row, Totals>,
+  query: SpendQuery,
+): Promise<Totals> {
+  return readTotals(tx, compile({ ...query, groupBy: [], after: null, limit: null }));
+}
+
+/** A query whose rows begin with a day, a week or a month. */
+type ByDays = SpendQuery & { readonly groupBy: readonly [Grain, ...Group[]] };
+
+/** Whether the rows of a query are in the order of their days. */
 function isByDays(query: SpendQuery): query is ByDays {
   const [first, ...others] = query.groupBy;
   return (
-    query.order === 'key' &&
-    query.limit !== null &&
-    query.comparison === null &&
-    first !== undefined &&
-    isGrain(first) &&
-    others.length > 0
+    query.order === 'key' && query.comparison === null && first !== undefined && isGrain(first) && others.length > 0
   );
 }
 

@@ -5,14 +5,14 @@ export interface Lines extends DayRange {
   readonly lines: number;
 }
 
-/** Each stretch has at least so many times the lines of the one before, so that there are few of them. */
+/** Each stretch of a page has at least so many times the lines of the one before, so that there are few of them. */
 const GROWTH = 4;
 
 /**
  * Puts parts, which are in the order of their days, together to stretches that follow each other. The first one has at least
- * `enough` lines, each later one at least {@link GROWTH} times as many as was enough before; the last one has what is left.
+ * `enough` lines, each later one at least `growth` times as many as was enough before; the last one has what is left.
  */
-export function stretchesOf(parts: readonly Lines[], enough: number): Lines[] {
+export function stretchesOf(parts: readonly Lines[], enough: number, growth = GROWTH): Lines[] {
   const stretches: Lines[] = [];
   let open: Lines | null = null;
   let least = enough;
@@ -21,7 +21,7 @@ export function stretchesOf(parts: readonly Lines[], enough: number): Lines[] {
     if (open.lines < least) continue;
     stretches.push(open);
     open = null;
-    least *= GROWTH;
+    least *= growth;
   }
   return open === null ? stretches : [...stretches, open];
 }

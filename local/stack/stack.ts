@@ -22,6 +22,8 @@ export interface StackOptions {
 export interface Stack {
   dataDir: string;
   apiUrl: string;
+  /** Where browsers reach the API: METERLINE_PUBLIC_URL, or `apiUrl`. */
+  publicUrl: string;
   token: Token;
   temporalUiUrl: string | null;
   databaseUrl: string;
@@ -78,6 +80,7 @@ async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Sta
   return {
     dataDir,
     apiUrl,
+    publicUrl: config.publicUrl ?? apiUrl,
     token,
     temporalUiUrl: temporal.uiUrl,
     databaseUrl,

@@ -93,7 +93,8 @@ async function isExecutable(path: string): Promise<boolean> {
   }
 }
 
-async function writableCache(env: NodeJS.ProcessEnv, dataDir: string | undefined): Promise<string> {
+/** The directory that keeps downloaded programs: the cache of the user, or else one in the data directory. Throws StackError. */
+export async function writableCache(env: NodeJS.ProcessEnv, dataDir: string | undefined): Promise<string> {
   const home = env['HOME'] ?? homedir();
   const xdg = env['XDG_CACHE_HOME'];
   const base = xdg?.startsWith('/') === true ? xdg : join(home, '.cache');

@@ -43,10 +43,12 @@ interface Refusal {
 const OPERATIONS = [
   ...[
     'addKey',
+    'beginSession',
     'connectOrganization',
     'createToken',
     'discardKey',
     'disconnectOrganization',
+    'endSession',
     'extendHistory',
     'getConnection',
   ],
@@ -57,6 +59,7 @@ const OPERATIONS = [
     'getDayStates',
     'getHealth',
     'getReadiness',
+    'getSession',
     'getUnitCosts',
     'getUsage',
     'listConnections',
@@ -66,13 +69,14 @@ const OPERATIONS = [
   ...[
     'listKeys',
     'listRestatements',
+    'listSessions',
     'listSyncs',
     'listTokens',
     'listWorkspaces',
     'pauseConnection',
     'renameConnection',
   ],
-  ...['resumeConnection', 'revokeToken', 'rotateKey', 'syncConnection'],
+  ...['resumeConnection', 'revokeSession', 'revokeToken', 'rotateKey', 'syncConnection'],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -106,6 +110,7 @@ describe('/openapi.json', () => {
     expect(document.openapi).toMatch(/^3\.1\.\d$/);
     expect(document.info).toMatchObject({ title: 'Meterline', version: '1' });
     expect(document.components.securitySchemes['token']).toMatchObject({ type: 'http', scheme: 'bearer' });
+    expect(document.components.securitySchemes['session']).toMatchObject({ in: 'cookie', name: 'meterline-8080' });
     const references = [...nodesOf(document)].flatMap(({ $ref: reference }) =>
       typeof reference === 'string' ? [reference] : [],
     );

@@ -39,6 +39,7 @@ describe('an empty environment', () => {
     port: 8080,
     portWasAskedFor: false,
     trustProxy: 0,
+    publicUrl: null,
     workerHealthPort: null,
     dataDir: '.meterline',
     syncHourUtc: 6,
@@ -65,6 +66,7 @@ describe('an empty environment', () => {
       'HOST',
       'PORT',
       'METERLINE_TRUST_PROXY',
+      'METERLINE_PUBLIC_URL',
       'METERLINE_DATA_DIR',
       'METERLINE_SYNC_HOUR_UTC',
       'METERLINE_RESTATEMENT_DAYS',
@@ -133,6 +135,10 @@ describe('a value', () => {
     ['METERLINE_TRUST_PROXY', '10.0.0.0/8, 192.0.2.7', { trustProxy: ['10.0.0.0/8', '192.0.2.7'] }],
     ['METERLINE_TRUST_PROXY', 'loopback,fc00::/7,2001:db8::1', { trustProxy: ['loopback', 'fc00::/7', '2001:db8::1'] }],
     ['METERLINE_TRUST_PROXY', '::1', { trustProxy: ['::1'] }],
+    ['METERLINE_PUBLIC_URL', 'https://meterline.example', { publicUrl: 'https://meterline.example' }],
+    ['METERLINE_PUBLIC_URL', 'https://Meterline.Example:443/', { publicUrl: 'https://meterline.example' }],
+    ['METERLINE_PUBLIC_URL', 'http://10.0.0.7:8080', { publicUrl: 'http://10.0.0.7:8080' }],
+    ['METERLINE_PUBLIC_URL', 'http://[::1]:80', { publicUrl: 'http://[::1]' }],
     ['METERLINE_DATA_DIR', '/var/lib/meterline', { dataDir: '/var/lib/meterline' }],
     ['METERLINE_SYNC_HOUR_UTC', '0', { syncHourUtc: 0 }],
     ['METERLINE_SYNC_HOUR_UTC', '23', { syncHourUtc: 23 }],
@@ -159,6 +165,15 @@ describe('a value', () => {
     ['METERLINE_TRUST_PROXY', '0:0::/8', 'must name no IPv6 range with leading zeros'],
     ['METERLINE_TRUST_PROXY', '::ffff:0:0/96', 'must name no IPv6 range with leading zeros'],
     ['METERLINE_TRUST_PROXY', '::1/64', 'must name no IPv6 range with leading zeros'],
+    ['METERLINE_PUBLIC_URL', 'meterline.example', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'ftp://meterline.example', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'javascript:alert(1)', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'https://meterline.example/console', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'https://meterline.example/?', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'https://meterline.example/?a=b', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'https://meterline.example/#', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'https://user:secret@meterline.example', 'must be an https:// or http:// address without'],
+    ['METERLINE_PUBLIC_URL', 'https://user@meterline.example', 'must be an https:// or http:// address without'],
     ['DATABASE_URL', 'mysql://host/name', 'must be a postgres:// address'],
     ['DATABASE_URL', 'host/name', 'must be a postgres:// address'],
     ['DATABASE_URL', 'postgres://host:port/name', 'must be a postgres:// address'],
@@ -282,7 +297,7 @@ describe('a key that somebody wrote, or copied from an example,', () => {
 });
 
 describe('a command', () => {
-  it('finds the database and the encryption keys of the stack that runs on its data directory, unless the environment names others', () => {
+  it('finds the database, the API and the encryption keys of the stack that runs on its data directory, unless the environment names others', () => {
     const folder = mkdtempSync(join(tmpdir(), 'meterline-config-'));
     try {
       expect(withEmbedded({ A: 'b' }, folder)).toEqual({ A: 'b' });
@@ -296,8 +311,10 @@ describe('a command', () => {
       ];
       writeFileSync(join(folder, 'run.json'), JSON.stringify({ supervisor: { pid: 1, started: null }, processes }));
       const DATABASE_URL = 'postgres://meterline:pass@127.0.0.1:5433/meterline?sslmode=disable';
-      expect(withEmbedded({}, folder)).toEqual({ ...found, DATABASE_URL });
-      const told = { DATABASE_URL: 'postgres://h/d', METERLINE_ENCRYPTION_KEYS: `a:${OTHER_KEY}` };
+      const METERLINE_PUBLIC_URL = 'http://127.0.0.1:8080';
+      expect(withEmbedded({}, folder)).toEqual({ ...found, DATABASE_URL, METERLINE_PUBLIC_URL });
+      const own = { DATABASE_URL: 'postgres://h/d', METERLINE_PUBLIC_URL: 'https://h' };
+      const told = { ...own, METERLINE_ENCRYPTION_KEYS: `a:${OTHER_KEY}` };
       expect(withEmbedded(told, folder)).toEqual(told);
     } finally {
       rmSync(folder, { recursive: true });
@@ -316,6 +333,7 @@ describe('a wrong environment', () => {
     METERLINE_MAX_REPLY_MB: SECRET,
     METERLINE_ENCRYPTION_KEYS: `id:${SECRET},other:${KEY}`,
     METERLINE_API_TOKEN: SECRET,
+    METERLINE_PUBLIC_URL: `https://user:${SECRET}@host`,
     PORT: SECRET,
     METERLINE_SYNC_HOUR_UTC: SECRET,
     METERLINE_RESTATEMENT_DAYS: SECRET,

@@ -65,7 +65,7 @@ describe('the compose file', () => {
   test('passes on every setting that the API and the worker read', () => {
     const both = ['METERLINE_TASK_QUEUE', 'METERLINE_SYNC_HOUR_UTC', 'LOG_LEVEL'];
     const read = {
-      api: [...both, 'METERLINE_TRUST_PROXY'],
+      api: [...both, 'METERLINE_TRUST_PROXY', 'METERLINE_PUBLIC_URL'],
       worker: [...both, 'ANTHROPIC_BASE_URL', 'METERLINE_RESTATEMENT_DAYS', 'METERLINE_MAX_REPLY_MB', 'HTTPS_PROXY'],
     };
     for (const [name, variables] of Object.entries(read)) {

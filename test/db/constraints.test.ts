@@ -5,13 +5,15 @@ import { addEvent } from '../../db/connections/events.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDeploymentEvent } from '../../db/deployment/events.ts';
 import { openSync } from '../../db/ledger/syncs.ts';
+import { createLink } from '../../db/sessions/links.ts';
+import { beginSession } from '../../db/sessions/sessions.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { DAY, CREATOR, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
-/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace and a token: rows that are as they should be. */
+/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link and a session: rows that are as they should be. */
 let id: string;
 beforeAll(async () => {
   database = await testDatabase();
@@ -25,6 +27,8 @@ beforeAll(async () => {
     { id: 'w', name: 'W', createdAt: null, archivedAt: null, tags: new Map([['team', 'a']]), reported: {} },
   ]);
   await createToken(db, { name: 'Ada', role: 'admin', creator: CREATOR });
+  await createLink(db, CREATOR.name);
+  await beginSession(db, { bootstrapTag: Buffer.alloc(32) });
   await addDeploymentEvent(db, { type: 'token_created', actor: 'Ada', message: 'Here.' });
 });
 afterAll(() => database.close());
@@ -142,6 +146,26 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['tokens', 'was created by nobody', 'tokens_created_by', sql`created_by = ''`],
   ['tokens', 'expired before it was created', 'tokens_expiry', sql`expires_at = created_at`],
   ['tokens', 'was revoked by nobody', 'tokens_revoked', sql`revoked_at = now()`],
+  ['links', 'is stored as something else than a hash', 'links_hash', sql`hash = 'meterline-link_'::bytea`],
+  ['links', 'was created by nobody', 'links_created_by', sql`created_by = ''`],
+  ['links', 'expired before it was created', 'links_expiry', sql`expires_at = created_at`],
+  [
+    'links',
+    'works for longer than five minutes',
+    'links_expiry',
+    sql`expires_at = created_at + interval '301 seconds'`,
+  ],
+  ['sessions', 'is stored as something else than a hash', 'sessions_hash', sql`hash = 'meterline-session_'::bytea`],
+  [
+    'sessions',
+    'began with two tokens',
+    'sessions_begun_with',
+    sql`token_id = (select id from tokens limit 1), bootstrap_tag = hash`,
+  ],
+  ['sessions', 'knows its token by something else than a tag', 'sessions_bootstrap_tag', sql`bootstrap_tag = 'x'`],
+  ['sessions', 'was seen before it began', 'sessions_last_seen', sql`last_seen_at = created_at - interval '1 second'`],
+  ['sessions', 'ended before it began', 'sessions_expiry', sql`expires_at = created_at`],
+  ['sessions', 'lasts longer than a week', 'sessions_expiry', sql`expires_at = created_at + interval '169 hours'`],
   ['workspace_tags', 'has no key', 'workspace_tags_key', sql`key = ''`],
   ['workspace_tags', 'has a key without end', 'workspace_tags_key', sql`key = repeat('x', 201)`],
   ['workspace_tags', 'has no value', 'workspace_tags_value', sql`value = ''`],

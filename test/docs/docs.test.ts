@@ -189,7 +189,7 @@ describe('the page on security', () => {
 
   test('has a short form whose queries run', async () => {
     const database = await testDatabase();
-    for (const name of ['check keys', 'check tokens']) {
+    for (const name of ['check keys', 'check tokens', 'check sessions']) {
       await onClient(database.url, (sql) => sql.unsafe(blockOf('SECURITY.md', name)));
     }
     await database.close();

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
 import { anyFreePort } from '../../local/processes/ports.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
+import { makeWay, type Way } from '../support/way.ts';
 import { PATIENCE_MS, prepare } from './support.ts';
 
 const MAIN = join(import.meta.dirname, '../../dist/worker/main.js');
@@ -76,31 +77,12 @@ function startWorker(env: Record<string, string>): Waiting {
   };
 }
 
-/** A way to the Temporal of these tests that can be shut and opened again. */
-function way(port: number): { open: () => Promise<void>; shut: () => Promise<void> } {
+/** A way to the Temporal of these tests. It begins shut. */
+function wayOn(port: number): Way {
   const [host = '', target = ''] = inject('temporalAddress').split(':');
-  const sockets = new Set<Socket>();
-  let server: Server | null = null;
-  const shut = async (): Promise<void> => {
-    for (const socket of sockets) socket.destroy();
-    if (server === null) return;
-    server.close();
-    await once(server, 'close');
-    server = null;
-  };
-  const open = async (): Promise<void> => {
-    server = createServer((socket) => {
-      const far = connect(Number(target), host);
-      for (const end of [socket, far]) {
-        sockets.add(end);
-        end.on('error', () => undefined).on('close', () => sockets.delete(end));
-      }
-      socket.pipe(far).pipe(socket);
-    }).listen(port, '127.0.0.1');
-    await once(server, 'listening');
-  };
-  ends.push(() => void shut());
-  return { open, shut };
+  const way = makeWay({ host, port: Number(target) }, port);
+  ends.push(() => void way.shut());
+  return way;
 }
 
 const serves =
@@ -113,7 +95,7 @@ it(
   { timeout: 2 * PATIENCE_MS },
   async () => {
     const port = await anyFreePort();
-    const temporal = way(port);
+    const temporal = wayOn(port);
     const worker = startWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${port}` });
     const waits = `waiting for Temporal at 127.0.0.1:${port}: the connection is refused. Start it, or check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.`;
     const answers = expect.stringMatching(`^Temporal at 127.0.0.1:${port} answers, after \\d+ s$`) as string;
@@ -203,7 +185,7 @@ it('a worker connects to Temporal directly, even if the environment names proxie
 
 it('a worker is healthy while it waits and while it serves, and a frozen one does not answer', async () => {
   const [port, temporalPort] = [await anyFreePort(), await anyFreePort()];
-  const temporal = way(temporalPort);
+  const temporal = wayOn(temporalPort);
   const worker = startWorker({
     TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`,
     METERLINE_WORKER_HEALTH_PORT: String(port),

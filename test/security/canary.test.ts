@@ -271,6 +271,32 @@ async function useTokens(): Promise<Secret[]> {
   return [secret('token of the API', token, 'meterline_'), secret('token of the command', made, 'meterline_')];
 }
 
+/** Signs a browser in by the link of the start and by that of the command, uses both sessions, and ends one. */
+async function useSessions(): Promise<Secret[]> {
+  const { output } = await stack.command('link');
+  const linkTokens = [stack.terminal(), output].map((text) => /#\/enter\/(\S+)/.exec(text)?.[1] ?? '');
+  replies.push(Buffer.from(output.replace(linkTokens[1] ?? '', '(shown once)')));
+  const secrets: Secret[] = [];
+  for (const linkToken of linkTokens) {
+    const init = { method: 'POST', headers: { 'content-type': 'application/json', origin: stack.apiUrl } };
+    const body = JSON.stringify({ token: linkToken });
+    const begun = await fetch(`${stack.apiUrl}/v1/session`, { ...init, body });
+    const cookie = begun.headers.get('set-cookie') ?? '';
+    const [pair = ''] = cookie.split(';');
+    const value = pair.split('=')[1] ?? '';
+    expect([begun.status, value.length > 40]).toEqual([201, true]);
+    const headers = JSON.stringify([...begun.headers]).replace(value, '(shown once)');
+    replies.push(Buffer.from(`${headers}\n${await begun.text()}`));
+    for (const path of ['/v1/session', '/v1/sessions', '/v1/events', '/v1/nothing']) {
+      const read = await fetch(stack.apiUrl + path, { headers: { cookie: pair } });
+      replies.push(Buffer.from(`${JSON.stringify([...read.headers])}\n${await read.text()}`));
+    }
+    secrets.push(secret('a link', linkToken, 'meterline-link_'), secret('a session', value, 'meterline-session_'));
+    await expectReply(401, 'POST', '/v1/session', { token: linkToken });
+  }
+  return secrets;
+}
+
 async function readEverything(id: string): Promise<void> {
   const lists = ['', '/coverage', '/events', '/restatements', '/syncs', '/workspaces'].map(
     (list) => `/v1/connections/${id}${list}`,
@@ -293,7 +319,13 @@ async function searchEverywhere(secrets: readonly Secret[]): Promise<Finding[]> 
   const search = new Search(secrets);
   const found = [
     ...search.in('replies', Buffer.concat(replies)),
-    ...search.in('terminal', stack.terminal().replace(stack.kept(KEPT_IN.token), '(shown once)')),
+    ...search.in(
+      'terminal',
+      stack
+        .terminal()
+        .replace(stack.kept(KEPT_IN.token), '(shown once)')
+        .replace(/#\/enter\/\S+/, '(shown once)'),
+    ),
     ...(await searchTemporal(search, stack.temporalAddress)),
     ...(await searchDatabase(search, stack.databaseUrl)),
   ];
@@ -310,6 +342,7 @@ it('every port of the stack is on loopback', () => {
 });
 
 it('no key and no token leaves the places where it is stored, whatever happens', { timeout: 240_000 }, async () => {
+  const sessions = await useSessions();
   await sendMistakes();
   const id = await connect();
   const recovered = await crash();
@@ -325,6 +358,7 @@ it('no key and no token leaves the places where it is stored, whatever happens',
   const secrets = [
     ...Object.entries(keys).map(([name, key]) => adminKey(`the ${name} key`, key)),
     ...tokens,
+    ...sessions,
     secret('a guessed token', guessed, 'meterline_'),
     secret('the first token', stack.kept(KEPT_IN.token)),
     secret('the password of Postgres', stack.kept(KEPT_IN.password)),

@@ -4,9 +4,10 @@ import { toDay } from '../../domain/days.ts';
 import { isGrain, COST_DIMENSIONS, type Dimension, type Group, type SpendQuery } from '../../domain/spend/query.ts';
 import { compileCosts } from '../../db/spend/costs.ts';
 import { compileUsage } from '../../db/spend/usage.ts';
-import { readPage, type Compiled } from '../../db/spend/rows.ts';
+import { readPage, readRows, readTotals, type Compiled } from '../../db/spend/rows.ts';
+import { inSnapshot } from '../../db/core/cursor.ts';
 import type { GroupRow } from '../../db/spend/groups.ts';
-import { readPageByDays } from '../../db/spend/stretches.ts';
+import { readPageByDays, readRowsByDays, readUngroupedTotals } from '../../db/spend/stretches.ts';
 import { startApi, type Api } from '../api/support.ts';
 import { NOW, TODAY, storeLedger } from './ledger.ts';
 import { query, type Query } from './query.ts';
@@ -72,6 +73,12 @@ async function pagesOf<P extends { readonly data: readonly GroupRow[] }>(
   }
 }
 
+async function rowsOf<Row>(batches: AsyncIterable<readonly Row[]>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const batch of batches) rows.push(...batch);
+  return rows;
+}
+
 describe('a page of rows in the order of their days', () => {
   it(
     'says the same whether some of the days or all of them are added up by groups',
@@ -91,6 +98,33 @@ describe('a page of rows in the order of their days', () => {
           await (drawn.report === 'usage' ? compare('usage', compileUsage) : compare('cost', compileCosts));
         }),
         { numRuns: 120 },
+      );
+    },
+    LONGEST_MS,
+  );
+});
+
+describe('a file of rows in the order of their days', () => {
+  it(
+    'has the same rows and totals whether some of the days or all of them are added up at a time',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(asked, enough, async (drawn, lines) => {
+          const spend = { ...spendQueryOf(drawn), limit: null };
+          const compare = async <Row extends GroupRow, Totals>(
+            report: 'cost' | 'usage',
+            compile: (one: SpendQuery) => Compiled<Row, Totals>,
+          ): Promise<void> => {
+            await inSnapshot(api.db, async (tx) => {
+              const some = await rowsOf(readRowsByDays(tx, compile, spend, report, lines));
+              const all = await rowsOf(readRows(tx, compile(spend)));
+              expect(some).toEqual(all);
+              expect(await readUngroupedTotals(tx, compile, spend)).toEqual(await readTotals(tx, compile(spend)));
+            });
+          };
+          await (drawn.report === 'usage' ? compare('usage', compileUsage) : compare('cost', compileCosts));
+        }),
+        { numRuns: 60 },
       );
     },
     LONGEST_MS,

@@ -9,6 +9,7 @@ import { startPostgres } from '../../local/postgres/postgres.ts';
 import { findTemporalCli, findTemporalTestServer } from '../../local/temporal/find.ts';
 import { startTemporal } from '../../local/temporal/temporal.ts';
 import { PAYLOAD_CONVERTER } from '../../worker/worker.ts';
+import { findChromium, type Chromium } from '../console/chromium.ts';
 import { TEMPLATE, databaseUrl, onServer } from './databases.ts';
 
 declare module 'vitest' {
@@ -18,6 +19,8 @@ declare module 'vitest' {
     temporalAddress: string;
     testServerPath: string;
     workflowBundlePath: string;
+    /** The browser of this run; null if there is none. */
+    chromium: Chromium | null;
   }
 }
 
@@ -25,10 +28,11 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'meterline-test-'));
   const quiet = (): void => undefined;
-  const [postgres, cli, testServer, bundle] = await Promise.all([
+  const [postgres, cli, testServer, browser, bundle] = await Promise.all([
     startPostgres({ dataDir, durable: false, log: quiet }),
     findTemporalCli(),
     findTemporalTestServer(),
+    findBrowser(),
     bundleWorkflowCode({
       payloadConverterPath: PAYLOAD_CONVERTER,
       logger: new DefaultLogger('WARN'),
@@ -46,10 +50,23 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('temporalAddress', temporal.address);
   project.provide('testServerPath', testServer);
   project.provide('workflowBundlePath', bundlePath);
+  project.provide('chromium', browser);
   return async () => {
     await Promise.all([temporal.stop(), postgres.stop()]);
     rmSync(dataDir, { recursive: true, force: true });
   };
+}
+
+/** For `npm test`, which says so, it fetches a browser if there is none. */
+async function findBrowser(): Promise<Chromium | null> {
+  const isAsked = process.env['METERLINE_TEST_BROWSER'] === 'fetch';
+  const found = await findChromium({ mayFetch: isAsked });
+  const isThere = 'chromium' in found;
+  if (isAsked) {
+    const line = isThere ? `${found.chromium.version}, ${found.chromium.path}` : `no Chromium: ${found.problem}`;
+    process.stdout.write(`browser  ${line}\n`);
+  }
+  return isThere ? found.chromium : null;
 }
 
 async function createTemplate(server: string): Promise<void> {

@@ -8,6 +8,8 @@ export interface Known {
   readonly ids: readonly string[];
   /** Of tokens that nobody uses. */
   readonly tokenIds: readonly string[];
+  /** Of sessions that nobody uses. */
+  readonly sessionIds: readonly string[];
   /** Of staged keys, the same in every connection that has not ended. */
   readonly keyIds: readonly string[];
   readonly viewerToken: string;
@@ -24,6 +26,7 @@ export interface Hostile {
 }
 
 function plausibleText(name: string, given: Schema, known: Known): fc.Arbitrary<string> {
+  if (name === 'token') return fc.constantFrom(known.viewerToken, TOKEN_CANARY, CANARY);
   if (name === 'connection_id') return fc.constantFrom(...known.ids);
   if (given.enum !== undefined) return fc.constantFrom(...given.enum);
   if (given.type === 'boolean') return fc.constantFrom('true', 'false');
@@ -124,7 +127,8 @@ function spelled(pairs: readonly Pair[]): fc.Arbitrary<string> {
 }
 
 function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
-  const ids = route.path.startsWith('/v1/tokens/') ? known.tokenIds : known.ids;
+  const own: Readonly<Record<string, readonly string[]>> = { tokens: known.tokenIds, sessions: known.sessionIds };
+  const ids = own[route.path.split('/')[2] ?? ''] ?? known.ids;
   const id = fc.oneof(
     { arbitrary: fc.constantFrom(...ids), weight: 6 },
     { arbitrary: fc.constantFrom(...ids).map((one) => one.toUpperCase()), weight: 1 },
@@ -218,6 +222,7 @@ const MEANINGFUL: readonly Pair[] = [
   ]),
   ...['https', 'javascript'].map((value): Pair => ['X-Forwarded-Proto', value]),
   ...['https://evil.example', 'null'].map((value): Pair => ['Origin', value]),
+  ...['same-origin', 'cross-site', 'none', CANARY].map((value): Pair => ['Sec-Fetch-Site', value]),
   ...[CANARY, 'a=b', '\u00ff'].flatMap((value): Pair[] => [
     ['Cookie', value],
     ['X-Request-Id', value],

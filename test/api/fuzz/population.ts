@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { addCandidate } from '../../../db/keys/candidates.ts';
+import { beginSession } from '../../../db/sessions/sessions.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
 import { restatements, syncs } from '../../../db/schema.ts';
 import { addDays } from '../../../domain/days.ts';
 import { toDecimal } from '../../../domain/money.ts';
 import {
+  ADMIN_TOKEN,
   CANARY,
   NOW,
   TODAY,
@@ -35,6 +37,8 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', creator });
   const others = ['a', 'b', 'c'].map((name) => createToken(api.db, { name, role: 'viewer', creator }));
   const tokenIds = (await Promise.all(others)).map((token) => token.id);
+  const begun = ['a', 'b', 'c'].map(() => beginSession(api.db, { bootstrapTag: ring.tags(ADMIN_TOKEN)[0] }));
+  const sessionIds = (await Promise.all(begun)).flatMap((session) => (session === null ? [] : [session.id]));
   const keyIds = [randomUUID(), randomUUID()];
   for (const connectionId of ids.slice(0, 2)) {
     for (const keyId of keyIds) {
@@ -42,7 +46,7 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
       await addCandidate(api.db, ring, key);
     }
   }
-  return { ids, tokenIds, keyIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
+  return { ids, tokenIds, sessionIds, keyIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
 }
 
 async function seedReports({ db }: Api, id: string): Promise<void> {

@@ -1,0 +1,179 @@
+import { instant, range } from '../../format/days.ts';
+import { signOf } from '../../format/decimal.ts';
+import { count, exact, money, percentChange, usd } from '../../format/money.ts';
+import { Legend, StackedBars } from '../../parts/chart.tsx';
+import { Completeness } from '../../parts/completeness.tsx';
+import { Failure, Loading } from '../../parts/messages.tsx';
+import { go } from '../../route.ts';
+import { linkFor } from './chips.tsx';
+import { chartFormat } from './columns.ts';
+import { Days } from './days.tsx';
+import { Groups } from './groups.tsx';
+import { Lines } from './lines.tsx';
+import { isFoundEmpty, Nothing } from './nothing.tsx';
+import { loadPicture, needsPicture, pictureKey, titleOf, type Picture } from './picture.ts';
+import { COUNTS, viewOf, viewsOf, type SpendQuery, type View } from './query.ts';
+import { MAIN, type Page } from './reports.ts';
+import { useLoad } from './use-load.ts';
+import { COMPARE_WORDS, COUNT_WORDS, sentenceOf, type NameOf } from './words.ts';
+
+/** What the API answers to a query: a total, a chart, and a table. */
+export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) {
+  const hasPicture = needsPicture(query);
+  const picture = useLoad(hasPicture ? pictureKey(query) : null, (signal) => loadPicture(query, signal));
+  const view = viewOf(query);
+  if (hasPicture && picture.error !== null) return <Failure error={picture.error} retry={picture.reload} />;
+  if (hasPicture && picture.data === null) return <Loading what="the answer" />;
+  const shown = hasPicture ? picture.data : null;
+  if (shown !== null && isFoundEmpty(shown.whole)) {
+    return (
+      <section class="card stack">
+        <Nothing query={query} nameOf={nameOf} />
+        <Completeness of={shown.whole} />
+      </section>
+    );
+  }
+  return (
+    <div class={`stack answer ${hasPicture && picture.isLoading ? 'old' : ''}`} aria-busy={picture.isLoading}>
+      {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
+      <section class="card stack">
+        <header class="spread">
+          <h2>{VIEW_WORDS[view].title}</h2>
+          <Views query={query} />
+        </header>
+        {view === 'lines' && <Lines query={query} nameOf={nameOf} />}
+        {view === 'groups' && shown?.groups != null && (
+          <Groups
+            key={pictureKey(shown.query)}
+            query={shown.query}
+            page={shown.groups}
+            hasChart={shown.chart !== null}
+          />
+        )}
+        {view === 'days' && shown?.chart != null && (
+          <Days key={pictureKey(shown.query)} query={shown.query} chart={shown.chart} whole={shown.whole} />
+        )}
+      </section>
+    </div>
+  );
+}
+
+const VIEW_WORDS: Readonly<Record<View, { readonly name: string; readonly title: string }>> = {
+  groups: { name: 'Groups', title: 'Groups' },
+  days: { name: 'Days', title: 'The chart as a table' },
+  lines: { name: 'Lines', title: 'Lines' },
+};
+
+function Views({ query }: { query: SpendQuery }) {
+  const views = viewsOf(query);
+  if (views.length < 2) return null;
+  return (
+    <div class="tabs" role="group" aria-label="Table">
+      {views.map((view) => (
+        <button
+          key={view}
+          type="button"
+          aria-pressed={view === viewOf(query)}
+          onClick={() => {
+            go(linkFor({ ...query, view }));
+          }}
+        >
+          {VIEW_WORDS[view].name}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function PictureCard({ picture, nameOf }: { picture: Picture; nameOf: NameOf }) {
+  const { query, whole, chart } = picture;
+  return (
+    <section class="card stack">
+      <div class="spread">
+        <Total query={query} whole={whole} />
+        {query.report === 'usage' && <CountField query={query} />}
+      </div>
+      {chart !== null && (
+        <div>
+          <StackedBars
+            title={sentenceOf(query, nameOf)}
+            series={chart.series}
+            hasOthers={chart.hasOthers}
+            bars={chart.bars}
+            format={chartFormat(query)}
+          />
+          <Legend series={chart.series} hasOthers={chart.hasOthers} bars={chart.bars} />
+        </div>
+      )}
+      <div>
+        <Completeness of={whole} />
+        {whole.otherCurrencies.length > 0 && (
+          <p class="muted small">
+            {`In other currencies, and not in these sums: ${whole.otherCurrencies
+              .map(({ currency, amount }) => money(amount, currency))
+              .join(', ')}.`}
+          </p>
+        )}
+        <p class="faint small">
+          {whole.asOf === null
+            ? 'No day of it was read yet.'
+            : `As of ${instant(whole.asOf)}, when the newest of it was read.`}
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function Total({ query, whole }: { query: SpendQuery; whole: Page }) {
+  const value = whole.total[MAIN[query.report]] ?? '0';
+  const before = whole.total['previous'] ?? whole.total['before'] ?? null;
+  const change = whole.total['change'] ?? null;
+  const format = query.report === 'usage' ? (text: string) => count(text) : usd;
+  return (
+    <div>
+      <h2 class="muted">{titleOf(query)}</h2>
+      <div class="big num" title={exact(value)}>
+        {format(value)}
+      </div>
+      {before !== null && change !== null && whole.compare !== null && (
+        <div class="num">
+          <span class={`delta ${signOf(change) > 0 ? 'up' : 'down'}`}>
+            {[`${signOf(change) > 0 ? '+' : ''}${format(change)}`, percentChange(change, before)]
+              .filter(Boolean)
+              .join(', ')}
+          </span>{' '}
+          <span class="muted">
+            {`against ${COMPARE_WORDS[query.compare ?? ''] ?? ''}, ${range(whole.compare.from, whole.compare.to)}`}
+          </span>
+          {whole.compare.uncovered_days + whole.compare.missing_days > 0 && (
+            <div class="faint small">
+              {`${whole.compare.uncovered_days + whole.compare.missing_days} days of it are not known, so the change is too high.`}
+            </div>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function CountField({ query }: { query: SpendQuery }) {
+  return (
+    <label class="inline">
+      Chart{' '}
+      <select
+        value={query.count ?? ''}
+        onChange={(event) => {
+          const { value } = event.currentTarget;
+          go(linkFor({ ...query, count: COUNTS.find((each) => each === value) ?? null }));
+        }}
+      >
+        <option value="">All tokens</option>
+        {COUNTS.map((each) => (
+          <option key={each} value={each}>
+            {COUNT_WORDS[each]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

@@ -1,0 +1,28 @@
+import type { ComponentChildren } from 'preact';
+import { copyExact } from './copy.ts';
+import type { Column } from './columns.ts';
+import { exactTitle } from './columns.ts';
+import type { Figures } from './reports.ts';
+
+/** A cell with a number: rounded to read, exact to copy. */
+export function Number({ column, figures, currency }: { column: Column; figures: Figures; currency: string }) {
+  const { text, exact, delta, isReason = false } = column.of(figures, currency);
+  return (
+    <td
+      class={`r num ${isReason ? 'reason' : delta === undefined ? '' : `delta ${delta}`}`}
+      title={exactTitle(exact)}
+      data-exact={exact}
+    >
+      {text}
+    </td>
+  );
+}
+
+/** A table that scrolls by itself where it is too wide, and whose numbers are copied exactly. */
+export function Sheet({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    <div class="table-wrap" tabindex={0} role="region" aria-label={label} onCopy={copyExact}>
+      <table>{children}</table>
+    </div>
+  );
+}

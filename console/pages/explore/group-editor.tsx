@@ -1,0 +1,116 @@
+import { useState } from 'preact/hooks';
+import type { EditorProps } from './chips.tsx';
+import { dimensionsOf, GRAINS, isGrain, labelOf } from './dimensions.ts';
+import { useTagKeys } from './names.ts';
+import { dimensionsIn, grainIn } from './query.ts';
+
+/** Chooses what to group by: dimensions in their order, and how days are put together. */
+export function GroupEditor({ query, onAsk }: EditorProps) {
+  const [grain, setGrain] = useState<string | null>(grainIn(query));
+  const [chosen, setChosen] = useState(dimensionsIn(query));
+  const tags = useTagKeys().map((key) => `tag.${key}`);
+  const open = [...dimensionsOf(query.report), ...tags].filter((dimension) => !chosen.includes(dimension));
+  // Pages by day, week or month are fastest with that first.
+  const groupBy = [...(grain === null ? [] : [grain]), ...chosen];
+  return (
+    <form
+      class="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onAsk({ ...query, groupBy, view: query.groupBy.some(isGrain) === (grain !== null) ? query.view : null });
+      }}
+    >
+      {query.report !== 'changes' && <GrainField grain={grain} onChange={setGrain} />}
+      <div>
+        <span class="label">Then by</span>
+        <ol class="ordered">
+          {chosen.map((dimension, index) => (
+            <Chosen key={dimension} {...{ dimension, index, chosen }} onChange={setChosen} />
+          ))}
+        </ol>
+        {chosen.length === 0 && <p class="muted">Nothing: the total alone.</p>}
+      </div>
+      <label>
+        Add
+        <select
+          value=""
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            if (value !== '') setChosen([...chosen, value]);
+            event.currentTarget.value = '';
+          }}
+        >
+          <option value="">Choose …</option>
+          {open.map((dimension) => (
+            <option key={dimension} value={dimension}>
+              {labelOf(dimension)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <div>
+        <button class="primary" type="submit" disabled={groupBy.length === 0}>
+          Show
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function GrainField({ grain, onChange }: { grain: string | null; onChange: (grain: string | null) => void }) {
+  return (
+    <fieldset class="radios">
+      <legend class="label">First by</legend>
+      {[null, ...GRAINS].map((each) => (
+        <label key={each}>
+          <input
+            type="radio"
+            name="grain"
+            checked={each === grain}
+            {...(each === grain ? { 'data-first': true } : {})}
+            onChange={() => {
+              onChange(each);
+            }}
+          />
+          {each ?? 'the whole range'}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function Chosen(props: {
+  dimension: string;
+  index: number;
+  chosen: readonly string[];
+  onChange: (chosen: string[]) => void;
+}) {
+  const { dimension, index, chosen, onChange } = props;
+  const rest = chosen.filter((each) => each !== dimension);
+  return (
+    <li>
+      <span class="name">{labelOf(dimension)}</span>
+      <button
+        type="button"
+        class="small"
+        disabled={index === 0}
+        aria-label={`Move ${labelOf(dimension)} up`}
+        onClick={() => {
+          onChange([...rest.slice(0, index - 1), dimension, ...rest.slice(index - 1)]);
+        }}
+      >
+        ↑
+      </button>
+      <button
+        type="button"
+        class="small"
+        aria-label={`Remove ${labelOf(dimension)}`}
+        onClick={() => {
+          onChange(rest);
+        }}
+      >
+        ×
+      </button>
+    </li>
+  );
+}

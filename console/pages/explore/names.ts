@@ -1,0 +1,81 @@
+import { ask, type Schema } from '../../client/client.ts';
+import { useReply } from '../../client/use-reply.ts';
+import type { SpendQuery } from './query.ts';
+import { useLoad } from './use-load.ts';
+import { plainName, type NameOf } from './words.ts';
+
+/** A value that somebody may filter by. */
+export interface Suggestion {
+  readonly value: string;
+  readonly name: string;
+  /** What it cost in the range; null if nobody knows. */
+  readonly amount: string | null;
+}
+
+const SUGGESTED = 500;
+
+/** The values of a dimension that the range has, the dearest first. */
+export function useSuggestions(
+  query: SpendQuery,
+  dimension: string | null,
+): { readonly list: readonly Suggestion[]; readonly isLoading: boolean } {
+  const { from, to } = query;
+  const rows = useReply('/v1/costs', {
+    query: { from, to, group_by: dimension ?? 'model', order: '-amount', limit: SUGGESTED },
+    skip: dimension === null || dimension === 'connection',
+  });
+  const connections = useReply('/v1/connections', { query: { limit: 100 }, skip: dimension !== 'connection' });
+  if (dimension === 'connection') {
+    const list = (connections.data?.data ?? []).map(({ id, name }) => ({ value: id, name, amount: null }));
+    return { list, isLoading: connections.data === null && connections.error === null };
+  }
+  const list = (rows.data?.data ?? []).map((row): Suggestion => {
+    const found: unknown = Object.getOwnPropertyDescriptor(row, dimension ?? '')?.value;
+    const value = dimension === 'workspace' ? (row.workspace?.id ?? '') : typeof found === 'string' ? found : '';
+    const name = dimension === 'workspace' ? row.workspace?.name : undefined;
+    return { value, name: name ?? plainName(dimension ?? '', value), amount: row.amount };
+  });
+  return { list, isLoading: rows.data === null && rows.error === null };
+}
+
+/** The names of the workspaces and organizations that the filters of a query name by id. */
+export function useNames(query: SpendQuery): NameOf {
+  const has = (parameter: string): boolean => query.filters.some((filter) => filter.parameter === parameter);
+  const workspaces = useWorkspaces(has('workspace'));
+  const connections = useSuggestions(query, has('connection_id') ? 'connection' : null);
+  return (parameter, value) => {
+    const name =
+      parameter === 'workspace'
+        ? workspaces.find(({ id }) => id === value)?.name
+        : connections.list.find((each) => each.value === value)?.name;
+    return name ?? plainName(parameter, value);
+  };
+}
+
+/** The keys of the tags that workspaces have. */
+export function useTagKeys(): readonly string[] {
+  const keys = useWorkspaces(true).flatMap(({ tags }) => tags.map(({ key }) => key));
+  return [...new Set(keys)].sort();
+}
+
+/** The workspaces of every connection. */
+function useWorkspaces(isNeeded: boolean): readonly Workspace[] {
+  const { data } = useLoad(isNeeded ? 'workspaces' : null, async (signal) => {
+    const connections = await ask('get', '/v1/connections', { query: { limit: 100 }, signal });
+    return (await Promise.all(connections.data.map(({ id }) => workspacesOf(id, signal)))).flat();
+  });
+  return data ?? [];
+}
+
+type Workspace = Schema<'Workspace'>;
+
+async function workspacesOf(id: string, signal: AbortSignal): Promise<Workspace[]> {
+  const found: Workspace[] = [];
+  for (let after: string | null | undefined; after !== null;) {
+    const query = { limit: 1_000, after };
+    const page = await ask('get', '/v1/connections/{id}/workspaces', { ids: { id }, query, signal });
+    found.push(...page.data);
+    after = page.next;
+  }
+  return found;
+}

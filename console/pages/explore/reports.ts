@@ -1,0 +1,212 @@
+import { ask, type Query, type Reply } from '../../client/client.ts';
+import { difference, sum } from '../../format/decimal.ts';
+import { valueText, type Report } from './dimensions.ts';
+import { COUNTS, recordOf, type Count, type SpendQuery } from './query.ts';
+
+/** The numbers of a row as exact texts, by the names that the API gives them, and the reasons of those that are null. */
+export type Figures = Readonly<Record<string, string | null>>;
+
+/** A value of a group: as the API knows it, and for people. */
+export interface Value {
+  readonly id: string | null;
+  readonly name: string;
+}
+
+/** A row of a report. */
+export interface Line {
+  readonly values: readonly Value[];
+  readonly figures: Figures;
+}
+
+/** A page of a report; all reports look alike here. */
+export interface Page {
+  readonly from: string;
+  readonly to: string;
+  readonly groupBy: readonly string[];
+  readonly lines: readonly Line[];
+  /** The rows that are not in `lines`, where the largest come first. */
+  readonly other: { readonly rows: number; readonly figures: Figures } | null;
+  readonly total: Figures;
+  readonly otherCurrencies: readonly { readonly currency: string; readonly amount: string }[];
+  readonly provisional_days: number;
+  readonly missing_days: number;
+  readonly uncovered_days: number;
+  readonly asOf: string | null;
+  readonly compare: Compared | null;
+  readonly next: string | null;
+}
+
+/** The earlier range of a comparison. */
+export interface Compared {
+  readonly from: string;
+  readonly to: string;
+  readonly missing_days: number;
+  readonly uncovered_days: number;
+}
+
+/** The figure that a report is about, which its chart shows. */
+export const MAIN: Readonly<Record<Report, string>> = {
+  costs: 'amount',
+  changes: 'after',
+  'unit-costs': 'amount',
+  usage: 'counted',
+};
+
+/** Asks one page of a report. Throws as {@link ask} does. */
+export async function askPage(
+  query: SpendQuery,
+  page: { readonly limit: number; readonly after?: string | null },
+  signal: AbortSignal,
+): Promise<Page> {
+  const asked = { query: { ...recordOf(query), ...page, limit: String(page.limit) } satisfies Query, signal };
+  switch (query.report) {
+    case 'costs':
+      return ofCosts(await ask('get', '/v1/costs', asked));
+    case 'changes':
+      return ofChanges(await ask('get', '/v1/costs/changes', asked));
+    case 'unit-costs':
+      return ofUnitCosts(await ask('get', '/v1/unit-costs', asked));
+    case 'usage':
+      return ofUsage(await ask('get', '/v1/usage', asked), query.count);
+  }
+}
+
+/** Asks every page of a report, as one. */
+export async function askAll(query: SpendQuery, signal: AbortSignal): Promise<Page> {
+  const first = await askPage(query, { limit: 10_000 }, signal);
+  const lines = [...first.lines];
+  for (let after = first.next; after !== null;) {
+    const page = await askPage(query, { limit: 10_000, after }, signal);
+    lines.push(...page.lines);
+    after = page.next;
+  }
+  return { ...first, lines, next: null };
+}
+
+function ofCosts(reply: Reply<'/v1/costs'>): Page {
+  return {
+    ...common(reply),
+    lines: linesOf(reply.group_by, reply.data, figuresOf),
+    other: reply.other === undefined ? null : { rows: reply.other.rows, figures: figuresOf(reply.other) },
+    total: withChange({ amount: reply.total, previous: reply.total_previous ?? null }),
+    otherCurrencies: reply.other_currencies,
+  };
+}
+
+function withChange(total: { readonly amount: string; readonly previous: string | null }): Figures {
+  return total.previous === null
+    ? { amount: total.amount }
+    : { ...total, change: difference(total.amount, total.previous) };
+}
+
+function ofChanges(reply: Reply<'/v1/costs/changes'>): Page {
+  return {
+    ...common(reply),
+    lines: linesOf(reply.group_by, reply.data, figuresOf),
+    other: reply.other === undefined ? null : { rows: reply.other.rows, figures: figuresOf(reply.other) },
+    total: figuresOf(reply.total),
+    otherCurrencies: reply.other_currencies.map(({ currency, after }) => ({ currency, amount: after })),
+  };
+}
+
+function ofUnitCosts(reply: Reply<'/v1/unit-costs'>): Page {
+  return {
+    ...common(reply),
+    lines: linesOf(reply.group_by, reply.data, figuresOf),
+    other: reply.other === undefined ? null : { rows: reply.other.rows, figures: figuresOf(reply.other) },
+    total: figuresOf(reply.total),
+    otherCurrencies: reply.other_currencies,
+  };
+}
+
+function ofUsage(reply: Reply<'/v1/usage'>, count: Count | null): Page {
+  const figures = (row: Counts & { readonly previous?: Counts; readonly change?: Counts }): Figures => ({
+    ...countsOf(row, count),
+    ...(row.previous === undefined ? {} : { previous: countsOf(row.previous, count).counted }),
+    ...(row.change === undefined ? {} : { change: countsOf(row.change, count).counted }),
+  });
+  const total = countsOf(reply.totals, count);
+  const before = reply.totals_previous === undefined ? null : countsOf(reply.totals_previous, count).counted;
+  return {
+    ...common(reply),
+    lines: linesOf(reply.group_by, reply.data, figures),
+    other: null,
+    total: before === null ? total : { ...total, previous: before, change: difference(total.counted, before) },
+    otherCurrencies: [],
+  };
+}
+
+type Counts = Readonly<Record<Count, number>> & {
+  readonly other_counts: Readonly<Record<string, number | string>>;
+};
+
+/** The counts of a row, all tokens together, and the one that the chart shows. */
+function countsOf(row: Counts, count: Count | null): Record<Count | 'tokens' | 'counted', string> {
+  const text = (name: Count): string => wholeText(row[name]);
+  const counts = {
+    uncached_input_tokens: text('uncached_input_tokens'),
+    output_tokens: text('output_tokens'),
+    cache_read_input_tokens: text('cache_read_input_tokens'),
+    cache_creation_5m: text('cache_creation_5m'),
+    cache_creation_1h: text('cache_creation_1h'),
+    web_search_requests: text('web_search_requests'),
+  };
+  const unnamed = Object.entries(row.other_counts).filter(([name]) => name.endsWith('tokens'));
+  const tokens = sum(
+    ...COUNTS.filter((name) => name !== 'web_search_requests').map(text),
+    ...unnamed.map(([, value]) => wholeText(value)),
+  );
+  return { ...counts, tokens, counted: count === null ? tokens : counts[count] };
+}
+
+/** Large numbers as digits and not with an exponent. */
+function wholeText(value: number | string): string {
+  return typeof value === 'number' && Number.isInteger(value) ? BigInt(value).toString() : String(value);
+}
+
+interface CommonReply {
+  readonly from: string;
+  readonly to: string;
+  readonly group_by: readonly string[];
+  readonly provisional_days: number;
+  readonly missing_days: number;
+  readonly uncovered_days: number;
+  readonly as_of: string | null;
+  readonly compare?: Compared;
+  readonly next: string | null;
+}
+
+function common(reply: CommonReply): Omit<Page, 'lines' | 'other' | 'total' | 'otherCurrencies'> {
+  const { from, to, provisional_days, missing_days, uncovered_days, next } = reply;
+  const days = { provisional_days, missing_days, uncovered_days };
+  return { from, to, ...days, next, groupBy: reply.group_by, asOf: reply.as_of, compare: reply.compare ?? null };
+}
+
+function linesOf<Row extends object>(
+  groupBy: readonly string[],
+  rows: readonly Row[],
+  figures: (row: Row) => Figures,
+): Line[] {
+  return rows.map((row) => ({
+    values: groupBy.map((group) => valueOf(group, Object.getOwnPropertyDescriptor(row, group)?.value)),
+    figures: figures(row),
+  }));
+}
+
+function valueOf(group: string, value: unknown): Value {
+  if (typeof value === 'object' && value !== null && 'id' in value && 'name' in value) {
+    return { id: typeof value.id === 'string' ? value.id : null, name: String(value.name) };
+  }
+  const id = typeof value === 'string' ? value : null;
+  return { id, name: valueText(group, id) };
+}
+
+/** The texts of a row. Those of its groups are among them, which nobody reads there. */
+function figuresOf(row: object): Figures {
+  const texts = Object.entries(row).filter((entry): entry is [string, string | null] => isFigure(entry[1]));
+  return Object.fromEntries(texts);
+}
+
+function isFigure(value: unknown): boolean {
+  return value === null || typeof value === 'string';
+}
