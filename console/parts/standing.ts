@@ -60,9 +60,7 @@ const TELLERS: Readonly<Record<Status, Teller>> = {
   active: (connection, now) => ({
     tone: 'good',
     title:
-      connection.covered_from === null
-        ? 'Active.'
-        : `Active. Every day since ${longDay(connection.covered_from)} is here.`,
+      connection.covered_from === null ? 'Active.' : `Every day since ${longDay(connection.covered_from)} is here.`,
     sentences: [
       ...(connection.note === null ? [] : ['Anthropic reports no usage yet. That is not an error.']),
       ...told(connection.error),
@@ -137,11 +135,21 @@ export function isLive({ status }: Pick<Connection, 'status'>): boolean {
 
 /** Which days are there, in a few words. */
 export function coverageOf({ covered_from, covered_through, missing_days, status }: Connection): string {
-  if (covered_from === null || covered_through === null) return status === 'disconnected' ? 'No days' : 'No day yet';
+  if (covered_from === null || covered_through === null) return isLive({ status }) ? 'No day yet' : 'No days';
   const days = range(covered_from, covered_through);
   return missing_days === 0 || status === 'disconnected'
     ? days
     : `${days}; ${counted(missing_days, 'day')} still to be read`;
+}
+
+/** When Meterline reads next by itself, or what it waits for. */
+export function nextReadOf(connection: Connection, now: number = Date.now()): string {
+  const { status, next_sync_at } = connection;
+  if (!isLive({ status })) return '–';
+  if (status === 'awaiting_key' || status === 'validating') return 'Once Anthropic accepts a key';
+  if (status === 'paused') return 'Once somebody resumes it';
+  if (connection.last_sync?.state === 'running') return 'It reads now';
+  return next_sync_at === null ? '–' : `${soon(next_sync_at, now)}, at ${instant(next_sync_at)}`;
 }
 
 /** What to do about a failure, in the words of this page: the API's own ones name its routes. */

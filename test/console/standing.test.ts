@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { components } from '../../console/client/schema.ts';
-import { STATUS_NAMES, coverageOf, isMoving, standingOf } from '../../console/parts/standing.ts';
+import { STATUS_NAMES, coverageOf, isMoving, nextReadOf, standingOf } from '../../console/parts/standing.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 
 type Connection = components['schemas']['Connection'];
@@ -88,6 +88,13 @@ describe('where a connection stands', () => {
     expect(coverageOf({ ...LIVE, covered_from: null, covered_through: null })).toBe('No day yet');
     expect(coverageOf({ ...LIVE, missing_days: 2 })).toBe('31 October – 30 November 2026; 2 days still to be read');
     expect(textOf({ ...LIVE, status: 'disconnected', covered_from: null })).toContain('It has no days.');
+  });
+
+  it('says when it reads next, or what it waits for', () => {
+    const next_sync_at = '2026-11-30T08:00:00.000Z';
+    expect(nextReadOf({ ...LIVE, next_sync_at }, NOW)).toBe('in 2 hours, at 30 Nov 2026, 08:00 UTC');
+    expect(nextReadOf({ ...LIVE, status: 'awaiting_key', next_sync_at }, NOW)).toBe('Once Anthropic accepts a key');
+    expect(nextReadOf({ ...LIVE, status: 'disconnected' }, NOW)).toBe('–');
   });
 
   it('looks often while something happens, and not once it has ended', () => {

@@ -4,7 +4,7 @@ import { useReply } from '../../client/use-reply.ts';
 import { distance, instant, today } from '../../format/days.ts';
 import { Badge, Failure, Loading, Note } from '../../parts/messages.tsx';
 import { StandingNote } from '../../parts/standing-note.tsx';
-import { STATUS_NAMES, coverageOf, isMoving, soon, standingOf } from '../../parts/standing.ts';
+import { STATUS_NAMES, coverageOf, isMoving, nextReadOf, standingOf } from '../../parts/standing.ts';
 import { go, linkTo } from '../../route.ts';
 import { Actions, type Doing } from './actions.tsx';
 import { Calendar } from './calendar.tsx';
@@ -29,6 +29,15 @@ export function ConnectionPage({ id, query, isAdmin }: { id: string; query: URLS
     if (connection === null) return;
     setEvery(isMoving(connection) || Date.now() < hurryUntil ? OFTEN_MS : RARELY_MS);
   }, [connection, hurryUntil]);
+  useEffect(() => {
+    if (said === null) return;
+    const timer = setTimeout(() => {
+      setSaid(null);
+    }, HURRY_MS);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [said, hurryUntil]);
   const [doing, setDoing] = useDoing(id, query, isAdmin);
 
   if (connection === null) {
@@ -132,7 +141,7 @@ function Facts({ connection }: { connection: Connection }) {
         {coverageOf(connection)}. <a href={explore}>Explore its costs</a>
       </dd>
       <dt>Next read</dt>
-      <dd>{nextRead(connection)}</dd>
+      <dd>{nextReadOf(connection)}</dd>
       <dt>Key</dt>
       <dd>
         {key === null
@@ -155,16 +164,4 @@ function Facts({ connection }: { connection: Connection }) {
       </dd>
     </dl>
   );
-}
-
-function nextRead(connection: Connection): string {
-  const { status, next_sync_at } = connection;
-  if (status === 'awaiting_key' || status === 'validating') return 'Once Anthropic accepts a key';
-  if (status === 'paused') return 'Once somebody resumes it';
-  if (next_sync_at !== null) return `${sentence(soon(next_sync_at))}, at ${instant(next_sync_at)}`;
-  return isMoving(connection) ? 'It reads now' : 'None';
-}
-
-function sentence(words: string): string {
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }

@@ -1,9 +1,8 @@
 import { searchOf, type Reply, type Schema } from '../../client/client.ts';
 import { useList } from '../../client/use-list.ts';
-import { instant } from '../../format/days.ts';
 import { Badge, Failure, Loading } from '../../parts/messages.tsx';
 import { More } from '../../parts/more.tsx';
-import { STATUS_NAMES, coverageOf, isMoving, soon, standingOf } from '../../parts/standing.ts';
+import { STATUS_NAMES, coverageOf, nextReadOf, standingOf } from '../../parts/standing.ts';
 import { go, linkTo } from '../../route.ts';
 
 type Connection = Schema<'Connection'>;
@@ -116,13 +115,13 @@ function Rows({ rows }: { rows: Reply<'/v1/connections'>['data'] }) {
 }
 
 function Row({ connection }: { connection: Connection }) {
-  const { id, name, organization, status, next_sync_at } = connection;
+  const { id, name, organization, status } = connection;
   const { tone, title } = standingOf(connection);
   return (
     <tr>
       <th scope="row" class="name">
         <a href={linkTo(['connections', id])}>{name}</a>
-        <div class="faint small">{organization?.name ?? 'Organization not known yet'}</div>
+        <div class="faint small">{organization?.name ?? 'Its organization is not known'}</div>
       </th>
       <td>
         <Badge tone={tone}>{STATUS_NAMES[status]}</Badge>
@@ -132,13 +131,7 @@ function Row({ connection }: { connection: Connection }) {
         )}
       </td>
       <td>{coverageOf(connection)}</td>
-      <td>
-        {next_sync_at === null || status === 'awaiting_key' || status === 'validating' ? (
-          <span class="muted">{isMoving(connection) ? 'Reading now' : '–'}</span>
-        ) : (
-          <span title={instant(next_sync_at)}>{soon(next_sync_at)}</span>
-        )}
-      </td>
+      <td>{nextReadOf(connection)}</td>
     </tr>
   );
 }

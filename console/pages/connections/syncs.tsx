@@ -68,7 +68,7 @@ function Row({ sync }: { sync: Sync }) {
         <div class="faint small">{`${counted(sync.requests, 'request')}, ${size(sync.bytes)}`}</div>
       </td>
       <td>
-        <WorkflowLink of={sync} words="Its workflow" />
+        <WorkflowLink of={sync} words={`Sync ${n}`} />
       </td>
     </tr>
   );
