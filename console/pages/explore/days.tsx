@@ -94,13 +94,14 @@ function Head({ query, chart, columns }: { query: SpendQuery; chart: Chart; colu
 function Row(props: { query: SpendQuery; bar: Bar; columns: readonly Column[]; figures: Figures }) {
   const { query, bar, columns, figures } = props;
   const isKnown = bar.total !== null;
+  const links = bar.links ?? [];
   return (
     <tr>
       <th scope="row" class="bar-name">
         {bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}
       </th>
       {bar.values.map((value, index) => (
-        <Amount key={index} query={query} value={isKnown ? value : null} link={linkAt(bar, index)} />
+        <Amount key={index} query={query} value={isKnown ? value : null} link={links[index] ?? bar.link} />
       ))}
       {dimensionsIn(query).length > 0 && <Amount query={query} value={bar.total} link={bar.link} />}
       {columns.map((column) => (
@@ -109,10 +110,6 @@ function Row(props: { query: SpendQuery; bar: Bar; columns: readonly Column[]; f
       <td class="state">{[`${STATES[bar.state]}.`, ...bar.notes].join(' ')}</td>
     </tr>
   );
-}
-
-function linkAt(bar: Bar, index: number): string | null {
-  return bar.links?.[index] ?? bar.link;
 }
 
 function Amount({ query, value, link = null }: { query: SpendQuery; value: string | null; link?: string | null }) {

@@ -157,7 +157,10 @@ function chartOf(query: SpendQuery, { groups, largest, totals, tops, coverage }:
       values: groups === null ? [total ?? '0'] : hasOthers ? [...top, rest] : top,
       total,
       link: isKnown ? linkOf(query, { days: span, values: [] }) : null,
-      links: groups === null || !isKnown ? [] : linksOf(query, span, largest),
+      // A year has thousands of them, and a person follows one.
+      get links() {
+        return groups === null || !isKnown ? [] : linksOf(query, span, largest);
+      },
     };
   });
   const names = hasOthers ? [...series, `${others} ${others === 1 ? 'other' : 'others'}`] : series;
