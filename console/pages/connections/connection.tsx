@@ -54,7 +54,11 @@ export function ConnectionPage({ id, query, isAdmin }: { id: string; query: URLS
           <h2 id="standing" class="hidden">
             Where it stands
           </h2>
-          <StandingNote of={connection} />
+          <StandingNote of={connection}>
+            {!isAdmin && standingOf(connection).help !== null && (
+              <p class="muted">You see this as a viewer. An admin of this Meterline can help it.</p>
+            )}
+          </StandingNote>
           {isAdmin && (
             <Actions
               connection={connection}
