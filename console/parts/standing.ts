@@ -122,10 +122,10 @@ export function standingOf(connection: Connection, now: number = Date.now()): St
 }
 
 /** Whether something happens to the connection now, so that it is worth looking often. */
-export function isMoving({ status, last_sync, candidate }: Connection): boolean {
+export function isMoving({ status, last_sync, candidate, waiting }: Connection): boolean {
   if (status === 'refused' || status === 'disconnected') return false;
   const isOnItsWay = status === 'validating' || status === 'discovering' || status === 'backfilling';
-  return isOnItsWay || last_sync?.state === 'running' || candidate !== null;
+  return isOnItsWay || last_sync?.state === 'running' || candidate !== null || waiting !== null;
 }
 
 /** Whether the connection has not ended. */
