@@ -38,6 +38,8 @@ export function useRoute(): Route {
       setHash(location.hash);
     };
     addEventListener('hashchange', follow);
+    // A page within may have gone elsewhere before this listened.
+    follow();
     return () => {
       removeEventListener('hashchange', follow);
     };

@@ -52,12 +52,10 @@ const tokenFields = {
   name: z.string().meta({ examples: ['grafana'] }),
   role: z.enum(TOKEN_ROLES),
   created_at: instant,
-  created_by: z
-    .string()
-    .meta({
-      description:
-        'The name of the token that created it; `console` for a session that began with a link, `command` for a command on the server.',
-    }),
+  created_by: z.string().meta({
+    description:
+      'The name of the token that created it; `console` for a session that began with a link, `command` for a command on the server.',
+  }),
   expires_at: instant.nullable().meta({ description: 'Null: it never expires.' }),
   revoked_at: instant.nullable().meta({ description: 'Null: it is not revoked.' }),
   revoked_by: nullableText.meta({ description: 'The name of the token that revoked it.' }),

@@ -374,7 +374,7 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Lists what happened to the deployment, newest first: who created and revoked which token
+         * Lists what happened to the deployment, newest first: who created and revoked which token, and which sessions began and ended
          * @description What concerns one connection is among the events of that connection.
          */
         readonly get: operations["listDeploymentEvents"];
@@ -1112,7 +1112,7 @@ export interface components {
         readonly DeploymentEventList: {
             readonly data: readonly {
                 /**
-                 * @description The name of the token that asked for it; `command` for a command on the server.
+                 * @description The name of the token that asked for it; `console` for a session that began with a link, `command` for a command on the server.
                  * @example bootstrap
                  */
                 readonly actor: string;
@@ -1243,7 +1243,7 @@ export interface components {
              * @example 2026-01-31T06:12:00.000Z
              */
             readonly created_at: string;
-            /** @description The name of the token that created it; `command` for a command on the server. */
+            /** @description The name of the token that created it; `console` for a session that began with a link, `command` for a command on the server. */
             readonly created_by: string;
             /** @description Null: it never expires. */
             readonly expires_at: string | null;
@@ -1650,7 +1650,7 @@ export interface components {
              * @example 2026-01-31T06:12:00.000Z
              */
             readonly created_at: string;
-            /** @description The name of the token that created it; `command` for a command on the server. */
+            /** @description The name of the token that created it; `console` for a session that began with a link, `command` for a command on the server. */
             readonly created_by: string;
             /** @description Null: it never expires. */
             readonly expires_at: string | null;

@@ -90,6 +90,7 @@ async function startOwnApi(world: World): Promise<OwnApi> {
     temporal: { connectionOptions: { address: inject('temporalAddress') }, namespace: 'default' },
     taskQueue: world.taskQueue,
   });
+  let url = '';
   const app = createApp({
     db: database.db,
     ring: world.ring,
@@ -97,9 +98,10 @@ async function startOwnApi(world: World): Promise<OwnApi> {
     log: pino({ level: 'silent' }),
     config: { apiToken: token, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: 'http://127.0.0.1:8233' },
     consoleDir: CONSOLE,
+    publicUrl: () => url,
   });
   let server: Server = createHttpServer(app);
-  const url = await listen(server, '127.0.0.1', 0);
+  url = await listen(server, '127.0.0.1', 0);
   const stopApi = async (): Promise<void> => {
     server.closeAllConnections();
     await closeServer(server);

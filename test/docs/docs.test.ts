@@ -132,13 +132,29 @@ describe('the guide to connecting', () => {
   });
 });
 
+/** The pictures in docs/images that belong to a page, by the beginning of their names. */
+function picturesOf(subject: string): string[] {
+  const pictures = readdirSync(join(ROOT, 'docs/images'));
+  return pictures.filter((name) => name.startsWith(`${subject}-`)).sort();
+}
+
+describe('the page on the console', () => {
+  test('shows every picture of it, and no other', () => {
+    const shown = [...read('docs/console.md').matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
+    expect(shown.sort()).toEqual(picturesOf('console'));
+    expect([...picturesOf('console'), ...picturesOf('temporal')].sort()).toEqual(
+      readdirSync(join(ROOT, 'docs/images')).sort(),
+    );
+  });
+});
+
 describe("the page on Temporal's UI", () => {
   const page = 'docs/temporal-ui.md';
   const chapter = section(page, 'Send a Signal');
 
   test('shows every picture in docs/images, and no other', () => {
     const shown = [...read(page).matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
-    expect(shown.sort()).toEqual(readdirSync(join(ROOT, 'docs/images')).sort());
+    expect(shown.sort()).toEqual(picturesOf('temporal'));
   });
 
   test('lists every signal that a connection takes, and no other', () => {

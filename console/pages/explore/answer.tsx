@@ -1,18 +1,18 @@
-import { instant, range } from '../../format/days.ts';
+import { range } from '../../format/days.ts';
 import { signOf } from '../../format/decimal.ts';
-import { count, exact, money, percentChange, usd } from '../../format/money.ts';
+import { count, exact, percentChange, usd } from '../../format/money.ts';
 import { Legend, StackedBars } from '../../parts/chart.tsx';
-import { Completeness } from '../../parts/completeness.tsx';
 import { Failure, Loading } from '../../parts/messages.tsx';
 import { go } from '../../route.ts';
 import { linkFor } from './chips.tsx';
 import { chartFormat } from './columns.ts';
 import { Days } from './days.tsx';
+import { Facts } from './facts.tsx';
 import { Groups } from './groups.tsx';
 import { Lines } from './lines.tsx';
 import { isFoundEmpty, Nothing } from './nothing.tsx';
 import { loadPicture, needsPicture, pictureKey, titleOf, type Picture } from './picture.ts';
-import { COUNTS, viewOf, viewsOf, type SpendQuery, type View } from './query.ts';
+import { COUNTS, grainIn, viewOf, viewsOf, type SpendQuery, type View } from './query.ts';
 import { MAIN, type Page } from './reports.ts';
 import { useLoad } from './use-load.ts';
 import { COMPARE_WORDS, COUNT_WORDS, sentenceOf, type NameOf } from './words.ts';
@@ -29,7 +29,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
     return (
       <section class="card stack">
         <Nothing query={query} nameOf={nameOf} />
-        <Completeness of={shown.whole} />
+        <Facts page={shown.whole} />
       </section>
     );
   }
@@ -38,10 +38,10 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
       {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
       <section class="card stack">
         <header class="spread">
-          <h2>{VIEW_WORDS[view].title}</h2>
+          <h2>{nameOfView(view, query)}</h2>
           <Views query={query} />
         </header>
-        {view === 'lines' && <Lines query={query} nameOf={nameOf} />}
+        {view === 'lines' && <Lines query={query} nameOf={nameOf} hasFacts={!hasPicture} />}
         {view === 'groups' && shown?.groups != null && (
           <Groups
             key={pictureKey(shown.query)}
@@ -58,11 +58,11 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
   );
 }
 
-const VIEW_WORDS: Readonly<Record<View, { readonly name: string; readonly title: string }>> = {
-  groups: { name: 'Groups', title: 'Groups' },
-  days: { name: 'Days', title: 'The chart as a table' },
-  lines: { name: 'Lines', title: 'Lines' },
-};
+/** What a table is called; bars are days, weeks or months. */
+function nameOfView(view: View, query: SpendQuery): string {
+  const bars = { day: 'Days', week: 'Weeks', month: 'Months' }[grainIn(query) ?? 'day'];
+  return { groups: 'Groups', days: bars, lines: 'Lines' }[view];
+}
 
 function Views({ query }: { query: SpendQuery }) {
   const views = viewsOf(query);
@@ -78,7 +78,7 @@ function Views({ query }: { query: SpendQuery }) {
             go(linkFor({ ...query, view }));
           }}
         >
-          {VIEW_WORDS[view].name}
+          {nameOfView(view, query)}
         </button>
       ))}
     </div>
@@ -105,21 +105,7 @@ function PictureCard({ picture, nameOf }: { picture: Picture; nameOf: NameOf }) 
           <Legend series={chart.series} hasOthers={chart.hasOthers} bars={chart.bars} />
         </div>
       )}
-      <div>
-        <Completeness of={whole} />
-        {whole.otherCurrencies.length > 0 && (
-          <p class="muted small">
-            {`In other currencies, and not in these sums: ${whole.otherCurrencies
-              .map(({ currency, amount }) => money(amount, currency))
-              .join(', ')}.`}
-          </p>
-        )}
-        <p class="faint small">
-          {whole.asOf === null
-            ? 'No day of it was read yet.'
-            : `As of ${instant(whole.asOf)}, when the newest of it was read.`}
-        </p>
-      </div>
+      <Facts page={whole} />
     </section>
   );
 }

@@ -36,16 +36,13 @@ export function Chips({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
   useOutside(box, () => {
     setOpen(null);
   });
-  const toggle = (name: string): void => {
-    if (open === name) close();
-    else setOpen(name);
-  };
   const chip = (name: string, lead: string, words: string) => (
     <Chip
       {...{ name, lead, words }}
       isOpen={open === name}
       onToggle={() => {
-        toggle(name);
+        if (open === name) close();
+        else setOpen(name);
       }}
     />
   );
@@ -63,14 +60,11 @@ export function Chips({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
         {chip('groups', 'by', groupsText(query))}
         {query.filters.map((filter, index) => {
           const { about, values } = filterWords(filter, nameOf);
+          const end = linkFor(withFilter(query, { ...filter, values: [] }));
           return (
-            <span class="chip-pair" key={`${filter.parameter} ${String(filter.excludes)}`}>
+            <FilterChip key={`${filter.parameter} ${String(filter.excludes)}`} end={end} words={`${about} ${values}`}>
               {chip(`filter-${index}`, about, values)}
-              <a class="chip-end" href={linkFor(withFilter(query, { ...filter, values: [] }))}>
-                <span aria-hidden="true">×</span>
-                <span class="hidden">{`Remove “${about} ${values}”`}</span>
-              </a>
-            </span>
+            </FilterChip>
           );
         })}
         {query.compare !== null && chip('compare', 'against', COMPARE_WORDS[query.compare] ?? query.compare)}
@@ -98,6 +92,19 @@ function Chip(props: { name: string; lead: string; words: string; isOpen: boolea
       {props.lead !== '' && <span class="muted">{`${props.lead} `}</span>}
       <b>{props.words}</b>
     </button>
+  );
+}
+
+/** A chip with a way to drop its filter at once. */
+function FilterChip({ end, words, children }: { end: string; words: string; children: ComponentChildren }) {
+  return (
+    <span class="chip-pair">
+      {children}
+      <a class="chip-end" href={end}>
+        <span aria-hidden="true">×</span>
+        <span class="hidden">{`Remove “${words}”`}</span>
+      </a>
+    </span>
   );
 }
 

@@ -76,8 +76,8 @@ function Values(props: {
   const [typed, setTyped] = useState('');
   const { list, isLoading } = useSuggestions(query, dimension);
   const all = withOwn(dimension, list, values);
-  const fitting = all.filter(({ name, value }) => `${name} ${value}`.toLowerCase().includes(typed.toLowerCase()));
-  const isNew = typed !== '' && !all.some(({ value }) => value === typed);
+  const fitting = all.filter(({ name, id }) => `${name} ${id}`.toLowerCase().includes(typed.toLowerCase()));
+  const isNew = typed !== '' && !all.some(({ id }) => id === typed);
   const toggle = (value: string): void => {
     onChange(values.includes(value) ? values.filter((each) => each !== value) : [...values, value]);
   };
@@ -95,14 +95,14 @@ function Values(props: {
             if (event.key !== 'Enter' || typed === '') return;
             event.preventDefault();
             const [first] = fitting;
-            toggle(first?.value ?? typed);
+            toggle(first?.id ?? typed);
             setTyped('');
           }}
         />
       </label>
       <div class="values" role="group" aria-label={`Values of ${labelOf(dimension)}`}>
         {fitting.slice(0, SHOWN).map((each) => (
-          <ValueField key={each.value} {...each} isChosen={values.includes(each.value)} onToggle={toggle} />
+          <ValueField key={each.id} {...each} isChosen={values.includes(each.id)} onToggle={toggle} />
         ))}
         {isNew && (
           <button
@@ -127,9 +127,9 @@ function Values(props: {
 
 /** The values that are suggested, and those that are chosen though the range does not have them; also "not reported". */
 function withOwn(dimension: string, list: readonly Suggestion[], values: readonly string[]): Suggestion[] {
-  const known = new Set(list.map(({ value }) => value));
+  const known = new Set(list.map(({ id }) => id));
   const own = [...values, ...(dimension === 'connection' ? [] : [''])].filter((value) => !known.has(value));
-  return [...list, ...[...new Set(own)].map((value) => ({ value, name: valueText(dimension, value), amount: null }))];
+  return [...list, ...[...new Set(own)].map((id) => ({ id, name: valueText(dimension, id), amount: null }))];
 }
 
 function ValueField(props: Suggestion & { isChosen: boolean; onToggle: (value: string) => void }) {
@@ -139,7 +139,7 @@ function ValueField(props: Suggestion & { isChosen: boolean; onToggle: (value: s
         type="checkbox"
         checked={props.isChosen}
         onChange={() => {
-          props.onToggle(props.value);
+          props.onToggle(props.id);
         }}
       />
       <span class="name">{props.name}</span>

@@ -4,6 +4,7 @@ import { Number as NumberCell, Sheet } from './cells.tsx';
 import { linkFor } from './chips.tsx';
 import { columnsOf, type Column } from './columns.ts';
 import { labelOf } from './dimensions.ts';
+import { Facts } from './facts.tsx';
 import { isFoundEmpty, Nothing } from './nothing.tsx';
 import { printQuery, type SpendQuery } from './query.ts';
 import { askPage, type Figures, type Line, type Page } from './reports.ts';
@@ -12,8 +13,15 @@ import type { NameOf } from './words.ts';
 
 const STEP = 200;
 
+interface LinesProps {
+  readonly query: SpendQuery;
+  readonly nameOf: NameOf;
+  /** Whether nothing beside them says what is known about their days. */
+  readonly hasFacts: boolean;
+}
+
 /** Every row as the API gives it, page by page. */
-export function Lines({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) {
+export function Lines({ query, nameOf, hasFacts }: LinesProps) {
   const { page, lines, error, isLoading, more } = useLines(query);
   if (error !== null && page === null) return <Failure error={error} />;
   if (page === null) return <Loading what="the lines" />;
@@ -30,6 +38,7 @@ export function Lines({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
           </button>
         </div>
       )}
+      {hasFacts && <Facts page={page} />}
     </div>
   );
 }

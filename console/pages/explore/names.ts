@@ -1,12 +1,14 @@
 import { ask, type Schema } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import type { SpendQuery } from './query.ts';
+import { distinct } from './reports.ts';
 import { useLoad } from './use-load.ts';
 import { plainName, type NameOf } from './words.ts';
 
 /** A value that somebody may filter by. */
 export interface Suggestion {
-  readonly value: string;
+  /** As the filter has it: an id, or empty for "not reported". */
+  readonly id: string;
   readonly name: string;
   /** What it cost in the range; null if nobody knows. */
   readonly amount: string | null;
@@ -26,28 +28,28 @@ export function useSuggestions(
   });
   const connections = useReply('/v1/connections', { query: { limit: 100 }, skip: dimension !== 'connection' });
   if (dimension === 'connection') {
-    const list = (connections.data?.data ?? []).map(({ id, name }) => ({ value: id, name, amount: null }));
-    return { list, isLoading: connections.data === null && connections.error === null };
+    const list = (connections.data?.data ?? []).map(({ id, name }) => ({ id, name, amount: null }));
+    return { list: distinct(list), isLoading: connections.data === null && connections.error === null };
   }
   const list = (rows.data?.data ?? []).map((row): Suggestion => {
     const found: unknown = Object.getOwnPropertyDescriptor(row, dimension ?? '')?.value;
-    const value = dimension === 'workspace' ? (row.workspace?.id ?? '') : typeof found === 'string' ? found : '';
+    const id = dimension === 'workspace' ? (row.workspace?.id ?? '') : typeof found === 'string' ? found : '';
     const name = dimension === 'workspace' ? row.workspace?.name : undefined;
-    return { value, name: name ?? plainName(dimension ?? '', value), amount: row.amount };
+    return { id, name: name ?? plainName(dimension ?? '', id), amount: row.amount };
   });
-  return { list, isLoading: rows.data === null && rows.error === null };
+  return { list: distinct(list), isLoading: rows.data === null && rows.error === null };
 }
 
 /** The names of the workspaces and organizations that the filters of a query name by id. */
 export function useNames(query: SpendQuery): NameOf {
   const has = (parameter: string): boolean => query.filters.some((filter) => filter.parameter === parameter);
-  const workspaces = useWorkspaces(has('workspace'));
+  const workspaces = distinct(useWorkspaces(has('workspace')));
   const connections = useSuggestions(query, has('connection_id') ? 'connection' : null);
   return (parameter, value) => {
     const name =
       parameter === 'workspace'
         ? workspaces.find(({ id }) => id === value)?.name
-        : connections.list.find((each) => each.value === value)?.name;
+        : connections.list.find(({ id }) => id === value)?.name;
     return name ?? plainName(parameter, value);
   };
 }
@@ -72,7 +74,7 @@ type Workspace = Schema<'Workspace'>;
 async function workspacesOf(id: string, signal: AbortSignal): Promise<Workspace[]> {
   const found: Workspace[] = [];
   for (let after: string | null | undefined; after !== null;) {
-    const query = { limit: 1_000, after };
+    const query = { limit: 100, after };
     const page = await ask('get', '/v1/connections/{id}/workspaces', { ids: { id }, query, signal });
     found.push(...page.data);
     after = page.next;

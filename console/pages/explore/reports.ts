@@ -187,10 +187,23 @@ function linesOf<Row extends object>(
   rows: readonly Row[],
   figures: (row: Row) => Figures,
 ): Line[] {
-  return rows.map((row) => ({
-    values: groupBy.map((group) => valueOf(group, Object.getOwnPropertyDescriptor(row, group)?.value)),
+  const columns = groupBy.map((group) =>
+    distinct(rows.map((row) => valueOf(group, Object.getOwnPropertyDescriptor(row, group)?.value))),
+  );
+  return rows.map((row, index) => ({
+    values: columns.flatMap((values) => values[index] ?? []),
     figures: figures(row),
   }));
+}
+
+/** Several workspaces may have one name; the end of the id then tells them apart. */
+export function distinct<V extends Value>(values: readonly V[]): V[] {
+  const ids = new Map<string, Set<string | null>>();
+  for (const { id, name } of values) ids.set(name, (ids.get(name) ?? new Set()).add(id));
+  return values.map((value) => {
+    const isShared = (ids.get(value.name)?.size ?? 0) > 1;
+    return isShared && value.id !== null ? { ...value, name: `${value.name} (…${value.id.slice(-4)})` } : value;
+  });
 }
 
 function valueOf(group: string, value: unknown): Value {

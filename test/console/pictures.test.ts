@@ -1,0 +1,77 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { until } from '../support/wait.ts';
+import { DARK, describeInBrowser } from './browser.ts';
+import { startConsoleWorld, type ConsoleWorld } from './world.ts';
+
+/** With METERLINE_PICTURES=1, the pictures of the documents are made anew. */
+const isMaking = process.env['METERLINE_PICTURES'] === '1';
+const IMAGES = join(import.meta.dirname, '../../docs/images');
+const SIZE = { viewport: { width: 1280, height: 800 } };
+
+/** A day so many days ago. */
+function daysAgo(days: number): string {
+  return new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
+}
+
+describeInBrowser('the pictures of the documents', () => {
+  let here: ConsoleWorld;
+  let id: string;
+  const isActive = async (): Promise<boolean> => {
+    const { body } = await here.send('GET', `/v1/connections/${id}`);
+    return z.object({ status: z.string() }).parse(body).status === 'active';
+  };
+  beforeAll(async () => {
+    here = await startConsoleWorld();
+    const made = await here.send('POST', '/v1/connections', {
+      name: 'Acme production',
+      admin_api_key: here.world.key,
+      backfill_days: 92,
+    });
+    ({ id } = z.object({ id: z.string() }).parse(made.body));
+    await until('the days to be read', isActive);
+    here.world.simulator.control.restate({ day: daysAgo(6), kind: 'scale', factor: '1.2' });
+    await here.send('POST', `/v1/connections/${id}/sync`, {});
+    await until('the correction to be found', async () => {
+      const { body } = await here.send('GET', `/v1/connections/${id}/restatements`);
+      return z.object({ data: z.array(z.unknown()) }).parse(body).data.length > 0;
+    });
+  });
+  afterAll(() => here.close());
+
+  const week = `from=${daysAgo(9)}&to=${daysAgo(3)}`;
+  test.each([
+    ['console-overview', '#/overview', 'What moved, and why', SIZE],
+    [
+      'console-explore',
+      `#/explore?report=costs&from=${daysAgo(30)}&to=${daysAgo(0)}&group_by=day,workspace`,
+      'Groups',
+      SIZE,
+    ],
+    ['console-why', `#/explore?report=changes&${week}&group_by=model&compare=previous`, 'Groups', SIZE],
+    ['console-connect', '#/connect', 'Before you paste a key', SIZE],
+    ['console-connection', '', 'Every day', { ...SIZE, ...DARK }],
+  ] as const)('%s shows the console of today', async (name, place, heading, options) => {
+    const { page, context, errors } = await here.openAs(here.token, options);
+    await page.goto(`/${place === '' ? `#/connections/${id}` : place}`);
+    await page.getByRole('heading', { name: heading }).waitFor();
+    await settled(page);
+    const picture = await page.screenshot({ fullPage: name !== 'console-explore' });
+    expect(picture.length).toBeGreaterThan(20_000);
+    expect(errors).toEqual([]);
+    if (isMaking) writeFileSync(join(IMAGES, `${name}.png`), picture);
+    await context.close();
+  });
+});
+
+async function settled(page: Page): Promise<void> {
+  await page.waitForLoadState('networkidle');
+  await page
+    .getByText(/^Loading /)
+    .first()
+    .waitFor({ state: 'detached' });
+  await page.mouse.move(0, 0);
+}
