@@ -122,10 +122,10 @@ export function standingOf(connection: Connection, now: number = Date.now()): St
 }
 
 /** Whether something happens to the connection now, so that it is worth looking often. */
-export function isMoving({ status, last_sync, candidate }: Connection): boolean {
+export function isMoving({ status, last_sync, candidate, waiting }: Connection): boolean {
   if (status === 'refused' || status === 'disconnected') return false;
   const isOnItsWay = status === 'validating' || status === 'discovering' || status === 'backfilling';
-  return isOnItsWay || last_sync?.state === 'running' || candidate !== null;
+  return isOnItsWay || last_sync?.state === 'running' || candidate !== null || waiting !== null;
 }
 
 /** Whether the connection has not ended. */
@@ -134,12 +134,15 @@ export function isLive({ status }: Pick<Connection, 'status'>): boolean {
 }
 
 /** Which days are there, in a few words. */
-export function coverageOf({ covered_from, covered_through, missing_days, status }: Connection): string {
-  if (covered_from === null || covered_through === null) return isLive({ status }) ? 'No day yet' : 'No days';
+export function coverageOf(connection: Connection): string {
+  const { covered_from, covered_through, missing_days, backfill } = connection;
+  const isWhole = missing_days === 0 || !isLive(connection);
+  if (covered_from === null || covered_through === null) {
+    if (!isLive(connection)) return 'No days';
+    return backfill.days_done === 0 ? 'No day yet' : `${backfill.days_done} of ${counted(backfill.days_total, 'day')}`;
+  }
   const days = range(covered_from, covered_through);
-  return missing_days === 0 || status === 'disconnected'
-    ? days
-    : `${days}; ${counted(missing_days, 'day')} still to be read`;
+  return isWhole ? days : `${days}; ${counted(missing_days, 'day')} still to be read`;
 }
 
 /** When Meterline reads next by itself, or what it waits for. */
@@ -180,7 +183,9 @@ function detailOf({ detail, request_id }: Failure): string[] {
 }
 
 function stillMissing({ missing_days }: Connection): string[] {
-  return missing_days === 0 ? [] : [`${counted(missing_days, 'day')} still to be read.`];
+  return missing_days === 0
+    ? []
+    : [`${counted(missing_days, 'day')} ${missing_days === 1 ? 'is' : 'are'} still to be read.`];
 }
 
 /** What an attempt met, and when the next one begins. */

@@ -85,7 +85,10 @@ describe('where a connection stands', () => {
   });
 
   it('does not claim days that are not there', () => {
-    expect(coverageOf({ ...LIVE, covered_from: null, covered_through: null })).toBe('No day yet');
+    const nothing = { ...LIVE, covered_from: null, covered_through: null };
+    expect(coverageOf(nothing)).toBe('12 of 31 days');
+    expect(coverageOf({ ...nothing, backfill: { ...LIVE.backfill, days_done: 0 } })).toBe('No day yet');
+    expect(coverageOf({ ...nothing, status: 'refused' })).toBe('No days');
     expect(coverageOf({ ...LIVE, missing_days: 2 })).toBe('31 October – 30 November 2026; 2 days still to be read');
     expect(textOf({ ...LIVE, status: 'disconnected', covered_from: null })).toContain('It has no days.');
   });

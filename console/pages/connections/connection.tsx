@@ -54,7 +54,7 @@ export function ConnectionPage({ id, query, isAdmin }: { id: string; query: URLS
           <h2 id="standing" class="hidden">
             Where it stands
           </h2>
-          <StandingNote of={connection} />
+          <Standing connection={connection} isAdmin={isAdmin} />
           {isAdmin && (
             <Actions
               connection={connection}
@@ -76,6 +76,16 @@ export function ConnectionPage({ id, query, isAdmin }: { id: string; query: URLS
         <Lists id={id} query={query} isAdmin={isAdmin} everyMs={everyMs} />
       </div>
     </>
+  );
+}
+
+function Standing({ connection, isAdmin }: { connection: Connection; isAdmin: boolean }) {
+  return (
+    <StandingNote of={connection}>
+      {!isAdmin && standingOf(connection).help !== null && (
+        <p class="muted">You see this as a viewer. An admin of this Meterline can help it.</p>
+      )}
+    </StandingNote>
   );
 }
 
