@@ -102,7 +102,8 @@ function choicesOf(connection: Connection, { onDoing, onDo }: Means): Choice[] {
     },
   });
   const rename = opens('Rename', 'rename');
-  if (connection.status === 'disconnected') return [rename, opens('Delete its data', 'disconnect')];
+  const hasData = connection.covered_from !== null || connection.last_sync !== null;
+  if (connection.status === 'disconnected' && hasData) return [rename, opens('Delete its data', 'disconnect')];
   if (!isLive(connection)) return [rename];
   return [
     ...(connection.status === 'paused' ? [does('Resume', resume, 'resume')] : [does('Read now', readNow, 'read')]),

@@ -148,7 +148,7 @@ function Facts({ connection }: { connection: Connection }) {
     <dl class="facts">
       <dt>Days</dt>
       <dd>
-        {coverageOf(connection)}. <a href={explore}>Explore its costs</a>
+        {coverageOf(connection)}. {backfill.days_done > 0 && <a href={explore}>Explore its costs</a>}
       </dd>
       <dt>Next read</dt>
       <dd>{nextReadOf(connection)}</dd>

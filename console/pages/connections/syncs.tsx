@@ -33,7 +33,7 @@ export function SyncList({ id, everyMs }: ListProps) {
     <ListFrame
       list={list}
       what="syncs"
-      none="There was no sync yet."
+      none="No sync is stored."
       heads={['Sync', 'State', 'Days', 'When', 'Read', 'In Temporal']}
       row={(sync: Sync) => <Row key={sync.run_id} sync={sync} />}
     />
