@@ -550,6 +550,19 @@ describe('what Anthropic does', () => {
     await becomes(id, 'active');
   });
 
+  it('a key that Anthropic rejects is told before a list of workspaces that does not come', async () => {
+    const { key } = organizationOf('No list, no key');
+    const { control } = world.simulator;
+    control.fault({ kind: 'status', status: 500, key, report: 'workspaces', after: 1, times: 'always' });
+    control.fault({ kind: 'unauthorized', key, report: 'cost', times: 'always' });
+    const id = await world.connect({ key, backfillDays: 3, today: await workflowDay() });
+    await becomes(id, 'degraded');
+    expect(await state(id)).toMatchObject({ failure: 'key_invalid' });
+    control.clearFaults();
+    await world.pass('2 hours');
+    await becomes(id, 'active');
+  });
+
   it('a day is flagged while its lines do not add up to its total', async () => {
     const { id, key, organization } = await connected('Flag');
     const { control } = world.simulator;
