@@ -27,17 +27,25 @@ export function columnOf(index: number, { step }: Pick<Room, 'step'>): { x: numb
   return { x: LEFT + index * step + gap / 2, width: Math.max(1, step - gap) };
 }
 
-/** Where each series of a bar lies: positive ones upwards from zero, negative ones downwards. */
+/** Pixels below which a part of a bar cannot be seen. */
+const SEEN = 0.3;
+
+/**
+ * Where each series of a bar lies: positive ones upwards from zero, negative ones downwards. Without those that nobody can
+ * see, since a year has thousands of them; but every bar keeps its largest.
+ */
 export function rectsOf(bar: Bar, room: Room): { series: number; y: number; height: number }[] {
+  const numbers = bar.values.map(Number);
+  const largest = Math.max(...numbers.map(Math.abs));
   let [up, down] = [0, 0];
-  return bar.values.flatMap((text, series) => {
-    const value = Number(text);
-    if (value === 0) return [];
-    const [from, to] = value > 0 ? [up, up + value] : [down, down + value];
-    if (value > 0) up = to;
-    else down = to;
-    const [a, b] = [yOf(from, room), yOf(to, room)];
-    return [{ series, y: Math.min(a, b), height: Math.max(0.5, Math.abs(a - b)) }];
+  return numbers.flatMap((value, series) => {
+    const from = value > 0 ? up : down;
+    if (value > 0) up += value;
+    else down += value;
+    const [a, b] = [yOf(from, room), yOf(from + value, room)];
+    const height = Math.abs(a - b);
+    const isSeen = height >= SEEN || Math.abs(value) === largest;
+    return value !== 0 && isSeen ? [{ series, y: Math.min(a, b), height: Math.max(0.5, height) }] : [];
   });
 }
 
