@@ -216,13 +216,21 @@ function Movers({ from, to }: { from: string; to: string }) {
       ) : changes.data.data.length === 0 ? (
         <p class="muted">Nothing was spent in this month, nor in the one before.</p>
       ) : (
-        <MoverTable rows={changes.data.data} />
+        <MoverTable rows={changes.data.data} from={from} to={to} />
       )}
     </section>
   );
 }
 
-function MoverTable({ rows }: { rows: Reply<'/v1/costs/changes'>['data'] }) {
+type Mover = Reply<'/v1/costs/changes'>['data'][number];
+
+/** The days of a mover, beside those of the month before. */
+function moverLink({ workspace, model }: Mover, from: string, to: string): string {
+  const filters = { workspace: workspace?.id ?? 'default', model: [model ?? ''] };
+  return linkTo(['explore'], searchOf({ report: 'costs', from, to, group_by: 'day', ...filters, compare: 'month' }));
+}
+
+function MoverTable({ rows, from, to }: { rows: readonly Mover[]; from: string; to: string }) {
   return (
     <>
       <div class="table-wrap" tabindex={0} role="region" aria-label="The largest changes">
@@ -239,7 +247,7 @@ function MoverTable({ rows }: { rows: Reply<'/v1/costs/changes'>['data'] }) {
             {rows.map((row) => (
               <tr key={`${row.workspace?.id ?? ''} ${row.model ?? ''}`}>
                 <th scope="row" class="name">
-                  {row.workspace?.name}
+                  <a href={moverLink(row, from, to)}>{row.workspace?.name}</a>
                   <div class="faint small">{row.model ?? 'no model'}</div>
                 </th>
                 <td class="r num">{usd(row.after)}</td>

@@ -4,15 +4,21 @@ import { daysOf, longDay, shortDay } from '../format/days.ts';
 import { linkTo } from '../route.ts';
 import { Failure, Loading, Note } from './messages.tsx';
 
+/** The statuses in which a connection may need a person. */
+const TROUBLED = ['awaiting_key', 'degraded', 'validating'] as const;
+
 /** What only a person can mend: keys that Anthropic rejects, syncs that fail, days that do not add up. */
 export function NeedsYou({ from, to }: { from: string; to: string }) {
-  const connections = useReply('/v1/connections', { query: { limit: 100 }, everyMs: 30_000 });
+  // By status: there may be more connections than a page of the list has.
+  const lists = TROUBLED.map((status) =>
+    useReply('/v1/connections', { query: { status, limit: 20 }, everyMs: 30_000 }),
+  );
   const coverage = useReply('/v1/coverage', { query: { from, to }, everyMs: 60_000 });
-  const failed = connections.error ?? coverage.error;
-  if (failed !== null) return <Failure error={failed} />;
-  if (connections.data === null || coverage.data === null) return <Loading what="the connections" />;
-  const troubled = connections.data.data.filter(isTroubled);
-  const flagged = coverage.data.data.filter(({ flagged }) => flagged).map(({ day }) => day);
+  const failed = [...lists, coverage].find(({ error }) => error !== null);
+  if (failed?.error != null) return <Failure error={failed.error} />;
+  if (coverage.data === null || lists.some(({ data }) => data === null)) return <Loading what="the connections" />;
+  const troubled = lists.flatMap(({ data }) => data?.data ?? []).filter(isTroubled);
+  const flagged = coverage.data.data.filter((day) => day.flagged).map(({ day }) => day);
   if (troubled.length === 0 && flagged.length === 0) {
     return (
       <Note tone="good" title="Nothing needs you.">
@@ -44,7 +50,7 @@ function whole(missing: number, days: number) {
 type Connection = Schema<'Connection'>;
 
 function isTroubled({ status, error }: Connection): boolean {
-  return status === 'awaiting_key' || status === 'degraded' || (error !== null && status !== 'disconnected');
+  return status !== 'validating' || error !== null;
 }
 
 function Trouble({ connection }: { connection: Connection }) {
