@@ -1,5 +1,5 @@
 import { and, desc, eq, inArray, isNull, lt, not, or, sql, type SQL } from 'drizzle-orm';
-import { SESSION_DAYS, SESSION_IDLE_HOURS } from '../../domain/sessions.ts';
+import { SESSIONS_AT_ONCE, SESSION_DAYS, SESSION_IDLE_HOURS } from '../../domain/sessions.ts';
 import { BOOTSTRAP, CONSOLE, type TokenRole } from '../../domain/tokens.ts';
 import type { Db } from '../core/database.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
@@ -55,8 +55,29 @@ export async function beginSession(
     if (session === undefined) throw new Error('storing a session gave no row');
     const message = `Session ${session.id} begins with ${words}.`;
     await addDeploymentEvent(tx, { type: 'session_begun', actor: name, message });
+    await endOldest(tx, columns, name);
     return { id: session.id, secret };
   });
+}
+
+/** Ends what one token, or links, have beyond {@link SESSIONS_AT_ONCE}: a script that signs in each time fills no table. */
+async function endOldest(tx: Db, { tokenId, bootstrapTag }: Pick<Origin, 'tokenId' | 'bootstrapTag'>, actor: string) {
+  const surplus = tx
+    .select({ no: sessions.no })
+    .from(sessions)
+    .where(
+      and(
+        tokenId === null ? isNull(sessions.tokenId) : eq(sessions.tokenId, tokenId),
+        bootstrapTag === null ? isNull(sessions.bootstrapTag) : eq(sessions.bootstrapTag, bootstrapTag),
+      ),
+    )
+    .orderBy(desc(sessions.no))
+    .offset(SESSIONS_AT_ONCE);
+  const ended = await tx.delete(sessions).where(inArray(sessions.no, surplus)).returning({ id: sessions.id });
+  for (const { id } of ended) {
+    const message = `Session ${id} is ended, because ${SESSIONS_AT_ONCE} newer ones began in the same way.`;
+    await addDeploymentEvent(tx, { type: 'session_ended', actor, message });
+  }
 }
 
 interface Origin {

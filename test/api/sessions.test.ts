@@ -212,6 +212,21 @@ describe('a session', () => {
   });
 });
 
+describe('sessions of one token', () => {
+  it('are fifty at most: the next one ends the oldest of them, and none of another token', async () => {
+    const create = (name: string) => createToken(api.db, { name, role: 'viewer', creator: CREATOR });
+    const [token, other] = [await create('many sessions'), await create('one session')];
+    const another = await begun(other.token);
+    const first = await begun(token.token);
+    const second = await begun(token.token);
+    for (let more = 0; more < 49; more += 1) await begun(token.token);
+    const statuses = await Promise.all([first, second, another].map((each) => browse('GET', '/v1/session', each)));
+    expect(statuses.map(({ status }) => status)).toEqual([401, 200, 200]);
+    const { data } = (await api.get('/v1/events?type=session_ended')).body;
+    expect(data[0]?.message).toBe(`Session ${first.session.id} is ended, because 50 newer ones began in the same way.`);
+  });
+});
+
 describe('a link', () => {
   it('works once, also for two at once', async () => {
     const linkToken = await link();
