@@ -14,7 +14,7 @@ import { isFoundEmpty, Nothing } from './nothing.tsx';
 import { loadPicture, needsPicture, pictureKey, titleOf, type Picture } from './picture.ts';
 import { COUNTS, grainIn, viewOf, viewsOf, type SpendQuery, type View } from './query.ts';
 import { MAIN, type Page } from './reports.ts';
-import { useLoad } from './use-load.ts';
+import { useLoad } from '../../client/use-load.ts';
 import { COMPARE_WORDS, COUNT_WORDS, sentenceOf, type NameOf } from './words.ts';
 
 /** What the API answers to a query: a total, a chart, and a table. */

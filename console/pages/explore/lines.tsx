@@ -8,7 +8,7 @@ import { Facts } from './facts.tsx';
 import { isFoundEmpty, Nothing } from './nothing.tsx';
 import { printQuery, type SpendQuery } from './query.ts';
 import { askPage, type Figures, type Line, type Page } from './reports.ts';
-import { useLoad } from './use-load.ts';
+import { useLoad } from '../../client/use-load.ts';
 import type { NameOf } from './words.ts';
 
 const STEP = 200;
@@ -155,8 +155,10 @@ function useLines(query: SpendQuery): {
       : await askPage(query, { limit: Math.min(MOST, STEP * pages) }, signal),
     before: before?.lines ?? [],
   }));
-  const page = first.data?.page ?? null;
-  const lines = first.data === null ? [] : [...first.data.before, ...first.data.page.lines];
+  // The lines of another query have other columns.
+  const data = first.of?.startsWith(`${key} `) === true ? first.data : null;
+  const page = data?.page ?? null;
+  const lines = data === null ? [] : [...data.before, ...data.page.lines];
   const next = page?.next ?? null;
   const hasMore = isPaged ? next !== null : (page?.other?.rows ?? 0) > 0 && lines.length < MOST;
   const more = (): void => {

@@ -2,7 +2,7 @@ import { ask, type Schema } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import type { SpendQuery } from './query.ts';
 import { distinct } from './reports.ts';
-import { useLoad } from './use-load.ts';
+import { useLoad } from '../../client/use-load.ts';
 import { plainName, type NameOf } from './words.ts';
 
 /** A value that somebody may filter by. */
