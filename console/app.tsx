@@ -47,12 +47,14 @@ export function App() {
       setLink(null);
       enter();
     };
-    return <Enter link={asked ?? link} isOver={state.is === 'over'} onEntered={onEntered} />;
+    const inAs = state.is === 'in' ? state.session.name : null;
+    return <Enter link={asked ?? link} isOver={state.is === 'over'} inAs={inAs} onEntered={onEntered} />;
   }
-  if (state.is === 'asking') {
+  if (state.is === 'asking' || state.is === 'leaving') {
+    const title = state.is === 'leaving' ? { title: 'You are not signed out yet.' } : {};
     return (
       <main class="alone">
-        {state.error === null ? <Loading what="the console" /> : <Failure error={state.error} />}
+        {state.error === null ? <Loading what="the console" /> : <Failure error={state.error} {...title} />}
       </main>
     );
   }

@@ -2,3 +2,14 @@
 export const CONTROLS = '\\u0000-\\u001f\\u007f-\\u009f';
 /** What `trim()` removes, apart from control characters, for a class of a regular expression. */
 export const SPACES = ' \\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff';
+
+/** The ranges of Unicode's category Cf, in hex. These characters are invisible, so two names with them may look the same. */
+const INVISIBLE =
+  'ad 600-605 61c 6dd 70f 890-891 8e2 180e 200b-200f 202a-202e 2060-2064 2066-206f feff fff9-fffb 110bd 110cd 13430-1343f 1bca0-1bca3 1d173-1d17a e0001 e0020-e007f';
+/** Control characters, and those that nobody sees, for a class of a regular expression. */
+export const HIDDEN = CONTROLS + INVISIBLE.replaceAll(/[0-9a-f]+/g, inClass).replaceAll(' ', '');
+
+/** A character for a regular expression, as itself beyond U+FFFF, where engines differ in their escapes. */
+function inClass(hex: string): string {
+  return hex.length > 4 ? String.fromCodePoint(Number.parseInt(hex, 16)) : `\\u${hex.padStart(4, '0')}`;
+}

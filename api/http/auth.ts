@@ -104,11 +104,26 @@ export function countFailedLogins(options: {
       next(problem);
       return;
     }
+    if (isQuestion(request)) {
+      response.set('WWW-Authenticate', 'Bearer');
+      next(problem);
+      return;
+    }
     await count(request, response, (error: unknown) => {
       if (error === undefined) response.set('WWW-Authenticate', 'Bearer');
       next(error ?? problem);
     });
   };
+}
+
+/** A browser that nobody has signed in asks whether somebody has. It tries nothing, and must not use up anybody's tries. */
+function isQuestion({ method, path, headers }: Request): boolean {
+  return (
+    method === 'GET' &&
+    path === `/v1${OWN_SESSION}` &&
+    headers.authorization === undefined &&
+    headers.cookie === undefined
+  );
 }
 
 const RETRY_AFTER_S = 1;
@@ -117,16 +132,14 @@ const RETRY_AFTER_S = 1;
 function limitInProgress(limit: number): RequestHandler {
   const inProgress = new Map<string, number>();
   return (request, response, next) => {
-    const caller = callerOf(request);
-    if (caller === null) {
-      next();
-      return;
-    }
-    const { countsFor } = caller;
+    // Whoever begins a session has none yet.
+    const countsFor = callerOf(request)?.countsFor ?? `sign-ins from ${addressOf(request)}`;
     const count = inProgress.get(countsFor) ?? 0;
     if (count >= limit) {
       response.set('Retry-After', String(RETRY_AFTER_S));
-      throw new Problem('too_many_requests', { detail: `This token has ${limit} requests in progress already.` });
+      throw new Problem('too_many_requests', {
+        detail: `This token, or address, has ${limit} requests in progress already.`,
+      });
     }
     // The client may have gone during the look-up of the token; `close` does not fire again then.
     if (response.closed) return;

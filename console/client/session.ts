@@ -1,12 +1,16 @@
 import { useEffect, useState } from 'preact/hooks';
-import { ask, SignedOutError, type Reply } from './client.ts';
+import { ApiError, ask, SignedOutError, type Reply } from './client.ts';
 
 /** Who uses the page. */
 export type Session = Reply<'/v1/session'>;
 
-/** Whether somebody is in. `out`: nobody has entered. `over`: somebody had, and the API no longer accepts the session. */
+/**
+ * Whether somebody is in. `out`: nobody has entered. `over`: somebody had, and the API no longer accepts the session.
+ * `leaving`: somebody signs out, which the API has not confirmed.
+ */
 type State =
   | { readonly is: 'asking'; readonly error: Error | null }
+  | { readonly is: 'leaving'; readonly error: Error | null }
   | { readonly is: 'in'; readonly session: Session }
   | { readonly is: 'out' }
   | { readonly is: 'over' };
@@ -27,6 +31,10 @@ export function errorOf(thrown: unknown): Error {
 
 const RETRY_MS = 3_000;
 
+function isLimited(error: unknown): boolean {
+  return error instanceof ApiError && error.problem.status === 429;
+}
+
 /** The session of this browser. Its secret is in a cookie that no script can read. */
 export function useSession(): { state: State; enter: () => void; leave: () => void } {
   const [state, setState] = useState<State>({ is: 'asking', error: null });
@@ -43,7 +51,8 @@ export function useSession(): { state: State; enter: () => void; leave: () => vo
       },
       (thrown: unknown) => {
         if (over.signal.aborted) return;
-        if (thrown instanceof SignedOutError) setState({ is: 'out' });
+        // Where others failed to enter too often, a good token still lets in.
+        if (thrown instanceof SignedOutError || isLimited(thrown)) setState({ is: 'out' });
         else {
           setState({ is: 'asking', error: errorOf(thrown) });
           timer = setTimeout(askAgain, RETRY_MS);
@@ -65,8 +74,17 @@ export function useSession(): { state: State; enter: () => void; leave: () => vo
     };
   }, []);
   const leave = (): void => {
-    // Whatever it answers: when asked again, the API says whether the session is over.
-    ask('delete', '/v1/session').then(askAgain, askAgain);
+    const out = (): void => {
+      setState({ is: 'out' });
+    };
+    setState((last) => (last.is === 'leaving' ? last : { is: 'leaving', error: null }));
+    ask('delete', '/v1/session').then(out, (thrown: unknown) => {
+      if (thrown instanceof SignedOutError) out();
+      else {
+        setState({ is: 'leaving', error: errorOf(thrown) });
+        setTimeout(leave, RETRY_MS);
+      }
+    });
   };
   return { state, enter: askAgain, leave };
 }

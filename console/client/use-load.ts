@@ -14,6 +14,8 @@ export interface Loaded<T> {
 }
 
 const RETRY_MS = 3_000;
+/** After the API said that it has too much to do. */
+const BUSY_MS = 10_000;
 
 /**
  * Loads something when the component appears and whenever its key changes; a null key loads nothing. A load that the next
@@ -57,7 +59,7 @@ export function useLoad<T>(
         if (over.signal.aborted || onSignedOut(thrown)) return;
         const error = errorOf(thrown);
         setState((last) => ({ ...last, error, isLoading: false }));
-        if (isPassing(error)) again(RETRY_MS);
+        if (isPassing(error)) again(isBusy(error) ? BUSY_MS : RETRY_MS);
       },
     );
     return () => {
@@ -72,5 +74,11 @@ const START = { data: null, error: null, isLoading: true, of: null };
 
 /** Whether an error may be gone when asked again: nothing answered, or a server behind the API is down. */
 function isPassing(error: Error): boolean {
-  return error instanceof UnreachableError || (error instanceof ApiError && error.problem.status >= 500);
+  return (
+    error instanceof UnreachableError || isBusy(error) || (error instanceof ApiError && error.problem.status >= 500)
+  );
+}
+
+function isBusy(error: Error): boolean {
+  return error instanceof ApiError && error.problem.status === 429;
 }

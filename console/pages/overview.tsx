@@ -1,4 +1,4 @@
-import { searchOf, type Reply } from '../client/client.ts';
+import { searchOf, type Reply, type Schema } from '../client/client.ts';
 import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
 import { difference, signOf, sum } from '../format/decimal.ts';
@@ -48,7 +48,7 @@ export function Overview({ route }: { route: Route }) {
 }
 
 function monthOf(asked: string | null, today: string): string {
-  return asked !== null && /^\d{4}-(0[1-9]|1[0-2])$/.test(asked) && asked <= today.slice(0, 7)
+  return asked !== null && /^20\d{2}-(0[1-9]|1[0-2])$/.test(asked) && asked <= today.slice(0, 7)
     ? asked
     : today.slice(0, 7);
 }
@@ -89,7 +89,15 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
         failed === null && <Loading what="costs" />
       ) : (
         <>
-          <Figures costs={costs.data} savings={savings.data} isRunning={to === today} />
+          <Figures
+            costs={costs.data}
+            savings={savings.data}
+            isRunning={to === today}
+            isKnown={
+              costs.data.data.length > 0 ||
+              coverage.data.data.some(({ state }) => state === 'final' || state === 'provisional')
+            }
+          />
           <Days costs={costs.data} bars={barsByDay(costs.data.data, coverage.data.data, dayLink)} />
           <Completeness of={costs.data} />
         </>
@@ -102,18 +110,33 @@ function dayLink(day: string): string {
   return linkTo(['explore'], searchOf({ report: 'costs', from: day, to: day, group_by: 'workspace,model,token_type' }));
 }
 
-function Figures(props: { costs: Reply<'/v1/costs'>; savings: Reply<'/v1/unit-costs'> | null; isRunning: boolean }) {
-  const { costs, savings, isRunning } = props;
+function Figures(props: {
+  costs: Reply<'/v1/costs'>;
+  savings: Reply<'/v1/unit-costs'> | null;
+  isRunning: boolean;
+  /** Whether any of its days is there. */
+  isKnown: boolean;
+}) {
+  const { costs, savings, isRunning, isKnown } = props;
   const unit = savings?.total;
   const rows = (savings?.data ?? []).filter(({ model }) => model !== null);
   return (
     <div class="figures">
       <div>
         <div class="muted">{isRunning ? 'Month to date' : 'The month'}</div>
-        <div class="big num" title={`${costs.total} USD`}>
-          {usd(costs.total)}
-        </div>
-        <Against costs={costs} />
+        {isKnown ? (
+          <>
+            <div class="big num" title={`${costs.total} USD`}>
+              {usd(costs.total)}
+            </div>
+            <Against costs={costs} />
+          </>
+        ) : (
+          <>
+            <div class="big">–</div>
+            <div class="muted">No day of it is here.</div>
+          </>
+        )}
       </div>
       <Saved name="Cache saved" rows={rows.map((row) => row.cache_savings)}>
         {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
@@ -141,14 +164,23 @@ function Saved(props: { name: string; rows: readonly (string | null | undefined)
   );
 }
 
+/** Why a comparison would mean nothing; null if it means something. */
+function lackingOf({
+  from,
+  to,
+  uncovered_days: uncovered,
+  missing_days: missing,
+}: Schema<'ComparedRange'>): string | null {
+  const lacking = uncovered + missing;
+  if (lacking === 0) return null;
+  return `Nothing to compare with: ${lacking} of the ${days.daysBetween(from, to)} days ${days.range(from, to)} are not here.`;
+}
+
 function Against({ costs: { total, total_previous: before = '0', compare } }: { costs: Reply<'/v1/costs'> }) {
   if (compare === undefined) return null;
   const range = days.range(compare.from, compare.to);
-  const lacking = compare.uncovered_days + compare.missing_days;
-  if (lacking > 0) {
-    const all = days.daysBetween(compare.from, compare.to);
-    return <div class="muted">{`Nothing to compare with: ${lacking} of the ${all} days ${range} are not here.`}</div>;
-  }
+  const lacking = lackingOf(compare);
+  if (lacking !== null) return <div class="muted">{lacking}</div>;
   const change = difference(total, before);
   return (
     <div class="num">
@@ -213,6 +245,8 @@ function Movers({ from, to }: { from: string; to: string }) {
       {changes.error !== null && <Failure error={changes.error} retry={changes.reload} />}
       {changes.data === null ? (
         changes.error === null && <Loading what="changes" />
+      ) : lackingOf(changes.data.compare) !== null ? (
+        <p class="muted">{lackingOf(changes.data.compare)}</p>
       ) : changes.data.data.length === 0 ? (
         <p class="muted">Nothing was spent in this month, nor in the one before.</p>
       ) : (

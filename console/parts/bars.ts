@@ -1,7 +1,7 @@
 import type { Schema } from '../client/client.ts';
 import { instant, longDay, shortDay } from '../format/days.ts';
-import { sum } from '../format/decimal.ts';
-import { usd } from '../format/money.ts';
+import { signOf, sum } from '../format/decimal.ts';
+import { usdChange } from '../format/money.ts';
 import type { Bar } from './chart.tsx';
 
 /** A day of the coverage of some connections. */
@@ -34,7 +34,14 @@ export function barsByDay(
 /** What a person should know about a day, as sentences. */
 export function notesOf({ flagged, restated }: Pick<CoveredDay, 'flagged' | 'restated'>): string[] {
   return [
-    ...(restated === null ? [] : [`Restated on ${instant(restated.at)}: was ${usd(restated.before)}`]),
+    ...(restated === null ? [] : [restatementOf(restated)]),
     ...(flagged ? ['The lines disagree with Anthropic’s own total'] : []),
   ];
+}
+
+/** How a day was restated. Of several connections, only those count that restated it, so what it was in all is unknown. */
+function restatementOf({ changed, at }: NonNullable<CoveredDay['restated']>): string {
+  return signOf(changed) === 0
+    ? `Restated on ${instant(at)}: lines moved, with the same total`
+    : `Restated on ${instant(at)} by ${usdChange(changed)}`;
 }

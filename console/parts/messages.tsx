@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { ApiError, UnreachableError } from '../client/client.ts';
+import { remedyOf } from './standing.ts';
 
 /** How much somebody should care. */
 export type Tone = 'plain' | 'good' | 'warn' | 'bad';
@@ -47,11 +48,12 @@ export function Failure({ error, title, retry }: { error: Error; title?: string;
 
 function wordsOf(error: Error): { head: string; detail: string | null; action: string | null; faults: string[] } {
   if (error instanceof ApiError) {
-    const { title, detail, action, errors } = error.problem;
+    const { title, detail, action, code, errors } = error.problem;
     return {
       head: title,
       detail,
-      action,
+      // What is wrong, and where, says what to do.
+      action: errors === undefined ? remedyOf({ code, action }) : null,
       faults: (errors ?? []).map(({ path, message }) => `${nameOf(path)} ${message}`),
     };
   }

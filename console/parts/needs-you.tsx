@@ -1,8 +1,9 @@
 import type { Schema } from '../client/client.ts';
 import { useReply } from '../client/use-reply.ts';
-import { daysOf, longDay, shortDay } from '../format/days.ts';
+import { longDay, shortDay } from '../format/days.ts';
 import { linkTo } from '../route.ts';
 import { Failure, Loading, Note } from './messages.tsx';
+import { remedyOf } from './standing.ts';
 
 /** The statuses in which a connection may need a person. */
 const TROUBLED = ['awaiting_key', 'degraded', 'validating'] as const;
@@ -22,7 +23,7 @@ export function NeedsYou({ from, to }: { from: string; to: string }) {
   if (troubled.length === 0 && flagged.length === 0) {
     return (
       <Note tone="good" title="Nothing needs you.">
-        {whole(coverage.data.missing_days, daysOf(from, to).length)}
+        <p class="muted">{readSentence(coverage.data)}</p>
       </Note>
     );
   }
@@ -34,17 +35,21 @@ export function NeedsYou({ from, to }: { from: string; to: string }) {
       {flagged.length > 0 && (
         <Note tone="warn" title={`${flagged.length === 1 ? 'A day does' : `${flagged.length} days do`} not add up`}>
           <p>{`Anthropic’s own total differs from its lines: ${flagged.slice(0, 5).map(shortDay).join(', ')}. Meterline reads such a day again with each sync.`}</p>
-          <a href={linkTo(['connections'])}>Look at the calendar</a>
+          <a href={linkTo(['connections'])}>Find it in the calendars of the connections</a>
         </Note>
       )}
     </div>
   );
 }
 
-function whole(missing: number, days: number) {
-  return (
-    <p class="muted">{missing === 0 ? `All ${days} days so far are read.` : `${missing} days are still being read.`}</p>
-  );
+/** How many of the days are there. */
+function readSentence({ data, missing_days: missing }: Schema<'Coverage'>): string {
+  const read = data.filter(({ state }) => state === 'final' || state === 'provisional').length;
+  if (read === data.length) return read === 1 ? 'The day so far is read.' : `All ${read} days so far are read.`;
+  const parts = [`${read} of ${data.length} days are read`];
+  if (missing > 0) parts.push(`${missing} are still to be read`);
+  if (read + missing < data.length) parts.push(`${data.length - read - missing} are not covered in full`);
+  return `${parts.join(', ')}.`;
 }
 
 type Connection = Schema<'Connection'>;
@@ -59,7 +64,7 @@ function Trouble({ connection }: { connection: Connection }) {
   return (
     <Note tone={needsKey ? 'bad' : 'warn'} title={needsKey ? `${name} waits for a key` : `${name} has trouble`}>
       {error !== null && <p>{error.message}</p>}
-      {error !== null && <p class="muted">{error.action}</p>}
+      {error !== null && <p class="muted">{remedyOf(error)}</p>}
       {error !== null && (
         <p class="faint small">{`Since ${longDay(error.at.slice(0, 10))}. No day is lost meanwhile.`}</p>
       )}

@@ -163,6 +163,9 @@ export function remedyOf({ code, action }: { readonly code: Failure['code']; rea
 const REMEDIES: Readonly<Partial<Record<Failure['code'], string>>> = {
   key_invalid:
     'Create another Admin key in the Claude Console under Settings, Admin keys, copy all of it, and send it here.',
+  unauthorized: 'Enter again, with a link or a token that is valid.',
+  too_many_requests: 'Wait a moment. This page asks again by itself.',
+  unavailable: 'This page asks again by itself. If it lasts, tell whoever runs this Meterline.',
   key_unreadable:
     'Put the encryption key that sealed it back into METERLINE_ENCRYPTION_KEYS and restart, or send another Admin key.',
   already_connected: 'Use that connection. To change its key, rotate it; to start again, disconnect it first.',

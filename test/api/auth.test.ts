@@ -284,7 +284,7 @@ describe('requests in progress', () => {
       const refused = await own.get('/v1/connections');
       expect([refused.status, refused.body.code]).toEqual([429, 'too_many_requests']);
       expect(refused.headers.get('retry-after')).toBe('1');
-      expect(refused.body.detail).toBe('This token has 3 requests in progress already.');
+      expect(refused.body.detail).toBe('This token, or address, has 3 requests in progress already.');
       expect((await own.get('/v1/connections', other.token)).status).toBe(200);
       gone.abort();
       await until('them to be over', async () => (await own.get('/v1/connections')).status === 200);

@@ -41,6 +41,8 @@ test('every folder with TypeScript except test/ counts for the build, so that a 
   const { stdout } = spawnSync('git', ['ls-files', '*/*.ts'], { cwd: ROOT, encoding: 'utf8' });
   const rooms = new Set(stdout.split('\n').flatMap((file) => file.split('/').slice(0, -1).slice(0, 1)));
   rooms.delete('test');
+  // Another tool builds the page; its sources are hashed as they are.
+  expect(rooms.delete('console')).toBe(true);
   expect(rooms.size).toBeGreaterThan(5);
   const { out } = inClone(temporaryFolder(), 'console.log(JSON.stringify(setup.ROOMS));');
   expect(JSON.parse(out)).toEqual([...rooms].sort());

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
 
@@ -29,6 +29,8 @@ export async function compileRooms(rooms: readonly string[]): Promise<CompiledRo
       await writeFile(to, outputText);
     }
   }
+  // The API serves the console that `npm test` has built.
+  if (rooms.includes('api')) await cp(join(ROOT, 'dist/console'), join(directory, 'console'), { recursive: true });
   await writeFile(join(directory, 'package.json'), '{"type":"module"}');
   return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
 }
