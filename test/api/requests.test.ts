@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { sql } from 'drizzle-orm';
+import { mintToken } from '../../db/tokens/secret.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase } from '../../db/core/database.ts';
 import { FAILURES } from '../../domain/failures.ts';
@@ -131,6 +132,15 @@ describe('a body', () => {
     const refused = await post(JSON.stringify({ name: `my ${CANARY}`, admin_api_key: CANARY }));
     expect(refused.status).toBe(400);
     expect(refused.body.errors).toEqual([{ path: 'body.name', message: 'must not contain a key' }]);
+  });
+
+  it.each([
+    ['a token', mintToken(), 'must not contain a token'],
+    ['a link', `open ${mintToken('link')}`, 'must not contain a token'],
+    ['nothing that anybody sees', '\u200b\u202e', 'must not be empty'],
+  ])('with %s in place of a name is a 400', async (_, name, message) => {
+    const refused = await post(JSON.stringify({ name, admin_api_key: CANARY }));
+    expect([refused.status, refused.body.errors]).toEqual([400, [{ path: 'body.name', message }]]);
   });
 
   it('that is compressed is a 400, so that no small body becomes a large one', async () => {

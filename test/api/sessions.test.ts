@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { eq, sql, type AnyColumn, type SQL } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { links, sessions, tokens } from '../../db/schema.ts';
 import { createLink } from '../../db/sessions/links.ts';
 import { hashToken, mintToken } from '../../db/tokens/secret.ts';
@@ -225,6 +225,15 @@ describe('sessions of one token', () => {
     const { data } = (await api.get('/v1/events?type=session_ended')).body;
     expect(data[0]?.message).toBe(`Session ${first.session.id} is ended, because 50 newer ones began in the same way.`);
   });
+});
+
+test('whoever asks whether somebody is signed in uses up nobody’s tries, and a wrong token does', async () => {
+  const own = await startApi({ failedLoginsPerMinute: 2 });
+  for (let more = 0; more < 5; more += 1) expect((await own.get('/v1/session', null)).status).toBe(401);
+  const tries = [await own.get('/v1/session', 'wrong'), await own.get('/v1/session', 'wrong')];
+  expect([...tries, await own.get('/v1/session', 'wrong')].map(({ status }) => status)).toEqual([401, 401, 429]);
+  expect((await own.get('/v1/session', null)).status).toBe(401);
+  await own.close();
 });
 
 describe('a link', () => {

@@ -31,6 +31,28 @@ describeInBrowser('the first use of the console', () => {
     await other.context.close();
   });
 
+  test('lets whoever is in already go on, also after a link that is used up', async () => {
+    const other = await here.openAs();
+    await other.page.goto('/#/enter/meterline-link_used-up');
+    await other.page.getByText('This did not let you in.').waitFor();
+    await other.page.getByRole('button', { name: 'Go on as bootstrap' }).click();
+    await other.page.getByRole('navigation', { name: 'Main' }).waitFor();
+    await other.context.close();
+  });
+
+  test('tells a browser that keeps no cookies why nobody is in', async () => {
+    const other = await here.open();
+    // As the API answers whoever sends no cookie.
+    await other.page.route('**/v1/session', (route) =>
+      route.request().method() === 'GET' ? route.fulfill({ status: 401, body: '{}' }) : route.continue(),
+    );
+    await other.page.goto('/');
+    await other.page.getByLabel('Or paste a token').fill(here.token);
+    await other.page.getByRole('button', { name: 'Enter' }).click();
+    await other.page.getByText('This browser did not keep the session.').waitFor();
+    await other.context.close();
+  });
+
   test('tells a key that is no Admin key before anything is sent', async () => {
     const { page, requests } = opened;
     await page.goto('/#/connect');
