@@ -1281,7 +1281,7 @@ export interface components {
              */
             readonly backfill_days?: number;
             /**
-             * @description What people call the connection. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`).
+             * @description What people call the connection. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
              * @example Acme production
              */
             readonly name: string;
@@ -1477,7 +1477,7 @@ export interface components {
         };
         readonly Renaming: {
             /**
-             * @description What people call the connection. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`).
+             * @description What people call the connection. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
              * @example Acme production
              */
             readonly name: string;
