@@ -170,6 +170,16 @@ describe('drilling', () => {
     expect(part.groupBy).toContain('model');
   });
 
+  it('keeps grouping by currency for another than dollars, since the API gives such amounts in no other way', () => {
+    const byCurrency = (value: string): string[] => [
+      ...drill(parse('group_by=currency'), { days: null, values: [['currency', value]] }).groupBy,
+    ];
+    expect(byCurrency('EUR')).toContain('currency');
+    expect(byCurrency('USD')).not.toContain('currency');
+    const narrower = drill(parse('group_by=model&currency=EUR'), { days: null, values: [['model', 'm']] });
+    expect(narrower.groupBy).toContain('currency');
+  });
+
   it('groups by something even if every dimension is settled', () => {
     fc.assert(
       fc.property(queries, (any) => {

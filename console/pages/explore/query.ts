@@ -256,9 +256,12 @@ export function drill(query: SpendQuery, { days, values, without }: Part): Spend
   );
   const { report } = query;
   const asked = dimensionsIn(query);
-  // Costs in other currencies appear only where somebody asks for them.
-  const others = dimensionsOf(report).filter((each) => each !== 'currency' && !asked.includes(each));
-  const open = [...asked, ...others].filter((dimension) => !fixed.includes(dimension));
+  // Costs in other currencies appear only where somebody groups by them.
+  const isForeign = hasForeign(narrowed);
+  const others = dimensionsOf(report).filter((each) => !asked.includes(each) && (isForeign || each !== 'currency'));
+  const open = [...asked, ...others].filter(
+    (dimension) => !fixed.includes(dimension) || (isForeign && dimension === 'currency'),
+  );
   return {
     ...narrowed,
     from: days === null || (query.from !== null && query.from > days.from) ? query.from : days.from,
@@ -267,6 +270,14 @@ export function drill(query: SpendQuery, { days, values, without }: Part): Spend
     order: null,
     view: report === 'changes' ? 'groups' : 'lines',
   };
+}
+
+/** Whether a filter lets through amounts in another currency than dollars. */
+function hasForeign({ filters }: SpendQuery): boolean {
+  return filters.some(
+    ({ parameter, excludes, values }) =>
+      parameter === 'currency' && !excludes && values.some((value) => value !== 'USD'),
+  );
 }
 
 /** The query for the same groups of some of the values, for the largest groups of a chart. */
