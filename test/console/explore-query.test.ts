@@ -112,12 +112,18 @@ describe('a request for elsewhere', () => {
     );
   });
 
-  it('reaches curl as it is, through a real shell', () => {
+  it('reaches curl as it is, through a real shell, without the token among the words of the command', () => {
     fc.assert(
       fc.property(queries, (query) => {
-        const script = `curl() { printf '%s\\n' "$@"; }\n${curlOf(query, 'https://costs.example.com')}`;
-        const printed = execFileSync('sh', ['-c', script], { env: { METERLINE_TOKEN: 'mtl_x' }, encoding: 'utf8' });
-        const [, header, address = ''] = printed.split('\n');
+        const curl = `curl() { printf '%s\\n' "$1" "$2" "$(<"\${2#@}")" "$3"; }`;
+        const script = `${curl}\n${curlOf(query, 'https://costs.example.com')}`;
+        const printed = execFileSync('bash', ['--norc', '-c', script], {
+          env: { METERLINE_TOKEN: 'mtl_x' },
+          encoding: 'utf8',
+        });
+        const [flag, word, header, address = ''] = printed.split('\n');
+        expect(flag).toBe('-H');
+        expect(word).toMatch(/^@[\w/]+$/);
         expect(header).toBe('authorization: Bearer mtl_x');
         expect(address).toBe(`https://costs.example.com${requestOf(query)}`);
         expect([...new URL(address).searchParams]).toEqual(parametersOf(query));

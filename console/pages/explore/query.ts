@@ -172,11 +172,13 @@ export function csvOf(query: SpendQuery): string {
 }
 
 /**
- * A command for a shell that asks the same. The shell puts in the token. Nothing in a query can end the quotes: its encoding
- * leaves no quote, dollar, backtick, backslash or bracket as it is.
+ * A command for bash or zsh that asks the same. The shell hands the token to curl through a pipe, since everybody on the machine
+ * can read the words of a command. Nothing in a query can end the quotes: its encoding leaves no quote, dollar, backtick,
+ * backslash or bracket as it is.
  */
 export function curlOf(query: SpendQuery, origin: string): string {
-  return `curl -H "authorization: Bearer $METERLINE_TOKEN" "${origin}${requestOf(query)}"`;
+  const header = `@<(printf 'authorization: Bearer %s' "$METERLINE_TOKEN")`;
+  return `curl -H ${header} "${origin}${requestOf(query)}"`;
 }
 
 /** The dimensions of a query without its grain, in order. */

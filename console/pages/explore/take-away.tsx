@@ -51,7 +51,7 @@ function Curl({ text, onClose }: { text: string; onClose: () => void }) {
   return (
     <Dialog title="The same as a command" onClose={onClose}>
       <p class="muted">
-        Put a token of the API into <code>METERLINE_TOKEN</code> first; a viewer’s is enough.
+        For bash or zsh. Put a token of the API into <code>METERLINE_TOKEN</code> first; a viewer’s is enough.
       </p>
       <pre tabindex={0}>{text}</pre>
       <div class="row">
