@@ -25,6 +25,9 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
   if (hasPicture && picture.error !== null) return <Failure error={picture.error} retry={picture.reload} />;
   if (hasPicture && picture.data === null) return <Loading what="the answer" />;
   const shown = hasPicture ? picture.data : null;
+  // The answer to the query before may stand until the next one is there, but not if it would be read as another report's.
+  const isOld = shown !== null && picture.of !== pictureKey(query);
+  if (isOld && (shown.query.report !== query.report || isFoundEmpty(shown.whole))) return <Loading what="the answer" />;
   if (shown !== null && isFoundEmpty(shown.whole)) {
     return (
       <section class="card stack">
@@ -34,7 +37,8 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
     );
   }
   return (
-    <div class={`stack answer ${hasPicture && picture.isLoading ? 'old' : ''}`} aria-busy={picture.isLoading}>
+    <div class={`stack answer ${isOld ? 'old' : ''}`} aria-busy={isOld}>
+      {isOld && <Loading what="the answer; this one is to the query before" />}
       {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
       <section class="card stack">
         <header class="spread">
