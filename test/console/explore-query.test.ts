@@ -20,6 +20,7 @@ import {
   withReport,
   type SpendQuery,
 } from '../../console/pages/explore/query.ts';
+import { sentenceOf } from '../../console/pages/explore/words.ts';
 
 const TODAY = '2026-11-30';
 
@@ -96,6 +97,14 @@ describe('the address of a spend query', () => {
       ['modle', 'x'],
     ]);
     expect(recordOf(query)['from']).toEqual(['2026-11-01', '2026-11-02']);
+  });
+
+  it('has words for names that only JavaScript knows, and for open ends', () => {
+    const name = (_: string, value: string): string => value;
+    expect(sentenceOf(parse('to=2026-11-10&group_by=constructor&compare=toString'), name)).toBe(
+      'Costs, up to 10 November 2026, by constructor, against toString',
+    );
+    expect(sentenceOf(parse('from=2026-02-31&group_by=day'), name)).toBe('Costs, from 2026-02-31 on, by day');
   });
 
   it('does not let an address decide on pages', () => {

@@ -80,7 +80,7 @@ function Refusal({ error }: { error: Error }) {
   const isRefused = error instanceof ApiError && error.problem.status === 422;
   return (
     <>
-      <ActionFailure error={error} />
+      <ActionFailure error={error} hasForm />
       {isRefused && <p class="hint">Nothing changed: the connection goes on with the key that it has.</p>}
       {error instanceof ApiError && error.problem.code === 'already_connected' && other !== undefined && (
         <a href={linkTo(['connections', other])}>Open the connection that has this organization</a>

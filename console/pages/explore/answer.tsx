@@ -7,6 +7,7 @@ import { go } from '../../route.ts';
 import { linkFor } from './chips.tsx';
 import { chartFormat } from './columns.ts';
 import { Days } from './days.tsx';
+import { wordOf } from './dimensions.ts';
 import { Facts } from './facts.tsx';
 import { Groups } from './groups.tsx';
 import { Lines } from './lines.tsx';
@@ -38,7 +39,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
   }
   return (
     <div class={`stack answer ${isOld ? 'old' : ''}`} aria-busy={isOld}>
-      {isOld && <Loading what="the answer; this one is to the query before" />}
+      {isOld && <Loading what="the answer. This is still the one before" />}
       {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
       <section class="card stack">
         <header class="spread">
@@ -133,7 +134,7 @@ function Total({ query, whole }: { query: SpendQuery; whole: Page }) {
               .join(', ')}
           </span>{' '}
           <span class="muted">
-            {`against ${COMPARE_WORDS[query.compare ?? ''] ?? ''}, ${range(whole.compare.from, whole.compare.to)}`}
+            {`against ${wordOf(COMPARE_WORDS, query.compare ?? '')}, ${range(whole.compare.from, whole.compare.to)}`}
           </span>
           {whole.compare.uncovered_days + whole.compare.missing_days > 0 && (
             <div class="faint small">
