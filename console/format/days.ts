@@ -14,6 +14,12 @@ export function today(now: number = Date.now()): string {
   return new Date(now).toISOString().slice(0, 10);
 }
 
+/** Whether a text is a day of the calendar, such as `2026-11-30`; `2026-02-31` is none. */
+export function isDay(text: string): boolean {
+  const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) : NaN;
+  return !Number.isNaN(ms) && today(ms) === text;
+}
+
 /** The day as many days later; earlier for a negative number. */
 export function addDays(day: string, days: number): string {
   return today(Date.parse(day) + days * DAY_MS);

@@ -2,8 +2,11 @@ import { ApiError, UnreachableError } from '../client/client.ts';
 import { Failure, Note } from './messages.tsx';
 import { remedyOf } from './standing.ts';
 
-/** Why something that a person asked for did not happen, and what to do there and then. */
-export function ActionFailure({ error }: { error: Error }) {
+/**
+ * Why something that a person asked for did not happen, and what to do there and then. `hasForm`: the person typed something
+ * for it, which still stands there.
+ */
+export function ActionFailure({ error, hasForm = false }: { error: Error; hasForm?: boolean }) {
   if (error instanceof UnreachableError) {
     return (
       <Note tone="bad" title="Meterline did not answer." role="alert">
@@ -22,7 +25,7 @@ export function ActionFailure({ error }: { error: Error }) {
           Anthropic’s request id is <code>{anthropic_request_id}</code>.
         </p>
       )}
-      {status >= 500 && <p>Nothing that you typed here is lost, except a key: paste it again.</p>}
+      {hasForm && status >= 500 && <p>Nothing that you typed here is lost, except a key: paste it again.</p>}
     </Note>
   );
 }

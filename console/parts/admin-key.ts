@@ -41,6 +41,6 @@ export function problemWithName(name: string): string | null {
   if (name.trim() === '') return 'Give it a name.';
   if (Array.from(name).length > 100) return 'Use at most 100 characters.';
   return name.includes('sk-ant-')
-    ? 'This is a key and not a name. Everybody sees the name; paste the key below.'
+    ? 'This is a key and not a name. Everybody sees the name, so no key belongs into it.'
     : null;
 }

@@ -97,7 +97,10 @@ const TELLERS: Readonly<Record<Status, Teller>> = {
   }),
   refused: (connection) => ({
     tone: 'bad',
-    title: 'Anthropic refused the key, so nothing was connected.',
+    title:
+      connection.error?.code === 'already_connected'
+        ? 'The organization of the key is connected already, so nothing was connected again.'
+        : 'Anthropic refused the key, so nothing was connected.',
     sentences: [...told(connection.error), 'The key is destroyed.'],
     help: 'connect',
   }),

@@ -55,6 +55,13 @@ describeInBrowser('a connection in the console', () => {
     expect((await now()).key?.hint).toBe(key.slice(-4));
     await dialog.getByRole('button', { name: 'Close' }).click();
     expect(await page.content()).not.toContain(key);
+
+    await page.getByRole('button', { name: 'Rotate the key' }).click();
+    await dialog.getByLabel('New Admin key').fill(key);
+    await dialog.getByRole('button', { name: 'Send the new key' }).click();
+    await dialog.getByText('This is the key that it has already. Nothing is rotated.').waitFor();
+    expect(await dialog.innerText()).not.toContain('destroys the old one');
+    await dialog.getByRole('button', { name: 'Close' }).click();
   });
 
   test('pauses and resumes', async () => {

@@ -20,6 +20,7 @@ import {
   withReport,
   type SpendQuery,
 } from '../../console/pages/explore/query.ts';
+import { sentenceOf } from '../../console/pages/explore/words.ts';
 
 const TODAY = '2026-11-30';
 
@@ -98,6 +99,14 @@ describe('the address of a spend query', () => {
     expect(recordOf(query)['from']).toEqual(['2026-11-01', '2026-11-02']);
   });
 
+  it('has words for names that only JavaScript knows, and for open ends', () => {
+    const name = (_: string, value: string): string => value;
+    expect(sentenceOf(parse('to=2026-11-10&group_by=constructor&compare=toString'), name)).toBe(
+      'Costs, up to 10 November 2026, by constructor, against toString',
+    );
+    expect(sentenceOf(parse('from=2026-02-31&group_by=day'), name)).toBe('Costs, from 2026-02-31 on, by day');
+  });
+
   it('does not let an address decide on pages', () => {
     expect(requestOf(parse('limit=1&after=x&format=csv&group_by=day'))).toBe(
       '/v1/costs?from=2026-11-01&to=2026-11-30&group_by=day',
@@ -112,12 +121,18 @@ describe('a request for elsewhere', () => {
     );
   });
 
-  it('reaches curl as it is, through a real shell', () => {
+  it('reaches curl as it is, through a real shell, without the token among the words of the command', () => {
     fc.assert(
       fc.property(queries, (query) => {
-        const script = `curl() { printf '%s\\n' "$@"; }\n${curlOf(query, 'https://costs.example.com')}`;
-        const printed = execFileSync('sh', ['-c', script], { env: { METERLINE_TOKEN: 'mtl_x' }, encoding: 'utf8' });
-        const [, header, address = ''] = printed.split('\n');
+        const curl = `curl() { printf '%s\\n' "$1" "$2" "$(<"\${2#@}")" "$3"; }`;
+        const script = `${curl}\n${curlOf(query, 'https://costs.example.com')}`;
+        const printed = execFileSync('bash', ['--norc', '-c', script], {
+          env: { METERLINE_TOKEN: 'mtl_x' },
+          encoding: 'utf8',
+        });
+        const [flag, word, header, address = ''] = printed.split('\n');
+        expect(flag).toBe('-H');
+        expect(word).toMatch(/^@[\w/]+$/);
         expect(header).toBe('authorization: Bearer mtl_x');
         expect(address).toBe(`https://costs.example.com${requestOf(query)}`);
         expect([...new URL(address).searchParams]).toEqual(parametersOf(query));
@@ -168,6 +183,16 @@ describe('drilling', () => {
     });
     expect(part.filters).toEqual([{ parameter: 'model', excludes: true, values: ['a', 'b', ''] }]);
     expect(part.groupBy).toContain('model');
+  });
+
+  it('keeps grouping by currency for another than dollars, since the API gives such amounts in no other way', () => {
+    const byCurrency = (value: string): string[] => [
+      ...drill(parse('group_by=currency'), { days: null, values: [['currency', value]] }).groupBy,
+    ];
+    expect(byCurrency('EUR')).toContain('currency');
+    expect(byCurrency('USD')).not.toContain('currency');
+    const narrower = drill(parse('group_by=model&currency=EUR'), { days: null, values: [['model', 'm']] });
+    expect(narrower.groupBy).toContain('currency');
   });
 
   it('groups by something even if every dimension is settled', () => {

@@ -80,10 +80,10 @@ describeInBrowser('exploring', () => {
     return bars.indexOf(day);
   }
 
-  test('marks a day that was restated, and says what it was', async () => {
+  test('marks a day that was restated, and says by how much', async () => {
     const page = await show(`report=costs&${range}&group_by=day`);
     const words = await page.locator(`[data-bar="${restated}"]`).getAttribute('aria-label');
-    expect(words).toMatch(/The whole day was \$[\d,.]+ and is \$[\d,.]+ since .* UTC/);
+    expect(words).toMatch(/The whole day was restated: (\+|−)\$[\d,.]+ since .* UTC/);
     expect(await page.locator(`[data-bar="${daysAgo(0)}"]`).getAttribute('aria-label')).toContain('Provisional');
   });
 

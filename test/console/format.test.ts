@@ -2,6 +2,11 @@ import { describe, expect, test } from 'vitest';
 import * as days from '../../console/format/days.ts';
 import { count, exact, money, percentChange, usd, usdChange } from '../../console/format/money.ts';
 
+test('a day is one of the calendar', () => {
+  const texts = ['2026-11-30', '2024-02-29', '2026-02-29', '2026-02-31', '2026-13-01', '2026-1-1', 'yesterday', ''];
+  expect(texts.filter(days.isDay)).toEqual(['2026-11-30', '2024-02-29']);
+});
+
 describe('amounts for people', () => {
   test.each([
     ['239951.5267', '$239,951.53'],

@@ -68,6 +68,12 @@ describe('where a connection stands', () => {
     expect(standingOf({ ...LIVE, status }, NOW).help).toBe(help);
   });
 
+  it('does not blame Anthropic for an organization that is connected already', () => {
+    const error = { ...REJECTED, code: 'already_connected' as const };
+    expect(textOf({ ...LIVE, status: 'refused', error })).not.toContain('Anthropic refused');
+    expect(textOf({ ...LIVE, status: 'refused', error: REJECTED })).toContain('Anthropic refused the key');
+  });
+
   it('counts the days of a backfill', () => {
     expect(textOf({ ...LIVE, status: 'backfilling', missing_days: 19 })).toContain('12 of 31 days are here');
   });

@@ -131,7 +131,7 @@ function Refusal({ error }: { error: Error }) {
   const recorded = problem?.refused_connection_id ?? problem?.connection_id;
   return (
     <>
-      <ActionFailure error={error} />
+      <ActionFailure error={error} hasForm />
       {problem?.status === 422 && (
         <p class="hint">
           Nothing was connected. The form above is as you left it, without the key: paste the right one and send it

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
-import { addDays, instant, longDay, today } from '../../format/days.ts';
+import { addDays, instant, isDay, longDay, today } from '../../format/days.ts';
 import { count, usd } from '../../format/money.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
@@ -17,17 +17,22 @@ const REFRESH_MS = 15_000;
 
 /** What happened to a day of a connection, and what it cost. */
 export function DayPage({ id, day, isAdmin }: { id: string; day: string; isAdmin: boolean }) {
-  const isDay = /^\d{4}-\d\d-\d\d$/.test(day) && !Number.isNaN(Date.parse(day));
-  const connection = useReply('/v1/connections/{id}', { ids: { id }, everyMs: REFRESH_MS, skip: !isDay });
+  const isKnownDay = isDay(day);
+  const connection = useReply('/v1/connections/{id}', { ids: { id }, everyMs: REFRESH_MS, skip: !isKnownDay });
   const query = { from: day, to: day };
-  const coverage = useReply('/v1/connections/{id}/coverage', { ids: { id }, query, everyMs: REFRESH_MS, skip: !isDay });
+  const coverage = useReply('/v1/connections/{id}/coverage', {
+    ids: { id },
+    query,
+    everyMs: REFRESH_MS,
+    skip: !isKnownDay,
+  });
   const error = coverage.error ?? connection.error;
   const found = coverage.data?.data[0];
   return (
     <>
-      <Head id={id} name={connection.data?.name ?? 'Connection'} day={isDay ? day : null} />
+      <Head id={id} name={connection.data?.name ?? 'Connection'} day={isKnownDay ? day : null} />
       {error !== null && <Failure error={error} />}
-      {!isDay ? (
+      {!isKnownDay ? (
         <p>{`“${day}” is no day. Days look like 2026-11-30.`}</p>
       ) : coverage.data === null ? (
         error === null && <Loading what="the day" />

@@ -35,7 +35,7 @@ export function DisconnectDialog({ connection, onClose, onDone }: DialogProps) {
         }}
       >
         <Confirmation name={connection.name} typed={typed} onType={setTyped} />
-        {error !== null && <ActionFailure error={error} />}
+        {error !== null && <ActionFailure error={error} hasForm />}
         <div class="row">
           <button class="danger" type="submit" disabled={!isSure || isBusy}>
             {hasEnded ? 'Delete its data' : purge ? 'Disconnect and delete its data' : 'Disconnect'}

@@ -37,7 +37,7 @@ export function HistoryDialog({ connection, onClose, onDone }: DialogProps) {
         }}
       >
         <FirstDay from={from} earliest={earliest} latest={addDays(began, -1)} isValid={isEarlier} onChange={setFrom} />
-        {error !== null && <ActionFailure error={error} />}
+        {error !== null && <ActionFailure error={error} hasForm />}
         <div class="row">
           <button class="primary" type="submit" disabled={isBusy || !isEarlier}>
             Read these days

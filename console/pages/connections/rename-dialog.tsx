@@ -48,7 +48,7 @@ export function RenameDialog({ connection, onClose, onDone }: DialogProps) {
           />
           <div id="new-name-says">{fault !== null && <p class="fault">{fault}</p>}</div>
         </div>
-        {error !== null && <ActionFailure error={error} />}
+        {error !== null && <ActionFailure error={error} hasForm />}
         <div class="row">
           <button class="primary" type="submit" disabled={isBusy}>
             Rename

@@ -12,14 +12,24 @@ import type { DialogProps } from './rename-dialog.tsx';
 
 const OFTEN_MS = 2_000;
 
+/** What came of a key that was sent. */
+interface Sent {
+  readonly reply: Schema<'Connection'>;
+  /** Whether it is the key that the connection had before. */
+  readonly isSame: boolean;
+}
+
 /** Sends another key, and says what Anthropic answers about it. */
 export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
-  const [sent, setSent] = useState<Schema<'Connection'> | null>(null);
+  const [sent, setSent] = useState<Sent | null>(null);
   const entry = useKeyEntry();
   const { isBusy, error, run } = useAction(async (key: string) => {
     const ids = { id: connection.id };
-    setSent(await ask('post', '/v1/connections/{id}/rotate-key', { ids, body: { admin_api_key: key } }));
-    onDone('Another key was sent.');
+    const before = connection.key?.id ?? null;
+    const reply = await ask('post', '/v1/connections/{id}/rotate-key', { ids, body: { admin_api_key: key } });
+    const isSame = (reply.candidate ?? reply.key)?.id === before;
+    setSent({ reply, isSame });
+    onDone(isSame ? 'The key that it has was sent again.' : 'Another key was sent.');
   });
   return (
     <Dialog title={`Rotate the key of ${connection.name}`} onClose={onClose}>
@@ -34,8 +44,8 @@ export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
           }}
         >
           <p class="muted">
-            Create another Admin key in the Claude Console under Settings, Admin keys, in the same organization. The key
-            of now stays active until Anthropic accepts the new one, so no day is lost.
+            Create another Admin key in the Claude Console under Settings, Admin keys, in the same organization. The
+            present key stays active until Anthropic accepts the new one, so no day is lost.
           </p>
           <KeyField entry={entry} label="New Admin key" autofocus />
           <span class="muted" role="status">
@@ -53,7 +63,7 @@ export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
         </form>
       ) : (
         <>
-          <Outcome id={connection.id} sent={sent} />
+          <Outcome id={connection.id} {...sent} />
           <div>
             <button type="button" class="primary" onClick={onClose}>
               Close
@@ -70,7 +80,7 @@ function Refusal({ error }: { error: Error }) {
   const isRefused = error instanceof ApiError && error.problem.status === 422;
   return (
     <>
-      <ActionFailure error={error} />
+      <ActionFailure error={error} hasForm />
       {isRefused && <p class="hint">Nothing changed: the connection goes on with the key that it has.</p>}
       {error instanceof ApiError && error.problem.code === 'already_connected' && other !== undefined && (
         <a href={linkTo(['connections', other])}>Open the connection that has this organization</a>
@@ -79,11 +89,20 @@ function Refusal({ error }: { error: Error }) {
   );
 }
 
-function Outcome({ id, sent }: { id: string; sent: Schema<'Connection'> }) {
-  return sent.candidate === null ? (
-    <Active hint={sent.key?.hint ?? ''} />
+function Outcome({ id, reply, isSame }: Sent & { id: string }) {
+  if (isSame) return <Unchanged />;
+  return reply.candidate === null ? (
+    <Active hint={reply.key?.hint ?? ''} />
   ) : (
-    <WaitingForVerdict id={id} candidate={sent.candidate} />
+    <WaitingForVerdict id={id} candidate={reply.candidate} />
+  );
+}
+
+function Unchanged() {
+  return (
+    <Note tone="warn" title="This is the key that it has already. Nothing is rotated." role="status">
+      <p>Do not delete it in the Claude Console: Meterline has no other. Create another one there, and send that.</p>
+    </Note>
   );
 }
 
@@ -116,14 +135,11 @@ function WaitingForVerdict({ id, candidate }: { id: string; candidate: Schema<'C
     );
   }
   return (
-    <Note
-      tone="warn"
-      title={`Anthropic has not answered about the key that ends in ${candidate.hint} yet.`}
-      role="status"
-    >
+    <Note tone="warn" title={`There is no verdict yet on the key that ends in ${candidate.hint}.`} role="status">
       <p>
-        Meterline stored it, encrypted, and keeps asking, also while the connection is paused. Do not send it again. You
-        can close this; the page shows the key while it waits.
+        Anthropic, Temporal or a worker of Meterline has not answered. The key is stored, encrypted, and Meterline asks
+        about it by itself as soon as it can, also while the connection is paused. Do not send it again. You can close
+        this; the page shows the key while it waits.
       </p>
       {error !== null && <p>{error.message}</p>}
       {nextTry !== null && <p>{`It asks again ${soon(nextTry)}.`}</p>}

@@ -7,6 +7,7 @@ import { go } from '../../route.ts';
 import { linkFor } from './chips.tsx';
 import { chartFormat } from './columns.ts';
 import { Days } from './days.tsx';
+import { wordOf } from './dimensions.ts';
 import { Facts } from './facts.tsx';
 import { Groups } from './groups.tsx';
 import { Lines } from './lines.tsx';
@@ -25,6 +26,9 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
   if (hasPicture && picture.error !== null) return <Failure error={picture.error} retry={picture.reload} />;
   if (hasPicture && picture.data === null) return <Loading what="the answer" />;
   const shown = hasPicture ? picture.data : null;
+  // The answer to the query before may stand until the next one is there, but not if it would be read as another report's.
+  const isOld = shown !== null && picture.of !== pictureKey(query);
+  if (isOld && (shown.query.report !== query.report || isFoundEmpty(shown.whole))) return <Loading what="the answer" />;
   if (shown !== null && isFoundEmpty(shown.whole)) {
     return (
       <section class="card stack">
@@ -34,7 +38,8 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
     );
   }
   return (
-    <div class={`stack answer ${hasPicture && picture.isLoading ? 'old' : ''}`} aria-busy={picture.isLoading}>
+    <div class={`stack answer ${isOld ? 'old' : ''}`} aria-busy={isOld}>
+      {isOld && <Loading what="the answer. This is still the one before" />}
       {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
       <section class="card stack">
         <header class="spread">
@@ -129,7 +134,7 @@ function Total({ query, whole }: { query: SpendQuery; whole: Page }) {
               .join(', ')}
           </span>{' '}
           <span class="muted">
-            {`against ${COMPARE_WORDS[query.compare ?? ''] ?? ''}, ${range(whole.compare.from, whole.compare.to)}`}
+            {`against ${wordOf(COMPARE_WORDS, query.compare ?? '')}, ${range(whole.compare.from, whole.compare.to)}`}
           </span>
           {whole.compare.uncovered_days + whole.compare.missing_days > 0 && (
             <div class="faint small">

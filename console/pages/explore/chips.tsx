@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { go, linkTo } from '../../route.ts';
+import { wordOf } from './dimensions.ts';
 import { CompareEditor, RangeEditor, ReportEditor } from './editors.tsx';
 import { FilterEditor } from './filter-editor.tsx';
 import { GroupEditor } from './group-editor.tsx';
@@ -61,13 +62,23 @@ export function Chips({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
         {query.filters.map((filter, index) => {
           const { about, values } = filterWords(filter, nameOf);
           const end = linkFor(withFilter(query, { ...filter, values: [] }));
+          const onEnd = (): void => {
+            // The chip goes, and the focus would go with it.
+            const next = query.filters[index + 1] === undefined ? 'add' : `filter-${index + 1}`;
+            box.current?.querySelector<HTMLElement>(`[data-chip="${next}"]`)?.focus();
+            setOpen(null);
+          };
           return (
-            <FilterChip key={`${filter.parameter} ${String(filter.excludes)}`} end={end} words={`${about} ${values}`}>
+            <FilterChip
+              key={`${filter.parameter} ${String(filter.excludes)}`}
+              {...{ end, onEnd }}
+              words={`${about} ${values}`}
+            >
               {chip(`filter-${index}`, about, values)}
             </FilterChip>
           );
         })}
-        {query.compare !== null && chip('compare', 'against', COMPARE_WORDS[query.compare] ?? query.compare)}
+        {query.compare !== null && chip('compare', 'against', wordOf(COMPARE_WORDS, query.compare))}
         {chip('add', '', '+ filter')}
         {query.compare === null && query.report !== 'unit-costs' && chip('compare', '', '+ compare')}
       </div>
@@ -96,11 +107,12 @@ function Chip(props: { name: string; lead: string; words: string; isOpen: boolea
 }
 
 /** A chip with a way to drop its filter at once. */
-function FilterChip({ end, words, children }: { end: string; words: string; children: ComponentChildren }) {
+function FilterChip(props: { end: string; onEnd: () => void; words: string; children: ComponentChildren }) {
+  const { end, onEnd, words, children } = props;
   return (
     <span class="chip-pair">
       {children}
-      <a class="chip-end" href={end}>
+      <a class="chip-end" href={end} onClick={onEnd}>
         <span aria-hidden="true">×</span>
         <span class="hidden">{`Remove “${words}”`}</span>
       </a>

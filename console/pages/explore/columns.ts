@@ -1,5 +1,6 @@
 import { signOf } from '../../format/decimal.ts';
 import { count, exact, money, percent, percentChange, usd } from '../../format/money.ts';
+import { wordOf } from './dimensions.ts';
 import { COUNTS, type SpendQuery } from './query.ts';
 import type { Figures } from './reports.ts';
 import { COUNT_WORDS } from './words.ts';
@@ -63,7 +64,7 @@ function reasoned(key: string, name: string, format: (value: string) => string, 
       const value = figures[key] ?? null;
       if (value !== null) return { text: format(value), exact: value };
       const why = figures[reason] ?? null;
-      return { text: why === null ? '–' : (REASONS[why] ?? why), exact: null, isReason: true };
+      return { text: why === null ? '–' : wordOf(REASONS, why), exact: null, isReason: true };
     },
   };
 }

@@ -77,10 +77,15 @@ export function dimensionOf(parameter: string): string | null {
   return parameter !== 'connection' && DIMENSIONS.some((dimension) => dimension === parameter) ? parameter : null;
 }
 
+/** The word for a name; the name itself if there is none. The name may be anything that somebody wrote into an address. */
+export function wordOf(words: Readonly<Record<string, string>>, name: string): string {
+  return Object.hasOwn(words, name) ? (words[name] ?? name) : name;
+}
+
 /** A group for people. */
 export function labelOf(group: string): string {
   const tag = tagOf(group);
-  return tag === null ? (LABELS[group] ?? group) : `tag ${tag}`;
+  return tag === null ? wordOf(LABELS, group) : `tag ${tag}`;
 }
 
 /** A value of a dimension for people. Null and an empty text stand for what Anthropic did not report. */

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { daysBetween, today } from '../../format/days.ts';
 import type { EditorProps } from './chips.tsx';
-import { REPORTS } from './dimensions.ts';
+import { REPORTS, wordOf } from './dimensions.ts';
 import { presets, withReport } from './query.ts';
 import { COMPARE_WORDS, REPORT_WORDS } from './words.ts';
 
@@ -103,7 +103,7 @@ export function CompareEditor({ query, onAsk }: EditorProps) {
             onAsk({ ...query, compare });
           }}
         >
-          <b>{compare === null ? 'Nothing' : `With ${COMPARE_WORDS[compare] ?? compare}`}</b>
+          <b>{compare === null ? 'Nothing' : `With ${wordOf(COMPARE_WORDS, compare)}`}</b>
         </button>
       ))}
     </div>

@@ -52,7 +52,7 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
         <tfoot>
           <tr>
             <th scope="row" colspan={dimensions.length}>
-              Total
+              {page.otherCurrencies.length === 0 ? 'Total' : 'Total, in dollars'}
             </th>
             <Sums {...{ columns, hasWhy }} figures={page.total} />
           </tr>

@@ -87,7 +87,7 @@ function LineTable({ query, page, lines }: { query: SpendQuery; page: Page; line
         <tfoot>
           <tr>
             <th scope="row" colspan={own.length}>
-              {page.next === null ? 'Total' : 'Total of all lines'}
+              {`Total${page.next === null ? '' : ' of all lines'}${page.otherCurrencies.length === 0 ? '' : ', in dollars'}`}
             </th>
             <Numbers {...{ columns }} figures={page.total} currency="USD" />
           </tr>

@@ -172,11 +172,13 @@ export function csvOf(query: SpendQuery): string {
 }
 
 /**
- * A command for a shell that asks the same. The shell puts in the token. Nothing in a query can end the quotes: its encoding
- * leaves no quote, dollar, backtick, backslash or bracket as it is.
+ * A command for bash or zsh that asks the same. The shell hands the token to curl through a pipe, since everybody on the machine
+ * can read the words of a command. Nothing in a query can end the quotes: its encoding leaves no quote, dollar, backtick,
+ * backslash or bracket as it is.
  */
 export function curlOf(query: SpendQuery, origin: string): string {
-  return `curl -H "authorization: Bearer $METERLINE_TOKEN" "${origin}${requestOf(query)}"`;
+  const header = `@<(printf 'authorization: Bearer %s' "$METERLINE_TOKEN")`;
+  return `curl -H ${header} "${origin}${requestOf(query)}"`;
 }
 
 /** The dimensions of a query without its grain, in order. */
@@ -256,9 +258,12 @@ export function drill(query: SpendQuery, { days, values, without }: Part): Spend
   );
   const { report } = query;
   const asked = dimensionsIn(query);
-  // Costs in other currencies appear only where somebody asks for them.
-  const others = dimensionsOf(report).filter((each) => each !== 'currency' && !asked.includes(each));
-  const open = [...asked, ...others].filter((dimension) => !fixed.includes(dimension));
+  // Costs in other currencies appear only where somebody groups by them.
+  const isForeign = hasForeign(narrowed);
+  const others = dimensionsOf(report).filter((each) => !asked.includes(each) && (isForeign || each !== 'currency'));
+  const open = [...asked, ...others].filter(
+    (dimension) => !fixed.includes(dimension) || (isForeign && dimension === 'currency'),
+  );
   return {
     ...narrowed,
     from: days === null || (query.from !== null && query.from > days.from) ? query.from : days.from,
@@ -267,6 +272,14 @@ export function drill(query: SpendQuery, { days, values, without }: Part): Spend
     order: null,
     view: report === 'changes' ? 'groups' : 'lines',
   };
+}
+
+/** Whether a filter lets through amounts in another currency than dollars. */
+function hasForeign({ filters }: SpendQuery): boolean {
+  return filters.some(
+    ({ parameter, excludes, values }) =>
+      parameter === 'currency' && !excludes && values.some((value) => value !== 'USD'),
+  );
 }
 
 /** The query for the same groups of some of the values, for the largest groups of a chart. */

@@ -1,6 +1,7 @@
 import type { Schema } from '../../client/client.ts';
 import { addDays, instant, longDay, longMonth, monthEnd, monthStart, shortDay } from '../../format/days.ts';
-import { usd } from '../../format/money.ts';
+import { signOf } from '../../format/decimal.ts';
+import { usdChange } from '../../format/money.ts';
 import type { BarState } from '../../parts/chart.tsx';
 import type { Grain } from './dimensions.ts';
 
@@ -97,9 +98,19 @@ function countOf(days: readonly CoveredDay[], state: BarState): string[] {
   return count === 0 ? [] : [`${count} of ${days.length} days ${count === 1 ? 'is' : 'are'} ${WORDS[state]}`];
 }
 
-/** The whole day, since nobody keeps what each group of it was. */
+/**
+ * How much the whole day changed, since nobody keeps what each group of it was. What it was says nothing beside the total:
+ * that is over all connections, and this over those that changed.
+ */
 function restatementOf({ day, restated }: CoveredDay, isOne: boolean): string[] {
   if (restated === null) return [];
+  const { changed, times } = restated;
   const place = isOne ? 'The whole day' : shortDay(day);
-  return [`${place} was ${usd(restated.before)} and is ${usd(restated.after)} since ${instant(restated.at)}`];
+  const at = instant(restated.at);
+  if (signOf(changed) === 0) {
+    return [`Lines of ${isOne ? 'the day' : place} moved, with the same total, ${times > 1 ? 'last ' : ''}on ${at}`];
+  }
+  return times > 1
+    ? [`${place} was restated ${times} times: ${usdChange(changed)} in all, the last time on ${at}`]
+    : [`${place} was restated: ${usdChange(changed)} since ${at}`];
 }

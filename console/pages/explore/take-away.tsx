@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Copy } from '../../parts/copy.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { csvOf, curlOf, type SpendQuery } from './query.ts';
 
@@ -7,7 +8,7 @@ export function TakeAway({ query }: { query: SpendQuery }) {
   const [isOpen, setOpen] = useState(false);
   return (
     <div class="row">
-      <a class="button" href={csvOf(query)} download>
+      <a class="button" href={csvOf(query)} download="">
         CSV
       </a>
       <button
@@ -31,38 +32,17 @@ export function TakeAway({ query }: { query: SpendQuery }) {
 }
 
 function Curl({ text, onClose }: { text: string; onClose: () => void }) {
-  const [said, setSaid] = useState('');
-  const copy = (): void => {
-    // A page without https has no clipboard to write to; the text can still be selected.
-    const clipboard = 'clipboard' in navigator ? navigator.clipboard : null;
-    if (clipboard === null) {
-      setSaid('This browser does not copy on a page without https. Select the text.');
-      return;
-    }
-    clipboard.writeText(text).then(
-      () => {
-        setSaid('Copied.');
-      },
-      () => {
-        setSaid('This browser did not copy it. Select the text.');
-      },
-    );
-  };
   return (
     <Dialog title="The same as a command" onClose={onClose}>
       <p class="muted">
-        Put a token of the API into <code>METERLINE_TOKEN</code> first; a viewer’s is enough.
+        For bash or zsh. Put a token of the API into <code>METERLINE_TOKEN</code> first; a viewer’s is enough.
       </p>
       <pre tabindex={0}>{text}</pre>
-      <div class="row">
-        <button type="button" class="primary" onClick={copy}>
-          Copy
-        </button>
+      <Copy text={text}>
         <button type="button" onClick={onClose}>
           Close
         </button>
-        <span role="status">{said}</span>
-      </div>
+      </Copy>
     </Dialog>
   );
 }

@@ -1,5 +1,5 @@
-import { range } from '../../format/days.ts';
-import { dimensionOf, labelOf, valueText, type Report } from './dimensions.ts';
+import { isDay, longDay, range } from '../../format/days.ts';
+import { dimensionOf, labelOf, valueText, wordOf, type Report } from './dimensions.ts';
 import type { Count, Filter, SpendQuery } from './query.ts';
 
 /** Gives the name of a filter's value, where it is an id. */
@@ -32,8 +32,10 @@ export const COUNT_WORDS: Readonly<Record<Count, string>> = {
 
 /** The days of a query for people. */
 export function daysText({ from, to }: Pick<SpendQuery, 'from' | 'to'>): string {
-  const isDay = (text: string | null): text is string => text !== null && /^\d{4}-\d\d-\d\d$/.test(text);
-  return isDay(from) && isDay(to) ? range(from, to) : `${from ?? 'the first day'} – ${to ?? 'the last day'}`;
+  const words = (text: string): string => (isDay(text) ? longDay(text) : text);
+  if (from !== null && to !== null) return isDay(from) && isDay(to) ? range(from, to) : `${from} – ${to}`;
+  // The API decides where a range begins or ends that the address leaves open.
+  return from !== null ? `from ${words(from)} on` : to !== null ? `up to ${words(to)}` : 'any days';
 }
 
 /** The groups of a query for people. */
@@ -64,6 +66,6 @@ export function sentenceOf(query: SpendQuery, nameOf: NameOf): string {
   return [
     `${REPORT_WORDS[query.report].name}, ${daysText(query)}, by ${groupsText(query)}`,
     ...(filters.length === 0 ? [] : [`where ${filters.join(', and ')}`]),
-    ...(query.compare === null ? [] : [`against ${COMPARE_WORDS[query.compare] ?? query.compare}`]),
+    ...(query.compare === null ? [] : [`against ${wordOf(COMPARE_WORDS, query.compare)}`]),
   ].join(', ');
 }

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
+import { Copy } from '../../parts/copy.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { Failure, Note } from '../../parts/messages.tsx';
 
@@ -68,20 +69,11 @@ function Made({ token, onClose }: { token: Reply<'/v1/tokens', 'post'>; onClose:
       <pre tabindex={0} aria-label={`The token ${token.name}`}>
         {token.token}
       </pre>
-      <div class="row">
-        <button
-          type="button"
-          class="primary"
-          onClick={() => {
-            void navigator.clipboard.writeText(token.token);
-          }}
-        >
-          Copy
-        </button>
+      <Copy text={token.token}>
         <button type="button" onClick={onClose}>
           Done
         </button>
-      </div>
+      </Copy>
     </div>
   );
 }
