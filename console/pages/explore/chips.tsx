@@ -59,25 +59,13 @@ export function Chips({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) 
         {chip('report', '', REPORT_WORDS[query.report].name)}
         {chip('days', '', daysText(query))}
         {chip('groups', 'by', groupsText(query))}
-        {query.filters.map((filter, index) => {
-          const { about, values } = filterWords(filter, nameOf);
-          const end = linkFor(withFilter(query, { ...filter, values: [] }));
-          const onEnd = (): void => {
-            // The chip goes, and the focus would go with it.
-            const next = query.filters[index + 1] === undefined ? 'add' : `filter-${index + 1}`;
+        <FilterChips
+          {...{ query, nameOf, chip }}
+          onEnd={(next) => {
             box.current?.querySelector<HTMLElement>(`[data-chip="${next}"]`)?.focus();
             setOpen(null);
-          };
-          return (
-            <FilterChip
-              key={`${filter.parameter} ${String(filter.excludes)}`}
-              {...{ end, onEnd }}
-              words={`${about} ${values}`}
-            >
-              {chip(`filter-${index}`, about, values)}
-            </FilterChip>
-          );
-        })}
+          }}
+        />
         {query.compare !== null && chip('compare', 'against', wordOf(COMPARE_WORDS, query.compare))}
         {chip('add', '', '+ filter')}
         {query.compare === null && query.report !== 'unit-costs' && chip('compare', '', '+ compare')}
@@ -103,6 +91,35 @@ function Chip(props: { name: string; lead: string; words: string; isOpen: boolea
       {props.lead !== '' && <span class="muted">{`${props.lead} `}</span>}
       <b>{props.words}</b>
     </button>
+  );
+}
+
+function FilterChips(props: {
+  query: SpendQuery;
+  nameOf: NameOf;
+  chip: (name: string, lead: string, words: string) => ComponentChildren;
+  /** Is told which chip gets the focus, since that of the filter goes. */
+  onEnd: (next: string) => void;
+}) {
+  const { query, nameOf, chip, onEnd } = props;
+  return (
+    <>
+      {query.filters.map((filter, index) => {
+        const { about, values } = filterWords(filter, nameOf);
+        return (
+          <FilterChip
+            key={`${filter.parameter} ${String(filter.excludes)}`}
+            end={linkFor(withFilter(query, { ...filter, values: [] }))}
+            words={`${about} ${values}`}
+            onEnd={() => {
+              onEnd(index + 1 < query.filters.length ? `filter-${index + 1}` : 'add');
+            }}
+          >
+            {chip(`filter-${index}`, about, values)}
+          </FilterChip>
+        );
+      })}
+    </>
   );
 }
 

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { EditorProps } from './chips.tsx';
 import { dimensionsOf, GRAINS, isGrain, labelOf } from './dimensions.ts';
 import { useTagKeys } from './names.ts';
@@ -7,7 +7,7 @@ import { dimensionsIn, grainIn } from './query.ts';
 /** Chooses what to group by: dimensions in their order, and how days are put together. */
 export function GroupEditor({ query, onAsk }: EditorProps) {
   const [grain, setGrain] = useState<string | null>(grainIn(query));
-  const [chosen, setChosen] = useState(dimensionsIn(query));
+  const { form, chosen, setChosen } = useChosen(dimensionsIn(query));
   const tags = useTagKeys().map((key) => `tag.${key}`);
   const open = [...dimensionsOf(query.report), ...tags].filter((dimension) => !chosen.includes(dimension));
   // Pages by day, week or month are fastest with that first.
@@ -15,6 +15,7 @@ export function GroupEditor({ query, onAsk }: EditorProps) {
   return (
     <form
       class="stack"
+      ref={form}
       onSubmit={(event) => {
         event.preventDefault();
         onAsk({ ...query, groupBy, view: query.groupBy.some(isGrain) === (grain !== null) ? query.view : null });
@@ -34,6 +35,7 @@ export function GroupEditor({ query, onAsk }: EditorProps) {
         Add
         <select
           value=""
+          data-at="add"
           onChange={(event) => {
             const { value } = event.currentTarget;
             if (value !== '') setChosen([...chosen, value]);
@@ -55,6 +57,25 @@ export function GroupEditor({ query, onAsk }: EditorProps) {
       </div>
     </form>
   );
+}
+
+/** The chosen dimensions. The focus stays in the form when they change: its button may be gone, or do nothing any more. */
+function useChosen(first: string[]) {
+  const form = useRef<HTMLFormElement>(null);
+  const next = useRef<string | null>(null);
+  const [chosen, setChosen] = useState(first);
+  useEffect(() => {
+    if (next.current !== null) form.current?.querySelector<HTMLElement>(`[data-at="${next.current}"]`)?.focus();
+    next.current = null;
+  }, [chosen]);
+  return {
+    form,
+    chosen,
+    setChosen: (list: string[], focus: string | null = null): void => {
+      next.current = focus;
+      setChosen(list);
+    },
+  };
 }
 
 function GrainField({ grain, onChange }: { grain: string | null; onChange: (grain: string | null) => void }) {
@@ -83,7 +104,8 @@ function Chosen(props: {
   dimension: string;
   index: number;
   chosen: readonly string[];
-  onChange: (chosen: string[]) => void;
+  /** Is told the new list, and which button gets the focus. */
+  onChange: (chosen: string[], focus: string) => void;
 }) {
   const { dimension, index, chosen, onChange } = props;
   const rest = chosen.filter((each) => each !== dimension);
@@ -94,9 +116,11 @@ function Chosen(props: {
         type="button"
         class="small"
         disabled={index === 0}
+        data-at={`up-${index}`}
         aria-label={`Move ${labelOf(dimension)} up`}
         onClick={() => {
-          onChange([...rest.slice(0, index - 1), dimension, ...rest.slice(index - 1)]);
+          const moved = [...rest.slice(0, index - 1), dimension, ...rest.slice(index - 1)];
+          onChange(moved, index === 1 ? 'remove-0' : `up-${index - 1}`);
         }}
       >
         ↑
@@ -105,8 +129,9 @@ function Chosen(props: {
         type="button"
         class="small"
         aria-label={`Remove ${labelOf(dimension)}`}
+        data-at={`remove-${index}`}
         onClick={() => {
-          onChange(rest);
+          onChange(rest, rest.length === 0 ? 'add' : `remove-${Math.min(index, rest.length - 1)}`);
         }}
       >
         ×
