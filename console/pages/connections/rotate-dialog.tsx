@@ -25,9 +25,12 @@ export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
   const entry = useKeyEntry();
   const { isBusy, error, run } = useAction(async (key: string) => {
     const ids = { id: connection.id };
-    const before = connection.key?.id ?? null;
+    // The page may not have heard yet of a rotation just before.
+    const { key: before } = await ask('get', '/v1/connections/{id}', { ids });
     const reply = await ask('post', '/v1/connections/{id}/rotate-key', { ids, body: { admin_api_key: key } });
-    const isSame = (reply.candidate ?? reply.key)?.id === before;
+    const now = reply.candidate ?? reply.key;
+    // Sent again, a key gets another id; its last characters are all that anybody may see of it.
+    const isSame = before !== null && (now?.id === before.id || now?.hint === before.hint);
     setSent({ reply, isSame });
     onDone(isSame ? 'The key that it has was sent again.' : 'Another key was sent.');
   });
