@@ -2,7 +2,7 @@ import type { Schema } from '../client/client.ts';
 import { instant, longDay, shortDay } from '../format/days.ts';
 import { signOf, sum } from '../format/decimal.ts';
 import { usdChange } from '../format/money.ts';
-import type { Bar } from './chart.tsx';
+import type { Bar } from './chart/model.ts';
 
 /** A day of the coverage of some connections. */
 export type CoveredDay = Schema<'Coverage'>['data'][number];

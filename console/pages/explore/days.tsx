@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import { sum } from '../../format/decimal.ts';
 import { exact } from '../../format/money.ts';
 import { fillOf } from '../../parts/chart/geometry.ts';
-import type { Bar } from '../../parts/chart.tsx';
+import type { Bar } from '../../parts/chart/model.ts';
 import { Number as NumberCell, Sheet } from './cells.tsx';
 import { chartFormat, columnsOf, type Column } from './columns.ts';
 import { grainIn, dimensionsIn, type SpendQuery } from './query.ts';

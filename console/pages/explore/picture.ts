@@ -1,7 +1,7 @@
 import { ask } from '../../client/client.ts';
 import { difference, sum } from '../../format/decimal.ts';
 import { linkTo } from '../../route.ts';
-import type { Bar } from '../../parts/chart.tsx';
+import type { Bar } from '../../parts/chart/model.ts';
 import {
   dimensionsIn,
   drill,

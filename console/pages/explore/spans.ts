@@ -2,7 +2,7 @@ import type { Schema } from '../../client/client.ts';
 import { addDays, instant, longDay, longMonth, monthEnd, monthStart, shortDay } from '../../format/days.ts';
 import { signOf } from '../../format/decimal.ts';
 import { usdChange } from '../../format/money.ts';
-import type { BarState } from '../../parts/chart.tsx';
+import type { BarState } from '../../parts/chart/model.ts';
 import type { Grain } from './dimensions.ts';
 
 /** The days of one bar. The first and the last bar of a range may have only a part of their week or month. */

@@ -1,5 +1,5 @@
 import { go } from '../../route.ts';
-import type { Bar } from '../chart.tsx';
+import type { Bar } from './model.ts';
 import { BOTTOM, LEFT, columnOf, fillOf, rectsOf, yOf, type Room } from './geometry.ts';
 
 /** The height of a bar of which nothing is known. */

@@ -1,4 +1,4 @@
-import type { Bar } from '../chart.tsx';
+import type { Bar } from './model.ts';
 import type { Ticks } from './ticks.ts';
 
 /** Pixels left of the bars, for the amounts of the axis. */

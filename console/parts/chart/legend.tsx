@@ -1,4 +1,4 @@
-import type { Bar, BarState } from '../chart.tsx';
+import type { Bar, BarState } from './model.ts';
 import { fillOf } from './geometry.ts';
 
 /** What the marks of a chart mean, for the marks that it has. */

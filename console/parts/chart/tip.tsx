@@ -1,5 +1,5 @@
 import { signOf } from '../../format/decimal.ts';
-import type { Bar } from '../chart.tsx';
+import type { Bar } from './model.ts';
 import { fillOf } from './geometry.ts';
 import { STATES } from './words.ts';
 

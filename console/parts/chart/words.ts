@@ -1,5 +1,5 @@
 import { signOf } from '../../format/decimal.ts';
-import type { Bar, BarState } from '../chart.tsx';
+import type { Bar, BarState } from './model.ts';
 
 type Format = (amount: string) => string;
 
