@@ -40,7 +40,7 @@ export default defineConfig({
     // A process runs several files, one after the other: starting it and loading Temporal takes longer than most files.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 20_000,
   },
