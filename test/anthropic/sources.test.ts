@@ -49,7 +49,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages and parts of Node that open nothing by themselves. One that is new has to be looked at first. */
 const QUIET = [
-  ...['node:crypto', 'node:fs', 'node:path', 'node:timers/promises', 'node:url', 'node:util', 'node:v8'],
+  ...['node:crypto', 'node:fs', 'node:path', 'node:timers/promises', 'node:url', 'node:util', 'node:v8', 'node:zlib'],
   ...['@temporalio/activity', '@temporalio/common', '@temporalio/envconfig', '@temporalio/workflow'],
   ...['drizzle-orm', 'express', 'express-rate-limit', 'helmet', 'pino', 'pino-http', 'swagger-ui-express'],
   ...['zod', 'zod-openapi'],
