@@ -117,15 +117,20 @@ it(
 );
 
 it('a worker that finds all it needs logs no warning, from its start to its end', async () => {
+  let worker = await startedAndStopped();
+  // On a machine with too much to do, Temporal itself may answer late, and a worker rightly says so. It is not so each time.
+  for (let more = 0; more < 2 && worker.outages().length > 0; more += 1) worker = await startedAndStopped();
+  expect(worker.lines().filter(({ level }) => level >= WARN)).toEqual([]);
+  expect(worker.err()).toBe('');
+});
+
+async function startedAndStopped(): Promise<Waiting> {
   const worker = startWorker({});
   await until('the worker to serve', serves(worker), PATIENCE_MS);
   worker.child.kill('SIGTERM');
   expect(await worker.exit).toBe(0);
-  // On a machine with too much to do, Temporal itself may answer late, and the worker rightly says so.
-  const isLate = ({ msg }: { msg: string }): boolean => worker.outages().includes(msg);
-  expect(worker.lines().filter((line) => line.level >= WARN && !isLate(line))).toEqual([]);
-  expect(worker.err()).toBe('');
-});
+  return worker;
+}
 
 it('a worker reports a Temporal that accepts connections and stays silent, and ends at once when it is asked to', async () => {
   const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
