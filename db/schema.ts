@@ -1,4 +1,14 @@
 // Every table, for Drizzle's generator of migrations and for statements that join several aggregates.
+export {
+  allocationVersions,
+  statementConnections,
+  statementDays,
+  statementLines,
+  statementSeries,
+  statementShares,
+  statementWorkspaces,
+  statements,
+} from './allocation/tables.ts';
 export { connections, events, workspaceNames, workspaces, workspaceTags } from './connections/tables.ts';
 export { deploymentEvents } from './deployment/tables.ts';
 export { keySteps, keys } from './keys/tables.ts';

@@ -32,6 +32,9 @@ export const DEPLOYMENT_EVENTS = [
   'session_begun',
   'session_ended',
   'session_revoked',
+  'allocation_stored',
+  'month_closed',
+  'month_reopened',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

@@ -67,6 +67,29 @@ export function subtractDecimals(a: Decimal, b: Decimal): Decimal {
   return addDecimals([a, print({ units: -units, scale })]);
 }
 
+/** The exact product. */
+export function multiplyDecimals(a: Decimal, b: Decimal): Decimal {
+  const [left, right] = [scaled(a), scaled(b)];
+  return print({ units: left.units * right.units, scale: left.scale + right.scale });
+}
+
+/** Whether a decimal is below zero. */
+export function isNegative(decimal: Decimal): boolean {
+  return decimal.startsWith('-');
+}
+
+/** Decimals as whole numbers of one common unit: each is `units` / 10^`scale`. */
+export function toUnits(decimals: readonly Decimal[]): { units: bigint[]; scale: number } {
+  const all = decimals.map(scaled);
+  const scale = Math.max(0, ...all.map((one) => one.scale));
+  return { units: all.map((one) => unitsAt(one, scale)), scale };
+}
+
+/** The decimal `units` / 10^`scale`; `scale` is not negative. */
+export function ofUnits(units: bigint, scale: number): Decimal {
+  return print({ units, scale });
+}
+
 /** Cents, as the Admin API reports them, as dollars. Every digit stays: `"83391.52823"` becomes `"833.9152823"`. */
 export function centsToDollars(cents: Decimal): Decimal {
   return print(shift(scaled(cents), -2));

@@ -1,5 +1,16 @@
 CREATE SEQUENCE "public"."key_steps" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
 CREATE SEQUENCE "public"."read_attempts" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1;--> statement-breakpoint
+CREATE TABLE "allocation_versions" (
+	"version" integer PRIMARY KEY NOT NULL,
+	"from_day" date NOT NULL,
+	"document" jsonb NOT NULL,
+	"actor" text NOT NULL,
+	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "allocation_versions_version" CHECK ("allocation_versions"."version" >= 1),
+	CONSTRAINT "allocation_versions_from" CHECK (extract(day from "allocation_versions"."from_day") = 1),
+	CONSTRAINT "allocation_versions_actor" CHECK ("allocation_versions"."actor" <> '')
+);
+--> statement-breakpoint
 CREATE TABLE "connections" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"name" text NOT NULL,
@@ -106,7 +117,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -209,6 +220,103 @@ CREATE TABLE "sessions" (
 	CONSTRAINT "sessions_bootstrap_tag" CHECK (octet_length("sessions"."bootstrap_tag") = 32),
 	CONSTRAINT "sessions_last_seen" CHECK ("sessions"."last_seen_at" >= "sessions"."created_at"),
 	CONSTRAINT "sessions_expiry" CHECK ("sessions"."expires_at" > "sessions"."created_at" and "sessions"."expires_at" <= "sessions"."created_at" + interval '7 days')
+);
+--> statement-breakpoint
+CREATE TABLE "statement_connections" (
+	"statement_no" integer NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"name" text NOT NULL,
+	CONSTRAINT "statement_connections_statement_no_connection_id_pk" PRIMARY KEY("statement_no","connection_id")
+);
+--> statement-breakpoint
+CREATE TABLE "statement_days" (
+	"statement_no" integer NOT NULL,
+	"organization" text NOT NULL,
+	"day" date NOT NULL,
+	"digest" "bytea" NOT NULL,
+	CONSTRAINT "statement_days_statement_no_organization_day_pk" PRIMARY KEY("statement_no","organization","day")
+);
+--> statement-breakpoint
+CREATE TABLE "statement_lines" (
+	"statement_no" integer NOT NULL,
+	"day" date NOT NULL,
+	"series_no" integer NOT NULL,
+	"amount" numeric NOT NULL,
+	CONSTRAINT "statement_lines_statement_no_day_series_no_pk" PRIMARY KEY("statement_no","day","series_no"),
+	CONSTRAINT "statement_lines_finite" CHECK ("statement_lines"."amount" not in ('NaN', 'Infinity', '-Infinity'))
+);
+--> statement-breakpoint
+CREATE TABLE "statement_series" (
+	"statement_no" integer NOT NULL,
+	"series_no" integer NOT NULL,
+	"rules_of" integer NOT NULL,
+	"organization" text NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"series_id" uuid NOT NULL,
+	"workspace_id" text,
+	"description" text,
+	"cost_type" text,
+	"model" text,
+	"token_type" text,
+	"context_window" text,
+	"service_tier" text,
+	"inference_geo" text,
+	"currency" text NOT NULL,
+	"rule" integer,
+	"center" text,
+	"pool" text,
+	CONSTRAINT "statement_series_statement_no_series_no_pk" PRIMARY KEY("statement_no","series_no"),
+	CONSTRAINT "statement_series_target" CHECK (num_nonnulls("statement_series"."center", "statement_series"."pool") = (case when "statement_series"."rule" is null then 0 else 1 end))
+);
+--> statement-breakpoint
+CREATE TABLE "statement_shares" (
+	"statement_no" integer NOT NULL,
+	"pool" text NOT NULL,
+	"center" text,
+	"fraction" numeric NOT NULL,
+	CONSTRAINT "statement_shares_of_pool" UNIQUE NULLS NOT DISTINCT("statement_no","pool","center"),
+	CONSTRAINT "statement_shares_fraction" CHECK ("statement_shares"."fraction" > 0 and "statement_shares"."fraction" <= 1)
+);
+--> statement-breakpoint
+CREATE TABLE "statement_workspaces" (
+	"statement_no" integer NOT NULL,
+	"organization" text NOT NULL,
+	"workspace_id" text NOT NULL,
+	"name" text NOT NULL,
+	"tags" jsonb NOT NULL,
+	CONSTRAINT "statement_workspaces_statement_no_organization_workspace_id_pk" PRIMARY KEY("statement_no","organization","workspace_id")
+);
+--> statement-breakpoint
+CREATE TABLE "statements" (
+	"statement_no" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "statements_statement_no_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"month" date NOT NULL,
+	"revision" integer NOT NULL,
+	"state" text NOT NULL,
+	"version" integer,
+	"total" numeric NOT NULL,
+	"total_adjustment" numeric NOT NULL,
+	"lines" integer NOT NULL,
+	"provisional_days" integer NOT NULL,
+	"missing_days" integer NOT NULL,
+	"uncovered_days" integer NOT NULL,
+	"hash" "bytea" NOT NULL,
+	"invoice_amount" numeric,
+	"override" text,
+	"closed_by" text NOT NULL,
+	"closed_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"reopened_by" text,
+	"reopened_at" timestamp with time zone,
+	"reopen_reason" text,
+	CONSTRAINT "statements_revision" UNIQUE("month","revision"),
+	CONSTRAINT "statements_month" CHECK (extract(day from "statements"."month") = 1),
+	CONSTRAINT "statements_revision_number" CHECK ("statements"."revision" >= 1),
+	CONSTRAINT "statements_state" CHECK ("statements"."state" in ('closed', 'reopened')),
+	CONSTRAINT "statements_finite" CHECK ("statements"."total" not in ('NaN', 'Infinity', '-Infinity') and "statements"."total_adjustment" not in ('NaN', 'Infinity', '-Infinity') and "statements"."invoice_amount" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "statements_counts" CHECK (least("statements"."lines", "statements"."provisional_days", "statements"."missing_days", "statements"."uncovered_days") >= 0),
+	CONSTRAINT "statements_override" CHECK ("statements"."provisional_days" + "statements"."missing_days" + "statements"."uncovered_days" = 0 or "statements"."override" is not null),
+	CONSTRAINT "statements_hash" CHECK (octet_length("statements"."hash") = 32),
+	CONSTRAINT "statements_reopened" CHECK (("statements"."state" = 'reopened') = (num_nonnulls("statements"."reopened_by", "statements"."reopened_at", "statements"."reopen_reason") = 3)),
+	CONSTRAINT "statements_actor" CHECK ("statements"."closed_by" <> '')
 );
 --> statement-breakpoint
 CREATE TABLE "syncs" (
@@ -326,6 +434,11 @@ ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOR
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_token_id_tokens_id_fk" FOREIGN KEY ("token_id") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "statement_connections" ADD CONSTRAINT "statement_connections_statement_no_statements_statement_no_fk" FOREIGN KEY ("statement_no") REFERENCES "public"."statements"("statement_no") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "statement_days" ADD CONSTRAINT "statement_days_statement_no_statements_statement_no_fk" FOREIGN KEY ("statement_no") REFERENCES "public"."statements"("statement_no") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "statement_shares" ADD CONSTRAINT "statement_shares_statement_no_statements_statement_no_fk" FOREIGN KEY ("statement_no") REFERENCES "public"."statements"("statement_no") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "statement_workspaces" ADD CONSTRAINT "statement_workspaces_statement_no_statements_statement_no_fk" FOREIGN KEY ("statement_no") REFERENCES "public"."statements"("statement_no") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "statements" ADD CONSTRAINT "statements_version_allocation_versions_version_fk" FOREIGN KEY ("version") REFERENCES "public"."allocation_versions"("version") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "syncs" ADD CONSTRAINT "syncs_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tokens" ADD CONSTRAINT "tokens_created_with_tokens_id_fk" FOREIGN KEY ("created_with") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_names" ADD CONSTRAINT "workspace_names_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -337,6 +450,7 @@ CREATE INDEX "deployment_events_by_type" ON "deployment_events" USING btree ("ty
 CREATE UNIQUE INDEX "events_dedup" ON "events" USING btree ("connection_id","dedup_key") WHERE "events"."dedup_key" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WHERE state = 'active';--> statement-breakpoint
 CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "statements_one_closed_per_month" ON "statements" USING btree ("month") WHERE state = 'closed';--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;

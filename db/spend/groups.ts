@@ -85,12 +85,14 @@ function isTagged(dimension: Dimension, isSuch: (value: SQL) => SQL): SQL {
   ), false)`;
 }
 
-function hasTag(group: Group): group is `tag.${string}` {
+/** Whether a group is a tag of workspaces. */
+export function hasTag(group: Group): group is `tag.${string}` {
   return tagOf(group) !== null;
 }
 
-function columnOf(dimension: Exclude<Dimension, `tag.${string}`>): SQL {
-  return sql.raw(`s.${COLUMNS[dimension]}`);
+/** The column of a dimension in a row of series, by default `s`. */
+export function columnOf(dimension: NamedDimension, series = sql`s`): SQL {
+  return sql`${series}.${sql.raw(COLUMNS[dimension])}`;
 }
 
 /**
@@ -129,14 +131,18 @@ export function withTags({ groupBy }: SpendQuery, rows: SQL): SQL {
 
 /** The {@link GroupKey} of a row of {@link withTags}. */
 export function keyOf({ groupBy }: SpendQuery): SQL {
-  const elements = groupBy.map((group, index) => {
+  return sql`array[${list(keyElements(groupBy))}]::text[] collate "C"`;
+}
+
+/** The elements of {@link keyOf}, each as a text. */
+export function keyElements(groupBy: readonly Group[]): SQL[] {
+  return groupBy.map((group, index) => {
     const raw = sql.raw(`g${index}`);
     const tag = tagOf(group);
-    if (tag !== null) return sql`w.tags ->> ${tag}::text`;
+    if (tag !== null) return sql`(w.tags ->> ${tag}::text)`;
     if (isGrain(group)) return textOfBucket(group, raw);
     return sql`${raw}::text`;
   });
-  return sql`array[${list(elements)}]::text[] collate "C"`;
 }
 
 /** The element of a key that a day stands for: itself, the Monday of its week, or the month as `YYYY-MM`. */

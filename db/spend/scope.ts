@@ -121,7 +121,8 @@ export function bucketOfDay(query: SpendQuery, day: SQL): SQL {
   return bucketOf(day, grainOf(query));
 }
 
-function bucketOf(day: SQL, grain: Grain | null): SQL {
+/** The day that stands for the grain of a day; null without one. */
+export function bucketOf(day: SQL, grain: Grain | null): SQL {
   switch (grain) {
     case null:
       return sql`null::date`;

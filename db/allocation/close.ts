@@ -1,0 +1,288 @@
+import { createHash } from 'node:crypto';
+import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
+import type { PoolShares } from '../../domain/allocation/shares.ts';
+import type { Day } from '../../domain/days.ts';
+import { COST_DIMENSIONS } from '../../domain/lines.ts';
+import { ZERO, type Decimal } from '../../domain/money.ts';
+import { firstDayOf, nextMonth, type Month } from '../../domain/months.ts';
+import { eachRow } from '../core/cursor.ts';
+import { list, numberArray, row, textArray, type Db } from '../core/database.ts';
+import { decimalText } from '../core/json.ts';
+import { addDeploymentEvent } from '../deployment/events.ts';
+import type { Completeness } from '../spend/completeness.ts';
+import { readCoverage } from '../spend/coverage.ts';
+import { WORKSPACES_NOW } from '../spend/groups.ts';
+import { giveRoom } from '../spend/rows.ts';
+import { asked, dayParts } from '../spend/scope.ts';
+import { correctedStatements, correctionParts } from './corrections.ts';
+import { monthQuery } from './source.ts';
+import { findStatement, type Statement } from './statements.ts';
+import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
+import { valueIn } from './series.ts';
+import { allocationOf, lastClosedMonth, lockMonths, type AllocationVersion } from './versions.ts';
+import { weigh } from './weights.ts';
+
+/** A day for which a month is not closed. */
+export interface Blocker {
+  readonly day: Day;
+  readonly state: 'missing' | 'uncovered' | 'provisional';
+  /** Whether the lines differ from the total that Anthropic reports. */
+  readonly flagged: boolean;
+}
+
+/** Why a month is not closed. */
+export type CloseRefusal =
+  | { readonly why: 'not_over' }
+  | { readonly why: 'closed' }
+  | { readonly why: 'out_of_order'; readonly next: Month }
+  | { readonly why: 'uncertain'; readonly days: readonly Blocker[] };
+
+/** A month is not closed. */
+export class CloseError extends Error {
+  override readonly name = 'CloseError';
+  constructor(readonly refusal: CloseRefusal) {
+    super(refusal.why);
+  }
+}
+
+/** What somebody says who closes a month. */
+export interface Closing {
+  readonly month: Month;
+  readonly today: Day;
+  readonly actor: string;
+  /** Why it is closed although days are not certain; null refuses that. */
+  readonly override: string | null;
+  readonly invoiceAmount: Decimal | null;
+}
+
+/** Why a month cannot be closed now; null if it can. Must run in a snapshot. */
+export async function closeRefusal(tx: Db, month: Month, today: Day): Promise<CloseRefusal | null> {
+  const order = await orderRefusal(tx, month, today);
+  if (order !== null) return order;
+  const days = blockersOf(await readCoverage(tx, monthQuery(month, today)));
+  return days.length === 0 ? null : { why: 'uncertain', days };
+}
+
+async function orderRefusal(tx: Db, month: Month, today: Day): Promise<CloseRefusal | null> {
+  if (firstDayOf(nextMonth(month)) > today) return { why: 'not_over' };
+  if ((await findStatement(tx, month, null)) !== null) return { why: 'closed' };
+  const last = await lastClosedMonth(tx);
+  return last === null || month === nextMonth(last) ? null : { why: 'out_of_order', next: nextMonth(last) };
+}
+
+function blockersOf({ days }: Awaited<ReturnType<typeof readCoverage>>): Blocker[] {
+  return days.flatMap(({ day, state, flagged }) => (state === 'final' ? [] : [{ day, state, flagged }]));
+}
+
+/**
+ * Closes a month in one transaction: its lines with where they go, the corrections of earlier months that it carries, and
+ * what its replies need, so that they never read anything else. Throws {@link CloseError}. Of two people who close a month
+ * at once, the second one is told that it is closed.
+ */
+export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
+  const { month, today, override } = closing;
+  return db.transaction(
+    async (tx) => {
+      await lockMonths(tx);
+      await giveRoom(tx);
+      // Of a large organization, copying takes longer than any other statement may.
+      await tx.execute(sql`set local statement_timeout = '600s'`);
+      const order = await orderRefusal(tx, month, today);
+      if (order !== null) throw new CloseError(order);
+      const coverage = await readCoverage(tx, monthQuery(month, today));
+      const days = blockersOf(coverage);
+      if (days.length > 0 && override === null) throw new CloseError({ why: 'uncertain', days });
+      const found = await allocationOf(tx, month);
+      const { shares } = await weigh(tx, month, today, found?.allocation ?? null);
+      const { number } = await row(
+        tx,
+        z.object({ number: z.int() }),
+        sql`select coalesce(max(statement_no), 0) + 1 as number from statements`,
+      );
+      await copyLines(tx, number, closing, found);
+      await copyCorrections(tx, number);
+      await insertStatement(tx, number, closing, found, { ...coverage, override: days.length === 0 ? null : override });
+      await copyContext(tx, number, closing, shares);
+      return told(tx, closing);
+    },
+    { isolationLevel: 'repeatable read' },
+  );
+}
+
+const DIMENSIONS = list(COST_DIMENSIONS.map((name) => sql.raw(name)));
+
+/** Copies what the lines of the month are about, with where the rules give them, and then the lines. */
+async function copyLines(
+  tx: Db,
+  number: number,
+  { month, today }: Closing,
+  found: AllocationVersion | null,
+): Promise<void> {
+  const query = monthQuery(month, today);
+  const rules = found?.allocation.rules ?? [];
+  const values = dimensionsOf(rules).map((dimension) => valueIn(dimension, sql`s`));
+  // Few series differ in what the rules ask for, so the rules are tried once for those that do not.
+  const combination = values.length === 0 ? sql`''` : sql`row(${list(values)})::text`;
+  await tx.execute(sql`
+    with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['cost'])])},
+    used as materialized (
+      select l.series_no, min(d.organization) as organization
+      from cost_days d join cost_lines l on l.day_no = d.day_no
+      group by l.series_no
+    ),
+    series as materialized (
+      select s.*, u.organization, w.tags, ${combination} as combination
+      from used u join cost_series s on s.series_no = u.series_no
+      left join workspaces_now w on w.connection_id = s.connection_id and w.workspace_id = s.workspace_id
+    ),
+    matched as materialized (
+      select s.combination, m.rule,
+        ${centerOf(rules, sql`m.rule`, (dimension) => valueIn(dimension, sql`s`))} as center,
+        ${poolOf(rules, sql`m.rule`)} as pool
+      from (select distinct on (combination) * from series) s
+      cross join lateral (select s.tags) w
+      cross join lateral (select ${ruleOf(rules, (dimension) => valueIn(dimension, sql`s`))} as rule) m
+    )
+    insert into statement_series (
+      statement_no, series_no, rules_of, organization, connection_id, series_id, ${DIMENSIONS}, rule, center, pool
+    )
+    select ${number}::int, s.series_no, ${number}::int, s.organization, s.connection_id, s.series_id,
+      ${list(COST_DIMENSIONS.map((name) => sql.raw(`s.${name}`)))}, m.rule, m.center, m.pool
+    from series s join matched m using (combination)
+    order by s.series_no
+  `);
+  await tx.execute(sql`
+    with ${list([asked(query), ...dayParts(query, ['cost'])])}
+    insert into statement_lines (statement_no, day, series_no, amount)
+    select ${number}::int, d.day, l.series_no, l.amount
+    from cost_days d join cost_lines l on l.day_no = d.day_no
+    order by d.day, l.series_no
+  `);
+}
+
+/** Copies the corrections of earlier statements, and which days they bring up to date. */
+async function copyCorrections(tx: Db, number: number): Promise<void> {
+  const corrected = await correctedStatements(tx);
+  if (corrected.length === 0) return;
+  const about = sql`rules_of, organization, connection_id, series_id, ${DIMENSIONS}, rule, center, pool`;
+  await tx.execute(sql`
+    with ${list(correctionParts(corrected))},
+    numbered as materialized (select *, -dense_rank() over (order by ${about})::int as series_no from corrections),
+    kept as (
+      insert into statement_days (statement_no, organization, day, digest)
+      select ${number}::int, organization, day, digest from changed
+    ),
+    described as (
+      insert into statement_series (statement_no, series_no, ${about})
+      select distinct ${number}::int, series_no, ${about} from numbered
+    )
+    insert into statement_lines (statement_no, day, series_no, amount)
+    select ${number}::int, day, series_no, amount from numbered
+  `);
+}
+
+async function insertStatement(
+  tx: Db,
+  number: number,
+  { month, actor, invoiceAmount }: Closing,
+  found: AllocationVersion | null,
+  { provisionalDays, missingDays, uncoveredDays, override }: Completeness & { readonly override: string | null },
+): Promise<void> {
+  const { total, adjustment, lines } = await row(
+    tx,
+    z.object({ total: decimalText, adjustment: decimalText, lines: z.int() }),
+    sql`
+      select trim_scale(coalesce(sum(l.amount) filter (where s.currency = 'USD' and s.rules_of = ${number}), 0))::text as total,
+        trim_scale(coalesce(sum(l.amount) filter (where s.currency = 'USD' and s.rules_of <> ${number}), 0))::text as adjustment,
+        count(*)::int as lines
+      from statement_lines l join statement_series s using (statement_no, series_no)
+      where statement_no = ${number}
+    `,
+  );
+  const hash = await hashOf(tx, number);
+  await tx.execute(sql`
+    insert into statements (
+      statement_no, month, revision, state, version, total, total_adjustment, lines, provisional_days, missing_days,
+      uncovered_days, hash, invoice_amount, override, closed_by
+    )
+    select ${number}::int, ${firstDayOf(month)}::date, coalesce(max(revision), 0) + 1, 'closed', ${found?.version ?? null}::int,
+      ${total}::numeric, ${adjustment}::numeric, ${lines}::int, ${provisionalDays}::int, ${missingDays}::int,
+      ${uncoveredDays}::int, ${hash}::bytea, ${invoiceAmount}::numeric, ${override}::text, ${actor}
+    from statements where month = ${firstDayOf(month)}
+  `);
+}
+
+const QUOTED = (column: SQL): SQL => sql`'"' || replace(${column}, '"', '""') || '"'`;
+
+/** SHA-256 of the lines in CSV, ordered by day, organization, series and rules; see docs/chargeback.md. */
+async function hashOf(tx: Db, number: number): Promise<Buffer> {
+  const hash = createHash('sha256');
+  const statement = sql`
+    select string_agg(concat_ws(',',
+      l.day, ${QUOTED(sql`s.organization`)}, s.connection_id, s.series_id,
+      coalesce(s.rule::text, ''), coalesce(${QUOTED(sql`s.center`)}, ''), coalesce(${QUOTED(sql`s.pool`)}, ''),
+      s.currency, trim_scale(l.amount)
+    ) || E'\n', '' order by s.organization collate "C", s.connection_id, s.series_id, l.series_no) as text
+    from statement_lines l join statement_series s using (statement_no, series_no)
+    where statement_no = ${number}
+    group by l.day
+    order by l.day
+  `;
+  for await (const batch of eachRow(tx, z.object({ text: z.string() }), statement)) {
+    for (const { text } of batch) hash.update(text);
+  }
+  return hash.digest();
+}
+
+/** Copies what the replies of the month need beside its lines. */
+async function copyContext(
+  tx: Db,
+  number: number,
+  { month, today }: Closing,
+  shares: readonly PoolShares[],
+): Promise<void> {
+  const query = monthQuery(month, today);
+  const fractions = shares.flatMap(({ pool, centers, unallocated }) =>
+    [...centers, [null, unallocated] as const]
+      .filter(([, fraction]) => fraction !== ZERO)
+      .map(([center, fraction]) => ({ pool, center, fraction })),
+  );
+  await tx.execute(sql`
+    with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['cost'])])},
+    of_pools as (
+      insert into statement_shares (statement_no, pool, center, fraction)
+      select ${number}::int, pool, center, fraction
+      from unnest(
+        ${textArray(fractions.map(({ pool }) => pool))},
+        ${textArray(fractions.map(({ center }) => center))},
+        ${numberArray(
+          'numeric',
+          fractions.map(({ fraction }) => fraction),
+        )}
+      ) as given(pool, center, fraction)
+    ),
+    of_workspaces as (
+      insert into statement_workspaces (statement_no, organization, workspace_id, name, tags)
+      select distinct on (a.organization, w.workspace_id) ${number}::int, a.organization, w.workspace_id, w.name,
+        coalesce(w.tags, '{}')
+      from workspaces_now w join asked a on a.id = w.connection_id
+      order by a.organization, w.workspace_id, w.read_at desc, w.listed_by
+    ),
+    of_connections as (
+      insert into statement_connections (statement_no, connection_id, name) select ${number}::int, id, name from asked
+    )
+    insert into statement_days (statement_no, organization, day, digest)
+    select ${number}::int, d.organization, d.day, own.digest
+    from cost_days d join days own on own.day_no = d.day_no
+  `);
+}
+
+async function told(tx: Db, { month, actor }: Closing): Promise<Statement> {
+  const made = await findStatement(tx, month, null);
+  if (made === null) throw new Error(`The statement of ${month} is gone`);
+  const why = made.override === null ? '' : `, although days are not certain: ${made.override}`;
+  const message = `${month} is closed at $${made.total} (revision ${made.revision})${why}`;
+  await addDeploymentEvent(tx, { type: 'month_closed', actor, message });
+  return made;
+}

@@ -1,0 +1,242 @@
+import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
+import type { Decimal } from '../../domain/money.ts';
+import type { Group, GroupKey } from '../../domain/spend/query.ts';
+import { eachRow } from '../core/cursor.ts';
+import { list, row, rows, textArray, type Db } from '../core/database.ts';
+import { decimalText } from '../core/json.ts';
+import { quotient } from '../spend/quotient.ts';
+import { keyColumn, type Source } from './source.ts';
+
+/** What rows of chargeback are grouped by. */
+export type CenterGroup = Group | 'cost_center';
+
+/** Amounts of chargeback, exact, in major units. */
+export interface Charged {
+  /** What rules give. For nobody: what no rule took. */
+  readonly direct: Decimal;
+  /** Shares of pools. For nobody: what pools without recipients keep. */
+  readonly shared: Decimal;
+  /** Corrections of closed months. */
+  readonly adjustment: Decimal;
+  /** The sum of the three. */
+  readonly amount: Decimal;
+}
+
+/** A row of chargeback: its key in the order of the groups, and the names that belong to ids in it. */
+export interface ChargedRow extends Charged {
+  readonly key: GroupKey;
+  readonly workspaceName: string | null;
+  readonly connectionName: string | null;
+}
+
+/** What belongs to all rows of chargeback, in US dollars. */
+export interface ChargedTotals {
+  /** The bill of the month. */
+  readonly total: Decimal;
+  readonly totalAdjustment: Decimal;
+  /** What belongs to nobody, adjustments included. */
+  readonly unallocated: Decimal;
+  /** `total` and `totalAdjustment` less `unallocated`, in percent, half to even at 12 decimals; null if they add up to nothing. */
+  readonly allocatedPercent: Decimal | null;
+  /** What was charged in another currency. It is never added to US dollars. */
+  readonly otherCurrencies: readonly { readonly currency: string; readonly amount: Decimal }[];
+}
+
+/** What belongs to nobody, and why. */
+export interface UnallocatedGroup {
+  readonly workspace: string | null;
+  readonly workspaceName: string | null;
+  readonly model: string | null;
+  readonly costType: string | null;
+  /** The pool that has no recipients; null if no rule matched. */
+  readonly pool: string | null;
+  readonly amount: Decimal;
+}
+
+const charged = { direct: decimalText, shared: decimalText, adjustment: decimalText, amount: decimalText };
+const chargedRow = z.object({
+  key: z.array(z.string().nullable()),
+  workspaceName: z.string().nullable(),
+  connectionName: z.string().nullable(),
+  ...charged,
+});
+const totalsSchema = z.object({
+  total: decimalText,
+  totalAdjustment: decimalText,
+  unallocated: decimalText,
+  allocatedPercent: decimalText.nullable(),
+  otherCurrencies: z.array(z.object({ currency: z.string(), amount: decimalText })),
+});
+
+const text = (decimal: SQL): SQL => sql`trim_scale(${decimal})::text`;
+
+function groupsOf(groupBy: readonly CenterGroup[]): Group[] {
+  return groupBy.filter((group) => group !== 'cost_center');
+}
+
+/**
+ * The parts up to `allocated`: sums by their groups `k0`, `k1`, …, `center`, `pool` and `currency`. What a pool shares has
+ * the pool's name.
+ */
+function allocatedParts(source: Source, groups: readonly Group[]): SQL[] {
+  const keys = groups.map((_, index) => keyColumn(index));
+  const own = [...keys, sql`currency`];
+  const ofTargeted = [...keys, sql`currency`].map((column) => sql`t.${column}`);
+  const sumIf = (amount: SQL, condition: SQL): SQL => sql`coalesce(sum(${amount}) filter (where ${condition}), 0)`;
+  return [
+    ...source.parts(groups),
+    sql`added as materialized (
+      select ${list(own)}, center, pool, rules_of, is_correction, sum(amount) as amount from targeted
+      group by ${list(own)}, center, pool, rules_of, is_correction
+    )`,
+    sql`allocated as (
+      select ${list(own)}, center, null as pool,
+        ${sumIf(sql`amount`, sql`not is_correction`)} as direct, 0::numeric as shared,
+        ${sumIf(sql`amount`, sql`is_correction`)} as adjustment
+      from added
+      where pool is null
+      group by ${list(own)}, center
+      union all
+      select ${list(ofTargeted)}, s.center, t.pool, 0::numeric,
+        ${sumIf(sql`t.amount * s.fraction`, sql`not t.is_correction`)},
+        ${sumIf(sql`t.amount * s.fraction`, sql`t.is_correction`)}
+      from added t join shares s on s.rules_of = t.rules_of and s.pool = t.pool
+      group by ${list(ofTargeted)}, s.center, t.pool
+    )`,
+  ];
+}
+
+/** The parts up to `keyed`: the rows with their key. Other currencies have rows only if the rows say which. */
+function keyedParts(source: Source, groupBy: readonly CenterGroup[]): SQL[] {
+  const groups = groupsOf(groupBy);
+  let place = 0;
+  const elements = groupBy.map((group) => {
+    if (group === 'cost_center') return sql`center`;
+    place += 1;
+    return keyColumn(place - 1);
+  });
+  const inUsd = groupBy.includes('currency') ? sql`` : sql`where currency = 'USD'`;
+  return [
+    ...allocatedParts(source, groups),
+    sql`keyed as (
+      select array[${list(elements)}]::text[] collate "C" as key,
+        sum(direct) as direct, sum(shared) as shared, sum(adjustment) as adjustment
+      from allocated
+      ${inUsd}
+      group by 1
+    )`,
+  ];
+}
+
+function rowsFrom(groupBy: readonly CenterGroup[], table: SQL): SQL {
+  const name = (group: Group, names: SQL): SQL => {
+    const index = groupBy.indexOf(group);
+    return index < 0
+      ? sql`null::text`
+      : sql`(select n.name from ${names} n where n.id::text = p.key[${index + 1}::int])`;
+  };
+  return sql`
+    select to_jsonb(p.key) as key, ${name('workspace', sql`workspace_names`)} as "workspaceName",
+      ${name('connection', sql`connection_names`)} as "connectionName",
+      ${text(sql`p.direct`)} as direct, ${text(sql`p.shared`)} as shared, ${text(sql`p.adjustment`)} as adjustment,
+      ${text(sql`p.direct + p.shared + p.adjustment`)} as amount
+    from ${table} p
+    order by p.key
+  `;
+}
+
+/** A page of the rows of a month, by key; `after` is the key of the last row seen. Must run in a snapshot. */
+export async function readCharged(
+  tx: Db,
+  source: Source,
+  page: { groupBy: readonly CenterGroup[]; after: GroupKey | null; limit: number | null },
+): Promise<ChargedRow[]> {
+  const { groupBy, after, limit } = page;
+  const isAfter = after === null ? sql`` : sql`where key > ${textArray(after)} collate "C"`;
+  return rows(
+    tx,
+    chargedRow,
+    sql`
+      with ${list(keyedParts(source, groupBy))},
+      page as (select * from keyed ${isAfter} order by key ${limit === null ? sql`` : sql`limit ${limit}`})
+      ${rowsFrom(groupBy, sql`page`)}
+    `,
+  );
+}
+
+/** Every row of a month, by key, in batches. Must run in a snapshot. */
+export function eachCharged(
+  tx: Db,
+  source: Source,
+  groupBy: readonly CenterGroup[],
+): AsyncGenerator<readonly ChargedRow[]> {
+  return eachRow(tx, chargedRow, sql`with ${list(keyedParts(source, groupBy))} ${rowsFrom(groupBy, sql`keyed`)}`);
+}
+
+/** What belongs to all rows of a month. Must run in a snapshot. */
+export async function readChargedTotals(tx: Db, source: Source): Promise<ChargedTotals> {
+  const inUsd = (sum: SQL, where = sql`true`): SQL =>
+    sql`(select coalesce(sum(${sum}), 0) from allocated where currency = 'USD' and ${where})`;
+  return row(
+    tx,
+    totalsSchema,
+    sql`
+      with ${list(allocatedParts(source, []))},
+      sums as (
+        select ${inUsd(sql`direct + shared`)} as total, ${inUsd(sql`adjustment`)} as adjustment,
+          ${inUsd(sql`direct + shared + adjustment`, sql`center is null`)} as unallocated
+      )
+      select ${text(sql`total`)} as total, ${text(sql`adjustment`)} as "totalAdjustment",
+        ${text(sql`unallocated`)} as unallocated,
+        ${text(
+          quotient(
+            sql`100 * (total + adjustment - unallocated) * sign(total + adjustment)`,
+            sql`abs(total + adjustment)`,
+          ),
+        )} as "allocatedPercent",
+        (
+          select coalesce(jsonb_agg(
+            jsonb_build_object('currency', currency, 'amount', ${text(sql`amount`)}) order by currency collate "C"
+          ), '[]')
+          from (
+            select currency, sum(direct + shared + adjustment) as amount from allocated
+            where currency <> 'USD' group by currency
+          ) by_currency
+        ) as "otherCurrencies"
+      from sums
+    `,
+  );
+}
+
+const LARGEST = 10;
+const LARGEST_BY: readonly Group[] = ['workspace', 'model', 'cost_type'];
+
+/** The largest groups that belong to nobody, in US dollars. Must run in a snapshot. */
+export async function readUnallocated(tx: Db, source: Source): Promise<UnallocatedGroup[]> {
+  return rows(
+    tx,
+    z.object({
+      workspace: z.string().nullable(),
+      workspaceName: z.string().nullable(),
+      model: z.string().nullable(),
+      costType: z.string().nullable(),
+      pool: z.string().nullable(),
+      amount: decimalText,
+    }),
+    sql`
+      with ${list(allocatedParts(source, LARGEST_BY))},
+      left_over as (
+        select k0, k1, k2, pool, sum(direct + shared + adjustment) as amount from allocated
+        where center is null and currency = 'USD'
+        group by k0, k1, k2, pool
+      )
+      select k0 as workspace, (select n.name from workspace_names n where n.id = k0) as "workspaceName", k1 as model,
+        k2 as "costType", pool, ${text(sql`amount`)} as amount
+      from left_over
+      where amount <> 0
+      order by abs(left_over.amount) desc, array[k0, k1, k2, pool] collate "C"
+      limit ${LARGEST}
+    `,
+  );
+}

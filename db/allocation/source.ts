@@ -1,0 +1,189 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { Allocation } from '../../domain/allocation/document.ts';
+import type { PoolShares } from '../../domain/allocation/shares.ts';
+import type { Day } from '../../domain/days.ts';
+import { daysOfMonth, type Month } from '../../domain/months.ts';
+import { isGrain, type Dimension, type Group, type SpendQuery } from '../../domain/spend/query.ts';
+import { list, numberArray, textArray } from '../core/database.ts';
+import { WORKSPACES_NOW, keyElements, textOfBucket, withTags } from '../spend/groups.ts';
+import { CURRENCY, addedUp, costLinesFor } from '../spend/lines.ts';
+import { asked, bucketOf, dayParts } from '../spend/scope.ts';
+import { correctionParts, type Corrected } from './corrections.ts';
+import { valueIn } from './series.ts';
+import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
+
+/**
+ * Where the lines of a month come from, as parts of a statement: from the ledger while the month is open, and from its
+ * statement once it is closed. Both end with the same parts:
+ * - `targeted`, sums of lines by their groups `k0`, `k1`, …: `currency`, `center`, `pool` (both null where no rule matched),
+ *   `rules_of` (whose shares apply), `is_correction` and `amount`;
+ * - `shares` of pools: `rules_of`, `pool`, `center` (null for what stays with nobody) and `fraction`;
+ * - `workspace_names` and `connection_names`, by `id`.
+ */
+export interface Source {
+  readonly parts: (groups: readonly Group[]) => SQL[];
+}
+
+/** An open month, and by which rules its lines are allocated. */
+export interface OpenMonth {
+  readonly month: Month;
+  readonly today: Day;
+  /** Null if no document is in force: then no line matches. */
+  readonly allocation: Allocation | null;
+  readonly shares: readonly PoolShares[];
+  /** The statements whose lines were corrected since, if this month is the one that carries it. */
+  readonly corrected: readonly Corrected[];
+  /** Only the lines of these connections; null for all. */
+  readonly connections: readonly string[] | null;
+}
+
+/** In `rules_of`, the rules of an open month. Statements are numbered from 1 on. */
+export const OWN_RULES = sql`0`;
+
+/** The query that adds up the costs of a month, split by these groups. */
+export function monthQuery(month: Month, today: Day, groupBy: readonly Group[] = []): SpendQuery {
+  const rest = { filters: [], order: 'key', comparison: null, after: null, limit: null } as const;
+  return { ...daysOfMonth(month), today, groupBy, ...rest };
+}
+
+/** The lines of an open month. */
+export function openSource(open: OpenMonth): Source {
+  return {
+    parts: (groups) => [
+      ...ledgerParts(open, groups),
+      ...correctionParts(open.corrected),
+      sql`targeted as (
+        select * from own
+        ${open.corrected.length === 0 ? sql`` : sql`union all ${correctionsBy(open, groups)}`}
+      )`,
+      sql`shares as (
+        ${ownShares(open.shares)}
+        union all
+        select statement_no, pool, center, fraction from statement_shares
+        where statement_no = any(${numberArray(
+          'integer',
+          open.corrected.map(({ statementNo }) => statementNo),
+        )})
+      )`,
+      sql`workspace_names as (
+        select distinct on (workspace_id) workspace_id as id, name from workspaces_now
+        order by workspace_id, read_at desc, connection_id
+      )`,
+      sql`connection_names as (select id, name from asked)`,
+    ],
+  };
+}
+
+/** The parts up to `own`: the costs of the ledger, by their groups and by where the rules give them. */
+export function ledgerParts(
+  { month, today, allocation, connections }: Pick<OpenMonth, 'month' | 'today' | 'allocation' | 'connections'>,
+  groups: readonly Group[],
+): SQL[] {
+  const rules = allocation?.rules ?? [];
+  const more: Dimension[] = [...dimensionsOf(rules), ...(connections === null ? [] : ['connection' as const])];
+  const query = monthQuery(month, today, [...new Set([...groups, ...more])]);
+  const elements = keyElements(query.groupBy);
+  const valueOf = (dimension: Dimension): SQL => elements[query.groupBy.indexOf(dimension)] ?? sql`null::text`;
+  const ofConnections =
+    connections === null ? sql`` : sql`where ${valueOf('connection')} = any(${textArray(connections)})`;
+  return [
+    asked(query),
+    WORKSPACES_NOW,
+    ...dayParts(query, ['cost']),
+    sql`grouped as materialized (${addedUp(query, costLinesFor(query), ['amount'], [CURRENCY])})`,
+    sql`own as (
+      select ${list([...elements.slice(0, groups.length).map((element, index) => sql`${element} as ${keyColumn(index)}`)])}
+        ${groups.length === 0 ? sql`` : sql`,`} currency, ${centerOf(rules, sql`matched.rule`, valueOf)} as center,
+        ${poolOf(rules, sql`matched.rule`)} as pool, ${OWN_RULES} as rules_of, false as is_correction, amount
+      from ${withTags(query, sql`grouped`)}
+      cross join lateral (select ${ruleOf(rules, valueOf)} as rule) matched
+      ${ofConnections}
+    )`,
+  ];
+}
+
+/** The column of a group in `targeted`. */
+export function keyColumn(index: number): SQL {
+  return sql.raw(`k${index}`);
+}
+
+function ownShares(shares: readonly PoolShares[]): SQL {
+  const all = shares.flatMap(({ pool, centers, unallocated }) => [
+    ...[...centers].map(([center, fraction]) => ({ pool, center, fraction })),
+    ...(unallocated === '0' ? [] : [{ pool, center: null, fraction: unallocated }]),
+  ]);
+  return sql`
+    select ${OWN_RULES} as rules_of, pool, center, fraction
+    from unnest(
+      ${textArray(all.map(({ pool }) => pool))},
+      ${textArray(all.map(({ center }) => center))},
+      ${numberArray(
+        'numeric',
+        all.map(({ fraction }) => fraction),
+      )}
+    ) as own_shares(pool, center, fraction)
+  `;
+}
+
+function correctionsBy({ connections }: OpenMonth, groups: readonly Group[]): SQL {
+  const ofConnections =
+    connections === null ? sql`true` : sql`s.connection_id = any(${numberArray('uuid', connections)})`;
+  return sql`
+    select ${list([...keysOf(groups, sql`s.day`), sql`s.currency, s.center, s.pool, s.rules_of, true, s.amount`])}
+    from corrections s
+    left join statement_workspaces w
+      on w.statement_no = s.rules_of and w.organization = s.organization and w.workspace_id = s.workspace_id
+    where ${ofConnections}
+  `;
+}
+
+/** The groups of a row `s` that has the columns of a series, with the tags of its workspace in `w`. */
+function keysOf(groups: readonly Group[], day: SQL): SQL[] {
+  return groups.map((group, index) => {
+    const value = isGrain(group) ? textOfBucket(group, bucketOf(day, group)) : valueIn(group, sql`s`);
+    return sql`${value} as ${keyColumn(index)}`;
+  });
+}
+
+/** The lines of a closed month, as its statement keeps them. */
+export function closedSource(statementNo: number, connections: readonly string[] | null): Source {
+  const no = sql`${statementNo}::int`;
+  const ofConnections =
+    connections === null ? sql`` : sql`and s.connection_id = any(${numberArray('uuid', connections)})`;
+  return {
+    parts: (groups) => [
+      sql`lines as (${closedLines(no, groups)})`,
+      sql`targeted as (
+        select ${list([...keysOf(groups, sql`l.day`), sql`s.currency, s.center, s.pool, s.rules_of`])},
+          s.rules_of <> s.statement_no as is_correction, l.amount
+        from lines l
+        join statement_series s on s.statement_no = ${no} and s.series_no = l.series_no ${ofConnections}
+        left join statement_workspaces w
+          on w.statement_no = s.rules_of and w.organization = s.organization and w.workspace_id = s.workspace_id
+      )`,
+      sql`shares as (
+        select statement_no as rules_of, pool, center, fraction from statement_shares
+        where statement_no in (select rules_of from statement_series where statement_no = ${no})
+      )`,
+      sql`workspace_names as (
+        select distinct on (workspace_id) workspace_id as id, name from statement_workspaces
+        where statement_no = ${no}
+        order by workspace_id, organization
+      )`,
+      sql`connection_names as (select connection_id as id, name from statement_connections where statement_no = ${no})`,
+    ],
+  };
+}
+
+/** Adding each series up first halves the time where days come together. */
+function closedLines(no: SQL, groups: readonly Group[]): SQL {
+  const grain = groups.find(isGrain);
+  if (grain === 'day') return sql`select day, series_no, amount from statement_lines where statement_no = ${no}`;
+  const bucket = grain === undefined ? sql`null::date` : bucketOf(sql`day`, grain);
+  return sql`
+    select ${bucket} as day, series_no, sum(amount) as amount
+    from statement_lines
+    where statement_no = ${no}
+    group by 1, 2
+  `;
+}

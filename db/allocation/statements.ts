@@ -1,0 +1,122 @@
+import { sql } from 'drizzle-orm';
+import { z } from 'zod';
+import { STATEMENT_STATES, type StatementState } from '../../domain/allocation/statement.ts';
+import type { Decimal } from '../../domain/money.ts';
+import { firstDayOf, monthOf, type Month } from '../../domain/months.ts';
+import { rows, type Db } from '../core/database.ts';
+import { dayJson, decimalText } from '../core/json.ts';
+import { addDeploymentEvent } from '../deployment/events.ts';
+import { lastClosedMonth, lockMonths } from './versions.ts';
+
+/** A month as it was closed. */
+export interface Statement {
+  readonly statementNo: number;
+  readonly month: Month;
+  /** From 1 on; the higher one replaced the lower one. */
+  readonly revision: number;
+  readonly state: StatementState;
+  /** The version of the document; null if there was none. */
+  readonly version: number | null;
+  readonly total: Decimal;
+  readonly totalAdjustment: Decimal;
+  readonly lines: number;
+  readonly provisionalDays: number;
+  readonly missingDays: number;
+  readonly uncoveredDays: number;
+  /** SHA-256 in hexadecimal digits. */
+  readonly hash: string;
+  readonly invoiceAmount: Decimal | null;
+  readonly override: string | null;
+  readonly closedBy: string;
+  /** RFC 3339. */
+  readonly closedAt: string;
+  readonly reopenedBy: string | null;
+  readonly reopenedAt: string | null;
+  readonly reopenReason: string | null;
+}
+
+const statement = z
+  .object({
+    statementNo: z.int(),
+    month: dayJson,
+    revision: z.int(),
+    state: z.enum(STATEMENT_STATES),
+    version: z.int().nullable(),
+    total: decimalText,
+    totalAdjustment: decimalText,
+    lines: z.int(),
+    provisionalDays: z.int(),
+    missingDays: z.int(),
+    uncoveredDays: z.int(),
+    hash: z.string(),
+    invoiceAmount: decimalText.nullable(),
+    override: z.string().nullable(),
+    closedBy: z.string(),
+    closedAt: z.string(),
+    reopenedBy: z.string().nullable(),
+    reopenedAt: z.string().nullable(),
+    reopenReason: z.string().nullable(),
+  })
+  .transform(({ month, ...rest }): Statement => ({ ...rest, month: monthOf(month) }));
+
+const INSTANT = sql.raw(`'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`);
+const COLUMNS = sql`
+  statement_no as "statementNo", month::text, revision, state, version, trim_scale(total)::text as total,
+  trim_scale(total_adjustment)::text as "totalAdjustment", lines, provisional_days as "provisionalDays",
+  missing_days as "missingDays", uncovered_days as "uncoveredDays", encode(hash, 'hex') as hash,
+  trim_scale(invoice_amount)::text as "invoiceAmount", override, closed_by as "closedBy",
+  to_char(closed_at at time zone 'UTC', ${INSTANT}) as "closedAt", reopened_by as "reopenedBy",
+  to_char(reopened_at at time zone 'UTC', ${INSTANT}) as "reopenedAt", reopen_reason as "reopenReason"
+`;
+
+/** The statement of a closed month, or one of its revisions; null if there is none. */
+export async function findStatement(db: Db, month: Month, revision: number | null): Promise<Statement | null> {
+  const isIt = revision === null ? sql`state = 'closed'` : sql`revision = ${revision}`;
+  const [found] = await rows(
+    db,
+    statement,
+    sql`select ${COLUMNS} from statements where month = ${firstDayOf(month)} and ${isIt}`,
+  );
+  return found ?? null;
+}
+
+/** Every revision of every month, the latest month and revision first; `after` is the number of the last one seen. */
+export async function listStatements(db: Db, month: Month | null): Promise<Statement[]> {
+  const ofMonth = month === null ? sql`true` : sql`month = ${firstDayOf(month)}`;
+  return rows(
+    db,
+    statement,
+    sql`select ${COLUMNS} from statements where ${ofMonth} order by month desc, revision desc`,
+  );
+}
+
+/** Why a month is not reopened. */
+export class ReopenError extends Error {
+  override readonly name = 'ReopenError';
+  /** `last` is the last closed month; null if no month is closed. */
+  constructor(readonly last: Month | null) {
+    super(last === null ? 'No month is closed' : `${last} is the last closed month`);
+  }
+}
+
+/** Opens the last closed month again. Its statement stays as a revision. Throws {@link ReopenError} for any other month. */
+export async function reopenMonth(db: Db, month: Month, reason: string, actor: string): Promise<Statement> {
+  return db.transaction(async (tx) => {
+    await lockMonths(tx);
+    const last = await lastClosedMonth(tx);
+    if (last !== month) throw new ReopenError(last);
+    const [reopened] = await rows(
+      tx,
+      statement,
+      sql`
+        update statements set state = 'reopened', reopened_by = ${actor}, reopened_at = now(), reopen_reason = ${reason}
+        where month = ${firstDayOf(month)} and state = 'closed'
+        returning ${COLUMNS}
+      `,
+    );
+    if (reopened === undefined) throw new ReopenError(last);
+    const message = `${month} is open again; revision ${reopened.revision} is kept. The reason: ${reason}`;
+    await addDeploymentEvent(tx, { type: 'month_reopened', actor, message });
+    return reopened;
+  });
+}

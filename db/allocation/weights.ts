@@ -1,0 +1,111 @@
+import { sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
+import { needsTokens, type Allocation } from '../../domain/allocation/document.ts';
+import { sharesOf, type Direct, type PoolShares } from '../../domain/allocation/shares.ts';
+import type { Day } from '../../domain/days.ts';
+import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
+import { ZERO, type Decimal } from '../../domain/money.ts';
+import type { Month } from '../../domain/months.ts';
+import { USAGE_DIMENSIONS, tagOf, type Dimension } from '../../domain/spend/query.ts';
+import { list, rows, type Db } from '../core/database.ts';
+import { decimalText } from '../core/json.ts';
+import { WORKSPACES_NOW, keyElements, rawColumns, rawNames, withTags } from '../spend/groups.ts';
+import { asked, dayParts, placedDays } from '../spend/scope.ts';
+import { ledgerParts, monthQuery } from './source.ts';
+import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
+
+/** What the rules of a document give in a month, in US dollars, and how it shares its pools. */
+export interface Weighed {
+  readonly direct: Direct;
+  /** What no rule takes. */
+  readonly unmatched: Decimal;
+  readonly shares: readonly PoolShares[];
+}
+
+const given = z.object({ center: z.string().nullable(), pool: z.string().nullable(), amount: decimalText });
+type Given = z.output<typeof given>;
+
+/**
+ * How a document allocates a month over all connections: sums of the ledger by cost center and pool, and the shares that
+ * follow from them. Must run in a snapshot.
+ */
+export async function weigh(tx: Db, month: Month, today: Day, allocation: Allocation | null): Promise<Weighed> {
+  const cost = await costGiven(tx, month, today, allocation);
+  const direct = directOf(cost);
+  const unmatched = cost.find(({ center, pool }) => center === null && pool === null)?.amount ?? ZERO;
+  if (allocation === null) return { direct, unmatched, shares: [] };
+  const tokens = needsTokens(allocation) ? directOf(await tokensGiven(tx, month, today, allocation)) : null;
+  return { direct, unmatched, shares: sharesOf(allocation, direct, tokens) };
+}
+
+function directOf(all: readonly Given[]): Direct {
+  return {
+    centers: new Map(all.flatMap(({ center, amount }) => (center === null ? [] : [[center, amount] as const]))),
+    pools: new Map(all.flatMap(({ pool, amount }) => (pool === null ? [] : [[pool, amount] as const]))),
+  };
+}
+
+function costGiven(tx: Db, month: Month, today: Day, allocation: Allocation | null): Promise<Given[]> {
+  return rows(
+    tx,
+    given,
+    sql`
+      with ${list(ledgerParts({ month, today, allocation, connections: null }, []))}
+      select center, pool, trim_scale(sum(amount))::text as amount from own where currency = 'USD' group by center, pool
+    `,
+  );
+}
+
+/** What tokens have in the dimensions of costs that usage lacks; nothing in the others. */
+const OF_TOKENS: Readonly<Partial<Record<Dimension, SQL>>> = {
+  token_type: sql`grouped.token_type`,
+  cost_type: sql`'tokens'::text`,
+  currency: sql`'USD'::text`,
+};
+
+/** Tokens by the same rules. They have no currency and no description of their own, and are of the cost type `tokens`. */
+function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): Promise<Given[]> {
+  const ofUsage = dimensionsOf(rules).filter(
+    (dimension) => tagOf(dimension) !== null || USAGE_DIMENSIONS.some((known) => known === dimension),
+  );
+  const query = monthQuery(month, today, ofUsage);
+  const elements = keyElements(query.groupBy);
+  const valueOf = (dimension: Dimension): SQL => {
+    const index = query.groupBy.indexOf(dimension);
+    if (index >= 0) return elements[index] ?? sql`null::text`;
+    return OF_TOKENS[dimension] ?? sql`null::text`;
+  };
+  return rows(
+    tx,
+    given,
+    sql`
+      with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['usage'])])},
+      grouped as materialized (
+        select ${list([...rawColumns(query), sql`t.token_type`, sql`sum(t.tokens) as amount`])}
+        from (
+          select d.bucket, l.series_no, ${list(TOKEN_COUNTS.map((name) => sql`sum(l.${sql.identifier(name)}) as ${sql.identifier(name)}`))},
+            jsonb_agg(l.extra_counts) filter (where l.extra_counts is not null) as others
+          from (${placedDays(query, 'usage')}) d join usage_lines l on l.day_no = d.day_no
+          group by 1, 2
+        ) l
+        join usage_series s on s.series_no = l.series_no
+        cross join lateral (
+          values ${list(TOKEN_COUNTS.map((name) => sql`(${sql.raw(`'${TOKEN_TYPES[name]}'`)}, l.${sql.identifier(name)})`))}
+          union all
+          select other.key, other.value::numeric
+          from jsonb_array_elements(l.others) line cross join lateral jsonb_each_text(line) other
+          where other.key like '%tokens'
+        ) t(token_type, tokens)
+        where t.tokens <> 0
+        group by ${list([...(ofUsage.length === 0 ? [] : rawNames(query)), sql`t.token_type`])}
+      )
+      select center, pool, trim_scale(sum(amount))::text as amount
+      from (
+        select ${centerOf(rules, sql`matched.rule`, valueOf)} as center, ${poolOf(rules, sql`matched.rule`)} as pool, amount
+        from ${withTags(query, sql`grouped`)}
+        cross join lateral (select ${ruleOf(rules, valueOf)} as rule) matched
+      ) matching
+      group by center, pool
+    `,
+  );
+}

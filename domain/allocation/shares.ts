@@ -1,0 +1,138 @@
+import { ZERO, addDecimals, isNegative, multiplyDecimals, toUnits, ofUnits, type Decimal } from '../money.ts';
+import { recipientKey, type Allocation, type Pool, type Recipient } from './document.ts';
+
+/** Shares have this many digits. */
+export const SHARE_DIGITS = 12;
+const WHOLE = 10n ** BigInt(SHARE_DIGITS);
+/** All of something. */
+export const ONE = ofUnits(1n, 0);
+
+/** What the rules give to cost centers and to pools in a month, by their names, before any pool is shared. */
+export interface Direct {
+  readonly centers: ReadonlyMap<string, Decimal>;
+  readonly pools: ReadonlyMap<string, Decimal>;
+}
+
+/** How a pool is shared in a month. */
+export interface PoolShares {
+  readonly pool: string;
+  /** The fractions of its recipients, later pools among them. They add up to 1, unless there are no recipients. */
+  readonly recipients: readonly { readonly recipient: Recipient; readonly fraction: Decimal }[];
+  /** The fractions of cost centers, through later pools. With `unallocated` they add up to 1 exactly. */
+  readonly centers: ReadonlyMap<string, Decimal>;
+  /** The fraction that stays with nobody, since it or a later pool has no recipients. */
+  readonly unallocated: Decimal;
+}
+
+/**
+ * How the pools of a document are shared in a month, in their order. `cost` is in US dollars; `tokens` is needed only where
+ * the weights of a pool are tokens. A share of a line is its amount times the fraction of its pool, so whatever is added up
+ * adds up by itself.
+ */
+export function sharesOf({ pools }: Allocation, cost: Direct, tokens: Direct | null): PoolShares[] {
+  const has = { cost: new Holdings(cost), tokens: new Holdings(tokens ?? { centers: new Map(), pools: new Map() }) };
+  const centers = [...cost.centers.keys()].sort(byText).map((center): Recipient => ({ center }));
+  const own = pools.map((pool) => {
+    const recipients = pool.among ?? centers;
+    const fractions = fractionsOf(weightsOf(pool, recipients, has));
+    const shared = recipients.map((recipient, index) => ({ recipient, fraction: fractions[index] ?? ZERO }));
+    for (const holdings of Object.values(has)) holdings.share(pool.name, shared);
+    return { pool: pool.name, recipients: shared };
+  });
+  const flat = new Map<string, PoolShares>();
+  for (const shares of own.reverse()) flat.set(shares.pool, flattened(shares, flat));
+  return [...flat.values()].reverse();
+}
+
+/** What each recipient has in a measure, with what it received from the pools that are shared already. */
+class Holdings {
+  readonly #amounts = new Map<string, Decimal>();
+
+  constructor({ centers, pools }: Direct) {
+    for (const [center, amount] of centers) this.#amounts.set(recipientKey({ center }), amount);
+    for (const [pool, amount] of pools) this.#amounts.set(recipientKey({ pool }), amount);
+  }
+
+  of(recipient: Recipient): Decimal {
+    return this.#amounts.get(recipientKey(recipient)) ?? ZERO;
+  }
+
+  share(pool: string, shares: readonly { recipient: Recipient; fraction: Decimal }[]): void {
+    const amount = this.of({ pool });
+    for (const { recipient, fraction } of shares) {
+      const received = multiplyDecimals(amount, fraction);
+      this.#amounts.set(recipientKey(recipient), addDecimals([this.of(recipient), received]));
+    }
+  }
+}
+
+interface Weight {
+  readonly key: string;
+  readonly weight: Decimal;
+}
+
+function weightsOf(
+  { split }: Pool,
+  recipients: readonly Recipient[],
+  has: { readonly cost: Holdings; readonly tokens: Holdings },
+): Weight[] {
+  const weigh = (recipient: Recipient, index: number): Decimal => {
+    switch (split.kind) {
+      case 'even':
+        return ONE;
+      case 'fixed':
+        return split.percents[index] ?? ZERO;
+      case 'proportional':
+        return has[split.to].of(recipient);
+    }
+  };
+  return recipients.map((recipient, index) => ({ key: recipientKey(recipient), weight: weigh(recipient, index) }));
+}
+
+/**
+ * Fractions of {@link SHARE_DIGITS} digits in proportion to weights, which add up to exactly 1. What rounding leaves goes to
+ * the largest remainders, ties by key. Negative weights count as zero; if all are zero, everybody gets the same.
+ */
+export function fractionsOf(weights: readonly Weight[]): Decimal[] {
+  const counted = weights.map(({ weight }) => (isNegative(weight) ? ZERO : weight));
+  const { units: positive } = toUnits(counted);
+  const isZero = positive.every((unit) => unit === 0n);
+  const units = isZero ? positive.map(() => 1n) : positive;
+  const total = units.reduce((sum, unit) => sum + unit, 0n);
+  const parts = units.map((unit, index) => ({
+    index,
+    key: weights[index]?.key ?? '',
+    floor: (unit * WHOLE) / total,
+    rest: (unit * WHOLE) % total,
+  }));
+  const left = WHOLE - parts.reduce((sum, { floor }) => sum + floor, 0n);
+  const lucky = parts.toSorted((a, b) => (a.rest === b.rest ? byText(a.key, b.key) : a.rest > b.rest ? -1 : 1));
+  const extra = new Set(lucky.slice(0, Number(left)).map(({ index }) => index));
+  return parts.map(({ floor, index }) => ofUnits(floor + (extra.has(index) ? 1n : 0n), SHARE_DIGITS));
+}
+
+function flattened(
+  { pool, recipients }: Pick<PoolShares, 'pool' | 'recipients'>,
+  later: ReadonlyMap<string, PoolShares>,
+): PoolShares {
+  const centers = new Map<string, Decimal>();
+  const add = (center: string, fraction: Decimal): void => {
+    if (fraction !== ZERO) centers.set(center, addDecimals([centers.get(center) ?? ZERO, fraction]));
+  };
+  let unallocated = recipients.length === 0 ? ONE : ZERO;
+  for (const { recipient, fraction } of recipients) {
+    if ('center' in recipient) {
+      add(recipient.center, fraction);
+      continue;
+    }
+    const through = later.get(recipient.pool);
+    for (const [center, part] of through?.centers ?? []) add(center, multiplyDecimals(fraction, part));
+    unallocated = addDecimals([unallocated, multiplyDecimals(fraction, through?.unallocated ?? ONE)]);
+  }
+  return { pool, recipients, centers, unallocated };
+}
+
+/** In the order of code units, whatever the language of the machine. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
