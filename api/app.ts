@@ -11,6 +11,8 @@ import { openApiDocument } from './http/openapi.ts';
 import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
+import { allocationRoutes } from './allocation/routes.ts';
+import { chargebackRoutes } from './chargeback/routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
 import { consoleRoutes } from './pages/console.ts';
 import { dayStateRoutes } from './spend/coverage.ts';
@@ -64,6 +66,8 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports' 
 }
 
 const MAX_BODY_BYTES = 16 * 1024;
+/** An allocation document has hundreds of rules. */
+const MAX_DOCUMENT_BYTES = 256 * 1024;
 const FAILED_LOGINS_PER_MINUTE = 100;
 /** A request may wait {@link MAX_WAIT_MS} for a verdict, so several at once are normal, as in a script that connects 50 organizations. */
 const REQUESTS_PER_TOKEN = 100;
@@ -82,6 +86,8 @@ export const endpoints: readonly Endpoint[] = [
   ...unitCostRoutes,
   ...usageRoutes,
   ...dayStateRoutes,
+  ...allocationRoutes,
+  ...chargebackRoutes,
   ...tokenRoutes,
   ...sessionRoutes,
   ...eventRoutes,
@@ -126,8 +132,10 @@ export function createApp(options: AppOptions): Express {
       credentials,
       publicUrl,
       requestsPerToken: options.requestsPerToken ?? REQUESTS_PER_TOKEN,
+      onlyReading: endpoints.flatMap(({ path, onlyReads }) => (onlyReads === true ? [path.slice('/v1'.length)] : [])),
     }),
   );
+  app.use('/v1/allocation', express.json({ limit: MAX_DOCUMENT_BYTES, inflate: false }));
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));

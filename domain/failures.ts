@@ -137,6 +137,12 @@ const TABLE = {
     message: 'The request does not fit the API.',
     action: 'Correct what errors lists. /docs describes every request.',
   },
+  invalid_allocation: {
+    status: 422,
+    retry: 'never',
+    message: 'The allocation document has the right form, but cannot be carried out.',
+    action: 'Correct what errors lists. Each error names the rule or the pool that it is about.',
+  },
   unauthorized: {
     status: 401,
     retry: 'never',
@@ -179,7 +185,7 @@ const TABLE = {
     status: 413,
     retry: 'never',
     message: 'The request is larger than the API accepts.',
-    action: 'Send less. No request of this API needs more than a few hundred bytes.',
+    action: 'Send less. An allocation document may have 256 KB, any other request 16 KB.',
   },
   too_many_requests: {
     status: 429,

@@ -44,8 +44,10 @@ export function authenticate(options: {
   credentials: Credentials;
   publicUrl: () => string;
   requestsPerToken: number;
+  /** The paths under /v1 that change nothing, whatever the method. */
+  onlyReading: readonly string[];
 }): RequestHandler[] {
-  const { db, credentials, publicUrl } = options;
+  const { db, credentials, publicUrl, onlyReading } = options;
   const identify: RequestHandler = async (request, _response, next) => {
     const isOwnSession = request.path === OWN_SESSION;
     const origin = originOf(request, publicUrl());
@@ -63,7 +65,8 @@ export function authenticate(options: {
     if (caller === null) throw new Problem('unauthorized');
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       if (caller.session !== null && origin !== 'own') throw new Problem('foreign_origin');
-      if (caller.role !== 'admin' && !isOwnSession) throw new Problem('forbidden');
+      const isOpenToViewers = isOwnSession || onlyReading.includes(request.path);
+      if (caller.role !== 'admin' && !isOpenToViewers) throw new Problem('forbidden');
     }
     callers.set(request, caller);
     next();

@@ -47,9 +47,10 @@ export interface ReplySettings {
 
 /** A request after its schemas have checked it. */
 export interface Call<Query, Body> {
-  /** The `id` and the `keyId` of the path; empty if the path has none. */
+  /** The `id`, the `keyId` and the `month` of the path; empty if the path has none. */
   readonly id: string;
   readonly keyId: string;
+  readonly month: string;
   readonly query: Query;
   /** The query parameters `tag.<key>` and `not.tag.<key>`. */
   readonly tags: readonly QueryPair[];
@@ -87,7 +88,7 @@ export interface Description<
   Body extends z.ZodObject = z.ZodObject,
   Out extends z.ZodType = z.ZodType,
 > {
-  readonly method: 'get' | 'post' | 'patch' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** As Express spells it: /v1/connections/:id */
   readonly path: string;
   readonly tag: string;
@@ -98,6 +99,8 @@ export interface Description<
   readonly description?: string;
   /** `admin` for a route that viewers may not even read. Only admins may call routes that change something. */
   readonly role?: TokenRole;
+  /** Set for a route that changes nothing although its method may: viewers may call it. */
+  readonly onlyReads?: boolean;
   /** Set for a route under /v1 that is open to everybody. */
   readonly needsNoToken?: boolean;
   readonly query: Query;
@@ -181,10 +184,11 @@ function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
   { stopping, waitMs }: ReplySettings,
 ): Call<z.output<Query>, z.output<Body>> {
   const caller = callerOf(request);
-  const { id, keyId } = request.params;
+  const { id, keyId, month } = request.params;
   return {
     id: typeof id === 'string' ? id : '',
     keyId: typeof keyId === 'string' ? keyId : '',
+    month: typeof month === 'string' ? month : '',
     ...readQuery(request, schemas.query, schemas.takesTags === true),
     body: readBody(request, schemas.body),
     caller,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
 import { cookieName } from './cookie.ts';
 import { MAX_TAGS, type Description } from './endpoint.ts';
-import { nothing } from './schemas.ts';
+import { monthIn, nothing } from './schemas.ts';
 import { problemResponses } from './documented-problems.ts';
 
 /** The OpenAPI 3.1 document of these routes, from the schemas that check their requests and replies. */
@@ -54,6 +54,8 @@ const TAGS: Readonly<Record<string, string>> = {
   Lifecycle: 'Commands to a connection.',
   History: 'What Meterline read for a connection, and what happened to it.',
   'Costs and usage': 'Sums over connections, days, workspaces, models and more.',
+  Allocation: 'Rules that say which cost center each line of cost belongs to.',
+  Chargeback: 'What each cost center owes for a month, open or closed.',
   Tokens: 'Who may use this API.',
   Sessions: 'Who uses this API in a browser.',
   Events: 'What happened to the deployment, beside its connections.',
@@ -75,7 +77,9 @@ function operationOf(route: Description): ZodOpenApiOperationObject {
     ...(description === undefined ? {} : { description }),
     ...(path.startsWith('/v1/') && route.needsNoToken !== true ? {} : { security: [] }),
     requestParams: {
-      ...(names.length === 0 ? {} : { path: z.strictObject(Object.fromEntries(names.map((name) => [name, id]))) }),
+      ...(names.length === 0
+        ? {}
+        : { path: z.strictObject(Object.fromEntries(names.map((name) => [name, name === 'month' ? monthIn : id]))) }),
       ...(query === nothing ? {} : { query }),
     },
     ...(route.takesTags === true ? { parameters: [TAGS_PARAMETER] } : {}),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isDay, toDay } from '../../domain/days.ts';
 import { FAILURE_CODES } from '../../domain/failures.ts';
+import { isMonth, toMonth } from '../../domain/months.ts';
 
 // The atoms that the schemas of several resources share. Each resource has its own schemas in its folder.
 //
@@ -23,6 +24,18 @@ export const dayIn = z
   .meta({
     override: { type: 'string', format: 'date', pattern: DAY.source, examples: ['2026-01-31'] },
     description: 'A UTC day, inclusive.',
+  });
+
+const MONTH = /^(?:20|21)[0-9]{2}-(?:0[1-9]|1[0-2])$/;
+
+/** A month in a request. */
+export const monthIn = z
+  .string()
+  .refine((text) => MONTH.test(text) && isMonth(text), 'must be a month from 2000-01 to 2199-12, in the form YYYY-MM')
+  .transform(toMonth)
+  .meta({
+    override: { type: 'string', pattern: MONTH.source, examples: ['2026-01'] },
+    description: 'A UTC month.',
   });
 
 /** The first and the last day of a query. Both are optional; see {@link rangeOf} for the defaults. */
@@ -65,6 +78,8 @@ export const pageQuery = { limit: limitIn(50, 500), after: afterIn };
 
 /** A UTC day in a reply. */
 export const dayOut = z.string().meta({ format: 'date', description: 'A UTC day.', examples: ['2026-01-31'] });
+/** A UTC month in a reply. */
+export const monthOut = z.string().meta({ description: 'A UTC month.', examples: ['2026-01'] });
 export const instant = z.string().meta({ format: 'date-time', examples: ['2026-01-31T06:12:00.000Z'] });
 export const amount = z
   .string()

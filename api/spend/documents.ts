@@ -16,7 +16,7 @@ type ReportFields = z.input<z.ZodObject<typeof reportSchemas>>;
 
 /** The values of a row in each group. Workspaces and connections get their names. */
 export function groupFields(
-  { groupBy }: SpendQuery,
+  { groupBy }: Pick<SpendQuery, 'groupBy'>,
   row: GroupRow,
 ): GroupFields & Record<`tag.${string}`, string | null> {
   const value = (group: Group): string | null | undefined => {
@@ -97,7 +97,7 @@ export interface Column<Row> extends CsvColumn {
 }
 
 /** The columns of the groups, with the names that JSON has. */
-export function groupColumns({ groupBy }: SpendQuery): Column<GroupRow>[] {
+export function groupColumns({ groupBy }: Pick<SpendQuery, 'groupBy'>): Column<GroupRow>[] {
   return groupBy.flatMap((group, index): Column<GroupRow>[] => {
     const value = (row: GroupRow): string | null => row.key[index] ?? null;
     if (group !== 'workspace' && group !== 'connection') return [{ name: group, isNumber: false, of: value }];

@@ -35,10 +35,14 @@ export const CHANGES: Report = { name: 'changes', dimensions: COST_DIMENSIONS, g
 const MAX_GROUPS = 20;
 const TAG = 'tag\\.[^,\\u0000]+';
 
-/** The parameter `group_by`, as groups. */
-function groupsOf({ dimensions, grains }: Report, fallback: NamedDimension | Grain) {
-  const known = [...grains, ...dimensions];
-  const isKnown = (text: string): text is Group =>
+/** The parameter `group_by`, as groups; `more` are those that only one report has. */
+export function groupsOf<More extends string = never>(
+  { dimensions, grains }: Pick<Report, 'dimensions' | 'grains'>,
+  fallback: NamedDimension | Grain | More,
+  more: readonly More[] = [],
+): z.ZodType<(Group | More)[], string | undefined> {
+  const known = [...more, ...grains, ...dimensions];
+  const isKnown = (text: string): text is Group | More =>
     known.some((group) => group === text) || new RegExp(`^${TAG}$`, 'u').test(text);
   const named = `${known.join(', ')} and tag.<key>`;
   const twice = '(?:[^,]*,)*([^,]+),(?:[^,]*,)*\\1(?:,|$)';
@@ -64,7 +68,7 @@ function groupsOf({ dimensions, grains }: Report, fallback: NamedDimension | Gra
         examples: ['workspace,model'],
       },
       description: [
-        `How to group the rows: any of ${dimensions.map((group) => `\`${group}\``).join(', ')}`,
+        `How to group the rows: any of ${[...more, ...dimensions].map((group) => `\`${group}\``).join(', ')}`,
         grains.length === 0 ? '' : `, at most one of ${grains.map((grain) => `\`${grain}\``).join(', ')}`,
         ', and `tag.<key>` for a tag of workspaces, separated by commas, each at most once.',
         grains.length === 0 ? '' : ' `week` is the Monday of the week.',
@@ -91,7 +95,8 @@ const noneOf = (more = NOT_REPORTED) =>
 const WORKSPACE = 'The id of a workspace; `default` or an empty value is the default workspace.';
 const ids = z.array(filterValue.meta({ format: 'uuid' })).optional();
 
-const connections = {
+/** The parameters that choose connections. */
+export const connections = {
   connection_id: ids.meta({
     description: 'Only these connections; repeat it for several. Without it, all connections together.',
   }),

@@ -146,6 +146,16 @@ function valueOf(dimension: Dimension, text: string): string | null {
   return text === '' || (dimension === 'workspace' && text === DEFAULT_WORKSPACE) ? null : text;
 }
 
+/** The connections that a parameter names, each once; null without the parameter. Throws `not_found` for an unknown one. */
+export async function connectionsOf(
+  deps: Deps,
+  given: readonly string[] | undefined,
+): Promise<readonly string[] | null> {
+  if (given === undefined) return null;
+  const { values: ids } = await ofKnownConnections(deps, { dimension: 'connection', excludes: false, values: given });
+  return ids.filter((id) => id !== null);
+}
+
 async function ofKnownConnections(deps: Deps, filter: Filter): Promise<Filter> {
   const name = `${filter.excludes ? 'not.' : ''}${parameterOf(filter.dimension)}`;
   const unknown = new Problem('not_found', {

@@ -34,6 +34,175 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/allocation": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Shows the allocation document in force in a month */
+        readonly get: operations["getAllocation"];
+        /**
+         * Stores the allocation document, in force from a month on
+         * @description Earlier months keep the document that they have. A document from a month that has one already takes its place; the same document again changes nothing. No month from `from` on may be closed.
+         */
+        readonly put: operations["putAllocation"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/allocation/preview": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Shows what a document would change in an open month; stores nothing */
+        readonly post: operations["previewAllocation"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/allocation/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists every version of the allocation document, newest first */
+        readonly get: operations["listAllocationVersions"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/chargeback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists every month that has costs, with its statements */
+        readonly get: operations["listChargebackMonths"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/chargeback/{month}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows what each cost center owes for a month
+         * @description Amounts are exact: over all rows they add up to `total` + `total_adjustment`, whatever the groups. The month after the last closed one carries corrections of closed months as `adjustment`. A closed month reads nothing but its statement, so its reply never changes.
+         */
+        readonly get: operations["getChargeback"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/chargeback/{month}/close": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Closes a month: from then on it stays what it is
+         * @description Months are closed in their order. Days that are missing, uncovered or provisional refuse it, unless an `override` says why. What Anthropic corrects later becomes an adjustment of the next open month.
+         */
+        readonly post: operations["closeMonth"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/chargeback/{month}/journal": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows the month as journal entries in cents, which add up to zero
+         * @description Every entry is rounded down to a cent, and the cents that are left go to the largest remainders, so the entries add up to the bill in cents.
+         */
+        readonly get: operations["getJournal"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/chargeback/{month}/lines": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Shows why each line went where it did: the rule, the pool and the share
+         * @description A line of a pool has a row for each cost center that shares it.
+         */
+        readonly get: operations["listChargebackLines"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/chargeback/{month}/reopen": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Opens the last closed month again; its statement stays as a revision */
+        readonly post: operations["reopenMonth"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/connections": {
         readonly parameters: {
             readonly query?: never;
@@ -561,6 +730,150 @@ export interface components {
             /** @enum {string} */
             readonly state: "candidate" | "active" | "superseded" | "refused" | "destroyed";
         };
+        readonly Allocation: {
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly from: string;
+            readonly pools: readonly components["schemas"]["AllocationPool"][];
+            readonly rules: readonly components["schemas"]["AllocationRule"][];
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly stored_at: string;
+            /** @description The name of the token that stored it. */
+            readonly stored_by: string;
+            /** @description From 1 on. */
+            readonly version: number;
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty. */
+            readonly warnings: readonly {
+                readonly message: string;
+                readonly path: string;
+            }[];
+        };
+        /**
+         * @description Which lines match, by dimension: `connection` (ids), `workspace` (ids; `default` or null is the default workspace), `model`, `token_type`, `context_window`, `service_tier`, `inference_geo`, `cost_type`, `description`, `currency` and `tag.<key>`. A line matches if every condition holds; `{}` matches every line.
+         * @example {
+         *       "model": [
+         *         "claude-opus-4-5"
+         *       ],
+         *       "not": {
+         *         "workspace": [
+         *           "default"
+         *         ]
+         *       }
+         *     }
+         */
+        readonly AllocationConditions: {
+            /** @description Only lines with none of these values. */
+            readonly not?: {
+                readonly [key: string]: readonly (string | null)[];
+            };
+        } & {
+            readonly [key: string]: readonly (string | null)[];
+        };
+        readonly AllocationPool: {
+            /** @description Who shares: cost centers, and pools that come later. Without it, every cost center that a line of the month goes to directly; with fixed percentages, the names that have one. */
+            readonly among?: readonly (string | {
+                readonly pool: string;
+            })[];
+            /**
+             * @description Unique among pools.
+             * @example Platform
+             */
+            readonly name: string;
+            /**
+             * @description In equal parts; in fixed percentages that add up to 100, as decimals in text; or in proportion to what the recipients have in the month, with what they get from earlier pools.
+             * @example {
+             *       "fixed": {
+             *         "Platform": "60",
+             *         "Research": "40"
+             *       }
+             *     }
+             */
+            readonly split: "even" | {
+                readonly fixed: {
+                    readonly [key: string]: string;
+                };
+            } | {
+                /** @enum {string} */
+                readonly proportional: "cost" | "tokens";
+            };
+        };
+        readonly AllocationPreview: {
+            /** @description Both columns add up to `total`. Adjustments of closed months are not in it. */
+            readonly data: readonly components["schemas"]["PreviewRow"][];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            readonly missing_days: number;
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /** @description How the document of the request shares its pools. */
+            readonly pools: readonly components["schemas"]["PreviewPool"][];
+            readonly provisional_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+            /**
+             * @description The bill of the month in USD.
+             * @example 12.3456789
+             */
+            readonly total: string;
+            readonly uncovered_days: number;
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty. */
+            readonly warnings: readonly {
+                readonly message: string;
+                readonly path: string;
+            }[];
+        };
+        readonly AllocationRule: {
+            /**
+             * @description Unique among rules. `lines` shows it.
+             * @example Platform
+             */
+            readonly name: string;
+            /** @description A cost center by its name; `{"tag": "team"}` for the cost center that this tag of the workspace names, where a line without the tag does not match; or `{"pool": "name"}`. */
+            readonly to: string | {
+                readonly tag: string;
+            } | {
+                readonly pool: string;
+            };
+            readonly where: components["schemas"]["AllocationConditions"];
+        };
+        readonly AllocationVersion: {
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly from: string;
+            /** @description False: a later version from the same month took its place. */
+            readonly in_force: boolean;
+            readonly pools: readonly components["schemas"]["AllocationPool"][];
+            readonly rules: readonly components["schemas"]["AllocationRule"][];
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly stored_at: string;
+            /** @description The name of the token that stored it. */
+            readonly stored_by: string;
+            /** @description The last month before another version is in force; null if none is. */
+            readonly through: string | null;
+            /** @description From 1 on. */
+            readonly version: number;
+        };
         readonly BackfillRequest: {
             /**
              * Format: date
@@ -770,6 +1083,276 @@ export interface components {
             readonly total: components["schemas"]["Change"];
             /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
             readonly uncovered_days: number;
+        };
+        readonly Chargeback: {
+            /** @description What belongs to somebody, in percent of all; null if all is zero. */
+            readonly allocated_percent: string | null;
+            /** @description Null once the month is closed. */
+            readonly closable: components["schemas"]["Closable"] | null;
+            readonly data: readonly components["schemas"]["ChargebackRow"][];
+            readonly group_by: readonly string[];
+            /** @description Days of the month that are still to be read. */
+            readonly missing_days: number;
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            /** @description Costs in other currencies. No sum in USD contains them. */
+            readonly other_currencies: readonly {
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly amount: string;
+                readonly currency: string;
+            }[];
+            /** @description Days of the month that Anthropic may still change. */
+            readonly provisional_days: number;
+            readonly reopened: components["schemas"]["Reopened"] | null;
+            /** @description Which statement of the month it is; null while it is open. */
+            readonly revision: number | null;
+            /**
+             * @description `open` may still change; `closed` stays as it is; `reopened` is an earlier revision.
+             * @enum {string}
+             */
+            readonly state: "open" | "closed" | "reopened";
+            /** @description Null while the month is open. */
+            readonly statement: components["schemas"]["StatementFacts"] | null;
+            /**
+             * @description The bill of the month in USD. Amounts add up to `total` + `total_adjustment`.
+             * @example 12.3456789
+             */
+            readonly total: string;
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly total_adjustment: string;
+            readonly unallocated: components["schemas"]["Unallocated"];
+            /** @description Days of the month that lie in the future, or that no connection covers. */
+            readonly uncovered_days: number;
+            /** @description The version of the allocation document; null if none is in force, so that nothing is allocated. */
+            readonly version: number | null;
+        };
+        readonly ChargebackLine: {
+            /** @description The closed month that this corrects, by its rules; null for a line of the month. */
+            readonly adjusts: string | null;
+            /**
+             * @description `line_amount` × `share`, exact.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            readonly connection: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window: string | null;
+            /** @description Null stands for what belongs to nobody. */
+            readonly cost_center: string | null;
+            readonly cost_type: string | null;
+            readonly currency: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day: string;
+            readonly description: string | null;
+            readonly inference_geo: string | null;
+            /**
+             * @description The amount of the whole line.
+             * @example 12.3456789
+             */
+            readonly line_amount: string;
+            readonly model: string | null;
+            /** @description The pool that shares it; null for direct cost. */
+            readonly pool: string | null;
+            /** @description The rule that decided; null if none matched. */
+            readonly rule: {
+                readonly name: string;
+                /** @description From 1 on. */
+                readonly place: number;
+            } | null;
+            readonly service_tier: string | null;
+            /**
+             * @description The fraction of it: 1, or the share of the pool.
+             * @example 12.3456789
+             */
+            readonly share: string;
+            readonly token_type: string | null;
+            /** @description The version of the allocation document; null if none is in force, so that nothing is allocated. */
+            readonly version: number | null;
+            readonly workspace: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        };
+        readonly ChargebackLines: {
+            readonly data: readonly components["schemas"]["ChargebackLine"][];
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+            /**
+             * @description `open` may still change; `closed` stays as it is; `reopened` is an earlier revision.
+             * @enum {string}
+             */
+            readonly state: "open" | "closed" | "reopened";
+        };
+        readonly ChargebackMonth: {
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /** @enum {string} */
+            readonly state: "open" | "closed";
+            /** @description Every statement of the month, the latest first. */
+            readonly statements: readonly components["schemas"]["Statement"][];
+        };
+        readonly ChargebackMonths: {
+            /** @description Every month that has costs, the latest first. */
+            readonly data: readonly components["schemas"]["ChargebackMonth"][];
+        };
+        /** @description Has the fields of `group_by`; a tag is the field `tag.<key>`. */
+        readonly ChargebackRow: {
+            /**
+             * @description Corrections of closed months.
+             * @example 12.3456789
+             */
+            readonly adjustment: string;
+            /**
+             * @description `direct` + `shared` + `adjustment`.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            readonly connection?: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window?: string | null;
+            /** @description Null stands for what belongs to nobody. */
+            readonly cost_center?: string | null;
+            readonly cost_type?: string | null;
+            readonly currency?: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day?: string;
+            readonly description?: string | null;
+            /**
+             * @description What rules give. Of nobody: what no rule took.
+             * @example 12.3456789
+             */
+            readonly direct: string;
+            readonly inference_geo?: string | null;
+            readonly model?: string | null;
+            /** @example 2026-01 */
+            readonly month?: string;
+            readonly service_tier?: string | null;
+            /**
+             * @description Shares of pools. Of nobody: what pools without recipients keep.
+             * @example 12.3456789
+             */
+            readonly shared: string;
+            readonly token_type?: string | null;
+            /**
+             * Format: date
+             * @description The Monday of a week.
+             * @example 2026-01-31
+             */
+            readonly week?: string;
+            /** @description The default workspace has no id. */
+            readonly workspace?: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        } & {
+            readonly [key: string]: string | null;
+        };
+        /** @description Whether the month can be closed now. */
+        readonly Closable: {
+            /** @description Days that are not certain. */
+            readonly days: readonly components["schemas"]["UncertainDay"][];
+            /** @description Whether an `override` closes it all the same. */
+            readonly needs_override: boolean;
+            readonly possible: boolean;
+            /** @description Why the month cannot be closed, as a sentence; null if it can. */
+            readonly why: string | null;
+        };
+        readonly ClosedMonth: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly at: string;
+            /** @description The name of the token that closed it. */
+            readonly by: string;
+            /** @description What Anthropic's invoice says; null if nobody named it. */
+            readonly invoice_amount: string | null;
+            /** @description `invoice_amount` − the bill of the month: tax, credits. */
+            readonly invoice_difference: string | null;
+            /** @description How many lines it keeps. */
+            readonly lines: number;
+            /** @description Days of the month that are still to be read. */
+            readonly missing_days: number;
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /** @description Why it was closed although days were not certain; null if all were. */
+            readonly override: string | null;
+            /** @description Days of the month that Anthropic may still change. */
+            readonly provisional_days: number;
+            readonly reopened: components["schemas"]["Reopened"] | null;
+            readonly revision: number;
+            /** @description Of its lines; docs/chargeback.md says how to compute it. */
+            readonly sha256: string;
+            /**
+             * @description `open` may still change; `closed` stays as it is; `reopened` is an earlier revision.
+             * @enum {string}
+             */
+            readonly state: "open" | "closed" | "reopened";
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly total: string;
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly total_adjustment: string;
+            /** @description Days of the month that lie in the future, or that no connection covers. */
+            readonly uncovered_days: number;
+            /** @description The version of the allocation document; null if none is in force, so that nothing is allocated. */
+            readonly version: number | null;
+        };
+        readonly Closing: {
+            /**
+             * @description What Anthropic's invoice says, in USD.
+             * @example 1234.56
+             */
+            readonly invoice_amount?: string;
+            /** @description Why the month is closed although days are not certain. The audit shows it. */
+            readonly override?: string;
         };
         /** @description The earlier range, if the query compares. */
         readonly ComparedRange: {
@@ -1125,7 +1708,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -1164,7 +1747,7 @@ export interface components {
              * @example key_invalid
              * @enum {string}
              */
-            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "invalid_allocation" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
             /**
              * Format: uuid
              * @description The connection that holds the organization already, for `already_connected`.
@@ -1183,6 +1766,41 @@ export interface components {
             readonly dropped_log_lines?: number;
             /** @constant */
             readonly status: "ok";
+        };
+        readonly Journal: {
+            /** @description Rounded to cents once, by largest remainder. The amounts add up to zero. */
+            readonly data: readonly components["schemas"]["JournalEntry"][];
+            /**
+             * @description A UTC month.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /**
+             * @description `open` may still change; `closed` stays as it is; `reopened` is an earlier revision.
+             * @enum {string}
+             */
+            readonly state: "open" | "closed" | "reopened";
+            /**
+             * @description The debits of `cost` and `adjustment`: `total` + `total_adjustment` in cents.
+             * @example 12.3456789
+             */
+            readonly total: string;
+        };
+        readonly JournalEntry: {
+            /**
+             * @description In cents: above zero is a debit, below zero a credit.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /** @description Null stands for what belongs to nobody. */
+            readonly cost_center: string | null;
+            readonly credit: string | null;
+            readonly debit: string | null;
+            /**
+             * @description `cost` of the month and `adjustment` of closed months by cost center; `bill` is what they are set against.
+             * @enum {string}
+             */
+            readonly entry: "cost" | "adjustment" | "bill";
         };
         readonly Key: {
             readonly activated_at: string | null;
@@ -1267,6 +1885,17 @@ export interface components {
              * @description Shown only once.
              */
             readonly token: string;
+        };
+        readonly NewAllocation: {
+            /**
+             * @description The first month in which it is in force.
+             * @example 2026-01
+             */
+            readonly from: string;
+            /** @description In their order. A pool shares with cost centers and with later pools. */
+            readonly pools?: readonly components["schemas"]["AllocationPool"][];
+            /** @description In their order. The first rule that matches a line decides. */
+            readonly rules: readonly components["schemas"]["AllocationRule"][];
         };
         readonly NewConnection: {
             /**
@@ -1422,6 +2051,59 @@ export interface components {
             /** @description What a million of the tokens that were billed cost. */
             readonly usd_per_million: string | null;
         };
+        readonly PreviewedAllocation: {
+            /**
+             * @description The first month in which it is in force.
+             * @example 2026-01
+             */
+            readonly from?: string;
+            /**
+             * @description The month to try it on. It must be open.
+             * @example 2026-01
+             */
+            readonly month: string;
+            /** @description In their order. A pool shares with cost centers and with later pools. */
+            readonly pools?: readonly components["schemas"]["AllocationPool"][];
+            /** @description In their order. The first rule that matches a line decides. */
+            readonly rules: readonly components["schemas"]["AllocationRule"][];
+        };
+        readonly PreviewPool: {
+            /**
+             * @description What rules give to the pool, without what it gets from earlier pools.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            readonly pool: string;
+            /** @description The fractions of the cost centers, through later pools. They add up to 1. */
+            readonly shares: readonly {
+                /** @description Null stands for what belongs to nobody. */
+                readonly cost_center: string | null;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly share: string;
+            }[];
+        };
+        readonly PreviewRow: {
+            /**
+             * @description By the document of the request, in USD.
+             * @example 12.3456789
+             */
+            readonly after: string;
+            /**
+             * @description By the document that is in force, in USD.
+             * @example 12.3456789
+             */
+            readonly before: string;
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly change: string;
+            /** @description Null stands for what belongs to nobody. */
+            readonly cost_center: string | null;
+        };
         readonly Problem: {
             /** @description What to do about it. */
             readonly action: string;
@@ -1432,7 +2114,7 @@ export interface components {
              * @example key_invalid
              * @enum {string}
              */
-            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
+            readonly code: "key_format" | "key_invalid" | "key_forbidden" | "key_unreadable" | "network_refused" | "organization_disabled" | "individual_account" | "organization_mismatch" | "already_connected" | "rate_limited" | "upstream_unavailable" | "upstream_invalid" | "upstream_refused" | "reply_too_large" | "sync_interrupted" | "key_overtaken" | "invalid_request" | "invalid_allocation" | "unauthorized" | "forbidden" | "foreign_origin" | "not_found" | "method_not_allowed" | "conflict" | "too_large" | "too_many_requests" | "unavailable" | "internal";
             /**
              * Format: uuid
              * @description The connection that this is about, or that is in the way.
@@ -1481,6 +2163,20 @@ export interface components {
              * @example Acme production
              */
             readonly name: string;
+        };
+        /** @description How the month was opened again. */
+        readonly Reopened: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly at: string;
+            readonly by: string;
+            readonly reason: string;
+        };
+        readonly Reopening: {
+            /** @description Why. The audit shows it. */
+            readonly reason: string;
         };
         readonly RequestError: {
             /**
@@ -1571,6 +2267,69 @@ export interface components {
             readonly data: readonly components["schemas"]["Session"][];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
+        };
+        readonly Statement: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly at: string;
+            /** @description The name of the token that closed it. */
+            readonly by: string;
+            /** @description What Anthropic's invoice says; null if nobody named it. */
+            readonly invoice_amount: string | null;
+            /** @description `invoice_amount` − the bill of the month: tax, credits. */
+            readonly invoice_difference: string | null;
+            /** @description How many lines it keeps. */
+            readonly lines: number;
+            /** @description Days of the month that are still to be read. */
+            readonly missing_days: number;
+            /** @description Why it was closed although days were not certain; null if all were. */
+            readonly override: string | null;
+            /** @description Days of the month that Anthropic may still change. */
+            readonly provisional_days: number;
+            readonly reopened: components["schemas"]["Reopened"] | null;
+            readonly revision: number;
+            /** @description Of its lines; docs/chargeback.md says how to compute it. */
+            readonly sha256: string;
+            /**
+             * @description `open` may still change; `closed` stays as it is; `reopened` is an earlier revision.
+             * @enum {string}
+             */
+            readonly state: "open" | "closed" | "reopened";
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly total: string;
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly total_adjustment: string;
+            /** @description Days of the month that lie in the future, or that no connection covers. */
+            readonly uncovered_days: number;
+            /** @description The version of the allocation document; null if none is in force, so that nothing is allocated. */
+            readonly version: number | null;
+        };
+        readonly StatementFacts: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly at: string;
+            /** @description The name of the token that closed it. */
+            readonly by: string;
+            /** @description What Anthropic's invoice says; null if nobody named it. */
+            readonly invoice_amount: string | null;
+            /** @description `invoice_amount` − the bill of the month: tax, credits. */
+            readonly invoice_difference: string | null;
+            /** @description How many lines it keeps. */
+            readonly lines: number;
+            /** @description Why it was closed although days were not certain; null if all were. */
+            readonly override: string | null;
+            /** @description Of its lines; docs/chargeback.md says how to compute it. */
+            readonly sha256: string;
         };
         readonly Sync: {
             /** @description Bytes of the replies, as Anthropic sent them. */
@@ -1674,6 +2433,43 @@ export interface components {
             readonly data: readonly components["schemas"]["Token"][];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
+        };
+        readonly Unallocated: {
+            /**
+             * @description What belongs to nobody: the rows whose `cost_center` is null.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            /** @description At most ten groups, the largest first. */
+            readonly largest: readonly components["schemas"]["UnallocatedGroup"][];
+        };
+        readonly UnallocatedGroup: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            readonly cost_type: string | null;
+            readonly model: string | null;
+            readonly pool: string | null;
+            /** @enum {string} */
+            readonly why: "no_rule" | "pool_without_recipients";
+            readonly workspace: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        };
+        readonly UncertainDay: {
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day: string;
+            /** @description Whether the lines differ from the total that Anthropic reports. */
+            readonly flagged: boolean;
+            /** @enum {string} */
+            readonly state: "missing" | "uncovered" | "provisional";
         };
         /** @description Of all rows in USD, and not only of this page. */
         readonly UnitCost: {
@@ -2078,7 +2874,7 @@ export interface components {
                  *       "status": 431,
                  *       "detail": "The request is larger than the API accepts.",
                  *       "code": "too_large",
-                 *       "action": "Send less. No request of this API needs more than a few hundred bytes."
+                 *       "action": "Send less. An allocation document may have 256 KB, any other request 16 KB."
                  *     }
                  */
                 readonly "application/problem+json": components["schemas"]["Problem"];
@@ -2200,7 +2996,7 @@ export interface components {
                  *       "status": 413,
                  *       "detail": "The request is larger than the API accepts.",
                  *       "code": "too_large",
-                 *       "action": "Send less. No request of this API needs more than a few hundred bytes."
+                 *       "action": "Send less. An allocation document may have 256 KB, any other request 16 KB."
                  *     }
                  */
                 readonly "application/problem+json": components["schemas"]["Problem"];
@@ -2321,6 +3117,588 @@ export interface operations {
             readonly 400: components["responses"]["InvalidRequest"];
             readonly 405: components["responses"]["MethodNotAllowed"];
             readonly 408: components["responses"]["RequestTimeout"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getAllocation: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The document in force in this month. Without it, in the running one. */
+                readonly month?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The version in force. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Allocation"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly putAllocation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewAllocation"];
+            };
+        };
+        readonly responses: {
+            /** @description The stored version. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Allocation"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            /** @description `invalid_allocation`: The allocation document has the right form, but cannot be carried out. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#invalid_allocation",
+                     *       "title": "The allocation document has the right form, but cannot be carried out.",
+                     *       "status": 422,
+                     *       "detail": "The allocation document has the right form, but cannot be carried out.",
+                     *       "code": "invalid_allocation",
+                     *       "action": "Correct what errors lists. Each error names the rule or the pool that it is about."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly previewAllocation: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PreviewedAllocation"];
+            };
+        };
+        readonly responses: {
+            /** @description Each cost center before and after. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AllocationPreview"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            /** @description `invalid_allocation`: The allocation document has the right form, but cannot be carried out. */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#invalid_allocation",
+                     *       "title": "The allocation document has the right form, but cannot be carried out.",
+                     *       "status": 422,
+                     *       "detail": "The allocation document has the right form, but cannot be carried out.",
+                     *       "code": "invalid_allocation",
+                     *       "action": "Correct what errors lists. Each error names the rule or the pool that it is about."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listAllocationVersions: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of versions. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly data: readonly components["schemas"]["AllocationVersion"][];
+                        /** @description The `after` of the next page; null on the last one. */
+                        readonly next: string | null;
+                    };
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listChargebackMonths: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The months, the latest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChargebackMonths"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getChargeback: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only lines of these connections; repeat it for several. Shares are of all connections all the same. */
+                readonly connection_id?: readonly string[];
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description How to group the rows: any of `cost_center`, `connection`, `workspace`, `model`, `token_type`, `context_window`, `service_tier`, `inference_geo`, `cost_type`, `description`, `currency`, at most one of `day`, `week`, `month`, and `tag.<key>` for a tag of workspaces, separated by commas, each at most once. `week` is the Monday of the week. */
+                readonly group_by?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description An earlier statement of a month that was reopened. Without it, the month as it stands. */
+                readonly revision?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description A UTC month. */
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of rows, with the totals of the month. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `missing_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Missing-Days"?: string;
+                    /** @description `other_currencies` as JSON; absent if there are none. Only in CSV. */
+                    readonly "Meterline-Other-Currencies"?: string;
+                    /** @description `provisional_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Provisional-Days"?: string;
+                    /** @description `state` of JSON. Only in CSV. */
+                    readonly "Meterline-State"?: string;
+                    /** @description `total` of JSON. Only in CSV. */
+                    readonly "Meterline-Total"?: string;
+                    /** @description `total_adjustment` of JSON. Only in CSV. */
+                    readonly "Meterline-Total-Adjustment"?: string;
+                    /** @description `unallocated.amount` of JSON. Only in CSV. */
+                    readonly "Meterline-Unallocated"?: string;
+                    /** @description `uncovered_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Uncovered-Days"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Chargeback"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly closeMonth: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description A UTC month. */
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Closing"];
+            };
+        };
+        readonly responses: {
+            /** @description The statement. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ClosedMonth"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getJournal: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only lines of these connections; repeat it for several. Shares are of all connections all the same. */
+                readonly connection_id?: readonly string[];
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description An earlier statement of a month that was reopened. Without it, the month as it stands. */
+                readonly revision?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description A UTC month. */
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Every entry. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `state` of JSON. Only in CSV. */
+                    readonly "Meterline-State"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Journal"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listChargebackLines: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only lines of these connections; repeat it for several. Shares are of all connections all the same. */
+                readonly connection_id?: readonly string[];
+                /** @description Only what belongs to this cost center; empty for what belongs to nobody. Without it, everything. */
+                readonly cost_center?: string;
+                /** @description CSV has all rows, whatever the limit. Without it, the header Accept decides. */
+                readonly format?: "json" | "csv";
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description An earlier statement of a month that was reopened. Without it, the month as it stands. */
+                readonly revision?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description A UTC month. */
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of lines, by day. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `state` of JSON. Only in CSV. */
+                    readonly "Meterline-State"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChargebackLines"];
+                    readonly "text/csv": components["schemas"]["Csv"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly reopenMonth: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description A UTC month. */
+                readonly month: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Reopening"];
+            };
+        };
+        readonly responses: {
+            /** @description The statement that no longer counts. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ClosedMonth"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
             readonly 431: components["responses"]["HeadersTooLarge"];
             readonly 500: components["responses"]["InternalError"];
             readonly 503: components["responses"]["Unavailable"];
@@ -3758,7 +5136,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened";
             };
             readonly header?: never;
             readonly path?: never;

@@ -16,10 +16,9 @@ import { WORKSPACES_NOW } from '../spend/groups.ts';
 import { giveRoom } from '../spend/rows.ts';
 import { asked, dayParts } from '../spend/scope.ts';
 import { correctedStatements, correctionParts } from './corrections.ts';
+import { matchedParts } from './matched.ts';
 import { monthQuery } from './source.ts';
 import { findStatement, type Statement } from './statements.ts';
-import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
-import { valueIn } from './series.ts';
 import { allocationOf, lastClosedMonth, lockMonths, type AllocationVersion } from './versions.ts';
 import { weigh } from './weights.ts';
 
@@ -121,29 +120,8 @@ async function copyLines(
 ): Promise<void> {
   const query = monthQuery(month, today);
   const rules = found?.allocation.rules ?? [];
-  const values = dimensionsOf(rules).map((dimension) => valueIn(dimension, sql`s`));
-  // Few series differ in what the rules ask for, so the rules are tried once for those that do not.
-  const combination = values.length === 0 ? sql`''` : sql`row(${list(values)})::text`;
   await tx.execute(sql`
-    with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['cost'])])},
-    used as materialized (
-      select l.series_no, min(d.organization) as organization
-      from cost_days d join cost_lines l on l.day_no = d.day_no
-      group by l.series_no
-    ),
-    series as materialized (
-      select s.*, u.organization, w.tags, ${combination} as combination
-      from used u join cost_series s on s.series_no = u.series_no
-      left join workspaces_now w on w.connection_id = s.connection_id and w.workspace_id = s.workspace_id
-    ),
-    matched as materialized (
-      select s.combination, m.rule,
-        ${centerOf(rules, sql`m.rule`, (dimension) => valueIn(dimension, sql`s`))} as center,
-        ${poolOf(rules, sql`m.rule`)} as pool
-      from (select distinct on (combination) * from series) s
-      cross join lateral (select s.tags) w
-      cross join lateral (select ${ruleOf(rules, (dimension) => valueIn(dimension, sql`s`))} as rule) m
-    )
+    with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['cost']), ...matchedParts(rules)])}
     insert into statement_series (
       statement_no, series_no, rules_of, organization, connection_id, series_id, ${DIMENSIONS}, rule, center, pool
     )
@@ -263,14 +241,15 @@ async function copyContext(
       ) as given(pool, center, fraction)
     ),
     of_workspaces as (
-      insert into statement_workspaces (statement_no, organization, workspace_id, name, tags)
+      insert into statement_workspaces (statement_no, organization, workspace_id, name, tags, read_at)
       select distinct on (a.organization, w.workspace_id) ${number}::int, a.organization, w.workspace_id, w.name,
-        coalesce(w.tags, '{}')
+        coalesce(w.tags, '{}'), w.read_at
       from workspaces_now w join asked a on a.id = w.connection_id
       order by a.organization, w.workspace_id, w.read_at desc, w.listed_by
     ),
     of_connections as (
-      insert into statement_connections (statement_no, connection_id, name) select ${number}::int, id, name from asked
+      insert into statement_connections (statement_no, connection_id, organization, name)
+      select ${number}::int, id, organization, name from asked
     )
     insert into statement_days (statement_no, organization, day, digest)
     select ${number}::int, d.organization, d.day, own.digest

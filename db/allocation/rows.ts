@@ -129,16 +129,24 @@ function keyedParts(source: Source, groupBy: readonly CenterGroup[]): SQL[] {
   ];
 }
 
+/** The name of a workspace. Organizations may have workspaces of the same id: without a connection, the last one listed gives it. */
+function workspaceName(id: SQL, connection: SQL | null): SQL {
+  const ofConnection = connection === null ? sql`` : sql`and n.connection_id::text = ${connection}`;
+  return sql`(
+    select n.name from workspace_names n where n.id = ${id} ${ofConnection}
+    order by n.read_at desc, n.connection_id limit 1
+  )`;
+}
+
 function rowsFrom(groupBy: readonly CenterGroup[], table: SQL): SQL {
-  const name = (group: Group, names: SQL): SQL => {
+  const element = (group: Group): SQL | null => {
     const index = groupBy.indexOf(group);
-    return index < 0
-      ? sql`null::text`
-      : sql`(select n.name from ${names} n where n.id::text = p.key[${index + 1}::int])`;
+    return index < 0 ? null : sql`p.key[${index + 1}::int]`;
   };
+  const [workspace, connection] = [element('workspace'), element('connection')];
   return sql`
-    select to_jsonb(p.key) as key, ${name('workspace', sql`workspace_names`)} as "workspaceName",
-      ${name('connection', sql`connection_names`)} as "connectionName",
+    select to_jsonb(p.key) as key, ${workspace === null ? sql`null::text` : workspaceName(workspace, connection)} as "workspaceName",
+      ${connection === null ? sql`null::text` : sql`(select n.name from connection_names n where n.id::text = ${connection})`} as "connectionName",
       ${text(sql`p.direct`)} as direct, ${text(sql`p.shared`)} as shared, ${text(sql`p.adjustment`)} as adjustment,
       ${text(sql`p.direct + p.shared + p.adjustment`)} as amount
     from ${table} p
@@ -231,7 +239,7 @@ export async function readUnallocated(tx: Db, source: Source): Promise<Unallocat
         where center is null and currency = 'USD'
         group by k0, k1, k2, pool
       )
-      select k0 as workspace, (select n.name from workspace_names n where n.id = k0) as "workspaceName", k1 as model,
+      select k0 as workspace, ${workspaceName(sql`k0`, null)} as "workspaceName", k1 as model,
         k2 as "costType", pool, ${text(sql`amount`)} as amount
       from left_over
       where amount <> 0

@@ -56,22 +56,26 @@ export function openSource(open: OpenMonth): Source {
         select * from own
         ${open.corrected.length === 0 ? sql`` : sql`union all ${correctionsBy(open, groups)}`}
       )`,
-      sql`shares as (
-        ${ownShares(open.shares)}
-        union all
-        select statement_no, pool, center, fraction from statement_shares
-        where statement_no = any(${numberArray(
-          'integer',
-          open.corrected.map(({ statementNo }) => statementNo),
-        )})
-      )`,
-      sql`workspace_names as (
-        select distinct on (workspace_id) workspace_id as id, name from workspaces_now
-        order by workspace_id, read_at desc, connection_id
-      )`,
-      sql`connection_names as (select id, name from asked)`,
+      ...shareParts(open),
     ],
   };
+}
+
+/** The parts `shares`, `workspace_names` and `connection_names` of an open month. */
+export function shareParts({ shares, corrected }: OpenMonth): SQL[] {
+  return [
+    sql`shares as (
+      ${ownShares(shares)}
+      union all
+      select statement_no, pool, center, fraction from statement_shares
+      where statement_no = any(${numberArray(
+        'integer',
+        corrected.map(({ statementNo }) => statementNo),
+      )})
+    )`,
+    sql`workspace_names as (select connection_id, workspace_id as id, name, read_at from workspaces_now)`,
+    sql`connection_names as (select id, name from asked)`,
+  ];
 }
 
 /** The parts up to `own`: the costs of the ledger, by their groups and by where the rules give them. */
@@ -161,18 +165,26 @@ export function closedSource(statementNo: number, connections: readonly string[]
         left join statement_workspaces w
           on w.statement_no = s.rules_of and w.organization = s.organization and w.workspace_id = s.workspace_id
       )`,
-      sql`shares as (
+      ...keptParts(statementNo),
+    ],
+  };
+}
+
+/** The parts `shares`, `workspace_names` and `connection_names` of a closed month. */
+export function keptParts(statementNo: number): SQL[] {
+  const no = sql`${statementNo}::int`;
+  return [
+    sql`shares as (
         select statement_no as rules_of, pool, center, fraction from statement_shares
         where statement_no in (select rules_of from statement_series where statement_no = ${no})
       )`,
-      sql`workspace_names as (
-        select distinct on (workspace_id) workspace_id as id, name from statement_workspaces
-        where statement_no = ${no}
-        order by workspace_id, organization
-      )`,
-      sql`connection_names as (select connection_id as id, name from statement_connections where statement_no = ${no})`,
-    ],
-  };
+    sql`workspace_names as (
+      select c.connection_id, w.workspace_id as id, w.name, w.read_at
+      from statement_workspaces w join statement_connections c using (statement_no, organization)
+      where statement_no = ${no}
+    )`,
+    sql`connection_names as (select connection_id as id, name from statement_connections where statement_no = ${no})`,
+  ];
 }
 
 /** Adding each series up first halves the time where days come together. */

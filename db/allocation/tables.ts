@@ -176,6 +176,8 @@ export const statementWorkspaces = pgTable(
     workspaceId: text('workspace_id').notNull(),
     name: text().notNull(),
     tags: json().notNull(),
+    /** When it was listed. Where organizations have a workspace of the same id, the last one listed gives the name. */
+    readAt: instant('read_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.statementNo, table.organization, table.workspaceId] })],
 );
@@ -186,6 +188,7 @@ export const statementConnections = pgTable(
   {
     statementNo: ofStatement(),
     connectionId: uuid('connection_id').notNull(),
+    organization: text().notNull(),
     name: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.statementNo, table.connectionId] })],

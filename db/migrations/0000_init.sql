@@ -225,6 +225,7 @@ CREATE TABLE "sessions" (
 CREATE TABLE "statement_connections" (
 	"statement_no" integer NOT NULL,
 	"connection_id" uuid NOT NULL,
+	"organization" text NOT NULL,
 	"name" text NOT NULL,
 	CONSTRAINT "statement_connections_statement_no_connection_id_pk" PRIMARY KEY("statement_no","connection_id")
 );
@@ -284,11 +285,12 @@ CREATE TABLE "statement_workspaces" (
 	"workspace_id" text NOT NULL,
 	"name" text NOT NULL,
 	"tags" jsonb NOT NULL,
+	"read_at" timestamp with time zone NOT NULL,
 	CONSTRAINT "statement_workspaces_statement_no_organization_workspace_id_pk" PRIMARY KEY("statement_no","organization","workspace_id")
 );
 --> statement-breakpoint
 CREATE TABLE "statements" (
-	"statement_no" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "statements_statement_no_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"statement_no" integer PRIMARY KEY NOT NULL,
 	"month" date NOT NULL,
 	"revision" integer NOT NULL,
 	"state" text NOT NULL,

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import type { Day, DayRange } from '../../domain/days.ts';
 import type { Report } from '../../domain/lines.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
-import { list } from '../core/database.ts';
+import { list, row, type Db } from '../core/database.ts';
 import { sizeOf } from '../ledger/syncs.ts';
-import { DAY_PARTS } from './scope.ts';
+import { DAY_PARTS, asked, dayParts } from './scope.ts';
 
 /**
  * How much of a range may still change, is missing, or lies outside of what the connections cover. For each organization a
@@ -57,6 +57,14 @@ export function certainty(query: SpendQuery, reports: readonly Report[]): SQL {
       parts.map(({ after }) => after),
     )} || jsonb_build_object('before', ${before}, 'asOf', ${asOf(all)})
   `;
+}
+
+/** The {@link Completeness} of the costs of a query, without the lines. */
+export async function readCompleteness(tx: Db, query: SpendQuery): Promise<Completeness> {
+  const parts = [asked(query), ...dayParts(query, ['cost'])];
+  const counts = completeness(query, query.today, [DAY_PARTS.cost.after]);
+  const statement = sql`with ${list(parts)} select ${counts} as counts`;
+  return (await row(tx, z.object({ counts: z.object(completenessFields) }), statement)).counts;
 }
 
 /** The sum of the hashes, since a sync may write a day without being the newest, and a purge removes days. */

@@ -44,6 +44,24 @@ export function sharesOf({ pools }: Allocation, cost: Direct, tokens: Direct | n
   return [...flat.values()].reverse();
 }
 
+/** What belongs to each cost center once the pools are shared, and what belongs to nobody. */
+export function allocate(
+  { centers, pools }: Direct,
+  unmatched: Decimal,
+  shares: readonly PoolShares[],
+): { centers: Map<string, Decimal>; unallocated: Decimal } {
+  const all = new Map(centers);
+  let unallocated = unmatched;
+  for (const { pool, centers: fractions, unallocated: rest } of shares) {
+    const amount = pools.get(pool) ?? ZERO;
+    for (const [center, fraction] of fractions) {
+      all.set(center, addDecimals([all.get(center) ?? ZERO, multiplyDecimals(amount, fraction)]));
+    }
+    unallocated = addDecimals([unallocated, multiplyDecimals(amount, rest)]);
+  }
+  return { centers: all, unallocated };
+}
+
 /** What each recipient has in a measure, with what it received from the pools that are shared already. */
 class Holdings {
   readonly #amounts = new Map<string, Decimal>();
