@@ -10,7 +10,12 @@ let connectionId: string;
 beforeAll(async () => {
   api = await startApi();
   viewer = (
-    await createToken(api.db, { name: 'viewer', role: 'viewer', expiresAt: undefined, creator: { id: null, name: 'test' } })
+    await createToken(api.db, {
+      name: 'viewer',
+      role: 'viewer',
+      expiresAt: undefined,
+      creator: { id: null, name: 'test' },
+    })
   ).token;
   connectionId = await seedConnection(api.db, { organization: 'org' });
 });
