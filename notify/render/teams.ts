@@ -73,19 +73,14 @@ const FORMS = [
   { ...FULL, rows: 0, tables: 0, facts: 5, cell: 60, sentence: 400 },
 ];
 
-/** Whatever Markdown, or a card's own functions (`{{DATE(…)}}`), could begin or end with. */
-const MARKS = /[\\`*_{}[\]()<>#|~!]/g;
-/** What makes a list or a rule, if a line begins with it. */
-const BEGINNING = /^(\d+)([.)])|^([-+=])/;
+/** What Markdown reads within a line, a link without brackets in its text among it, and functions of cards: `{{DATE(…)}}`. */
+const MARKS = /[\\`*_[\]<~]|\{(?=\{)|&(?=#?\w+;)/g;
+/** What makes a heading, a quote, a list or a rule, if a line begins with it. */
+const BEGINNING = /^(\d+(?=[.)])|(?=[-+=#>]))/;
 
-/** Writes a text into Markdown as Teams reads it. */
+/** Writes a line into Markdown as Teams reads it. */
 export function escapeMarkdown(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll(MARKS, String.raw`\$&`)
-    .replace(BEGINNING, (_all, digits: string | undefined, dot: string | undefined, mark: string | undefined) =>
-      digits === undefined ? `\\${mark ?? ''}` : `${digits}\\${dot ?? ''}`,
-    );
+  return text.replaceAll(MARKS, String.raw`\$&`).replace(BEGINNING, '$1\\');
 }
 
 /** Makes the message of a notice for a workflow that posts cards. */
