@@ -136,6 +136,8 @@ function untilOver<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 }
 
 async function beginningOf({ body, headers }: Dispatcher.ResponseData): Promise<string> {
+  // Whoever leaves a body before its end makes it fail.
+  body.on('error', () => undefined);
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     body.destroy();
@@ -172,7 +174,8 @@ function outcomeOf(response: Dispatcher.ResponseData, words: string, url: URL, i
 function waitOf(retryAfter: string | string[] | undefined): number | null {
   if (typeof retryAfter !== 'string') return null;
   const isSeconds = /^\d{1,12}(\.\d{1,12})?$/.test(retryAfter);
-  const waitMs = isSeconds ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.now();
+  const at = retryAfter.endsWith('GMT') ? Date.parse(retryAfter) : Number.NaN;
+  const waitMs = isSeconds ? Number(retryAfter) * 1000 : at - Date.now();
   return Number.isNaN(waitMs) ? null : Math.ceil(Math.min(Math.max(0, waitMs), LONGEST_WAIT_MS));
 }
 

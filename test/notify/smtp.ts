@@ -70,8 +70,8 @@ export function readMail(source: string): Promise<Email> {
   return PostalMime.parse(source);
 }
 
-/** An answer: a line, several, none, or the end of the connection. */
-export type Answer = string | 'hang' | 'drop' | 'reset';
+/** An answer: lines, or `hang`, `drop`, `reset` (of the connection) or `drip` (lines without end). */
+export type Answer = string;
 /** A point in a conversation over SMTP. `body` is the first piece of a mail, `end` the dot after it. */
 export type Point = 'greeting' | 'EHLO' | 'AUTH' | 'STARTTLS' | 'MAIL' | 'RCPT' | 'DATA' | 'body' | 'end' | 'QUIT';
 
@@ -141,5 +141,10 @@ function answer(socket: Socket, words: Answer): void {
   if (words === 'hang' || words === '') return;
   if (words === 'drop') socket.end();
   else if (words === 'reset') socket.resetAndDestroy();
-  else socket.write(`${words}\r\n`);
+  else if (words === 'drip') {
+    const dripping = setInterval(() => socket.write('250-more\r\n'), 100);
+    socket.once('close', () => {
+      clearInterval(dripping);
+    });
+  } else socket.write(`${words}\r\n`);
 }
