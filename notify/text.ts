@@ -2,6 +2,8 @@ import { CONTROLS, SPACES } from '../domain/characters.ts';
 import type { NoticeContent } from '../domain/notices/content.ts';
 
 const MARK = '…';
+/** Stands where a notice says nothing. */
+const PRODUCT = 'Meterline';
 /** White space, line breaks and control characters, which become one space. */
 const BLANKS = new RegExp(`[${CONTROLS}${SPACES}]+`, 'gu');
 /**
@@ -65,12 +67,12 @@ export function shown(content: NoticeContent, limits: Limits): ShownNotice {
   return {
     kind: text(content.kind),
     severity: content.severity,
-    subject: line(content.subject, limits.subject),
+    subject: line(content.subject, limits.subject) || PRODUCT,
     sentence: line(content.sentence, limits.sentence),
     action: content.action === null ? null : line(content.action, limits.sentence),
     facts: facts.slice(0, limits.facts).map(({ label, value }) => ({ label: text(label), value: text(value) })),
     tables: tables.slice(0, limits.tables).map((table) => shownTable(table, limits)),
-    link: link === null ? null : { label: line(link.label, 60), path: link.path },
+    link: link === null ? null : { label: line(link.label, 60) || `Open ${PRODUCT}`, path: link.path },
     missing: left.length === 0 ? null : `${left.join(' and ')} ${NOT_SHOWN}`,
   };
 }

@@ -42,7 +42,8 @@ function built(message: Message, to: string, { from, userAgent }: Sender, limits
   const composer = new MailComposer({
     from: { name: line(from.name, 100), address: from.address },
     to: { name: '', address: to },
-    subject: notice.subject,
+    // A reader would decode what looks like an encoded word.
+    subject: notice.subject.replaceAll('=?', '=？'),
     text: mailText(notice, places),
     html: mailHtml(notice, places),
     messageId: `<${message.deliveryId}@${domainOf(from.address)}>`,
@@ -53,6 +54,8 @@ function built(message: Message, to: string, { from, userAgent }: Sender, limits
       'X-Mailer': userAgent,
       ...unsubscribing(message.unsubscribeUrl),
     },
+    // No line is too long for a mail server then.
+    textEncoding: 'quoted-printable',
     baseBoundary: message.deliveryId,
     disableFileAccess: true,
     disableUrlAccess: true,

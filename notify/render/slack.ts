@@ -38,8 +38,11 @@ export interface SlackMessage {
 
 const FULL: Limits = { facts: 20, tables: 4, columns: 5, rows: 20, cell: 120, subject: 250, sentence: 1_000 };
 const FORMS = [FULL, { ...FULL, rows: 10 }, { ...FULL, tables: 2, rows: 5, columns: 3, cell: 80, sentence: 400 }];
-/** Room for a block of code, whose escaped characters take up to five. */
+/** An escaped character takes up to five. */
+const LONGEST_ESCAPE = 5;
+/** Room for the lines of a table, beside its title. */
 const TABLE_ROOM = SLACK_LIMITS.section - 400;
+const [SUBJECT_ROOM, SENTENCE_ROOM, TITLE_ROOM] = [1_000, 2_500, 300];
 const WIDEST_CELL = 28;
 const MARKS: Readonly<Record<Severity, string>> = { info: '', warning: '⚠️ ', critical: '🔴 ' };
 
@@ -50,6 +53,12 @@ const FORMATTING = /(?<![\p{L}\p{N}])[*_~]|[*_~](?![\p{L}\p{N}])|`/gu;
 /** Writes a text into mrkdwn: no mention, no link, no formatting. */
 export function escapeSlack(text: string): string {
   return escaped(text).replaceAll(FORMATTING, (mark) => LOOKALIKES[mark] ?? mark);
+}
+
+/** An escaped text of at most `room` characters. */
+function bounded(text: string, room: number, escape = escapeSlack): string {
+  const whole = escape(text);
+  return whole.length <= room ? whole : escape(cut(text, Math.floor(room / LONGEST_ESCAPE)));
 }
 
 /** The three characters with which Slack's own syntax begins and ends. */
@@ -72,17 +81,18 @@ export function slackMessage({
 
 function messageOf(notice: ShownNotice, publicUrl: string, atMs: number): SlackMessage {
   const { severity, subject, sentence, action, facts, tables, link, missing } = notice;
+  const [title, happened] = [bounded(subject, SUBJECT_ROOM), bounded(sentence, SENTENCE_ROOM)];
   const blocks: Block[] = [
-    section(`${MARKS[severity]}*${escapeSlack(subject)}*`),
-    ...(sentence === '' ? [] : [section(escapeSlack(sentence))]),
-    ...(action === null ? [] : [section(`*What to do*\n${escapeSlack(action)}`)]),
+    section(`${MARKS[severity]}*${title}*`),
+    ...(sentence === '' ? [] : [section(happened)]),
+    ...(action === null ? [] : [section(`*What to do*\n${bounded(action, SENTENCE_ROOM)}`)]),
     ...factsOf(facts),
     ...tables.flatMap(tableOf),
     ...(missing === null ? [] : [context(`${missing}.`)]),
     ...(link === null ? [] : [button(link.label, addressOf(publicUrl, link.path), severity)]),
     context(`Meterline, ${instant(atMs)}`),
   ];
-  const spoken = `${escapeSlack(subject)}${sentence === '' ? '' : `\n${escapeSlack(sentence)}`}`;
+  const spoken = happened === '' ? title : `${title}\n${happened}`;
   return { text: MARKS[severity] + spoken, blocks, unfurl_links: false, unfurl_media: false };
 }
 
@@ -99,7 +109,7 @@ function context(text: string): Block {
 }
 
 function button(label: string, url: string, severity: Severity): Block {
-  const text = { type: 'plain_text', text: cut(escaped(label), SLACK_LIMITS.button), emoji: false } as const;
+  const text = { type: 'plain_text', text: bounded(label, SLACK_LIMITS.button, escaped), emoji: false } as const;
   const style = severity === 'critical' ? 'danger' : 'primary';
   return { type: 'actions', elements: [{ type: 'button', text, url, style }] };
 }
@@ -127,7 +137,7 @@ function tableOf({ title, missing, columns, rows }: ShownTable): Block[] {
   const lost = lines.length - kept.length;
   const notes = [missing, lost === 0 ? null : `${lost} more rows not shown here`].filter((note) => note !== null);
   return [
-    section(`*${escapeSlack(title)}*\n\`\`\`\n${kept.join('\n')}\n\`\`\``),
+    section(`*${bounded(title, TITLE_ROOM)}*\n\`\`\`\n${kept.join('\n')}\n\`\`\``),
     ...(notes.length === 0 ? [] : [context(`${notes.join('; ')}.`)]),
   ];
 }
