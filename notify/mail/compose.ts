@@ -54,8 +54,7 @@ function built(message: Message, to: string, { from, userAgent }: Sender, limits
       'X-Mailer': userAgent,
       ...unsubscribing(message.unsubscribeUrl),
     },
-    // No line is too long for a mail server then.
-    textEncoding: 'quoted-printable',
+    newline: 'windows',
     baseBoundary: message.deliveryId,
     disableFileAccess: true,
     disableUrlAccess: true,

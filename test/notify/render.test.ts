@@ -140,6 +140,7 @@ describe('a mail', () => {
         'X-Mailer',
       ].sort(),
     );
+    expect(source).not.toMatch(/(?<!\r)\n|\r(?!\n)/);
     for (const text of source.split('\r\n')) expect(text.length).toBeLessThanOrEqual(998);
     const mail = await readMail(source);
     expect(mail.subject ?? '').toBe(line(content.subject, 180).replaceAll('=?', '=？') || 'Meterline');
