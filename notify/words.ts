@@ -21,11 +21,16 @@ export function cleanedOf(secrets: readonly string[]): Cleaned {
 }
 
 function spellingsOf(secret: string): string[] {
-  const encoded = encodeURIComponent(secret);
-  const base64 = Buffer.from(secret).toString('base64').replace(/=+$/, '');
-  return [secret, encoded, JSON.stringify(secret).slice(1, -1), secret.replaceAll('/', String.raw`\/`), base64].filter(
-    (text) => text.length >= SHORTEST_PART,
-  );
+  const json = JSON.stringify(secret).slice(1, -1);
+  const spellings = [secret, encodeURIComponent(secret), json, secret.replaceAll('/', String.raw`\/`)];
+  const base64 = [0, 1, 2].map((lead) => base64Of(Buffer.from(secret), lead));
+  return [...spellings, ...base64].filter((text) => text.length >= SHORTEST_PART);
+}
+
+/** The characters of base64 that only these bytes decide, where `lead` bytes of a group of three stand before them. */
+function base64Of(bytes: Buffer, lead: number): string {
+  const text = Buffer.concat([Buffer.alloc(lead), bytes]).toString('base64');
+  return text.slice(Math.ceil((lead * 4) / 3), Math.floor(((lead + bytes.length) * 4) / 3));
 }
 
 /** The secrets in the address of a webhook: its path and query, whole and in their parts. Its host is none. */
