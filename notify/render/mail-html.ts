@@ -22,6 +22,9 @@ function own(text: string): string {
 
 const TABLE = 'role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"';
 
+/** A table that is no wider than its place: what is too wide in it scrolls. */
+const FIXED = 'table-layout:fixed;width:100%;';
+
 /**
  * A mail as a page that asks for nothing: no image, no font, no script. Layout by tables, since Outlook knows little else.
  */
@@ -42,9 +45,10 @@ export function mailHtml(notice: ShownNotice, places: Places): string {
 </head>
 <body class="page" style="${styles.page}">
 <div style="display:none;max-height:0;overflow:hidden;mso-hide:all;">${escapeHtml(sentence)}</div>
-<table ${TABLE} class="page" style="${styles.page}"><tr><td class="outer" align="center" style="padding:32px 16px;">
+<div role="article">
+<table ${TABLE} class="page" style="${FIXED}${styles.page}"><tr><td class="outer" align="center" style="padding:32px 16px;">
 <!--[if mso]><table role="presentation" width="600" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->
-<table ${TABLE} style="max-width:600px;margin:0 auto;text-align:left;">
+<table ${TABLE} style="${FIXED}max-width:600px;margin:0 auto;text-align:left;">
 <tr><td class="card" style="${styles.card}">
 ${cardOf(notice, places, styles)}
 </td></tr>
@@ -52,6 +56,7 @@ ${cardOf(notice, places, styles)}
 </table>
 <!--[if mso]></td></tr></table><![endif]-->
 </td></tr></table>
+</div>
 </body>
 </html>
 `;
@@ -103,7 +108,7 @@ function factsOf(facts: ShownNotice['facts'], styles: Styles): string {
   const rows = facts.map(
     ({ label, value }) => `<tr>
 <td class="quiet row" width="42%" style="${styles.fact}padding-right:16px;">${own(label)}</td>
-<td class="ink row" style="${styles.cell}${NUMERALS}overflow-wrap:anywhere;">${own(value)}</td>
+<td class="ink row" style="${styles.cell}${NUMERALS}">${own(value)}</td>
 </tr>`,
   );
   return `<table ${TABLE}>${rows.join('\n')}</table>`;
@@ -116,7 +121,7 @@ function tableOf({ title, columns, rows, missing }: ShownTable, styles: Styles):
   const placed = (at: number, style: string): string => {
     const isNumber = columns[at]?.isNumber === true;
     const side = isNumber ? 'right' : 'left';
-    const breaks = isNumber ? `white-space:nowrap;${NUMERALS}` : 'overflow-wrap:anywhere;';
+    const breaks = isNumber ? `white-space:nowrap;${NUMERALS}` : '';
     return `align="${side}" style="${style}${at === last ? '' : 'padding-right:16px;'}text-align:${side};${breaks}"`;
   };
   const head = columns.map(

@@ -8,7 +8,7 @@ import { ALLOW_NOTHING, parseAllowList, type AllowList } from '../../domain/noti
 import { parseIp, parseRange, reachOf } from '../../domain/notices/ip.ts';
 import { isMailAddress, isRoutingKey, isWebhookSecret, problemWithUrl } from '../../domain/notices/targets.ts';
 import type { Outcome } from '../../notify/door.ts';
-import type { Resolver } from '../../notify/http/guard.ts';
+import { guardedConnector, type Resolver } from '../../notify/http/guard.ts';
 import { TROUBLE, messageOf } from './messages.ts';
 import { SECRET, httpSink, sinkDoor, targetOf } from './sink.ts';
 
@@ -356,8 +356,21 @@ describe('the address that a connection goes to', () => {
     await sink.close();
   });
 
+  it('is checked before a connection even if it stands in the place of a name', async () => {
+    connections = 0;
+    const connect = guardedConnector(ALLOW_NOTHING, resolving(['8.8.8.8']), 1_000);
+    for (const hostname of ['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0']) {
+      const error = await new Promise<Error | null>((done) => {
+        connect({ hostname, protocol: 'http:', port: String(port) }, (...[failed]) => {
+          done(failed);
+        });
+      });
+      expect(error?.message).toMatch(/is (a private address|an address that nobody can have)/);
+    }
+    expect(connections).toBe(0);
+  });
+
   it('is checked again once it is connected', async () => {
-    const { guardedConnector } = await import('../../notify/http/guard.ts');
     connections = 0;
     // A resolver that lies about what it gave: the address is good when it is checked, and another one when it is used.
     let reads = 0;
