@@ -121,7 +121,7 @@ function tableOf({ title, columns, rows, missing }: ShownTable, styles: Styles):
   const placed = (at: number, style: string): string => {
     const isNumber = columns[at]?.isNumber === true;
     const side = isNumber ? 'right' : 'left';
-    const breaks = isNumber ? `white-space:nowrap;${NUMERALS}` : '';
+    const breaks = isNumber ? `white-space:nowrap;${NUMERALS}` : 'min-width:96px;';
     return `align="${side}" style="${style}${at === last ? '' : 'padding-right:16px;'}text-align:${side};${breaks}"`;
   };
   const head = columns.map(
