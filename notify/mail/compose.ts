@@ -32,7 +32,9 @@ export async function composeMail(message: Message, to: string, sender: Sender):
   for (;;) {
     const limits = forms.shift() ?? FULL;
     const bytes = await built(message, to, sender, limits);
-    if (bytes.length <= MAX_MAIL_BYTES || forms.length === 0) return { from: sender.from.address, to, bytes };
+    if (bytes.length <= MAX_MAIL_BYTES || forms.length === 0) {
+      return { from: inAscii(sender.from.address), to: inAscii(to), bytes };
+    }
   }
 }
 
@@ -70,8 +72,14 @@ function unsubscribing(address: string | null): Record<string, string> {
   return protocol === 'https:' ? { ...list, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' } : list;
 }
 
+/** The domain of an address, in ASCII. */
 function domainOf(address: string): string {
   const domain = address.slice(address.lastIndexOf('@') + 1);
-  // The domain of a URL is in ASCII.
-  return new URL(`http://${domain}`).hostname;
+  const url = `http://${domain}`;
+  return URL.canParse(url) ? new URL(url).hostname : domain;
+}
+
+/** An address as servers know it: few take a domain in Unicode. */
+function inAscii(address: string): string {
+  return `${address.slice(0, address.lastIndexOf('@'))}@${domainOf(address)}`;
 }

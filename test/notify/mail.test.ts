@@ -56,6 +56,17 @@ describe('a mail that a server takes', () => {
     await sink.close();
   });
 
+  it('goes to a domain in Unicode by its name in ASCII', async () => {
+    const server = await scriptedSmtp({});
+    const target: Target = { kind: 'email', address: 'ada@münchen.example' };
+    expect(await mailDoor(server.url).tell(target, messageOf(TROUBLE), FREELY)).toMatchObject({ state: 'sent' });
+    expect(server.heard.filter((line) => /^(RCPT|To:)/.test(line))).toEqual([
+      'RCPT TO:<ada@xn--mnchen-3ya.example>',
+      'To: ada@xn--mnchen-3ya.example',
+    ]);
+    await server.close();
+  });
+
   it('has the same bytes on every try', async () => {
     const sink = await smtpSink();
     const door = mailDoor(sink.url);
