@@ -108,7 +108,7 @@ describe('a correction of a closed month', () => {
     expect(carried).toMatchObject({ data: february.data, total: february.total });
     expect(await adjustmentsOf('2026-03')).toEqual(new Map());
 
-    await world.restate(0, '2026-01-10', 503);
+    for (const day of [10, 11, 12, 13, 14, 15]) await world.restate(0, `2026-01-${day}`, 503 + day);
     await world.restate(1, '2026-01-03', 504);
     const now = ledger.map((connection, place) => ({ ...connection, workspaces: closedWorkspaces[place] ?? [] }));
     const second = allocate(now, DOCUMENT, query.january, shares);
@@ -128,6 +128,17 @@ describe('a correction of a closed month', () => {
     expect(await adjustmentsOf('2026-02')).toEqual(new Map());
   });
 
+  it('is taken back by the next month, once a statement carries it and the day is again what it was', async () => {
+    const { api } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    await world.restate(0, '2026-01-10', 501);
+    const carried = await adjustmentsOf('2026-02');
+    await send(api, 'POST', '/v1/chargeback/2026-02/close', {});
+    await world.restate(0, '2026-01-10', 9);
+    const back = [...(await adjustmentsOf('2026-03'))].map(([center, amount]) => [center, negated(String(amount))]);
+    expect(new Map(back as [unknown, unknown][])).toEqual(carried);
+  });
+
   it('keeps its rows whatever they are grouped by', async () => {
     const { api } = world;
     await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
@@ -144,6 +155,10 @@ describe('a correction of a closed month', () => {
     }
   });
 });
+
+function negated(decimal: string): string {
+  return decimal.startsWith('-') ? decimal.slice(1) : `-${decimal}`;
+}
 
 function scaled(decimal: string): string {
   const [whole = '0', fraction = ''] = decimal.split('.');
