@@ -15,7 +15,7 @@ import { readCoverage } from '../spend/coverage.ts';
 import { WORKSPACES_NOW } from '../spend/groups.ts';
 import { giveRoom } from '../spend/rows.ts';
 import { asked, dayParts } from '../spend/scope.ts';
-import { correctedStatements, correctionParts } from './corrections.ts';
+import { CHANGED_DAYS, correctedStatements, correctionParts } from './corrections.ts';
 import { matchedParts } from './matched.ts';
 import { monthQuery } from './source.ts';
 import { findStatement, type Statement } from './statements.ts';
@@ -103,6 +103,7 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
       await copyCorrections(tx, number);
       await insertStatement(tx, number, closing, found, { ...coverage, override: days.length === 0 ? null : override });
       await copyContext(tx, number, closing, shares);
+      await bringUpToDate(tx, number);
       return told(tx, closing);
     },
     { isolationLevel: 'repeatable read' },
@@ -139,7 +140,7 @@ async function copyLines(
   `);
 }
 
-/** Copies the corrections of earlier statements, and which days they bring up to date. */
+/** Copies the corrections of earlier statements. */
 async function copyCorrections(tx: Db, number: number): Promise<void> {
   const corrected = await correctedStatements(tx);
   if (corrected.length === 0) return;
@@ -147,10 +148,6 @@ async function copyCorrections(tx: Db, number: number): Promise<void> {
   await tx.execute(sql`
     with ${list(correctionParts(corrected))},
     numbered as materialized (select *, -dense_rank() over (order by ${about})::int as series_no from corrections),
-    kept as (
-      insert into statement_days (statement_no, organization, day, digest)
-      select ${number}::int, organization, day, digest from changed
-    ),
     described as (
       insert into statement_series (statement_no, series_no, ${about})
       select distinct ${number}::int, series_no, ${about} from numbered
@@ -254,6 +251,14 @@ async function copyContext(
     insert into statement_days (statement_no, organization, day, digest)
     select ${number}::int, d.organization, d.day, own.digest
     from cost_days d join days own on own.day_no = d.day_no
+  `);
+}
+
+/** Remembers which days of earlier statements the corrections bring up to date. */
+async function bringUpToDate(tx: Db, number: number): Promise<void> {
+  await tx.execute(sql`
+    insert into statement_days (statement_no, organization, day, digest)
+    select ${number}::int, organization, day, digest from (${CHANGED_DAYS}) changed
   `);
 }
 

@@ -18,7 +18,7 @@ export interface Corrected {
  * The days of closed months whose cost is not what the last statement that knows them took, as a statement. A day that no
  * connection has any more, since its data were purged, was not corrected.
  */
-const CHANGED_DAYS = sql`
+export const CHANGED_DAYS = sql`
   select st.statement_no as rules_of, d.organization, d.day, d.day_no, d.connection_id, own.digest
   from counted_days d
   join days own on own.day_no = d.day_no

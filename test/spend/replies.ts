@@ -39,7 +39,7 @@ export function cellsOf(row: Readonly<Record<string, unknown>>): Cell[] {
 }
 
 const MEASURES =
-  /^(?:amount|previous|change|before|after|volume|mix|price|unmatched|unmatched_amount|usd_per_million|tokens|cache_hit_rate|.*_savings|web_search_requests|cache_creation_.*|.*_tokens)$/;
+  /^(?:amount|direct|shared|adjustment|previous|change|before|after|volume|mix|price|unmatched|unmatched_amount|usd_per_million|tokens|cache_hit_rate|.*_savings|web_search_requests|cache_creation_.*|.*_tokens)$/;
 
 function isMeasure(name: string): boolean {
   return MEASURES.test(name);

@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sql } from 'drizzle-orm';
+import { disconnect } from '../../db/connections/disconnect.ts';
+import { DOCUMENT, JANUARY, FEBRUARY, addressesOf, list, openWorld, send, textsOf, type World } from './months.ts';
+import { allocate, monthQuery, monthShares, textOf, type Part } from './oracle.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await openWorld();
+});
+afterEach(() => world.api.close());
+
+const query = { january: monthQuery('2026-01', JANUARY.to), february: monthQuery('2026-02', FEBRUARY.to) };
+
+function byCenter(parts: readonly Part[]): Map<string | null, bigint> {
+  const sums = new Map<string | null, bigint>();
+  for (const { center, units, placed } of parts) {
+    if (placed.line.currency === 'USD') sums.set(center, (sums.get(center) ?? 0n) + units);
+  }
+  return sums;
+}
+
+/** The adjustments of a month by cost center, without those of zero. */
+async function adjustmentsOf(month: string): Promise<Map<unknown, unknown>> {
+  const { body } = await world.api.get(`/v1/chargeback/${month}`);
+  const rows = body.data.map((row) => [row['cost_center'], row['adjustment']] as const);
+  return new Map(rows.filter(([, adjustment]) => adjustment !== '0'));
+}
+
+function difference(now: readonly Part[], before: readonly Part[]): Map<string | null, string> {
+  const [a, b] = [byCenter(now), byCenter(before)];
+  const centers = [...new Set([...a.keys(), ...b.keys()])];
+  const changed = centers.map((center) => [center, (a.get(center) ?? 0n) - (b.get(center) ?? 0n)] as const);
+  return new Map(changed.filter(([, units]) => units !== 0n).map(([center, units]) => [center, textOf(units)]));
+}
+
+async function detailOf(method: string, path: string, body: unknown): Promise<[number, string]> {
+  const answer = await world.api.send(method, path, body);
+  return [answer.status, answer.body.detail];
+}
+
+describe('a closed month', () => {
+  it('stays as it is, byte for byte, whatever happens to days, rules, tags, names and the connection', async () => {
+    const { api, ledger } = world;
+    const [first, second] = ledger;
+    if (first === undefined || second === undefined) throw new Error('two connections are needed');
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const addresses = addressesOf('2026-01', first.id);
+    const before = await textsOf(api, addresses);
+    await world.restate(0, '2026-01-10', 77);
+    await send(api, 'PUT', '/v1/allocation', { ...DOCUMENT, from: '2026-02', rules: [] });
+    await list(api.db, first.id, [{ id: 'w1', name: 'Renamed', tags: { team: 'Other', env: 'dev' } }]);
+    await send(api, 'PATCH', `/v1/connections/${first.id}`, { name: 'Renamed' });
+    world.at('2026-05-20T00:00:00Z');
+    expect(await textsOf(api, addresses)).toEqual(before);
+    await send(api, 'POST', '/v1/chargeback/2026-02/close', { override: 'a test' });
+    await disconnect(api.db, first.id, true);
+    await disconnect(api.db, second.id, true);
+    expect(await textsOf(api, addresses)).toEqual(before);
+  });
+
+  it('says what it said while it was open', async () => {
+    const { api, ledger } = world;
+    const addresses = addressesOf('2026-01', ledger[0]?.id ?? '').filter((path) => !path.includes('/lines'));
+    const before = await textsOf(api, addresses);
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const after = await textsOf(api, addresses);
+    for (const address of addresses) {
+      if (address.includes('csv')) {
+        expect(after[address]).toBe(before[address]);
+        continue;
+      }
+      const [was, is] = [before[address], after[address]].map(
+        (text) => JSON.parse(text ?? '') as Record<string, unknown>,
+      );
+      for (const field of ['data', 'total', 'unallocated', 'allocated_percent', 'other_currencies']) {
+        expect(is?.[field]).toEqual(was?.[field]);
+      }
+    }
+  });
+});
+
+describe('a correction of a closed month', () => {
+  it('is an adjustment of the next open month by the closed rules, until a statement carries it', async () => {
+    const { api, ledger } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const closedWorkspaces = ledger.map(({ workspaces }) => workspaces);
+    const shares = monthShares(ledger, DOCUMENT, query.january);
+    const closed = allocate(ledger, DOCUMENT, query.january, shares);
+    expect(await adjustmentsOf('2026-02')).toEqual(new Map());
+
+    await send(api, 'PUT', '/v1/allocation', { ...DOCUMENT, from: '2026-02', rules: DOCUMENT.rules.slice(1) });
+    await list(api.db, ledger[0]?.id ?? '', [{ id: 'w2', name: 'Two', tags: { team: 'other' } }]);
+    await world.restate(0, '2026-01-10', 501);
+    await world.restate(1, '2026-01-28', 502);
+    const asClosed = ledger.map((connection, place) => ({ ...connection, workspaces: closedWorkspaces[place] ?? [] }));
+    const first = allocate(asClosed, DOCUMENT, query.january, shares);
+    expect(await adjustmentsOf('2026-02')).toEqual(difference(first, closed));
+    expect(await adjustmentsOf('2026-03')).toEqual(new Map());
+
+    const february = (await api.get('/v1/chargeback/2026-02')).body;
+    await send(api, 'POST', '/v1/chargeback/2026-02/close', {});
+    const carried = (await api.get('/v1/chargeback/2026-02')).body;
+    expect(carried).toMatchObject({ data: february.data, total: february.total });
+    expect(await adjustmentsOf('2026-03')).toEqual(new Map());
+
+    await world.restate(0, '2026-01-10', 503);
+    await world.restate(1, '2026-01-03', 504);
+    const now = ledger.map((connection, place) => ({ ...connection, workspaces: closedWorkspaces[place] ?? [] }));
+    const second = allocate(now, DOCUMENT, query.january, shares);
+    expect(await adjustmentsOf('2026-03')).toEqual(difference(second, first));
+  });
+
+  it('is taken back when it is corrected again, and disappears with a purge', async () => {
+    const { api, ledger } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    await world.restate(0, '2026-01-10', 501);
+    expect((await adjustmentsOf('2026-02')).size).toBeGreaterThan(0);
+    await world.restate(0, '2026-01-10', 9);
+    expect(await adjustmentsOf('2026-02')).toEqual(new Map());
+    await world.restate(0, '2026-01-11', 501);
+    expect((await adjustmentsOf('2026-02')).size).toBeGreaterThan(0);
+    await disconnect(api.db, ledger[0]?.id ?? '', true);
+    expect(await adjustmentsOf('2026-02')).toEqual(new Map());
+  });
+
+  it('keeps its rows whatever they are grouped by', async () => {
+    const { api } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    await world.restate(0, '2026-01-10', 501);
+    for (const by of ['cost_center', 'day', 'month', 'model,cost_center', 'tag.team', 'connection']) {
+      const { body } = await api.get(`/v1/chargeback/2026-02?group_by=${by}&limit=10000`);
+      const { data } = (await api.get(`/v1/chargeback/2026-02?group_by=${by}&limit=10000`)).body;
+      const sum = data.reduce((all, row) => all + BigInt(scaled(row.amount)), 0n);
+      expect([by, sum]).toEqual([
+        by,
+        BigInt(scaled(body.total)) +
+          BigInt(scaled(String((body as unknown as Record<string, unknown>)['total_adjustment']))),
+      ]);
+    }
+  });
+});
+
+function scaled(decimal: string): string {
+  const [whole = '0', fraction = ''] = decimal.split('.');
+  return whole + fraction.padEnd(60, '0');
+}
+
+describe('closing', () => {
+  it('follows the order of months', async () => {
+    const { api } = world;
+    expect(await detailOf('POST', '/v1/chargeback/2026-03/close', {})).toEqual([409, 'The month is not over yet.']);
+    expect(await detailOf('POST', '/v1/chargeback/2026-04/close', {})).toEqual([409, 'The month is not over yet.']);
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    expect(await detailOf('POST', '/v1/chargeback/2026-01/close', {})).toEqual([409, 'The month is closed already.']);
+    world.at('2026-05-20T00:00:00Z');
+    const order = 'Months are closed in their order, and the next one is 2026-02.';
+    expect(await detailOf('POST', '/v1/chargeback/2026-03/close', { override: 'x' })).toEqual([409, order]);
+    expect(await detailOf('POST', '/v1/chargeback/2025-12/close', { override: 'x' })).toEqual([409, order]);
+    const last = 'Only the last closed month can be reopened, and that is 2026-01.';
+    expect(await detailOf('POST', '/v1/chargeback/2026-02/reopen', { reason: 'x' })).toEqual([409, last]);
+  });
+
+  it('names the days that are not certain, and takes an override with its reason', async () => {
+    const { api, ledger } = world;
+    const id = ledger[0]?.id ?? '';
+    await api.db.execute(
+      sql`update days set state = 'provisional', reconciled = false where connection_id = ${id} and day = '2026-01-05' and report = 'cost'`,
+    );
+    await api.db.execute(sql`delete from days where connection_id = ${id} and day = '2026-01-07'`);
+    const { status, body } = await api.send('POST', '/v1/chargeback/2026-01/close', {});
+    expect([status, body.errors.map(({ path, message }) => `${path} ${message}`)]).toEqual([
+      409,
+      ['days.2026-01-05 is provisional', 'days.2026-01-07 is missing'],
+    ]);
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {
+      override: 'The rest is small',
+      invoice_amount: '100.00',
+    });
+    const closed = await api.get('/v1/chargeback/2026-01');
+    expect(closed.body).toMatchObject({ state: 'closed', provisional_days: 1, missing_days: 1 });
+    expect(JSON.parse(closed.text)).toMatchObject({
+      statement: { override: 'The rest is small', invoice_amount: '100' },
+    });
+    const events = (await api.get('/v1/events')).body.data.map(({ message }) => message);
+    expect(events[0]).toMatch(/^2026-01 is closed at \$.* although days are not certain: The rest is small$/);
+  });
+
+  it('is done by one of two people at once, and the other one is told', async () => {
+    const { api } = world;
+    const both = await Promise.all([1, 2].map(() => api.send('POST', '/v1/chargeback/2026-01/close', {})));
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(both.find(({ status }) => status === 409)?.body.detail).toBe('The month is closed already.');
+  });
+
+  it('keeps a document from changing a closed month', async () => {
+    const { api } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const detail = '"from" must be after 2026-01, the last closed month.';
+    expect(await detailOf('PUT', '/v1/allocation', DOCUMENT)).toEqual([409, detail]);
+    expect(await detailOf('PUT', '/v1/allocation', { ...DOCUMENT, from: '2025-12' })).toEqual([409, detail]);
+  });
+});
+
+describe('a month that is opened again', () => {
+  it('keeps its statement as a revision, and is closed anew', async () => {
+    const { api, ledger } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const [address = ''] = addressesOf('2026-01', ledger[0]?.id ?? '');
+    const before = JSON.parse((await api.get(address)).text) as Record<string, unknown>;
+    await world.restate(0, '2026-01-10', 501);
+    await send(api, 'POST', '/v1/chargeback/2026-01/reopen', { reason: 'A late correction' });
+    expect(await adjustmentsOf('2026-02')).toEqual(new Map());
+    const { body } = await api.get('/v1/chargeback/2026-01');
+    expect(body).toMatchObject({ state: 'open', total_adjustment: '0' });
+    const kept = JSON.parse((await api.get(`${address}&revision=1`)).text) as Record<string, unknown>;
+    expect(kept).toEqual({ ...before, state: 'reopened', reopened: kept['reopened'] });
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    expect((await api.get('/v1/chargeback/2026-01')).body).toMatchObject({
+      state: 'closed',
+      revision: 2,
+      total: body.total,
+    });
+    expect(await adjustmentsOf('2026-02')).toEqual(new Map());
+    expect((await api.get('/v1/chargeback/2026-01?revision=3')).status).toBe(404);
+  });
+});
