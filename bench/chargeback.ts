@@ -166,7 +166,7 @@ export async function largeDocument(
   const rest = Array.from({ length: SIZE.centers - ofWorkspaces.length - 4 }, (_, place) => `Department ${place + 1}`);
   return {
     rules: [
-      { name: 'not tokens', where: { not: { cost_type: ['tokens'] } }, to: { pool: 'tools' } },
+      { name: 'tools', where: { cost_type: ['web_search', 'code_execution'] }, to: { pool: 'tools' } },
       { name: 'default workspace', where: { workspace: ['default'] }, to: { pool: 'common' } },
       {
         name: 'batch of a model',

@@ -600,40 +600,45 @@ WHERE d.report = 'usage';
 --> statement-breakpoint
 COMMENT ON VIEW "usage" IS 'Tokens and requests per line and UTC day, each day of an organization once. A null workspace_id is the default workspace.';
 --> statement-breakpoint
--- The three functions and the two views that follow are what `allocated_costs` is made of. The functions read no table, so
+-- The functions and views that follow are what `allocated_costs` is made of. The functions read no table, so
 -- the right to select from the view suffices. What they decide is decided in domain/allocation for the API; tests compare.
 --
--- The dimensions that the rules of a document ask for. `tag.<key>` is the tag of a workspace.
-CREATE FUNCTION "allocation_dimensions"("rules" jsonb) RETURNS text[]
+-- What the rules of a document ask for: the values that they name, as keys, by dimension. A null value has no key. Rules
+-- treat all values alike that none of them names. `tag.<key>` is the tag of a workspace.
+CREATE FUNCTION "allocation_values"("rules" jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
-  SELECT coalesce(array_agg(DISTINCT asked.dimension), '{}')
-  FROM jsonb_array_elements("rules") AS r(rule)
-  CROSS JOIN LATERAL (
-    SELECT jsonb_object_keys((r.rule -> 'where') - 'not')
-    UNION ALL
-    SELECT jsonb_object_keys(coalesce(r.rule -> 'where' -> 'not', '{}'))
-    UNION ALL
-    SELECT 'tag.' || (r.rule -> 'to' ->> 'tag') WHERE r.rule -> 'to' ->> 'tag' IS NOT NULL
-  ) AS asked(dimension)
+  SELECT coalesce(jsonb_object_agg(asked.dimension, asked.named), '{}')
+  FROM (
+    SELECT each_condition.dimension, coalesce(jsonb_object_agg(v.value, true) FILTER (WHERE v.value IS NOT NULL), '{}') AS named
+    FROM jsonb_array_elements("rules") AS r(rule)
+    CROSS JOIN LATERAL (
+      SELECT c.key, c.value FROM jsonb_each((r.rule -> 'where') - 'not') AS c
+      UNION ALL
+      SELECT c.key, c.value FROM jsonb_each(r.rule -> 'where' -> 'not') AS c
+      UNION ALL
+      SELECT 'tag.' || (r.rule -> 'to' ->> 'tag'), '[null]' WHERE r.rule -> 'to' ->> 'tag' IS NOT NULL
+    ) AS each_condition(dimension, one_of)
+    CROSS JOIN LATERAL jsonb_array_elements_text(each_condition.one_of) AS v(value)
+    GROUP BY each_condition.dimension
+  ) AS asked
 );
 --> statement-breakpoint
--- The place of the first rule that matches, from 0 on; null if none does. `about` has the dimensions of a line, those
--- without a value absent or null.
-CREATE FUNCTION "allocation_rule"("rules" jsonb, "about" jsonb) RETURNS integer
+-- Which rules let a value of a dimension through: a bit for each rule, in their order. The first rule that lets every value
+-- of a line through decides. `value` is null for a line without one; the word `default` stands for the default workspace.
+CREATE FUNCTION "allocation_mask"("rules" jsonb, "dimension" text, "value" text) RETURNS bit
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
-  SELECT min(r.place)::integer - 1
+  SELECT string_agg(
+    CASE
+      WHEN NOT r.rule -> 'where' -> "dimension" @> coalesce(to_jsonb("value"), 'null') THEN '0'
+      WHEN r.rule -> 'where' -> 'not' -> "dimension" @> coalesce(to_jsonb("value"), 'null') THEN '0'
+      WHEN "value" IS NULL AND "dimension" = 'tag.' || (r.rule -> 'to' ->> 'tag') THEN '0'
+      ELSE '1'
+    END,
+    '' ORDER BY r.place
+  )::bit varying
   FROM jsonb_array_elements("rules") WITH ORDINALITY AS r(rule, place)
-  WHERE NOT EXISTS (
-    SELECT FROM jsonb_each((r.rule -> 'where') - 'not') AS asked(dimension, one_of)
-    WHERE NOT asked.one_of @> coalesce("about" -> asked.dimension, 'null')
-  )
-  AND NOT EXISTS (
-    SELECT FROM jsonb_each(r.rule -> 'where' -> 'not') AS asked(dimension, none_of)
-    WHERE asked.none_of @> coalesce("about" -> asked.dimension, 'null')
-  )
-  AND (r.rule -> 'to' ->> 'tag' IS NULL OR "about" ->> ('tag.' || (r.rule -> 'to' ->> 'tag')) IS NOT NULL)
 );
 --> statement-breakpoint
 -- The fractions of each pool that its cost centers get, through later pools; the center is null for what stays with
@@ -754,10 +759,10 @@ SELECT
   (m.month + interval '1 month')::date AS following,
   s.statement_no,
   v.version,
-  v.document -> 'rules' AS rules,
-  v.document -> 'pools' AS pools,
-  allocation_dimensions(v.document -> 'rules') AS dimensions,
-  v.document -> 'pools' @> '[{"split": {"proportional": "tokens"}}]' AS weighs_tokens,
+  v.rules,
+  v.pools,
+  v.named,
+  v.weighs_tokens,
   m.month = (SELECT (max(c.month) + interval '1 month')::date FROM statements c WHERE c.state = 'closed') AS carries
 FROM (
   SELECT date_trunc('month', d.day::timestamp)::date AS month FROM days d WHERE d.report = 'cost'
@@ -767,8 +772,15 @@ FROM (
   SELECT (c.month + interval '1 month')::date FROM statements c WHERE c.state = 'closed'
 ) m
 LEFT JOIN statements s ON s.month = m.month AND s.state = 'closed'
+-- The limit also keeps Postgres from reading the document again for every line.
 LEFT JOIN LATERAL (
-  SELECT a.version, a.document FROM allocation_versions a
+  SELECT
+    a.version,
+    a.document -> 'rules' AS rules,
+    a.document -> 'pools' AS pools,
+    allocation_values(a.document -> 'rules') AS named,
+    a.document -> 'pools' @> '[{"split": {"proportional": "tokens"}}]' AS weighs_tokens
+  FROM allocation_versions a
   WHERE s.statement_no IS NULL AND a.from_day <= m.month
   ORDER BY a.from_day DESC, a.version DESC
   LIMIT 1
@@ -828,7 +840,14 @@ CROSS JOIN LATERAL (
         AND d.report = 'usage' AND d.day >= m.month AND d.day < m.following
       GROUP BY l.series_no
     ),
-    -- What the rules ask for, in the order of `names`, and of tokens the same: they are of the cost type "tokens".
+    tagged AS MATERIALIZED (
+      SELECT w.connection_id, w.workspace_id, (
+        SELECT jsonb_object_agg(t.key, t.value) FROM jsonb_each(w.tags) AS t WHERE m.named ? t.key
+      )::text AS tags
+      FROM current_workspaces w
+    ),
+    -- What the rules ask for, in the order of `names`, with '' for all values that no rule names. Tokens are of the cost
+    -- type "tokens".
     names AS (
       SELECT '{connection,workspace,model,token_type,context_window,service_tier,inference_geo,cost_type,description,currency}'::text[] AS names
     ),
@@ -839,24 +858,26 @@ CROSS JOIN LATERAL (
         c.amount,
         s.currency,
         array[
-          CASE WHEN 'connection' = ANY (m.dimensions) THEN s.connection_id::text END,
-          -- No id is the word that stands for the default workspace.
-          CASE WHEN 'workspace' = ANY (m.dimensions) THEN
-            CASE WHEN s.workspace_id IS NULL THEN 'default' ELSE nullif(s.workspace_id, 'default') END
+          CASE WHEN m.named -> 'connection' ? s.connection_id::text THEN s.connection_id::text WHEN m.named ? 'connection' AND s.connection_id::text IS NOT NULL THEN '' END,
+          CASE
+            WHEN s.workspace_id IS NULL THEN CASE WHEN m.named ? 'workspace' THEN 'default' END
+            -- No id is the word that stands for the default workspace.
+            WHEN s.workspace_id <> 'default' AND m.named -> 'workspace' ? s.workspace_id THEN s.workspace_id
+            WHEN m.named ? 'workspace' THEN ''
           END,
-          CASE WHEN 'model' = ANY (m.dimensions) THEN s.model END,
-          CASE WHEN 'token_type' = ANY (m.dimensions) THEN s.token_type END,
-          CASE WHEN 'context_window' = ANY (m.dimensions) THEN s.context_window END,
-          CASE WHEN 'service_tier' = ANY (m.dimensions) THEN s.service_tier END,
-          CASE WHEN 'inference_geo' = ANY (m.dimensions) THEN s.inference_geo END,
-          CASE WHEN 'cost_type' = ANY (m.dimensions) THEN s.cost_type END,
-          CASE WHEN 'description' = ANY (m.dimensions) THEN s.description END,
-          CASE WHEN 'currency' = ANY (m.dimensions) THEN s.currency END,
-          w.tags::text
+          CASE WHEN m.named -> 'model' ? s.model THEN s.model WHEN m.named ? 'model' AND s.model IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'token_type' ? s.token_type THEN s.token_type WHEN m.named ? 'token_type' AND s.token_type IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'context_window' ? s.context_window THEN s.context_window WHEN m.named ? 'context_window' AND s.context_window IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'service_tier' ? s.service_tier THEN s.service_tier WHEN m.named ? 'service_tier' AND s.service_tier IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'inference_geo' ? s.inference_geo THEN s.inference_geo WHEN m.named ? 'inference_geo' AND s.inference_geo IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'cost_type' ? s.cost_type THEN s.cost_type WHEN m.named ? 'cost_type' AND s.cost_type IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'description' ? s.description THEN s.description WHEN m.named ? 'description' AND s.description IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'currency' ? s.currency THEN s.currency WHEN m.named ? 'currency' AND s.currency IS NOT NULL THEN '' END,
+          w.tags
         ] AS combination
       FROM cost c
       JOIN cost_series s ON s.series_no = c.series_no
-      LEFT JOIN current_workspaces w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
+      LEFT JOIN tagged w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
       UNION ALL
       SELECT
         true,
@@ -864,23 +885,26 @@ CROSS JOIN LATERAL (
         t.tokens,
         'USD',
         array[
-          CASE WHEN 'connection' = ANY (m.dimensions) THEN s.connection_id::text END,
-          CASE WHEN 'workspace' = ANY (m.dimensions) THEN
-            CASE WHEN s.workspace_id IS NULL THEN 'default' ELSE nullif(s.workspace_id, 'default') END
+          CASE WHEN m.named -> 'connection' ? s.connection_id::text THEN s.connection_id::text WHEN m.named ? 'connection' AND s.connection_id::text IS NOT NULL THEN '' END,
+          CASE
+            WHEN s.workspace_id IS NULL THEN CASE WHEN m.named ? 'workspace' THEN 'default' END
+            -- No id is the word that stands for the default workspace.
+            WHEN s.workspace_id <> 'default' AND m.named -> 'workspace' ? s.workspace_id THEN s.workspace_id
+            WHEN m.named ? 'workspace' THEN ''
           END,
-          CASE WHEN 'model' = ANY (m.dimensions) THEN s.model END,
-          CASE WHEN 'token_type' = ANY (m.dimensions) THEN t.token_type END,
-          CASE WHEN 'context_window' = ANY (m.dimensions) THEN s.context_window END,
-          CASE WHEN 'service_tier' = ANY (m.dimensions) THEN s.service_tier END,
-          CASE WHEN 'inference_geo' = ANY (m.dimensions) THEN s.inference_geo END,
-          CASE WHEN 'cost_type' = ANY (m.dimensions) THEN 'tokens' END,
+          CASE WHEN m.named -> 'model' ? s.model THEN s.model WHEN m.named ? 'model' AND s.model IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'token_type' ? t.token_type THEN t.token_type WHEN m.named ? 'token_type' AND t.token_type IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'context_window' ? s.context_window THEN s.context_window WHEN m.named ? 'context_window' AND s.context_window IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'service_tier' ? s.service_tier THEN s.service_tier WHEN m.named ? 'service_tier' AND s.service_tier IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'inference_geo' ? s.inference_geo THEN s.inference_geo WHEN m.named ? 'inference_geo' AND s.inference_geo IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'cost_type' ? 'tokens' THEN 'tokens' WHEN m.named ? 'cost_type' AND 'tokens' IS NOT NULL THEN '' END,
           NULL,
-          CASE WHEN 'currency' = ANY (m.dimensions) THEN 'USD' END,
-          w.tags::text
+          CASE WHEN m.named -> 'currency' ? 'USD' THEN 'USD' WHEN m.named ? 'currency' AND 'USD' IS NOT NULL THEN '' END,
+          w.tags
         ]
       FROM usage_of_series u
       JOIN usage_series s ON s.series_no = u.series_no
-      LEFT JOIN current_workspaces w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
+      LEFT JOIN tagged w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
       CROSS JOIN LATERAL (
         VALUES
           ('uncached_input_tokens', u.uncached_input_tokens),
@@ -894,22 +918,37 @@ CROSS JOIN LATERAL (
         WHERE other.key LIKE '%tokens'
       ) AS t(token_type, tokens)
     ),
+    combinations AS MATERIALIZED (
+      SELECT
+        i.combination,
+        jsonb_object(n.names, i.combination[1:10]) || coalesce(i.combination[11], '{}')::jsonb AS about
+      FROM (SELECT DISTINCT combination FROM items) i CROSS JOIN names n
+    ),
+    -- What the rules ask for, and '' for rules that ask for nothing.
+    each_value AS MATERIALIZED (
+      SELECT c.combination, a.dimension, c.about ->> a.dimension AS value
+      FROM combinations c CROSS JOIN (SELECT '' UNION ALL SELECT jsonb_object_keys(m.named)) AS a(dimension)
+    ),
+    masks AS MATERIALIZED (
+      SELECT v.dimension, v.value, allocation_mask(m.rules, v.dimension, v.value) AS mask
+      FROM (SELECT DISTINCT dimension, value FROM each_value) v
+    ),
     matched AS MATERIALIZED (
       SELECT
-        c.combination,
-        r.rule ->> 'name' AS rule,
+        f.combination,
+        f.rule ->> 'name' AS rule,
         CASE
-          WHEN jsonb_typeof(r.rule -> 'to') = 'string' THEN r.rule ->> 'to'
-          ELSE c.about ->> ('tag.' || (r.rule -> 'to' ->> 'tag'))
+          WHEN jsonb_typeof(f.rule -> 'to') = 'string' THEN f.rule ->> 'to'
+          ELSE c.about ->> ('tag.' || (f.rule -> 'to' ->> 'tag'))
         END AS center,
-        r.rule -> 'to' ->> 'pool' AS pool
+        f.rule -> 'to' ->> 'pool' AS pool
       FROM (
-        SELECT
-          i.combination,
-          jsonb_object(n.names, i.combination[1:10]) || coalesce(i.combination[11], '{}')::jsonb AS about
-        FROM (SELECT DISTINCT combination FROM items) i CROSS JOIN names n
-      ) c
-      CROSS JOIN LATERAL (SELECT m.rules -> allocation_rule(m.rules, c.about) AS rule) r
+        SELECT v.combination, m.rules -> nullif(position(B'1' IN bit_and(k.mask)), 0) - 1 AS rule
+        FROM each_value v
+        JOIN masks k ON k.dimension = v.dimension AND coalesce('=' || k.value, '') = coalesce('=' || v.value, '')
+        GROUP BY v.combination
+      ) f
+      JOIN combinations c ON c.combination = f.combination
     ),
     given AS MATERIALIZED (
       SELECT i.is_tokens, coalesce('center ' || t.center, 'pool ' || t.pool) AS recipient, sum(i.amount) AS amount
@@ -955,8 +994,9 @@ CROSS JOIN LATERAL (
       d.state AS day_state
     FROM counted_days d
     JOIN cost_lines l ON l.day_no = d.day_no
-    JOIN series t ON t.series_no = l.series_no
-    JOIN cost_series s ON s.series_no = l.series_no
+    -- Not by the index of lines: Postgres guesses too few series, and would look each of them up on each day.
+    JOIN series t ON t.series_no = l.series_no + 0
+    JOIN cost_series s ON s.series_no = t.series_no
     LEFT JOIN shares sh ON sh.pool = t.pool
     LEFT JOIN current_workspaces w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
     WHERE m.statement_no IS NULL AND d.report = 'cost' AND d.day >= m.month AND d.day < m.following
@@ -1087,7 +1127,11 @@ CROSS JOIN LATERAL (
           '{}'
         ) AS about
       ) known
-      CROSS JOIN LATERAL (SELECT allocation_rule(v.document -> 'rules', known.about) AS place) found
+      CROSS JOIN LATERAL (
+        SELECT nullif(position(B'1' IN bit_and(allocation_mask(v.document -> 'rules', a.dimension, known.about ->> a.dimension))), 0) - 1
+          AS place
+        FROM (SELECT '' UNION ALL SELECT jsonb_object_keys(allocation_values(v.document -> 'rules'))) AS a(dimension)
+      ) found
       CROSS JOIN LATERAL (
         SELECT found.place, known.about, v.document -> 'rules' -> found.place AS rule
       ) r
