@@ -307,8 +307,8 @@ describe('the functions of the view', () => {
           const found = await row<{ rule: number | null }>(
             database.db,
             sql`
-              select nullif(position(B'1' in bit_and(allocation_mask(${rules}::jsonb, key, value))), 0) - 1 as rule
-              from (select '' as key, null as value union all select * from jsonb_each_text(${values}::jsonb)) about
+              select nullif(position(B'1' in bit_and(allocation_mask(${rules}::jsonb, key, ${values}::jsonb ->> key))), 0) - 1 as rule
+              from (select '' as key union all select jsonb_object_keys(allocation_values(${rules}::jsonb))) asked
             `,
           );
           expect(found.rule).toBe(expected);
