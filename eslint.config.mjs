@@ -8,10 +8,11 @@ const ROOMS = {
   runtime: ['domain', 'config'],
   pages: ['domain'],
   anthropic: ['domain', 'runtime', 'pages'],
+  notify: ['domain', 'runtime'],
   db: ['domain', 'config', 'runtime'],
   workflows: ['domain'],
-  activities: ['domain', 'runtime', 'pages', 'anthropic', 'db'],
-  worker: ['domain', 'config', 'runtime', 'pages', 'anthropic', 'db', 'activities', 'workflows'],
+  activities: ['domain', 'runtime', 'pages', 'anthropic', 'notify', 'db'],
+  worker: ['domain', 'config', 'runtime', 'pages', 'anthropic', 'notify', 'db', 'activities', 'workflows'],
   api: ['domain', 'config', 'runtime', 'db', 'workflows'],
   // The console knows the public API alone.
   console: [],

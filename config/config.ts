@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { ALLOW_NOTHING, type AllowList } from '../domain/notices/allow-list.ts';
 import { ConfigError } from './config-error.ts';
 import { withTlsFrom } from './database-url.ts';
 import type { EncryptionKey } from './encryption-keys.ts';
@@ -17,8 +18,10 @@ export interface Settings {
     readonly taskQueue: string;
   };
   readonly anthropicBaseUrl: string;
-  /** The proxy on the way to Anthropic, and the hosts to reach directly, with commas between. */
+  /** The proxy on the way out, and the hosts to reach directly, with commas between. */
   readonly proxy: { readonly url: string | null; readonly noProxy: string };
+  /** Places in private networks that notices may go to. */
+  readonly notifyAllow: AllowList;
   /** Larger replies of Anthropic are refused. */
   readonly maxReplyBytes: number;
   readonly host: string;
@@ -40,12 +43,22 @@ export interface Settings {
   readonly logLevel: Variables['LOG_LEVEL'];
 }
 
+/** How mail goes out. */
+export interface MailSettings {
+  /** The address of the mail server, perhaps with its password. */
+  readonly smtpUrl: string;
+  /** Who mails come from: an address, or a name and an address. */
+  readonly from: string;
+}
+
 /** The settings of a process that starts what is not set: null, or no key, stands for what is missing. */
 export interface Config extends Settings {
   readonly databaseUrl: string | null;
   readonly temporal: Settings['temporal'] & { readonly address: string | null };
   readonly encryptionKeys: readonly EncryptionKey[];
   readonly apiToken: string | null;
+  /** Null if no mail server is set. */
+  readonly mail: MailSettings | null;
 }
 
 /** The settings of a process that works with Postgres alone. */
@@ -59,13 +72,19 @@ export interface KeysConfig extends DatabaseConfig {
   readonly encryptionKeys: readonly EncryptionKey[];
 }
 
-/** The settings of the worker. */
-export interface WorkerConfig extends KeysConfig {
+/** The settings of a process that works with Temporal, too. */
+interface ServiceConfig extends KeysConfig {
   readonly temporal: Settings['temporal'] & TemporalSettings & { readonly address: string };
 }
 
+/** The settings of the worker. */
+export interface WorkerConfig extends ServiceConfig {
+  /** Null if no mail server is set: then no mail is sent. */
+  readonly mail: MailSettings | null;
+}
+
 /** The settings of the API. */
-export interface ApiConfig extends WorkerConfig {
+export interface ApiConfig extends ServiceConfig {
   readonly apiToken: string;
 }
 
@@ -85,6 +104,7 @@ export function loadConfig(env: Environment): Config {
     temporal: { ...settings.temporal, address: read.TEMPORAL_ADDRESS ?? null },
     encryptionKeys: read.METERLINE_ENCRYPTION_KEYS ?? [],
     apiToken: read.METERLINE_API_TOKEN ?? null,
+    mail: mailOf(read),
   };
 }
 
@@ -112,7 +132,7 @@ export async function loadWorkerConfig(env: Environment): Promise<WorkerConfig> 
     () => loadTemporalSettings(env),
     listens ? await problemWithHost(env['HOST']) : null,
   );
-  return workerConfigOf(read, temporal);
+  return { ...serviceConfigOf(read, temporal), mail: mailOf(read) };
 }
 
 /** Throws {@link ConfigError} with every problem: of Meterline's variables, of Temporal's, and with HOST. */
@@ -122,7 +142,7 @@ export async function loadApiConfig(env: Environment): Promise<ApiConfig> {
     () => loadTemporalSettings(env),
     await problemWithHost(env['HOST']),
   );
-  return { ...workerConfigOf(read, temporal), apiToken: read.METERLINE_API_TOKEN };
+  return { ...serviceConfigOf(read, temporal), apiToken: read.METERLINE_API_TOKEN };
 }
 
 /**
@@ -167,6 +187,7 @@ function settingsOf(read: Variables): Settings {
     },
     anthropicBaseUrl: read.ANTHROPIC_BASE_URL,
     proxy: { url: read.https_proxy ?? read.HTTPS_PROXY ?? null, noProxy: read.no_proxy ?? read.NO_PROXY ?? '' },
+    notifyAllow: read.METERLINE_NOTIFY_ALLOW ?? ALLOW_NOTHING,
     maxReplyBytes: read.METERLINE_MAX_REPLY_MB * 1024 * 1024,
     host: read.HOST,
     port: read.PORT ?? 8080,
@@ -181,7 +202,12 @@ function settingsOf(read: Variables): Settings {
   };
 }
 
-function workerConfigOf(read: z.output<typeof workerVariables>, temporal: TemporalSettings): WorkerConfig {
+function mailOf(read: Variables): MailSettings | null {
+  const { METERLINE_SMTP_URL: smtpUrl, METERLINE_MAIL_FROM: from } = read;
+  return smtpUrl === undefined || from === undefined ? null : { smtpUrl, from };
+}
+
+function serviceConfigOf(read: z.output<typeof workerVariables>, temporal: TemporalSettings): ServiceConfig {
   const settings = settingsOf(read);
   return {
     ...settings,

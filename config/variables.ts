@@ -3,6 +3,7 @@ import { toBaseUrl } from '../domain/base-url.ts';
 import { ConfigError } from './config-error.ts';
 import { SSL_MODES, databaseUrl, holdsCertificates } from './database-url.ts';
 import { encryptionKeys } from './encryption-keys.ts';
+import { mailFrom, notifyAllow, problemsBetween, smtpUrl } from './notify.ts';
 import { publicUrl } from './public-url.ts';
 import { trustProxy } from './trust-proxy.ts';
 
@@ -65,6 +66,9 @@ export const variables = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: whole(0, 65_535).optional(),
   METERLINE_PUBLIC_URL: publicUrl.optional(),
+  METERLINE_SMTP_URL: smtpUrl.optional(),
+  METERLINE_MAIL_FROM: mailFrom.optional(),
+  METERLINE_NOTIFY_ALLOW: notifyAllow.optional(),
   METERLINE_WORKER_HEALTH_PORT: whole(0, 65_535).optional(),
   METERLINE_TRUST_PROXY: trustProxy.default(0),
   METERLINE_DATA_DIR: z.string().min(1).default('.meterline'),
@@ -81,8 +85,10 @@ export function readVariables<T>(schema: z.ZodType<T>, env: Environment): T {
   const parsed = schema.safeParse(setIn(env), {
     error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? 'must be set' : undefined),
   });
-  if (parsed.success) return parsed.data;
-  throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`));
+  const between = problemsBetween(setIn(env));
+  if (parsed.success && between.length === 0) return parsed.data;
+  const issues = parsed.success ? [] : parsed.error.issues;
+  throw new ConfigError([...issues.map(({ path, message }) => `${path.join('.')} ${message}`), ...between]);
 }
 
 /** The variables that are set. An empty one counts as unset. */

@@ -78,10 +78,10 @@ export function isNegative(decimal: Decimal): boolean {
   return decimal.startsWith('-');
 }
 
-/** Decimals as whole numbers of one common unit: each is `units` / 10^`scale`. */
-export function toUnits(decimals: readonly Decimal[]): { units: bigint[]; scale: number } {
+/** Decimals as whole numbers of one common unit: each is `units` / 10^`scale`. The scale is at least `leastScale`. */
+export function toUnits(decimals: readonly Decimal[], leastScale = 0): { units: bigint[]; scale: number } {
   const all = decimals.map(scaled);
-  const scale = Math.max(0, ...all.map((one) => one.scale));
+  const scale = all.reduce((most, one) => Math.max(most, one.scale), leastScale);
   return { units: all.map((one) => unitsAt(one, scale)), scale };
 }
 

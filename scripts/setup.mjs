@@ -24,7 +24,7 @@ const LOCK = join(root, '.meterline', 'setup.lock');
 /** The folders that are compiled into dist/. */
 export const ROOMS = [
   ...['activities', 'anthropic', 'api', 'bench', 'commands', 'config', 'db', 'domain'],
-  ...['local', 'pages', 'runtime', 'simulator', 'worker', 'workflows'],
+  ...['local', 'notify', 'pages', 'runtime', 'simulator', 'worker', 'workflows'],
 ];
 
 /**

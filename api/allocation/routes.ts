@@ -116,7 +116,16 @@ const versions = endpoint({
   problems: ['conflict'],
   handle: async ({ query: { limit, after } }, deps) => {
     const found = await listAllocations(deps.db, {
-      after: after === undefined ? null : decodeCursor(after, z.int()),
+      after:
+        after === undefined
+          ? null
+          : decodeCursor(
+              after,
+              z
+                .int()
+                .min(1)
+                .max(2 ** 31 - 1),
+            ),
       limit: limit + 1,
     });
     const { page, next } = pageOf(found, limit, ({ version }) => version);

@@ -70,7 +70,10 @@ const pool = z
 const rules = z
   .array(rule)
   .max(MOST.rules)
-  .meta({ description: 'In their order. The first rule that matches a line decides.' });
+  .meta({
+    description: 'In their order. The first rule that matches a line decides.',
+    examples: [[{ name: 'By team', where: {}, to: { tag: 'team' } }]],
+  });
 const pools = z
   .array(pool)
   .max(MOST.pools)

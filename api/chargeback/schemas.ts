@@ -13,6 +13,7 @@ import {
   nullableText,
   wholeNumber,
 } from '../http/schemas.ts';
+import { shownText } from '../http/shown-text.ts';
 import { connections, filterValue, groupsOf } from '../spend/parameters.ts';
 import { groupFields } from '../spend/schemas.ts';
 
@@ -56,27 +57,24 @@ export const linesQuery = z.strictObject({
 /** The query of GET /v1/chargeback/{month}/journal. */
 export const journalQuery = z.strictObject({ ...ofConnections, revision, format });
 
-const reason = z
-  .string()
-  .refine((text) => text.trim() !== '' && text.length <= 300, 'must have 1 to 300 characters')
-  .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'must not contain control characters')
-  .transform((text) => text.trim());
-const reasonDocument = { override: { type: 'string', minLength: 1, maxLength: 300 } } as const;
+const REASON_LENGTH = 300;
+const INVOICE = /^[+-]?[0-9]{1,40}(?:[.][0-9]{0,60})?$/;
 
 /** The body of POST /v1/chargeback/{month}/close. */
 export const closing = z
   .strictObject({
-    override: reason.optional().meta({
-      ...reasonDocument,
+    override: shownText({
+      most: REASON_LENGTH,
       description: 'Why the month is closed although days are not certain. The audit shows it.',
-    }),
+      example: 'The last day is small.',
+    }).optional(),
     invoice_amount: z
       .string()
-      .refine((text) => parseDecimal(text) !== null, 'must be a decimal as text, such as "1234.56"')
+      .refine((text) => INVOICE.test(text), 'must be a decimal as text, such as "1234.56"')
       .transform((text) => parseDecimal(text))
       .optional()
       .meta({
-        override: { type: 'string', pattern: '^[+-]?[0-9]{1,40}(?:[.][0-9]{0,60})?$', examples: ['1234.56'] },
+        override: { type: 'string', pattern: INVOICE.source, examples: ['1234.56'] },
         description: "What Anthropic's invoice says, in USD.",
       }),
   })
@@ -84,7 +82,13 @@ export const closing = z
 
 /** The body of POST /v1/chargeback/{month}/reopen. */
 export const reopening = z
-  .strictObject({ reason: reason.meta({ ...reasonDocument, description: 'Why. The audit shows it.' }) })
+  .strictObject({
+    reason: shownText({
+      most: REASON_LENGTH,
+      description: 'Why. The audit shows it.',
+      example: 'A late correction belongs into this month.',
+    }),
+  })
   .meta({ id: 'Reopening' });
 
 const costCenter = nullableText.meta({ description: 'Null stands for what belongs to nobody.' });

@@ -1351,7 +1351,10 @@ export interface components {
              * @example 1234.56
              */
             readonly invoice_amount?: string;
-            /** @description Why the month is closed although days are not certain. The audit shows it. */
+            /**
+             * @description Why the month is closed although days are not certain. The audit shows it. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example The last day is small.
+             */
             readonly override?: string;
         };
         /** @description The earlier range, if the query compares. */
@@ -1894,7 +1897,18 @@ export interface components {
             readonly from: string;
             /** @description In their order. A pool shares with cost centers and with later pools. */
             readonly pools?: readonly components["schemas"]["AllocationPool"][];
-            /** @description In their order. The first rule that matches a line decides. */
+            /**
+             * @description In their order. The first rule that matches a line decides.
+             * @example [
+             *       {
+             *         "name": "By team",
+             *         "where": {},
+             *         "to": {
+             *           "tag": "team"
+             *         }
+             *       }
+             *     ]
+             */
             readonly rules: readonly components["schemas"]["AllocationRule"][];
         };
         readonly NewConnection: {
@@ -2064,7 +2078,18 @@ export interface components {
             readonly month: string;
             /** @description In their order. A pool shares with cost centers and with later pools. */
             readonly pools?: readonly components["schemas"]["AllocationPool"][];
-            /** @description In their order. The first rule that matches a line decides. */
+            /**
+             * @description In their order. The first rule that matches a line decides.
+             * @example [
+             *       {
+             *         "name": "By team",
+             *         "where": {},
+             *         "to": {
+             *           "tag": "team"
+             *         }
+             *       }
+             *     ]
+             */
             readonly rules: readonly components["schemas"]["AllocationRule"][];
         };
         readonly PreviewPool: {
@@ -2175,7 +2200,10 @@ export interface components {
             readonly reason: string;
         };
         readonly Reopening: {
-            /** @description Why. The audit shows it. */
+            /**
+             * @description Why. The audit shows it. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example A late correction belongs into this month.
+             */
             readonly reason: string;
         };
         readonly RequestError: {

@@ -76,18 +76,3 @@ export async function firstMonth(db: Db, today: Day): Promise<Month | null> {
   );
   return first === null ? null : monthOf(earlierOf(first, today));
 }
-
-/** Since when days are watched for corrections, because their month may still be closed; null if no month is. */
-export async function openSince(db: Db): Promise<Day | null> {
-  const { from } = await row(
-    db,
-    z.object({ from: dayJson.nullable() }),
-    sql`
-      select coalesce(
-        (select (max(month) + interval '1 month')::date from statements where state = 'closed'),
-        (select min(from_day) from allocation_versions)
-      )::text as "from"
-    `,
-  );
-  return from;
-}

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { STATEMENT_STATES, type StatementState } from '../../domain/allocation/statement.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { firstDayOf, monthOf, type Month } from '../../domain/months.ts';
-import { rows, type Db } from '../core/database.ts';
+import { row, rows, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
 import { lastClosedMonth, lockMonths } from './versions.ts';
@@ -88,6 +88,21 @@ export async function listStatements(db: Db, month: Month | null): Promise<State
     statement,
     sql`select ${COLUMNS} from statements where ${ofMonth} order by month desc, revision desc`,
   );
+}
+
+/** How many closed months have lines of a connection. */
+export async function closedMonthsOf(db: Db, connectionId: string): Promise<number> {
+  const { months } = await row(
+    db,
+    z.object({ months: z.int() }),
+    sql`
+      select count(*)::int as months from statements st
+      where st.state = 'closed' and exists (
+        select from statement_series s where s.statement_no = st.statement_no and s.connection_id = ${connectionId}
+      )
+    `,
+  );
+  return months;
 }
 
 /** Why a month is not reopened. */

@@ -1,5 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db } from '../core/database.ts';
+import { closedMonthsOf } from '../allocation/statements.ts';
 import { deleteLedger } from '../ledger/deletion.ts';
 import { connections, workspaces } from '../schema.ts';
 import { addEvent } from './events.ts';
@@ -27,6 +28,11 @@ async function deleteData(tx: Db, connectionId: string): Promise<void> {
     .where(and(eq(connections.id, connectionId), isNull(connections.purgedAt)))
     .returning({ id: connections.id });
   if (purged.length === 0) return;
-  const message = 'Everything that was read for this connection was deleted.';
+  const kept = await closedMonthsOf(tx, connectionId);
+  const but =
+    kept === 0
+      ? ''
+      : ` The statements of ${kept === 1 ? 'the closed month' : `the ${kept} closed months`} that contain its costs are kept.`;
+  const message = `Everything that was read for this connection was deleted.${but}`;
   await addEvent(tx, connectionId, { type: 'purged', message });
 }

@@ -5,6 +5,7 @@ import { lastDayBeforeDaily } from '../../domain/connection/schedule.ts';
 import type { Day } from '../../domain/days.ts';
 import { daysToSettle } from '../../domain/reading.ts';
 import { epochMs, preparedRows, type Db } from '../core/database.ts';
+import { OPEN_SINCE } from '../allocation/open-since.ts';
 import { coveredDays } from '../ledger/covered-days.ts';
 import { factsJson } from './schemas.ts';
 
@@ -32,6 +33,7 @@ export async function loadFacts(db: Db, connectionId: string, settings: FactsSet
         'status', c.status,
         'began', c.began,
         'backfillTo', c.backfill_to,
+        'openSince', (${OPEN_SINCE}),
         'discovered', c.discovered_at is not null,
         'nextSync', c.last_sync + 1,
         'activeKeyId', (select k.id from keys k where k.connection_id = c.id and k.state = 'active'),

@@ -42,6 +42,7 @@ export const factsJson: z.ZodType<Omit<Facts, 'connectionId' | 'syncHourUtc'>> =
   began: dayJson,
   backfillTo: dayJson,
   discovered: z.boolean(),
+  openSince: dayJson.nullable(),
   nextSync: z.int(),
   activeKeyId: z.string().nullable(),
   hasSupersededKey: z.boolean(),

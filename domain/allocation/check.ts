@@ -133,14 +133,14 @@ type Say = (path: string, message: string) => void;
 function filtersOf(conditions: Readonly<Record<string, unknown>>, excludes: boolean, path: string, say: Say): Filter[] {
   return Object.entries(conditions).flatMap(([name, given]): Filter[] => {
     const dimension = dimensionOf(name);
+    // Somebody may have put a secret where the name of a dimension belongs.
+    const isPlain = /^[a-z_.]{1,30}$/.test(name);
+    const at = isPlain ? `${path}.${name}` : path;
     if (dimension === null) {
-      // Somebody may have put a secret where the name of a dimension belongs.
-      const shown = /^[a-z_.]{1,30}$/.test(name) ? `"${name}"` : 'a key';
-      say(path, `${shown} is no dimension; the dimensions are ${KNOWN}`);
+      say(at, `${isPlain ? `"${name}"` : 'a key'} is no dimension; the dimensions are ${KNOWN}`);
       return [];
     }
     const values = textsOf(given);
-    const at = `${path}.${/^[a-z_.]{1,30}$/.test(name) ? name : 'tag'}`;
     if (values.length === 0) say(at, 'needs at least one value; leave the dimension out to take every line');
     if (values.length > MOST.values) say(at, `must not have more than ${MOST.values} values`);
     if (values.includes('')) say(at, 'has an empty value; null stands for what Anthropic did not report');

@@ -13,8 +13,10 @@ export interface Rounded {
  * cents that are left go to the largest remainders, ties by key. None is a whole cent away from its exact amount.
  */
 export function inCents(amounts: readonly Rounded[]): Decimal[] {
-  const exact = amounts.map(({ amount }) => amount);
-  const { units, scale } = toUnits([...exact, ofUnits(0n, CENTS)]);
+  const { units, scale } = toUnits(
+    amounts.map(({ amount }) => amount),
+    CENTS,
+  );
   const cent = 10n ** BigInt(scale - CENTS);
   const parts = amounts.map(({ key }, index) => {
     const unit = units[index] ?? 0n;

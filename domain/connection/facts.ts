@@ -36,6 +36,8 @@ export interface Facts {
   readonly began: Day;
   /** The last day of the backfill. */
   readonly backfillTo: Day;
+  /** The first day of the first month that may still be closed for chargeback; null if nobody allocates costs. */
+  readonly openSince: Day | null;
   /** Whether the workspaces of the organization were read since it was connected. */
   readonly discovered: boolean;
   readonly activeKeyId: string | null;

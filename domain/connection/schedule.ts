@@ -1,5 +1,15 @@
 import { retryDelayMs, type FailureCode } from '../failures.ts';
-import { DAY_MS, HOUR_MS, MAX_WINDOW_DAYS, addDays, dayOf, laterOf, startOfDayMs } from '../days.ts';
+import {
+  DAY_MS,
+  HOUR_MS,
+  MAX_HISTORY_DAYS,
+  MAX_WINDOW_DAYS,
+  addDays,
+  dayOf,
+  earlierOf,
+  laterOf,
+  startOfDayMs,
+} from '../days.ts';
 import type { Day, DayRange } from '../days.ts';
 
 /** The daily syncs are spread over an hour, so that many connections do not ask at once. */
@@ -138,7 +148,13 @@ export function lastDayBeforeDaily(today: Day): Day {
   return addDays(today, -MAX_WINDOW_DAYS);
 }
 
-/** The window of a daily sync: the last 31 days, today included, but nothing before the connection began. */
-export function dailyWindow(began: Day, today: Day): DayRange {
-  return { from: laterOf(began, addDays(lastDayBeforeDaily(today), 1)), to: today };
+/**
+ * The window of a daily sync: the last 31 days, today included, and everything since the first month that may still be
+ * closed, so that a late correction is found while its month is open; but at most a year, and nothing before the
+ * connection began.
+ */
+export function dailyWindow(began: Day, today: Day, openSince: Day | null): DayRange {
+  const recent = addDays(lastDayBeforeDaily(today), 1);
+  const open = openSince === null ? recent : laterOf(openSince, addDays(today, 1 - MAX_HISTORY_DAYS));
+  return { from: laterOf(began, earlierOf(recent, open)), to: today };
 }

@@ -48,8 +48,8 @@ export function isRecentWanted(facts: Facts, nowMs: number): boolean {
   return facts.recentDaysRequested || facts.syncedAtMs === null || facts.syncedAtMs < dueMs;
 }
 
-function recentPlan({ began }: Facts, kind: 'daily' | 'manual', today: Day): SyncPlan {
-  return { ...dailyWindow(began, today), kind, everyDay: false };
+function recentPlan({ began, openSince }: Facts, kind: 'daily' | 'manual', today: Day): SyncPlan {
+  return { ...dailyWindow(began, today, openSince), kind, everyDay: false };
 }
 
 function missingPlan(facts: Facts, today: Day): SyncPlan | null {

@@ -57,6 +57,10 @@ describe('a closed month', () => {
     await disconnect(api.db, first.id, true);
     await disconnect(api.db, second.id, true);
     expect(await textsOf(api, addresses)).toEqual(before);
+    const { data } = (await api.get(`/v1/connections/${first.id}/events`)).body;
+    expect(data.map(({ message }) => message)).toContain(
+      'Everything that was read for this connection was deleted. The statements of the 2 closed months that contain its costs are kept.',
+    );
   });
 
   it('says what it said while it was open', async () => {

@@ -13,6 +13,7 @@ const ROOMS = [
   'config',
   'db',
   'domain',
+  'notify',
   'pages',
   'runtime',
   'worker',
@@ -35,6 +36,13 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'db/core/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.
   'api/temporal.ts': ['@temporalio/client'],
+  // To webhooks, and the look-ups of their hosts.
+  'notify/http/guard.ts': ['node:dns', 'undici'],
+  'notify/http/post.ts': ['undici'],
+  // To the mail server, at METERLINE_SMTP_URL.
+  'notify/mail/smtp.ts': ['nodemailer/lib/smtp-connection'],
+  // Only what writes a mail is taken from it.
+  'notify/mail/compose.ts': ['nodemailer/lib/mail-composer'],
   // Starts a thread, whose program is thread.ts.
   'pages/page-reader.ts': ['node:worker_threads'],
   // Only the port to the thread that started it.
@@ -49,7 +57,17 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages and parts of Node that open nothing by themselves. One that is new has to be looked at first. */
 const QUIET = [
-  ...['node:crypto', 'node:fs', 'node:path', 'node:timers/promises', 'node:url', 'node:util', 'node:v8', 'node:zlib'],
+  ...[
+    'node:crypto',
+    'node:fs',
+    'node:path',
+    'node:stream',
+    'node:timers/promises',
+    'node:url',
+    'node:util',
+    'node:v8',
+    'node:zlib',
+  ],
   ...['@temporalio/activity', '@temporalio/common', '@temporalio/envconfig', '@temporalio/workflow'],
   ...['drizzle-orm', 'express', 'express-rate-limit', 'helmet', 'pino', 'pino-http', 'swagger-ui-express'],
   ...['zod', 'zod-openapi'],
@@ -95,4 +113,6 @@ it('nothing of the product but these files can open a connection or a port', () 
     reachOf(file).filter((name) => !QUIET.includes(packageOf(name))),
   ]);
   expect(Object.fromEntries(networked.filter(([, by]) => by.length > 0))).toEqual(NETWORKED);
+  const goOut = networked.filter(([, by]) => by.some((name) => /^(?:undici|nodemailer|node:dns)/.test(name)));
+  expect([...new Set(goOut.map(([file]) => file.split('/', 1)[0]))]).toEqual(['anthropic', 'notify']);
 });

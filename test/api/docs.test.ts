@@ -44,29 +44,38 @@ const OPERATIONS = [
   ...[
     'addKey',
     'beginSession',
+    'closeMonth',
     'connectOrganization',
     'createToken',
     'discardKey',
     'disconnectOrganization',
     'endSession',
     'extendHistory',
-    'getConnection',
   ],
   ...[
+    'getAllocation',
+    'getChargeback',
+    'getConnection',
     'getCostChanges',
     'getCosts',
     'getCoverage',
     'getDayStates',
     'getHealth',
+    'getJournal',
+  ],
+  ...[
     'getReadiness',
     'getSession',
     'getUnitCosts',
     'getUsage',
+    'listAllocationVersions',
+    'listChargebackLines',
+    'listChargebackMonths',
     'listConnections',
     'listDeploymentEvents',
-    'listEvents',
   ],
   ...[
+    'listEvents',
     'listKeys',
     'listRestatements',
     'listSessions',
@@ -74,9 +83,18 @@ const OPERATIONS = [
     'listTokens',
     'listWorkspaces',
     'pauseConnection',
-    'renameConnection',
+    'previewAllocation',
   ],
-  ...['resumeConnection', 'revokeSession', 'revokeToken', 'rotateKey', 'syncConnection'],
+  ...[
+    'putAllocation',
+    'renameConnection',
+    'reopenMonth',
+    'resumeConnection',
+    'revokeSession',
+    'revokeToken',
+    'rotateKey',
+    'syncConnection',
+  ],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -129,7 +147,7 @@ describe('/openapi.json', () => {
     expect(new Set(described.map(({ operation }) => operation.operationId)).size).toBe(described.length);
     for (const { path, operation } of described) {
       const isOfOne = operation.parameters?.some((parameter) => parameter['in'] === 'path') === true;
-      expect(isOfOne).toBe(path.includes('{id}'));
+      expect(isOfOne).toBe(path.includes('{'));
       const statuses = Object.keys(operation.responses);
       expect(statuses.some((status) => status.startsWith('2'))).toBe(true);
       if (path.startsWith('/v1')) expect(statuses).toEqual(expect.arrayContaining(['400', '401', '403', '429']));

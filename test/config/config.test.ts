@@ -32,6 +32,8 @@ describe('an empty environment', () => {
     temporal: { address: null, namespace: 'default', uiUrl: null, taskQueue: 'meterline' },
     anthropicBaseUrl: 'https://api.anthropic.com',
     proxy: { url: null, noProxy: '' },
+    notifyAllow: { hosts: [], ranges: [] },
+    mail: null,
     maxReplyBytes: 64 * 2 ** 20,
     encryptionKeys: [],
     apiToken: null,
@@ -67,6 +69,9 @@ describe('an empty environment', () => {
       'PORT',
       'METERLINE_TRUST_PROXY',
       'METERLINE_PUBLIC_URL',
+      'METERLINE_SMTP_URL',
+      'METERLINE_MAIL_FROM',
+      'METERLINE_NOTIFY_ALLOW',
       'METERLINE_DATA_DIR',
       'METERLINE_SYNC_HOUR_UTC',
       'METERLINE_RESTATEMENT_DAYS',
@@ -139,6 +144,9 @@ describe('a value', () => {
     ['METERLINE_PUBLIC_URL', 'https://Meterline.Example:443/', { publicUrl: 'https://meterline.example' }],
     ['METERLINE_PUBLIC_URL', 'http://10.0.0.7:8080', { publicUrl: 'http://10.0.0.7:8080' }],
     ['METERLINE_PUBLIC_URL', 'http://[::1]:80', { publicUrl: 'http://[::1]' }],
+    ['METERLINE_MAIL_FROM', 'meterline@example.com', { mail: null }],
+    ['METERLINE_NOTIFY_ALLOW', 'Hooks.Internal', { notifyAllow: { hosts: ['hooks.internal'], ranges: [] } }],
+    ['METERLINE_NOTIFY_ALLOW', '10.0.0.0/8', { notifyAllow: { hosts: [], ranges: [{ version: 4, width: 8 }] } }],
     ['METERLINE_DATA_DIR', '/var/lib/meterline', { dataDir: '/var/lib/meterline' }],
     ['METERLINE_SYNC_HOUR_UTC', '0', { syncHourUtc: 0 }],
     ['METERLINE_SYNC_HOUR_UTC', '23', { syncHourUtc: 23 }],
@@ -174,6 +182,15 @@ describe('a value', () => {
     ['METERLINE_PUBLIC_URL', 'https://meterline.example/#', 'must be an https:// or http:// address without'],
     ['METERLINE_PUBLIC_URL', 'https://user:secret@meterline.example', 'must be an https:// or http:// address without'],
     ['METERLINE_PUBLIC_URL', 'https://user@meterline.example', 'must be an https:// or http:// address without'],
+    ['METERLINE_MAIL_FROM', 'meterline', 'must be a mail address, or a name and an address'],
+    ['METERLINE_MAIL_FROM', 'a@example.com, b@example.com', 'must be a mail address, or a name and an address'],
+    ['METERLINE_MAIL_FROM', 'Meterline <a@example.com>\r\nBcc: b@example.com', 'must be a mail address, or a name'],
+    ['METERLINE_MAIL_FROM', 'Meter\nline <a@example.com>', 'must be a mail address, or a name and an address'],
+    ['METERLINE_NOTIFY_ALLOW', '*', 'must be host names, addresses or ranges'],
+    ['METERLINE_NOTIFY_ALLOW', 'https://hooks.internal', 'must be host names, addresses or ranges'],
+    ['METERLINE_NOTIFY_ALLOW', 'hooks.internal:8080', 'must be host names, addresses or ranges'],
+    ['METERLINE_NOTIFY_ALLOW', 'hooks.internal,', 'must be host names, addresses or ranges'],
+    ['METERLINE_NOTIFY_ALLOW', '10.0.0.0/33', 'must be host names, addresses or ranges'],
     ['DATABASE_URL', 'mysql://host/name', 'must be a postgres:// address'],
     ['DATABASE_URL', 'host/name', 'must be a postgres:// address'],
     ['DATABASE_URL', 'postgres://host:port/name', 'must be a postgres:// address'],
@@ -212,6 +229,51 @@ describe('the proxy', () => {
     [{ HTTP_PROXY: upper, ALL_PROXY: upper }, null, ''],
   ])('is named by the lower-case variables first, and an empty one counts as unset: %j', (env, url, noProxy) => {
     expect(loadConfig(env).proxy).toEqual({ url, noProxy });
+  });
+});
+
+describe('the mail server', () => {
+  const from = 'Meterline <meterline@example.com>';
+
+  it.each([
+    'smtp://mail.example',
+    'smtp://mail.example:25/',
+    'smtps://mailer:pa%3Ass%2Fword@mail.example:2465',
+    'smtp://127.0.0.1:1025',
+    'smtp://[::1]:1025',
+  ])('may be %s', (url) => {
+    expect(loadConfig({ METERLINE_SMTP_URL: url, METERLINE_MAIL_FROM: from }).mail).toEqual({ smtpUrl: url, from });
+  });
+
+  it.each([
+    'mail.example:587',
+    'https://mail.example',
+    'smtp://',
+    'smtp://:587',
+    'smtp://mail.example:0',
+    'smtp://mail.example:99999',
+    'smtp://mail.example/box',
+    'smtp://mail.example?secure=false',
+    'smtp://mail.example#x',
+    'smtp://hunter2@mail.example',
+    'smtp://:hunter2@mail.example',
+    'smtp://user:hunter2%0d%0a@mail.example',
+    'smtp://user:hunter2%zz@mail.example',
+    'smtp://mail.example\r\nx',
+  ])('is an address with nothing but a host, a port and a login, and its password is not told: not %j', (url) => {
+    expect(problemsOf({ METERLINE_SMTP_URL: url, METERLINE_MAIL_FROM: from })).toEqual([
+      'METERLINE_SMTP_URL must be smtp:// or smtps:// with a host and perhaps a port, and a user and a password or neither (encoded as in URLs), and nothing more',
+    ]);
+  });
+
+  it('needs an address that mails come from, which is told with every other problem', () => {
+    const env = { METERLINE_SMTP_URL: 'smtp://mail.example' };
+    const problem = 'METERLINE_MAIL_FROM must be set if METERLINE_SMTP_URL is';
+    expect(problemsOf(env)).toEqual([problem]);
+    expect(problemsOf({ ...env, PORT: 'x', METERLINE_MAIL_FROM: '' })).toEqual([
+      problem,
+      'PORT must be a whole number from 0 to 65535',
+    ]);
   });
 });
 
@@ -334,6 +396,9 @@ describe('a wrong environment', () => {
     METERLINE_ENCRYPTION_KEYS: `id:${SECRET},other:${KEY}`,
     METERLINE_API_TOKEN: SECRET,
     METERLINE_PUBLIC_URL: `https://user:${SECRET}@host`,
+    METERLINE_SMTP_URL: `smtp://${SECRET}@host`,
+    METERLINE_MAIL_FROM: SECRET,
+    METERLINE_NOTIFY_ALLOW: `https://${SECRET}`,
     PORT: SECRET,
     METERLINE_SYNC_HOUR_UTC: SECRET,
     METERLINE_RESTATEMENT_DAYS: SECRET,

@@ -63,10 +63,23 @@ describe('the compose file', () => {
   });
 
   test('passes on every setting that the API and the worker read', () => {
-    const both = ['METERLINE_TASK_QUEUE', 'METERLINE_SYNC_HOUR_UTC', 'LOG_LEVEL'];
+    const both = [
+      'METERLINE_TASK_QUEUE',
+      'METERLINE_SYNC_HOUR_UTC',
+      'METERLINE_PUBLIC_URL',
+      'METERLINE_NOTIFY_ALLOW',
+      'LOG_LEVEL',
+    ];
     const read = {
-      api: [...both, 'METERLINE_TRUST_PROXY', 'METERLINE_PUBLIC_URL'],
-      worker: [...both, 'ANTHROPIC_BASE_URL', 'METERLINE_RESTATEMENT_DAYS', 'METERLINE_MAX_REPLY_MB', 'HTTPS_PROXY'],
+      api: [...both, 'METERLINE_TRUST_PROXY'],
+      worker: [
+        ...both,
+        'ANTHROPIC_BASE_URL',
+        'METERLINE_RESTATEMENT_DAYS',
+        'METERLINE_MAX_REPLY_MB',
+        'METERLINE_MAIL_FROM',
+        'HTTPS_PROXY',
+      ],
     };
     for (const [name, variables] of Object.entries(read)) {
       for (const variable of variables) {
@@ -91,7 +104,7 @@ describe('the compose file', () => {
   test('holds no secret: each comes from a file that is not under version control', () => {
     for (const [, { environment }] of services) {
       for (const [name, value] of Object.entries(environment)) {
-        if (/DATABASE_URL|PASSWORD|KEY|TOKEN/.test(name)) {
+        if (/DATABASE_URL|SMTP_URL|PASSWORD|KEY|TOKEN/.test(name)) {
           expect([name, value]).toEqual([expect.stringMatching(/_FILE$/), expect.stringMatching(/^\/run\/secrets\//)]);
         }
       }

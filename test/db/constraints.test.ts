@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { closeMonth } from '../../db/allocation/close.ts';
+import { storeAllocation } from '../../db/allocation/versions.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDeploymentEvent } from '../../db/deployment/events.ts';
@@ -8,12 +10,14 @@ import { openSync } from '../../db/ledger/syncs.ts';
 import { createLink } from '../../db/sessions/links.ts';
 import { beginSession } from '../../db/sessions/sessions.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
+import { addDays } from '../../domain/days.ts';
+import { monthOf } from '../../domain/months.ts';
 import { rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { DAY, CREATOR, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
-/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link and a session: rows that are as they should be. */
+/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session and a closed month: rows that are as they should be. */
 let id: string;
 beforeAll(async () => {
   database = await testDatabase();
@@ -29,6 +33,19 @@ beforeAll(async () => {
   await createToken(db, { name: 'Ada', role: 'admin', creator: CREATOR });
   await createLink(db, CREATOR.name);
   await beginSession(db, { bootstrapTag: Buffer.alloc(32) });
+  const pool = { name: 'p', split: { kind: 'even' }, among: [{ center: 'a' }] } as const;
+  await storeAllocation(
+    db,
+    { from: monthOf(DAY), rules: [{ name: 'r', where: [], to: { pool: 'p' } }], pools: [pool] },
+    'Ada',
+  );
+  await closeMonth(db, {
+    month: monthOf(DAY),
+    today: addDays(DAY, 40),
+    actor: 'Ada',
+    override: 'A test.',
+    invoiceAmount: null,
+  });
   await addDeploymentEvent(db, { type: 'token_created', actor: 'Ada', message: 'Here.' });
 });
 afterAll(() => database.close());
@@ -176,6 +193,21 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['workspace_names', 'belongs to no workspace', 'workspace_names_workspace', sql`workspace_id = 'lost'`],
   ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
   ['cost_rollup', 'has an amount that is no number', 'cost_rollup_finite', sql`amount = 'NaN'`],
+  ['allocation_versions', 'has no number', 'allocation_versions_version', sql`version = 0`],
+  ['allocation_versions', 'begins within a month', 'allocation_versions_from', sql`from_day = '2026-01-02'`],
+  ['allocation_versions', 'was stored by nobody', 'allocation_versions_actor', sql`actor = ''`],
+  ['statements', 'is of a part of a month', 'statements_month', sql`month = '2026-01-02'`],
+  ['statements', 'has no revision', 'statements_revision_number', sql`revision = 0`],
+  ['statements', 'has a state that no code knows', 'statements_state', sql`state = 'lost'`],
+  ['statements', 'has a total that is no number', 'statements_finite', sql`total = 'NaN'`],
+  ['statements', 'has fewer lines than none', 'statements_counts', sql`lines = -1`],
+  ['statements', 'says no reason for missing days', 'statements_override', sql`override = null, missing_days = 1`],
+  ['statements', 'has another hash', 'statements_hash', sql`hash = 'x'`],
+  ['statements', 'is reopened by nobody', 'statements_reopened', sql`state = 'reopened'`],
+  ['statements', 'was closed by nobody', 'statements_actor', sql`closed_by = ''`],
+  ['statement_series', 'goes to two places', 'statement_series_target', sql`rule = 0, center = 'a', pool = 'b'`],
+  ['statement_lines', 'has an amount that is no number', 'statement_lines_finite', sql`amount = 'NaN'`],
+  ['statement_shares', 'is more than all', 'statement_shares_fraction', sql`fraction = 2`],
 ];
 
 describe('whoever writes, Postgres refuses', () => {

@@ -230,7 +230,14 @@ describe('the page on the network', () => {
     const [anthropic] = rowsOf(section(page, 'Outbound'));
     expect(literals(anthropic?.[1] ?? '')).toEqual([`${new URL(loadConfig({}).anthropicBaseUrl).hostname}:443`]);
     const variables = rowsOf(section(page, 'Outbound')).flatMap(([, , variable = '']) => literals(variable));
-    expect(variables).toEqual(['ANTHROPIC_BASE_URL', 'DATABASE_URL', 'TEMPORAL_ADDRESS', 'HTTPS_PROXY']);
+    expect(variables).toEqual([
+      'ANTHROPIC_BASE_URL',
+      'DATABASE_URL',
+      'TEMPORAL_ADDRESS',
+      'METERLINE_SMTP_URL',
+      'METERLINE_NOTIFY_ALLOW',
+      'HTTPS_PROXY',
+    ]);
   });
 
   test('gives a policy that lets nothing in, and out only DNS, Postgres, Temporal and https', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { statusByProgress, type Facts } from '../../domain/connection/facts.ts';
 import { backoffMs, lastDueMs, nextDueMs } from '../../domain/connection/schedule.ts';
-import { addDays } from '../../domain/days.ts';
+import { addDays, type Day } from '../../domain/days.ts';
 import {
   ID,
   KEY,
@@ -93,6 +93,18 @@ describe('the daily rhythm', () => {
       plan: { kind: 'daily', from: BEGAN, to: TODAY, everyDay: false },
     });
     expect(next({ ...active, syncedAtMs: due })).toMatchObject({ do: 'wait' });
+  });
+
+  it('reaches back to the first month that may still be closed, but never further than a year', () => {
+    const old = { ...active, began: addDays(TODAY, -900), backfillTo: addDays(TODAY, -870), syncedAtMs: null };
+    const fromOf = (openSince: Facts['openSince']): unknown => next({ ...old, openSince });
+    const daily = (from: Day): object => ({ plan: { kind: 'daily', from, to: TODAY } });
+    expect(fromOf(null)).toMatchObject(daily(addDays(TODAY, -30)));
+    expect(fromOf(addDays(TODAY, -10))).toMatchObject(daily(addDays(TODAY, -30)));
+    expect(fromOf(addDays(TODAY, -45))).toMatchObject(daily(addDays(TODAY, -45)));
+    expect(fromOf(addDays(TODAY, -800))).toMatchObject(daily(addDays(TODAY, -364)));
+    const young = { ...old, began: addDays(TODAY, -40), backfillTo: addDays(TODAY, -10) };
+    expect(next({ ...young, openSince: addDays(TODAY, -45) })).toMatchObject(daily(addDays(TODAY, -40)));
   });
 
   it('after weeks of downtime reads the days before the daily window first', () => {

@@ -32,6 +32,7 @@ function factsOf(connectionId: string, candidates: CandidateFacts[]): Facts {
     began: addDays(today, -3),
     backfillTo: today,
     discovered: true,
+    openSince: null,
     nextSync: 1,
     activeKeyId: randomUUID(),
     hasSupersededKey: false,

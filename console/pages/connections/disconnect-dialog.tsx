@@ -80,8 +80,8 @@ function PurgeWarning() {
   return (
     <Note tone="bad" title="Its costs and usage will be gone." role="status">
       <p>
-        Nobody can undo this. Sums of the past lack this organization from then on. Only the record of what was done
-        stays.
+        Nobody can undo this. Sums of the past lack this organization from then on. Statements of closed months and the
+        record of what was done stay.
       </p>
     </Note>
   );

@@ -39,6 +39,7 @@ function plausibleText(name: string, given: Schema, known: Known): fc.Arbitrary<
 }
 
 function plausibleJson(name: string, given: Schema, known: Known): fc.Arbitrary<unknown> {
+  if (given.type === 'array') return fc.constantFrom(...(given.examples ?? []), []);
   const text = plausibleText(name, given, known);
   return given.type === 'integer' ? text.map(Number) : text;
 }
@@ -136,9 +137,17 @@ function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
     { arbitrary: fc.constantFrom('%', '%c0%80', '%zz', '..', '.', '%2e%2e', '', 'x/y', '%2f', ';', '\0'), weight: 1 },
   );
   const keyId = fc.oneof({ arbitrary: fc.constantFrom(...known.keyIds), weight: 6 }, { arbitrary: id, weight: 1 });
-  const path = fc
-    .tuple(id, keyId)
-    .map(([one, key]) => route.path.replace('{id}', () => one).replace('{keyId}', () => key));
+  const month = fc.oneof(
+    { arbitrary: fc.constantFrom('2026-05', '2026-06', '2026-07', '2030-01'), weight: 6 },
+    { arbitrary: fc.constantFrom('2026-00', '2026-13', '1999-12', '2026-7', '2026-07-01'), weight: 1 },
+    { arbitrary: id, weight: 1 },
+  );
+  const path = fc.tuple(id, keyId, month).map(([one, key, when]) =>
+    route.path
+      .replace('{id}', () => one)
+      .replace('{keyId}', () => key)
+      .replace('{month}', () => when),
+  );
   const shapes = (plain: string): fc.Arbitrary<string> =>
     rarely(
       plain,

@@ -33,6 +33,7 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const [id = ''] = ids;
   await seedReports(api, id);
   await seedHistory(api, id);
+  await seedAllocation(api);
   const creator = { id: null, name: 'test' };
   const viewer = await createToken(api.db, { name: 'viewer', role: 'viewer', creator });
   const others = ['a', 'b', 'c'].map((name) => createToken(api.db, { name, role: 'viewer', creator }));
@@ -85,11 +86,18 @@ async function seedHistory(api: Api, connectionId: string): Promise<void> {
   }
 }
 
+async function seedAllocation(api: Api): Promise<void> {
+  const rule = { name: 'all', where: { model: ['model 0'] }, to: 'Center' };
+  for (const rules of [[], [rule]]) await api.send('PUT', '/v1/allocation', { from: TODAY.slice(0, 7), rules });
+}
+
 async function cursorsOf(api: Api, id: string, routes: readonly Route[]): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const { path } of routes.filter(({ method, query }) => method === 'GET' && 'after' in query)) {
     const required = path === '/v1/costs/changes' ? '&compare=previous' : '';
-    const { body } = await api.get(`${path.replace('{id}', id)}?limit=1${required}`);
+    const { body } = await api.get(
+      `${path.replace('{id}', id).replace('{month}', TODAY.slice(0, 7))}?limit=1${required}`,
+    );
     if (body.next === null) throw new Error(`${path} has no second page, so its cursor is not tried`);
     found.set(path, body.next);
   }
