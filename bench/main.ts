@@ -8,6 +8,7 @@ import { format, resolveConfig } from 'prettier';
 import { VERSION } from '../domain/version.ts';
 import { measureAuth } from './auth.ts';
 import { badSection } from './bad-input.ts';
+import { chargebackSection } from './chargeback.ts';
 import { consoleSection } from './console.ts';
 import { connect, measureLines, measureYear } from './large.ts';
 import { cpuOf, median } from './measure.ts';
@@ -59,6 +60,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   bad: badSection,
   year: yearSection,
   spend: spendSection,
+  chargeback: chargebackSection,
   console: consoleSection,
   small: smallSection,
   growth: growthSection,

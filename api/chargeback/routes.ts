@@ -2,13 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CloseError, closeMonth } from '../../db/allocation/close.ts';
 import { firstMonth } from '../../db/allocation/months.ts';
-import {
-  eachCharged,
-  readCharged,
-  readChargedTotals,
-  readUnallocated,
-  type ChargedTotals,
-} from '../../db/allocation/rows.ts';
+import { eachCharged, readChargedMonth, readChargedTotals, type ChargedTotals } from '../../db/allocation/rows.ts';
 import { ReopenError, listStatements, reopenMonth } from '../../db/allocation/statements.ts';
 import { inSnapshot } from '../../db/core/cursor.ts';
 import type { Completeness } from '../../db/spend/completeness.ts';
@@ -132,9 +126,7 @@ const get = endpoint({
       const source = sourceOf(shown, request.connections);
       return {
         shown,
-        rows: await readCharged(tx, source, { groupBy, after, limit: limit + 1 }),
-        totals: await readChargedTotals(tx, source),
-        largest: await readUnallocated(tx, source),
+        ...(await readChargedMonth(tx, source, { groupBy, after, limit: limit + 1 })),
         days: await completenessOf(tx, shown, request),
         refusal: await refusalOf(tx, shown, request),
       };

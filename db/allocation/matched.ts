@@ -28,7 +28,7 @@ export function matchedParts(rules: readonly Rule[]): SQL[] {
         ${poolOf(rules, sql`m.rule`)} as pool
       from (select distinct on (combination) * from series) s
       cross join lateral (select s.tags) w
-      cross join lateral (select ${ruleOf(rules, valueOf)} as rule) m
+      cross join lateral (select ${ruleOf(rules, valueOf)} as rule offset 0) m
     )`,
   ];
 }

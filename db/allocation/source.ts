@@ -100,7 +100,7 @@ export function ledgerParts(
         ${groups.length === 0 ? sql`` : sql`,`} currency, ${centerOf(rules, sql`matched.rule`, valueOf)} as center,
         ${poolOf(rules, sql`matched.rule`)} as pool, ${OWN_RULES} as rules_of, false as is_correction, amount
       from ${withTags(query, sql`grouped`)}
-      cross join lateral (select ${ruleOf(rules, valueOf)} as rule) matched
+      cross join lateral (select ${ruleOf(rules, valueOf)} as rule offset 0) matched
       ${ofConnections}
     )`,
   ];

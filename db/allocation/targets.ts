@@ -17,7 +17,10 @@ export function dimensionsOf(rules: readonly Rule[]): Dimension[] {
   return [...new Set(all)];
 }
 
-/** The place of the first rule that matches a row, from 0 on; null if none does. */
+/**
+ * The place of the first rule that matches a row, from 0 on; null if none does. Select it in a subquery with `offset 0`:
+ * Postgres would otherwise try all rules again wherever the place is mentioned.
+ */
 export function ruleOf(rules: readonly Rule[], valueOf: ValueOf): SQL {
   if (rules.length === 0) return sql`null::int`;
   const branches = rules.map(({ where, to }, index) => {

@@ -51,7 +51,11 @@ function costGiven(tx: Db, month: Month, today: Day, allocation: Allocation | nu
     given,
     sql`
       with ${list(ledgerParts({ month, today, allocation, connections: null }, []))}
-      select center, pool, trim_scale(sum(amount))::text as amount from own where currency = 'USD' group by center, pool
+      -- A condition on rows would make Postgres guess so few of them that it looks up the workspace of each.
+      select center, pool, trim_scale(sum(amount) filter (where currency = 'USD'))::text as amount
+      from own
+      group by center, pool
+      having bool_or(currency = 'USD')
     `,
   );
 }
@@ -103,7 +107,7 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
       from (
         select ${centerOf(rules, sql`matched.rule`, valueOf)} as center, ${poolOf(rules, sql`matched.rule`)} as pool, amount
         from ${withTags(query, sql`grouped`)}
-        cross join lateral (select ${ruleOf(rules, valueOf)} as rule) matched
+        cross join lateral (select ${ruleOf(rules, valueOf)} as rule offset 0) matched
       ) matching
       group by center, pool
     `,

@@ -600,6 +600,582 @@ WHERE d.report = 'usage';
 --> statement-breakpoint
 COMMENT ON VIEW "usage" IS 'Tokens and requests per line and UTC day, each day of an organization once. A null workspace_id is the default workspace.';
 --> statement-breakpoint
+-- The functions and views that follow are what `allocated_costs` is made of. The functions read no table, so
+-- the right to select from the view suffices. What they decide is decided in domain/allocation for the API; tests compare.
+--
+-- What the rules of a document ask for: the values that they name, as keys, by dimension. A null value has no key. Rules
+-- treat all values alike that none of them names. `tag.<key>` is the tag of a workspace.
+CREATE FUNCTION "allocation_values"("rules" jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+  SELECT coalesce(jsonb_object_agg(asked.dimension, asked.named), '{}')
+  FROM (
+    SELECT each_condition.dimension, coalesce(jsonb_object_agg(v.value, true) FILTER (WHERE v.value IS NOT NULL), '{}') AS named
+    FROM jsonb_array_elements("rules") AS r(rule)
+    CROSS JOIN LATERAL (
+      SELECT c.key, c.value FROM jsonb_each((r.rule -> 'where') - 'not') AS c
+      UNION ALL
+      SELECT c.key, c.value FROM jsonb_each(r.rule -> 'where' -> 'not') AS c
+      UNION ALL
+      SELECT 'tag.' || (r.rule -> 'to' ->> 'tag'), '[null]' WHERE r.rule -> 'to' ->> 'tag' IS NOT NULL
+    ) AS each_condition(dimension, one_of)
+    CROSS JOIN LATERAL jsonb_array_elements_text(each_condition.one_of) AS v(value)
+    GROUP BY each_condition.dimension
+  ) AS asked
+);
+--> statement-breakpoint
+-- Which rules let a value of a dimension through: a bit for each rule, in their order. The first rule that lets every value
+-- of a line through decides. `value` is null for a line without one; the word `default` stands for the default workspace.
+CREATE FUNCTION "allocation_mask"("rules" jsonb, "dimension" text, "value" text) RETURNS bit
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+  SELECT string_agg(
+    CASE
+      WHEN NOT r.rule -> 'where' -> "dimension" @> coalesce(to_jsonb("value"), 'null') THEN '0'
+      WHEN r.rule -> 'where' -> 'not' -> "dimension" @> coalesce(to_jsonb("value"), 'null') THEN '0'
+      WHEN "value" IS NULL AND "dimension" = 'tag.' || (r.rule -> 'to' ->> 'tag') THEN '0'
+      ELSE '1'
+    END,
+    '' ORDER BY r.place
+  )::bit varying
+  FROM jsonb_array_elements("rules") WITH ORDINALITY AS r(rule, place)
+);
+--> statement-breakpoint
+-- The fractions of each pool that its cost centers get, through later pools; the center is null for what stays with
+-- nobody. `cost` and `tokens` say what the rules give, by `center <name>` and `pool <name>`.
+CREATE FUNCTION "allocation_shares"("pools" jsonb, "cost" jsonb, "tokens" jsonb)
+RETURNS TABLE ("pool" text, "center" text, "fraction" numeric)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+#variable_conflict use_column
+DECLARE
+  has_cost jsonb := coalesce(cost, '{}');
+  has_tokens jsonb := coalesce(tokens, '{}');
+  -- Without `among`, whoever has direct cost shares.
+  centers text[] := array(SELECT key FROM jsonb_object_keys(has_cost) AS key WHERE key LIKE 'center %');
+  fractions jsonb := '{}';
+  through_pools jsonb := '{}';
+  one jsonb;
+  own text;
+  shares jsonb;
+BEGIN
+  FOR one IN SELECT p.value FROM jsonb_array_elements(pools) WITH ORDINALITY AS p(value, place) ORDER BY p.place LOOP
+    own := 'pool ' || (one ->> 'name');
+    WITH recipients AS (
+      SELECT key, substr(key, strpos(key, ' ') + 1) AS name
+      FROM unnest(CASE WHEN one ? 'among' THEN array(
+        SELECT CASE jsonb_typeof(r) WHEN 'string' THEN 'center ' || (r #>> '{}') ELSE 'pool ' || (r ->> 'pool') END
+        FROM jsonb_array_elements(one -> 'among') AS r
+      ) ELSE centers END) AS key
+    ),
+    given AS (
+      SELECT key, greatest(0, coalesce(CASE
+        WHEN one -> 'split' = '"even"' THEN 1
+        WHEN one -> 'split' ? 'fixed' THEN (one -> 'split' -> 'fixed' ->> name)::numeric
+        WHEN one -> 'split' ->> 'proportional' = 'cost' THEN (has_cost ->> key)::numeric
+        ELSE (has_tokens ->> key)::numeric
+      END, 0)) AS weight
+      FROM recipients
+    ),
+    weights AS (
+      SELECT key, CASE WHEN sum(weight) OVER () = 0 THEN 1 ELSE weight END AS weight FROM given
+    ),
+    parts AS (
+      SELECT key, weight, sum(weight) OVER () AS total, div(weight * 1000000000000, sum(weight) OVER ()) AS units
+      FROM weights
+    ),
+    -- What rounding leaves goes to the largest remainders, ties by name. Names are in the order of UTF-16, as in the
+    -- API, where the last part of the first plane follows all other planes.
+    placed AS (
+      SELECT key, units, 1000000000000 - sum(units) OVER () AS units_left, row_number() OVER (
+        ORDER BY weight * 1000000000000 - units * total DESC,
+          regexp_replace(key, '[\uE000-\uFFFF]', E'\U0010FFFF\\&', 'g') COLLATE "C"
+      ) AS place
+      FROM parts
+    )
+    SELECT coalesce(jsonb_object_agg(
+      key, trim_scale((units + CASE WHEN place <= units_left THEN 1 ELSE 0 END) * 0.000000000001)
+    ), '{}')
+    INTO shares
+    FROM placed;
+    has_cost := has_cost || coalesce((
+      SELECT jsonb_object_agg(key, coalesce((has_cost ->> key)::numeric, 0)
+        + value::numeric * coalesce((has_cost ->> own)::numeric, 0))
+      FROM jsonb_each_text(shares)
+    ), '{}');
+    has_tokens := has_tokens || coalesce((
+      SELECT jsonb_object_agg(key, coalesce((has_tokens ->> key)::numeric, 0)
+        + value::numeric * coalesce((has_tokens ->> own)::numeric, 0))
+      FROM jsonb_each_text(shares)
+    ), '{}');
+    fractions := fractions || jsonb_build_object(own, shares);
+  END LOOP;
+  FOR one IN SELECT p.value FROM jsonb_array_elements(pools) WITH ORDINALITY AS p(value, place) ORDER BY p.place DESC LOOP
+    own := 'pool ' || (one ->> 'name');
+    SELECT jsonb_object_agg(key, part)
+    INTO shares
+    FROM (
+      SELECT key, sum(part) AS part
+      FROM (
+        SELECT 'nobody' AS key, 1 AS part WHERE fractions -> own = '{}'
+        UNION ALL
+        SELECT r.key, r.value::numeric FROM jsonb_each_text(fractions -> own) AS r WHERE r.key LIKE 'center %'
+        UNION ALL
+        SELECT t.key, r.value::numeric * t.value::numeric
+        FROM jsonb_each_text(fractions -> own) AS r CROSS JOIN LATERAL jsonb_each_text(through_pools -> r.key) AS t
+      ) AS each_part
+      GROUP BY key
+      HAVING sum(part) <> 0
+    ) AS added;
+    through_pools := through_pools || jsonb_build_object(own, shares);
+  END LOOP;
+  RETURN QUERY
+  SELECT substr(p.key, 6), CASE s.key WHEN 'nobody' THEN NULL ELSE substr(s.key, 8) END, trim_scale(s.value::numeric)
+  FROM jsonb_each(through_pools) AS p CROSS JOIN LATERAL jsonb_each_text(p.value) AS s;
+END
+$$;
+--> statement-breakpoint
+-- For each connection, the workspaces of its organization as one of its connections listed them last.
+CREATE VIEW "current_workspaces" AS
+SELECT
+  w.connection_id,
+  w.workspace_id,
+  w.name,
+  (
+    SELECT jsonb_object_agg('tag.' || t.key, t.value) FROM workspace_tags t
+    WHERE t.connection_id = w.listed_by AND t.workspace_id = w.workspace_id
+  ) AS tags
+FROM (
+  SELECT DISTINCT ON (c.id, w.id) c.id AS connection_id, w.id AS workspace_id, w.name, w.connection_id AS listed_by
+  FROM counting_connections c JOIN workspaces w ON w.connection_id = ANY (c.siblings)
+  ORDER BY c.id, w.id, w.read_at DESC, w.connection_id
+) w;
+--> statement-breakpoint
+-- Every month that has a day of costs, a statement, or corrections to carry. `statement_no` is that of a closed month;
+-- `rules` and `pools` are those in force in an open one.
+CREATE VIEW "charged_months" AS
+SELECT
+  m.month,
+  (m.month + interval '1 month')::date AS following,
+  s.statement_no,
+  v.version,
+  v.rules,
+  v.pools,
+  v.named,
+  v.weighs_tokens,
+  m.month = (SELECT (max(c.month) + interval '1 month')::date FROM statements c WHERE c.state = 'closed') AS carries
+FROM (
+  SELECT date_trunc('month', d.day::timestamp)::date AS month FROM days d WHERE d.report = 'cost'
+  UNION
+  SELECT c.month FROM statements c WHERE c.state = 'closed'
+  UNION
+  SELECT (c.month + interval '1 month')::date FROM statements c WHERE c.state = 'closed'
+) m
+LEFT JOIN statements s ON s.month = m.month AND s.state = 'closed'
+-- The limit also keeps Postgres from reading the document again for every line.
+LEFT JOIN LATERAL (
+  SELECT
+    a.version,
+    a.document -> 'rules' AS rules,
+    a.document -> 'pools' AS pools,
+    allocation_values(a.document -> 'rules') AS named,
+    a.document -> 'pools' @> '[{"split": {"proportional": "tokens"}}]' AS weighs_tokens
+  FROM allocation_versions a
+  WHERE s.statement_no IS NULL AND a.from_day <= m.month
+  ORDER BY a.from_day DESC, a.version DESC
+  LIMIT 1
+) v ON true;
+--> statement-breakpoint
+-- Each month is computed by itself, so that a filter on the month leaves the others out. Of an open month, few lines
+-- differ in what the rules ask for: the rules are tried once for each such combination of values.
+CREATE VIEW "allocated_costs" AS
+SELECT
+  to_char(m.month::timestamp, 'YYYY-MM') AS month,
+  CASE WHEN m.statement_no IS NULL THEN 'open' ELSE 'closed' END AS state,
+  a.cost_center,
+  a.kind,
+  a.rule,
+  a.pool,
+  a.version,
+  a.connection_id,
+  a.connection_name,
+  a.organization_id,
+  a.day,
+  a.workspace_id,
+  CASE WHEN a.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(a.workspace_name, a.workspace_id) END
+    AS workspace_name,
+  a.description,
+  a.cost_type,
+  a.model,
+  a.token_type,
+  a.context_window,
+  a.service_tier,
+  a.inference_geo,
+  a.currency,
+  a.line_amount,
+  a.share,
+  a.line_amount * a.share AS amount,
+  a.day_state
+FROM charged_months m
+CROSS JOIN LATERAL (
+  (
+    WITH
+    cost AS MATERIALIZED (
+      SELECT l.series_no, sum(l.amount) AS amount
+      FROM counted_days d JOIN cost_lines l ON l.day_no = d.day_no
+      WHERE m.statement_no IS NULL AND d.report = 'cost' AND d.day >= m.month AND d.day < m.following
+      GROUP BY l.series_no
+    ),
+    usage_of_series AS MATERIALIZED (
+      SELECT
+        l.series_no,
+        sum(l.uncached_input_tokens) AS uncached_input_tokens,
+        sum(l.output_tokens) AS output_tokens,
+        sum(l.cache_read_input_tokens) AS cache_read_input_tokens,
+        sum(l.cache_creation_5m) AS cache_creation_5m,
+        sum(l.cache_creation_1h) AS cache_creation_1h,
+        jsonb_agg(l.extra_counts) FILTER (WHERE l.extra_counts IS NOT NULL) AS others
+      FROM counted_days d JOIN usage_lines l ON l.day_no = d.day_no
+      WHERE m.statement_no IS NULL AND m.weighs_tokens
+        AND d.report = 'usage' AND d.day >= m.month AND d.day < m.following
+      GROUP BY l.series_no
+    ),
+    tagged AS MATERIALIZED (
+      SELECT w.connection_id, w.workspace_id, (
+        SELECT jsonb_object_agg(t.key, t.value) FROM jsonb_each(w.tags) AS t WHERE m.named ? t.key
+      )::text AS tags
+      FROM current_workspaces w
+    ),
+    -- What the rules ask for, in the order of `names`, with '' for all values that no rule names. Tokens are of the cost
+    -- type "tokens".
+    names AS (
+      SELECT '{connection,workspace,model,token_type,context_window,service_tier,inference_geo,cost_type,description,currency}'::text[] AS names
+    ),
+    items AS MATERIALIZED (
+      SELECT
+        false AS is_tokens,
+        c.series_no,
+        c.amount,
+        s.currency,
+        array[
+          CASE WHEN m.named -> 'connection' ? s.connection_id::text THEN s.connection_id::text WHEN m.named ? 'connection' AND s.connection_id::text IS NOT NULL THEN '' END,
+          CASE
+            WHEN s.workspace_id IS NULL THEN CASE WHEN m.named ? 'workspace' THEN 'default' END
+            -- No id is the word that stands for the default workspace.
+            WHEN s.workspace_id <> 'default' AND m.named -> 'workspace' ? s.workspace_id THEN s.workspace_id
+            WHEN m.named ? 'workspace' THEN ''
+          END,
+          CASE WHEN m.named -> 'model' ? s.model THEN s.model WHEN m.named ? 'model' AND s.model IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'token_type' ? s.token_type THEN s.token_type WHEN m.named ? 'token_type' AND s.token_type IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'context_window' ? s.context_window THEN s.context_window WHEN m.named ? 'context_window' AND s.context_window IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'service_tier' ? s.service_tier THEN s.service_tier WHEN m.named ? 'service_tier' AND s.service_tier IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'inference_geo' ? s.inference_geo THEN s.inference_geo WHEN m.named ? 'inference_geo' AND s.inference_geo IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'cost_type' ? s.cost_type THEN s.cost_type WHEN m.named ? 'cost_type' AND s.cost_type IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'description' ? s.description THEN s.description WHEN m.named ? 'description' AND s.description IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'currency' ? s.currency THEN s.currency WHEN m.named ? 'currency' AND s.currency IS NOT NULL THEN '' END,
+          w.tags
+        ] AS combination
+      FROM cost c
+      JOIN cost_series s ON s.series_no = c.series_no
+      LEFT JOIN tagged w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
+      UNION ALL
+      SELECT
+        true,
+        NULL,
+        t.tokens,
+        'USD',
+        array[
+          CASE WHEN m.named -> 'connection' ? s.connection_id::text THEN s.connection_id::text WHEN m.named ? 'connection' AND s.connection_id::text IS NOT NULL THEN '' END,
+          CASE
+            WHEN s.workspace_id IS NULL THEN CASE WHEN m.named ? 'workspace' THEN 'default' END
+            -- No id is the word that stands for the default workspace.
+            WHEN s.workspace_id <> 'default' AND m.named -> 'workspace' ? s.workspace_id THEN s.workspace_id
+            WHEN m.named ? 'workspace' THEN ''
+          END,
+          CASE WHEN m.named -> 'model' ? s.model THEN s.model WHEN m.named ? 'model' AND s.model IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'token_type' ? t.token_type THEN t.token_type WHEN m.named ? 'token_type' AND t.token_type IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'context_window' ? s.context_window THEN s.context_window WHEN m.named ? 'context_window' AND s.context_window IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'service_tier' ? s.service_tier THEN s.service_tier WHEN m.named ? 'service_tier' AND s.service_tier IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'inference_geo' ? s.inference_geo THEN s.inference_geo WHEN m.named ? 'inference_geo' AND s.inference_geo IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'cost_type' ? 'tokens' THEN 'tokens' WHEN m.named ? 'cost_type' AND 'tokens' IS NOT NULL THEN '' END,
+          NULL,
+          CASE WHEN m.named -> 'currency' ? 'USD' THEN 'USD' WHEN m.named ? 'currency' AND 'USD' IS NOT NULL THEN '' END,
+          w.tags
+        ]
+      FROM usage_of_series u
+      JOIN usage_series s ON s.series_no = u.series_no
+      LEFT JOIN tagged w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
+      CROSS JOIN LATERAL (
+        VALUES
+          ('uncached_input_tokens', u.uncached_input_tokens),
+          ('output_tokens', u.output_tokens),
+          ('cache_read_input_tokens', u.cache_read_input_tokens),
+          ('cache_creation.ephemeral_5m_input_tokens', u.cache_creation_5m),
+          ('cache_creation.ephemeral_1h_input_tokens', u.cache_creation_1h)
+        UNION ALL
+        SELECT other.key, other.value::numeric
+        FROM jsonb_array_elements(u.others) AS line CROSS JOIN LATERAL jsonb_each_text(line.value) AS other
+        WHERE other.key LIKE '%tokens'
+      ) AS t(token_type, tokens)
+    ),
+    combinations AS MATERIALIZED (
+      SELECT
+        i.combination,
+        jsonb_object(n.names, i.combination[1:10]) || coalesce(i.combination[11], '{}')::jsonb AS about
+      FROM (SELECT DISTINCT combination FROM items) i CROSS JOIN names n
+    ),
+    -- What the rules ask for, and '' for rules that ask for nothing.
+    each_value AS MATERIALIZED (
+      SELECT c.combination, a.dimension, c.about ->> a.dimension AS value
+      FROM combinations c CROSS JOIN (SELECT '' UNION ALL SELECT jsonb_object_keys(m.named)) AS a(dimension)
+    ),
+    masks AS MATERIALIZED (
+      SELECT v.dimension, v.value, allocation_mask(m.rules, v.dimension, v.value) AS mask
+      FROM (SELECT DISTINCT dimension, value FROM each_value) v
+    ),
+    matched AS MATERIALIZED (
+      SELECT
+        f.combination,
+        f.rule ->> 'name' AS rule,
+        CASE
+          WHEN jsonb_typeof(f.rule -> 'to') = 'string' THEN f.rule ->> 'to'
+          ELSE c.about ->> ('tag.' || (f.rule -> 'to' ->> 'tag'))
+        END AS center,
+        f.rule -> 'to' ->> 'pool' AS pool
+      FROM (
+        SELECT v.combination, m.rules -> nullif(position(B'1' IN bit_and(k.mask)), 0) - 1 AS rule
+        FROM each_value v
+        JOIN masks k ON k.dimension = v.dimension AND coalesce('=' || k.value, '') = coalesce('=' || v.value, '')
+        GROUP BY v.combination
+      ) f
+      JOIN combinations c ON c.combination = f.combination
+    ),
+    given AS MATERIALIZED (
+      SELECT i.is_tokens, coalesce('center ' || t.center, 'pool ' || t.pool) AS recipient, sum(i.amount) AS amount
+      FROM items i JOIN matched t ON t.combination = i.combination
+      WHERE i.currency = 'USD' AND t.rule IS NOT NULL
+      GROUP BY 1, 2
+    ),
+    shares AS MATERIALIZED (
+      SELECT s.pool, s.center, s.fraction
+      FROM allocation_shares(
+        m.pools,
+        (SELECT jsonb_object_agg(recipient, amount) FROM given WHERE NOT is_tokens),
+        (SELECT jsonb_object_agg(recipient, amount) FROM given WHERE is_tokens)
+      ) AS s
+    ),
+    series AS MATERIALIZED (
+      SELECT i.series_no, t.rule, t.center, t.pool
+      FROM items i JOIN matched t ON t.combination = i.combination
+      WHERE NOT i.is_tokens
+    )
+    SELECT
+      CASE WHEN t.pool IS NULL THEN t.center ELSE sh.center END AS cost_center,
+      CASE WHEN t.pool IS NULL THEN 'direct' ELSE 'shared' END AS kind,
+      t.rule,
+      t.pool,
+      m.version,
+      d.connection_id,
+      d.connection_name,
+      d.organization_id,
+      d.day,
+      s.workspace_id,
+      w.name AS workspace_name,
+      s.description,
+      s.cost_type,
+      s.model,
+      s.token_type,
+      s.context_window,
+      s.service_tier,
+      s.inference_geo,
+      s.currency,
+      l.amount AS line_amount,
+      CASE WHEN t.pool IS NULL THEN 1 ELSE sh.fraction END AS share,
+      d.state AS day_state
+    FROM counted_days d
+    JOIN cost_lines l ON l.day_no = d.day_no
+    -- Not by the index of lines: Postgres guesses too few series, and would look each of them up on each day.
+    JOIN series t ON t.series_no = l.series_no + 0
+    JOIN cost_series s ON s.series_no = t.series_no
+    LEFT JOIN shares sh ON sh.pool = t.pool
+    LEFT JOIN current_workspaces w ON w.connection_id = s.connection_id AND w.workspace_id = s.workspace_id
+    WHERE m.statement_no IS NULL AND d.report = 'cost' AND d.day >= m.month AND d.day < m.following
+  )
+  UNION ALL
+  (
+    SELECT
+      CASE WHEN s.pool IS NULL THEN s.center ELSE sh.center END,
+      CASE WHEN s.rules_of <> s.statement_no THEN 'adjustment' WHEN s.pool IS NULL THEN 'direct' ELSE 'shared' END,
+      r.rule,
+      s.pool,
+      st.version,
+      s.connection_id,
+      c.name,
+      nullif(s.organization, s.connection_id::text),
+      l.day,
+      s.workspace_id,
+      w.name,
+      s.description,
+      s.cost_type,
+      s.model,
+      s.token_type,
+      s.context_window,
+      s.service_tier,
+      s.inference_geo,
+      s.currency,
+      l.amount,
+      CASE WHEN s.pool IS NULL THEN 1 ELSE sh.fraction END,
+      NULL
+    FROM statement_lines l
+    JOIN statement_series s ON s.statement_no = l.statement_no AND s.series_no = l.series_no
+    JOIN statements st ON st.statement_no = s.rules_of
+    LEFT JOIN (
+      SELECT v.version, (r.place - 1)::integer AS place, r.rule ->> 'name' AS rule
+      FROM allocation_versions v
+      CROSS JOIN LATERAL jsonb_array_elements(v.document -> 'rules') WITH ORDINALITY AS r(rule, place)
+    ) r ON r.version = st.version AND r.place = s.rule
+    LEFT JOIN statement_shares sh ON sh.statement_no = s.rules_of AND sh.pool = s.pool
+    LEFT JOIN statement_connections c ON c.statement_no = l.statement_no AND c.connection_id = s.connection_id
+    LEFT JOIN statement_workspaces w
+      ON w.statement_no = l.statement_no AND w.organization = s.organization AND w.workspace_id = s.workspace_id
+    WHERE l.statement_no = m.statement_no
+  )
+  UNION ALL
+  (
+    -- As in db/allocation/corrections: what the lines of closed months are now, less what statements said so far.
+    WITH
+    changed AS MATERIALIZED (
+      SELECT st.statement_no AS rules_of, d.organization, d.day, d.day_no
+      FROM counted_days d
+      JOIN days own ON own.day_no = d.day_no
+      JOIN statements st ON st.state = 'closed' AND st.month = date_trunc('month', d.day::timestamp)::date
+      LEFT JOIN LATERAL (
+        SELECT sd.digest FROM statement_days sd JOIN statements known ON known.statement_no = sd.statement_no
+        WHERE sd.organization = d.organization AND sd.day = d.day AND known.state = 'closed'
+        ORDER BY sd.statement_no DESC
+        LIMIT 1
+      ) known ON true
+      WHERE m.carries AND d.report = 'cost' AND known.digest IS DISTINCT FROM own.digest
+    ),
+    said AS (
+      SELECT
+        c.rules_of,
+        c.organization,
+        c.day,
+        s.series_id,
+        sum(l.amount) AS amount,
+        min(s.statement_no) AS statement_no,
+        (array_agg(s.series_no ORDER BY s.statement_no))[1] AS series_no
+      FROM changed c
+      JOIN statements st ON st.state = 'closed' AND st.statement_no >= c.rules_of
+      JOIN statement_lines l ON l.statement_no = st.statement_no AND l.day = c.day
+      JOIN statement_series s ON s.statement_no = l.statement_no AND s.series_no = l.series_no
+        AND s.rules_of = c.rules_of AND s.organization = c.organization
+      GROUP BY 1, 2, 3, 4
+    ),
+    present AS (
+      SELECT c.rules_of, c.organization, c.day, l.series_no, s.series_id, l.amount
+      FROM changed c JOIN cost_lines l ON l.day_no = c.day_no JOIN cost_series s ON s.series_no = l.series_no
+    ),
+    differing AS (
+      SELECT
+        coalesce(n.rules_of, a.rules_of) AS rules_of,
+        coalesce(n.organization, a.organization) AS organization,
+        coalesce(n.day, a.day) AS day,
+        n.series_no AS present_no,
+        a.statement_no AS said_by,
+        a.series_no AS said_no,
+        coalesce(n.amount, 0) - coalesce(a.amount, 0) AS amount
+      FROM present n
+      FULL JOIN said a ON a.rules_of = n.rules_of AND a.organization = n.organization AND a.day = n.day
+        AND a.series_id = n.series_id
+      WHERE coalesce(n.amount, 0) <> coalesce(a.amount, 0)
+    ),
+    -- A line that a statement has goes where it went. A line that came later goes where the closed rules and tags give it.
+    corrections AS (
+      SELECT d.rules_of, d.organization, d.day, d.amount, s.connection_id, s.workspace_id, s.description, s.cost_type,
+        s.model, s.token_type, s.context_window, s.service_tier, s.inference_geo, s.currency, s.rule, s.center, s.pool
+      FROM differing d JOIN statement_series s ON s.statement_no = d.said_by AND s.series_no = d.said_no
+      UNION ALL
+      SELECT d.rules_of, d.organization, d.day, d.amount, s.connection_id, s.workspace_id, s.description, s.cost_type,
+        s.model, s.token_type, s.context_window, s.service_tier, s.inference_geo, s.currency, r.place,
+        CASE
+          WHEN jsonb_typeof(r.rule -> 'to') = 'string' THEN r.rule ->> 'to'
+          ELSE r.about ->> ('tag.' || (r.rule -> 'to' ->> 'tag'))
+        END,
+        r.rule -> 'to' ->> 'pool'
+      FROM differing d
+      JOIN cost_series s ON s.series_no = d.present_no
+      JOIN statements st ON st.statement_no = d.rules_of
+      LEFT JOIN allocation_versions v ON v.version = st.version
+      LEFT JOIN statement_workspaces w
+        ON w.statement_no = d.rules_of AND w.organization = d.organization AND w.workspace_id = s.workspace_id
+      CROSS JOIN LATERAL (
+        SELECT jsonb_build_object(
+          'connection', s.connection_id,
+          'workspace', CASE WHEN s.workspace_id IS NULL THEN 'default' ELSE nullif(s.workspace_id, 'default') END,
+          'model', s.model,
+          'token_type', s.token_type,
+          'context_window', s.context_window,
+          'service_tier', s.service_tier,
+          'inference_geo', s.inference_geo,
+          'cost_type', s.cost_type,
+          'description', s.description,
+          'currency', s.currency
+        ) || coalesce(
+          (SELECT jsonb_object_agg('tag.' || t.key, t.value) FROM jsonb_each(w.tags) AS t),
+          '{}'
+        ) AS about
+      ) known
+      CROSS JOIN LATERAL (
+        SELECT nullif(position(B'1' IN bit_and(allocation_mask(v.document -> 'rules', a.dimension, known.about ->> a.dimension))), 0) - 1
+          AS place
+        FROM (SELECT '' UNION ALL SELECT jsonb_object_keys(allocation_values(v.document -> 'rules'))) AS a(dimension)
+      ) found
+      CROSS JOIN LATERAL (
+        SELECT found.place, known.about, v.document -> 'rules' -> found.place AS rule
+      ) r
+      WHERE d.said_by IS NULL
+    )
+    SELECT
+      CASE WHEN k.pool IS NULL THEN k.center ELSE sh.center END,
+      'adjustment',
+      r.rule,
+      k.pool,
+      st.version,
+      k.connection_id,
+      c.name,
+      c.organization_id,
+      k.day,
+      k.workspace_id,
+      w.name,
+      k.description,
+      k.cost_type,
+      k.model,
+      k.token_type,
+      k.context_window,
+      k.service_tier,
+      k.inference_geo,
+      k.currency,
+      k.amount,
+      CASE WHEN k.pool IS NULL THEN 1 ELSE sh.fraction END,
+      NULL
+    FROM corrections k
+    JOIN statements st ON st.statement_no = k.rules_of
+    LEFT JOIN (
+      SELECT v.version, (r.place - 1)::integer AS place, r.rule ->> 'name' AS rule
+      FROM allocation_versions v
+      CROSS JOIN LATERAL jsonb_array_elements(v.document -> 'rules') WITH ORDINALITY AS r(rule, place)
+    ) r ON r.version = st.version AND r.place = k.rule
+    LEFT JOIN statement_shares sh ON sh.statement_no = k.rules_of AND sh.pool = k.pool
+    LEFT JOIN counting_connections c ON c.id = k.connection_id
+    LEFT JOIN current_workspaces w ON w.connection_id = k.connection_id AND w.workspace_id = k.workspace_id
+    WHERE m.carries
+  )
+) a;
+--> statement-breakpoint
+COMMENT ON VIEW "allocated_costs" IS 'Who each line of cost belongs to, and why: a row per line and cost center. Over a month, amount adds up to the bill of the month and, as kind adjustment, to the corrections of closed months. A null cost_center is nobody.';
+--> statement-breakpoint
 -- Which migrations ran, for roles that may use only this schema: Drizzle records them in a schema of its own.
 CREATE VIEW "applied_migrations" AS SELECT created_at AS made_at_ms FROM drizzle.__drizzle_migrations;
 --> statement-breakpoint

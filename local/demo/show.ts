@@ -7,6 +7,7 @@ import type { SimulatorAddress } from '../stack/parts.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Console } from '../terminal/console.ts';
 import { addressesOf, printGuide } from '../terminal/guide.ts';
+import { printChargeback } from './chargeback.ts';
 import { checkLedger, type LedgerCheck } from './ledger-check.ts';
 import { Sample, type Connection } from './sample.ts';
 import { printChanges, printUnitCosts } from './spend.ts';
@@ -39,6 +40,7 @@ export async function showSample(out: Console, stack: Stack): Promise<Shown> {
   await printCosts(out, api, connection.id);
   await printUnitCosts(out, api, { connection_id: connection.id, ...lastDays() });
   await printChanges(out, api, connection.id);
+  await printChargeback(out, api, lastDays().from);
   out.line();
   printVerdict(out, check);
   return { connection, matched: check.differences.length === 0 };

@@ -264,10 +264,11 @@ describe('the pages on SQL and on operating', () => {
 
   test('list every column of the views, and no other', async () => {
     const text = section(page, 'Columns');
-    const [costs = '', usage = ''] = text.split('`usage`, a row');
-    // In the table of usage, "as above" stands for the columns that both views have.
+    const [costs = '', usage = '', allocated = ''] = text.split(/`(?:usage|allocated_costs)`, a row/);
+    // "As above" stands for the columns that several views have.
     expect(firstLiterals(costs).sort()).toEqual(await columnsOf(database.url, 'costs'));
     expect(firstLiterals(usage).sort()).toEqual(await columnsOf(database.url, 'usage'));
+    expect(firstLiterals(allocated).sort()).toEqual(await columnsOf(database.url, 'allocated_costs'));
   });
 
   test('give queries that run', async () => {

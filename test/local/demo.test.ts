@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { DEMO_ALLOCATION, chargebackLines } from '../../local/demo/chargeback.ts';
+import { readAllocation } from '../../domain/allocation/check.ts';
+import { warningsOf } from '../../domain/allocation/reach.ts';
+import { toDecimal } from '../../domain/money.ts';
 import { checkLedger, type LedgerCheck } from '../../local/demo/ledger-check.ts';
 import { amountTable, numberTable, toCents, withSeparators } from '../../local/demo/tables.ts';
 import { JsonClient } from '../../local/http.ts';
@@ -106,6 +110,42 @@ describe('the comparison with the ledger', () => {
     const { differences } = await check(served, BOOKS);
     expect(differences).toHaveLength(1);
     expect(differences[0]?.text).toMatch(text);
+  });
+});
+
+describe('the chargeback of the demo', () => {
+  const plain = { style: (_style: unknown, text: string): string => text };
+  const rowOf = (center: string | null, direct: string, shared: string, amount: string) => ({
+    ...{ cost_center: center, direct: toDecimal(direct), shared: toDecimal(shared) },
+    ...{ adjustment: toDecimal('0'), amount: toDecimal(amount) },
+  });
+  const month = {
+    data: [rowOf('platform', '1234.5', '0.123456789012', '1234.623456789012'), rowOf(null, '2', '0', '2')],
+    ...{ total: toDecimal('1236.623456789012'), total_adjustment: toDecimal('0') },
+  };
+
+  test('has a row for each cost center, aligned, and says that they add up to the bill', () => {
+    expect(chargebackLines(plain, '2026-03', month, month.total)).toEqual([
+      'Chargeback 2026-03, to the cent   direct     shared   amount',
+      '──────────────────────────────────────────────────────────────',
+      'platform                          1,234.50     0.12   1,234.62',
+      'Nobody                                2.00     0.00       2.00',
+      '──────────────────────────────────────────────────────────────',
+      'Total                             1,236.50     0.12   1,236.62',
+      '',
+      '✓ The cost centers add up to the bill of 2026-03, to the last digit: $1,236.623456789012',
+    ]);
+  });
+
+  test('says so if they do not', () => {
+    expect(chargebackLines(plain, '2026-03', month, toDecimal('1236.623456789013')).at(-1)).toBe(
+      '✗ The cost centers add up to $1,236.623456789012, and the bill of 2026-03 is $1,236.623456789013',
+    );
+  });
+
+  test('comes from a document without faults and warnings', () => {
+    const { allocation, faults } = readAllocation({ from: '2026-03', ...DEMO_ALLOCATION });
+    expect([faults, warningsOf(allocation)]).toEqual([[], []]);
   });
 });
 
