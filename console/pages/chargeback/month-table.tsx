@@ -1,0 +1,155 @@
+import { useState } from 'preact/hooks';
+import type { Reply } from '../../client/client.ts';
+import { difference, signOf, sum } from '../../format/decimal.ts';
+import { Sheet } from '../explore/cells.tsx';
+import { valueOf } from '../explore/reports.ts';
+import { Amount, ShareCell } from './figure.tsx';
+import { groupLabel } from './group-field.tsx';
+import { placeOf } from './place.ts';
+import { centerName } from './words.ts';
+
+type Month = Reply<'/v1/chargeback/{month}'>;
+type Row = Month['data'][number];
+
+const STEP = 100;
+const PARTS = ['direct', 'shared', 'adjustment', 'amount'] as const;
+
+/** The rows of a month, the largest first and what belongs to nobody last, up to the total. */
+export function MonthTable({ data, revision }: { data: Month; revision: string | null }) {
+  const [shown, setShown] = useState(STEP);
+  const rows = inOrder(data);
+  const whole = sum(data.total, data.total_adjustment);
+  const left = rows.length - shown;
+  return (
+    <>
+      <Sheet label="Who owes what">
+        <Head groupBy={data.group_by} />
+        <tbody>
+          {rows.slice(0, shown).map((row, index) => (
+            <MonthRow key={index} {...{ data, row, whole, revision }} />
+          ))}
+          {rows.length === 0 && (
+            <tr>
+              <td colspan={data.group_by.length + 5} class="muted">
+                Nothing was spent.
+              </td>
+            </tr>
+          )}
+        </tbody>
+        <tfoot>
+          <tr>
+            <th scope="row" colspan={data.group_by.length}>
+              {data.other_currencies.length === 0 ? 'Total' : 'Total, in dollars'}
+            </th>
+            <Totals data={data} whole={whole} />
+            <td />
+          </tr>
+        </tfoot>
+      </Sheet>
+      {left > 0 && (
+        <div>
+          <button
+            type="button"
+            onClick={() => {
+              setShown(shown + STEP);
+            }}
+          >{`Show ${Math.min(left, STEP)} more of ${left}`}</button>
+        </div>
+      )}
+    </>
+  );
+}
+
+const HEADS = ['Direct', 'Shared', 'Adjustment', 'Amount'] as const;
+
+function Head({ groupBy }: { groupBy: readonly string[] }) {
+  return (
+    <thead>
+      <tr>
+        {groupBy.map((group) => (
+          <th key={group} scope="col" class="label-of">
+            {groupLabel(group)}
+          </th>
+        ))}
+        {HEADS.map((name) => (
+          <th key={name} scope="col" class="r">
+            {name}
+          </th>
+        ))}
+        <th scope="col">Share</th>
+      </tr>
+    </thead>
+  );
+}
+
+/** The sums of the columns. Only the API's own totals count where the page has not every row. */
+function Totals({ data, whole }: { data: Month; whole: string }) {
+  if (data.next !== null) {
+    return (
+      <>
+        <td colspan={2} />
+        <Amount value={data.total_adjustment} />
+        <Amount value={whole} />
+      </>
+    );
+  }
+  const total = (part: 'direct' | 'shared'): string => sum('0', ...data.data.map((row) => row[part]));
+  return (
+    <>
+      <Amount value={total('direct')} />
+      <Amount value={total('shared')} />
+      <Amount value={data.total_adjustment} />
+      <Amount value={whole} />
+    </>
+  );
+}
+
+function MonthRow(props: { data: Month; row: Row; whole: string; revision: string | null }) {
+  const { data, row, whole, revision } = props;
+  const isNobody = isOfNobody(row);
+  return (
+    <tr class={isNobody ? 'of-nobody' : ''}>
+      {data.group_by.map((group, index) => {
+        const cell = <GroupCell {...{ group, row, revision }} month={data.month} />;
+        return index === 0 ? (
+          <th key={group} scope="row" class="name">
+            {cell}
+          </th>
+        ) : (
+          <td key={group} class="name">
+            {cell}
+          </td>
+        );
+      })}
+      {PARTS.map((part) => (
+        <Amount key={part} value={row[part]} />
+      ))}
+      <ShareCell amount={row.amount} whole={whole} isMuted={isNobody} />
+    </tr>
+  );
+}
+
+function GroupCell(props: { group: string; row: Row; month: string; revision: string | null }) {
+  const { group, row, month, revision } = props;
+  if (group === 'cost_center') {
+    const center = row.cost_center ?? null;
+    return <a href={placeOf(month, 'lines', { cost_center: center ?? '', revision })}>{centerName(center)}</a>;
+  }
+  const { id, name } = valueOf(group, Object.getOwnPropertyDescriptor(row, group)?.value);
+  return <span class={id === null && group !== 'workspace' ? 'muted' : ''}>{name}</span>;
+}
+
+function isOfNobody(row: Row): boolean {
+  return row.cost_center === null;
+}
+
+/** By day as they come, since that is how people read days; the largest first else. Nobody comes last. */
+function inOrder({ data, group_by: groupBy }: Month): readonly Row[] {
+  const isByTime = groupBy.some((group) => group === 'day' || group === 'week' || group === 'month');
+  const rows = data.map((row, index) => ({ row, index }));
+  rows.sort((a, b) => {
+    if (isOfNobody(a.row) !== isOfNobody(b.row)) return isOfNobody(a.row) ? 1 : -1;
+    return isByTime ? a.index - b.index : signOf(difference(b.row.amount, a.row.amount)) || a.index - b.index;
+  });
+  return rows.map(({ row }) => row);
+}
