@@ -23,7 +23,7 @@ export function Blockers({ days }: { days: readonly Day[]; month: string }) {
           days.length === 1 ? 'One day is not certain yet.' : `${counted(days.length, 'day')} are not certain yet.`
         }
       >
-        <p>Wait for them, or close the month all the same and say why.</p>
+        <p>{adviceFor(days)}</p>
       </Note>
       <ul class="plain-list blockers tall" tabindex={0} aria-label="Days that are not certain">
         {days.map((day) => (
@@ -35,6 +35,14 @@ export function Blockers({ days }: { days: readonly Day[]; month: string }) {
       </ul>
     </>
   );
+}
+
+/** Waiting helps only where something is still to come. */
+function adviceFor(days: readonly Day[]): string {
+  const lasting = days.every(({ state }) => state === 'uncovered');
+  return lasting
+    ? 'Waiting does not change this. If there were costs then, read more history of the connection. If not, close the month all the same and say why.'
+    : 'Wait until every day is final, or close the month all the same and say why.';
 }
 
 function reasonOf({ state, flagged }: Day): string {

@@ -3,8 +3,7 @@ import { signOf } from '../../format/decimal.ts';
 
 /** A cell with an amount in USD: rounded to read, exact to copy. */
 export function Amount({ value, isChange = false }: { value: string; isChange?: boolean }) {
-  const sign = signOf(value);
-  const tone = sign === 0 ? 'faint' : isChange ? `delta ${sign > 0 ? 'up' : 'down'}` : '';
+  const tone = signOf(value) === 0 ? 'faint' : '';
   return (
     <td class={`r num ${tone}`} title={exact(value)} data-exact={value}>
       {isChange ? usdChange(value) : usd(value)}

@@ -22,7 +22,7 @@ export function MonthTable({ data, revision }: { data: Month; revision: string |
   const left = rows.length - shown;
   return (
     <>
-      <Sheet label="Who owes what">
+      <Sheet label="Amounts by group">
         <Head groupBy={data.group_by} />
         <tbody>
           {rows.slice(0, shown).map((row, index) => (

@@ -89,7 +89,6 @@ function Changes({ preview }: { preview: Preview }) {
   );
 }
 
-/** More is not worse here: it only belongs to somebody else. */
 function ChangeCell({ value }: { value: string }) {
   if (signOf(value) === 0) return <td class="r faint">–</td>;
   return <Amount value={value} isChange />;

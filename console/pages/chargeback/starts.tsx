@@ -4,7 +4,7 @@ import type { EditorFacts } from './facts.ts';
 
 /** Good places to begin, made of the tags that there are. */
 export function Starts({ facts, onStart }: { facts: EditorFacts; onStart: (draft: Draft) => void }) {
-  const { tags } = facts;
+  const tags = [...facts.tags].sort((a, b) => rankOf(a) - rankOf(b));
   return (
     <Note title="There are no rules yet. Begin with one of these, and change it as you like:">
       <div class="row">
@@ -48,6 +48,14 @@ export function Starts({ facts, onStart }: { facts: EditorFacts; onStart: (draft
       )}
     </Note>
   );
+}
+
+/** Tags that mostly name who pays come first. */
+const LIKELY = ['cost_center', 'cost-center', 'team', 'department', 'project'];
+
+function rankOf(tag: string): number {
+  const place = LIKELY.indexOf(tag.toLowerCase());
+  return place < 0 ? LIKELY.length : place;
 }
 
 function byTag(tag: string): Draft['rules'][number] {

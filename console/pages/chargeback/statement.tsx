@@ -67,7 +67,7 @@ export function Revisions({ of: { month, statements } }: { of: ListedMonth }) {
   return (
     <section class="card stack" aria-labelledby="revisions">
       <h2 id="revisions">Revisions</h2>
-      <Sheet label="Revisions">
+      <Sheet label="Every revision">
         <thead>
           <tr>
             <th scope="col">Revision</th>

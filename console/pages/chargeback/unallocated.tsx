@@ -18,7 +18,7 @@ export function Unallocated({ data, canMakeRules }: { data: Month; canMakeRules:
           {largest.length < 10 ? 'All of it, the largest first.' : 'The ten largest groups of it.'}
         </p>
       </div>
-      <Sheet label="What belongs to nobody">
+      <Sheet label="The largest groups of it">
         <thead>
           <tr>
             <th scope="col">Workspace</th>

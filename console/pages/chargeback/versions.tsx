@@ -19,7 +19,7 @@ export function Versions({ list }: { list: List<Version> }) {
       {list.rows === null ? (
         list.error === null && <Loading what="the versions" />
       ) : (
-        <Sheet label="Versions">
+        <Sheet label="Every version">
           <thead>
             <tr>
               <th scope="col">Version</th>
