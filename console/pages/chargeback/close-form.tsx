@@ -14,7 +14,13 @@ type Month = Reply<'/v1/chargeback/{month}'>;
 const REASON_LENGTH = 300;
 
 /** Asks for the invoice, and for a reason where days are not certain; then for a yes. */
-export function CloseForm({ data, onClosed }: { data: Month; onClosed: () => void }) {
+export function CloseForm(props: {
+  data: Month;
+  /** The first of the months before, if none of them could be closed afterwards. */
+  left: string | null;
+  onClosed: () => void;
+}) {
+  const { data, left, onClosed } = props;
   const [invoice, setInvoice] = useState('');
   const [reason, setReason] = useState('');
   const [isAsking, setAsking] = useState(false);
@@ -61,7 +67,7 @@ export function CloseForm({ data, onClosed }: { data: Month; onClosed: () => voi
       </div>
       {isAsking && (
         <Consent
-          {...{ data, needsReason }}
+          {...{ data, left, needsReason }}
           isBusy={close.isBusy}
           error={close.error}
           onYes={close.run}
@@ -117,13 +123,14 @@ function InvoiceField(props: {
 
 function Consent(props: {
   data: Month;
+  left: string | null;
   needsReason: boolean;
   isBusy: boolean;
   error: Error | null;
   onYes: () => void;
   onNo: () => void;
 }) {
-  const { data, needsReason, isBusy, error, onYes, onNo } = props;
+  const { data, left, needsReason, isBusy, error, onYes, onNo } = props;
   const { month, total, unallocated } = data;
   const centers = new Set(data.data.flatMap(({ cost_center: center }) => center ?? [])).size;
   return (
@@ -135,6 +142,11 @@ function Consent(props: {
       {signOf(unallocated.amount) !== 0 && (
         <p>
           <strong>{`${usd(unallocated.amount)} belongs to nobody, and will stay so.`}</strong>
+        </p>
+      )}
+      {left !== null && (
+        <p>
+          {`Months are closed in their order, so no month before this one can be closed afterwards. Cancel if you bill for ${longMonth(left)}, too, and close that first.`}
         </p>
       )}
       {needsReason && <p>Days are not certain. The statement and the audit show your reason.</p>}

@@ -6,7 +6,7 @@ import { Failure, Loading, Note } from '../../parts/messages.tsx';
 import type { ListedMonth, PartProps } from '../chargeback.tsx';
 import { Blockers } from './blockers.tsx';
 import { CloseForm } from './close-form.tsx';
-import { placeOf } from './place.ts';
+import { nextMonth, placeOf } from './place.ts';
 import { Reopen } from './reopen.tsx';
 import { Revisions, StatementFacts } from './statement.tsx';
 
@@ -38,7 +38,7 @@ function OpenMonth({ month, months, isAdmin, onChange, data }: Shown) {
   const { closable } = data;
   if (closable === null) return null;
   const isUncertain = closable.needs_override;
-  const next = firstOpenOf(months);
+  const next = nextOf(months);
   return (
     <section class="card stack" aria-labelledby="close">
       <h2 id="close">{`Close ${longMonth(month)}`}</h2>
@@ -50,21 +50,30 @@ function OpenMonth({ month, months, isAdmin, onChange, data }: Shown) {
         <Blockers days={closable.days} month={month} />
       ) : (
         <Note title={closable.why ?? 'This month cannot be closed.'}>
-          {next !== null && next !== month && next < month && (
-            <a href={placeOf(next, 'close')}>{`Close ${longMonth(next)} first`}</a>
-          )}
+          {next !== null && next !== month && <a href={placeOf(next, 'close')}>{`Go to ${longMonth(next)}`}</a>}
         </Note>
       )}
       {(closable.possible || isUncertain) &&
-        (isAdmin ? <CloseForm data={data} onClosed={onChange} /> : <p class="muted">An admin can close the month.</p>)}
+        (isAdmin ? (
+          <CloseForm data={data} left={leftBehind(month, months)} onClosed={onChange} />
+        ) : (
+          <p class="muted">An admin can close the month.</p>
+        ))}
     </section>
   );
 }
 
-/** The month that is closed next: the earliest open one after every closed one. */
-function firstOpenOf(months: readonly ListedMonth[]): string | null {
-  const closed = months.findIndex(({ state }) => state === 'closed');
-  return (closed < 0 ? months.at(-1) : months[closed - 1])?.month ?? null;
+/** The month that is closed next. Any can be the first, so there is none before. */
+function nextOf(months: readonly ListedMonth[]): string | null {
+  const last = months.find(({ state }) => state === 'closed');
+  return last === undefined ? null : nextMonth(last.month);
+}
+
+/** The earliest month that can never be closed once this one is; null if there is none. */
+function leftBehind(month: string, months: readonly ListedMonth[]): string | null {
+  const first = months.at(-1)?.month;
+  const isFirst = months.every(({ state }) => state === 'open');
+  return isFirst && first !== undefined && first < month ? first : null;
 }
 
 function ClosedMonth({ month, months, isAdmin, onChange, data }: Shown) {

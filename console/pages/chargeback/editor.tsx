@@ -12,8 +12,9 @@ import { usePreview } from './use-preview.ts';
 
 interface EditorProps {
   readonly month: string;
-  /** The rules in force. */
+  /** The rules in force, and their version; null if there are none. */
   readonly stored: Draft;
+  readonly version: number | null;
   readonly facts: EditorFacts;
   /** May name what a new rule begins with, or a pool to mend. */
   readonly query: URLSearchParams;
@@ -24,10 +25,10 @@ interface EditorProps {
 }
 
 /** Edits the rules beside what they would change. */
-export function Editor({ month, stored, facts, query, firstMonth, versions, onSaved }: EditorProps) {
+export function Editor({ month, stored, version, facts, query, firstMonth, versions, onSaved }: EditorProps) {
   const { draft, isChanged, change, discard } = useKept(month, stored);
   const [asJson, setJson] = useState(false);
-  const previewed = usePreview(month, draft);
+  const previewed = usePreview(month, draft, version);
   return (
     <div class="rules">
       <section class="card stack" aria-labelledby="rules">

@@ -43,13 +43,15 @@ export function LinesPage({ month, query }: PartProps) {
       {list.rows === null ? (
         list.error === null && <Loading what="the lines" />
       ) : list.rows.length === 0 ? (
-        <p class="muted">There is no line.</p>
+        <p class="muted">{`Nothing goes there in ${longMonth(month)}. Look at the month for who owes what.`}</p>
       ) : (
         <LineTable lines={list.rows} hasCenter={center === null} />
       )}
-      <div>
-        <More list={list} />
-      </div>
+      {list.more !== null && (
+        <div>
+          <More list={list} />
+        </div>
+      )}
     </section>
   );
 }

@@ -143,13 +143,22 @@ function isOfNobody(row: Row): boolean {
   return row.cost_center === null;
 }
 
-/** By day as they come, since that is how people read days; the largest first else. Nobody comes last. */
+/** The cost centers with the largest amount first, and nobody last; within each the largest row first, or the first day. */
 function inOrder({ data, group_by: groupBy }: Month): readonly Row[] {
   const isByTime = groupBy.some((group) => group === 'day' || group === 'week' || group === 'month');
-  const rows = data.map((row, index) => ({ row, index }));
-  rows.sort((a, b) => {
-    if (isOfNobody(a.row) !== isOfNobody(b.row)) return isOfNobody(a.row) ? 1 : -1;
-    return isByTime ? a.index - b.index : signOf(difference(b.row.amount, a.row.amount)) || a.index - b.index;
+  const amounts = new Map<string, string[]>();
+  const keyOf = (row: Row): string => (groupBy.includes('cost_center') ? (row.cost_center ?? '') : '');
+  for (const row of data) {
+    const own = amounts.get(keyOf(row));
+    if (own === undefined) amounts.set(keyOf(row), [row.amount]);
+    else own.push(row.amount);
+  }
+  const totals = new Map([...amounts].map(([key, all]) => [key, sum(...all)]));
+  const totalOf = (row: Row): string => totals.get(keyOf(row)) ?? '0';
+  return [...data].sort((a, b) => {
+    if (isOfNobody(a) !== isOfNobody(b)) return isOfNobody(a) ? 1 : -1;
+    const byCenter = signOf(difference(totalOf(b), totalOf(a)));
+    if (byCenter !== 0 || isByTime) return byCenter;
+    return signOf(difference(b.amount, a.amount));
   });
-  return rows.map(({ row }) => row);
 }

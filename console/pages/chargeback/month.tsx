@@ -1,17 +1,15 @@
 import { addressOf, type Reply } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
-import { instant, longMonth } from '../../format/days.ts';
+import { daysBetween, instant, longMonth } from '../../format/days.ts';
 import { difference, signOf, sum } from '../../format/decimal.ts';
 import { exact, money, usd, usdChange } from '../../format/money.ts';
 import { Completeness } from '../../parts/completeness.tsx';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
-import { counted } from '../../parts/standing.ts';
 import type { PartProps } from '../chargeback.tsx';
 import { GroupField } from './group-field.tsx';
 import { MonthTable } from './month-table.tsx';
 import { daysIn, placeOf } from './place.ts';
 import { Unallocated } from './unallocated.tsx';
-import { daysBetween } from '../../format/days.ts';
 
 type Month = Reply<'/v1/chargeback/{month}'>;
 
@@ -92,6 +90,11 @@ function Summary({ data }: { data: Month }) {
           <div class="big num" title={exact(data.total)} data-exact={data.total}>
             {usd(data.total)}
           </div>
+          {signOf(data.total_adjustment) !== 0 && (
+            <div class="num" title={exact(data.total_adjustment)} data-exact={data.total_adjustment}>
+              {`${usdChange(data.total_adjustment)} corrections of closed months`}
+            </div>
+          )}
           <Invoice data={data} />
         </div>
         <div>
@@ -110,15 +113,6 @@ function Summary({ data }: { data: Month }) {
           </div>
           {data.unallocated.largest.length > 0 && <div class="faint">see below why</div>}
         </div>
-        {signOf(data.total_adjustment) !== 0 && (
-          <div>
-            <h2 class="muted">Corrections of closed months</h2>
-            <div class="mid num" title={exact(data.total_adjustment)} data-exact={data.total_adjustment}>
-              {usdChange(data.total_adjustment)}
-            </div>
-            <div class="faint">added to the bill of this month</div>
-          </div>
-        )}
       </div>
       <div>
         <Completeness of={data} />
@@ -188,9 +182,4 @@ function Files({ month, asked }: { month: string; asked: { revision: string | nu
       ))}
     </div>
   );
-}
-
-/** How many cost centers a reply has, in words. */
-export function centersText(data: Month): string {
-  return counted(new Set(data.data.map(({ cost_center: center }) => center ?? null)).size, 'cost center');
 }

@@ -28,19 +28,27 @@ export function RulesPage({ month, months, query, isAdmin }: PartProps) {
     return error === null ? <Loading what="the rules" /> : <Failure error={error} retry={reload} />;
   }
   const open = firstOpen(months);
+  const isClosed = months.some((each) => each.month === month && each.state === 'closed');
   const canEdit = isAdmin && month >= open;
   return (
     <>
       {saved !== null && <Saved of={saved} month={month} />}
       <InForce month={month} allocation={data} />
       {!canEdit && isAdmin && (
-        <Note title={`${longMonth(month)} is closed, so its rules stay as they are.`}>
+        <Note
+          title={
+            isClosed
+              ? `${longMonth(month)} is closed, so its rules stay as they are.`
+              : 'A later month is closed, so these rules stay as they are.'
+          }
+        >
           <a href={placeOf(open, 'rules')}>{`Change the rules from ${longMonth(open)} on`}</a>
         </Note>
       )}
       {canEdit ? (
         <Editor
           {...{ month, stored, facts, query }}
+          version={data?.version ?? null}
           firstMonth={open}
           versions={versions.rows ?? []}
           onSaved={(made) => {

@@ -54,11 +54,15 @@ export function StatementFacts({ data }: { data: Month }) {
 
 function uncertainDays(of: { provisional_days: number; missing_days: number; uncovered_days: number }): string {
   const parts = [
-    ...(of.missing_days === 0 ? [] : [`${of.missing_days} were still to be read`]),
-    ...(of.uncovered_days === 0 ? [] : [`${of.uncovered_days} were not covered`]),
-    ...(of.provisional_days === 0 ? [] : [`${of.provisional_days} were provisional`]),
+    ...phrase(of.missing_days, 'still to be read'),
+    ...phrase(of.uncovered_days, 'not covered'),
+    ...phrase(of.provisional_days, 'provisional'),
   ];
-  return parts.length === 0 ? 'Some did not add up' : `Of them, ${parts.join('; ')}`;
+  return parts.length === 0 ? 'Some did not add up' : parts.join('; ');
+}
+
+function phrase(days: number, what: string): string[] {
+  return days === 0 ? [] : [`${days} ${days === 1 ? 'was' : 'were'} ${what}`];
 }
 
 /** Every statement of a month, the latest first. */

@@ -37,12 +37,16 @@ type Answer = { readonly of: Draft } & (
   | { readonly preview: null; readonly faults: readonly { readonly path: string; readonly message: string }[] }
 );
 
-/** Asks for the preview of a draft once nobody typed for a moment. */
-export function usePreview(month: string, draft: Draft): Previewed {
+/**
+ * Asks for the preview of a draft once nobody typed for a moment. `version` is that of the rules in force, with which it
+ * compares.
+ */
+export function usePreview(month: string, draft: Draft, version: number | null): Previewed {
   const finished = { ...draft, rules: draft.rules.filter(({ to }) => to.name !== '') };
   const text = JSON.stringify({ month, ...documentOf(finished) });
   const asked = useSettled({ text, draft: finished });
-  const loaded = useLoad(asked.text, (signal) => askPreview(asked, signal));
+  const keyOf = (body: string): string => `${version ?? 'none'} ${body}`;
+  const loaded = useLoad(keyOf(asked.text), (signal) => askPreview(asked, signal));
   const last = useRef<Preview | null>(null);
   const { data } = loaded;
   if (data !== null && data.preview !== null) last.current = data.preview;
@@ -50,7 +54,7 @@ export function usePreview(month: string, draft: Draft): Previewed {
     preview: last.current,
     remarks: data === null ? [] : remarksOf(data),
     error: loaded.error,
-    isOld: loaded.of !== text || data?.preview === null,
+    isOld: loaded.of !== keyOf(text) || data?.preview === null,
   };
 }
 

@@ -44,9 +44,11 @@ export function Versions({ list }: { list: List<Version> }) {
           </tbody>
         </Sheet>
       )}
-      <div>
-        <More list={list} />
-      </div>
+      {list.more !== null && (
+        <div>
+          <More list={list} />
+        </div>
+      )}
     </section>
   );
 }
