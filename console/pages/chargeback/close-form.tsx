@@ -47,19 +47,7 @@ export function CloseForm(props: {
       }}
     >
       <InvoiceField {...{ invoice, isAmount, amount }} total={data.total} onChange={setInvoice} />
-      {needsReason && (
-        <label>
-          Why it is closed although days are not certain
-          <textarea
-            rows={2}
-            maxLength={REASON_LENGTH}
-            value={reason}
-            onInput={(event) => {
-              setReason(event.currentTarget.value);
-            }}
-          />
-        </label>
-      )}
+      {needsReason && <ReasonField reason={reason} onChange={setReason} />}
       <div>
         <button type="submit" class="primary" disabled={!isReady}>
           {needsReason ? 'Close it all the same …' : 'Close the month …'}
@@ -77,6 +65,22 @@ export function CloseForm(props: {
         />
       )}
     </form>
+  );
+}
+
+function ReasonField({ reason, onChange }: { reason: string; onChange: (text: string) => void }) {
+  return (
+    <label>
+      Why it is closed although days are not certain
+      <textarea
+        rows={2}
+        maxLength={REASON_LENGTH}
+        value={reason}
+        onInput={(event) => {
+          onChange(event.currentTarget.value);
+        }}
+      />
+    </label>
   );
 }
 

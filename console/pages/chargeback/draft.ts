@@ -101,6 +101,22 @@ export function withPool(draft: Draft, pool: DraftPool): Draft {
   };
 }
 
+/** What a rule still lacks, as a sentence without a subject; null if nothing. */
+export function lackOf({ to, where }: DraftRule): string | null {
+  if (to.name === '') return 'does not say yet where its lines go';
+  return where.some(({ values }) => values.length === 0) ? 'has a condition without a value' : null;
+}
+
+/** The part of a draft that can be tried already: without rules that lead nowhere yet, and without conditions that ask for nothing. */
+export function finishedOf({ rules, pools }: Draft): Draft {
+  return {
+    pools,
+    rules: rules
+      .filter(({ to }) => to.name !== '')
+      .map((rule) => ({ ...rule, where: rule.where.filter(({ values }) => values.length > 0) })),
+  };
+}
+
 /** The document for the API, without its month. */
 export function documentOf({ rules, pools }: Draft): { readonly rules: unknown[]; readonly pools: unknown[] } {
   return {

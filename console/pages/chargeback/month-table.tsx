@@ -12,7 +12,7 @@ type Month = Reply<'/v1/chargeback/{month}'>;
 type Row = Month['data'][number];
 
 const STEP = 100;
-const PARTS = ['direct', 'shared', 'adjustment', 'amount'] as const;
+const PARTS = ['direct', 'shared', 'adjustment'] as const;
 
 /** The rows of a month, the largest first and what belongs to nobody last, up to the total. */
 export function MonthTable({ data, revision }: { data: Month; revision: string | null }) {
@@ -41,8 +41,9 @@ export function MonthTable({ data, revision }: { data: Month; revision: string |
             <th scope="row" colspan={data.group_by.length}>
               {data.other_currencies.length === 0 ? 'Total' : 'Total, in dollars'}
             </th>
-            <Totals data={data} whole={whole} />
+            <Amount value={whole} />
             <td />
+            <Totals data={data} />
           </tr>
         </tfoot>
       </Sheet>
@@ -60,7 +61,7 @@ export function MonthTable({ data, revision }: { data: Month; revision: string |
   );
 }
 
-const HEADS = ['Direct', 'Shared', 'Adjustment', 'Amount'] as const;
+const HEADS = ['Direct', 'Shared', 'Adjustment'] as const;
 
 function Head({ groupBy }: { groupBy: readonly string[] }) {
   return (
@@ -71,25 +72,27 @@ function Head({ groupBy }: { groupBy: readonly string[] }) {
             {groupLabel(group)}
           </th>
         ))}
+        <th scope="col" class="r">
+          Amount
+        </th>
+        <th scope="col">Share</th>
         {HEADS.map((name) => (
           <th key={name} scope="col" class="r">
             {name}
           </th>
         ))}
-        <th scope="col">Share</th>
       </tr>
     </thead>
   );
 }
 
 /** The sums of the columns. Only the API's own totals count where the page has not every row. */
-function Totals({ data, whole }: { data: Month; whole: string }) {
+function Totals({ data }: { data: Month }) {
   if (data.next !== null) {
     return (
       <>
         <td colspan={2} />
         <Amount value={data.total_adjustment} />
-        <Amount value={whole} />
       </>
     );
   }
@@ -99,7 +102,6 @@ function Totals({ data, whole }: { data: Month; whole: string }) {
       <Amount value={total('direct')} />
       <Amount value={total('shared')} />
       <Amount value={data.total_adjustment} />
-      <Amount value={whole} />
     </>
   );
 }
@@ -121,10 +123,11 @@ function MonthRow(props: { data: Month; row: Row; whole: string; revision: strin
           </td>
         );
       })}
+      <Amount value={row.amount} />
+      <ShareCell amount={row.amount} whole={whole} isMuted={isNobody} />
       {PARTS.map((part) => (
         <Amount key={part} value={row[part]} />
       ))}
-      <ShareCell amount={row.amount} whole={whole} isMuted={isNobody} />
     </tr>
   );
 }

@@ -3,7 +3,7 @@ import { ask, type Schema } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { longMonth } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
-import { documentOf, type Draft } from './draft.ts';
+import { documentOf, lackOf, type Draft } from './draft.ts';
 import { nextMonth } from './place.ts';
 
 /** How many months ahead rules can be written here. */
@@ -25,14 +25,15 @@ export function Save({ month, draft, isChanged, firstMonth, versions, onDiscard,
   const { run, isBusy, error } = useAction(async () => {
     onSaved(await ask('put', '/v1/allocation', { body: { from, ...documentOf(draft) } }));
   });
-  const unfinished = draft.rules.findIndex(({ to }) => to.name === '');
+  const unfinished = draft.rules.findIndex((rule) => lackOf(rule) !== null);
+  const lack = draft.rules.map(lackOf)[unfinished] ?? null;
   const later = versions.filter((each) => each.in_force && each.from > from).at(-1);
   return (
     <form
       class="stack save"
       onSubmit={(event) => {
         event.preventDefault();
-        if (unfinished < 0) run();
+        if (lack === null) run();
       }}
     >
       <div class="row">
@@ -51,7 +52,7 @@ export function Save({ month, draft, isChanged, firstMonth, versions, onDiscard,
             ))}
           </select>
         </label>
-        <button class="primary" type="submit" disabled={isBusy || unfinished >= 0 || draft.rules.length === 0}>
+        <button class="primary" type="submit" disabled={isBusy || lack !== null || draft.rules.length === 0}>
           Save the rules
         </button>
         {isChanged && (
@@ -61,8 +62,8 @@ export function Save({ month, draft, isChanged, firstMonth, versions, onDiscard,
         )}
       </div>
       <p class="muted small">
-        {unfinished >= 0
-          ? `Rule ${unfinished + 1} does not say yet where its lines go.`
+        {lack !== null
+          ? `Rule ${unfinished + 1} ${lack}.`
           : later === undefined
             ? 'Earlier months keep the rules that they have.'
             : `Earlier months keep the rules that they have, and from ${longMonth(later.from)} on version ${later.version} stays in force.`}

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, ask, type Reply } from '../../client/client.ts';
 import { useLoad } from '../../client/use-load.ts';
-import { documentOf, type Draft } from './draft.ts';
+import { documentOf, finishedOf, type Draft } from './draft.ts';
 
 /** What a draft would change. */
 export type Preview = Reply<'/v1/allocation/preview', 'post'>;
@@ -42,7 +42,7 @@ type Answer = { readonly of: Draft } & (
  * compares.
  */
 export function usePreview(month: string, draft: Draft, version: number | null): Previewed {
-  const finished = { ...draft, rules: draft.rules.filter(({ to }) => to.name !== '') };
+  const finished = finishedOf(draft);
   const text = JSON.stringify({ month, ...documentOf(finished) });
   const asked = useSettled({ text, draft: finished });
   const keyOf = (body: string): string => `${version ?? 'none'} ${body}`;
