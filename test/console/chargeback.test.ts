@@ -116,7 +116,7 @@ describeInBrowser('chargeback in the console', () => {
       .first()
       .click();
     await page.getByText(/Workspace is Default workspace, and/).waitFor();
-    expect(await page.evaluate('document.activeElement.getAttribute("data-at")')).toBe('target');
+    await page.locator('[data-at="target"]:focus').waitFor();
     await page.keyboard.type('Platform');
     const [, after] = await previewed('Platform', /[1-9]/);
     await page.getByRole('button', { name: 'Move the rule Platform up' }).press('Enter');

@@ -96,9 +96,10 @@ export function useFocusNext() {
       const found = box.current?.querySelector<HTMLElement>(`${selector}:not([disabled])`);
       if (found == null) continue;
       found.focus();
+      // Until then it is for a change that is not on the page yet.
+      next.current = [];
       break;
     }
-    next.current = [];
   });
   return {
     box,
