@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Reply } from '../client/client.ts';
 import type { Session } from '../client/session.ts';
 import { useReply } from '../client/use-reply.ts';
@@ -107,6 +108,13 @@ function NoMonths({ isAdmin }: { isAdmin: boolean }) {
 }
 
 function State({ of }: { of: ListedMonth | undefined }) {
+  const before = useRef(of);
+  useEffect(() => {
+    const { current: last } = before;
+    before.current = of;
+    // The button that closed or reopened the month is gone, and with it the focus.
+    if (last?.month === of?.month && last?.state !== of?.state) document.querySelector('main')?.focus();
+  }, [of?.month, of?.state]);
   return of?.state === 'closed' ? <Badge tone="good">Closed</Badge> : <Badge>Open</Badge>;
 }
 

@@ -151,6 +151,7 @@ describeInBrowser('chargeback in the console', () => {
     await field.fill(text.slice(1));
     await page.getByText('This is not JSON yet.').waitFor();
     await page.getByRole('button', { name: 'Discard changes' }).click();
+    expect(JSON.parse(await field.inputValue())).toMatchObject({ pools: [] });
     expect((await here.send('GET', '/v1/allocation/versions')).body).toMatchObject({ data: [{ version: 2 }, {}] });
   });
 
@@ -161,6 +162,7 @@ describeInBrowser('chargeback in the console', () => {
     await dialog.getByText(/stays so\. Later changes of rules/).waitFor();
     await dialog.getByRole('button', { name: `Close ${longMonth(month)}` }).click();
     await page.getByRole('heading', { name: `${longMonth(month)} is closed` }).waitFor();
+    await page.locator('main:focus').waitFor();
   }
 
   test('names the days that are in the way of closing, and closes all the same for a reason', async () => {

@@ -26,7 +26,7 @@ interface EditorProps {
 
 /** Edits the rules beside what they would change. */
 export function Editor({ month, stored, version, facts, query, firstMonth, versions, onSaved }: EditorProps) {
-  const { draft, isChanged, change, discard } = useKept(month, stored);
+  const { draft, isChanged, change, discard, round } = useKept(month, stored);
   const [asJson, setJson] = useState(false);
   const previewed = usePreview(month, draft, version);
   return (
@@ -50,7 +50,7 @@ export function Editor({ month, stored, version, facts, query, firstMonth, versi
           </div>
         </header>
         {asJson ? (
-          <JsonEditor draft={draft} onChange={change} />
+          <JsonEditor key={round} draft={draft} onChange={change} />
         ) : (
           <Lists {...{ month, draft, facts, query }} remarks={previewed.remarks} onChange={change} />
         )}

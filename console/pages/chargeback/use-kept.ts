@@ -11,11 +11,14 @@ export interface Kept {
   readonly change: (draft: Draft) => void;
   /** Goes back to what is stored. */
   readonly discard: () => void;
+  /** Another number after each {@link discard}. */
+  readonly round: number;
 }
 
 /** The rules of a month while they are edited, and what was stored to go back to. */
 export function useKept(month: string, stored: Draft): Kept {
   const [edited, setEdited] = useState(kept.get(month) ?? null);
+  const [round, setRound] = useState(0);
   const draft = edited ?? stored;
   const isChanged = edited !== null && !isSame(draft, stored);
   const change = (next: Draft): void => {
@@ -25,9 +28,13 @@ export function useKept(month: string, stored: Draft): Kept {
   const discard = (): void => {
     kept.delete(month);
     setEdited(null);
+    setRound(round + 1);
   };
   useEffect(() => {
-    if (!isChanged) return;
+    if (!isChanged) {
+      kept.delete(month);
+      return;
+    }
     const hold = (event: BeforeUnloadEvent): void => {
       event.preventDefault();
     };
@@ -36,7 +43,7 @@ export function useKept(month: string, stored: Draft): Kept {
       removeEventListener('beforeunload', hold);
     };
   }, [isChanged]);
-  return { draft, isChanged, change, discard };
+  return { draft, isChanged, change, discard, round };
 }
 
 function isSame(a: Draft, b: Draft): boolean {
