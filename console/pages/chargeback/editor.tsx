@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Schema } from '../../client/client.ts';
 import { longMonth } from '../../format/days.ts';
+import { Note } from '../../parts/messages.tsx';
 import type { Draft } from './draft.ts';
 import type { EditorFacts } from './facts.ts';
 import { JsonEditor } from './json-editor.tsx';
@@ -26,7 +27,7 @@ interface EditorProps {
 
 /** Edits the rules beside what they would change. */
 export function Editor({ month, stored, version, facts, query, firstMonth, versions, onSaved }: EditorProps) {
-  const { draft, isChanged, change, discard, round } = useKept(month, stored);
+  const { draft, isChanged, isOutdated, change, discard, round } = useKept(month, stored, version);
   const [asJson, setJson] = useState(false);
   const previewed = usePreview(month, draft, version);
   return (
@@ -49,6 +50,11 @@ export function Editor({ month, stored, version, facts, query, firstMonth, versi
             ))}
           </div>
         </header>
+        {isOutdated && (
+          <Note tone="warn" title="Somebody saved other rules since you began.">
+            <p>The preview compares with theirs. Saving puts yours in their place.</p>
+          </Note>
+        )}
         {asJson ? (
           <JsonEditor key={round} draft={draft} onChange={change} />
         ) : (
