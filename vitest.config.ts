@@ -15,7 +15,17 @@ const LONGEST = [
 ];
 
 /** Browsers take both processors of a small machine, so the tests with a clock come before them; of these, the longest first. */
-const LAST = ['everybody', 'first-use', 'outages', 'connection', 'explore', 'pictures', 'roles', 'harness'];
+const LAST = [
+  'everybody',
+  'first-use',
+  'outages',
+  'connection',
+  'explore',
+  'chargeback',
+  'pictures',
+  'roles',
+  'harness',
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

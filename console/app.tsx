@@ -3,6 +3,7 @@ import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
 import { useReply } from './client/use-reply.ts';
 import { errorOf, useSession, type Session } from './client/session.ts';
 import { Failure, Loading } from './parts/messages.tsx';
+import { Chargeback } from './pages/chargeback.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
 import { Enter } from './pages/enter.tsx';
@@ -17,11 +18,21 @@ interface Page {
   readonly name: string;
   readonly isFor: 'everybody' | 'admin';
   readonly show: (route: Route, session: Session) => ComponentChildren;
+  /** The part of the path that makes it another page for whoever looks at it; without it, all of it. */
+  readonly place?: (path: readonly string[]) => readonly string[];
 }
 
 const PAGES: readonly Page[] = [
   { path: 'overview', name: 'Overview', isFor: 'everybody', show: (route) => <Overview route={route} /> },
   { path: 'explore', name: 'Explore', isFor: 'everybody', show: (route) => <Explore route={route} /> },
+  {
+    path: 'chargeback',
+    name: 'Chargeback',
+    isFor: 'everybody',
+    show: (route, session) => <Chargeback route={route} session={session} />,
+    // The field for the month keeps the focus when another month is chosen.
+    place: ([page = '', , ...parts]) => [page, ...parts],
+  },
   {
     path: 'connections',
     name: 'Connections',
@@ -66,7 +77,7 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
   // Also a page that is not in the navigation: it says who may do what it is for.
   const page = PAGES.find(({ path }) => path === (route.path[0] ?? 'overview')) ?? pages[0];
   const main = useRef<HTMLElement>(null);
-  const place = route.path.join('/');
+  const place = (page?.place?.(route.path) ?? route.path).join('/');
   useEffect(() => {
     document.title = `${page?.name ?? ''} · Meterline`;
   }, [page]);

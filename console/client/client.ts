@@ -6,7 +6,7 @@ export type Schema<Name extends keyof components['schemas']> = components['schem
 /** The body of a problem document, which every reply with an error has. */
 export type Problem = Schema<'Problem'>;
 
-type Method = 'get' | 'post' | 'patch' | 'delete';
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 type Bodies<R> = { [Status in keyof R]: Status extends 200 | 201 | 202 ? JsonOf<R[Status]> : never }[keyof R];
 type JsonOf<Reply> = Reply extends { readonly content: { readonly 'application/json': infer Body } } ? Body : never;
 

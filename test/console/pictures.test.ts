@@ -17,6 +17,15 @@ function daysAgo(days: number): string {
   return new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
 }
 
+/** By team, and what several teams use in a pool. The tokens of the default workspace belong to nobody. */
+const RULES = {
+  rules: [
+    { name: 'By team', where: {}, to: { tag: 'team' } },
+    { name: 'Web searches', where: { cost_type: ['web_search'] }, to: { pool: 'Shared' } },
+  ],
+  pools: [{ name: 'Shared', split: { proportional: 'cost' } }],
+};
+
 describeInBrowser('the pictures of the documents', () => {
   let here: ConsoleWorld;
   let id: string;
@@ -39,6 +48,7 @@ describeInBrowser('the pictures of the documents', () => {
       const { body } = await here.send('GET', `/v1/connections/${id}/restatements`);
       return z.object({ data: z.array(z.unknown()) }).parse(body).data.length > 0;
     });
+    await here.send('PUT', '/v1/allocation', { from: daysAgo(91).slice(0, 7), ...RULES });
   });
   afterAll(() => here.close());
 
@@ -52,6 +62,7 @@ describeInBrowser('the pictures of the documents', () => {
       SIZE,
     ],
     ['console-why', `#/explore?report=changes&${week}&group_by=model&compare=previous`, 'Groups', SIZE],
+    ['console-chargeback', `#/chargeback/${daysAgo(0).slice(0, 7)}`, 'Who owes what', SIZE],
     ['console-connect', '#/connect', 'Before you paste a key', SIZE],
     ['console-connection', '', 'Every day', { ...SIZE, ...DARK }],
   ] as const)('%s shows the console of today', async (name, place, heading, options) => {
@@ -59,13 +70,27 @@ describeInBrowser('the pictures of the documents', () => {
     await page.goto(`/${place === '' ? `#/connections/${id}` : place}`);
     await page.getByRole('heading', { name: heading }).waitFor();
     await settled(page);
-    const picture = await page.screenshot({ fullPage: name !== 'console-explore' });
-    expect(picture.length).toBeGreaterThan(20_000);
+    keep(name, await page.screenshot({ fullPage: name !== 'console-explore' }));
     expect(errors).toEqual([]);
-    if (isMaking) writeFileSync(join(IMAGES, `${name}.png`), picture);
+    await context.close();
+  });
+
+  test('console-rules shows a rule that somebody writes, and what it changes', async () => {
+    const { page, context, errors } = await here.openAs(here.token, { ...SIZE, ...DARK });
+    await page.goto(`/#/chargeback/${daysAgo(0).slice(0, 7)}/rules?workspace=`);
+    await page.getByLabel('Cost center', { exact: true }).fill('platform');
+    await page.getByRole('region', { name: 'Before and after' }).getByText(/^\+\$/).first().waitFor();
+    await settled(page);
+    keep('console-rules', await page.screenshot());
+    expect(errors).toEqual([]);
     await context.close();
   });
 });
+
+function keep(name: string, picture: Buffer): void {
+  expect(picture.length).toBeGreaterThan(20_000);
+  if (isMaking) writeFileSync(join(IMAGES, `${name}.png`), picture);
+}
 
 async function settled(page: Page): Promise<void> {
   await page.waitForLoadState('networkidle');

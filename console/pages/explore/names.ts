@@ -18,7 +18,7 @@ const SUGGESTED = 500;
 
 /** The values of a dimension that the range has, the dearest first. */
 export function useSuggestions(
-  query: SpendQuery,
+  query: Pick<SpendQuery, 'from' | 'to'>,
   dimension: string | null,
 ): { readonly list: readonly Suggestion[]; readonly isLoading: boolean } {
   const { from, to } = query;
@@ -61,7 +61,7 @@ export function useTagKeys(): readonly string[] {
 }
 
 /** The workspaces of every connection. */
-function useWorkspaces(isNeeded: boolean): readonly Workspace[] {
+export function useWorkspaces(isNeeded: boolean): readonly Workspace[] {
   const { data } = useLoad(isNeeded ? 'workspaces' : null, async (signal) => {
     const connections = await ask('get', '/v1/connections', { query: { limit: 100 }, signal });
     return (await Promise.all(connections.data.map(({ id }) => workspacesOf(id, signal)))).flat();

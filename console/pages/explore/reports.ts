@@ -206,7 +206,8 @@ export function distinct<V extends Value>(values: readonly V[]): V[] {
   });
 }
 
-function valueOf(group: string, value: unknown): Value {
+/** A value of a group, as a row of a reply has it. */
+export function valueOf(group: string, value: unknown): Value {
   if (typeof value === 'object' && value !== null && 'id' in value && 'name' in value) {
     return { id: typeof value.id === 'string' ? value.id : null, name: String(value.name) };
   }
