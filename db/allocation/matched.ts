@@ -1,8 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Rule } from '../../domain/allocation/document.ts';
+import type { Dimension } from '../../domain/spend/query.ts';
 import { list } from '../core/database.ts';
+import { hasTag } from '../spend/groups.ts';
 import { valueIn } from './series.ts';
-import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
+import { centerOf, dimensionsOf, namedValue, poolOf, ruleOf } from './targets.ts';
 
 /**
  * The parts `series` (every series that a line of `cost_days` has, with its `organization`) and `matched` (where the rules
@@ -10,8 +12,10 @@ import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
  * do not. Needs `cost_days` and `workspaces_now`.
  */
 export function matchedParts(rules: readonly Rule[]): SQL[] {
-  const values = dimensionsOf(rules).map((dimension) => valueIn(dimension, sql`s`));
-  const valueOf = (dimension: Parameters<typeof valueIn>[0]): SQL => valueIn(dimension, sql`s`);
+  const valueOf = (dimension: Dimension): SQL => valueIn(dimension, sql`s`);
+  const values = dimensionsOf(rules).map((dimension) =>
+    hasTag(dimension) ? valueOf(dimension) : namedValue(rules, dimension, valueOf(dimension)),
+  );
   return [
     sql`used as materialized (
       select l.series_no, min(d.organization) as organization

@@ -1,16 +1,16 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Allocation } from '../../domain/allocation/document.ts';
+import type { Allocation, Rule } from '../../domain/allocation/document.ts';
 import type { PoolShares } from '../../domain/allocation/shares.ts';
 import type { Day } from '../../domain/days.ts';
 import { daysOfMonth, type Month } from '../../domain/months.ts';
-import { isGrain, type Dimension, type Group, type SpendQuery } from '../../domain/spend/query.ts';
+import { isGrain, type Group, type SpendQuery } from '../../domain/spend/query.ts';
 import { list, numberArray, textArray } from '../core/database.ts';
-import { WORKSPACES_NOW, keyElements, textOfBucket, withTags } from '../spend/groups.ts';
-import { CURRENCY, addedUp, costLinesFor } from '../spend/lines.ts';
+import { WORKSPACES_NOW, hasTag, keyElements, textOfBucket, withTags } from '../spend/groups.ts';
+import { CURRENCY, addedUp, costLinesFor, type Column } from '../spend/lines.ts';
 import { asked, bucketOf, dayParts } from '../spend/scope.ts';
 import { correctionParts, type Corrected } from './corrections.ts';
 import { valueIn } from './series.ts';
-import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
+import { centerOf, dimensionsOf, namedValue, poolOf, ruleOf, type ValueOf } from './targets.ts';
 
 /**
  * Where the lines of a month come from, as parts of a statement: from the ledger while the month is open, and from its
@@ -84,17 +84,19 @@ export function ledgerParts(
   groups: readonly Group[],
 ): SQL[] {
   const rules = allocation?.rules ?? [];
-  const more: Dimension[] = [...dimensionsOf(rules), ...(connections === null ? [] : ['connection' as const])];
-  const query = monthQuery(month, today, [...new Set([...groups, ...more])]);
+  const asksFor = dimensionsOf(rules);
+  const ofConnection = connections === null ? [] : ['connection' as const];
+  const query = monthQuery(month, today, [...new Set([...groups, ...asksFor.filter(hasTag), ...ofConnection])]);
+  const { columns, valueOf } = ruleValues(rules, query);
   const elements = keyElements(query.groupBy);
-  const valueOf = (dimension: Dimension): SQL => elements[query.groupBy.indexOf(dimension)] ?? sql`null::text`;
+  const lines = costLinesFor({ ...query, groupBy: [...query.groupBy, ...asksFor] });
   const ofConnections =
     connections === null ? sql`` : sql`where ${valueOf('connection')} = any(${textArray(connections)})`;
   return [
     asked(query),
     WORKSPACES_NOW,
     ...dayParts(query, ['cost']),
-    sql`grouped as materialized (${addedUp(query, costLinesFor(query), ['amount'], [CURRENCY])})`,
+    sql`grouped as materialized (${addedUp(query, lines, ['amount'], [CURRENCY, ...columns])})`,
     sql`own as (
       select ${list([...elements.slice(0, groups.length).map((element, index) => sql`${element} as ${keyColumn(index)}`)])}
         ${groups.length === 0 ? sql`` : sql`,`} currency, ${centerOf(rules, sql`matched.rule`, valueOf)} as center,
@@ -104,6 +106,26 @@ export function ledgerParts(
       ${ofConnections}
     )`,
   ];
+}
+
+/**
+ * What rules ask for, of rows that are grouped by the groups of a query: by the key of a row where it is in there, and by
+ * columns of its own where not.
+ */
+export function ruleValues(
+  rules: readonly Rule[],
+  { groupBy }: Pick<SpendQuery, 'groupBy'>,
+): { columns: Column[]; valueOf: ValueOf } {
+  const elements = keyElements(groupBy);
+  const others = dimensionsOf(rules).filter((dimension) => !groupBy.includes(dimension));
+  const nameOf = (index: number): SQL => sql.raw(`r${index}`);
+  return {
+    columns: others.map((dimension, index) => ({
+      name: nameOf(index),
+      from: namedValue(rules, dimension, valueIn(dimension, sql`s`)),
+    })),
+    valueOf: (dimension) => elements[groupBy.indexOf(dimension)] ?? nameOf(others.indexOf(dimension)),
+  };
 }
 
 /** The column of a group in `targeted`. */

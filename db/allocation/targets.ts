@@ -18,6 +18,16 @@ export function dimensionsOf(rules: readonly Rule[]): Dimension[] {
 }
 
 /**
+ * The value of a row in a dimension, as far as rules tell values apart: the empty text stands for every value that no rule
+ * names, and no rule can name it. Rows that differ only in what no rule asks for come together by it.
+ */
+export function namedValue(rules: readonly Rule[], dimension: Dimension, value: SQL): SQL {
+  const named = rules.flatMap(({ where }) => where.filter((filter) => filter.dimension === dimension));
+  const texts = new Set(named.flatMap(({ values }) => values.filter((one) => one !== null)));
+  return sql`case when ${value} is null then null when ${value} = any(${textArray([...texts])}) then ${value} else '' end`;
+}
+
+/**
  * The place of the first rule that matches a row, from 0 on; null if none does. Select it in a subquery with `offset 0`:
  * Postgres would otherwise try all rules again wherever the place is mentioned.
  */

@@ -6,13 +6,14 @@ import type { Day } from '../../domain/days.ts';
 import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import type { Month } from '../../domain/months.ts';
-import { USAGE_DIMENSIONS, tagOf, type Dimension } from '../../domain/spend/query.ts';
+import { USAGE_DIMENSIONS, type Dimension } from '../../domain/spend/query.ts';
 import { list, rows, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
-import { WORKSPACES_NOW, keyElements, rawColumns, rawNames, withTags } from '../spend/groups.ts';
+import { WORKSPACES_NOW, hasTag, keyElements, rawColumns, rawNames, withTags } from '../spend/groups.ts';
 import { asked, dayParts, placedDays } from '../spend/scope.ts';
 import { ledgerParts, monthQuery } from './source.ts';
-import { centerOf, dimensionsOf, poolOf, ruleOf } from './targets.ts';
+import { valueIn } from './series.ts';
+import { centerOf, dimensionsOf, namedValue, poolOf, ruleOf } from './targets.ts';
 
 /** What the rules of a document give in a month, in US dollars, and how it shares its pools. */
 export interface Weighed {
@@ -69,15 +70,18 @@ const OF_TOKENS: Readonly<Partial<Record<Dimension, SQL>>> = {
 
 /** Tokens by the same rules. They have no currency and no description of their own, and are of the cost type `tokens`. */
 function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): Promise<Given[]> {
-  const ofUsage = dimensionsOf(rules).filter(
-    (dimension) => tagOf(dimension) !== null || USAGE_DIMENSIONS.some((known) => known === dimension),
-  );
-  const query = monthQuery(month, today, ofUsage);
+  const query = monthQuery(month, today, dimensionsOf(rules).filter(hasTag));
   const elements = keyElements(query.groupBy);
+  const ofUsage = USAGE_DIMENSIONS.filter((dimension) => dimensionsOf(rules).includes(dimension));
+  const columns = ofUsage.map((dimension, index) => ({
+    name: sql.raw(`r${index}`),
+    from: namedValue(rules, dimension, valueIn(dimension, sql`s`)),
+  }));
   const valueOf = (dimension: Dimension): SQL => {
-    const index = query.groupBy.indexOf(dimension);
-    if (index >= 0) return elements[index] ?? sql`null::text`;
-    return OF_TOKENS[dimension] ?? sql`null::text`;
+    const place = ofUsage.findIndex((known) => known === dimension);
+    return (
+      elements[query.groupBy.indexOf(dimension)] ?? columns[place]?.name ?? OF_TOKENS[dimension] ?? sql`null::text`
+    );
   };
   return rows(
     tx,
@@ -85,7 +89,8 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
     sql`
       with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['usage'])])},
       grouped as materialized (
-        select ${list([...rawColumns(query), sql`t.token_type`, sql`sum(t.tokens) as amount`])}
+        select ${list([...rawColumns(query), ...columns.map(({ name, from }) => sql`${from} as ${name}`)])}
+          ${query.groupBy.length + columns.length === 0 ? sql`` : sql`,`} t.token_type, sum(t.tokens) as amount
         from (
           select d.bucket, l.series_no, ${list(TOKEN_COUNTS.map((name) => sql`sum(l.${sql.identifier(name)}) as ${sql.identifier(name)}`))},
             jsonb_agg(l.extra_counts) filter (where l.extra_counts is not null) as others
@@ -101,7 +106,7 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
           where other.key like '%tokens'
         ) t(token_type, tokens)
         where t.tokens <> 0
-        group by ${list([...(ofUsage.length === 0 ? [] : rawNames(query)), sql`t.token_type`])}
+        group by ${list([...rawNames(query), ...columns.map(({ name }) => name), sql`t.token_type`])}
       )
       select center, pool, trim_scale(sum(amount))::text as amount
       from (
