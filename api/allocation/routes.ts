@@ -18,6 +18,7 @@ import {
   storeAllocation,
   type AllocationVersion,
 } from '../../db/allocation/versions.ts';
+import { reportsOf } from '../../db/allocation/close.ts';
 import { monthQuery } from '../../db/allocation/source.ts';
 import { findStatement } from '../../db/allocation/statements.ts';
 import { weigh, type Weighed } from '../../db/allocation/weights.ts';
@@ -178,7 +179,7 @@ const preview = endpoint({
       return [
         await weigh(tx, month, today, present?.allocation ?? null),
         await weigh(tx, month, today, given),
-        await readCompleteness(tx, monthQuery(month, today)),
+        await readCompleteness(tx, monthQuery(month, today), reportsOf({ allocation: given })),
       ];
     });
     const data = changesOf(before, after);

@@ -126,6 +126,10 @@ export function sentenceOf(refusal: CloseRefusal): string {
       return 'The month is not over yet.';
     case 'closed':
       return 'The month is closed already.';
+    case 'before_first':
+      return refusal.first === null
+        ? 'No connection has costs yet.'
+        : `No connection reaches back to this month; the first one with costs is ${refusal.first}.`;
     case 'out_of_order':
       return `Months are closed in their order, and the next one is ${refusal.next}.`;
     case 'uncertain': {

@@ -82,7 +82,9 @@ async function journalOf(
 
 function entriesOf(rows: readonly ChargedRow[]): Booked[] {
   const exact = rows.flatMap(({ key: [center = null], direct, shared, adjustment }): Booked[] => [
-    { entry: 'cost', center, exact: addDecimals([direct, shared]) },
+    ...(addDecimals([direct, shared]) === ZERO && adjustment !== ZERO
+      ? []
+      : [{ entry: 'cost' as const, center, exact: addDecimals([direct, shared]) }]),
     ...(adjustment === ZERO ? [] : [{ entry: 'adjustment' as const, center, exact: adjustment }]),
   ]);
   const cents = inCents(

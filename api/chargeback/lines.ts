@@ -17,21 +17,7 @@ import { lines as linesOut, linesQuery } from './schemas.ts';
 
 type LineDocument = z.input<typeof linesOut>['data'][number];
 
-const position = z.strictObject({
-  query: z.string(),
-  at: z.tuple([
-    dayIn,
-    z
-      .int()
-      .nonnegative()
-      .max(2 ** 31 - 1),
-    z
-      .int()
-      .min(-(2 ** 31))
-      .max(2 ** 31 - 1),
-    positionText,
-  ]),
-});
+const position = z.strictObject({ query: z.string(), at: z.tuple([dayIn, positionText, positionText]) });
 
 /** GET /v1/chargeback/{month}/lines. */
 export const linesRoute = endpoint({

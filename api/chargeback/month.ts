@@ -1,7 +1,7 @@
 import type { Day } from '../../domain/days.ts';
 import { isMonth, type Month } from '../../domain/months.ts';
 import type { Db } from '../../db/core/database.ts';
-import { closeRefusal, type CloseRefusal } from '../../db/allocation/close.ts';
+import { closeRefusal, reportsOf, type CloseRefusal } from '../../db/allocation/close.ts';
 import { closedLines, openLines } from '../../db/allocation/lines.ts';
 import { readOpenMonth, rulesOfStatements, type ReadMonth, type RulesOf } from '../../db/allocation/months.ts';
 import { closedSource, monthQuery, openSource, type Source } from '../../db/allocation/source.ts';
@@ -57,13 +57,10 @@ export function versionOf({ open, statement }: ShownMonth): number | null {
 /** How certain a month is: as its statement says, or as the days of these connections are now. */
 export async function completenessOf(tx: Db, shown: ShownMonth, request: MonthRequest): Promise<Completeness> {
   if (shown.open === null) return shown.statement;
-  const query = monthQuery(request.month, request.today);
   const { connections } = request;
-  if (connections === null) return readCompleteness(tx, query);
-  return readCompleteness(tx, {
-    ...query,
-    filters: [{ dimension: 'connection', excludes: false, values: connections }],
-  });
+  const filters =
+    connections === null ? [] : [{ dimension: 'connection' as const, excludes: false, values: connections }];
+  return readCompleteness(tx, { ...monthQuery(request.month, request.today), filters }, reportsOf(shown.open.version));
 }
 
 /** Why a month cannot be closed; null if it can, or is closed. */

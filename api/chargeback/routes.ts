@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CloseError, closeMonth } from '../../db/allocation/close.ts';
-import { firstMonth } from '../../db/allocation/months.ts';
+import { firstMonth } from '../../db/allocation/first-month.ts';
 import { eachCharged, readChargedMonth, readChargedTotals, type ChargedTotals } from '../../db/allocation/rows.ts';
 import { ReopenError, listStatements, reopenMonth } from '../../db/allocation/statements.ts';
 import { inSnapshot } from '../../db/core/cursor.ts';
@@ -259,16 +259,19 @@ const reopen = endpoint({
     const asked = monthOfPath(month);
     const kept = await reopenMonth(deps.db, asked, body.reason, actor).catch((error: unknown) => {
       if (!(error instanceof ReopenError)) throw error;
-      const { last } = error;
-      throw new Problem('conflict', {
-        detail:
-          last === null ? 'No month is closed.' : `Only the last closed month can be reopened, and that is ${last}.`,
-      });
+      throw new Problem('conflict', { detail: whyNotReopened(error) });
     });
     deps.log.info({ month: asked, revision: kept.revision, actor }, 'a month is reopened');
     return { status: 200, body: { month: kept.month, ...statementDocument(kept) } };
   },
 });
+
+function whyNotReopened({ last, purgedDays }: ReopenError): string {
+  if (last === null) return 'No month is closed.';
+  if (purgedDays === 0) return `Only the last closed month can be reopened, and that is ${last}.`;
+  const days = purgedDays === 1 ? 'a day' : `${purgedDays} days`;
+  return `The data of ${days} of ${last} were purged, so an open month would lack them. The statement stays.`;
+}
 
 /** What each cost center owes. */
 export const chargebackRoutes = [list, get, linesRoute, journalRoute, close, reopen];

@@ -1,21 +1,23 @@
 import { createHash } from 'node:crypto';
 import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
+import { needsTokens } from '../../domain/allocation/document.ts';
 import type { PoolShares } from '../../domain/allocation/shares.ts';
 import type { Day } from '../../domain/days.ts';
-import { COST_DIMENSIONS } from '../../domain/lines.ts';
+import { COST_DIMENSIONS, REPORTS, type Report } from '../../domain/lines.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import { firstDayOf, nextMonth, type Month } from '../../domain/months.ts';
 import { eachRow } from '../core/cursor.ts';
 import { list, numberArray, row, textArray, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
-import type { Completeness } from '../spend/completeness.ts';
+import { readCompleteness, type Completeness } from '../spend/completeness.ts';
 import { readCoverage } from '../spend/coverage.ts';
 import { WORKSPACES_NOW } from '../spend/groups.ts';
 import { giveRoom } from '../spend/rows.ts';
 import { asked, dayParts } from '../spend/scope.ts';
 import { CHANGED_DAYS, correctedStatements, correctionParts } from './corrections.ts';
+import { firstMonth, firstStatementMonth } from './first-month.ts';
 import { matchedParts } from './matched.ts';
 import { monthQuery } from './source.ts';
 import { findStatement, type Statement } from './statements.ts';
@@ -34,6 +36,8 @@ export interface Blocker {
 export type CloseRefusal =
   | { readonly why: 'not_over' }
   | { readonly why: 'closed' }
+  /** No connection reaches back to the month. */
+  | { readonly why: 'before_first'; readonly first: Month | null }
   | { readonly why: 'out_of_order'; readonly next: Month }
   | { readonly why: 'uncertain'; readonly days: readonly Blocker[] };
 
@@ -59,15 +63,41 @@ export interface Closing {
 export async function closeRefusal(tx: Db, month: Month, today: Day): Promise<CloseRefusal | null> {
   const order = await orderRefusal(tx, month, today);
   if (order !== null) return order;
-  const days = blockersOf(await readCoverage(tx, monthQuery(month, today)));
+  const found = await allocationOf(tx, month);
+  const days = blockersOf(await readCoverage(tx, monthQuery(month, today), reportsOf(found)));
   return days.length === 0 ? null : { why: 'uncertain', days };
 }
 
 async function orderRefusal(tx: Db, month: Month, today: Day): Promise<CloseRefusal | null> {
   if (firstDayOf(nextMonth(month)) > today) return { why: 'not_over' };
   if ((await findStatement(tx, month, null)) !== null) return { why: 'closed' };
+  const next = await nextToClose(tx, month, today);
+  if (next === null) return { why: 'before_first', first: await firstMonth(tx, today) };
+  return month === next ? null : { why: 'out_of_order', next };
+}
+
+/**
+ * The month that is closed next: the one after the last closed one, or the first one that was ever closed if all of them are
+ * open again. If none ever was, the first one that is covered from its first day, up to `month`: where connections began
+ * within a month, it need not be closed. Null if `month` lies before all costs.
+ */
+async function nextToClose(tx: Db, month: Month, today: Day): Promise<Month | null> {
   const last = await lastClosedMonth(tx);
-  return last === null || month === nextMonth(last) ? null : { why: 'out_of_order', next: nextMonth(last) };
+  if (last !== null) return nextMonth(last);
+  const reopened = await firstStatementMonth(tx);
+  if (reopened !== null) return reopened;
+  const first = await firstMonth(tx, today);
+  if (first === null || month < first) return null;
+  for (let earlier = first; earlier < month; earlier = nextMonth(earlier)) {
+    const { uncoveredDays } = await readCompleteness(tx, monthQuery(earlier, today));
+    if (uncoveredDays === 0) return earlier;
+  }
+  return month;
+}
+
+/** The reports that a month needs: where pools are shared by tokens, usage as well. */
+export function reportsOf(found: Pick<AllocationVersion, 'allocation'> | null): readonly Report[] {
+  return found !== null && needsTokens(found.allocation) ? REPORTS : ['cost'];
 }
 
 function blockersOf({ days }: Awaited<ReturnType<typeof readCoverage>>): Blocker[] {
@@ -89,10 +119,10 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
       await tx.execute(sql`set local statement_timeout = '600s'`);
       const order = await orderRefusal(tx, month, today);
       if (order !== null) throw new CloseError(order);
-      const coverage = await readCoverage(tx, monthQuery(month, today));
+      const found = await allocationOf(tx, month);
+      const coverage = await readCoverage(tx, monthQuery(month, today), reportsOf(found));
       const days = blockersOf(coverage);
       if (days.length > 0 && override === null) throw new CloseError({ why: 'uncertain', days });
-      const found = await allocationOf(tx, month);
       const { shares } = await weigh(tx, month, today, found?.allocation ?? null);
       const { number } = await row(
         tx,
@@ -101,6 +131,7 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
       );
       await copyLines(tx, number, closing, found);
       await copyCorrections(tx, number);
+      await planForManyRows(tx);
       await insertStatement(tx, number, closing, found, { ...coverage, override: days.length === 0 ? null : override });
       await copyContext(tx, number, closing, shares);
       await bringUpToDate(tx, number);
@@ -108,6 +139,15 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
     },
     { isolationLevel: 'repeatable read' },
   );
+}
+
+/**
+ * Nobody has counted the rows that this transaction wrote, so Postgres takes them for a few, and would look up each line's
+ * series on its own. The role of the API may not have the right to count them.
+ */
+async function planForManyRows(tx: Db): Promise<void> {
+  await tx.execute(sql`set local enable_nestloop = off`);
+  await tx.execute(sql`set local cursor_tuple_fraction = 1`);
 }
 
 const DIMENSIONS = list(COST_DIMENSIONS.map((name) => sql.raw(name)));

@@ -38,8 +38,11 @@ export interface ChargedLine {
   readonly position: LinePosition;
 }
 
-/** The place of a row in the order of lines. */
-export type LinePosition = readonly [day: string, rulesOf: number, seriesNo: number, center: string];
+/**
+ * The place of a row in the order of lines: by day, then the lines of the month before corrections. It is the same while the
+ * month is open and once it is closed, whatever is corrected meanwhile.
+ */
+export type LinePosition = readonly [day: string, line: string, center: string];
 
 /** Which lines to give; null for all of them. */
 export interface LinesOf {
@@ -61,20 +64,27 @@ const line = z.object({
   lineAmount: decimalText,
   share: decimalText,
   amount: decimalText,
-  position: z.tuple([z.string(), z.int(), z.int(), z.string()]),
+  position: z.tuple([z.string(), z.string(), z.string()]),
 });
 
-const ABOUT = list(COST_DIMENSIONS.map((name) => sql.raw(name)));
 const ABOUT_SERIES = list(COST_DIMENSIONS.map((name) => sql.raw(`s.${name}`)));
+
+/** A line of the month is told from others of its day by the number that the ledger gave to what it is about. */
+const OWN_KEY = sql`'0' || lpad(l.series_no::text, 10, '0')`;
+
+/** A correction is told from others of its day by the month that it corrects and by what it is about. */
+function correctionKey(series: SQL): SQL {
+  return sql`concat_ws(' ', '1', st.month, ${series}.organization, ${series}.series_id, ${series}.connection_id)`;
+}
 
 /** The parts up to `each_line` of an open month, with `shares` and names. */
 export function openLines(open: OpenMonth): SQL[] {
   const query = monthQuery(open.month, open.today);
   const corrections = sql`
     union all
-    select day, rules_of, true, -dense_rank() over (order by rules_of, organization, connection_id, series_id)::int,
-      connection_id, ${ABOUT}, rule, center, pool, amount
-    from corrections
+    select c.day, c.rules_of, true, ${correctionKey(sql`c`)}, c.connection_id, ${list(COST_DIMENSIONS.map((name) => sql.raw(`c.${name}`)))},
+      c.rule, c.center, c.pool, c.amount
+    from corrections c join statements st on st.statement_no = c.rules_of
   `;
   return [
     asked(query),
@@ -83,7 +93,7 @@ export function openLines(open: OpenMonth): SQL[] {
     ...matchedParts(open.allocation?.rules ?? []),
     ...correctionParts(open.corrected),
     sql`each_line as (
-      select d.day, ${OWN_RULES} as rules_of, false as is_correction, l.series_no, s.connection_id, ${ABOUT_SERIES},
+      select d.day, ${OWN_RULES} as rules_of, false as is_correction, ${OWN_KEY} as line_key, s.connection_id, ${ABOUT_SERIES},
         m.rule, m.center, m.pool, l.amount
       from cost_days d
       join cost_lines l on l.day_no = d.day_no
@@ -99,32 +109,44 @@ export function openLines(open: OpenMonth): SQL[] {
 export function closedLines(statementNo: number): SQL[] {
   return [
     sql`each_line as (
-      select l.day, s.rules_of, s.rules_of <> s.statement_no as is_correction, s.series_no, s.connection_id,
+      select l.day, s.rules_of, s.rules_of <> s.statement_no as is_correction,
+        case when s.rules_of = s.statement_no then ${OWN_KEY} else ${correctionKey(sql`s`)} end as line_key, s.connection_id,
         ${ABOUT_SERIES}, s.rule, s.center, s.pool, l.amount
-      from statement_lines l join statement_series s using (statement_no, series_no)
+      from statement_lines l
+      join statement_series s on s.statement_no = l.statement_no and s.series_no = l.series_no
+      join statements st on st.statement_no = s.rules_of
       where l.statement_no = ${statementNo}::int
     )`,
     ...keptParts(statementNo),
   ];
 }
 
-function assigned(parts: readonly SQL[], { center, connections }: LinesOf): SQL {
-  const isWanted = (name: SQL): SQL =>
-    center === null ? sql`true` : sql`${name} is not distinct from ${center.name}::text`;
+/** Which lines are wanted. A line of a pool is, if one who shares it is. */
+function isWanted({ center, connections }: LinesOf): SQL {
   const ofConnections =
     connections === null ? sql`true` : sql`l.connection_id = any(${numberArray('uuid', connections)})`;
-  return sql`
-    with ${list(parts)},
-    assigned as (
-      select l.*, 1::numeric as share from each_line l
-      where l.pool is null and ${isWanted(sql`l.center`)} and ${ofConnections}
-      union all
-      select l.day, l.rules_of, l.is_correction, l.series_no, l.connection_id,
-        ${list(COST_DIMENSIONS.map((name) => sql.raw(`l.${name}`)))}, l.rule, s.center, l.pool, l.amount, s.fraction
-      from each_line l join shares s on s.rules_of = l.rules_of and s.pool = l.pool
-      where ${isWanted(sql`s.center`)} and ${ofConnections}
+  if (center === null) return ofConnections;
+  return sql`${ofConnections} and case
+    when l.pool is null then l.center is not distinct from ${center.name}::text
+    else exists (
+      select from shares s
+      where s.rules_of = l.rules_of and s.pool = l.pool and s.center is not distinct from ${center.name}::text
     )
-  `;
+  end`;
+}
+
+/** The part `assigned`: the rows of the lines in a part, one for each who shares a line. */
+function assigned({ center }: LinesOf, lines: SQL): SQL {
+  const isOne = (name: SQL): SQL =>
+    center === null ? sql`true` : sql`${name} is not distinct from ${center.name}::text`;
+  return sql`assigned as (
+    select l.*, 1::numeric as share from ${lines} l where l.pool is null and ${isOne(sql`l.center`)}
+    union all
+    select l.day, l.rules_of, l.is_correction, l.line_key, l.connection_id,
+      ${list(COST_DIMENSIONS.map((name) => sql.raw(`l.${name}`)))}, l.rule, s.center, l.pool, l.amount, s.fraction
+    from ${lines} l join shares s on s.rules_of = l.rules_of and s.pool = l.pool
+    where ${isOne(sql`s.center`)}
+  )`;
 }
 
 /** Nobody comes after everybody. */
@@ -141,9 +163,9 @@ function linesFrom(table: SQL): SQL {
       to_jsonb(array[${list(COST_DIMENSIONS.map((name) => sql.raw(`p.${name}`)))}]) as dimensions,
       p.center, p.rule, p.pool, p.rules_of as "rulesOf", p.is_correction as "isCorrection",
       ${text(sql`p.amount`)} as "lineAmount", ${text(sql`p.share`)} as share, ${text(sql`p.amount * p.share`)} as amount,
-      jsonb_build_array(p.day, p.rules_of, p.series_no, ${ORDER_OF_CENTER}) as position
+      jsonb_build_array(p.day, p.line_key, ${ORDER_OF_CENTER}) as position
     from ${table} p
-    order by p.day, p.rules_of, p.series_no, ${ORDER_OF_CENTER}
+    order by p.day, p.line_key collate "C", ${ORDER_OF_CENTER}
   `;
 }
 
@@ -155,18 +177,29 @@ export async function readChargedLines(
   page: { after: LinePosition | null; limit: number },
 ): Promise<ChargedLine[]> {
   const { after, limit } = page;
+  const isNotBefore =
+    after === null
+      ? sql`true`
+      : sql`l.day >= ${after[0]}::date and (l.day, l.line_key collate "C") >= (${after[0]}::date, ${after[1]}::text)`;
   const isAfter =
     after === null
-      ? sql``
-      : sql`where (day, rules_of, series_no, ${ORDER_OF_CENTER}) > (${after[0]}::date, ${after[1]}::int, ${after[2]}::int, ${after[3]}::text)`;
+      ? sql`true`
+      : sql`(day, line_key collate "C", ${ORDER_OF_CENTER}) > (${after[0]}::date, ${after[1]}::text, ${after[2]}::text)`;
+  // Each line has a row at least, but the first one, whose rows may all be seen. So no other lines are shared.
   return rows(
     tx,
     line,
     sql`
-      ${assigned(parts, of)},
+      with ${list(parts)},
+      few_lines as materialized (
+        select * from each_line l where ${isNotBefore} and ${isWanted(of)}
+        order by l.day, l.line_key collate "C"
+        limit ${limit + 1}
+      ),
+      ${assigned(of, sql`few_lines`)},
       page as (
-        select * from assigned ${isAfter}
-        order by day, rules_of, series_no, ${ORDER_OF_CENTER}
+        select * from assigned where ${isAfter}
+        order by day, line_key collate "C", ${ORDER_OF_CENTER}
         limit ${limit}
       )
       ${linesFrom(sql`page`)}
@@ -176,5 +209,10 @@ export async function readChargedLines(
 
 /** Every line by day, in batches. Must run in a snapshot. */
 export function eachChargedLine(tx: Db, parts: readonly SQL[], of: LinesOf): AsyncGenerator<readonly ChargedLine[]> {
-  return eachRow(tx, line, sql`${assigned(parts, of)} ${linesFrom(sql`assigned`)}`);
+  const wanted = sql`wanted as (select * from each_line l where ${isWanted(of)})`;
+  return eachRow(
+    tx,
+    line,
+    sql`with ${list([...parts, wanted, assigned(of, sql`wanted`)])} ${linesFrom(sql`assigned`)}`,
+  );
 }

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
-import { earlierOf, type Day } from '../../domain/days.ts';
+import type { Day } from '../../domain/days.ts';
 import { monthOf, nextMonth, type Month } from '../../domain/months.ts';
-import { numberArray, row, rows, type Db } from '../core/database.ts';
+import { numberArray, rows, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
 import { correctedStatements } from './corrections.ts';
 import type { OpenMonth } from './source.ts';
@@ -60,19 +60,4 @@ export async function rulesOfStatements(db: Db, statementNos: readonly number[])
   return new Map(
     found.map(({ no, month, version, rules }) => [no, { month: monthOf(month), version, rules: rules ?? [] }]),
   );
-}
-
-/** The first month that has costs, or a statement; null if there is none. */
-export async function firstMonth(db: Db, today: Day): Promise<Month | null> {
-  const { first } = await row(
-    db,
-    z.object({ first: dayJson.nullable() }),
-    sql`
-      select least(
-        (select min(began) from counting_connections where purged_at is null),
-        (select min(month) from statements)
-      )::text as first
-    `,
-  );
-  return first === null ? null : monthOf(earlierOf(first, today));
 }

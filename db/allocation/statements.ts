@@ -108,18 +108,46 @@ export async function closedMonthsOf(db: Db, connectionId: string): Promise<numb
 /** Why a month is not reopened. */
 export class ReopenError extends Error {
   override readonly name = 'ReopenError';
-  /** `last` is the last closed month; null if no month is closed. */
-  constructor(readonly last: Month | null) {
+  /** `last` is the last closed month, null if no month is closed; `purgedDays` are days of it that nobody has any more. */
+  constructor(
+    readonly last: Month | null,
+    readonly purgedDays = 0,
+  ) {
     super(last === null ? 'No month is closed' : `${last} is the last closed month`);
   }
 }
 
-/** Opens the last closed month again. Its statement stays as a revision. Throws {@link ReopenError} for any other month. */
+/**
+ * How many days of a closed month no connection has any more, since their data were purged; days of earlier months whose
+ * corrections it carries count as well.
+ */
+async function purgedDaysOf(tx: Db, month: Month): Promise<number> {
+  const { days } = await row(
+    tx,
+    z.object({ days: z.int() }),
+    sql`
+      select count(*)::int as days
+      from statements st join statement_days k on k.statement_no = st.statement_no
+      where st.month = ${firstDayOf(month)} and st.state = 'closed' and not exists (
+        select from counted_days d
+        where d.report = 'cost' and d.organization = k.organization and d.day = k.day
+      )
+    `,
+  );
+  return days;
+}
+
+/**
+ * Opens the last closed month again. Its statement stays as a revision. Throws {@link ReopenError} for any other month, and
+ * for one whose data were purged: nothing could make its sums again.
+ */
 export async function reopenMonth(db: Db, month: Month, reason: string, actor: string): Promise<Statement> {
   return db.transaction(async (tx) => {
     await lockMonths(tx);
     const last = await lastClosedMonth(tx);
     if (last !== month) throw new ReopenError(last);
+    const purged = await purgedDaysOf(tx, month);
+    if (purged > 0) throw new ReopenError(last, purged);
     const [reopened] = await rows(
       tx,
       statement,

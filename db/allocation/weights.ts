@@ -6,7 +6,7 @@ import type { Day } from '../../domain/days.ts';
 import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import type { Month } from '../../domain/months.ts';
-import { USAGE_DIMENSIONS, type Dimension } from '../../domain/spend/query.ts';
+import { USAGE_DIMENSIONS, type Dimension, type NamedDimension } from '../../domain/spend/query.ts';
 import { list, rows, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { WORKSPACES_NOW, hasTag, keyElements, rawColumns, rawNames, withTags } from '../spend/groups.ts';
@@ -61,6 +61,12 @@ function costGiven(tx: Db, month: Month, today: Day, allocation: Allocation | nu
   );
 }
 
+/** A model without a choice of geography reports `not_available` in usage and nothing in costs, which is the same. */
+function unitValue(dimension: NamedDimension): SQL {
+  const value = valueIn(dimension, sql`s`);
+  return dimension === 'inference_geo' ? sql`nullif(${value}, 'not_available')` : value;
+}
+
 /** What tokens have in the dimensions of costs that usage lacks; nothing in the others. */
 const OF_TOKENS: Readonly<Partial<Record<Dimension, SQL>>> = {
   token_type: sql`grouped.token_type`,
@@ -75,7 +81,7 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
   const ofUsage = USAGE_DIMENSIONS.filter((dimension) => dimensionsOf(rules).includes(dimension));
   const columns = ofUsage.map((dimension, index) => ({
     name: sql.raw(`r${index}`),
-    from: namedValue(rules, dimension, valueIn(dimension, sql`s`)),
+    from: namedValue(rules, dimension, unitValue(dimension)),
   }));
   const valueOf = (dimension: Dimension): SQL => {
     const place = ofUsage.findIndex((known) => known === dimension);

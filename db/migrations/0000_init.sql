@@ -896,7 +896,7 @@ CROSS JOIN LATERAL (
           CASE WHEN m.named -> 'token_type' ? t.token_type THEN t.token_type WHEN m.named ? 'token_type' AND t.token_type IS NOT NULL THEN '' END,
           CASE WHEN m.named -> 'context_window' ? s.context_window THEN s.context_window WHEN m.named ? 'context_window' AND s.context_window IS NOT NULL THEN '' END,
           CASE WHEN m.named -> 'service_tier' ? s.service_tier THEN s.service_tier WHEN m.named ? 'service_tier' AND s.service_tier IS NOT NULL THEN '' END,
-          CASE WHEN m.named -> 'inference_geo' ? s.inference_geo THEN s.inference_geo WHEN m.named ? 'inference_geo' AND s.inference_geo IS NOT NULL THEN '' END,
+          CASE WHEN m.named -> 'inference_geo' ? nullif(s.inference_geo, 'not_available') THEN nullif(s.inference_geo, 'not_available') WHEN m.named ? 'inference_geo' AND nullif(s.inference_geo, 'not_available') IS NOT NULL THEN '' END,
           CASE WHEN m.named -> 'cost_type' ? 'tokens' THEN 'tokens' WHEN m.named ? 'cost_type' AND 'tokens' IS NOT NULL THEN '' END,
           NULL,
           CASE WHEN m.named -> 'currency' ? 'USD' THEN 'USD' WHEN m.named ? 'currency' AND 'USD' IS NOT NULL THEN '' END,

@@ -59,10 +59,15 @@ export function certainty(query: SpendQuery, reports: readonly Report[]): SQL {
   `;
 }
 
-/** The {@link Completeness} of the costs of a query, without the lines. */
-export async function readCompleteness(tx: Db, query: SpendQuery): Promise<Completeness> {
-  const parts = [asked(query), ...dayParts(query, ['cost'])];
-  const counts = completeness(query, query.today, [DAY_PARTS.cost.after]);
+/** The {@link Completeness} of a query. A day is there if all of these reports have it. */
+export async function readCompleteness(
+  tx: Db,
+  query: SpendQuery,
+  reports: readonly Report[] = ['cost'],
+): Promise<Completeness> {
+  const parts = [asked(query), ...dayParts(query, reports)];
+  const dayTables = reports.map((report) => DAY_PARTS[report].after);
+  const counts = completeness(query, query.today, dayTables);
   const statement = sql`with ${list(parts)} select ${counts} as counts`;
   return (await row(tx, z.object({ counts: z.object(completenessFields) }), statement)).counts;
 }

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Day } from '../../domain/days.ts';
+import type { Report } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
 import { COVERAGE_STATES, type CoverageState } from '../../domain/reading.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
@@ -53,12 +54,16 @@ const coverage = z.object({
   ),
 });
 
-/** How far each day of a query's range was read. One statement, so that days and counts speak of the same instant. */
-export async function readCoverage(db: Db, query: SpendQuery): Promise<Coverage> {
-  const costDays = DAY_PARTS.cost.after;
+/** How far each day of a query's range was read, as far as all of these reports have it. One statement, so that days and counts speak of the same instant. */
+export async function readCoverage(
+  db: Db,
+  query: SpendQuery,
+  reports: readonly Report[] = ['cost'],
+): Promise<Coverage> {
+  const dayTables = reports.map((report) => DAY_PARTS[report].after);
   const statement = sql`
     with
-      ${list([asked(query), ...dayParts(query, ['cost']), ...completenessParts(query, query.today, [costDays])])},
+      ${list([asked(query), ...dayParts(query, reports), ...completenessParts(query, query.today, dayTables)])},
       restatements_of_day as (
         select r.*, lag(r.id) over by_day is null as is_first, lead(r.id) over by_day is null as is_last
         from (${countedRestatements(query, 'cost', query)}) r

@@ -3,6 +3,7 @@ import { addDecimals, isNegative, parseDecimal, toDecimal, ZERO, type Decimal } 
 import type { Month } from '../months.ts';
 import { COST_DIMENSIONS, tagOf, type Dimension, type Filter } from '../spend/query.ts';
 import { SECRET_PATTERN } from '../tokens.ts';
+import { WORKSPACE_LENGTHS } from '../workspaces.ts';
 import {
   recipientKey,
   type Allocation,
@@ -51,6 +52,10 @@ export const MOST = { rules: 500, pools: 50, recipients: 500, values: 1_000 } as
 const DEFAULT_WORKSPACE = 'default';
 const KNOWN = `${COST_DIMENSIONS.join(', ')} and tag.<key>`;
 const UNFIT = new RegExp(`[${HIDDEN}]|\\p{Cs}`, 'u');
+/** U+0000 and halves of surrogate pairs, which Postgres does not store. */
+const UNSTORABLE = /\0|\p{Cs}/u;
+/** As long as a key that is read from Anthropic may be. */
+const TAG_LENGTH = WORKSPACE_LENGTHS.tagKey;
 const SECRET = new RegExp(`sk-ant-|${SECRET_PATTERN}`);
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -64,6 +69,7 @@ export function readAllocation(document: AllocationDocument): { allocation: Allo
   const rules = document.rules.map((rule, index) => readRule(rule, index, document.pools, faults));
   checkUnique('rules', 'rule', document.rules, faults);
   checkUnique('pools', 'pool', document.pools, faults);
+  checkDepth(pools, faults);
   return { allocation: { from: document.from, rules, pools }, faults: faults.all };
 }
 
@@ -147,7 +153,8 @@ function filtersOf(conditions: Readonly<Record<string, unknown>>, excludes: bool
     if (dimension === 'connection' && !values.every((value) => value !== null && UUID.test(value))) {
       say(at, 'must be ids of connections; GET /v1/connections lists them');
     }
-    if (values.some((value) => value?.includes('\0') === true)) say(at, 'must not contain U+0000');
+    if (values.some((value) => value !== null && UNSTORABLE.test(value))) say(at, 'has a value that is no whole text');
+    if (values.some((value) => value !== null && SECRET.test(value))) say(at, 'must not contain a key or a token');
     return [{ dimension, excludes, values: [...new Set(values.map((value) => valueOf(dimension, value)))] }];
   });
 }
@@ -163,8 +170,11 @@ function valueOf(dimension: Dimension, value: string | null): string | null {
 }
 
 function dimensionOf(name: string): Dimension | null {
-  if (name.startsWith('tag.') && name.length > 'tag.'.length && !/[,\0]/.test(name))
-    return `tag.${name.slice('tag.'.length)}`;
+  if (name.startsWith('tag.')) {
+    const key = name.slice('tag.'.length);
+    const isFit = key !== '' && Array.from(key).length <= TAG_LENGTH && !key.includes(',');
+    return isFit && !UNSTORABLE.test(key) && !SECRET.test(key) ? `tag.${key}` : null;
+  }
   return COST_DIMENSIONS.find((dimension) => dimension === name) ?? null;
 }
 
@@ -180,6 +190,23 @@ function readPool(pool: PoolDocument, index: number, pools: readonly PoolDocumen
   if (split === 'even') return { name: pool.name, split: { kind: 'even' }, among };
   if ('fixed' in split) return { name: pool.name, ...fixedOf(split.fixed, among, say) };
   return { name: pool.name, split: { kind: 'proportional', to: split.proportional }, among };
+}
+
+/** How many pools a share goes through at most. Each adds twelve digits to the amounts. */
+const MOST_IN_ROW = 10;
+
+/** The longest way through pools that begins with each of them. Pools lead to later ones. */
+function checkDepth(pools: readonly Pool[], faults: Faults): void {
+  const depths = new Map<string, number>();
+  for (const [index, { name, among }] of [...pools.entries()].reverse()) {
+    const later = (among ?? []).map((recipient) => ('pool' in recipient ? (depths.get(recipient.pool) ?? 0) : 0));
+    const depth = 1 + Math.max(0, ...later);
+    depths.set(name, depth);
+    if (depth === MOST_IN_ROW + 1) {
+      const message = `the pool ${quoted(name)}: its shares go through more than ${MOST_IN_ROW} pools in a row`;
+      faults.add(`pools.${index}.among`, message);
+    }
+  }
 }
 
 function recipientOf(given: string | { readonly pool: string }): Recipient {

@@ -60,7 +60,10 @@ function takesAllOf(earlier: Rule, later: Rule): boolean {
   if ('tag' in earlier.to && !hasTag(later, earlier.to.tag)) return false;
   return earlier.where.every((filter) => {
     const { within, without } = boundsOf(later.where, filter.dimension);
-    if (within !== null) return [...within].every((value) => filter.values.includes(value) !== filter.excludes);
+    if (within !== null) {
+      const named = new Set(filter.values);
+      return [...within].every((value) => named.has(value) !== filter.excludes);
+    }
     // A rule that follows a tag matches no line without it.
     const isNever = (value: string | null): boolean =>
       without.has(value) || (value === null && 'tag' in later.to && filter.dimension === `tag.${later.to.tag}`);

@@ -4,6 +4,8 @@ import { recipientKey, type Allocation, type Pool, type Recipient } from './docu
 /** Shares have this many digits. */
 export const SHARE_DIGITS = 12;
 const WHOLE = 10n ** BigInt(SHARE_DIGITS);
+/** The smallest fraction. */
+const SMALLEST = ofUnits(1n, SHARE_DIGITS);
 /** All of something. */
 export const ONE = ofUnits(1n, 0);
 
@@ -39,9 +41,13 @@ export function sharesOf({ pools }: Allocation, cost: Direct, tokens: Direct | n
     for (const holdings of Object.values(has)) holdings.share(pool.name, shared);
     return { pool: pool.name, recipients: shared };
   });
-  const flat = new Map<string, PoolShares>();
-  for (const shares of own.reverse()) flat.set(shares.pool, flattened(shares, flat));
-  return [...flat.values()].reverse();
+  const flat = new Map<string, Flat>();
+  for (const shares of own.toReversed()) flat.set(shares.pool, flattened(shares, flat));
+  return own.map(({ pool, recipients }): PoolShares => {
+    const { centers: through = new Map<string, bigint>(), unallocated = 0n, scale = 0 } = flat.get(pool) ?? {};
+    const fractions = [...through].map(([center, units]) => [center, ofUnits(units, scale)] as const);
+    return { pool, recipients, centers: new Map(fractions), unallocated: ofUnits(unallocated, scale) };
+  });
 }
 
 /** What belongs to each cost center once the pools are shared, and what belongs to nobody. */
@@ -129,25 +135,34 @@ export function fractionsOf(weights: readonly Weight[]): Decimal[] {
   return parts.map(({ floor, index }) => ofUnits(floor + (extra.has(index) ? 1n : 0n), SHARE_DIGITS));
 }
 
-function flattened(
-  { pool, recipients }: Pick<PoolShares, 'pool' | 'recipients'>,
-  later: ReadonlyMap<string, PoolShares>,
-): PoolShares {
-  const centers = new Map<string, Decimal>();
-  const add = (center: string, fraction: Decimal): void => {
-    if (fraction !== ZERO) centers.set(center, addDecimals([centers.get(center) ?? ZERO, fraction]));
+/** Fractions through later pools as whole numbers of 10^-`scale`: texts would take seconds where pools share with many pools. */
+interface Flat {
+  readonly centers: ReadonlyMap<string, bigint>;
+  readonly unallocated: bigint;
+  readonly scale: number;
+}
+
+function flattened({ recipients }: Pick<PoolShares, 'recipients'>, later: ReadonlyMap<string, Flat>): Flat {
+  const through = recipients.flatMap(({ recipient }) => ('pool' in recipient ? (later.get(recipient.pool) ?? []) : []));
+  const scale = SHARE_DIGITS + through.reduce((most, flat) => Math.max(most, flat.scale), 0);
+  const centers = new Map<string, bigint>();
+  const add = (center: string, units: bigint): void => {
+    if (units !== 0n) centers.set(center, (centers.get(center) ?? 0n) + units);
   };
-  let unallocated = recipients.length === 0 ? ONE : ZERO;
+  let unallocated = recipients.length === 0 ? 10n ** BigInt(scale) : 0n;
   for (const { recipient, fraction } of recipients) {
+    const [own = 0n] = toUnits([fraction, SMALLEST]).units;
     if ('center' in recipient) {
-      add(recipient.center, fraction);
+      add(recipient.center, own * 10n ** BigInt(scale - SHARE_DIGITS));
       continue;
     }
-    const through = later.get(recipient.pool);
-    for (const [center, part] of through?.centers ?? []) add(center, multiplyDecimals(fraction, part));
-    unallocated = addDecimals([unallocated, multiplyDecimals(fraction, through?.unallocated ?? ONE)]);
+    const flat = later.get(recipient.pool);
+    if (flat === undefined) continue;
+    const factor = own * 10n ** BigInt(scale - SHARE_DIGITS - flat.scale);
+    for (const [center, units] of flat.centers) add(center, factor * units);
+    unallocated += factor * flat.unallocated;
   }
-  return { pool, recipients, centers, unallocated };
+  return { centers, unallocated, scale };
 }
 
 /** In the order of code units, whatever the language of the machine. */

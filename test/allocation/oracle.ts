@@ -200,5 +200,9 @@ function valuesOfTokens(ledger: Ledger, placed: Placed<UsageLine>, type: string)
     currency: 'USD',
     description: null,
   };
-  return (dimension) => (Object.hasOwn(fixed, dimension) ? (fixed[dimension] ?? null) : of(dimension));
+  return (dimension) => {
+    if (Object.hasOwn(fixed, dimension)) return fixed[dimension] ?? null;
+    const value = of(dimension);
+    return dimension === 'inference_geo' && value === 'not_available' ? null : value;
+  };
 }
