@@ -156,6 +156,27 @@ describe('a correction of a closed month', () => {
   });
 });
 
+describe('pages of lines', () => {
+  it('neither lose nor double a row while the month is closed and corrected', async () => {
+    const { api } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    await world.restate(0, '2026-01-10', 501);
+    const path = '/v1/chargeback/2026-02/lines';
+    const expected = (await api.get(`${path}?limit=10000`)).body.data.map((row) => JSON.stringify(row));
+    const found: string[] = [];
+    let after = '';
+    for (let page = 0; ; page += 1) {
+      const { body } = await api.get(`${path}?limit=97${after}`);
+      found.push(...body.data.map((row) => JSON.stringify(row)));
+      if (page === 1) await send(api, 'POST', '/v1/chargeback/2026-02/close', {});
+      if (page === 2) await world.restate(0, '2026-01-10', 502);
+      if (body.next === null) break;
+      after = `&after=${body.next}`;
+    }
+    expect(found).toEqual(expected);
+  });
+});
+
 function negated(decimal: string): string {
   return decimal.startsWith('-') ? decimal.slice(1) : `-${decimal}`;
 }
@@ -178,6 +199,39 @@ describe('closing', () => {
     expect(await detailOf('POST', '/v1/chargeback/2025-12/close', { override: 'x' })).toEqual([409, order]);
     const last = 'Only the last closed month can be reopened, and that is 2026-01.';
     expect(await detailOf('POST', '/v1/chargeback/2026-02/reopen', { reason: 'x' })).toEqual([409, last]);
+  });
+
+  it('begins with the first month that is covered from its first day, and goes on there after a reopening', async () => {
+    const { api } = world;
+    const first = 'Months are closed in their order, and the next one is 2026-01.';
+    expect(await detailOf('POST', '/v1/chargeback/2026-02/close', {})).toEqual([409, first]);
+    const before = 'No connection reaches back to this month; the first one with costs is 2026-01.';
+    expect(await detailOf('POST', '/v1/chargeback/2001-05/close', { override: 'x' })).toEqual([409, before]);
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    await send(api, 'POST', '/v1/chargeback/2026-01/reopen', { reason: 'x' });
+    expect(await detailOf('POST', '/v1/chargeback/2026-02/close', {})).toEqual([409, first]);
+    await api.db.execute(sql`update connections set began = '2026-01-10'`);
+    await api.db.execute(sql`truncate statements, statement_series, statement_lines cascade`);
+    await send(api, 'POST', '/v1/chargeback/2026-02/close', {});
+  });
+
+  it('waits for usage where pools are shared by tokens', async () => {
+    const { api, ledger } = world;
+    await api.db.execute(
+      sql`delete from days where connection_id = ${ledger[0]?.id ?? ''} and day = '2026-01-07' and report = 'usage'`,
+    );
+    expect((await api.get('/v1/chargeback/2026-01')).body).toMatchObject({
+      missing_days: 0,
+      closable: { possible: true },
+    });
+    const pools = [{ name: 'shared', split: { proportional: 'tokens' } }];
+    await send(api, 'PUT', '/v1/allocation', { ...DOCUMENT, pools });
+    expect((await api.get('/v1/chargeback/2026-01')).body).toMatchObject({
+      missing_days: 1,
+      closable: { possible: false },
+    });
+    const { status, body } = await api.send('POST', '/v1/chargeback/2026-01/close', {});
+    expect([status, body.errors.map(({ path }) => path)]).toEqual([409, ['days.2026-01-07']]);
   });
 
   it('names the days that are not certain, and takes an override with its reason', async () => {
@@ -222,6 +276,16 @@ describe('closing', () => {
 });
 
 describe('a month that is opened again', () => {
+  it('is none whose data were purged', async () => {
+    const { api, ledger } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    await disconnect(api.db, ledger[0]?.id ?? '', true);
+    expect(await detailOf('POST', '/v1/chargeback/2026-01/reopen', { reason: 'x' })).toEqual([
+      409,
+      'The data of 31 days of 2026-01 were purged, so an open month would lack them. The statement stays.',
+    ]);
+  });
+
   it('keeps its statement as a revision, and is closed anew', async () => {
     const { api, ledger } = world;
     await send(api, 'POST', '/v1/chargeback/2026-01/close', {});

@@ -119,6 +119,36 @@ describe('PUT /v1/allocation', () => {
     expect([answer.status, errorsOf(answer).map(([where]) => where)]).toEqual([400, [path]]);
   });
 
+  it.each([
+    ['half of a character as a value', { model: ['\ud800'] }, 'body.rules.0.where.model'],
+    ['a key as a value', { description: ['sk-ant-admin01-CANARY'] }, 'body.rules.0.where.description'],
+    ['half of a character as a tag', { 'tag.\ud800': ['a'] }, 'body.rules.0.where'],
+  ])('refuses %s', async (_what, where, path) => {
+    const answer = await put({ from: '2026-07', rules: [{ name: 'a', where, to: 'A' }] });
+    expect([answer.status, errorsOf(answer).map(([at]) => at)]).toEqual([422, [path]]);
+    expect(answer.text).not.toContain('CANARY');
+  });
+
+  it('refuses a condition that a schema would overlook', async () => {
+    const body = '{"from":"2026-07","rules":[{"name":"a","where":{"__proto__":["x"]},"to":"A"}]}';
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+    expect((await api.raw('/v1/allocation', { method: 'PUT', headers, body })).status).toBe(400);
+  });
+
+  it('refuses shares through more than ten pools, and answers soon for the longest allowed', async () => {
+    const chain = (count: number): unknown[] =>
+      Array.from({ length: count }, (_, at) => ({
+        name: `p${at}`,
+        split: 'even',
+        among: ['c', ...Array.from({ length: count - at - 1 }, (__, next) => ({ pool: `p${at + next + 1}` }))],
+      }));
+    const rules = [{ name: 'a', where: {}, to: { pool: 'p0' } }];
+    const tooLong = await put({ from: '2026-07', rules, pools: chain(11) });
+    expect([tooLong.status, errorsOf(tooLong).map(([at]) => at)]).toEqual([422, ['body.pools.0.among']]);
+    expect((await put({ from: '2026-07', rules, pools: chain(10) })).status).toBe(200);
+    expect((await api.get('/v1/chargeback/2026-07')).status).toBe(200);
+  });
+
   it('takes a long document, and refuses one that is too long', async () => {
     const rules = Array.from({ length: 400 }, (_, index) => ({
       name: `rule ${index}`,
