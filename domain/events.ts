@@ -32,6 +32,12 @@ export const DEPLOYMENT_EVENTS = [
   'session_begun',
   'session_ended',
   'session_revoked',
+  'channel_created',
+  'channel_changed',
+  'channel_disabled',
+  'channel_deleted',
+  'channel_unsubscribed',
+  'delivery_resent',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

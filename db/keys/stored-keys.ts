@@ -1,8 +1,10 @@
 import { and, asc, eq, isNotNull, ne, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { AdminKey, KeyState } from '../../domain/keys.ts';
-import { databaseFailure, type Db } from '../core/database.ts';
-import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
+import { databaseFailure, rows, type Db } from '../core/database.ts';
+import { rewrapChannels, sealedChannels, storedChannels, type StoredChannel } from '../notices/stored-channels.ts';
 import { connections, keys } from '../schema.ts';
+import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
 
 const BATCH = 200;
 const LOCK_NOT_AVAILABLE = '55P03';
@@ -17,35 +19,46 @@ export interface StoredKey {
   readonly encryptionKeyId: string;
 }
 
-/** How many stored keys are sealed under an encryption key. */
+/** How many stored keys and secrets of channels are sealed under an encryption key. */
 export interface EncryptionKeyUse {
   readonly encryptionKeyId: string;
   readonly keys: number;
 }
 
-/** Which encryption keys the stored keys are sealed under, and which stored keys do not open. */
+/** Which encryption keys the stored keys and the secrets of channels are sealed under, and which of them do not open. */
 export interface StoredKeysCheck {
   readonly uses: readonly EncryptionKeyUse[];
   readonly unreadable: readonly StoredKey[];
+  readonly unreadableChannels: readonly StoredChannel[];
 }
 
-/** Counts the stored keys under each encryption key, and tries to open each stored key. Changes nothing. */
+/** Counts what is sealed under each encryption key, and tries to open each key and secret. Changes nothing. */
 export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeysCheck> {
   const unreadable: StoredKey[] = [];
   for await (const { key, sealed } of storedKeys(db)) {
     if (open(ring, key, sealed) === null) unreadable.push(key);
   }
-  return { uses: await countByEncryptionKey(db), unreadable };
+  const unreadableChannels: StoredChannel[] = [];
+  for (const channel of await storedChannels(db)) if (!channel.opens(ring)) unreadableChannels.push(channel);
+  return { uses: await countByEncryptionKey(db), unreadable, unreadableChannels };
 }
 
 const NAMED_AT_MOST = 20;
 
 /** The result of a check as sentences that say what to do, for the log and for the command. */
 export function describeStoredKeysCheck(
-  { uses, unreadable }: StoredKeysCheck,
+  { uses, unreadable, unreadableChannels }: StoredKeysCheck,
   ring: KeyRing,
 ): { level: 'info' | 'error'; message: string } {
   const [first, ...others] = ring.ids;
+  if (unreadable.length === 0 && unreadableChannels.length > 0) {
+    const names = unreadableChannels.slice(0, NAMED_AT_MOST).map(({ name }) => `"${name}"`);
+    const message =
+      `The present encryption keys do not open the secrets of ${unreadableChannels.length} channel(s): ${names.join(', ')}. ` +
+      `Put the encryption keys that they were stored under (${quoted(unreadableChannels.map(({ encryptionKeyId }) => encryptionKeyId))}) ` +
+      'back into METERLINE_ENCRYPTION_KEYS and restart, or give each channel its target again (PATCH /v1/channels/{id}).';
+    return { level: 'error', message };
+  }
   if (unreadable.length > 0) {
     const names = [...new Map(unreadable.map((key) => [key.connectionId, nameOf(key)])).values()];
     const more = names.length > NAMED_AT_MOST ? ` and ${names.length - NAMED_AT_MOST} more` : '';
@@ -78,7 +91,7 @@ function quoted(ids: readonly string[]): string {
 }
 
 /**
- * Seals every stored key anew under the first encryption key, one by one. It blocks nobody, and can be
+ * Seals every stored key and secret of a channel anew under the first encryption key, one by one. It blocks nobody, and can be
  * interrupted and run again at any time. Skips a key that does not open, and leaves a destroyed key destroyed. Calls `onProgress` with
  * the number of keys so far. Returns the keys that are still under another encryption key.
  */
@@ -86,7 +99,7 @@ export async function rewrapStoredKeys(
   db: Db,
   ring: KeyRing,
   onProgress: (done: number) => void = () => undefined,
-): Promise<{ rewrapped: number; left: StoredKey[] }> {
+): Promise<{ rewrapped: number; left: StoredKey[]; leftChannels: StoredChannel[] }> {
   const isElsewhere = ne(keys.encryptionKeyId, ring.ids[0]);
   let rewrapped = 0;
   // A process that still has the old key ring may store keys during a round, so the rounds go on until one finds none.
@@ -100,7 +113,8 @@ export async function rewrapStoredKeys(
   }
   const left: StoredKey[] = [];
   for await (const { key } of storedKeys(db, isElsewhere)) left.push(key);
-  return { rewrapped, left };
+  const channels = await rewrapChannels(db, ring);
+  return { rewrapped: rewrapped + channels.rewrapped, left, leftChannels: channels.left };
 }
 
 /**
@@ -142,14 +156,17 @@ function open(ring: KeyRing, key: StoredKey, sealed: Sealed['sealed']): AdminKey
 }
 
 async function countByEncryptionKey(db: Db): Promise<EncryptionKeyUse[]> {
-  const found = await db
-    .select({ encryptionKeyId: keys.encryptionKeyId, keys: sql<number>`count(*)::int` })
-    .from(keys)
-    .where(isNotNull(keys.sealed))
-    .groupBy(keys.encryptionKeyId)
-    .orderBy(keys.encryptionKeyId);
-  return found.flatMap(({ encryptionKeyId, keys: count }) =>
-    encryptionKeyId === null ? [] : [{ encryptionKeyId, keys: count }],
+  return rows(
+    db,
+    z.object({ encryptionKeyId: z.string(), keys: z.int() }),
+    sql`
+      select encryption_key_id as "encryptionKeyId", count(*)::int as keys
+      from (
+        select encryption_key_id from keys where sealed is not null
+        union all select encryption_key_id from channels where ${sealedChannels()}
+      ) stored
+      group by 1 order by 1
+    `,
   );
 }
 

@@ -63,7 +63,7 @@ CREATE TABLE "connections" (
 	CONSTRAINT "connections_failure_key" CHECK ("connections"."failure_key_id" is null or "connections"."failure" is not null),
 	CONSTRAINT "connections_answered" CHECK ("connections"."answered_at" is null or "connections"."failure" is not null),
 	CONSTRAINT "connections_rejected" CHECK ("connections"."rejected_at" is null or "connections"."answered_at" is not null),
-	CONSTRAINT "connections_troubled" CHECK ("connections"."troubled_at" is not null or "connections"."status" not in ('degraded', 'awaiting_key')),
+	CONSTRAINT "connections_troubled" CHECK ("connections"."troubled_at" is null or "connections"."ended_at" is null),
 	CONSTRAINT "connections_counts" CHECK (least("connections"."failure_count", "connections"."last_sync") >= 0)
 );
 --> statement-breakpoint
@@ -169,7 +169,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'channel_created', 'channel_changed', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
