@@ -2,6 +2,7 @@ import type { Transport } from '../anthropic/transport.ts';
 import type { Db } from '../db/core/database.ts';
 import type { KeyRing } from '../db/keys/key-ring.ts';
 import type { PageReader } from '../pages/page-reader.ts';
+import type { Door } from './door.ts';
 
 /** What activities need. The worker makes it once. */
 export interface Dependencies {
@@ -9,6 +10,9 @@ export interface Dependencies {
   readonly ring: KeyRing;
   readonly transport: Transport;
   readonly pages: PageReader;
+  readonly door: Door;
+  /** Where browsers reach the console and people their links, as an origin. */
+  readonly publicUrl: string;
   readonly syncHourUtc: number;
   readonly restatementDays: number;
   /** The search attributes of this product that the Temporal server has at this moment. */

@@ -14,6 +14,7 @@ import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
 import { warningOf } from '../domain/base-url.ts';
+import { noDoor } from './no-door.ts';
 import { HealthPortError, healthOf, serveHealth, type Health, type WorkerPhase } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper-rounds.ts';
 import { temporalLogger } from './logger.ts';
@@ -53,7 +54,7 @@ async function main(): Promise<void> {
   const transport = createTransport({ baseUrl, maxReplyBytes, proxy });
   const pages = new PageThread(new URL('../pages/thread.js', import.meta.url));
   const connect = (): ReturnType<typeof connectWorker> =>
-    connectWorker(config, { db: database.db, ring, transport, pages }, log);
+    connectWorker(config, { db: database.db, ring, transport, pages, door: noDoor }, log);
   const served = await untilItServes(outages.temporal, stop.signal, connect, temporalOutage);
   const { connection, attributes, workers } = served;
   await attributes.register();

@@ -5,6 +5,7 @@ import {
   OLD_AFTER_MS,
   isUnderWay,
   knowsRepetitions,
+  mayResend,
   takesTurns,
   waitBeforeNextTry,
   type ChannelKind,
@@ -79,12 +80,12 @@ export async function claimDelivery(db: Db, deliveryId: string, claimant: Claima
     if (!isUnderWay(delivery.state) && !isRevived) {
       return { next: 'nothing', shown: { ...shown, ...delivery } };
     }
+    if (delivery.state === 'sending' && !knowsRepetitions(channel.kind)) return over('unknown', LOST_IN_SENDING);
     const obstacle = await obstacleOf(tx, found);
     if (obstacle !== null) return over('failed', obstacle);
     const ageMs = claimant.nowMs - delivery.queuedAt.getTime();
-    if (delivery.state === 'sending' && !knowsRepetitions(channel.kind)) return over('unknown', LOST_IN_SENDING);
     if (!isRevived && claimant.isStart && ageMs > OLD_AFTER_MS) return over('held', OLD);
-    const waitMs = takesTurns(channel.kind) ? await takeTurn(tx, channel.id, delivery) : null;
+    const waitMs = await waitForTurn(tx, found);
     if (waitMs !== null) {
       await tx.update(deliveries).set({ begunAt: begun }).where(eq(deliveries.id, deliveryId));
       return { next: 'wait', waitMs, shown: { ...shown, ...delivery } };
@@ -156,8 +157,30 @@ async function lockDelivery(tx: Db, deliveryId: string) {
   return found ?? null;
 }
 
+/** Whether a person reset the workflow of a delivery that was not sent. */
 function mayRevive({ state, endedBy }: Found['delivery'], { runId, isStart }: Claimant): boolean {
-  return isStart && !isUnderWay(state) && state !== 'sent' && endedBy !== null && endedBy !== runId;
+  return isStart && mayResend(state) && endedBy !== runId;
+}
+
+const FOR_OPENING_MS = 15_000;
+
+/** How long a delivery waits for others (ms); null if it is its turn. */
+async function waitForTurn(tx: Db, { delivery, channel, notice }: Found): Promise<number | null> {
+  if (takesTurns(channel.kind)) return takeTurn(tx, channel.id, delivery);
+  if (delivery.occasion === 'opened') return null;
+  // Whoever learns of an end before the beginning takes the beginning for news.
+  const [opening] = await tx
+    .select({ id: deliveries.id })
+    .from(deliveries)
+    .where(
+      and(
+        eq(deliveries.noticeId, notice.id),
+        eq(deliveries.address, delivery.address),
+        eq(deliveries.occasion, 'opened'),
+        inArray(deliveries.state, ['pending', 'sending']),
+      ),
+    );
+  return opening === undefined ? null : FOR_OPENING_MS;
 }
 
 /** Why a delivery cannot be sent whatever its address answers; null if nothing is in the way. */

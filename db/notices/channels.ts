@@ -276,9 +276,17 @@ export function openTarget(
 }
 
 function sealedOf(ring: KeyRing, id: string, target: ChannelTarget): Partial<Sealed> {
-  if (target.kind === 'email') return {};
-  const { kind: _, ...secret } = target;
-  return ring.sealSecret(JSON.stringify(secret), id);
+  switch (target.kind) {
+    case 'email':
+      return {};
+    case 'slack':
+    case 'teams':
+      return ring.sealSecret(JSON.stringify({ url: target.url }), id);
+    case 'webhook':
+      return ring.sealSecret(JSON.stringify({ url: target.url, secrets: target.secrets }), id);
+    case 'pagerduty':
+      return ring.sealSecret(JSON.stringify({ routingKey: target.routingKey }), id);
+  }
 }
 
 function hintOf(target: ChannelTarget): string {

@@ -10,13 +10,15 @@ export interface ToStart {
   readonly id: string;
   /** Whether a person had it sent again, so that an earlier run of its workflow does not stand for it. */
   readonly isAnew: boolean;
+  /** What the Temporal UI lists it as. */
+  readonly summary: string;
 }
 
 const AT_ONCE = 500;
 
 /** The deliveries that no workflow has looked at yet, of the last minute: somebody wrote them just now. */
 export async function listNewDeliveries(db: Db): Promise<ToStart[]> {
-  return listToStart(db, sql`begun_at is null and queued_at > now() - interval '1 minute'`);
+  return listToStart(db, sql`d.begun_at is null and d.queued_at > now() - interval '1 minute'`);
 }
 
 const OVERDUE_SECONDS = 10;
@@ -25,19 +27,20 @@ const OVERDUE_SECONDS = 10;
 export async function listOverdueDeliveries(db: Db): Promise<ToStart[]> {
   return listToStart(
     db,
-    sql`greatest(queued_at, next_try_at, tried_at) < now() - make_interval(secs => ${OVERDUE_SECONDS})`,
+    sql`greatest(d.queued_at, d.next_try_at, d.tried_at) < now() - make_interval(secs => ${OVERDUE_SECONDS})`,
   );
 }
 
 async function listToStart(db: Db, which: ReturnType<typeof sql>): Promise<ToStart[]> {
   return rows(
     db,
-    z.object({ id: z.string(), isAnew: z.boolean() }),
+    z.object({ id: z.string(), isAnew: z.boolean(), summary: z.string() }),
     sql`
-      select id, resends > 0 and begun_at is null as "isAnew"
-      from deliveries
-      where state in ('pending', 'sending') and ${which}
-      order by no
+      select d.id, d.resends > 0 and d.begun_at is null as "isAnew",
+        c.name || ': ' || (n.content ->> 'subject') as summary
+      from deliveries d join channels c on c.id = d.channel_id join notices n on n.id = d.notice_id
+      where d.state in ('pending', 'sending') and ${which}
+      order by d.no
       limit ${AT_ONCE}
     `,
   );

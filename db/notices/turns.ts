@@ -28,24 +28,16 @@ export async function takeTurn(
     )
     .returning({ id: channels.id });
   if (taken.length > 0) return null;
-  const { before, stoppedMs } = await row(
+  const { before } = await row(
     tx,
-    z.object({ before: z.int(), stoppedMs: z.number() }),
+    z.object({ before: z.int() }),
     sql`
-      select
-        (
-          select count(*)::int from deliveries d
-          where d.channel_id = c.id and d.state = 'pending' and d.no < ${delivery.no}
-            and (d.next_try_at is null or d.next_try_at <= now())
-        ) as before,
-        (greatest(0, extract(epoch from c.turn_until - now())) * 1000)::float8 as "stoppedMs"
-      from channels c where c.id = ${channelId}
+      select count(*)::int as before from deliveries
+      where channel_id = ${channelId} and state in ('pending', 'sending') and no < ${delivery.no}
+        and (next_try_at is null or next_try_at <= now())
     `,
   );
-  return Math.min(
-    LONGEST_MS,
-    Math.max(PER_MESSAGE_MS, Math.min(PER_MESSAGE_MS * before, stoppedMs + PER_MESSAGE_MS * before)),
-  );
+  return Math.min(LONGEST_MS, PER_MESSAGE_MS * Math.max(1, before));
 }
 
 /** Ends the turn of a delivery, at once or once the time is over for which the other side wants nothing (ms). */
