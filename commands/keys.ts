@@ -9,7 +9,7 @@ import {
   type StoredKey,
   type StoredKeysCheck,
 } from '../db/keys/stored-keys.ts';
-import type { StoredChannel } from '../db/notices/stored-channels.ts';
+import { rewrapChannels, type StoredChannel } from '../db/notices/stored-channels.ts';
 import { UsageError, runCommand, table, withDatabase, type CommandContext } from './command.ts';
 
 /** `npm run keys`: makes a new encryption key, and moves the stored keys to it. */
@@ -61,10 +61,11 @@ async function status({ db, config }: CommandContext<KeysConfig>): Promise<numbe
 
 async function rewrap({ db, config }: CommandContext<KeysConfig>): Promise<number> {
   const ring = createKeyRing(config.encryptionKeys);
-  const { rewrapped, left, leftChannels } = await rewrapStoredKeys(db, ring, (done) => {
+  const { rewrapped, left } = await rewrapStoredKeys(db, ring, (done) => {
     console.log(`${done} done`);
   });
-  console.log(`Sealed anew under "${ring.ids[0]}": ${rewrapped}\n`);
+  const { rewrapped: secrets, left: leftChannels } = await rewrapChannels(db, ring);
+  console.log(`Sealed anew under "${ring.ids[0]}": ${rewrapped + secrets}\n`);
   const report = await checkStoredKeys(db, ring);
   printReport(report, ring);
   if (left.length + leftChannels.length > 0) {

@@ -2,7 +2,7 @@ import { and, asc, eq, isNotNull, ne, sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import type { AdminKey, KeyState } from '../../domain/keys.ts';
 import { databaseFailure, rows, type Db } from '../core/database.ts';
-import { rewrapChannels, sealedChannels, storedChannels, type StoredChannel } from '../notices/stored-channels.ts';
+import { sealedChannels, storedChannels, type StoredChannel } from '../notices/stored-channels.ts';
 import { connections, keys } from '../schema.ts';
 import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
 
@@ -91,7 +91,7 @@ function quoted(ids: readonly string[]): string {
 }
 
 /**
- * Seals every stored key and secret of a channel anew under the first encryption key, one by one. It blocks nobody, and can be
+ * Seals every stored key anew under the first encryption key, one by one. It blocks nobody, and can be
  * interrupted and run again at any time. Skips a key that does not open, and leaves a destroyed key destroyed. Calls `onProgress` with
  * the number of keys so far. Returns the keys that are still under another encryption key.
  */
@@ -99,7 +99,7 @@ export async function rewrapStoredKeys(
   db: Db,
   ring: KeyRing,
   onProgress: (done: number) => void = () => undefined,
-): Promise<{ rewrapped: number; left: StoredKey[]; leftChannels: StoredChannel[] }> {
+): Promise<{ rewrapped: number; left: StoredKey[] }> {
   const isElsewhere = ne(keys.encryptionKeyId, ring.ids[0]);
   let rewrapped = 0;
   // A process that still has the old key ring may store keys during a round, so the rounds go on until one finds none.
@@ -113,8 +113,7 @@ export async function rewrapStoredKeys(
   }
   const left: StoredKey[] = [];
   for await (const { key } of storedKeys(db, isElsewhere)) left.push(key);
-  const channels = await rewrapChannels(db, ring);
-  return { rewrapped: rewrapped + channels.rewrapped, left, leftChannels: channels.left };
+  return { rewrapped, left };
 }
 
 /**

@@ -72,6 +72,8 @@ export async function tellTrouble(tx: Db, connectionId: string): Promise<boolean
 function isToldNow(): SQL {
   return sql`
     c.status in ('degraded', 'awaiting_key')
+    -- Null after a sync succeeded, until the workflow has set the status.
+    and c.troubled_at is not null
     and (c.status = 'awaiting_key' or c.troubled_at <= now() - ${interval(TROUBLE_TOLD_AFTER_MS)})
     and not exists (
       select from notices n
