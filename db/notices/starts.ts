@@ -27,7 +27,10 @@ const OVERDUE_SECONDS = 10;
 export async function listOverdueDeliveries(db: Db): Promise<ToStart[]> {
   return listToStart(
     db,
-    sql`greatest(d.queued_at, d.next_try_at, d.tried_at) < now() - make_interval(secs => ${OVERDUE_SECONDS})`,
+    sql`
+      case when d.begun_at is null then d.queued_at else greatest(d.queued_at, d.next_try_at, d.tried_at) end
+        < now() - make_interval(secs => ${OVERDUE_SECONDS})
+    `,
   );
 }
 
