@@ -11,6 +11,7 @@ import { openApiDocument } from './http/openapi.ts';
 import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
+import { channelRoutes } from './channels/routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
 import { consoleRoutes } from './pages/console.ts';
 import { dayStateRoutes } from './spend/coverage.ts';
@@ -23,6 +24,8 @@ import { coverageRoutes } from './history/coverage.ts';
 import { historyRoutes } from './history/routes.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { lifecycleRoutes } from './connections/lifecycle.ts';
+import { noticeRoutes } from './notices/routes.ts';
+import { unsubscribeRoutes } from './pages/unsubscribe.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { syncRoutes } from './syncs/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
@@ -32,7 +35,10 @@ import { Turns } from './http/turns.ts';
 import { MAX_WAIT_MS } from './http/wait.ts';
 
 /** What the app works with. Each optional field has a default for production. */
-export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports' | 'credentials' | 'publicUrl'> {
+export interface AppOptions extends Omit<
+  Deps,
+  'settings' | 'turns' | 'exports' | 'credentials' | 'publicUrl' | 'isNotifyAllowed'
+> {
   /** The pool from which exports are written; by default `db`. */
   readonly exportDb?: Db;
   readonly config: {
@@ -47,6 +53,8 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports' 
   readonly consoleDir?: string;
   /** Where browsers reach the API, once it listens; by default on the default port of this machine. */
   readonly publicUrl?: () => string;
+  /** Whether a channel may lead to a host that is private or has no TLS; by default to none. */
+  readonly isNotifyAllowed?: Deps['isNotifyAllowed'];
   /** The longest wait of a request for a verdict or a change of status; by default {@link MAX_WAIT_MS}. */
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; by default 100. */
@@ -85,6 +93,8 @@ export const endpoints: readonly Endpoint[] = [
   ...tokenRoutes,
   ...sessionRoutes,
   ...eventRoutes,
+  ...channelRoutes,
+  ...noticeRoutes,
   ...healthRoutes,
 ];
 
@@ -102,6 +112,7 @@ export function createApp(options: AppOptions): Express {
     exports: new Exports(options.exportDb ?? db, db),
     credentials,
     publicUrl,
+    isNotifyAllowed: options.isNotifyAllowed ?? (() => false),
     settings: {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,
@@ -119,6 +130,7 @@ export function createApp(options: AppOptions): Express {
   if (options.consoleDir !== undefined) app.use(consoleRoutes(options.consoleDir));
   app.use(docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
+  app.use(unsubscribeRoutes(db, options.ring, log));
   app.use(
     '/v1',
     authenticate({

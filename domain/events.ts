@@ -34,6 +34,7 @@ export const DEPLOYMENT_EVENTS = [
   'session_revoked',
   'channel_created',
   'channel_changed',
+  'channel_tested',
   'channel_disabled',
   'channel_deleted',
   'channel_unsubscribed',

@@ -7,6 +7,7 @@ import type { CsvReply } from './csv.ts';
 import { wantsCsv, type Exports } from './exports.ts';
 import type { KeyRing } from '../../db/keys/key-ring.ts';
 import type { FailureCode } from '../../domain/failures.ts';
+import type { IsAllowed } from '../../domain/notices/targets.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
 import { callerOf, type Caller } from './auth.ts';
 import type { Credentials } from './credentials.ts';
@@ -27,6 +28,8 @@ export interface Deps {
   readonly credentials: Credentials;
   /** Where browsers reach the API, as an origin. */
   readonly publicUrl: () => string;
+  /** Whether a channel may lead to a host that is private or has no TLS. */
+  readonly isNotifyAllowed: IsAllowed;
   readonly settings: ReplySettings;
 }
 

@@ -144,6 +144,11 @@ export type NoticeKind = keyof NoticeDataOf;
 /** Every kind of notice, in the order of the catalogue. */
 export const NOTICE_KINDS = Object.keys(TABLE).filter(isNoticeKind);
 
+/** The states of a notice: it is open until it closes, or until it proves wrong and is withdrawn. */
+export const NOTICE_STATES = ['open', 'closed', 'withdrawn'] as const;
+/** One of {@link NOTICE_STATES}. */
+export type NoticeState = (typeof NOTICE_STATES)[number];
+
 /** Whether a text names a kind of notice. */
 export function isNoticeKind(text: string): text is NoticeKind {
   return Object.hasOwn(TABLE, text);

@@ -7,6 +7,9 @@ export const ADDRESS_LENGTH = 254;
 /** The longest address of a webhook, in characters. */
 export const URL_LENGTH = 2_000;
 
+/** An address of a webhook as far as a pattern says it. JavaScript and Python read it alike. */
+export const URL_PATTERN = '^https?://[!-~]+$';
+
 /** A mail address as people write it, without comments or quotes. JavaScript and Python read the pattern alike. */
 export const ADDRESS_PATTERN =
   "^(?=.{3,254}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?:\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64})*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";

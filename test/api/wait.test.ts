@@ -83,6 +83,7 @@ it('ends when the client of the handler is gone', async () => {
     turns: new Turns(1),
     exports: new Exports(db, db),
     credentials: credentialsOf(db, ring, ADMIN_TOKEN),
+    isNotifyAllowed: () => false,
     publicUrl: () => 'http://127.0.0.1:8080',
     settings: {
       syncHourUtc: 6,
