@@ -93,8 +93,8 @@ export const endpoints: readonly Endpoint[] = [
   ...tokenRoutes,
   ...sessionRoutes,
   ...eventRoutes,
-  ...channelRoutes,
   ...noticeRoutes,
+  ...channelRoutes,
   ...healthRoutes,
 ];
 

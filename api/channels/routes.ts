@@ -235,4 +235,4 @@ function channelDocument(info: ChannelInfo): z.input<typeof channel> {
 }
 
 /** Where notices go. */
-export const channelRoutes = [create, list, read, change, remove, test];
+export const channelRoutes = [create, list, read, change, test, remove];

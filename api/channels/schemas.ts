@@ -23,7 +23,8 @@ const to = z
     z
       .string()
       .max(ADDRESS_LENGTH, `must be at most ${ADDRESS_LENGTH} characters`)
-      .regex(new RegExp(ADDRESS_PATTERN), 'must be one mail address, such as costs@example.com, without line breaks'),
+      .regex(new RegExp(ADDRESS_PATTERN), 'must be one mail address, such as costs@example.com, without line breaks')
+      .meta({ examples: ['costs@example.com'] }),
   )
   .min(1, 'must have an address')
   .max(MAX_ADDRESSES, `must have at most ${MAX_ADDRESSES} addresses`)
@@ -80,7 +81,10 @@ const subscriptions = z
       .optional()
       .meta({ description: 'Only notices about these connections.' }),
   })
-  .meta({ description: 'Which notices the channel takes: those that all given parts let through. Without it, all.' });
+  .meta({
+    description: 'Which notices the channel takes: those that all given parts let through. Without it, all.',
+    examples: [{ kinds: ['connection_trouble', 'connection_recovered'], least_severity: 'info' }],
+  });
 
 const target = {
   to: to.optional(),

@@ -44,30 +44,39 @@ const OPERATIONS = [
   ...[
     'addKey',
     'beginSession',
+    'changeChannel',
     'connectOrganization',
+    'createChannel',
     'createToken',
+    'deleteChannel',
     'discardKey',
     'disconnectOrganization',
-    'endSession',
-    'extendHistory',
-    'getConnection',
   ],
   ...[
+    'endSession',
+    'extendHistory',
+    'getChannel',
+    'getConnection',
     'getCostChanges',
     'getCosts',
     'getCoverage',
     'getDayStates',
     'getHealth',
+  ],
+  ...[
     'getReadiness',
     'getSession',
     'getUnitCosts',
     'getUsage',
+    'listChannels',
     'listConnections',
+    'listDeliveries',
     'listDeploymentEvents',
     'listEvents',
   ],
   ...[
     'listKeys',
+    'listNotices',
     'listRestatements',
     'listSessions',
     'listSyncs',
@@ -76,7 +85,15 @@ const OPERATIONS = [
     'pauseConnection',
     'renameConnection',
   ],
-  ...['resumeConnection', 'revokeSession', 'revokeToken', 'rotateKey', 'syncConnection'],
+  ...[
+    'resendDelivery',
+    'resumeConnection',
+    'revokeSession',
+    'revokeToken',
+    'rotateKey',
+    'syncConnection',
+    'testChannel',
+  ],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -173,7 +190,16 @@ describe('/openapi.json', () => {
     const document = await readDocument();
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
     const parameters = operations.flatMap((operation) => operation.parameters ?? []);
-    const bodies = ['NewConnection', 'NewKey', 'NewToken', 'Renaming', 'SyncRequest', 'BackfillRequest'];
+    const bodies = [
+      'NewConnection',
+      'NewKey',
+      'NewToken',
+      'Renaming',
+      'SyncRequest',
+      'BackfillRequest',
+      'NewChannel',
+      'ChannelChange',
+    ];
     const fields = bodies.flatMap((name) => childrenOf(document.components.schemas[name]?.['properties']));
     const described = [...operations.map(({ summary: description }) => ({ description })), ...parameters, ...fields];
     expect(described.length).toBeGreaterThan(60);
