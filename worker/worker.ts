@@ -5,6 +5,7 @@ import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
 import { readingsQueue } from '../workflows/messages.ts';
+import { startDeliveriesOfConnections } from './deliveries.ts';
 import { showWaits } from './waits.ts';
 
 /** The payload converter. The worker needs it as well as the bundle of workflow code. */
@@ -80,7 +81,11 @@ export async function createWorkers(options: {
     dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     activities: createActivities(dependencies),
     interceptors: {
-      activity: [() => ({ inbound: showWaits(dependencies.db) }), () => ({ inbound: translateFailures() })],
+      activity: [
+        () => ({ inbound: startDeliveriesOfConnections(dependencies.db, taskQueue) }),
+        () => ({ inbound: showWaits(dependencies.db) }),
+        () => ({ inbound: translateFailures() }),
+      ],
     },
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,

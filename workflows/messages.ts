@@ -4,6 +4,8 @@ import type { Message, SignalName } from '../domain/connection/messages.ts';
 /** The workflow types: a connection's life, and one window of days that is read for it. */
 export const CONNECTION_WORKFLOW = 'connection';
 export const SYNC_WORKFLOW = 'sync';
+/** And one notice on its way to one address. */
+export const DELIVERY_WORKFLOW = 'delivery';
 
 const READINGS = '-readings';
 
@@ -28,6 +30,41 @@ export function connectionStart(
   connectionId: string,
 ): { workflowId: string; taskQueue: string; args: [ConnectionInput] } {
   return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
+}
+
+/** The id of a delivery's workflow. */
+export function deliveryWorkflowId(deliveryId: string): string {
+  return `delivery-${deliveryId}`;
+}
+
+/** The input of a delivery's workflow. Postgres has the rest. */
+export interface DeliveryInput {
+  readonly deliveryId: string;
+  /** Whether it goes on after a continue-as-new. */
+  readonly isContinued?: boolean;
+}
+
+/**
+ * How a client starts the workflow of a delivery. One that has run already is not started again, so that a database
+ * restored from a dump sends nothing twice; `isAnew` is for a delivery that a person had sent again.
+ */
+export function deliveryStart(
+  taskQueue: string,
+  { id, isAnew }: { id: string; isAnew: boolean },
+): {
+  workflowId: string;
+  taskQueue: string;
+  args: [DeliveryInput];
+  workflowIdReusePolicy: 'ALLOW_DUPLICATE' | 'REJECT_DUPLICATE';
+  workflowIdConflictPolicy: 'FAIL';
+} {
+  return {
+    workflowId: deliveryWorkflowId(id),
+    taskQueue,
+    args: [{ deliveryId: id }],
+    workflowIdReusePolicy: isAnew ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'FAIL',
+  };
 }
 
 /** The id of a connection's `n`th sync. */
