@@ -235,4 +235,4 @@ function channelDocument(info: ChannelInfo): z.input<typeof channel> {
 }
 
 /** Where notices go. */
-export const channelRoutes = [create, list, read, test, change, remove];
+export const channelRoutes = [create, list, test, read, change, remove];
