@@ -4,7 +4,7 @@ import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from
 import type { Db } from '../db/core/database.ts';
 import { holdDelivery, listNewDeliveries, listOverdueDeliveries, type ToStart } from '../db/notices/starts.ts';
 import { CONNECTION_WORKFLOW, DELIVERY_WORKFLOW, deliveryStart, deliveryWorkflowId } from '../workflows/messages.ts';
-import { WAKE_AGAIN_MS, type Woken, type Workflows } from './keeper.ts';
+import type { Woken, Workflows } from './keeper.ts';
 
 /** How many workflows are started at a time. */
 const AT_A_TIME = 20;
@@ -46,19 +46,26 @@ export async function startNewDeliveries(workflows: Workflows): Promise<void> {
  */
 export async function keepDeliveries(workflows: Workflows, woken: Woken): Promise<void> {
   const { db } = workflows;
-  const overdue = await listOverdueDeliveries(db);
-  const due = [...(await listNewDeliveries(db)), ...overdue.filter(({ id }) => !isWoken(woken, id))];
-  await eachOf(due, async (delivery) => {
-    if (await start(workflows, delivery)) return;
-    const isHeld =
-      !delivery.isAnew && (await hasEnded(workflows, delivery.id)) && (await holdDelivery(db, delivery.id));
-    if (!isHeld) woken.set(delivery.id, performance.now());
+  const overdue = await listOverdueDeliveries(db, [...woken.keys()].filter(isDelivery).map(idIn));
+  const due = new Map([...(await listNewDeliveries(db)), ...overdue].map((delivery) => [delivery.id, delivery]));
+  await eachOf([...due.values()], async (delivery) => {
+    if (!(await start(workflows, delivery))) {
+      // An earlier run is just about to end. The next round tries again.
+      if (delivery.isAnew) return;
+      if ((await hasEnded(workflows, delivery.id)) && (await holdDelivery(db, delivery.id))) return;
+    }
+    woken.set(deliveryWorkflowId(delivery.id), performance.now());
   });
 }
 
-function isWoken(woken: Woken, id: string): boolean {
-  const atMs = woken.get(id);
-  return atMs !== undefined && performance.now() - atMs < WAKE_AGAIN_MS;
+const WORK = deliveryWorkflowId('');
+
+function isDelivery(work: string): boolean {
+  return work.startsWith(WORK);
+}
+
+function idIn(work: string): string {
+  return work.slice(WORK.length);
 }
 
 /** False if Temporal knows a workflow of this delivery already. */

@@ -7,7 +7,7 @@ import { listUntoldKeys } from '../db/keys/candidates.ts';
 import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
 
 /** Trying a new key may take minutes, so a workflow is not woken again for the same work before this time is over. */
-export const WAKE_AGAIN_MS = 600_000;
+const WAKE_AGAIN_MS = 600_000;
 
 /** What the keeper needs to start, count and wake the workflows of connections. */
 export interface Workflows {

@@ -12,9 +12,8 @@ import type { Activities } from '../activities/activities.ts';
 import type { DeliveryShown, DeliveryStep } from '../activities/deliveries.ts';
 import { MAX_SUMMARY_LENGTH, POSTGRES, SENDING } from './activity-options.ts';
 import { plain, spellInstant } from './display.ts';
-import type { DeliveryInput } from './messages.ts';
+import { sendingQueue, type DeliveryInput } from './messages.ts';
 
-const sending = proxyActivities<Activities>(SENDING);
 const postgres = proxyActivities<Activities>(POSTGRES);
 
 /** What a delivery that needs nobody ends with. A `gone` one was deleted together with what it told of. */
@@ -30,6 +29,8 @@ export interface DeliveryEnd {
  * know of fails, with why in words: a reset has it sent again, and so does the API.
  */
 export async function delivery({ deliveryId, isContinued = false }: DeliveryInput): Promise<DeliveryEnd> {
+  const { taskQueue } = workflowInfo();
+  const sending = proxyActivities<Activities>({ ...SENDING, taskQueue: sendingQueue(taskQueue) });
   let isStart = !isContinued;
   try {
     for (;;) {

@@ -8,15 +8,21 @@ export const SYNC_WORKFLOW = 'sync';
 export const DELIVERY_WORKFLOW = 'delivery';
 
 const READINGS = '-readings';
+const SENDING = '-sending';
 
 /** The queue of what syncs read from Anthropic, beside the queue of all the rest. */
 export function readingsQueue(taskQueue: string): string {
   return `${taskQueue}${READINGS}`;
 }
 
-/** Whether a queue is one of {@link readingsQueue}. */
-export function isReadingsQueue(queue: string): boolean {
-  return queue.endsWith(READINGS);
+/** The queue of messages that are sent: a mail server that does not answer keeps no place of other work. */
+export function sendingQueue(taskQueue: string): string {
+  return `${taskQueue}${SENDING}`;
+}
+
+/** Whether a queue is one that has activities only. */
+export function hasActivitiesOnly(queue: string): boolean {
+  return queue.endsWith(READINGS) || queue.endsWith(SENDING);
 }
 
 /** The id of a connection's workflow. */
@@ -57,6 +63,7 @@ export function deliveryStart(
   args: [DeliveryInput];
   workflowIdReusePolicy: 'ALLOW_DUPLICATE' | 'REJECT_DUPLICATE';
   workflowIdConflictPolicy: 'FAIL';
+  priority: { priorityKey: number };
 } {
   return {
     workflowId: deliveryWorkflowId(id),
@@ -64,6 +71,8 @@ export function deliveryStart(
     args: [{ deliveryId: id }],
     workflowIdReusePolicy: isAnew ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
     workflowIdConflictPolicy: 'FAIL',
+    // After connections, and before their syncs.
+    priority: { priorityKey: 4 },
   };
 }
 

@@ -235,4 +235,4 @@ function channelDocument(info: ChannelInfo): z.input<typeof channel> {
 }
 
 /** Where notices go. */
-export const channelRoutes = [create, list, read, change, test, remove];
+export const channelRoutes = [create, list, test, read, change, remove];

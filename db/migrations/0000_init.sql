@@ -541,6 +541,7 @@ CREATE UNIQUE INDEX "connections_one_live_per_organization" ON "connections" USI
 CREATE INDEX "connections_by_creation" ON "connections" USING btree ("created_at","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "deliveries_once" ON "deliveries" USING btree ("notice_id","occasion",lower("address"));--> statement-breakpoint
 CREATE UNIQUE INDEX "deliveries_by_no" ON "deliveries" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "deliveries_by_state" ON "deliveries" USING btree ("state","no");--> statement-breakpoint
 CREATE INDEX "deliveries_of_channel" ON "deliveries" USING btree ("channel_id","no");--> statement-breakpoint
 CREATE INDEX "deliveries_under_way" ON "deliveries" USING btree ("no") WHERE state in ('pending', 'sending');--> statement-breakpoint
 CREATE INDEX "deployment_events_by_type" ON "deployment_events" USING btree ("type","id");--> statement-breakpoint
@@ -549,6 +550,7 @@ CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WH
 CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "notices_once" ON "notices" USING btree ("dedupe_key");--> statement-breakpoint
 CREATE UNIQUE INDEX "notices_by_no" ON "notices" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "notices_by_kind" ON "notices" USING btree ("kind","no");--> statement-breakpoint
 CREATE INDEX "notices_of_connection" ON "notices" USING btree ("connection_id","kind","opened_at");--> statement-breakpoint
 CREATE INDEX "restatements_unweighed" ON "restatements" USING btree ("connection_id") WHERE not weighed;--> statement-breakpoint
 CREATE UNIQUE INDEX "statements_one_closed_per_month" ON "statements" USING btree ("month") WHERE state = 'closed';--> statement-breakpoint

@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { mayResend, type DeliveryState } from '../../domain/notices/deliveries.ts';
-import { rows, type Db } from '../core/database.ts';
+import { numberArray, rows, type Db } from '../core/database.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
 import { channels, deliveries } from './tables.ts';
 
@@ -14,7 +14,7 @@ export interface ToStart {
   readonly summary: string;
 }
 
-const AT_ONCE = 500;
+const AT_ONCE = 1_000;
 
 /** The deliveries that no workflow has looked at yet, of the last minute: somebody wrote them just now. */
 export async function listNewDeliveries(db: Db): Promise<ToStart[]> {
@@ -23,12 +23,15 @@ export async function listNewDeliveries(db: Db): Promise<ToStart[]> {
 
 const OVERDUE_SECONDS = 10;
 
-/** The deliveries that nothing happened to for ten seconds, though it should have: their workflows may be gone. */
-export async function listOverdueDeliveries(db: Db): Promise<ToStart[]> {
+/**
+ * The deliveries that nothing happened to for ten seconds, though it should have: their workflows may be gone. Without
+ * those with these ids.
+ */
+export async function listOverdueDeliveries(db: Db, except: readonly string[]): Promise<ToStart[]> {
   return listToStart(
     db,
     sql`
-      case when d.begun_at is null then d.queued_at else greatest(d.queued_at, d.next_try_at, d.tried_at) end
+      d.id <> all(${numberArray('uuid', except)}) and case when d.begun_at is null then d.queued_at else greatest(d.queued_at, d.next_try_at, d.tried_at) end
         < now() - make_interval(secs => ${OVERDUE_SECONDS})
     `,
   );

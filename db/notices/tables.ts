@@ -106,6 +106,7 @@ export const notices = pgTable(
     check('notices_order', sql`coalesce(${table.closedAt}, ${table.withdrawnAt}) >= ${table.openedAt}`),
     uniqueIndex('notices_once').on(table.dedupeKey),
     uniqueIndex('notices_by_no').on(table.no),
+    index('notices_by_kind').on(table.kind, table.no),
     index('notices_of_connection').on(table.connectionId, table.kind, table.openedAt),
   ],
 );
@@ -162,6 +163,7 @@ export const deliveries = pgTable(
     // A person who is in two channels is told once.
     uniqueIndex('deliveries_once').on(table.noticeId, table.occasion, sql`lower(${table.address})`),
     uniqueIndex('deliveries_by_no').on(table.no),
+    index('deliveries_by_state').on(table.state, table.no),
     index('deliveries_of_channel').on(table.channelId, table.no),
     index('deliveries_under_way')
       .on(table.no)

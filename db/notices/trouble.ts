@@ -1,7 +1,6 @@
 import { and, desc, eq, isNull, sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { TROUBLE_AT_MOST_EVERY_MS, TROUBLE_TOLD_AFTER_MS } from '../../domain/notices/decisions.ts';
-import { lockLive } from '../connections/live.ts';
 import { rows, type Db } from '../core/database.ts';
 import { failureJson } from '../core/json.ts';
 import { closeNotice, writeNotice } from './outbox.ts';
@@ -19,10 +18,16 @@ export async function tellLastingTrouble(db: Db): Promise<number> {
   const due = await rows(db, z.object({ id: z.string() }), sql`select c.id from connections c where ${isToldNow()}`);
   let told = 0;
   for (const { id } of due) {
-    const isTold = await db.transaction(async (tx) => (await lockLive(tx, id)) !== null && (await tellTrouble(tx, id)));
+    const isTold = await db.transaction(async (tx) => (await isLocked(tx, id)) && (await tellTrouble(tx, id)));
     if (isTold) told += 1;
   }
   return told;
+}
+
+/** Locks a connection unless somebody else has, as a purge does for minutes. The next round finds it again. */
+async function isLocked(tx: Db, connectionId: string): Promise<boolean> {
+  const lock = sql`select id from connections where id = ${connectionId} for no key update skip locked`;
+  return (await rows(tx, z.object({ id: z.string() }), lock)).length > 0;
 }
 
 const troubled = z.object({

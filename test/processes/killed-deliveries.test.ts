@@ -115,7 +115,7 @@ it('1,000 deliveries over killed workers and a Temporal that loses its state: no
       temporal = await startTemporal({ cli, dataDir: ':memory:' });
     }
     startWorker(temporal.address);
-    await until('all to end', async () => (await ended()) === all, 110_000);
+    await until('all to end', async () => (await ended()) === all, 240_000);
   } finally {
     await kill();
     await temporal.stop();
@@ -131,4 +131,4 @@ it('1,000 deliveries over killed workers and a Temporal that loses its state: no
   });
   expect(wrong).toEqual([]);
   expect(stored).toHaveLength(all);
-}, 300_000);
+}, 600_000);
