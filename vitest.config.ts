@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'model-1',
   'model-2',
+  'killed-deliveries',
   'lifecycle',
   'canary',
   'rotation',

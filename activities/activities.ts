@@ -1,11 +1,12 @@
 import { createConnectionActivities, type ConnectionActivities } from './connection.ts';
+import { createDeliveryActivities, type DeliveryActivities } from './deliveries.ts';
 import type { Dependencies } from './dependencies.ts';
 import { createSyncActivities, type SyncActivities } from './sync.ts';
 
 /** All activities: what workflows may ask of the outside world. */
-export type Activities = ConnectionActivities & SyncActivities;
+export type Activities = ConnectionActivities & SyncActivities & DeliveryActivities;
 
 /** Makes the activities of a worker. */
 export function createActivities(deps: Dependencies): Activities {
-  return { ...createConnectionActivities(deps), ...createSyncActivities(deps) };
+  return { ...createConnectionActivities(deps), ...createSyncActivities(deps), ...createDeliveryActivities(deps) };
 }

@@ -1,6 +1,7 @@
 import type { Transport } from '../anthropic/transport.ts';
 import type { Db } from '../db/core/database.ts';
 import type { KeyRing } from '../db/keys/key-ring.ts';
+import type { Door } from '../notify/door.ts';
 import type { PageReader } from '../pages/page-reader.ts';
 
 /** What activities need. The worker makes it once. */
@@ -9,6 +10,9 @@ export interface Dependencies {
   readonly ring: KeyRing;
   readonly transport: Transport;
   readonly pages: PageReader;
+  readonly door: Door;
+  /** Where browsers reach the console and people their links, as an origin. */
+  readonly publicUrl: string;
   readonly syncHourUtc: number;
   readonly restatementDays: number;
   /** The search attributes of this product that the Temporal server has at this moment. */

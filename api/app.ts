@@ -4,6 +4,7 @@ import helmet from 'helmet';
 import type { Config } from '../config/config.ts';
 import { addressOn } from '../config/public-url.ts';
 import type { Db } from '../db/core/database.ts';
+import { ALLOW_NOTHING } from '../domain/notices/allow-list.ts';
 import { authenticate, countFailedLogins } from './http/auth.ts';
 import { credentialsOf } from './http/credentials.ts';
 import type { Deps, Endpoint } from './http/endpoint.ts';
@@ -13,6 +14,7 @@ import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { allocationRoutes } from './allocation/routes.ts';
 import { chargebackRoutes } from './chargeback/routes.ts';
+import { channelRoutes } from './channels/routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
 import { consoleRoutes } from './pages/console.ts';
 import { dayStateRoutes } from './spend/coverage.ts';
@@ -25,6 +27,8 @@ import { coverageRoutes } from './history/coverage.ts';
 import { historyRoutes } from './history/routes.ts';
 import { keyRoutes } from './keys/routes.ts';
 import { lifecycleRoutes } from './connections/lifecycle.ts';
+import { noticeRoutes } from './notices/routes.ts';
+import { unsubscribeRoutes } from './pages/unsubscribe.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { syncRoutes } from './syncs/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
@@ -34,7 +38,10 @@ import { Turns } from './http/turns.ts';
 import { MAX_WAIT_MS } from './http/wait.ts';
 
 /** What the app works with. Each optional field has a default for production. */
-export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports' | 'credentials' | 'publicUrl'> {
+export interface AppOptions extends Omit<
+  Deps,
+  'settings' | 'turns' | 'exports' | 'credentials' | 'publicUrl' | 'notifyAllow'
+> {
   /** The pool from which exports are written; by default `db`. */
   readonly exportDb?: Db;
   readonly config: {
@@ -49,6 +56,8 @@ export interface AppOptions extends Omit<Deps, 'settings' | 'turns' | 'exports' 
   readonly consoleDir?: string;
   /** Where browsers reach the API, once it listens; by default on the default port of this machine. */
   readonly publicUrl?: () => string;
+  /** The places in private networks that channels may lead to; by default none. */
+  readonly notifyAllow?: Deps['notifyAllow'];
   /** The longest wait of a request for a verdict or a change of status; by default {@link MAX_WAIT_MS}. */
   readonly waitMs?: number;
   /** How many failed tries to authenticate an address has in a minute; by default 100. */
@@ -91,6 +100,8 @@ export const endpoints: readonly Endpoint[] = [
   ...tokenRoutes,
   ...sessionRoutes,
   ...eventRoutes,
+  ...noticeRoutes,
+  ...channelRoutes,
   ...healthRoutes,
 ];
 
@@ -108,6 +119,7 @@ export function createApp(options: AppOptions): Express {
     exports: new Exports(options.exportDb ?? db, db),
     credentials,
     publicUrl,
+    notifyAllow: options.notifyAllow ?? ALLOW_NOTHING,
     settings: {
       syncHourUtc: config.syncHourUtc,
       temporalNamespace: config.temporalNamespace,
@@ -125,6 +137,7 @@ export function createApp(options: AppOptions): Express {
   if (options.consoleDir !== undefined) app.use(consoleRoutes(options.consoleDir));
   app.use(docsRoutes(openApiDocument(endpoints)));
   app.use(noStore);
+  app.use(unsubscribeRoutes(db, options.ring, log));
   app.use(
     '/v1',
     authenticate({

@@ -51,6 +51,7 @@ async function main(): Promise<void> {
     },
     consoleDir: CONSOLE_DIR,
     publicUrl: () => config.publicUrl ?? url,
+    notifyAllow: config.notifyAllow,
     stopping: stopping.signal,
     droppedLogLines: dropped,
   });

@@ -6,10 +6,10 @@ import {
   isGrpcServiceError,
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
-import { NamespaceNotFoundError } from '@temporalio/common';
+import { NamespaceNotFoundError, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
-import { CONNECTION_WORKFLOW, connectionStart, wake } from '../workflows/messages.ts';
+import { CONNECTION_WORKFLOW, DELIVERY_WORKFLOW, connectionStart, deliveryStart, wake } from '../workflows/messages.ts';
 import { TemporalUnavailableError, type Temporal } from './http/temporal.ts';
 
 /** A client of Temporal in one namespace. It connects on its first call. */
@@ -20,6 +20,7 @@ export interface OpenedTemporal extends Temporal {
 }
 
 const CALL_DEADLINE_MS = 4_000;
+const SUMMARY_LENGTH = 150;
 const CHECK_DEADLINE_MS = 2_000;
 /** About two seconds: enough for a hiccup, and short because somebody waits. The worker acts on stored changes anyway. */
 const RETRIES = defaultGrpcRetryOptions({ maxAttempts: 8, factor: 1.2, initialIntervalMs: () => 150 });
@@ -73,6 +74,7 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
           signalArgs: [],
         }),
       ),
+    startDelivery: (delivery) => within(CALL_DEADLINE_MS, () => startDelivery(client, settings.taskQueue, delivery)),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
     async close() {
       // A retry on a closed channel throws from a timer, which would end the process.
@@ -80,6 +82,20 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
       await connection.close();
     },
   };
+}
+
+async function startDelivery(
+  client: Client,
+  taskQueue: string,
+  delivery: { id: string; isAnew: boolean; summary: string },
+): Promise<void> {
+  try {
+    const staticSummary = delivery.summary.slice(0, SUMMARY_LENGTH);
+    await client.workflow.start(DELIVERY_WORKFLOW, { ...deliveryStart(taskQueue, delivery), staticSummary });
+  } catch (error) {
+    // A worker started it first.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
 }
 
 function unavailable(error: unknown): TemporalUnavailableError | null {
@@ -91,15 +107,22 @@ function unavailable(error: unknown): TemporalUnavailableError | null {
 
 /**
  * Tells Temporal about a change that Postgres has already, and returns whether Temporal answered. If it did not, the
- * worker finds the change in Postgres later and acts on it.
+ * worker finds the change in Postgres later and acts on it. `about` is for the log.
  */
-export async function tellOrDefer(log: Logger, connectionId: string, tell: () => Promise<void>): Promise<boolean> {
+export async function tellOrDefer(
+  log: Logger,
+  about: string | Readonly<Record<string, string>>,
+  tell: () => Promise<void>,
+): Promise<boolean> {
   try {
     await tell();
     return true;
   } catch (error) {
     if (!(error instanceof TemporalUnavailableError)) throw error;
-    log.warn({ connectionId, reason: error.reason }, 'Temporal does not answer: the worker acts on the change later');
+    log.warn(
+      { ...(typeof about === 'string' ? { connectionId: about } : about), reason: error.reason },
+      'Temporal does not answer: the worker acts on the change later',
+    );
     return false;
   }
 }

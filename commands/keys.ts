@@ -9,6 +9,7 @@ import {
   type StoredKey,
   type StoredKeysCheck,
 } from '../db/keys/stored-keys.ts';
+import { rewrapChannels, type StoredChannel } from '../db/notices/stored-channels.ts';
 import { UsageError, runCommand, table, withDatabase, type CommandContext } from './command.ts';
 
 /** `npm run keys`: makes a new encryption key, and moves the stored keys to it. */
@@ -55,7 +56,7 @@ async function status({ db, config }: CommandContext<KeysConfig>): Promise<numbe
   const ring = createKeyRing(config.encryptionKeys);
   const report = await checkStoredKeys(db, ring);
   printReport(report, ring);
-  return report.unreadable.length === 0 ? 0 : 1;
+  return problemsIn(report) === 0 ? 0 : 1;
 }
 
 async function rewrap({ db, config }: CommandContext<KeysConfig>): Promise<number> {
@@ -63,21 +64,24 @@ async function rewrap({ db, config }: CommandContext<KeysConfig>): Promise<numbe
   const { rewrapped, left } = await rewrapStoredKeys(db, ring, (done) => {
     console.log(`${done} done`);
   });
-  console.log(`Sealed anew under "${ring.ids[0]}": ${rewrapped}\n`);
+  const { rewrapped: secrets, left: leftChannels } = await rewrapChannels(db, ring);
+  console.log(`Sealed anew under "${ring.ids[0]}": ${rewrapped + secrets}\n`);
   const report = await checkStoredKeys(db, ring);
   printReport(report, ring);
-  if (left.length > 0) {
+  if (left.length + leftChannels.length > 0) {
     const unreadable = new Set(report.unreadable.map(({ keyId }) => keyId));
     const why = (key: StoredKey): string =>
       unreadable.has(key.keyId)
         ? 'it does not open'
         : 'it was stored or locked meanwhile: when the API and the workers have the new first key, run this again';
-    console.log(`\nLeft under another encryption key than "${ring.ids[0]}": ${left.length}`);
+    console.log(`\nLeft under another encryption key than "${ring.ids[0]}": ${left.length + leftChannels.length}`);
     for (const key of left) console.log(`  ${lineOf(key)}: ${why(key)}`);
+    for (const channel of leftChannels)
+      console.log(`  ${lineOfChannel(channel)}: it does not open, or was changed meanwhile`);
   } else {
     console.log(`\nNothing is left under another encryption key than "${ring.ids[0]}".`);
   }
-  return left.length === 0 && report.unreadable.length === 0 ? 0 : 1;
+  return left.length + leftChannels.length + problemsIn(report) === 0 ? 0 : 1;
 }
 
 function printReport(report: StoredKeysCheck, ring: KeyRing): void {
@@ -91,6 +95,7 @@ function printReport(report: StoredKeysCheck, ring: KeyRing): void {
     ]);
   console.log(table([['encryption key', 'stored keys', ''], ...known, ...unknown]));
   for (const key of report.unreadable) console.log(`\nDoes not open: ${lineOf(key)}`);
+  for (const channel of report.unreadableChannels) console.log(`\nDoes not open: ${lineOfChannel(channel)}`);
   console.log(`\n${describeStoredKeysCheck(report, ring).message}`);
 }
 
@@ -100,4 +105,12 @@ function countOf({ uses }: StoredKeysCheck, id: string): string {
 
 function lineOf(key: StoredKey): string {
   return `${nameOf(key)}, its ${key.state} key …${key.hint}, under "${key.encryptionKeyId}"`;
+}
+
+function lineOfChannel({ name, channelId, encryptionKeyId }: StoredChannel): string {
+  return `the secret of channel "${name}" (${channelId}), under "${encryptionKeyId}"`;
+}
+
+function problemsIn({ unreadable, unreadableChannels }: StoredKeysCheck): number {
+  return unreadable.length + unreadableChannels.length;
 }

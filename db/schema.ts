@@ -23,5 +23,6 @@ export {
   usageLines,
   usageSeries,
 } from './ledger/tables.ts';
+export { channelAddresses, channels, deliveries, notices } from './notices/tables.ts';
 export { links, sessions } from './sessions/tables.ts';
 export { tokens } from './tokens/tables.ts';

@@ -35,6 +35,13 @@ export const DEPLOYMENT_EVENTS = [
   'allocation_stored',
   'month_closed',
   'month_reopened',
+  'channel_created',
+  'channel_changed',
+  'channel_tested',
+  'channel_disabled',
+  'channel_deleted',
+  'channel_unsubscribed',
+  'delivery_resent',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

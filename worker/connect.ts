@@ -2,6 +2,7 @@ import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Dependencies } from '../activities/dependencies.ts';
 import type { WorkerConfig } from '../config/config.ts';
+import { addressOn } from '../config/public-url.ts';
 import { searchAttributeRegistry, type SearchAttributeRegistry } from './search-attributes.ts';
 import { createWorkers, type TaskWorkers } from './worker.ts';
 
@@ -19,14 +20,20 @@ export class WorkerCreationError extends Error {
 
 /** Connects to Temporal and makes a worker. Throws {@link WorkerCreationError}, or why Temporal does not serve. */
 export async function connectWorker(
-  { temporal, syncHourUtc, restatementDays }: WorkerConfig,
-  parts: Pick<Dependencies, 'db' | 'ring' | 'transport' | 'pages'>,
+  { temporal, syncHourUtc, restatementDays, publicUrl, host, port }: WorkerConfig,
+  parts: Pick<Dependencies, 'db' | 'ring' | 'transport' | 'pages' | 'door'>,
   log: Logger,
 ): Promise<ConnectedWorker> {
   const { namespace, taskQueue } = temporal;
   const connection = await connect(temporal);
   const attributes = searchAttributeRegistry(connection, namespace, log);
-  const dependencies = { ...parts, syncHourUtc, restatementDays, registeredAttributes: attributes.registered };
+  const dependencies = {
+    ...parts,
+    syncHourUtc,
+    restatementDays,
+    publicUrl: publicUrl ?? addressOn(host, port),
+    registeredAttributes: attributes.registered,
+  };
   try {
     const workers = await createWorkers({ connection, namespace, taskQueue, dependencies });
     return { connection, attributes, workers };

@@ -3,6 +3,8 @@ import { databaseFailure } from '../db/core/database.ts';
 import { adviceOn } from '../db/core/failures.ts';
 import { endFrozenSessions } from '../db/core/sessions.ts';
 import { destroyForgottenCandidates } from '../db/keys/discard.ts';
+import { tellLastingTrouble } from '../db/notices/trouble.ts';
+import { keepDeliveries } from './deliveries.ts';
 import { countMissingWorkflows, keepConnections, wakeForWork, type Woken, type Workflows } from './keeper.ts';
 import { reasonOf, type Outages } from './outages.ts';
 
@@ -31,8 +33,8 @@ interface KeeperState {
 }
 
 /**
- * Every few seconds ends frozen sessions, registers search attributes and wakes workflows for untold work. Starts missing
- * workflows if Temporal lost its state or counts too few, and once an hour in any case. Returns a function that stops it.
+ * Every few seconds ends frozen sessions, tells of lasting trouble, registers search attributes, wakes workflows for untold
+ * work and starts those of waiting deliveries. Starts missing workflows of connections if Temporal lost its state or counts too few, and once an hour in any case. Returns a function that stops it.
  */
 export function startKeeper(deps: KeeperDependencies): () => void {
   const state: KeeperState = {
@@ -60,6 +62,8 @@ async function keepRound(deps: KeeperDependencies, state: KeeperState): Promise<
   try {
     const frozen = await endFrozenSessions(db);
     if (frozen > 0) log.warn({ frozen }, 'ended the sessions of a frozen process, which held locks');
+    const told = await tellLastingTrouble(db);
+    if (told > 0) log.info({ told }, 'told of connections that are in trouble');
     await lookAfterConnections(deps, state);
     outages.postgres.answered();
   } catch (error) {
@@ -84,6 +88,7 @@ async function lookAfterConnections(deps: KeeperDependencies, state: KeeperState
   const isStateLost = stateId !== null && state.stateId !== null && stateId !== state.stateId;
   if (isStateLost) state.woken.clear();
   await wakeForWork(deps, state.woken);
+  await keepDeliveries(deps, state.woken);
 
   const sinceKeptMs = performance.now() - state.keptAtMs;
   const isTimeToCount = sinceKeptMs >= state.countIntervalMs;

@@ -1,6 +1,6 @@
 import type { Logger as TemporalLogger, LogLevel as TemporalLevel, LogMetadata } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { isReadingsQueue } from '../workflows/messages.ts';
+import { hasActivitiesOnly } from '../workflows/messages.ts';
 
 const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'>> = {
   TRACE: 'trace',
@@ -13,9 +13,9 @@ const LEVELS: Readonly<Record<TemporalLevel, 'trace' | 'debug' | 'info' | 'warn'
 /** What a worker warns of at its start if it has activities only. */
 const NO_WORKFLOWS = 'No workflows registered, not polling for workflow tasks';
 
-/** Whether a line tells of what is so on purpose: the worker of readings has no workflows. */
+/** Whether a line tells of what is so on purpose: the workers of readings and of messages have no workflows. */
 function isMeant(message: string, meta?: LogMetadata): boolean {
-  return message === NO_WORKFLOWS && isReadingsQueue(String(meta?.['taskQueue']));
+  return message === NO_WORKFLOWS && hasActivitiesOnly(String(meta?.['taskQueue']));
 }
 
 /** Writes Temporal's own log lines into ours, but for those of what is meant. Of their metadata it keeps ids and messages: the rest may hold payloads. */

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { createTransport } from '../anthropic/transport.ts';
 import { loadWorkerConfig, type WorkerConfig } from '../config/config.ts';
 import { serverNames, warningsAbout } from '../config/database-url.ts';
+import { openDoor, type Door } from '../notify/door.ts';
 import { PageThread } from '../pages/page-reader.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
@@ -14,6 +15,7 @@ import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
 import { warningOf } from '../domain/base-url.ts';
+import { VERSION } from '../domain/version.ts';
 import { HealthPortError, healthOf, serveHealth, type Health, type WorkerPhase } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper-rounds.ts';
 import { temporalLogger } from './logger.ts';
@@ -52,8 +54,9 @@ async function main(): Promise<void> {
   const { anthropicBaseUrl: baseUrl, maxReplyBytes, proxy } = config;
   const transport = createTransport({ baseUrl, maxReplyBytes, proxy });
   const pages = new PageThread(new URL('../pages/thread.js', import.meta.url));
+  const door = doorOf(config);
   const connect = (): ReturnType<typeof connectWorker> =>
-    connectWorker(config, { db: database.db, ring, transport, pages }, log);
+    connectWorker(config, { db: database.db, ring, transport, pages, door }, log);
   const served = await untilItServes(outages.temporal, stop.signal, connect, temporalOutage);
   const { connection, attributes, workers } = served;
   await attributes.register();
@@ -86,6 +89,11 @@ async function main(): Promise<void> {
   await flush();
   // A line that nobody takes would keep the process alive.
   process.exit(0);
+}
+
+function doorOf({ mail, notifyAllow: allow, proxy }: WorkerConfig): Door {
+  const smtp = mail === null ? null : { url: mail.smtpUrl };
+  return openDoor({ smtp, mailFrom: mail?.from ?? null, allow, proxy, userAgent: `Meterline/${VERSION}` });
 }
 
 function installRuntime(log: Logger): void {

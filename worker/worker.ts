@@ -4,7 +4,8 @@ import { Worker, type NativeConnection, type WorkerOptions, type WorkerStatus } 
 import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
-import { readingsQueue } from '../workflows/messages.ts';
+import { readingsQueue, sendingQueue } from '../workflows/messages.ts';
+import { startDeliveriesOfConnections } from './deliveries.ts';
 import { showWaits } from './waits.ts';
 
 /** The payload converter. The worker needs it as well as the bundle of workflow code. */
@@ -16,6 +17,8 @@ const CONCURRENT_ACTIVITIES = 40;
  * hundreds of first syncs. Not fewer, since a reading that gets no answer keeps its place for minutes.
  */
 const CONCURRENT_READINGS = 40;
+/** Messages that leave at a time. */
+const CONCURRENT_SENDING = 20;
 /** Fewer than {@link CONCURRENT_ACTIVITIES}: most of the time an activity waits for Anthropic and needs no connection. */
 export const POOL_SIZE = 20;
 /**
@@ -32,19 +35,19 @@ const HEARTBEAT_THROTTLE_MS = 2_000;
 /** A stopping worker lets its activities run on for this long, then cancels them. */
 const GRACE_MS = 2_000;
 
-/** What a process does for Temporal: it takes workflows and short activities from one queue, and readings from another. */
+/** What a process does for Temporal: it takes workflows and short activities from one queue, readings and messages from two more. */
 export class TaskWorkers {
   readonly #tasks: Worker;
-  readonly #readings: Worker;
+  readonly #all: readonly Worker[];
 
-  constructor(tasks: Worker, readings: Worker) {
+  constructor(tasks: Worker, ...others: readonly Worker[]) {
     this.#tasks = tasks;
-    this.#readings = readings;
+    this.#all = [tasks, ...others];
   }
 
-  /** Works until {@link shutdown}, and then until all that was taken is over. Rejects if one of the two cannot go on. */
+  /** Works until {@link shutdown}, and then until all that was taken is over. Rejects if one of them cannot go on. */
   async run(): Promise<void> {
-    const ends = [this.#tasks, this.#readings].map((worker) =>
+    const ends = this.#all.map((worker) =>
       worker.run().finally(() => {
         this.shutdown();
       }),
@@ -55,10 +58,10 @@ export class TaskWorkers {
 
   /** Takes nothing more. May be called again, and before {@link run} has ended for another reason. */
   shutdown(): void {
-    for (const worker of [this.#tasks, this.#readings]) if (worker.getState() === 'RUNNING') worker.shutdown();
+    for (const worker of this.#all) if (worker.getState() === 'RUNNING') worker.shutdown();
   }
 
-  /** Of the worker that takes workflows. The other one ends with it. */
+  /** Of the worker that takes workflows. The others end with it. */
   getStatus(): WorkerStatus {
     return this.#tasks.getStatus();
   }
@@ -80,7 +83,11 @@ export async function createWorkers(options: {
     dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     activities: createActivities(dependencies),
     interceptors: {
-      activity: [() => ({ inbound: showWaits(dependencies.db) }), () => ({ inbound: translateFailures() })],
+      activity: [
+        () => ({ inbound: startDeliveriesOfConnections(dependencies.db, taskQueue) }),
+        () => ({ inbound: showWaits(dependencies.db) }),
+        () => ({ inbound: translateFailures() }),
+      ],
     },
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
@@ -101,7 +108,12 @@ export async function createWorkers(options: {
     taskQueue: readingsQueue(taskQueue),
     maxConcurrentActivityTaskExecutions: CONCURRENT_READINGS,
   });
-  return new TaskWorkers(tasks, readings);
+  const sending = await Worker.create({
+    ...shared,
+    taskQueue: sendingQueue(taskQueue),
+    maxConcurrentActivityTaskExecutions: CONCURRENT_SENDING,
+  });
+  return new TaskWorkers(tasks, readings, sending);
 }
 
 function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {

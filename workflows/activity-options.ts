@@ -52,3 +52,16 @@ export const LONG_READ: ActivityOptions = {
   ...QUESTION,
   startToCloseTimeout: '2 hours',
 };
+
+/**
+ * One try to send a message, which the door ends within three minutes for a mail and one for anything else; what came of
+ * it takes a moment to store, also where Postgres is away. The workflow itself waits between tries, so what is retried here
+ * is only a worker that died, or a Postgres that is away. A dead worker is noticed by its heartbeats.
+ */
+export const SENDING: ActivityOptions = {
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '15 seconds',
+  // A cancelled delivery ends only once it is known whether the message left.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+};

@@ -272,7 +272,7 @@ function describeWait({ status, candidates, failure }: Facts, untilMs: number | 
 }
 
 /** A name that somebody else chose, escaped so that it is no Markdown. */
-function plain(name: string): string {
+export function plain(name: string): string {
   return name.replace(/[\\`*_[\]<>#|~!]/g, '\\$&').replace(/\s+/g, ' ');
 }
 
@@ -282,6 +282,6 @@ export function spellRange({ from, to }: DayRange): string {
 }
 
 /** An instant (ms) as people read it. */
-function spellInstant(ms: number): string {
+export function spellInstant(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }

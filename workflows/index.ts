@@ -1,2 +1,3 @@
 export { connection } from './connection.ts';
+export { delivery } from './delivery.ts';
 export { sync } from './sync.ts';

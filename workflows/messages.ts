@@ -4,17 +4,25 @@ import type { Message, SignalName } from '../domain/connection/messages.ts';
 /** The workflow types: a connection's life, and one window of days that is read for it. */
 export const CONNECTION_WORKFLOW = 'connection';
 export const SYNC_WORKFLOW = 'sync';
+/** And one notice on its way to one address. */
+export const DELIVERY_WORKFLOW = 'delivery';
 
 const READINGS = '-readings';
+const SENDING = '-sending';
 
 /** The queue of what syncs read from Anthropic, beside the queue of all the rest. */
 export function readingsQueue(taskQueue: string): string {
   return `${taskQueue}${READINGS}`;
 }
 
-/** Whether a queue is one of {@link readingsQueue}. */
-export function isReadingsQueue(queue: string): boolean {
-  return queue.endsWith(READINGS);
+/** The queue of messages that are sent: a mail server that does not answer keeps no place of other work. */
+export function sendingQueue(taskQueue: string): string {
+  return `${taskQueue}${SENDING}`;
+}
+
+/** Whether a queue is one that has activities only. */
+export function hasActivitiesOnly(queue: string): boolean {
+  return queue.endsWith(READINGS) || queue.endsWith(SENDING);
 }
 
 /** The id of a connection's workflow. */
@@ -28,6 +36,44 @@ export function connectionStart(
   connectionId: string,
 ): { workflowId: string; taskQueue: string; args: [ConnectionInput] } {
   return { workflowId: connectionWorkflowId(connectionId), taskQueue, args: [{ connectionId }] };
+}
+
+/** The id of a delivery's workflow. */
+export function deliveryWorkflowId(deliveryId: string): string {
+  return `delivery-${deliveryId}`;
+}
+
+/** The input of a delivery's workflow. Postgres has the rest. */
+export interface DeliveryInput {
+  readonly deliveryId: string;
+  /** Whether it goes on after a continue-as-new. */
+  readonly isContinued?: boolean;
+}
+
+/**
+ * How a client starts the workflow of a delivery. One that has run already is not started again, so that a database
+ * restored from a dump sends nothing twice; `isAnew` is for a delivery that a person had sent again.
+ */
+export function deliveryStart(
+  taskQueue: string,
+  { id, isAnew }: { id: string; isAnew: boolean },
+): {
+  workflowId: string;
+  taskQueue: string;
+  args: [DeliveryInput];
+  workflowIdReusePolicy: 'ALLOW_DUPLICATE' | 'REJECT_DUPLICATE';
+  workflowIdConflictPolicy: 'FAIL';
+  priority: { priorityKey: number };
+} {
+  return {
+    workflowId: deliveryWorkflowId(id),
+    taskQueue,
+    args: [{ deliveryId: id }],
+    workflowIdReusePolicy: isAnew ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'FAIL',
+    // After connections, and before their syncs.
+    priority: { priorityKey: 4 },
+  };
 }
 
 /** The id of a connection's `n`th sync. */

@@ -13,7 +13,7 @@ const list = endpoint({
   tag: 'Events',
   operation: 'listDeploymentEvents',
   summary:
-    'Lists what happened to the deployment, newest first: who created and revoked which token, and which sessions began and ended',
+    'Lists what happened to the deployment, newest first: who created and revoked which token, which sessions began and ended, and what became of channels',
   description: 'What concerns one connection is among the events of that connection.',
   query: deploymentEventsQuery,
   body: nothing,

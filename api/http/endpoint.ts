@@ -7,6 +7,7 @@ import type { CsvReply } from './csv.ts';
 import { wantsCsv, type Exports } from './exports.ts';
 import type { KeyRing } from '../../db/keys/key-ring.ts';
 import type { FailureCode } from '../../domain/failures.ts';
+import type { AllowList } from '../../domain/notices/allow-list.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
 import { callerOf, type Caller } from './auth.ts';
 import type { Credentials } from './credentials.ts';
@@ -27,6 +28,8 @@ export interface Deps {
   readonly credentials: Credentials;
   /** Where browsers reach the API, as an origin. */
   readonly publicUrl: () => string;
+  /** The places in private networks that channels may lead to. */
+  readonly notifyAllow: AllowList;
   readonly settings: ReplySettings;
 }
 

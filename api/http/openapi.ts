@@ -58,6 +58,8 @@ const TAGS: Readonly<Record<string, string>> = {
   Chargeback: 'What each cost center owes for a month, open or closed.',
   Tokens: 'Who may use this API.',
   Sessions: 'Who uses this API in a browser.',
+  Channels: 'Where notices go. Their secrets go in and never come out.',
+  Notices: 'What people should know, each told once, and its way to each address.',
   Events: 'What happened to the deployment, beside its connections.',
   Health: 'For monitors of this process. Needs no token.',
 };

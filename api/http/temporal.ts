@@ -8,6 +8,8 @@ export interface Temporal {
   signalConnection(connectionId: string, signal: SignalName, input?: object): Promise<void>;
   /** Makes the workflow of a connection read its state from Postgres, and starts it if it does not run. */
   wakeConnection(connectionId: string): Promise<void>;
+  /** Starts the workflow of a delivery; one that runs already goes on. `isAnew` for one that a person had sent again. */
+  startDelivery(delivery: { id: string; isAnew: boolean; summary: string }): Promise<void>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }

@@ -89,6 +89,72 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/channels": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the channels, newest first */
+        readonly get: operations["listChannels"];
+        readonly put?: never;
+        /**
+         * Creates a channel, to which notices go from now on
+         * @description Test it next: nothing is sent before there is something to tell.
+         */
+        readonly post: operations["createChannel"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/channels/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads a channel */
+        readonly get: operations["getChannel"];
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Deletes a channel and its secrets for good
+         * @description What waits for it ends as failed. Deliveries to it are still listed.
+         */
+        readonly delete: operations["deleteChannel"];
+        readonly options?: never;
+        readonly head?: never;
+        /**
+         * Changes a channel; what is not given stays
+         * @description The kind never changes. `to` and `subscriptions` replace what was there. What waits for the channel goes to its new target.
+         */
+        readonly patch: operations["changeChannel"];
+        readonly trace?: never;
+    };
+    readonly "/v1/channels/{id}/test": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Sends a notice to a channel, whatever it subscribes to, and repeats the words of the other side
+         * @description The notice goes the way of every other one, through the worker. The reply waits some seconds for the first answer of each address; later ones are in `GET /v1/deliveries`.
+         */
+        readonly post: operations["testChannel"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/chargeback": {
         readonly parameters: {
             readonly query?: never;
@@ -535,6 +601,43 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/deliveries": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the ways of notices to their addresses, newest first */
+        readonly get: operations["listDeliveries"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/deliveries/{id}/resend": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Sends a delivery again that failed, is unknown, or is held
+         * @description One that was sent is never sent again: a notice is told once.
+         */
+        readonly post: operations["resendDelivery"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/events": {
         readonly parameters: {
             readonly query?: never;
@@ -543,10 +646,27 @@ export interface paths {
             readonly cookie?: never;
         };
         /**
-         * Lists what happened to the deployment, newest first: who created and revoked which token, and which sessions began and ended
+         * Lists what happened to the deployment, newest first: who created and revoked which token, which sessions began and ended, and what became of channels
          * @description What concerns one connection is among the events of that connection.
          */
         readonly get: operations["listDeploymentEvents"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/notices": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists what people should know, newest first */
+        readonly get: operations["listNotices"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -1083,6 +1203,109 @@ export interface components {
             readonly total: components["schemas"]["Change"];
             /** @description Days of the range that the sums do not contain, or contain only in part: days after today, days before a connection began, and days that no connection has. An ended connection has its days up to its end; a purged connection has none. Such a day is unknown and not zero. */
             readonly uncovered_days: number;
+        };
+        readonly Channel: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description Why it takes nothing, if it is disabled. */
+            readonly disabled_reason: string | null;
+            readonly enabled: boolean;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @enum {string} */
+            readonly kind: "email" | "slack" | "teams" | "webhook" | "pagerduty";
+            /** @example Costs team */
+            readonly name: string;
+            /** @description Null lets every notice through. */
+            readonly subscriptions: {
+                readonly connections: readonly string[] | null;
+                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[] | null;
+                readonly least_severity: ("info" | "warning" | "critical") | null;
+            };
+            /**
+             * @description The part of the target that is no secret: a mail address or their number, a host, the end of a key.
+             * @example hooks.example.com
+             */
+            readonly target: string;
+            /** @description Of the kind `email`. Whoever unsubscribed gets no mail; give the address anew to undo it. */
+            readonly to: readonly {
+                readonly address: string;
+                readonly unsubscribed_at: string | null;
+            }[];
+        };
+        readonly ChannelChange: {
+            /** @description False stops the channel: no notice goes to it, and what waits for it ends. True lets it go on, also after its address said that it is gone. */
+            readonly enabled?: boolean;
+            /**
+             * @description What people call the channel. No two channels have the same name. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example Costs team
+             */
+            readonly name?: string;
+            /**
+             * Format: password
+             * @description The integration key of a service with Events API v2, for the kind `pagerduty`.
+             * @example EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0
+             */
+            readonly routing_key?: string;
+            /**
+             * Format: password
+             * @description The secret that signs each request (Standard Webhooks), for the kind `webhook`. A changed secret signs beside the one before, so that the receiver can change over.
+             * @example whsec_RVhBTVBMRS10aGlzLWlzLW5vdC1hLXNlY3JldC4uLg==
+             */
+            readonly secret?: string;
+            /**
+             * @description Which notices the channel takes: those that all given parts let through. Without it, all.
+             * @example {
+             *       "kinds": [
+             *         "connection_trouble",
+             *         "connection_recovered"
+             *       ],
+             *       "least_severity": "info"
+             *     }
+             */
+            readonly subscriptions?: {
+                /** @description Only notices about these connections. */
+                readonly connections?: readonly string[];
+                /** @description Only notices of these kinds. Without it, of all kinds. */
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[];
+                /**
+                 * @description Only notices that are at least so urgent.
+                 * @enum {string}
+                 */
+                readonly least_severity?: "info" | "warning" | "critical";
+            };
+            /**
+             * @description Mail addresses, for the kind `email`. Each gets a mail of its own.
+             * @example [
+             *       "costs@example.com"
+             *     ]
+             */
+            readonly to?: readonly string[];
+            /**
+             * @description The address of the webhook, for the kinds `slack`, `teams` and `webhook`. It is stored encrypted and never shown. It must begin with https:// and lead to no private network, unless `METERLINE_NOTIFY_ALLOW` names its host.
+             * @example https://hooks.example.com/services/EXAMPLE
+             */
+            readonly url?: string;
+        };
+        readonly ChannelList: {
+            readonly data: readonly components["schemas"]["Channel"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly ChannelTest: {
+            /** @description One for each address, with the words of the other side. */
+            readonly deliveries: readonly components["schemas"]["Delivery"][];
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly notice_id: string;
         };
         readonly Chargeback: {
             /** @description What belongs to somebody, in percent of all; null if all is zero. */
@@ -1695,6 +1918,63 @@ export interface components {
         };
         /** @description Every row, under the names that JSON has; the `id` and the `name` of a workspace are `workspace_id` and `workspace_name`. The headers `Meterline-…` have the totals and the counts of days. */
         readonly Csv: string;
+        readonly Delivery: {
+            /** @description The mail address; null for other kinds of channels. */
+            readonly address: string | null;
+            readonly channel: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                /** @enum {string} */
+                readonly kind: "email" | "slack" | "teams" | "webhook" | "pagerduty";
+                readonly name: string;
+            };
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            readonly ended_at: string | null;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            readonly next_try_at: string | null;
+            readonly notice: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                /** @enum {string} */
+                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+                readonly subject: string;
+            };
+            /**
+             * @description Whether it tells that the notice opened, or that it closed.
+             * @enum {string}
+             */
+            readonly occasion: "opened" | "closed";
+            /**
+             * @description `pending` waits for its next try, `sending` is leaving, `sent` arrived, `failed` did not. Nobody knows whether `unknown` arrived, and it is not sent again by itself. `held` was too old to be sent by itself, as after a database was restored. The last three wait until somebody has them sent again.
+             * @enum {string}
+             */
+            readonly state: "pending" | "sending" | "sent" | "unknown" | "failed" | "held";
+            readonly tried_at: string | null;
+            readonly tries: number;
+            /** @description What the other side said last, or why nothing was sent. */
+            readonly words: string | null;
+            /** @description The workflow's id in Temporal. */
+            readonly workflow_id: string;
+        };
+        readonly DeliveryList: {
+            readonly data: readonly components["schemas"]["Delivery"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
         readonly DeploymentEventList: {
             readonly data: readonly {
                 /**
@@ -1711,7 +1991,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -1911,6 +2191,64 @@ export interface components {
              */
             readonly rules: readonly components["schemas"]["AllocationRule"][];
         };
+        readonly NewChannel: {
+            /**
+             * @description Decides which of the other fields it needs: `email` needs `to`, `slack` and `teams` need `url`, `webhook` needs `url` and `secret`, `pagerduty` needs `routing_key`.
+             * @example email
+             * @enum {string}
+             */
+            readonly kind: "email" | "slack" | "teams" | "webhook" | "pagerduty";
+            /**
+             * @description What people call the channel. No two channels have the same name. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example Costs team
+             */
+            readonly name: string;
+            /**
+             * Format: password
+             * @description The integration key of a service with Events API v2, for the kind `pagerduty`.
+             * @example EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0
+             */
+            readonly routing_key?: string;
+            /**
+             * Format: password
+             * @description The secret that signs each request (Standard Webhooks), for the kind `webhook`. A changed secret signs beside the one before, so that the receiver can change over.
+             * @example whsec_RVhBTVBMRS10aGlzLWlzLW5vdC1hLXNlY3JldC4uLg==
+             */
+            readonly secret?: string;
+            /**
+             * @description Which notices the channel takes: those that all given parts let through. Without it, all.
+             * @example {
+             *       "kinds": [
+             *         "connection_trouble",
+             *         "connection_recovered"
+             *       ],
+             *       "least_severity": "info"
+             *     }
+             */
+            readonly subscriptions?: {
+                /** @description Only notices about these connections. */
+                readonly connections?: readonly string[];
+                /** @description Only notices of these kinds. Without it, of all kinds. */
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[];
+                /**
+                 * @description Only notices that are at least so urgent.
+                 * @enum {string}
+                 */
+                readonly least_severity?: "info" | "warning" | "critical";
+            };
+            /**
+             * @description Mail addresses, for the kind `email`. Each gets a mail of its own.
+             * @example [
+             *       "costs@example.com"
+             *     ]
+             */
+            readonly to?: readonly string[];
+            /**
+             * @description The address of the webhook, for the kinds `slack`, `teams` and `webhook`. It is stored encrypted and never shown. It must begin with https:// and lead to no private network, unless `METERLINE_NOTIFY_ALLOW` names its host.
+             * @example https://hooks.example.com/services/EXAMPLE
+             */
+            readonly url?: string;
+        };
         readonly NewConnection: {
             /**
              * Format: password
@@ -1963,6 +2301,46 @@ export interface components {
              * @enum {string}
              */
             readonly role: "admin" | "viewer";
+        };
+        readonly Notice: {
+            /** @description What to do; null if there is nothing to do. */
+            readonly action: string | null;
+            readonly closed_at: string | null;
+            /** @description Null for a notice that is about no connection. */
+            readonly connection_id: string | null;
+            /** @description The exact facts, as webhooks carry them. */
+            readonly data: unknown;
+            /** @description How many addresses have it, how many wait for it, and how many need a person. */
+            readonly deliveries: {
+                readonly attention: number;
+                readonly sent: number;
+                readonly waiting: number;
+            };
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @enum {string} */
+            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly opened_at: string;
+            /** @description What happened. */
+            readonly sentence: string;
+            /** @enum {string} */
+            readonly severity: "info" | "warning" | "critical";
+            /** @enum {string} */
+            readonly state: "open" | "closed" | "withdrawn";
+            readonly subject: string;
+            readonly withdrawn_at: string | null;
+        };
+        readonly NoticeList: {
+            readonly data: readonly components["schemas"]["Notice"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
         };
         /** @description With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`. */
         readonly OtherChanges: {
@@ -3358,6 +3736,298 @@ export interface operations {
             readonly 400: components["responses"]["InvalidRequest"];
             readonly 401: components["responses"]["Unauthorized"];
             readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listChannels: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of channels. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly createChannel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewChannel"];
+            };
+        };
+        readonly responses: {
+            /** @description The channel, without its secrets. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Channel"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getChannel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The channel, without its secrets. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Channel"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly deleteChannel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The channel is deleted. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly changeChannel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ChannelChange"];
+            };
+        };
+        readonly responses: {
+            /** @description The channel as it is now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Channel"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly testChannel: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Each address has answered. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            /** @description Some address has not answered yet; its delivery goes on. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
             readonly 405: components["responses"]["MethodNotAllowed"];
             readonly 408: components["responses"]["RequestTimeout"];
             /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
@@ -5156,6 +5826,119 @@ export interface operations {
             readonly 503: components["responses"]["Unavailable"];
         };
     };
+    readonly listDeliveries: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only deliveries to this channel, also after it was deleted. */
+                readonly channel_id?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only deliveries of this notice. */
+                readonly notice_id?: string;
+                /** @description Only deliveries in this state. */
+                readonly state?: "pending" | "sending" | "sent" | "unknown" | "failed" | "held";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of deliveries. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly resendDelivery: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The delivery, which is tried for another day. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
     readonly listDeploymentEvents: {
         readonly parameters: {
             readonly query?: {
@@ -5164,7 +5947,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent";
             };
             readonly header?: never;
             readonly path?: never;
@@ -5179,6 +5962,66 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["DeploymentEventList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listNotices: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only notices about this connection. */
+                readonly connection_id?: string;
+                /** @description Only notices of this kind. */
+                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only `open` ones, `closed` ones, or those that proved wrong and are `withdrawn`. */
+                readonly state?: "open" | "closed" | "withdrawn";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of notices. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["NoticeList"];
                 };
             };
             readonly 400: components["responses"]["InvalidRequest"];

@@ -18,7 +18,7 @@ export async function distrustClock(db: Db, connectionId: string, nowMs: number,
     if ((await lockLive(tx, connectionId, 'update')) === null) return;
     await tx.execute(sql`
       update connections set
-        ${list(['failed_at', 'probed_at', 'answered_at', 'rejected_at'].map((column) => atMost(column, now)))},
+        ${list(['failed_at', 'probed_at', 'answered_at', 'rejected_at', 'troubled_at'].map((column) => atMost(column, now)))},
         synced_at = case when synced_at <= ${now}::timestamptz then synced_at end,
         began = began - greatest(0, backfill_to - ${today}::date),
         backfill_to = least(backfill_to, ${today}::date)

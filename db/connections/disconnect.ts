@@ -2,6 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db } from '../core/database.ts';
 import { closedMonthsOf } from '../allocation/statements.ts';
 import { deleteLedger } from '../ledger/deletion.ts';
+import { deleteNoticesOfLedger } from '../notices/outbox.ts';
 import { connections, workspaces } from '../schema.ts';
 import { addEvent } from './events.ts';
 import { setStatus } from './status.ts';
@@ -21,6 +22,7 @@ async function deleteData(tx: Db, connectionId: string): Promise<void> {
   // Deleting years of days takes minutes. Nobody waits for the locks of an ended connection.
   await tx.execute(sql`set local statement_timeout = 0`);
   await deleteLedger(tx, connectionId);
+  await deleteNoticesOfLedger(tx, connectionId);
   await tx.delete(workspaces).where(eq(workspaces.connectionId, connectionId));
   const purged = await tx
     .update(connections)

@@ -30,6 +30,7 @@ export async function recordFailure(
       failureKeyId: failure.keyId,
       failedAt: new Date(failure.nowMs),
       failureCount: sql`${connections.failureCount} + 1`,
+      troubledAt: sql`coalesce(${connections.troubledAt}, now())`,
       ...NOT_PROBED,
     })
     .where(and(eq(connections.id, connectionId), inArray(connections.status, LIVE_STATUSES)));

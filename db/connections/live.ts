@@ -1,4 +1,4 @@
-import { eq, sql, type SQL } from 'drizzle-orm';
+import { eq, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Day } from '../../domain/days.ts';
 import type { Failure } from '../../domain/failures.ts';
 import { LIVE_STATUSES, isLive, type Status } from '../../domain/connection/statuses.ts';
@@ -73,4 +73,13 @@ export async function shareLive(tx: Db, connectionId: string): Promise<Status | 
  */
 export function sharingLive(connectionId: string): SQL {
   return sql`select id from connections where id = ${connectionId} and status = any(${textArray(LIVE_STATUSES)}) for key share`;
+}
+
+/** Those of these ids that connections have, ended ones too. */
+export async function existingConnections(db: Db, ids: readonly string[]): Promise<string[]> {
+  const found = await db
+    .select({ id: connections.id })
+    .from(connections)
+    .where(inArray(connections.id, [...ids]));
+  return found.map(({ id }) => id);
 }

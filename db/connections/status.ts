@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm';
+import { eq, sql, type SQL } from 'drizzle-orm';
 import { FAILURES, type Failure } from '../../domain/failures.ts';
 import { isLive, mayFollow, type Status } from '../../domain/connection/statuses.ts';
 import type { Db } from '../core/database.ts';
@@ -6,6 +6,8 @@ import { connections } from '../schema.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
 import { existsRequestedCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';
+import { closeNoticesOf } from '../notices/outbox.ts';
+import { tellTrouble } from '../notices/trouble.ts';
 import { NO_FAILURE } from './failure.ts';
 import { lockLive } from './live.ts';
 
@@ -15,8 +17,8 @@ export interface StatusChange {
 }
 
 /**
- * Moves a connection to another status if its present one allows it, and adds an event. Its keys are destroyed if it
- * ends. Nothing else changes the status of a connection.
+ * Moves a connection to another status if its present one allows it, and adds an event. Tells people at once if it awaits
+ * a key. If it ends, its keys are destroyed and its notices closed. Nothing else changes the status of a connection.
  */
 export async function setStatus(db: Db, connectionId: string, to: Status): Promise<StatusChange> {
   return db.transaction(async (tx) => {
@@ -32,9 +34,12 @@ export async function setStatus(db: Db, connectionId: string, to: Status): Promi
         status: to,
         ...(isLive(to) ? {} : { endedAt: sql`now()` }),
         ...(to === 'disconnected' ? NO_FAILURE : {}),
+        ...troubledAtAfter(connection.status, to),
       })
       .where(eq(connections.id, connectionId));
     await addEvent(tx, connectionId, { type: 'status', message: messageOf(to, connection.failure) });
+    if (to === 'awaiting_key') await tellTrouble(tx, connectionId);
+    if (!isLive(to)) await closeNoticesOf(tx, connectionId);
     return { moved: true };
   });
 }
@@ -42,6 +47,16 @@ export async function setStatus(db: Db, connectionId: string, to: Status): Promi
 function messageOf(to: Status, failure: Failure | null): string {
   if (to === 'disconnected') return 'The connection is disconnected; its keys are destroyed.';
   // A failure may still be stored in other statuses, but it is not the reason for them.
-  const isReason = to === 'degraded' || to === 'awaiting_key';
-  return `The connection is ${to}${isReason && failure !== null ? `: ${FAILURES[failure.code].message}` : '.'}`;
+  const isReason = isTrouble(to) && failure !== null;
+  return `The connection is ${to}${isReason ? `: ${FAILURES[failure.code].message}` : '.'}`;
+}
+
+/** Trouble begins with the first failure since a sync succeeded. Whoever pauses a connection starts the count anew. */
+function troubledAtAfter(from: Status, to: Status): { troubledAt?: SQL | null } {
+  if (from === 'paused' || to === 'paused' || !isLive(to)) return { troubledAt: isTrouble(to) ? sql`now()` : null };
+  return isTrouble(to) ? { troubledAt: sql`coalesce(${connections.troubledAt}, now())` } : {};
+}
+
+function isTrouble(status: Status): boolean {
+  return status === 'degraded' || status === 'awaiting_key';
 }

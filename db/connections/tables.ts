@@ -39,6 +39,8 @@ export const connections = pgTable(
     probedAt: instant('probed_at'),
     answeredAt: instant('answered_at'),
     rejectedAt: instant('rejected_at'),
+    /** When something first failed since a sync succeeded, or since a pause. */
+    troubledAt: instant('troubled_at'),
     lastSync: integer('last_sync').notNull().default(0),
     createdAt: instant('created_at').notNull().default(NOW),
     endedAt: instant('ended_at'),
@@ -55,6 +57,7 @@ export const connections = pgTable(
     check('connections_failure_key', sql`${table.failureKeyId} is null or ${table.failure} is not null`),
     check('connections_answered', sql`${table.answeredAt} is null or ${table.failure} is not null`),
     check('connections_rejected', sql`${table.rejectedAt} is null or ${table.answeredAt} is not null`),
+    check('connections_troubled', sql`${table.troubledAt} is null or ${table.endedAt} is null`),
     check('connections_counts', areCounts(table.failureCount, table.lastSync)),
     // Two people may connect the same organization at the same instant.
     uniqueIndex('connections_one_live_per_organization')

@@ -33,7 +33,9 @@ export const instant = customType<{ data: Date; driverData: string }>({
 export const NOW = sql`now()`;
 
 /** A `jsonb` column that parses its content on each read. */
-function jsonOf<Value>(schema: z.ZodType<Value>) {
+export function jsonOf<Value>(
+  schema: z.ZodType<Value>,
+): ReturnType<typeof customType<{ data: Value; driverData: unknown }>> {
   return customType<{ data: Value; driverData: unknown }>({
     dataType: () => 'jsonb',
     toDriver: (value) => JSON.stringify(value),

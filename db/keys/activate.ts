@@ -5,6 +5,7 @@ import { NO_FAILURE } from '../connections/failure.ts';
 import { lockLive, type ConnectionState } from '../connections/live.ts';
 import { connections } from '../connections/tables.ts';
 import { databaseFailure, type Db } from '../core/database.ts';
+import { writeNotice } from '../notices/outbox.ts';
 import { destroyOvertaken, endKeys } from './ends.ts';
 import { activated } from './steps.ts';
 import { keys } from './tables.ts';
@@ -43,6 +44,8 @@ export async function acceptKey(
       await setOrganization(tx, connectionId, connection, organization);
       await addEvent(tx, connectionId, { type: 'key_active', message: `Key …${hint} serves from now on.` });
       await destroyOvertaken(tx, connectionId, { keyId, hint });
+      if (connection.organizationId !== null)
+        await tellRotation(tx, { id: connectionId, name: connection.name }, keyId, hint);
       return { outcome: 'accepted' };
     });
   } catch (error) {
@@ -88,6 +91,21 @@ async function setOrganization(
   if (!isFirstKey) return;
   const message = `Anthropic knows this organization as "${name}" (${id}).`;
   await addEvent(tx, connectionId, { type: 'organization', message });
+}
+
+/** The first key of a connection is no rotation. */
+async function tellRotation(
+  tx: Db,
+  connection: { id: string; name: string },
+  keyId: string,
+  hint: string,
+): Promise<void> {
+  await writeNotice(tx, {
+    kind: 'key_rotated',
+    dedupeKey: `key_rotated:${connection.id}:${keyId}`,
+    connectionId: connection.id,
+    data: { connection, hint },
+  });
 }
 
 async function liveConnectionOf(db: Db, organizationId: string): Promise<string | null> {

@@ -15,6 +15,14 @@ export class KeyUnreadableError extends Error {
   }
 }
 
+/** The secret of a channel cannot be opened, for one of the same reasons. */
+export class SecretUnreadableError extends Error {
+  override readonly name = 'SecretUnreadableError';
+  constructor(readonly channelId: string) {
+    super('The secret of the channel cannot be opened with the present encryption keys');
+  }
+}
+
 /** The row that a sealed key belongs to. It opens nowhere else. */
 export interface SealedPlace {
   readonly connectionId: string;
@@ -27,13 +35,17 @@ export interface Sealed {
   readonly encryptionKeyId: string;
 }
 
-/** Seals and opens Admin API keys. */
+/** Seals and opens Admin API keys, and the secrets of channels. */
 export interface KeyRing {
   /** The ids of the encryption keys. The first one seals. */
   readonly ids: readonly [first: string, ...others: string[]];
   seal(adminKey: AdminKey, place: SealedPlace): Sealed;
   /** Throws {@link KeyUnreadableError}. */
   open(sealed: Sealed, place: SealedPlace): AdminKey;
+  /** Seals a secret of a channel. It opens for this channel only. */
+  sealSecret(secret: string, channelId: string): Sealed;
+  /** Throws {@link SecretUnreadableError}. */
+  openSecret(sealed: Sealed, channelId: string): string;
   /**
    * Tags by which a secret text is known again: HMAC-SHA256, one for each encryption key, the first one's first. Unlike a
    * hash, a tag does not help whoever lacks the encryption keys to guess the text.
@@ -44,42 +56,29 @@ export interface KeyRing {
 /**
  * Makes a key ring of encryption keys of 32 bytes each. The first one seals, all of them open.
  *
- * A blob is `version(1) | box(data key under the encryption key) | box(Admin key under the data key)`, a box is
- * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. Table, connection, key and encryption key are its associated data, so
- * that a row copied to another place does not open.
+ * A blob is `version(1) | box(data key under the encryption key) | box(secret under the data key)`, a box is
+ * `nonce(12) | tag(16) | ciphertext`, all AES-256-GCM. The table, the row (connection and key, or channel) and the encryption
+ * key are its associated data, so that a row copied to another place does not open.
  */
-export function createKeyRing(keys: readonly { id: string; key: Buffer }[]): KeyRing {
+export function createKeyRing(keys: readonly EncryptionKey[]): KeyRing {
   const [first, ...others] = keys;
   if (first === undefined)
     throw new Error('A key ring needs at least one encryption key: set METERLINE_ENCRYPTION_KEYS');
   if (keys.some(({ key }) => key.length !== KEY_BYTES)) throw new Error('Each encryption key must be 32 bytes long');
   return {
     ids: [first.id, ...others.map(({ id }) => id)],
-    seal(adminKey, place) {
-      const aad = associatedData(place, first.id);
-      const dataKey = randomBytes(KEY_BYTES);
-      const sealed = Buffer.concat([
-        Buffer.of(VERSION),
-        box(first.key, dataKey, aad),
-        box(dataKey, Buffer.from(adminKey.reveal()), aad),
-      ]);
-      return { sealed, encryptionKeyId: first.id };
-    },
-    open({ sealed, encryptionKeyId }, place) {
-      const encryptionKey = keys.find(({ id }) => id === encryptionKeyId);
-      if (encryptionKey === undefined || sealed[0] !== VERSION) throw new KeyUnreadableError(place.keyId);
-      const aad = associatedData(place, encryptionKeyId);
-      const split = 1 + BOX_OVERHEAD + KEY_BYTES;
-      let text: string;
-      try {
-        const dataKey = unbox(encryptionKey.key, sealed.subarray(1, split), aad);
-        text = unbox(dataKey, sealed.subarray(split), aad).toString();
-      } catch {
-        throw new KeyUnreadableError(place.keyId);
-      }
-      const parsed = AdminKey.parse(text);
-      if (!parsed.ok) throw new KeyUnreadableError(place.keyId);
+    seal: (adminKey, { connectionId, keyId }) => seal(first, adminKey.reveal(), ['keys', connectionId, keyId]),
+    open(sealed, { connectionId, keyId }) {
+      const text = open(keys, sealed, ['keys', connectionId, keyId]);
+      const parsed = text === null ? null : AdminKey.parse(text);
+      if (parsed?.ok !== true) throw new KeyUnreadableError(keyId);
       return parsed.key;
+    },
+    sealSecret: (secret, channelId) => seal(first, secret, ['channels', channelId]),
+    openSecret(sealed, channelId) {
+      const text = open(keys, sealed, ['channels', channelId]);
+      if (text === null) throw new SecretUnreadableError(channelId);
+      return text;
     },
     tags: (text) => [tag(first.key, text), ...others.map(({ key }) => tag(key, text))],
   };
@@ -91,8 +90,39 @@ function tag(key: Buffer, text: string): Buffer {
     .digest();
 }
 
-function associatedData({ connectionId, keyId }: SealedPlace, encryptionKeyId: string): Buffer {
-  return Buffer.from(JSON.stringify(['meterline', 'keys', connectionId, keyId, encryptionKeyId]));
+interface EncryptionKey {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+/** `place` is the table, and what names the row in it. */
+function seal({ id, key }: EncryptionKey, text: string, place: readonly string[]): Sealed {
+  const aad = associatedData(place, id);
+  const dataKey = randomBytes(KEY_BYTES);
+  const sealed = Buffer.concat([Buffer.of(VERSION), box(key, dataKey, aad), box(dataKey, Buffer.from(text), aad)]);
+  return { sealed, encryptionKeyId: id };
+}
+
+/** Null if the text does not open here. */
+function open(
+  keys: readonly EncryptionKey[],
+  { sealed, encryptionKeyId }: Sealed,
+  place: readonly string[],
+): string | null {
+  const encryptionKey = keys.find(({ id }) => id === encryptionKeyId);
+  if (encryptionKey === undefined || sealed[0] !== VERSION) return null;
+  const aad = associatedData(place, encryptionKeyId);
+  const split = 1 + BOX_OVERHEAD + KEY_BYTES;
+  try {
+    const dataKey = unbox(encryptionKey.key, sealed.subarray(1, split), aad);
+    return unbox(dataKey, sealed.subarray(split), aad).toString();
+  } catch {
+    return null;
+  }
+}
+
+function associatedData(place: readonly string[], encryptionKeyId: string): Buffer {
+  return Buffer.from(JSON.stringify(['meterline', ...place, encryptionKeyId]));
 }
 
 function box(key: Buffer, plain: Buffer, aad: Buffer): Buffer {

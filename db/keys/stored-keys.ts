@@ -1,8 +1,10 @@
 import { and, asc, eq, isNotNull, ne, sql, type SQL } from 'drizzle-orm';
+import { z } from 'zod';
 import type { AdminKey, KeyState } from '../../domain/keys.ts';
-import { databaseFailure, type Db } from '../core/database.ts';
-import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
+import { databaseFailure, rows, type Db } from '../core/database.ts';
+import { sealedChannels, storedChannels, type StoredChannel } from '../notices/stored-channels.ts';
 import { connections, keys } from '../schema.ts';
+import { KeyUnreadableError, type KeyRing, type Sealed } from './key-ring.ts';
 
 const BATCH = 200;
 const LOCK_NOT_AVAILABLE = '55P03';
@@ -17,35 +19,46 @@ export interface StoredKey {
   readonly encryptionKeyId: string;
 }
 
-/** How many stored keys are sealed under an encryption key. */
+/** How many stored keys and secrets of channels are sealed under an encryption key. */
 export interface EncryptionKeyUse {
   readonly encryptionKeyId: string;
   readonly keys: number;
 }
 
-/** Which encryption keys the stored keys are sealed under, and which stored keys do not open. */
+/** Which encryption keys the stored keys and the secrets of channels are sealed under, and which of them do not open. */
 export interface StoredKeysCheck {
   readonly uses: readonly EncryptionKeyUse[];
   readonly unreadable: readonly StoredKey[];
+  readonly unreadableChannels: readonly StoredChannel[];
 }
 
-/** Counts the stored keys under each encryption key, and tries to open each stored key. Changes nothing. */
+/** Counts what is sealed under each encryption key, and tries to open each key and secret. Changes nothing. */
 export async function checkStoredKeys(db: Db, ring: KeyRing): Promise<StoredKeysCheck> {
   const unreadable: StoredKey[] = [];
   for await (const { key, sealed } of storedKeys(db)) {
     if (open(ring, key, sealed) === null) unreadable.push(key);
   }
-  return { uses: await countByEncryptionKey(db), unreadable };
+  const unreadableChannels: StoredChannel[] = [];
+  for (const channel of await storedChannels(db)) if (!channel.opens(ring)) unreadableChannels.push(channel);
+  return { uses: await countByEncryptionKey(db), unreadable, unreadableChannels };
 }
 
 const NAMED_AT_MOST = 20;
 
 /** The result of a check as sentences that say what to do, for the log and for the command. */
 export function describeStoredKeysCheck(
-  { uses, unreadable }: StoredKeysCheck,
+  { uses, unreadable, unreadableChannels }: StoredKeysCheck,
   ring: KeyRing,
 ): { level: 'info' | 'error'; message: string } {
   const [first, ...others] = ring.ids;
+  if (unreadable.length === 0 && unreadableChannels.length > 0) {
+    const names = unreadableChannels.slice(0, NAMED_AT_MOST).map(({ name }) => `"${name}"`);
+    const message =
+      `The present encryption keys do not open the secrets of ${unreadableChannels.length} channel(s): ${names.join(', ')}. ` +
+      `Put the encryption keys that they were stored under (${quoted(unreadableChannels.map(({ encryptionKeyId }) => encryptionKeyId))}) ` +
+      'back into METERLINE_ENCRYPTION_KEYS and restart, or give each channel its target again (PATCH /v1/channels/{id}).';
+    return { level: 'error', message };
+  }
   if (unreadable.length > 0) {
     const names = [...new Map(unreadable.map((key) => [key.connectionId, nameOf(key)])).values()];
     const more = names.length > NAMED_AT_MOST ? ` and ${names.length - NAMED_AT_MOST} more` : '';
@@ -142,14 +155,17 @@ function open(ring: KeyRing, key: StoredKey, sealed: Sealed['sealed']): AdminKey
 }
 
 async function countByEncryptionKey(db: Db): Promise<EncryptionKeyUse[]> {
-  const found = await db
-    .select({ encryptionKeyId: keys.encryptionKeyId, keys: sql<number>`count(*)::int` })
-    .from(keys)
-    .where(isNotNull(keys.sealed))
-    .groupBy(keys.encryptionKeyId)
-    .orderBy(keys.encryptionKeyId);
-  return found.flatMap(({ encryptionKeyId, keys: count }) =>
-    encryptionKeyId === null ? [] : [{ encryptionKeyId, keys: count }],
+  return rows(
+    db,
+    z.object({ encryptionKeyId: z.string(), keys: z.int() }),
+    sql`
+      select encryption_key_id as "encryptionKeyId", count(*)::int as keys
+      from (
+        select encryption_key_id from keys where sealed is not null
+        union all select encryption_key_id from channels where ${sealedChannels()}
+      ) stored
+      group by 1 order by 1
+    `,
   );
 }
 

@@ -10,6 +10,7 @@ import { preparedRows, row, type Db } from '../core/database.ts';
 import { addEvent } from '../connections/events.ts';
 import { destroySuperseded } from '../keys/ends.ts';
 import { ConnectionGoneError, lockLive, shareLive, sharingLive } from '../connections/live.ts';
+import { tellSyncEnd } from '../notices/sync-end.ts';
 import { connections, syncs } from '../schema.ts';
 
 /** A run of a sync. A sync that somebody resets in the Temporal UI has several. */
@@ -189,7 +190,8 @@ export async function succeedSync(
   startedAtMs: number,
 ): Promise<(SyncResult & { readonly ranBefore: boolean }) | null> {
   return db.transaction(async (tx) => {
-    if ((await lockLive(tx, run.connectionId)) === null) return null;
+    const connection = await lockLive(tx, run.connectionId);
+    if (connection === null) return null;
     // A run that was reset to a point after its first step has not opened a row.
     await openSync(tx, run, plan, startedAtMs);
     const [result] = await tx
@@ -211,9 +213,10 @@ export async function succeedSync(
     const syncedAt = sql`greatest(${connections.syncedAt}, ${new Date(startedAtMs).toISOString()}::timestamptz)`;
     await tx
       .update(connections)
-      .set({ ...NO_FAILURE, ...(coversToday ? { syncedAt } : {}) })
+      .set({ ...NO_FAILURE, ...(coversToday ? { syncedAt } : {}), troubledAt: null })
       .where(eq(connections.id, run.connectionId));
     await destroySuperseded(tx, run.connectionId, run.n);
+    await tellSyncEnd(tx, { id: run.connectionId, name: connection.name }, { succeeded: true });
     return result;
   });
 }
@@ -229,7 +232,8 @@ export async function failSync(
   failure: { failure: Failure; keyId: string | null; nowMs: number; keyIsProven?: boolean },
 ): Promise<boolean> {
   return db.transaction(async (tx) => {
-    if ((await lockLive(tx, run.connectionId)) === null) return false;
+    const connection = await lockLive(tx, run.connectionId);
+    if (connection === null) return false;
     await openSync(tx, run, plan);
     const [failed] = await tx
       .update(syncs)
@@ -244,6 +248,7 @@ export async function failSync(
     const { code, detail } = failure.failure;
     const message = `Sync ${run.n} (${plan.kind}) failed with ${code}: ${detail ?? FAILURES[code].message}`;
     await addEvent(tx, run.connectionId, { type: 'sync_failed', message });
+    await tellSyncEnd(tx, { id: run.connectionId, name: connection.name }, { succeeded: false });
     return failed.ranBefore;
   });
 }

@@ -220,9 +220,14 @@ export const restatements = pgTable(
     linesChanged: integer('lines_changed').notNull(),
     sync: integer().notNull(),
     at: instant('at').notNull().default(NOW),
+    /** Whether the end of a sync has decided to tell people of it, or not to. */
+    weighed: boolean().notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.id] }),
+    index('restatements_unweighed')
+      .on(table.connectionId)
+      .where(sql`not weighed`),
     check('restatements_report', isOneOf(table.report, REPORTS)),
     check('restatements_finite', sql`${isFiniteDecimal(table.before)} and ${isFiniteDecimal(table.after)}`),
     check('restatements_counts', areCounts(table.linesAdded, table.linesRemoved, table.linesChanged)),

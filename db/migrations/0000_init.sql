@@ -11,6 +11,37 @@ CREATE TABLE "allocation_versions" (
 	CONSTRAINT "allocation_versions_actor" CHECK ("allocation_versions"."actor" <> '')
 );
 --> statement-breakpoint
+CREATE TABLE "channel_addresses" (
+	"channel_id" uuid NOT NULL,
+	"no" bigserial NOT NULL,
+	"address" text NOT NULL,
+	"unsubscribed_at" timestamp with time zone,
+	CONSTRAINT "channel_addresses_address" CHECK (char_length("channel_addresses"."address") between 1 and 254)
+);
+--> statement-breakpoint
+CREATE TABLE "channels" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"name" text NOT NULL,
+	"kind" text NOT NULL,
+	"hint" text NOT NULL,
+	"sealed" "bytea",
+	"encryption_key_id" text,
+	"subscriptions" jsonb NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"disabled_at" timestamp with time zone,
+	"disabled_reason" text,
+	"deleted_at" timestamp with time zone,
+	"turn" uuid,
+	"turn_until" timestamp with time zone,
+	CONSTRAINT "channels_name" CHECK (char_length("channels"."name") between 1 and 100),
+	CONSTRAINT "channels_kind" CHECK ("channels"."kind" in ('email', 'slack', 'teams', 'webhook', 'pagerduty')),
+	CONSTRAINT "channels_sealed" CHECK (("channels"."sealed" is not null) = ("channels"."kind" <> 'email' and "channels"."deleted_at" is null)),
+	CONSTRAINT "channels_encryption_key" CHECK (("channels"."sealed" is null) = ("channels"."encryption_key_id" is null)),
+	CONSTRAINT "channels_disabled" CHECK (("channels"."disabled_at" is null) = ("channels"."disabled_reason" is null)),
+	CONSTRAINT "channels_turn" CHECK (("channels"."turn" is null) = ("channels"."turn_until" is null))
+);
+--> statement-breakpoint
 CREATE TABLE "connections" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"name" text NOT NULL,
@@ -28,6 +59,7 @@ CREATE TABLE "connections" (
 	"probed_at" timestamp with time zone,
 	"answered_at" timestamp with time zone,
 	"rejected_at" timestamp with time zone,
+	"troubled_at" timestamp with time zone,
 	"last_sync" integer DEFAULT 0 NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp with time zone,
@@ -42,6 +74,7 @@ CREATE TABLE "connections" (
 	CONSTRAINT "connections_failure_key" CHECK ("connections"."failure_key_id" is null or "connections"."failure" is not null),
 	CONSTRAINT "connections_answered" CHECK ("connections"."answered_at" is null or "connections"."failure" is not null),
 	CONSTRAINT "connections_rejected" CHECK ("connections"."rejected_at" is null or "connections"."answered_at" is not null),
+	CONSTRAINT "connections_troubled" CHECK ("connections"."troubled_at" is null or "connections"."ended_at" is null),
 	CONSTRAINT "connections_counts" CHECK (least("connections"."failure_count", "connections"."last_sync") >= 0)
 );
 --> statement-breakpoint
@@ -111,13 +144,43 @@ CREATE TABLE "days" (
 	CONSTRAINT "days_read_on" CHECK ("days"."read_on" >= "days"."day")
 );
 --> statement-breakpoint
+CREATE TABLE "deliveries" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"notice_id" uuid NOT NULL,
+	"occasion" text DEFAULT 'opened' NOT NULL,
+	"channel_id" uuid NOT NULL,
+	"address" text NOT NULL,
+	"state" text DEFAULT 'pending' NOT NULL,
+	"tries" integer DEFAULT 0 NOT NULL,
+	"failures" integer DEFAULT 0 NOT NULL,
+	"resends" integer DEFAULT 0 NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"queued_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"begun_at" timestamp with time zone,
+	"next_try_at" timestamp with time zone,
+	"tried_at" timestamp with time zone,
+	"ended_at" timestamp with time zone,
+	"ended_by" text,
+	"words" text,
+	CONSTRAINT "deliveries_occasion" CHECK ("deliveries"."occasion" in ('opened', 'closed')),
+	CONSTRAINT "deliveries_state" CHECK ("deliveries"."state" in ('pending', 'sending', 'sent', 'unknown', 'failed', 'held')),
+	CONSTRAINT "deliveries_address" CHECK (char_length("deliveries"."address") between 1 and 254),
+	CONSTRAINT "deliveries_counts" CHECK (least("deliveries"."tries", "deliveries"."failures", "deliveries"."resends") >= 0),
+	CONSTRAINT "deliveries_ended" CHECK (("deliveries"."ended_at" is null) = ("deliveries"."state" in ('pending', 'sending'))),
+	CONSTRAINT "deliveries_next_try" CHECK ("deliveries"."next_try_at" is null or "deliveries"."state" = 'pending'),
+	CONSTRAINT "deliveries_sending" CHECK ("deliveries"."state" not in ('sending', 'sent', 'unknown') or "deliveries"."tries" > 0),
+	CONSTRAINT "deliveries_words" CHECK ("deliveries"."state" not in ('failed', 'held', 'unknown') or "deliveries"."words" is not null),
+	CONSTRAINT "deliveries_words_length" CHECK (char_length("deliveries"."words") between 1 and 500)
+);
+--> statement-breakpoint
 CREATE TABLE "deployment_events" (
 	"id" bigserial PRIMARY KEY NOT NULL,
 	"type" text NOT NULL,
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -185,6 +248,25 @@ CREATE TABLE "links" (
 	CONSTRAINT "links_expiry" CHECK ("links"."expires_at" > "links"."created_at" and "links"."expires_at" <= "links"."created_at" + interval '5 minutes')
 );
 --> statement-breakpoint
+CREATE TABLE "notices" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"kind" text NOT NULL,
+	"dedupe_key" text NOT NULL,
+	"severity" text NOT NULL,
+	"connection_id" uuid,
+	"content" jsonb NOT NULL,
+	"data" jsonb NOT NULL,
+	"opened_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"closed_at" timestamp with time zone,
+	"withdrawn_at" timestamp with time zone,
+	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'test')),
+	CONSTRAINT "notices_severity" CHECK ("notices"."severity" in ('info', 'warning', 'critical')),
+	CONSTRAINT "notices_dedupe_key" CHECK (char_length("notices"."dedupe_key") between 1 and 300),
+	CONSTRAINT "notices_end" CHECK (num_nonnulls("notices"."closed_at", "notices"."withdrawn_at") <= 1),
+	CONSTRAINT "notices_order" CHECK (coalesce("notices"."closed_at", "notices"."withdrawn_at") >= "notices"."opened_at")
+);
+--> statement-breakpoint
 CREATE TABLE "restatements" (
 	"connection_id" uuid NOT NULL,
 	"id" bigserial NOT NULL,
@@ -197,6 +279,7 @@ CREATE TABLE "restatements" (
 	"lines_changed" integer NOT NULL,
 	"sync" integer NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	"weighed" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "restatements_connection_id_id_pk" PRIMARY KEY("connection_id","id"),
 	CONSTRAINT "restatements_report" CHECK ("restatements"."report" in ('cost', 'usage')),
 	CONSTRAINT "restatements_finite" CHECK ("restatements"."before" not in ('NaN', 'Infinity', '-Infinity') and "restatements"."after" not in ('NaN', 'Infinity', '-Infinity')),
@@ -431,9 +514,13 @@ CREATE TABLE "workspaces" (
 	CONSTRAINT "workspaces_connection_id_id_pk" PRIMARY KEY("connection_id","id")
 );
 --> statement-breakpoint
+ALTER TABLE "channel_addresses" ADD CONSTRAINT "channel_addresses_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "days" ADD CONSTRAINT "days_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "notices" ADD CONSTRAINT "notices_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_token_id_tokens_id_fk" FOREIGN KEY ("token_id") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "statement_connections" ADD CONSTRAINT "statement_connections_statement_no_statements_statement_no_fk" FOREIGN KEY ("statement_no") REFERENCES "public"."statements"("statement_no") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -446,12 +533,26 @@ ALTER TABLE "tokens" ADD CONSTRAINT "tokens_created_with_tokens_id_fk" FOREIGN K
 ALTER TABLE "workspace_names" ADD CONSTRAINT "workspace_names_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_tags" ADD CONSTRAINT "workspace_tags_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "channel_addresses_one" ON "channel_addresses" USING btree ("channel_id",lower("address"));--> statement-breakpoint
+CREATE UNIQUE INDEX "channels_one_by_name" ON "channels" USING btree ("name") WHERE "channels"."deleted_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "channels_by_no" ON "channels" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "channels_by_encryption_key" ON "channels" USING btree ("encryption_key_id") WHERE "channels"."sealed" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "connections_one_live_per_organization" ON "connections" USING btree ("organization_id") WHERE status not in ('refused', 'disconnected');--> statement-breakpoint
 CREATE INDEX "connections_by_creation" ON "connections" USING btree ("created_at","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "deliveries_once" ON "deliveries" USING btree ("notice_id","occasion",lower("address"));--> statement-breakpoint
+CREATE UNIQUE INDEX "deliveries_by_no" ON "deliveries" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "deliveries_by_state" ON "deliveries" USING btree ("state","no");--> statement-breakpoint
+CREATE INDEX "deliveries_of_channel" ON "deliveries" USING btree ("channel_id","no");--> statement-breakpoint
+CREATE INDEX "deliveries_under_way" ON "deliveries" USING btree ("no") WHERE state in ('pending', 'sending');--> statement-breakpoint
 CREATE INDEX "deployment_events_by_type" ON "deployment_events" USING btree ("type","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_dedup" ON "events" USING btree ("connection_id","dedup_key") WHERE "events"."dedup_key" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WHERE state = 'active';--> statement-breakpoint
 CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "notices_once" ON "notices" USING btree ("dedupe_key");--> statement-breakpoint
+CREATE UNIQUE INDEX "notices_by_no" ON "notices" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "notices_by_kind" ON "notices" USING btree ("kind","no");--> statement-breakpoint
+CREATE INDEX "notices_of_connection" ON "notices" USING btree ("connection_id","kind","opened_at");--> statement-breakpoint
+CREATE INDEX "restatements_unweighed" ON "restatements" USING btree ("connection_id") WHERE not weighed;--> statement-breakpoint
 CREATE UNIQUE INDEX "statements_one_closed_per_month" ON "statements" USING btree ("month") WHERE state = 'closed';--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint

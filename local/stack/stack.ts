@@ -75,7 +75,8 @@ async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Sta
     starting,
   );
   const env = environmentOf(options, { databaseUrl, temporal, anthropicBaseUrl: simulator?.url ?? null, token });
-  const [apiUrl] = await allOrFirstError(parts.api(env), parts.worker(env));
+  const api = parts.api(env);
+  const [apiUrl] = await allOrFirstError(api, startWorker(parts, env, config.publicUrl ?? api));
   const postgres = config.databaseUrl === null ? new URL(databaseUrl).host : null;
   return {
     dataDir,
@@ -87,6 +88,11 @@ async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Sta
     embedded: { postgres, temporal: temporal.isEmbedded },
     simulator,
   };
+}
+
+/** The links in its messages lead to the API, whose port is known once that listens. */
+async function startWorker(parts: Parts, env: NodeJS.ProcessEnv, publicUrl: string | Promise<string>): Promise<void> {
+  await parts.worker({ ...env, METERLINE_PUBLIC_URL: await publicUrl });
 }
 
 async function startDatabase(

@@ -44,57 +44,64 @@ const OPERATIONS = [
   ...[
     'addKey',
     'beginSession',
+    'changeChannel',
     'closeMonth',
     'connectOrganization',
+    'createChannel',
     'createToken',
+    'deleteChannel',
     'discardKey',
     'disconnectOrganization',
-    'endSession',
-    'extendHistory',
   ],
   ...[
+    'endSession',
+    'extendHistory',
     'getAllocation',
+    'getChannel',
     'getChargeback',
     'getConnection',
     'getCostChanges',
     'getCosts',
     'getCoverage',
     'getDayStates',
-    'getHealth',
-    'getJournal',
   ],
   ...[
+    'getHealth',
+    'getJournal',
     'getReadiness',
     'getSession',
     'getUnitCosts',
     'getUsage',
     'listAllocationVersions',
+    'listChannels',
     'listChargebackLines',
     'listChargebackMonths',
-    'listConnections',
-    'listDeploymentEvents',
   ],
   ...[
+    'listConnections',
+    'listDeliveries',
+    'listDeploymentEvents',
     'listEvents',
     'listKeys',
+    'listNotices',
     'listRestatements',
     'listSessions',
     'listSyncs',
     'listTokens',
+  ],
+  ...[
     'listWorkspaces',
     'pauseConnection',
     'previewAllocation',
-  ],
-  ...[
     'putAllocation',
     'renameConnection',
     'reopenMonth',
+    'resendDelivery',
     'resumeConnection',
     'revokeSession',
     'revokeToken',
-    'rotateKey',
-    'syncConnection',
   ],
+  ...['rotateKey', 'syncConnection', 'testChannel'],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -191,7 +198,16 @@ describe('/openapi.json', () => {
     const document = await readDocument();
     const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
     const parameters = operations.flatMap((operation) => operation.parameters ?? []);
-    const bodies = ['NewConnection', 'NewKey', 'NewToken', 'Renaming', 'SyncRequest', 'BackfillRequest'];
+    const bodies = [
+      'NewConnection',
+      'NewKey',
+      'NewToken',
+      'Renaming',
+      'SyncRequest',
+      'BackfillRequest',
+      'NewChannel',
+      'ChannelChange',
+    ];
     const fields = bodies.flatMap((name) => childrenOf(document.components.schemas[name]?.['properties']));
     const described = [...operations.map(({ summary: description }) => ({ description })), ...parameters, ...fields];
     expect(described.length).toBeGreaterThan(60);

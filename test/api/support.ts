@@ -43,7 +43,9 @@ export class FakeTemporal implements Temporal {
   readonly started: { id: string; summary: string }[] = [];
   readonly signals: { id: string; signal: SignalName; input: unknown }[] = [];
   readonly woken: string[] = [];
+  readonly delivered: { id: string; isAnew: boolean; summary: string }[] = [];
   isDown = false;
+  onDelivery: (id: string) => Promise<void> = () => Promise.resolve();
   onStart: (id: string) => Promise<void> = () => Promise.resolve();
   onSignal: (id: string, signal: SignalName, input: unknown) => Promise<void> = () => Promise.resolve();
 
@@ -65,6 +67,11 @@ export class FakeTemporal implements Temporal {
     return Promise.resolve();
   }
 
+  async startDelivery(delivery: { id: string; isAnew: boolean; summary: string }): Promise<void> {
+    this.#mustBeUp();
+    this.delivered.push(delivery);
+    await this.onDelivery(delivery.id);
+  }
   async check(): Promise<void> {
     await Promise.resolve();
     this.#mustBeUp();

@@ -7,17 +7,20 @@ import { addEvent } from '../../db/connections/events.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDeploymentEvent } from '../../db/deployment/events.ts';
 import { openSync } from '../../db/ledger/syncs.ts';
+import { createChannel } from '../../db/notices/channels.ts';
+import { writeNotice } from '../../db/notices/outbox.ts';
 import { createLink } from '../../db/sessions/links.ts';
 import { beginSession } from '../../db/sessions/sessions.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { addDays } from '../../domain/days.ts';
 import { monthOf } from '../../domain/months.ts';
+import { EVERYTHING } from '../../domain/notices/subscriptions.ts';
 import { rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
-import { DAY, CREATOR, commitCost, connect, cost } from './support.ts';
+import { DAY, CREATOR, RING, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
-/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session and a closed month: rows that are as they should be. */
+/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session, a closed month, two channels and a notice with its deliveries: rows that are as they should be. */
 let id: string;
 beforeAll(async () => {
   database = await testDatabase();
@@ -47,6 +50,15 @@ beforeAll(async () => {
     invoiceAmount: null,
   });
   await addDeploymentEvent(db, { type: 'token_created', actor: 'Ada', message: 'Here.' });
+  const channel = { subscriptions: EVERYTHING, actor: 'Ada' };
+  await createChannel(db, RING, { ...channel, name: 'Mail', target: { kind: 'email', to: ['a@example.com'] } });
+  await createChannel(db, RING, { ...channel, name: 'Chat', target: { kind: 'slack', url: 'https://example.com/' } });
+  await writeNotice(db, {
+    kind: 'test',
+    dedupeKey: 'test:1',
+    connectionId: null,
+    data: { channel: 'Mail', asked_by: 'Ada' },
+  });
 });
 afterAll(() => database.close());
 
@@ -164,6 +176,38 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['tokens', 'expired before it was created', 'tokens_expiry', sql`expires_at = created_at`],
   ['tokens', 'was revoked by nobody', 'tokens_revoked', sql`revoked_at = now()`],
   ['links', 'is stored as something else than a hash', 'links_hash', sql`hash = 'meterline-link_'::bytea`],
+  [
+    'connections',
+    'has ended and is in trouble',
+    'connections_troubled',
+    sql`status = 'disconnected', ended_at = now(), troubled_at = now()`,
+  ],
+  ['channels', 'has no name', 'channels_name', sql`name = ''`],
+  ['channels', 'has a kind that no code knows', 'channels_kind', sql`kind = 'fax'`],
+  ['channels', 'is deleted and has a secret', 'channels_sealed', sql`deleted_at = now()`],
+  ['channels', 'has a secret of no encryption key', 'channels_encryption_key', sql`encryption_key_id = null`],
+  ['channels', 'is disabled for no reason', 'channels_disabled', sql`disabled_at = now()`],
+  ['channels', 'has a turn without end', 'channels_turn', sql`turn = id`],
+  ['channel_addresses', 'is empty', 'channel_addresses_address', sql`address = ''`],
+  ['notices', 'has a kind that no code knows', 'notices_kind', sql`kind = 'news'`],
+  ['notices', 'has a severity that no code knows', 'notices_severity', sql`severity = 'loud'`],
+  ['notices', 'could be told twice', 'notices_dedupe_key', sql`dedupe_key = ''`],
+  ['notices', 'ended twice', 'notices_end', sql`closed_at = opened_at, withdrawn_at = opened_at`],
+  ['notices', 'closed before it opened', 'notices_order', sql`closed_at = opened_at - interval '1 second'`],
+  ['deliveries', 'has an occasion that no code knows', 'deliveries_occasion', sql`occasion = 'birthday'`],
+  ['deliveries', 'has a state that no code knows', 'deliveries_state', sql`state = 'lost', ended_at = now()`],
+  ['deliveries', 'goes nowhere', 'deliveries_address', sql`address = ''`],
+  ['deliveries', 'was tried less than never', 'deliveries_counts', sql`tries = -1`],
+  ['deliveries', 'has ended and waits', 'deliveries_ended', sql`ended_at = now()`],
+  [
+    'deliveries',
+    'has failed and is tried again',
+    'deliveries_next_try',
+    sql`state = 'failed', ended_at = now(), words = 'no', next_try_at = now()`,
+  ],
+  ['deliveries', 'leaves without a try', 'deliveries_sending', sql`state = 'sending'`],
+  ['deliveries', 'has failed without a word', 'deliveries_words', sql`state = 'failed', ended_at = now()`],
+  ['deliveries', 'has words without end', 'deliveries_words_length', sql`words = repeat('x', 501)`],
   ['links', 'was created by nobody', 'links_created_by', sql`created_by = ''`],
   ['links', 'expired before it was created', 'links_expiry', sql`expires_at = created_at`],
   [

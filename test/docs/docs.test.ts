@@ -10,6 +10,8 @@ import { loadConfig } from '../../config/config.ts';
 import { variables } from '../../config/variables.ts';
 import { FAILURES } from '../../domain/failures.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
+import { CHANNEL_KINDS, DELIVERY_STATES } from '../../domain/notices/deliveries.ts';
+import { NOTICE_KINDS, closesWhen } from '../../domain/notices/kinds.ts';
 import { VERSION } from '../../domain/version.ts';
 import { isSignalName, parseSignal } from '../../domain/connection/messages.ts';
 import { signalDescriptions } from '../../workflows/messages.ts';
@@ -78,6 +80,20 @@ describe('the page on settings and commands', () => {
   test('lists every npm script, and no other', () => {
     const names = firstLiterals(section(page, 'Commands')).map((command) => command.replace(/^npm (run )?/, ''));
     expect(names.sort()).toEqual(Object.keys(packageJson.scripts).sort());
+  });
+});
+
+describe('the page on notices', () => {
+  const page = 'docs/notices.md';
+
+  test('lists every kind with when it closes, and every kind of channel', () => {
+    const closes = rowsOf(section(page, 'Kinds')).map(([kind = '', , , end = '']) => [literals(kind)[0] ?? '', end]);
+    expect(closes).toEqual(NOTICE_KINDS.map((kind) => [kind, closesWhen(kind) ?? 'at once']));
+    expect(firstLiterals(section(page, 'Set up a channel'))).toEqual([...CHANNEL_KINDS]);
+  });
+
+  test('lists every state of a delivery', () => {
+    expect(firstLiterals(section(page, 'What is guaranteed'))).toEqual([...DELIVERY_STATES]);
   });
 });
 

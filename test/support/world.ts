@@ -4,6 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { NativeConnection, Runtime } from '@temporalio/worker';
 import { pino } from 'pino';
 import { inject } from 'vitest';
+import type { Door } from '../../notify/door.ts';
 import { createTransport } from '../../anthropic/transport.ts';
 import { createConnection } from '../../db/connections/connections.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
@@ -46,6 +47,13 @@ export interface World {
   close(): Promise<void>;
 }
 
+const OPEN_DOOR: Door = {
+  async tell(_target, _message, { beforeBody }) {
+    await beforeBody();
+    return { state: 'sent', reply: 'taken' };
+  },
+};
+
 let installed = false;
 
 /** Sets the Temporal runtime of this process up, once. */
@@ -65,6 +73,8 @@ export async function createWorld(options: {
   restatementDays?: number;
   /** In place of a database of its own. */
   database?: TestDatabase;
+  /** By default one that takes every message. */
+  door?: Door;
 }): Promise<World> {
   installRuntime();
   const [database, simulator, temporal] = await Promise.all([
@@ -93,6 +103,8 @@ export async function createWorld(options: {
         syncHourUtc: 6,
         restatementDays: options.restatementDays ?? 3,
         registeredAttributes,
+        door: options.door ?? OPEN_DOOR,
+        publicUrl: 'http://127.0.0.1:8080',
       },
       bundle: { codePath: inject('workflowBundlePath') },
     });

@@ -7,7 +7,7 @@ import { HISTORIES } from '../support/histories.ts';
 const fixtures = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
 
 describe('workflow code', () => {
-  it('is held against histories of both workflows, of every way that they went', () => {
+  it('is held against histories of all workflows, of every way that they went', () => {
     const ways = [
       'connection-awaited',
       'connection-continued',
@@ -21,8 +21,14 @@ describe('workflow code', () => {
       'connection-rotated',
       'connection-told-nonsense',
       'connection-unanswered',
+      'delivery-cancelled',
+      'delivery-failed',
+      'delivery-held',
+      'delivery-retried',
+      'delivery-sent',
       'server-connection-interrupted',
       'server-connection',
+      'server-delivery-reset',
       'server-sync-reset',
       'sync-around-a-day',
       'sync-backfill',

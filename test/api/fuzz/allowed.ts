@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Schema } from './routes.ts';
+import { schema as subschema, type Schema } from './routes.ts';
 
 /** Whether the document allows a text as the value of a parameter. */
 export function allowsText(schema: Schema, text: string): boolean {
@@ -12,6 +12,8 @@ export function allowsText(schema: Schema, text: string): boolean {
 
 /** Whether the document allows a value of JSON. It knows the keywords that the document has, and throws at any other. */
 export function allowsJson(schema: Schema, value: unknown): boolean {
+  if (schema.type === 'array') return allowsArray(listed.parse(schema), value);
+  if (schema.type === 'object') return allowsObject(fielded.parse(schema), value);
   const rules = keywords.parse(schema);
   if (rules.enum !== undefined && !rules.enum.some((one) => one === value)) return false;
   switch (rules.type) {
@@ -39,6 +41,36 @@ const arrayOf = z.strictObject({
   description: z.string().min(10),
   items: z.looseObject({ type: z.literal('string') }),
 });
+
+const listed = z.strictObject({
+  type: z.literal('array'),
+  description: z.string().min(10).optional(),
+  examples: z.array(z.unknown()).optional(),
+  minItems: z.int().default(0),
+  maxItems: z.int(),
+  items: subschema,
+});
+
+const fielded = z.strictObject({
+  type: z.literal('object'),
+  description: z.string().min(10).optional(),
+  examples: z.array(z.unknown()).optional(),
+  properties: z.record(z.string(), subschema),
+  additionalProperties: z.literal(false),
+});
+
+function allowsArray({ items, minItems, maxItems }: z.output<typeof listed>, value: unknown): boolean {
+  if (!Array.isArray(value) || value.length < minItems || value.length > maxItems) return false;
+  return value.every((item) => allowsJson(items, item));
+}
+
+function allowsObject({ properties }: z.output<typeof fielded>, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([name, field]) => {
+    const own = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    return own !== undefined && allowsJson(own, field);
+  });
+}
 
 const keywords = z.strictObject({
   type: z.enum(['string', 'integer', 'boolean']),

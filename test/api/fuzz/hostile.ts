@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ADMIN_TOKEN, CANARY } from '../support.ts';
-import type { Route, Schema } from './routes.ts';
+import { schema, type Route, type Schema } from './routes.ts';
 import { BODIES, FIELDS, TOKEN_CANARY, spoiltDay, spoiltJson, spoiltNumber, spoiltText, unstorable } from './spoilt.ts';
 
 /** What requests may be valid with. */
@@ -10,6 +10,9 @@ export interface Known {
   readonly tokenIds: readonly string[];
   /** Of sessions that nobody uses. */
   readonly sessionIds: readonly string[];
+  readonly channelIds: readonly string[];
+  /** Of deliveries that failed. */
+  readonly deliveryIds: readonly string[];
   /** Of staged keys, the same in every connection that has not ended. */
   readonly keyIds: readonly string[];
   readonly viewerToken: string;
@@ -25,21 +28,36 @@ export interface Hostile {
   readonly body: string | null;
 }
 
+const SECRETS_OF_CHANNELS = ['secret', 'routing_key'];
+
 function plausibleText(name: string, given: Schema, known: Known): fc.Arbitrary<string> {
   if (name === 'token') return fc.constantFrom(known.viewerToken, TOKEN_CANARY, CANARY);
-  if (name === 'connection_id') return fc.constantFrom(...known.ids);
+  if (name === 'connection_id' || name === 'connections') return fc.constantFrom(...known.ids);
   if (given.enum !== undefined) return fc.constantFrom(...given.enum);
   if (given.type === 'boolean') return fc.constantFrom('true', 'false');
   if (given.type === 'integer') return fc.integer({ min: given.minimum ?? 0, max: given.maximum ?? 100 }).map(String);
   if (given.format === 'date')
     return fc.constantFrom('2026-07-01', '2026-07-30', '2026-07-31', '2026-08-01', '2000-01-01');
-  if (given.format === 'password') return fc.constant(CANARY);
   const texts = [...(given.examples ?? []), given.default].filter((text) => typeof text === 'string');
+  // A key of Anthropic has the form of the canary; the secrets of channels have forms of their own.
+  if (given.format === 'password' && !SECRETS_OF_CHANNELS.includes(name)) return fc.constant(CANARY);
   return texts.length === 0 ? fc.string({ minLength: 1 }) : fc.constantFrom(...texts);
 }
 
 function plausibleJson(name: string, given: Schema, known: Known): fc.Arbitrary<unknown> {
-  if (given.type === 'array') return fc.constantFrom(...(given.examples ?? []), []);
+  if (given.type === 'array') {
+    if (given.examples !== undefined && given.examples.length > 0) return fc.constantFrom(...given.examples, []);
+    const items = plausibleJson(name, schema.parse(given.items), known);
+    return fc.array(items, { minLength: given.minItems ?? 0, maxLength: 3 });
+  }
+  if (given.type === 'object') {
+    const fields = Object.entries(given.properties ?? {});
+    return fc.record(
+      Object.fromEntries(fields.map(([field, one]) => [field, plausibleJson(field, schema.parse(one), known)])),
+      { requiredKeys: [] },
+    );
+  }
+  if (given.type === 'boolean') return fc.boolean();
   const text = plausibleText(name, given, known);
   return given.type === 'integer' ? text.map(Number) : text;
 }
@@ -128,7 +146,12 @@ function spelled(pairs: readonly Pair[]): fc.Arbitrary<string> {
 }
 
 function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
-  const own: Readonly<Record<string, readonly string[]>> = { tokens: known.tokenIds, sessions: known.sessionIds };
+  const own: Readonly<Record<string, readonly string[]>> = {
+    tokens: known.tokenIds,
+    sessions: known.sessionIds,
+    channels: known.channelIds,
+    deliveries: known.deliveryIds,
+  };
   const ids = own[route.path.split('/')[2] ?? ''] ?? known.ids;
   const id = fc.oneof(
     { arbitrary: fc.constantFrom(...ids), weight: 6 },
@@ -289,11 +312,16 @@ function headers(known: Known): fc.Arbitrary<Pair[]> {
     .map(([first, more]) => [...first, ...more.map(([name, value]): Pair => [name, headerText(value)])]);
 }
 
-function fieldsOf(fields: NonNullable<Route['body']>, known: Known): fc.Arbitrary<Record<string, unknown>> {
+function fieldsOf(
+  fields: NonNullable<Route['body']>,
+  required: Route['required'],
+  known: Known,
+): fc.Arbitrary<Record<string, unknown>> {
   const values = Object.entries(fields).map(([name, given]) =>
     fc
       .tuple(
-        rarely(true, fc.constant(false)),
+        // Some fields exclude each other.
+        required.includes(name) ? rarely(true, fc.constant(false)) : fc.nat(2).map((one) => one === 0),
         mostly(plausibleJson(name, given, known), fc.oneof(spoiltJson, spoiltFor(given))),
       )
       .map(([isThere, value]): [string, unknown][] => (isThere ? [[name, unlabelled(name, value)]] : [])),
@@ -318,7 +346,7 @@ function unlabelled(name: string, value: unknown): unknown {
 function body(route: Route, known: Known): fc.Arbitrary<string | null> {
   const junk = fc.oneof(fc.constantFrom(...BODIES), fc.string({ unit: 'binary', maxLength: 60 }));
   if (route.body === null) return rarely<string | null>(null, fc.oneof(junk, fc.constant('{}')));
-  const json = fieldsOf(route.body, known).map((fields) => JSON.stringify(fields));
+  const json = fieldsOf(route.body, route.required, known).map((fields) => JSON.stringify(fields));
   return fc.oneof(
     { arbitrary: json, weight: 8 },
     { arbitrary: junk, weight: 2 },

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { addCandidate } from '../../../db/keys/candidates.ts';
+import { createChannel } from '../../../db/notices/channels.ts';
+import { writeNotice } from '../../../db/notices/outbox.ts';
 import { beginSession } from '../../../db/sessions/sessions.ts';
 import { createToken } from '../../../db/tokens/tokens.ts';
-import { restatements, syncs } from '../../../db/schema.ts';
+import { deliveries, restatements, syncs } from '../../../db/schema.ts';
 import { addDays } from '../../../domain/days.ts';
 import { toDecimal } from '../../../domain/money.ts';
+import { EVERYTHING } from '../../../domain/notices/subscriptions.ts';
 import {
   ADMIN_TOKEN,
   CANARY,
@@ -47,7 +50,27 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
       await addCandidate(api.db, ring, key);
     }
   }
-  return { ids, tokenIds, sessionIds, keyIds, viewerToken: viewer.token, cursors: await cursorsOf(api, id, routes) };
+  const told = await seedNotices(api);
+  const cursors = await cursorsOf(api, id, routes);
+  return { ids, tokenIds, sessionIds, keyIds, ...told, viewerToken: viewer.token, cursors };
+}
+
+/** Makes channels, and notices to them that failed. */
+async function seedNotices({ db }: Api): Promise<Pick<Known, 'channelIds' | 'deliveryIds'>> {
+  const channelIds: string[] = [];
+  for (const name of ['a', 'b', 'c']) {
+    const target = { kind: 'email', to: [`${name}@example.com`] } as const;
+    channelIds.push(await createChannel(db, ring, { name, target, subscriptions: EVERYTHING, actor: 'test' }));
+  }
+  for (const dedupeKey of ['a', 'b']) {
+    const data = { channel: 'a', asked_by: 'test' };
+    await writeNotice(db, { kind: 'test', dedupeKey, connectionId: null, data });
+  }
+  const failed = await db
+    .update(deliveries)
+    .set({ state: 'failed', words: 'no', endedAt: new Date(NOW) })
+    .returning({ id: deliveries.id });
+  return { channelIds, deliveryIds: failed.map((one) => one.id) };
 }
 
 async function seedReports({ db }: Api, id: string): Promise<void> {

@@ -1,0 +1,49 @@
+import type { Status } from '../connection/statuses.ts';
+import type { Day } from '../days.ts';
+import type { FailureCode } from '../failures.ts';
+import type { Report } from '../lines.ts';
+import type { Decimal } from '../money.ts';
+
+// What each kind of notice is about. Webhooks carry it as `data`, so names are those of the HTTP API. These are types and
+// not interfaces, since only those count as JSON.
+
+/** The connection that a notice is about. */
+export type ConnectionOfNotice = { readonly id: string; readonly name: string };
+
+/** A day whose lines do not add up to the total that Anthropic reports. Amounts are USD for cost, tokens for usage. */
+export type FlaggedDay = {
+  readonly report: Report;
+  readonly day: Day;
+  readonly sum_of_lines: Decimal;
+  readonly reported_total: Decimal;
+};
+
+/** A day of cost that Anthropic corrected after it was over, in USD. */
+export type RestatedDay = { readonly day: Day; readonly before: Decimal; readonly after: Decimal };
+
+/** The data of each kind of notice. */
+export type NoticeDataOf = {
+  connected: {
+    readonly connection: ConnectionOfNotice;
+    readonly organization: string;
+    readonly from: Day;
+    readonly to: Day;
+    /** Days without usage count too. */
+    readonly days: number;
+    readonly total: Decimal;
+    /** The largest first, in USD. A null model is cost that belongs to none. */
+    readonly by_model: readonly { readonly model: string | null; readonly amount: Decimal }[];
+  };
+  connection_trouble: {
+    readonly connection: ConnectionOfNotice;
+    readonly status: Extract<Status, 'degraded' | 'awaiting_key'>;
+    readonly error: { readonly code: FailureCode; readonly detail: string | null } | null;
+    /** ISO 8601. */
+    readonly since: string;
+  };
+  connection_recovered: { readonly connection: ConnectionOfNotice; readonly since: string };
+  key_rotated: { readonly connection: ConnectionOfNotice; readonly hint: string };
+  day_flagged: { readonly connection: ConnectionOfNotice; readonly days: readonly FlaggedDay[] };
+  restated: { readonly connection: ConnectionOfNotice; readonly days: readonly RestatedDay[] };
+  test: { readonly channel: string; readonly asked_by: string };
+};
