@@ -1,5 +1,6 @@
 import { Context, activityInfo } from '@temporalio/activity';
-import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import type { Db } from '../db/core/database.ts';
 import { holdDelivery, listNewDeliveries, listOverdueDeliveries, type ToStart } from '../db/notices/starts.ts';
