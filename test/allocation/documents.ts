@@ -70,7 +70,7 @@ function rule(connectionIds: readonly string[], pools: readonly string[]): fc.Ar
       fc.constantFrom(...['team', 'env', 'cost center']).map((tag) => ({ tag })),
       ...(pools.length === 0 ? [] : [{ weight: 3, arbitrary: fc.constantFrom(...pools).map((pool) => ({ pool })) }]),
     ),
-  }) as fc.Arbitrary<Omit<Rule, 'name'>>;
+  });
 }
 
 function pool(name: string, later: readonly string[]): fc.Arbitrary<Pool> {

@@ -87,8 +87,6 @@ export function sharesOf(
   const has = { cost: new Map(cost), tokens: new Map(tokens) };
   const centers = [...cost.keys()].filter((key) => key.startsWith('center ')).map((key) => ({ center: key.slice(7) }));
   const own = new Map<string, { to: To; fraction: bigint }[]>();
-  // Amounts grow by twelve digits with each pool, so all are kept over one power of ten.
-  let scale = 1n;
   for (const { name, split, among } of pools) {
     const fixed = typeof split === 'object' && 'fixed' in split ? split.fixed : null;
     const listed = among ?? (fixed === null ? null : Object.keys(fixed));
@@ -105,7 +103,7 @@ export function sharesOf(
       name,
       recipients.map((to, place) => ({ to, fraction: fractions[place] ?? 0n })),
     );
-    scale *= WHOLE;
+    // Amounts grow by twelve digits with each pool, so all of them grow.
     for (const amounts of [has.cost, has.tokens]) {
       const amount = amounts.get(`pool ${name}`) ?? 0n;
       for (const [key, units] of amounts) amounts.set(key, units * WHOLE);

@@ -56,7 +56,10 @@ function rowsOf(parts: readonly Part[], groupBy: readonly string[]): Row[] {
       query,
       key.filter((_, place) => groupBy[place] !== 'cost_center'),
     );
-    const named = groupBy.map((group, place) => [group, group === 'cost_center' ? key[place] : fields[group]]);
+    const named = groupBy.map((group, place): [string, unknown] => [
+      group,
+      group === 'cost_center' ? key[place] : fields[group],
+    ]);
     return { ...Object.fromEntries(named), ...amountsOf(own) };
   });
 }
@@ -95,7 +98,7 @@ async function checkRows(groupBy: readonly string[], expected: readonly Row[]): 
     expect([status, status === 200 ? '' : text]).toEqual([200, '']);
     const { data, next } = exactJson(text);
     found.push(...(data as unknown[]));
-    after = next === null ? '' : `&after=${String(next)}`;
+    after = typeof next === 'string' ? `&after=${next}` : '';
   } while (after !== '');
   expect(found).toEqual(expected);
   const { header, cells } = fileOf((await api.get(`${path}&format=csv`)).text);

@@ -51,6 +51,140 @@ function allocationOf(given: AllocationDocument): Allocation {
   return allocation;
 }
 
+const FAULTS: readonly (readonly [what: string, part: object, path: string, message: string])[] = [
+  [
+    'a pool that shares with itself',
+    { pools: [{ name: 'p', split: 'even', among: [{ pool: 'p' }] }] },
+    'pools.0.among.0',
+    'is a cycle: it shares with itself',
+  ],
+  [
+    'a pool that shares with an earlier one',
+    {
+      pools: [
+        { name: 'a', split: 'even' },
+        { name: 'b', split: 'even', among: [{ pool: 'a' }] },
+      ],
+    },
+    'pools.1.among.0',
+    'is a cycle',
+  ],
+  [
+    'an unknown pool among recipients',
+    { pools: [{ name: 'p', split: 'even', among: [{ pool: 'q' }] }] },
+    'pools.0.among.0',
+    'there is no pool "q"',
+  ],
+  [
+    'shares of 99',
+    { pools: [{ name: 'p', split: { fixed: { a: '60', b: '39' } } }] },
+    'pools.0.split.fixed',
+    'must add up to 100, and add up to 99',
+  ],
+  [
+    'shares that only a float adds up',
+    { pools: [{ name: 'p', split: { fixed: { a: '33.3', b: '33.3', c: '33.4000000001' } } }] },
+    'pools.0.split.fixed',
+    'add up to 100.0000000001',
+  ],
+  [
+    'a share of zero',
+    { pools: [{ name: 'p', split: { fixed: { a: '0', b: '100' } } }] },
+    'pools.0.split.fixed',
+    'the share of "a" must be above zero',
+  ],
+  [
+    'a share that is no number',
+    { pools: [{ name: 'p', split: { fixed: { a: 'half', b: '100' } } }] },
+    'pools.0.split.fixed',
+    'the share of "a" must be a decimal',
+  ],
+  [
+    'recipients without a share',
+    { pools: [{ name: 'p', split: { fixed: { a: '100' } }, among: ['a', 'b'] }] },
+    'pools.0.among',
+    'must name the recipients that have a fixed share',
+  ],
+  ['nobody', { pools: [{ name: 'p', split: 'even', among: [] }] }, 'pools.0.among', 'needs at least one recipient'],
+  [
+    'a recipient twice',
+    { pools: [{ name: 'p', split: 'even', among: ['a', 'a'] }] },
+    'pools.0.among.1',
+    'names the same recipient twice',
+  ],
+  [
+    'two pools of one name',
+    {
+      pools: [
+        { name: 'p', split: 'even' },
+        { name: 'p', split: 'even' },
+      ],
+    },
+    'pools.1.name',
+    'the pool "p" is there twice',
+  ],
+  [
+    'an unknown dimension',
+    { rules: [{ name: 'r', where: { team: ['a'] }, to: 'A' }] },
+    'rules.0.where.team',
+    'the rule "r": "team" is no dimension',
+  ],
+  [
+    'an unknown dimension to exclude',
+    { rules: [{ name: 'r', where: { not: { usage: ['a'] } }, to: 'A' }] },
+    'rules.0.where.not.usage',
+    'is no dimension',
+  ],
+  [
+    'a grain',
+    { rules: [{ name: 'r', where: { day: ['2026-01-01'] }, to: 'A' }] },
+    'rules.0.where.day',
+    'is no dimension',
+  ],
+  [
+    'a rule to a pool that is not there',
+    { rules: [{ name: 'r', where: {}, to: { pool: 'p' } }] },
+    'rules.0.to.pool',
+    'the rule "r": there is no pool "p"',
+  ],
+  [
+    'no value',
+    { rules: [{ name: 'r', where: { model: [] }, to: 'A' }] },
+    'rules.0.where.model',
+    'needs at least one value',
+  ],
+  [
+    'an empty value',
+    { rules: [{ name: 'r', where: { model: [''] }, to: 'A' }] },
+    'rules.0.where.model',
+    'null stands for what Anthropic did not report',
+  ],
+  [
+    'a connection that is no id',
+    { rules: [{ name: 'r', where: { connection: ['Acme'] }, to: 'A' }] },
+    'rules.0.where.connection',
+    'must be ids of connections',
+  ],
+  ['an empty cost center', { rules: [{ name: 'r', where: {}, to: ' ' }] }, 'rules.0.to', 'must not be empty'],
+  [
+    'a rule twice',
+    {
+      rules: [
+        { name: 'r', where: {}, to: 'A' },
+        { name: 'r', where: {}, to: 'B' },
+      ],
+    },
+    'rules.1.name',
+    'the rule "r" is there twice',
+  ],
+  [
+    'a key as a name',
+    { rules: [{ name: 'sk-ant-admin01-x', where: {}, to: 'A' }] },
+    'rules.0.name',
+    'must not contain a key or a token',
+  ],
+];
+
 describe('shares of pools', () => {
   it('add up to 1 exactly, for every pool, whatever the weights', () => {
     fc.assert(
@@ -162,140 +296,8 @@ describe('a document', () => {
     ]);
   });
 
-  it.each([
-    [
-      'a pool that shares with itself',
-      { pools: [{ name: 'p', split: 'even', among: [{ pool: 'p' }] }] },
-      'pools.0.among.0',
-      'is a cycle: it shares with itself',
-    ],
-    [
-      'a pool that shares with an earlier one',
-      {
-        pools: [
-          { name: 'a', split: 'even' },
-          { name: 'b', split: 'even', among: [{ pool: 'a' }] },
-        ],
-      },
-      'pools.1.among.0',
-      'is a cycle',
-    ],
-    [
-      'an unknown pool among recipients',
-      { pools: [{ name: 'p', split: 'even', among: [{ pool: 'q' }] }] },
-      'pools.0.among.0',
-      'there is no pool "q"',
-    ],
-    [
-      'shares of 99',
-      { pools: [{ name: 'p', split: { fixed: { a: '60', b: '39' } } }] },
-      'pools.0.split.fixed',
-      'must add up to 100, and add up to 99',
-    ],
-    [
-      'shares that only a float adds up',
-      { pools: [{ name: 'p', split: { fixed: { a: '33.3', b: '33.3', c: '33.4000000001' } } }] },
-      'pools.0.split.fixed',
-      'add up to 100.0000000001',
-    ],
-    [
-      'a share of zero',
-      { pools: [{ name: 'p', split: { fixed: { a: '0', b: '100' } } }] },
-      'pools.0.split.fixed',
-      'the share of "a" must be above zero',
-    ],
-    [
-      'a share that is no number',
-      { pools: [{ name: 'p', split: { fixed: { a: 'half', b: '100' } } }] },
-      'pools.0.split.fixed',
-      'the share of "a" must be a decimal',
-    ],
-    [
-      'recipients without a share',
-      { pools: [{ name: 'p', split: { fixed: { a: '100' } }, among: ['a', 'b'] }] },
-      'pools.0.among',
-      'must name the recipients that have a fixed share',
-    ],
-    ['nobody', { pools: [{ name: 'p', split: 'even', among: [] }] }, 'pools.0.among', 'needs at least one recipient'],
-    [
-      'a recipient twice',
-      { pools: [{ name: 'p', split: 'even', among: ['a', 'a'] }] },
-      'pools.0.among.1',
-      'names the same recipient twice',
-    ],
-    [
-      'two pools of one name',
-      {
-        pools: [
-          { name: 'p', split: 'even' },
-          { name: 'p', split: 'even' },
-        ],
-      },
-      'pools.1.name',
-      'the pool "p" is there twice',
-    ],
-    [
-      'an unknown dimension',
-      { rules: [{ name: 'r', where: { team: ['a'] }, to: 'A' }] },
-      'rules.0.where.team',
-      'the rule "r": "team" is no dimension',
-    ],
-    [
-      'an unknown dimension to exclude',
-      { rules: [{ name: 'r', where: { not: { usage: ['a'] } }, to: 'A' }] },
-      'rules.0.where.not.usage',
-      'is no dimension',
-    ],
-    [
-      'a grain',
-      { rules: [{ name: 'r', where: { day: ['2026-01-01'] }, to: 'A' }] },
-      'rules.0.where.day',
-      'is no dimension',
-    ],
-    [
-      'a rule to a pool that is not there',
-      { rules: [{ name: 'r', where: {}, to: { pool: 'p' } }] },
-      'rules.0.to.pool',
-      'the rule "r": there is no pool "p"',
-    ],
-    [
-      'no value',
-      { rules: [{ name: 'r', where: { model: [] }, to: 'A' }] },
-      'rules.0.where.model',
-      'needs at least one value',
-    ],
-    [
-      'an empty value',
-      { rules: [{ name: 'r', where: { model: [''] }, to: 'A' }] },
-      'rules.0.where.model',
-      'null stands for what Anthropic did not report',
-    ],
-    [
-      'a connection that is no id',
-      { rules: [{ name: 'r', where: { connection: ['Acme'] }, to: 'A' }] },
-      'rules.0.where.connection',
-      'must be ids of connections',
-    ],
-    ['an empty cost center', { rules: [{ name: 'r', where: {}, to: ' ' }] }, 'rules.0.to', 'must not be empty'],
-    [
-      'a rule twice',
-      {
-        rules: [
-          { name: 'r', where: {}, to: 'A' },
-          { name: 'r', where: {}, to: 'B' },
-        ],
-      },
-      'rules.1.name',
-      'the rule "r" is there twice',
-    ],
-    [
-      'a key as a name',
-      { rules: [{ name: 'sk-ant-admin01-x', where: {}, to: 'A' }] },
-      'rules.0.name',
-      'must not contain a key or a token',
-    ],
-  ])('is refused for %s, at its place', (_what, part, path, message) => {
-    const { faults } = readAllocation({ from: '2026-03', rules: [], pools: [], ...(part as object) });
+  it.each(FAULTS)('is refused for %s, at its place', (_what, part, path, message) => {
+    const { faults } = readAllocation({ from: '2026-03', rules: [], pools: [], ...part });
     expect(faults).toContainEqual({ path, message: expect.stringContaining(message) as string });
     for (const fault of faults) expect(fault.message).not.toContain('sk-ant');
   });
