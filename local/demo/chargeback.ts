@@ -61,7 +61,7 @@ async function allocate(api: JsonClient, month: Month, from: Month): Promise<voi
 
 /** The month as a table, and whether it adds up to the bill of the month. */
 export function chargebackLines(
-  { style }: Pick<Console, 'style'>,
+  out: Pick<Console, 'style'>,
   month: Month,
   { data, total, total_adjustment: adjustment }: z.output<typeof chargeback>,
   billed: Decimal,
@@ -78,7 +78,7 @@ export function chargebackLines(
   const sum = subtractDecimals(addDecimals(data.map(({ amount }) => amount)), adjustment);
   const verdict =
     sum === billed && total === billed
-      ? `${style('green', '✓')} The cost centers add up to the bill of ${month}, to the last digit: $${withSeparators(billed)}`
-      : `${style('red', '✗')} The cost centers add up to $${withSeparators(sum)}, and the bill of ${month} is $${withSeparators(billed)}`;
+      ? `${out.style('green', '✓')} The cost centers add up to the bill of ${month}, to the last digit: $${withSeparators(billed)}`
+      : `${out.style('red', '✗')} The cost centers add up to $${withSeparators(sum)}, and the bill of ${month} is $${withSeparators(billed)}`;
   return [...numberTable(`Chargeback ${month}, to the cent`, columns, rows, totals), '', verdict];
 }
