@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { needsTokens } from '../../domain/allocation/document.ts';
 import type { PoolShares } from '../../domain/allocation/shares.ts';
@@ -7,7 +6,6 @@ import type { Day } from '../../domain/days.ts';
 import { COST_DIMENSIONS, REPORTS, type Report } from '../../domain/lines.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import { firstDayOf, nextMonth, type Month } from '../../domain/months.ts';
-import { eachRow } from '../core/cursor.ts';
 import { list, numberArray, row, textArray, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
@@ -20,6 +18,7 @@ import { CHANGED_DAYS, correctedStatements, correctionParts } from './correction
 import { firstMonth, firstStatementMonth } from './first-month.ts';
 import { matchedParts } from './matched.ts';
 import { monthQuery } from './source.ts';
+import { hashOfStatement } from './statement-hash.ts';
 import { findStatement, type Statement } from './statements.ts';
 import { allocationOf, lastClosedMonth, lockMonths, type AllocationVersion } from './versions.ts';
 import { weigh } from './weights.ts';
@@ -131,9 +130,9 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
       );
       await copyLines(tx, number, closing, found);
       await copyCorrections(tx, number);
+      await copyContext(tx, number, closing, shares);
       await planForManyRows(tx);
       await insertStatement(tx, number, closing, found, { ...coverage, override: days.length === 0 ? null : override });
-      await copyContext(tx, number, closing, shares);
       await bringUpToDate(tx, number);
       return told(tx, closing);
     },
@@ -215,7 +214,7 @@ async function insertStatement(
       where statement_no = ${number}
     `,
   );
-  const hash = await hashOf(tx, number);
+  const hash = await hashOfStatement(tx, number, found?.version ?? null);
   await tx.execute(sql`
     insert into statements (
       statement_no, month, revision, state, version, total, total_adjustment, lines, provisional_days, missing_days,
@@ -226,28 +225,6 @@ async function insertStatement(
       ${uncoveredDays}::int, ${hash}::bytea, ${invoiceAmount}::numeric, ${override}::text, ${actor}
     from statements where month = ${firstDayOf(month)}
   `);
-}
-
-const QUOTED = (column: SQL): SQL => sql`'"' || replace(${column}, '"', '""') || '"'`;
-
-/** SHA-256 of the lines in CSV, ordered by day, organization, series and rules; see docs/chargeback.md. */
-async function hashOf(tx: Db, number: number): Promise<Buffer> {
-  const hash = createHash('sha256');
-  const statement = sql`
-    select string_agg(concat_ws(',',
-      l.day, ${QUOTED(sql`s.organization`)}, s.connection_id, s.series_id,
-      coalesce(s.rule::text, ''), coalesce(${QUOTED(sql`s.center`)}, ''), coalesce(${QUOTED(sql`s.pool`)}, ''),
-      s.currency, trim_scale(l.amount)
-    ) || E'\n', '' order by s.organization collate "C", s.connection_id, s.series_id, l.series_no) as text
-    from statement_lines l join statement_series s using (statement_no, series_no)
-    where statement_no = ${number}
-    group by l.day
-    order by l.day
-  `;
-  for await (const batch of eachRow(tx, z.object({ text: z.string() }), statement)) {
-    for (const { text } of batch) hash.update(text);
-  }
-  return hash.digest();
 }
 
 /** Copies what the replies of the month need beside its lines. */

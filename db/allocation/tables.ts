@@ -52,7 +52,7 @@ export const statements = pgTable(
     provisionalDays: integer('provisional_days').notNull(),
     missingDays: integer('missing_days').notNull(),
     uncoveredDays: integer('uncovered_days').notNull(),
-    /** SHA-256 of its lines in one spelling: see docs/chargeback.md. */
+    /** SHA-256 of everything that its replies are made of: see docs/chargeback.md. */
     hash: bytea().notNull(),
     /** What Anthropic's invoice says, in USD, where somebody named it. */
     invoiceAmount: decimal('invoice_amount'),
@@ -91,10 +91,8 @@ export const statements = pgTable(
   ],
 );
 
-const ofStatement = () =>
-  integer('statement_no')
-    .notNull()
-    .references(() => statements.statementNo);
+/** No foreign key: a statement is written after what belongs to it, since its hash covers that. */
+const ofStatement = () => integer('statement_no').notNull();
 
 /**
  * What the lines of a statement are about and where they go. A copy, since the ledger's own rows go with a purge. No foreign

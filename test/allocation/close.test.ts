@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
+import { hashOfStatement } from '../../db/allocation/statement-hash.ts';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { DOCUMENT, JANUARY, FEBRUARY, addressesOf, list, openWorld, send, textsOf, type World } from './months.ts';
 import { allocate, monthQuery, monthShares, textOf, type Part } from './oracle.ts';
@@ -61,6 +62,35 @@ describe('a closed month', () => {
     expect(data.map(({ message }) => message)).toContain(
       'Everything that was read for this connection was deleted. The statements of the 2 closed months that contain its costs are kept.',
     );
+  });
+
+  it('has a hash of everything that its replies are made of', async () => {
+    const { api } = world;
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const stored = JSON.parse((await api.get('/v1/chargeback/2026-01')).text) as { statement: { sha256: string } };
+    const hashAfter = async (change: SQL): Promise<string> => {
+      let hash = '';
+      await api.db
+        .transaction(async (tx) => {
+          await tx.execute(change);
+          hash = (await hashOfStatement(tx, 1, 1)).toString('hex');
+          tx.rollback();
+        })
+        .catch(() => undefined);
+      return hash;
+    };
+    expect(await hashAfter(sql`select`)).toBe(stored.statement.sha256);
+    const changes = [
+      sql`update statement_lines set amount = amount + 1 where day = '2026-01-05'`,
+      sql`update statement_series set model = 'another' where series_no = (select max(series_no) from statement_series)`,
+      sql`update statement_series set center = 'another' where center is not null`,
+      sql`update statement_shares set fraction = 0.5`,
+      sql`update statement_workspaces set name = 'another'`,
+      sql`update statement_workspaces set tags = '{}'`,
+      sql`update statement_connections set name = 'another'`,
+      sql`update allocation_versions set document = '{}'`,
+    ];
+    for (const change of changes) expect(await hashAfter(change)).not.toBe(stored.statement.sha256);
   });
 
   it('says what it said while it was open', async () => {
@@ -211,7 +241,9 @@ describe('closing', () => {
     await send(api, 'POST', '/v1/chargeback/2026-01/reopen', { reason: 'x' });
     expect(await detailOf('POST', '/v1/chargeback/2026-02/close', {})).toEqual([409, first]);
     await api.db.execute(sql`update connections set began = '2026-01-10'`);
-    await api.db.execute(sql`truncate statements, statement_series, statement_lines cascade`);
+    await api.db
+      .execute(sql`truncate statements, statement_series, statement_lines, statement_shares, statement_workspaces,
+        statement_connections, statement_days`);
     await send(api, 'POST', '/v1/chargeback/2026-02/close', {});
   });
 

@@ -1,7 +1,10 @@
+import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
+import { storeAllocation } from '../../db/allocation/versions.ts';
 import { listRestatements, listStoredDays, type RestatementView } from '../../db/ledger/history.ts';
 import { REPORTS } from '../../domain/lines.ts';
 import { addDays, type Day } from '../../domain/days.ts';
+import { monthOf } from '../../domain/months.ts';
 import type { Report } from '../../domain/lines.ts';
 import { addDecimals, toDecimal } from '../../domain/money.ts';
 import type { RestatementInput } from '../../simulator/simulator.ts';
@@ -190,6 +193,21 @@ describe('a day that changed after it was read', () => {
     const n = await syncNow(it, { from: outside, to: outside });
     await isExact(it);
     expect((await restatements(id)).at(-1)).toMatchObject({ day: outside, before: before.outside, sync: n });
+  });
+
+  it('is found before the 31 days as well, while its month may still be closed', async () => {
+    const it = await subject('Open month');
+    const { id, organization, began } = it;
+    const before = truth(organization, 'cost', began);
+    await storeAllocation(db, { from: monthOf(began), rules: [], pools: [] }, 'test');
+    try {
+      control.restate({ organization, day: began, kind: 'add' });
+      await passDays(id, 1);
+      await expectRestated(it, [{ report: 'cost', day: began, before, lines: [1, 0, 0] }]);
+      await isExact(it);
+    } finally {
+      await db.execute(sql`delete from allocation_versions`);
+    }
   });
 
   it('in its lines but not in its total, before the trailing window, stays as it was read until somebody asks for it', async () => {
