@@ -12,12 +12,15 @@ import { list, type Db } from '../core/database.ts';
 export async function hashOfStatement(tx: Db, number: number, version: number | null): Promise<Buffer> {
   const hash = createHash('sha256');
   for (const section of sectionsOf(number, version)) {
-    for await (const batch of eachRow(tx, z.object({ text: z.string().nullable() }), section)) {
+    for await (const batch of eachRow(tx, z.object({ text: z.string().nullable() }), section, 1)) {
       for (const { text } of batch) hash.update(text ?? '');
     }
   }
   return hash.digest();
 }
+
+/** They are put into one text in Postgres, and each text is in memory here. */
+const SERIES_AT_ONCE = 2_000;
 
 const quoted = (text: SQL): SQL => sql`coalesce('"' || replace(${text}, '"', '""') || '"', '')`;
 
@@ -37,7 +40,11 @@ function sectionsOf(number: number, version: number | null): SQL[] {
   const workspaces = [sql`organization`, sql`workspace_id`, sql`name`, sql`tags::text`].map(quoted);
   const connections = [sql`connection_id`, quoted(sql`organization`), quoted(sql`name`)];
   return [
-    sql`select ${linesOf(series, sql`series_no`)} from statement_series ${ofStatement}`,
+    sql`
+      select ${linesOf(series, sql`series_no`)} from statement_series ${ofStatement}
+      group by series_no / ${sql.raw(String(SERIES_AT_ONCE))}
+      order by series_no / ${sql.raw(String(SERIES_AT_ONCE))}
+    `,
     sql`
       select ${linesOf([sql`day`, sql`series_no`, sql`trim_scale(amount)`], sql`series_no`)}
       from statement_lines ${ofStatement}
