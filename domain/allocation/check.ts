@@ -1,7 +1,7 @@
 import { HIDDEN } from '../characters.ts';
 import { addDecimals, isNegative, parseDecimal, toDecimal, ZERO, type Decimal } from '../money.ts';
 import type { Month } from '../months.ts';
-import { COST_DIMENSIONS, tagOf, type Dimension, type Filter } from '../spend/query.ts';
+import { COST_DIMENSIONS, type Dimension, type Filter } from '../spend/query.ts';
 import { SECRET_PATTERN } from '../tokens.ts';
 import { WORKSPACE_LENGTHS } from '../workspaces.ts';
 import {
@@ -317,13 +317,4 @@ function fixedShares(among: readonly Recipient[], percents: readonly Decimal[]):
   return Object.fromEntries(
     among.map((one, index) => ['center' in one ? one.center : one.pool, percents[index] ?? ZERO]),
   );
-}
-
-/** The key of the tag that a rule follows or asks for, of every rule. */
-export function tagsOf({ rules }: Allocation): string[] {
-  const tags = rules.flatMap(({ where, to }) => [
-    ...where.flatMap(({ dimension }) => tagOf(dimension) ?? []),
-    ...('tag' in to ? [to.tag] : []),
-  ]);
-  return [...new Set(tags)];
 }
