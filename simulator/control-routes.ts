@@ -8,7 +8,7 @@
  * | `POST clock`          | `{now?, advanceDays?, advanceHours?, ticking?}`             | moves, stops or starts the clock                     |
  * | `GET organization`    | `?organization=`                                            | returns one organization and its workspaces          |
  * | `GET organizations`   |                                                             | returns all organizations                            |
- * | `POST organizations`  | `{id?, name?, individual?, keys?: [{key?, state?}]}`        | adds an organization                                 |
+ * | `POST organizations`  | `{id?, name?, individual?, daysOff?, keys?: [{key?, state?}]}` | adds an organization; `daysOff: false` leaves no day empty |
  * | `POST workspaces`     | `{workspace, organization?, name?, tags?, archived?}`       | renames, tags, archives or restores a workspace      |
  * | `POST recreate`       | `{workspace, organization?}`                                | archives it, and lists a new one with its name       |
  * | `GET keys`            |                                                             | returns all keys and their states                    |
@@ -57,6 +57,7 @@ const organizationSchema = z.strictObject({
   id: z.string().optional(),
   name: z.string().optional(),
   individual: z.boolean().optional(),
+  daysOff: z.boolean().optional(),
   keys: z.array(z.strictObject({ key: z.string().optional(), state: keyState.optional() })).optional(),
 });
 const workspaceSchema = scope.extend({ workspace: z.string() });

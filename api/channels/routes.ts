@@ -178,7 +178,7 @@ function writeTest({ db }: Deps, { id, name }: ChannelInfo, actor: string): Prom
       dedupeKey: `test:${randomUUID()}`,
       connectionId: null,
       data: { channel: name, asked_by: actor },
-      onlyTo: id,
+      onlyTo: [id],
     });
     if (noticeId === null) throw new Error('a notice with a new key was there already');
     await addDeploymentEvent(tx, { type: 'channel_tested', actor, message: `Channel "${name}" (${id}) is tested.` });

@@ -13,8 +13,8 @@ export interface NewNotice<Kind extends NoticeKind> {
   readonly dedupeKey: string;
   readonly connectionId: string | null;
   readonly data: NoticeDataOf[Kind];
-  /** The one channel that it goes to, whatever that subscribes to. Without it, all channels that take it. */
-  readonly onlyTo?: string;
+  /** The channels that it goes to, whatever they subscribe to. Without it, all channels that take it. */
+  readonly onlyTo?: readonly string[];
 }
 
 /**
@@ -44,7 +44,7 @@ export async function writeNotice<Kind extends NoticeKind>(tx: Db, notice: NewNo
   if (written.length === 0) return null;
   const places = await enabledPlaces(tx);
   const taking = places.filter((place) =>
-    onlyTo === undefined ? takes(place, { kind, severity, connectionId }) : place.channelId === onlyTo,
+    onlyTo === undefined ? takes(place, { kind, severity, connectionId }) : onlyTo.includes(place.channelId),
   );
   await addDeliveries(
     tx,

@@ -135,7 +135,7 @@ export function mapCounts(counts: Counts, map: (count: number, name: CountName) 
 }
 
 function isQuiet(organization: Organization, day: number): boolean {
-  if (organization.scale.linesPerDay !== null) return false;
+  if (!organization.daysOff || organization.scale.linesPerDay !== null) return false;
   const isQuietSunday = weekdayOf(day) === 0 && mix(organization.seed, 50, day) % 100 < QUIET_SUNDAYS * 100;
   return isQuietSunday || HOLIDAYS.includes(formatDay(day).slice(4));
 }

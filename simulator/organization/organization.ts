@@ -40,6 +40,8 @@ export interface OrganizationOptions {
   id?: string | undefined;
   name?: string | undefined;
   individual?: boolean | undefined;
+  /** Whether nobody works on some Sundays and holidays, so that these days are empty. True unless said otherwise. */
+  daysOff?: boolean | undefined;
   keys?: readonly { key?: string | undefined; state?: KeyState | undefined }[] | undefined;
 }
 
@@ -63,6 +65,7 @@ export interface Organization {
   readonly id: string;
   readonly name: string;
   readonly individual: boolean;
+  readonly daysOff: boolean;
   readonly seed: number;
   readonly scale: Scale;
   readonly keys: Key[];
@@ -99,6 +102,7 @@ export function makeOrganization(options: OrganizationOptions, seed: number, sca
     id: options.id ?? randomUuid(mix(seed, 1)),
     name: options.name ?? 'Sample Organization',
     individual: options.individual ?? false,
+    daysOff: options.daysOff ?? true,
     keys: keys.map((key, index) => ({
       key: key.key ?? makeKey(mix(seed, 2, index)),
       state: key.state ?? 'active',

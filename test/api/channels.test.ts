@@ -249,7 +249,7 @@ describe('notices and deliveries', () => {
       dedupeKey: connectionId,
       connectionId,
       data: { connection: { id: connectionId, name: 'Acme' }, hint: 'wxyz' },
-      ...(channelId === undefined ? {} : { onlyTo: channelId }),
+      ...(channelId === undefined ? {} : { onlyTo: [channelId] }),
     });
     return id ?? '';
   }

@@ -80,7 +80,7 @@ export async function writeTo(db: Db, channelId: string): Promise<string> {
     dedupeKey: `test:${key}`,
     connectionId: null,
     data,
-    onlyTo: channelId,
+    onlyTo: [channelId],
   });
   const { delivery } = await row<{ delivery: string }>(
     db,

@@ -34,6 +34,7 @@ export interface SkippingWorld {
   /** Waits for a condition, and lets a few seconds pass between looks; at most five minutes in all. */
   readonly comes: <T>(what: string, check: () => Promise<T | null | false>) => Promise<T>;
   /** A new organization, so that tests do not share one. */
+  /** A new organization with lines on every day, so that a fault or a correction of any day bites. */
   readonly organizationOf: (name: string, options?: { individual?: boolean }) => { organization: string; key: string };
   /** A new organization with an active connection that has read the last `backfillDays` days. */
   readonly connected: (
@@ -159,7 +160,7 @@ function helpersOf(world: World, made: string[]): SkippingWorld {
       });
     },
     organizationOf(name, options = {}) {
-      const organization = control.addOrganization({ name, keys: [{}], ...options }).id;
+      const organization = control.addOrganization({ name, keys: [{}], daysOff: false, ...options }).id;
       const key = control.keys().find((known) => known.organization === organization)?.key;
       if (key === undefined) throw new Error('the organization has no key');
       return { organization, key };
