@@ -135,7 +135,7 @@ export interface Connected {
 /** Stores a connection to an organization of its own. Its workflow is not started. */
 export async function store(place: Place, name: string, backfillDays: number): Promise<Connected> {
   const { control } = place.simulator;
-  const organization = control.addOrganization({ name, keys: [{}] }).id;
+  const organization = control.addOrganization({ name, keys: [{}], daysOff: false }).id;
   const key = control.keys().find((known) => known.organization === organization)?.key ?? '';
   const days: DayRange = { from: addDays(place.today, 1 - backfillDays), to: place.today };
   const id = randomUUID();

@@ -79,7 +79,7 @@ export async function createWorld(options: {
   installRuntime();
   const [database, simulator, temporal] = await Promise.all([
     options.database ?? testDatabase(),
-    startSimulator({ seed: 7, ...options.simulator }),
+    startSimulator({ seed: 7, organizations: [{ daysOff: false }], ...options.simulator }),
     options.timeSkipping ? skippingTemporal() : realTemporal(),
   ]);
   const ring = createKeyRing([{ id: 'test', key: randomBytes(32) }]);
