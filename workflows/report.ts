@@ -14,7 +14,8 @@ const postgres = proxyActivities<Activities>({ ...POSTGRES, startToCloseTimeout:
 
 /** How long a report waits for the sync that reads its last day. */
 const SYNC_WITHIN_MS = 6 * HOUR_MS;
-const LOOK_EVERY_MS = 120_000;
+/** Few enough looks for a short history, and soon enough for whoever waits for a report. */
+const LOOK_EVERY_MS = 300_000;
 
 /** Set by Temporal: when a Schedule was due, or triggered. A run that an outage delayed is due earlier than it starts. */
 const DUE = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);

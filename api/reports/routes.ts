@@ -12,7 +12,7 @@ import {
 } from '../../db/reports/reports.ts';
 import { tellReport } from '../../db/reports/tell.ts';
 import { REPORT_QUERY } from '../../db/reports/numbers.ts';
-import { lastPeriodOver } from '../../domain/reports/periods.ts';
+import { lastPeriodOver, timeZoneOf } from '../../domain/reports/periods.ts';
 import { ParameterError } from '../../domain/spend/parameters.ts';
 import { readStoredQuery } from '../../domain/spend/stored-query.ts';
 import { storedId } from '../connections/lookups.ts';
@@ -50,7 +50,7 @@ const create = endpoint({
       name: body.name,
       every: body.every,
       hour: body.hour,
-      timeZone: body.time_zone,
+      timeZone: knownZone(body.time_zone),
       query: query.canonical,
       channelIds: (await knownChannels(deps, body.channels)) ?? null,
     };
@@ -111,7 +111,8 @@ const change = endpoint({
     const id = storedId(given);
     await existing(deps, id);
     if (body.query !== undefined) await checkConnections(deps, body.query, 'body.query');
-    const { name, every, hour, time_zone: timeZone, query } = body;
+    const { name, every, hour, query } = body;
+    const timeZone = body.time_zone === undefined ? undefined : knownZone(body.time_zone);
     const channelIds = await knownChannels(deps, body.channels);
     const changed = { name, every, hour, timeZone, query: query?.canonical, channelIds };
     if (!(await changeReport(deps.db, id, changed, actor).catch(throwProblem))) throw new Problem('not_found');
@@ -197,6 +198,15 @@ async function knownChannels(
     throw contradiction('body.channels', 'names a channel that does not exist; GET /v1/channels lists them');
   }
   return ids;
+}
+
+/** A time zone as it is spelled. Throws `conflict` for one that does not exist. */
+function knownZone(given: string): string {
+  const zone = timeZoneOf(given);
+  if (zone === null) {
+    throw contradiction('body.time_zone', 'is not the name of a time zone; names are such as Europe/Berlin');
+  }
+  return zone;
 }
 
 async function existing({ db }: Deps, id: string): Promise<ReportInfo> {

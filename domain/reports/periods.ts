@@ -12,12 +12,15 @@ export const HOURS = { least: 4, most: 23 } as const;
 /** The longest name of a time zone, in characters. */
 export const TIME_ZONE_LENGTH = 64;
 
+/** The form of a name of the time zone database. */
+export const TIME_ZONE_PATTERN = '^[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*$';
+
 /** A name of the time zone database beside those that Intl gives back, in the letters that Temporal knows. */
 const OTHER_NAME = /^(?:US|[A-Z][a-z]+)(?:\/[A-Z][A-Za-z0-9_+-]+)+$/;
 
 /** The name of a time zone as the time zone database spells it; null for what is none. */
 export function timeZoneOf(text: string): string | null {
-  if (text.length > TIME_ZONE_LENGTH || /^[+-]/.test(text)) return null;
+  if (text.length > TIME_ZONE_LENGTH || !new RegExp(TIME_ZONE_PATTERN).test(text)) return null;
   try {
     const { timeZone } = new Intl.DateTimeFormat('en-US', { timeZone: text }).resolvedOptions();
     if (timeZone.toLowerCase() === text.toLowerCase()) return timeZone;

@@ -87,7 +87,6 @@ describe('a report', () => {
     [{ hour: 24 }, 'body.hour', /at most 23/],
     [{ hour: 8.5 }, 'body.hour', /whole number/],
     [{ every: 'hourly' }, 'body.every', /one of daily, weekly, monthly/],
-    [{ time_zone: 'Mars/Olympus' }, 'body.time_zone', /name of a time zone/],
     [{ time_zone: '+02:00' }, 'body.time_zone', /name of a time zone/],
     [{ query: { colour: 'red' } }, 'body.query.colour', /is not known here/],
     [{ query: { group_by: 'day' } }, 'body.query.group_by', /must be any of/],
@@ -107,6 +106,7 @@ describe('a report', () => {
     [{ query: { connection_id: [randomUUID()] } }, 'body.query.connection_id'],
     [{ query: { 'not.connection_id': randomUUID() } }, 'body.query.not.connection_id'],
     [{ channels: [randomUUID()] }, 'body.channels'],
+    [{ time_zone: 'Mars/Olympus' }, 'body.time_zone'],
   ])('is refused with what does not exist: %j', async (fault, path) => {
     const { status, body } = await api.send('POST', '/v1/reports', { ...DAILY, ...fault });
     expect([status, body.errors]).toMatchObject([409, [{ path }]]);
