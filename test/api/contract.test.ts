@@ -151,7 +151,7 @@ function exampleOf(route: Route): Record<string, unknown> {
   const required = Object.entries(route.body ?? {}).filter(([name]) => route.required.includes(name));
   const body = Object.fromEntries(required.map(([name, { examples = [] }]) => [name, examples[0]]));
   // A name may be taken.
-  return ['/v1/tokens', '/v1/channels'].includes(route.path) ? { ...body, name: randomUUID() } : body;
+  return ['/v1/tokens', '/v1/channels', '/v1/reports'].includes(route.path) ? { ...body, name: randomUUID() } : body;
 }
 
 describe('the API accepts exactly what the document allows', () => {

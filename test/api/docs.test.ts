@@ -45,11 +45,14 @@ const OPERATIONS = [
     'addKey',
     'beginSession',
     'changeChannel',
+    'changeReport',
     'closeMonth',
     'connectOrganization',
     'createChannel',
+    'createReport',
     'createToken',
     'deleteChannel',
+    'deleteReport',
     'discardKey',
     'disconnectOrganization',
   ],
@@ -69,6 +72,7 @@ const OPERATIONS = [
     'getHealth',
     'getJournal',
     'getReadiness',
+    'getReport',
     'getSession',
     'getUnitCosts',
     'getUsage',
@@ -84,6 +88,7 @@ const OPERATIONS = [
     'listEvents',
     'listKeys',
     'listNotices',
+    'listReports',
     'listRestatements',
     'listSessions',
     'listSyncs',
@@ -101,7 +106,7 @@ const OPERATIONS = [
     'revokeSession',
     'revokeToken',
   ],
-  ...['rotateKey', 'syncConnection', 'testChannel'],
+  ...['rotateKey', 'runReport', 'syncConnection', 'testChannel'],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -206,6 +211,8 @@ describe('/openapi.json', () => {
       'SyncRequest',
       'BackfillRequest',
       'NewChannel',
+      'NewReport',
+      'ReportChange',
       'ChannelChange',
     ];
     const fields = bodies.flatMap((name) => childrenOf(document.components.schemas[name]?.['properties']));
