@@ -28,6 +28,10 @@ export function ChannelForm(props: {
     forget();
     setSecrets(NO_SECRETS);
   });
+  const giveUp = (): void => {
+    forget();
+    onGiveUp?.();
+  };
   const form = useFirstFault(error);
   const faults = faultsOf(error);
   return (
@@ -55,13 +59,7 @@ export function ChannelForm(props: {
           {verb}
         </button>
         {onGiveUp !== null && (
-          <button
-            type="button"
-            onClick={() => {
-              forget();
-              onGiveUp();
-            }}
-          >
+          <button type="button" onClick={giveUp}>
             Cancel
           </button>
         )}
