@@ -29,6 +29,7 @@ import { keyRoutes } from './keys/routes.ts';
 import { lifecycleRoutes } from './connections/lifecycle.ts';
 import { noticeRoutes } from './notices/routes.ts';
 import { unsubscribeRoutes } from './pages/unsubscribe.ts';
+import { reportRoutes } from './reports/routes.ts';
 import { sessionRoutes } from './sessions/routes.ts';
 import { syncRoutes } from './syncs/routes.ts';
 import { tokenRoutes } from './tokens/routes.ts';
@@ -102,6 +103,7 @@ export const endpoints: readonly Endpoint[] = [
   ...eventRoutes,
   ...noticeRoutes,
   ...channelRoutes,
+  ...reportRoutes,
   ...healthRoutes,
 ];
 

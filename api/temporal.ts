@@ -10,6 +10,7 @@ import { NamespaceNotFoundError, WorkflowExecutionAlreadyStartedError } from '@t
 import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
 import { CONNECTION_WORKFLOW, DELIVERY_WORKFLOW, connectionStart, deliveryStart, wake } from '../workflows/messages.ts';
+import { deleteSchedule, findSchedule, listSchedules, putSchedule } from './schedules.ts';
 import { TemporalUnavailableError, type Temporal } from './http/temporal.ts';
 
 /** A client of Temporal in one namespace. It connects on its first call. */
@@ -37,21 +38,24 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
   });
   const client = new Client({ connection, namespace });
   const inProgress = new Set<Promise<unknown>>();
-  const within = async (deadlineMs: number, call: () => Promise<unknown>): Promise<void> => {
+  const within = async <Answer>(deadlineMs: number, call: () => Promise<Answer>): Promise<Answer> => {
     const answer = connection.withDeadline(Date.now() + deadlineMs, call);
     inProgress.add(answer);
     try {
-      await answer;
+      return await answer;
     } catch (error) {
       throw unavailable(error) ?? error;
     } finally {
       inProgress.delete(answer);
     }
   };
+  const told = async (call: () => Promise<unknown>): Promise<void> => {
+    await within(CALL_DEADLINE_MS, call);
+  };
   return {
     namespace,
     startConnection: (connectionId, summary) =>
-      within(CALL_DEADLINE_MS, () =>
+      told(() =>
         client.workflow.start(CONNECTION_WORKFLOW, {
           ...connectionStart(settings.taskQueue, connectionId),
           workflowIdConflictPolicy: 'USE_EXISTING',
@@ -59,7 +63,7 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
         }),
       ),
     signalConnection: (connectionId, signal, input = {}) =>
-      within(CALL_DEADLINE_MS, () =>
+      told(() =>
         client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
           ...connectionStart(settings.taskQueue, connectionId),
           signal,
@@ -67,15 +71,21 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
         }),
       ),
     wakeConnection: (connectionId) =>
-      within(CALL_DEADLINE_MS, () =>
+      told(() =>
         client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
           ...connectionStart(settings.taskQueue, connectionId),
           signal: wake,
           signalArgs: [],
         }),
       ),
-    startDelivery: (delivery) => within(CALL_DEADLINE_MS, () => startDelivery(client, settings.taskQueue, delivery)),
-    check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
+    startDelivery: (delivery) => told(() => startDelivery(client, settings.taskQueue, delivery)),
+    putSchedule: (report) => told(() => putSchedule(client, settings.taskQueue, report)),
+    deleteSchedule: (reportId) => told(() => deleteSchedule(client, reportId)),
+    findSchedule: (reportId) => within(CHECK_DEADLINE_MS, () => findSchedule(client, reportId)),
+    listSchedules: () => within(CHECK_DEADLINE_MS, () => listSchedules(client)),
+    check: async () => {
+      await within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({}));
+    },
     async close() {
       // A retry on a closed channel throws from a timer, which would end the process.
       await Promise.allSettled(inProgress);

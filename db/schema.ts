@@ -24,5 +24,6 @@ export {
   usageSeries,
 } from './ledger/tables.ts';
 export { channelAddresses, channels, deliveries, notices } from './notices/tables.ts';
+export { reports } from './reports/tables.ts';
 export { links, sessions } from './sessions/tables.ts';
 export { tokens } from './tokens/tables.ts';

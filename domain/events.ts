@@ -42,6 +42,10 @@ export const DEPLOYMENT_EVENTS = [
   'channel_deleted',
   'channel_unsubscribed',
   'delivery_resent',
+  'report_created',
+  'report_changed',
+  'report_deleted',
+  'report_run',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

@@ -7,6 +7,7 @@ import { tellLastingTrouble } from '../db/notices/trouble.ts';
 import { keepDeliveries } from './deliveries.ts';
 import { countMissingWorkflows, keepConnections, wakeForWork, type Woken, type Workflows } from './keeper.ts';
 import { reasonOf, type Outages } from './outages.ts';
+import { keepSchedules } from './schedules.ts';
 
 const ROUND_MS = 10_000;
 const KEEP_INTERVAL_MS = 3_600_000;
@@ -34,7 +35,7 @@ interface KeeperState {
 
 /**
  * Every few seconds ends frozen sessions, tells of lasting trouble, registers search attributes, wakes workflows for untold
- * work and starts those of waiting deliveries. Starts missing workflows of connections if Temporal lost its state or counts too few, and once an hour in any case. Returns a function that stops it.
+ * work, starts those of waiting deliveries and keeps the Schedules of reports. Starts missing workflows of connections if Temporal lost its state or counts too few, and once an hour in any case. Returns a function that stops it.
  */
 export function startKeeper(deps: KeeperDependencies): () => void {
   const state: KeeperState = {
@@ -89,6 +90,7 @@ async function lookAfterConnections(deps: KeeperDependencies, state: KeeperState
   if (isStateLost) state.woken.clear();
   await wakeForWork(deps, state.woken);
   await keepDeliveries(deps, state.woken);
+  await keepSchedules(deps);
 
   const sinceKeptMs = performance.now() - state.keptAtMs;
   const isTimeToCount = sinceKeptMs >= state.countIntervalMs;

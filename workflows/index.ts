@@ -1,3 +1,4 @@
 export { connection } from './connection.ts';
 export { delivery } from './delivery.ts';
+export { report } from './report.ts';
 export { sync } from './sync.ts';

@@ -6,6 +6,13 @@ export const CONNECTION_WORKFLOW = 'connection';
 export const SYNC_WORKFLOW = 'sync';
 /** And one notice on its way to one address. */
 export const DELIVERY_WORKFLOW = 'delivery';
+/** And one telling of a report, which its Schedule starts. */
+export const REPORT_WORKFLOW = 'report';
+
+/** The input of a report's workflow. Postgres has the rest. */
+export interface ReportInput {
+  readonly reportId: string;
+}
 
 const READINGS = '-readings';
 const SENDING = '-sending';

@@ -21,9 +21,17 @@ export function failureDocument(failure: Failure, atMs: number): FailureDocument
 
 /** The address of a workflow, or of one of its runs, in Temporal's UI. */
 export function workflowUrl(settings: ReplySettings, workflowId: string, runId?: string): string | null {
-  if (settings.temporalUiUrl === null) return null;
-  const path = [workflowId, ...(runId === undefined ? [] : [runId])].map(encodeURIComponent).join('/');
-  return `${settings.temporalUiUrl}/namespaces/${encodeURIComponent(settings.temporalNamespace)}/workflows/${path}`;
+  return placeInUi(settings, ['workflows', workflowId, ...(runId === undefined ? [] : [runId])]);
+}
+
+/** The address of a Schedule in Temporal's UI. */
+export function scheduleUrl(settings: ReplySettings, scheduleId: string): string | null {
+  return placeInUi(settings, ['schedules', scheduleId]);
+}
+
+function placeInUi({ temporalUiUrl, temporalNamespace }: ReplySettings, path: readonly string[]): string | null {
+  if (temporalUiUrl === null) return null;
+  return [temporalUiUrl, ...['namespaces', temporalNamespace, ...path].map(encodeURIComponent)].join('/');
 }
 
 /** An instant in milliseconds since the epoch, as JSON has it. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
 import { cookieName } from './cookie.ts';
-import { MAX_TAGS, type Description } from './endpoint.ts';
+import { MAX_TAGS } from '../../domain/spend/parameters.ts';
+import type { Description } from './endpoint.ts';
 import { monthIn, nothing } from './schemas.ts';
 import { problemResponses } from './documented-problems.ts';
 
@@ -60,6 +61,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Sessions: 'Who uses this API in a browser.',
   Channels: 'Where notices go. Their secrets go in and never come out.',
   Notices: 'What people should know, each told once, and its way to each address.',
+  Reports: 'The costs of each day, week or month, told on a Schedule.',
   Events: 'What happened to the deployment, beside its connections.',
   Health: 'For monitors of this process. Needs no token.',
 };

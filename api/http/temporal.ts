@@ -1,4 +1,13 @@
 import type { SignalName } from '../../domain/connection/messages.ts';
+import type { ScheduledReport } from '../../workflows/report-schedule.ts';
+
+/** A Schedule as replies show it. */
+export interface ShownSchedule {
+  readonly id: string;
+  readonly isPaused: boolean;
+  /** When it is due next; null while it is paused. */
+  readonly nextAt: Date | null;
+}
 
 /** The only calls of the API to Temporal. */
 export interface Temporal {
@@ -10,6 +19,14 @@ export interface Temporal {
   wakeConnection(connectionId: string): Promise<void>;
   /** Starts the workflow of a delivery; one that runs already goes on. `isAnew` for one that a person had sent again. */
   startDelivery(delivery: { id: string; isAnew: boolean; summary: string }): Promise<void>;
+  /** Makes the Schedule of a report, or lets it say what the report says. A paused one stays paused. */
+  putSchedule(report: ScheduledReport): Promise<void>;
+  /** Deletes the Schedule of a report, if there is one. */
+  deleteSchedule(reportId: string): Promise<void>;
+  /** The Schedule of a report as it is at this moment; null if there is none. */
+  findSchedule(reportId: string): Promise<ShownSchedule | null>;
+  /** The Schedules of all reports. They lag behind by a moment. */
+  listSchedules(): Promise<ShownSchedule[]>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }

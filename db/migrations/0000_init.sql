@@ -180,7 +180,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent', 'report_created', 'report_changed', 'report_deleted', 'report_run')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -260,11 +260,37 @@ CREATE TABLE "notices" (
 	"opened_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"closed_at" timestamp with time zone,
 	"withdrawn_at" timestamp with time zone,
-	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'test')),
+	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'report', 'test')),
 	CONSTRAINT "notices_severity" CHECK ("notices"."severity" in ('info', 'warning', 'critical')),
 	CONSTRAINT "notices_dedupe_key" CHECK (char_length("notices"."dedupe_key") between 1 and 300),
 	CONSTRAINT "notices_end" CHECK (num_nonnulls("notices"."closed_at", "notices"."withdrawn_at") <= 1),
 	CONSTRAINT "notices_order" CHECK (coalesce("notices"."closed_at", "notices"."withdrawn_at") >= "notices"."opened_at")
+);
+--> statement-breakpoint
+CREATE TABLE "reports" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"name" text NOT NULL,
+	"every" text NOT NULL,
+	"hour" integer NOT NULL,
+	"time_zone" text NOT NULL,
+	"query" jsonb NOT NULL,
+	"channel_ids" uuid[],
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"created_by" text NOT NULL,
+	"last_from" date,
+	"last_to" date,
+	"last_at" timestamp with time zone,
+	"last_notice_id" uuid,
+	CONSTRAINT "reports_name" CHECK (char_length("reports"."name") between 1 and 100),
+	CONSTRAINT "reports_every" CHECK ("reports"."every" in ('daily', 'weekly', 'monthly')),
+	CONSTRAINT "reports_hour" CHECK ("reports"."hour" between 4 and 23),
+	CONSTRAINT "reports_time_zone" CHECK (char_length("reports"."time_zone") between 1 and 64),
+	CONSTRAINT "reports_channels" CHECK (cardinality("reports"."channel_ids") > 0),
+	CONSTRAINT "reports_created_by" CHECK ("reports"."created_by" <> ''),
+	CONSTRAINT "reports_last" CHECK (num_nonnulls("reports"."last_from", "reports"."last_to", "reports"."last_at") in (0, 3)),
+	CONSTRAINT "reports_last_period" CHECK ("reports"."last_from" <= "reports"."last_to"),
+	CONSTRAINT "reports_last_notice" CHECK ("reports"."last_notice_id" is null or "reports"."last_at" is not null)
 );
 --> statement-breakpoint
 CREATE TABLE "restatements" (
@@ -521,6 +547,7 @@ ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_channel_id_channels_id_fk" F
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "notices" ADD CONSTRAINT "notices_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "reports" ADD CONSTRAINT "reports_last_notice_id_notices_id_fk" FOREIGN KEY ("last_notice_id") REFERENCES "public"."notices"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_token_id_tokens_id_fk" FOREIGN KEY ("token_id") REFERENCES "public"."tokens"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "statements" ADD CONSTRAINT "statements_version_allocation_versions_version_fk" FOREIGN KEY ("version") REFERENCES "public"."allocation_versions"("version") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -548,12 +575,13 @@ CREATE UNIQUE INDEX "notices_once" ON "notices" USING btree ("dedupe_key");--> s
 CREATE UNIQUE INDEX "notices_by_no" ON "notices" USING btree ("no");--> statement-breakpoint
 CREATE INDEX "notices_by_kind" ON "notices" USING btree ("kind","no");--> statement-breakpoint
 CREATE INDEX "notices_of_connection" ON "notices" USING btree ("connection_id","kind","opened_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "reports_one_by_name" ON "reports" USING btree ("name");--> statement-breakpoint
+CREATE UNIQUE INDEX "reports_by_no" ON "reports" USING btree ("no");--> statement-breakpoint
 CREATE INDEX "restatements_unweighed" ON "restatements" USING btree ("connection_id") WHERE not weighed;--> statement-breakpoint
 CREATE UNIQUE INDEX "statements_one_closed_per_month" ON "statements" USING btree ("month") WHERE state = 'closed';--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint
-CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;
---> statement-breakpoint
+CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;--> statement-breakpoint
 -- Counts that this release does not know by name are tokens if their name ends in "tokens". Those add to the total of
 -- their day. The function is strict, so Postgres does not call it for the many lines that have no such counts.
 CREATE FUNCTION "other_tokens"("extra_counts" jsonb) RETURNS numeric

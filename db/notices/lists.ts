@@ -31,17 +31,7 @@ export async function listNotices(
   },
 ): Promise<NoticeInfo[]> {
   return db
-    .select({
-      id: notices.id,
-      no: notices.no,
-      kind: notices.kind,
-      connectionId: notices.connectionId,
-      content: notices.content,
-      data: notices.data,
-      openedAt: notices.openedAt,
-      closedAt: notices.closedAt,
-      withdrawnAt: notices.withdrawnAt,
-    })
+    .select(NOTICE)
     .from(notices)
     .where(
       and(
@@ -54,6 +44,24 @@ export async function listNotices(
     .orderBy(desc(notices.no))
     .limit(page.limit);
 }
+
+/** A notice; null if it does not exist. */
+export async function findNotice(db: Db, id: string): Promise<NoticeInfo | null> {
+  const [found] = await db.select(NOTICE).from(notices).where(eq(notices.id, id));
+  return found ?? null;
+}
+
+const NOTICE = {
+  id: notices.id,
+  no: notices.no,
+  kind: notices.kind,
+  connectionId: notices.connectionId,
+  content: notices.content,
+  data: notices.data,
+  openedAt: notices.openedAt,
+  closedAt: notices.closedAt,
+  withdrawnAt: notices.withdrawnAt,
+};
 
 const IN_STATE = {
   open: and(isNull(notices.closedAt), isNull(notices.withdrawnAt)),

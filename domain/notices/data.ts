@@ -3,6 +3,7 @@ import type { Day } from '../days.ts';
 import type { FailureCode } from '../failures.ts';
 import type { Report } from '../lines.ts';
 import type { Decimal } from '../money.ts';
+import type { ReportData } from '../reports/notice.ts';
 
 // What each kind of notice is about. Webhooks carry it as `data`, so names are those of the HTTP API. These are types and
 // not interfaces, since only those count as JSON.
@@ -45,5 +46,6 @@ export type NoticeDataOf = {
   key_rotated: { readonly connection: ConnectionOfNotice; readonly hint: string };
   day_flagged: { readonly connection: ConnectionOfNotice; readonly days: readonly FlaggedDay[] };
   restated: { readonly connection: ConnectionOfNotice; readonly days: readonly RestatedDay[] };
+  report: ReportData;
   test: { readonly channel: string; readonly asked_by: string };
 };

@@ -1,7 +1,9 @@
-import { subtractDecimals, type Decimal } from '../money.ts';
+import { subtractDecimals } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
+import { actionOf, factsOf, linkOf, sentenceOf, subjectOf, tablesOf } from '../reports/notice.ts';
 import type { NoticeContent, NoticeTable, Severity } from './content.ts';
 import type { ConnectionOfNotice, NoticeDataOf } from './data.ts';
+import { cents, count, dollars, spell } from './spell.ts';
 
 /** What a kind of notice is, and what it says about its data. */
 interface KindEntry<Data> {
@@ -11,7 +13,7 @@ interface KindEntry<Data> {
   readonly closes: string | null;
   readonly subject: (data: Data) => string;
   readonly sentence: (data: Data) => string;
-  readonly action: string | null | ((data: Data) => string);
+  readonly action: string | null | ((data: Data) => string | null);
   readonly facts?: (data: Data) => NoticeContent['facts'];
   readonly tables?: (data: Data) => readonly NoticeTable[];
   readonly link: (data: Data) => NonNullable<NoticeContent['link']>;
@@ -127,6 +129,16 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
     ],
     link: toConnection,
   },
+  report: {
+    severity: 'info',
+    closes: null,
+    subject: subjectOf,
+    sentence: sentenceOf,
+    action: actionOf,
+    facts: factsOf,
+    tables: tablesOf,
+    link: linkOf,
+  },
   test: {
     severity: 'info',
     closes: null,
@@ -188,27 +200,6 @@ function whatHappened(code: FailureCode | undefined): string {
   return code === undefined ? 'The reason is not known.' : FAILURES[code].message;
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
-}
-
-function spell(iso: string): string {
-  return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
-}
-
-function dollars(amount: Decimal): string {
-  return `$${cents(amount)}`;
-}
-
-/** Rounded to cents, half away from zero, as people read money. The data of the notice has the exact amount. */
-function cents(amount: Decimal): string {
-  const [whole = '0', fraction = ''] = amount.replace('-', '').split('.');
-  const rounded = BigInt(whole + fraction.padEnd(2, '0').slice(0, 2)) + (Number(fraction[2] ?? '0') >= 5 ? 1n : 0n);
-  const digits = rounded.toString().padStart(3, '0');
-  const sign = amount.startsWith('-') && rounded !== 0n ? '-' : '';
-  return `${sign}${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }

@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { createApp, type AppOptions } from '../../api/app.ts';
 import type { Bounds } from '../../api/http/bounds.ts';
 import { closeServer, createHttpServer, listen, type ClientTimeouts } from '../../api/http/server.ts';
-import { TemporalUnavailableError, type Temporal } from '../../api/http/temporal.ts';
+import { TemporalUnavailableError, type ShownSchedule, type Temporal } from '../../api/http/temporal.ts';
+import { reportScheduleId, type ScheduledReport } from '../../workflows/report-schedule.ts';
 import type { Config } from '../../config/config.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
@@ -44,6 +45,7 @@ export class FakeTemporal implements Temporal {
   readonly signals: { id: string; signal: SignalName; input: unknown }[] = [];
   readonly woken: string[] = [];
   readonly delivered: { id: string; isAnew: boolean; summary: string }[] = [];
+  readonly schedules = new Map<string, { report: ScheduledReport; isPaused: boolean }>();
   isDown = false;
   onDelivery: (id: string) => Promise<void> = () => Promise.resolve();
   onStart: (id: string) => Promise<void> = () => Promise.resolve();
@@ -72,6 +74,34 @@ export class FakeTemporal implements Temporal {
     this.delivered.push(delivery);
     await this.onDelivery(delivery.id);
   }
+
+  async putSchedule(report: ScheduledReport): Promise<void> {
+    await Promise.resolve();
+    this.#mustBeUp();
+    const { isPaused = false } = this.schedules.get(report.id) ?? {};
+    this.schedules.set(report.id, { report, isPaused });
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    await Promise.resolve();
+    this.#mustBeUp();
+    this.schedules.delete(id);
+  }
+
+  async findSchedule(id: string): Promise<ShownSchedule | null> {
+    return (await this.listSchedules()).find((schedule) => schedule.id === reportScheduleId(id)) ?? null;
+  }
+
+  async listSchedules(): Promise<ShownSchedule[]> {
+    await Promise.resolve();
+    this.#mustBeUp();
+    return [...this.schedules].map(([id, { isPaused }]) => ({
+      id: reportScheduleId(id),
+      isPaused,
+      nextAt: isPaused ? null : new Date(NOW),
+    }));
+  }
+
   async check(): Promise<void> {
     await Promise.resolve();
     this.#mustBeUp();

@@ -14,13 +14,14 @@ import { beginSession } from '../../db/sessions/sessions.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { addDays } from '../../domain/days.ts';
 import { monthOf } from '../../domain/months.ts';
+import { createReport } from '../../db/reports/reports.ts';
 import { EVERYTHING } from '../../domain/notices/subscriptions.ts';
 import { rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { DAY, CREATOR, RING, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
-/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session, a closed month, two channels and a notice with its deliveries: rows that are as they should be. */
+/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session, a closed month, two channels, a report and a notice with its deliveries: rows that are as they should be. */
 let id: string;
 beforeAll(async () => {
   database = await testDatabase();
@@ -53,6 +54,11 @@ beforeAll(async () => {
   const channel = { subscriptions: EVERYTHING, actor: 'Ada' };
   await createChannel(db, RING, { ...channel, name: 'Mail', target: { kind: 'email', to: ['a@example.com'] } });
   await createChannel(db, RING, { ...channel, name: 'Chat', target: { kind: 'slack', url: 'https://example.com/' } });
+  await createReport(
+    db,
+    { name: 'Costs', every: 'daily', hour: 8, timeZone: 'UTC', query: {}, channelIds: null },
+    'Ada',
+  );
   await writeNotice(db, {
     kind: 'test',
     dedupeKey: 'test:1',
@@ -188,6 +194,21 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['channels', 'has a secret of no encryption key', 'channels_encryption_key', sql`encryption_key_id = null`],
   ['channels', 'is disabled for no reason', 'channels_disabled', sql`disabled_at = now()`],
   ['channels', 'has a turn without end', 'channels_turn', sql`turn = id`],
+  ['reports', 'has no name', 'reports_name', sql`name = ''`],
+  ['reports', 'is told at times that no code knows', 'reports_every', sql`every = 'hourly'`],
+  ['reports', 'is told at an hour that clock changes skip', 'reports_hour', sql`hour = 3`],
+  ['reports', 'is told after the day', 'reports_hour', sql`hour = 24`],
+  ['reports', 'has no time zone', 'reports_time_zone', sql`time_zone = ''`],
+  ['reports', 'goes to an empty list of channels', 'reports_channels', sql`channel_ids = '{}'`],
+  ['reports', 'was made by nobody', 'reports_created_by', sql`created_by = ''`],
+  ['reports', 'told a period at no instant', 'reports_last', sql`(last_from, last_to) = (${DAY}::date, ${DAY}::date)`],
+  [
+    'reports',
+    'told a period that ends before it begins',
+    'reports_last_period',
+    sql`(last_from, last_to, last_at) = (${DAY}::date, ${DAY}::date - 1, now())`,
+  ],
+  ['reports', 'has a notice and told nothing', 'reports_last_notice', sql`last_notice_id = (select id from notices)`],
   ['channel_addresses', 'is empty', 'channel_addresses_address', sql`address = ''`],
   ['notices', 'has a kind that no code knows', 'notices_kind', sql`kind = 'news'`],
   ['notices', 'has a severity that no code knows', 'notices_severity', sql`severity = 'loud'`],
