@@ -675,6 +675,72 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/reports": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the reports, newest first */
+        readonly get: operations["listReports"];
+        readonly put?: never;
+        /**
+         * Creates a report, which tells the costs of each day, week or month from now on
+         * @description It is a Schedule in Temporal, where people trigger, pause and resume it. Without `query`, it tells all costs by model.
+         */
+        readonly post: operations["createReport"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/reports/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads a report, with what it told last and when it is due next */
+        readonly get: operations["getReport"];
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Deletes a report and its Schedule
+         * @description What it told stays, and what is on its way is still delivered.
+         */
+        readonly delete: operations["deleteReport"];
+        readonly options?: never;
+        readonly head?: never;
+        /**
+         * Changes a report; what is not given stays
+         * @description `query` and `channels` replace what was there. A Schedule that is paused stays paused.
+         */
+        readonly patch: operations["changeReport"];
+        readonly trace?: never;
+    };
+    readonly "/v1/reports/{id}/run": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Tells a report now, of the last period that is over in UTC
+         * @description It does not wait for a sync: what is missing is named. A period that was told already is not told again; the reply has its notice and its deliveries.
+         */
+        readonly post: operations["runReport"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/session": {
         readonly parameters: {
             readonly query?: never;
@@ -1225,7 +1291,7 @@ export interface components {
             /** @description Null lets every notice through. */
             readonly subscriptions: {
                 readonly connections: readonly string[] | null;
-                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[] | null;
+                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "test")[] | null;
                 readonly least_severity: ("info" | "warning" | "critical") | null;
             };
             /**
@@ -1273,7 +1339,7 @@ export interface components {
                 /** @description Only notices about these connections. */
                 readonly connections?: readonly string[];
                 /** @description Only notices of these kinds. Without it, of all kinds. */
-                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[];
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "test")[];
                 /**
                  * @description Only notices that are at least so urgent.
                  * @enum {string}
@@ -1950,7 +2016,7 @@ export interface components {
                  */
                 readonly id: string;
                 /** @enum {string} */
-                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "test";
                 readonly subject: string;
             };
             /**
@@ -1991,7 +2057,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "report_created" | "report_changed" | "report_deleted" | "report_run";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -2138,6 +2204,30 @@ export interface components {
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
         };
+        /** @description What it told last. */
+        readonly LastReport: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly at: string;
+            /** @description Null if the notice was deleted since. */
+            readonly notice_id: string | null;
+            readonly period: {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+        } | null;
         readonly MadeToken: {
             /**
              * Format: date-time
@@ -2229,7 +2319,7 @@ export interface components {
                 /** @description Only notices about these connections. */
                 readonly connections?: readonly string[];
                 /** @description Only notices of these kinds. Without it, of all kinds. */
-                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[];
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "test")[];
                 /**
                  * @description Only notices that are at least so urgent.
                  * @enum {string}
@@ -2274,6 +2364,56 @@ export interface components {
              * @example sk-ant-admin01-EXAMPLE-this-is-not-a-real-key
              */
             readonly admin_api_key: string;
+        };
+        readonly NewReport: {
+            /** @description The channels that it goes to, whatever they subscribe to. Null, or nothing, stands for every channel that takes the kind `report`. */
+            readonly channels?: readonly string[] | null;
+            /**
+             * @description `daily` tells the day before, `weekly` on Mondays the last week from Monday to Sunday, `monthly` on the first the last month: by the calendar of the time zone. The days are those of the ledger, which are in UTC.
+             * @enum {string}
+             */
+            readonly every: "daily" | "weekly" | "monthly";
+            /**
+             * @description The hour in the time zone at which it is told.
+             * @example 8
+             */
+            readonly hour: number;
+            /**
+             * @description What people call the report. No two reports have the same name. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example Weekly costs by team
+             */
+            readonly name: string;
+            /** @description The filters of `GET /v1/costs` by the names of its parameters, each a text or a list of texts: `connection_id`, `workspace`, `model` and so on, `tag.<key>`, and each with `not.` before it. Several values are alternatives; an empty text stands for what Anthropic did not report. Also `group_by`: at most 2 dimensions or tags, model without it. */
+            readonly query?: {
+                readonly connection_id?: string | readonly string[];
+                readonly context_window?: string | readonly string[];
+                readonly cost_type?: string | readonly string[];
+                readonly currency?: string | readonly string[];
+                readonly description?: string | readonly string[];
+                readonly group_by?: string | readonly string[];
+                readonly inference_geo?: string | readonly string[];
+                readonly model?: string | readonly string[];
+                readonly "not.connection_id"?: string | readonly string[];
+                readonly "not.context_window"?: string | readonly string[];
+                readonly "not.cost_type"?: string | readonly string[];
+                readonly "not.currency"?: string | readonly string[];
+                readonly "not.description"?: string | readonly string[];
+                readonly "not.inference_geo"?: string | readonly string[];
+                readonly "not.model"?: string | readonly string[];
+                readonly "not.service_tier"?: string | readonly string[];
+                readonly "not.token_type"?: string | readonly string[];
+                readonly "not.workspace"?: string | readonly string[];
+                readonly service_tier?: string | readonly string[];
+                readonly token_type?: string | readonly string[];
+                readonly workspace?: string | readonly string[];
+            } & {
+                readonly [key: string]: string | readonly string[];
+            };
+            /**
+             * @description The name of any time zone of the IANA database. The schema lists some of them.
+             * @enum {string}
+             */
+            readonly time_zone: "UTC" | "Europe/Berlin" | "America/New_York" | "Pacific/Auckland" | "Asia/Kolkata";
         };
         readonly NewSession: {
             /**
@@ -2322,7 +2462,7 @@ export interface components {
              */
             readonly id: string;
             /** @enum {string} */
-            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "test";
             /**
              * Format: date-time
              * @example 2026-01-31T06:12:00.000Z
@@ -2584,6 +2724,116 @@ export interface components {
              */
             readonly reason: string;
         };
+        readonly Report: {
+            /** @description What keeps the report from being told, in words: every channel of it is gone, or its query has no meaning any more. Null if nothing does. */
+            readonly attention: string | null;
+            /** @description Null stands for every channel that takes reports. A channel that was deleted since stays listed. */
+            readonly channels: readonly string[] | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description The name of the token that made it. */
+            readonly created_by: string;
+            /** @enum {string} */
+            readonly every: "daily" | "weekly" | "monthly";
+            readonly hour: number;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            readonly last: components["schemas"]["LastReport"];
+            /** @example Weekly costs by team */
+            readonly name: string;
+            readonly query: components["schemas"]["StoredQuery"];
+            readonly schedule: components["schemas"]["ReportSchedule"];
+            readonly temporal: components["schemas"]["ScheduleInTemporal"];
+            /** @example Europe/Berlin */
+            readonly time_zone: string;
+        };
+        readonly ReportChange: {
+            /** @description The channels that it goes to, whatever they subscribe to. Null, or nothing, stands for every channel that takes the kind `report`. */
+            readonly channels?: readonly string[] | null;
+            /**
+             * @description `daily` tells the day before, `weekly` on Mondays the last week from Monday to Sunday, `monthly` on the first the last month: by the calendar of the time zone. The days are those of the ledger, which are in UTC.
+             * @enum {string}
+             */
+            readonly every?: "daily" | "weekly" | "monthly";
+            /**
+             * @description The hour in the time zone at which it is told.
+             * @example 8
+             */
+            readonly hour?: number;
+            /**
+             * @description What people call the report. No two reports have the same name. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example Weekly costs by team
+             */
+            readonly name?: string;
+            /** @description The filters of `GET /v1/costs` by the names of its parameters, each a text or a list of texts: `connection_id`, `workspace`, `model` and so on, `tag.<key>`, and each with `not.` before it. Several values are alternatives; an empty text stands for what Anthropic did not report. Also `group_by`: at most 2 dimensions or tags, model without it. */
+            readonly query?: {
+                readonly connection_id?: string | readonly string[];
+                readonly context_window?: string | readonly string[];
+                readonly cost_type?: string | readonly string[];
+                readonly currency?: string | readonly string[];
+                readonly description?: string | readonly string[];
+                readonly group_by?: string | readonly string[];
+                readonly inference_geo?: string | readonly string[];
+                readonly model?: string | readonly string[];
+                readonly "not.connection_id"?: string | readonly string[];
+                readonly "not.context_window"?: string | readonly string[];
+                readonly "not.cost_type"?: string | readonly string[];
+                readonly "not.currency"?: string | readonly string[];
+                readonly "not.description"?: string | readonly string[];
+                readonly "not.inference_geo"?: string | readonly string[];
+                readonly "not.model"?: string | readonly string[];
+                readonly "not.service_tier"?: string | readonly string[];
+                readonly "not.token_type"?: string | readonly string[];
+                readonly "not.workspace"?: string | readonly string[];
+                readonly service_tier?: string | readonly string[];
+                readonly token_type?: string | readonly string[];
+                readonly workspace?: string | readonly string[];
+            } & {
+                readonly [key: string]: string | readonly string[];
+            };
+            /**
+             * @description The name of any time zone of the IANA database. The schema lists some of them.
+             * @enum {string}
+             */
+            readonly time_zone?: "UTC" | "Europe/Berlin" | "America/New_York" | "Pacific/Auckland" | "Asia/Kolkata";
+        };
+        readonly ReportList: {
+            readonly data: readonly components["schemas"]["Report"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly ReportRun: {
+            /** @description One for each address. */
+            readonly deliveries: readonly components["schemas"]["Delivery"][];
+            readonly notice: components["schemas"]["Notice"];
+            readonly period: {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+        };
+        /** @description Its Schedule in Temporal, which people trigger, pause and resume in the Temporal UI. Null while Temporal does not answer, and until a worker has made the Schedule. */
+        readonly ReportSchedule: {
+            readonly id: string;
+            /** @description Null while it is paused. */
+            readonly next_run_at: string | null;
+            readonly paused: boolean;
+        } | null;
         readonly RequestError: {
             /**
              * @description What is wrong there.
@@ -2631,6 +2881,11 @@ export interface components {
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
+        };
+        readonly ScheduleInTemporal: {
+            readonly schedule_id: string;
+            /** @description The address of the Schedule in Temporal's UI; null if the API does not know that UI. */
+            readonly url: string | null;
         };
         readonly Session: {
             /** @enum {string} */
@@ -2736,6 +2991,20 @@ export interface components {
             readonly override: string | null;
             /** @description Of its lines; docs/chargeback.md says how to compute it. */
             readonly sha256: string;
+        };
+        /**
+         * @description The parameters of `GET /v1/costs` by their names, each as a list.
+         * @example {
+         *       "group_by": [
+         *         "model"
+         *       ],
+         *       "workspace": [
+         *         "default"
+         *       ]
+         *     }
+         */
+        readonly StoredQuery: {
+            readonly [key: string]: readonly string[];
         };
         readonly Sync: {
             /** @description Bytes of the replies, as Anthropic sent them. */
@@ -5947,7 +6216,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "report_created" | "report_changed" | "report_deleted" | "report_run";
             };
             readonly header?: never;
             readonly path?: never;
@@ -6003,7 +6272,7 @@ export interface operations {
                 /** @description Only notices about this connection. */
                 readonly connection_id?: string;
                 /** @description Only notices of this kind. */
-                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "test";
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only `open` ones, `closed` ones, or those that proved wrong and are `withdrawn`. */
@@ -6027,6 +6296,298 @@ export interface operations {
             readonly 400: components["responses"]["InvalidRequest"];
             readonly 401: components["responses"]["Unauthorized"];
             readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listReports: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of reports. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ReportList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly createReport: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewReport"];
+            };
+        };
+        readonly responses: {
+            /** @description The report. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Report"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getReport: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The report. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Report"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly deleteReport: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The report is deleted. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly changeReport: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ReportChange"];
+            };
+        };
+        readonly responses: {
+            /** @description The report as it is now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Report"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly runReport: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The period was told before. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ReportRun"];
+                };
+            };
+            /** @description The period is told; the deliveries are on their way. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ReportRun"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
             readonly 405: components["responses"]["MethodNotAllowed"];
             readonly 408: components["responses"]["RequestTimeout"];
             /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */

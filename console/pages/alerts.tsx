@@ -6,8 +6,11 @@ import { Channels } from './alerts/channels.tsx';
 import { Deliveries } from './alerts/deliveries.tsx';
 import { NewChannel } from './alerts/new-channel.tsx';
 import { Notices } from './alerts/notices.tsx';
+import { ReportPage } from './alerts/report.tsx';
+import { Reports } from './alerts/reports.tsx';
 import { PARTS, placeOf, type Part } from './alerts/place.ts';
 import '../style/alerts.css';
+import '../style/explore.css';
 
 /** What people should know, where it goes, and whether it arrived. */
 export function Alerts({ route, session }: { route: Route; session: Session }) {
@@ -39,6 +42,8 @@ function Shown(props: { part: Part; id: string | null; query: URLSearchParams; i
       return <Notices query={query} isAdmin={isAdmin} />;
     case 'deliveries':
       return <Deliveries query={query} isAdmin={isAdmin} />;
+    case 'reports':
+      return id === null ? <Reports isAdmin={isAdmin} /> : <ReportPage key={id} {...{ id, isAdmin }} />;
     case 'channels':
       if (id === null) return <Channels isAdmin={isAdmin} />;
       if (id === 'new') return <NewChannel query={query} isAdmin={isAdmin} />;
@@ -46,7 +51,12 @@ function Shown(props: { part: Part; id: string | null; query: URLSearchParams; i
   }
 }
 
-const NAMES: Readonly<Record<Part, string>> = { notices: 'Notices', channels: 'Channels', deliveries: 'Deliveries' };
+const NAMES: Readonly<Record<Part, string>> = {
+  notices: 'Notices',
+  channels: 'Channels',
+  deliveries: 'Deliveries',
+  reports: 'Reports',
+};
 
 function Tabs({ part }: { part: Part | null }) {
   return (

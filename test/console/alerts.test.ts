@@ -257,6 +257,45 @@ describeInBrowser('alerts in the console', () => {
     expect((await here.send('GET', `/v1/channels/${id}`)).status).toBe(404);
   });
 
+  test('creates a report, tells it at once, changes it and deletes it', async () => {
+    await show('reports');
+    await page.getByText('No report is told yet.').waitFor();
+    await page.getByRole('link', { name: 'Create a report' }).click();
+    await press('Create');
+    await page.locator('#report-name-says .fault').waitFor();
+    await page.getByLabel('Name').fill(HOSTILE);
+    await page.getByLabel('When').selectOption('monthly');
+    await page.getByLabel('At', { exact: true }).selectOption('7');
+    await page.getByLabel('In the time zone').selectOption('Europe/Berlin');
+    await page.getByLabel('Costs by').selectOption('workspace');
+    await page.getByLabel('then by').selectOption('model');
+    await press('+ filter');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Only lines whose').selectOption('cost_type');
+    await dialog.getByLabel('tokens', { exact: false }).first().check();
+    await dialog.getByRole('button', { name: 'Take it' }).click();
+    await page.getByLabel('Only these channels, whatever they take').check();
+    await page.getByLabel('By email').check();
+    await press('Create');
+    const entry = region('The reports').getByRole('listitem').first();
+    await entry.getByText('On the first of every month at 07:00, Europe/Berlin').waitFor();
+    await entry.getByText('Costs by workspace, then model, where cost type is tokens.').waitFor();
+    await entry.getByText(/Next run 1 .*, 0[56]:00 UTC/).waitFor();
+    await press(`Run ${HOSTILE} now`);
+    await entry.getByText(/ goes to 2 addresses\. A period is told once\.$/).waitFor();
+    await entry.getByText(/^Told .* last, /).waitFor();
+    await entry.getByRole('link', { name: HOSTILE }).click();
+    await page.getByLabel('When').selectOption('daily');
+    await press('Save');
+    await entry.getByText('Every day at 07:00, Europe/Berlin').waitFor();
+    await press(`Delete ${HOSTILE}`);
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: `Delete ${HOSTILE}` })
+      .click();
+    await page.getByText('No report is told yet.').waitFor();
+  });
+
   test('a session that ends while somebody writes costs them nothing but secrets', async () => {
     const other = await here.openAs();
     await show('channels/new?kind=slack', other.page);
@@ -308,7 +347,7 @@ describeInBrowser('alerts in the console', () => {
       const { page: seen, context } = await here.openAs(viewer);
       const { id } = await channelNamed('Refuses');
       const buttons: string[] = [];
-      for (const place of ['notices', 'channels', `channels/${id}`, 'deliveries']) {
+      for (const place of ['notices', 'channels', `channels/${id}`, 'deliveries', 'reports']) {
         await show(place, seen);
         buttons.push(...(await seen.locator('main button').allTextContents()));
         expect(await seen.locator('main form, main a[href*="/new"]').count()).toBe(0);
@@ -344,7 +383,7 @@ describeInBrowser('alerts in the console', () => {
       test('has nothing that keeps people out, no name that acts as code, and no page wider than the screen', async () => {
         const { page: seen, context, errors } = await here.openAs(here.token, options);
         const { id } = await channelNamed(HOSTILE);
-        const places = ['notices', 'channels', 'deliveries', `channels/${id}`, 'moon'];
+        const places = ['notices', 'channels', 'deliveries', 'reports', 'reports/new', `channels/${id}`, 'moon'];
         const forms = ['email', 'webhook', 'pagerduty'].map((kind) => `channels/new?kind=${kind}`);
         for (const place of [...places, ...forms]) {
           await show(place, seen);

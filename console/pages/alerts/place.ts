@@ -2,7 +2,7 @@ import { searchOf, type Query } from '../../client/client.ts';
 import { linkTo } from '../../route.ts';
 
 /** The parts of the page, in the order of their tabs. */
-export const PARTS = ['notices', 'channels', 'deliveries'] as const;
+export const PARTS = ['notices', 'channels', 'deliveries', 'reports'] as const;
 /** One of {@link PARTS}. */
 export type Part = (typeof PARTS)[number];
 
