@@ -30,7 +30,16 @@ export function NewChannel({ query, isAdmin }: { query: URLSearchParams; isAdmin
   }
   return (
     <section class="card stack" aria-labelledby="new-channel">
-      {made === null ? <Form key={kind} kind={kind} onMade={setMade} /> : <Created {...made} />}
+      {made?.channel.kind === kind ? (
+        <Created
+          {...made}
+          onAnother={() => {
+            setMade(null);
+          }}
+        />
+      ) : (
+        <Form key={kind} kind={kind} onMade={setMade} />
+      )}
     </section>
   );
 }
@@ -79,7 +88,7 @@ function carryOver(from: ChannelKind, to: ChannelKind): void {
   if (name !== '') channelDrafts.set(formOf(to), { ...(channelDrafts.get(formOf(to)) ?? newDraft(to)), name });
 }
 
-function Created({ channel: { id, name }, secret }: Made) {
+function Created({ channel: { id, name }, secret, onAnother }: Made & { onAnother: () => void }) {
   return (
     <>
       <h2 id="new-channel">{`${name} is created`}</h2>
@@ -98,9 +107,12 @@ function Created({ channel: { id, name }, secret }: Made) {
       <div class="stack">
         <ChannelTest id={id} name={name} isEnabled />
       </div>
-      <p>
+      <div class="row">
         <a href={placeOf('channels', id)}>{`Go to ${name}`}</a>
-      </p>
+        <button type="button" onClick={onAnother}>
+          Create another channel
+        </button>
+      </div>
     </>
   );
 }
