@@ -23,6 +23,7 @@ const LAST = [
   'connection',
   'explore',
   'chargeback',
+  'alerts',
   'pictures',
   'roles',
   'harness',

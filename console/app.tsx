@@ -2,7 +2,9 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
 import { useReply } from './client/use-reply.ts';
 import { errorOf, useSession, type Session } from './client/session.ts';
+import { forgetDrafts } from './client/use-draft.ts';
 import { Failure, Loading } from './parts/messages.tsx';
+import { Alerts } from './pages/alerts.tsx';
 import { Chargeback } from './pages/chargeback.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
@@ -31,6 +33,14 @@ const PAGES: readonly Page[] = [
     isFor: 'everybody',
     show: (route, session) => <Chargeback route={route} session={session} />,
     // The field for the month keeps the focus when another month is chosen.
+    place: ([page = '', , ...parts]) => [page, ...parts],
+  },
+  {
+    path: 'alerts',
+    name: 'Alerts',
+    isFor: 'everybody',
+    show: (route, session) => <Alerts route={route} session={session} />,
+    // The tabs keep the focus when another part is chosen.
     place: ([page = '', , ...parts]) => [page, ...parts],
   },
   {
@@ -69,7 +79,11 @@ export function App() {
       </main>
     );
   }
-  return <Frame route={route} session={state.session} onLeave={leave} />;
+  const onLeave = (): void => {
+    forgetDrafts();
+    leave();
+  };
+  return <Frame route={route} session={state.session} onLeave={onLeave} />;
 }
 
 function Frame({ route, session, onLeave }: { route: Route; session: Session; onLeave: () => void }) {
@@ -108,6 +122,7 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
           <a key={path} href={`#/${path}`} {...(path === page?.path ? { 'aria-current': 'page' as const } : {})}>
             {name}
             {path === 'connections' && <Waiting />}
+            {path === 'alerts' && <OpenNotices />}
           </a>
         ))}
         <div class="foot">
@@ -143,6 +158,19 @@ function Waiting() {
     <span class="badge bad">
       {data.data.length}
       <span class="hidden"> waiting for a key</span>
+    </span>
+  );
+}
+
+/** How many notices hold that need a person. */
+function OpenNotices() {
+  const { data } = useReply('/v1/notices', { query: { state: 'open', limit: 100 }, everyMs: 60_000 });
+  const urgent = (data?.data ?? []).filter(({ severity }) => severity !== 'info');
+  if (urgent.length === 0) return null;
+  return (
+    <span class={`badge ${urgent.some(({ severity }) => severity === 'critical') ? 'bad' : 'warn'}`}>
+      {urgent.length}
+      <span class="hidden">{` open ${urgent.length === 1 ? 'notice' : 'notices'}`}</span>
     </span>
   );
 }

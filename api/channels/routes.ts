@@ -187,7 +187,10 @@ function writeTest({ db }: Deps, { id, name }: ChannelInfo, actor: string): Prom
 }
 
 function throwProblem(error: unknown): never {
-  if (error instanceof ChannelNameTakenError) throw new Problem('conflict', { detail: error.message });
+  if (error instanceof ChannelNameTakenError) {
+    const errors = [{ path: 'body.name', message: 'is the name of another channel' }];
+    throw new Problem('conflict', { detail: error.message, errors });
+  }
   throw error;
 }
 

@@ -8,19 +8,27 @@ import { remedyOf } from './standing.ts';
 /** The statuses in which a connection may need a person. */
 const TROUBLED = ['awaiting_key', 'degraded', 'validating'] as const;
 
-/** What only a person can mend: keys that Anthropic rejects, syncs that fail, days that do not add up. */
+/** How many notices stand here in full. */
+const MOST_NOTICES = 5;
+
+/** What only a person can mend: keys that Anthropic rejects, syncs that fail, days that do not add up, open notices. */
 export function NeedsYou({ from, to }: { from: string; to: string }) {
   // By status: there may be more connections than a page of the list has.
   const lists = TROUBLED.map((status) =>
     useReply('/v1/connections', { query: { status, limit: 20 }, everyMs: 30_000 }),
   );
   const coverage = useReply('/v1/coverage', { query: { from, to }, everyMs: 60_000 });
-  const failed = [...lists, coverage].find(({ error }) => error !== null);
+  const open = useReply('/v1/notices', { query: { state: 'open', limit: 100 }, everyMs: 30_000 });
+  const failed = [...lists, coverage, open].find(({ error }) => error !== null);
   if (failed?.error != null) return <Failure error={failed.error} />;
-  if (coverage.data === null || lists.some(({ data }) => data === null)) return <Loading what="the connections" />;
+  if (coverage.data === null || open.data === null || lists.some(({ data }) => data === null)) {
+    return <Loading what="the connections" />;
+  }
   const troubled = lists.flatMap(({ data }) => data?.data ?? []).filter(isTroubled);
   const flagged = coverage.data.data.filter((day) => day.flagged).map(({ day }) => day);
-  if (troubled.length === 0 && flagged.length === 0) {
+  const isShown = shownOf(troubled, flagged);
+  const notices = open.data.data.filter((notice) => notice.severity !== 'info' && !isShown(notice));
+  if (troubled.length === 0 && flagged.length === 0 && notices.length === 0) {
     return (
       <Note tone="good" title="Nothing needs you.">
         <p class="muted">{readSentence(coverage.data)}</p>
@@ -38,7 +46,35 @@ export function NeedsYou({ from, to }: { from: string; to: string }) {
           <a href={linkTo(['connections'])}>Find it in the calendars of the connections</a>
         </Note>
       )}
+      {notices.slice(0, MOST_NOTICES).map((notice) => (
+        <OpenNotice key={notice.id} notice={notice} />
+      ))}
+      {open.data.data.length > 0 && <a href={linkTo(['alerts', 'notices'])}>{leadText(open.data.data.length)}</a>}
     </div>
+  );
+}
+
+type Notice = Schema<'Notice'>;
+
+/** Whether a notice tells what the page shows anyhow. */
+function shownOf(troubled: readonly Connection[], flagged: readonly string[]): (notice: Notice) => boolean {
+  return ({ kind, connection_id: id }) =>
+    (kind === 'connection_trouble' && troubled.some((connection) => connection.id === id)) ||
+    (kind === 'day_flagged' && flagged.length > 0);
+}
+
+function leadText(open: number): string {
+  return open === 1 ? 'See the open notice, and who was told' : `See all ${open} open notices, and who was told`;
+}
+
+function OpenNotice({ notice }: { notice: Notice }) {
+  const { severity, subject, sentence, action, connection_id: connection } = notice;
+  return (
+    <Note tone={severity === 'critical' ? 'bad' : 'warn'} title={subject}>
+      <p>{sentence}</p>
+      {action !== null && <p class="muted">{action}</p>}
+      {connection !== null && <a href={linkTo(['connections', connection])}>Open the connection</a>}
+    </Note>
   );
 }
 

@@ -85,6 +85,50 @@ describeInBrowser('the pictures of the documents', () => {
     expect(errors).toEqual([]);
     await context.close();
   });
+
+  test('console-alerts shows a key that Anthropic rejects, and who was told', async () => {
+    for (const [name, address] of [
+      ['Costs team', 'costs@example.com'],
+      ['On call', 'on-call@example.com'],
+    ]) {
+      await here.send('POST', '/v1/channels', { name, kind: 'email', to: [address] });
+    }
+    const { control } = here.world.simulator;
+    const organization = control.addOrganization({ name: 'Acme research' });
+    const { key: second } = control.addKey({ organization: organization.id });
+    const sent = await here.send('POST', '/v1/connections', { name: 'Acme research', admin_api_key: second });
+    const { id: research } = z.object({ id: z.string() }).parse(sent.body);
+    const told = async (words: string): Promise<boolean> =>
+      JSON.stringify((await here.send('GET', '/v1/notices')).body).includes(words);
+    await until('the research to be read', () => told('Acme research is connected'));
+    control.setKeyState(second, 'revoked');
+    await here.send('POST', `/v1/connections/${research}/sync`, {});
+    await until('the trouble to be told', () => told('Acme research needs another Admin key'));
+    const { page, context, errors } = await here.openAs(here.token, SIZE);
+    await page.goto('/#/alerts/notices');
+    await page
+      .getByText(/^To whom: 2 sent/)
+      .first()
+      .click();
+    await page.getByText('on-call@example.com (On call)').waitFor();
+    await settled(page);
+    keep('console-alerts', await page.screenshot());
+    expect(errors).toEqual([]);
+    await context.close();
+  });
+
+  test('console-channel shows a webhook that somebody sets up', async () => {
+    const { page, context, errors } = await here.openAs(here.token, { ...SIZE, ...DARK });
+    await page.goto('/#/alerts/channels/new?kind=webhook');
+    await page.getByLabel('Name').fill('Incident bot');
+    await page.getByLabel('Address of the webhook').fill('https://bot.example.com/meterline');
+    await page.getByRole('button', { name: 'Make a secret' }).click();
+    await page.getByLabel('Only some').check();
+    await settled(page);
+    keep('console-channel', await page.screenshot());
+    expect(errors).toEqual([]);
+    await context.close();
+  });
 });
 
 function keep(name: string, picture: Buffer): void {

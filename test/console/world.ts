@@ -8,6 +8,8 @@ import { createApp } from '../../api/app.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { openTemporal } from '../../api/temporal.ts';
 import { openDatabase } from '../../db/core/database.ts';
+import { ALLOW_NOTHING, type AllowList } from '../../domain/notices/allow-list.ts';
+import type { Door } from '../../notify/door.ts';
 import type { SimulatorOptions } from '../../simulator/simulator.ts';
 import { makeWay } from '../support/way.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -39,9 +41,18 @@ export interface ConsoleWorld {
 }
 
 /** Starts it all. Needs the build of the console in dist/, as `npm test` makes it. */
-export async function startConsoleWorld(options: { simulator?: SimulatorOptions } = {}): Promise<ConsoleWorld> {
-  const world = await createWorld({ timeSkipping: false, ...options });
-  const api = await startOwnApi(world);
+export async function startConsoleWorld(
+  options: {
+    simulator?: SimulatorOptions;
+    /** How notices leave; by default everything is taken. */
+    door?: Door;
+    /** The places in private networks that channels may lead to. */
+    notifyAllow?: AllowList;
+  } = {},
+): Promise<ConsoleWorld> {
+  const { notifyAllow, ...others } = options;
+  const world = await createWorld({ timeSkipping: false, ...others });
+  const api = await startOwnApi(world, notifyAllow);
   let browser: Browser | null = null;
   const open = async (contextOptions?: BrowserContextOptions): Promise<Opened> => {
     browser ??= await startBrowser();
@@ -79,7 +90,7 @@ type OwnApi = Pick<
   'url' | 'token' | 'cutPostgres' | 'restorePostgres' | 'stopApi' | 'startApi' | 'close'
 >;
 
-async function startOwnApi(world: World): Promise<OwnApi> {
+async function startOwnApi(world: World, notifyAllow: AllowList = ALLOW_NOTHING): Promise<OwnApi> {
   const token = `test-${randomBytes(16).toString('hex')}`;
   const address = new URL(world.database.url);
   const way = makeWay({ host: address.hostname, port: Number(address.port) });
@@ -98,6 +109,7 @@ async function startOwnApi(world: World): Promise<OwnApi> {
     log: pino({ level: 'silent' }),
     config: { apiToken: token, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: 'http://127.0.0.1:8233' },
     consoleDir: CONSOLE,
+    notifyAllow,
     publicUrl: () => url,
   });
   let server: Server = createHttpServer(app);

@@ -6,7 +6,14 @@ import { useSuggestions, useTagKeys, type Suggestion } from './names.ts';
 import { tagsIn, withFilter, type Filter } from './query.ts';
 
 /** Chooses which lines count, by the values of a dimension. */
-export function FilterEditor({ query, onAsk, filter }: EditorProps & { filter: Filter | null }) {
+export function FilterEditor(
+  props: EditorProps & {
+    filter: Filter | null;
+    /** The word on the button. */
+    verb?: string;
+  },
+) {
+  const { query, onAsk, filter, verb = 'Show' } = props;
   const [dimension, setDimension] = useState(filter === null ? null : dimensionOf(filter.parameter));
   const [excludes, setExcludes] = useState(filter?.excludes ?? false);
   const [values, setValues] = useState<readonly string[]>(filter?.values ?? []);
@@ -57,7 +64,7 @@ export function FilterEditor({ query, onAsk, filter }: EditorProps & { filter: F
       {dimension !== null && <Values key={dimension} {...{ query, dimension, values }} onChange={setValues} />}
       <div>
         <button class="primary" type="submit" disabled={dimension === null || (values.length === 0 && filter === null)}>
-          {values.length === 0 && filter !== null ? 'Remove the filter' : 'Show'}
+          {values.length === 0 && filter !== null ? 'Remove the filter' : verb}
         </button>
       </div>
     </form>

@@ -1,0 +1,87 @@
+import { useState } from 'preact/hooks';
+import { useDraft } from '../../client/use-draft.ts';
+import { useAction } from '../../client/use-action.ts';
+import { Field, faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
+import { channelDrafts, CHANNEL_PLACES, NO_SECRETS, type ChannelDraft, type ChannelSecrets } from './channel-draft.ts';
+import { SubscriptionFields } from './subscription-fields.tsx';
+import { TargetFields } from './target-fields.tsx';
+import type { ChannelKind } from './words.ts';
+
+/** The form of a channel. What the API refuses is said at its field, and nothing that was typed is lost. */
+export function ChannelForm(props: {
+  kind: ChannelKind;
+  /** Tells the forms of several channels apart. */
+  form: string;
+  start: ChannelDraft;
+  /** Where the channel leads now, as far as it is no secret; null for a new one. */
+  target: string | null;
+  /** The words on the button. */
+  verb: string;
+  send: (draft: ChannelDraft, secrets: ChannelSecrets) => Promise<void>;
+  onGiveUp: (() => void) | null;
+}) {
+  const { kind, form: formName, start, target, verb, send, onGiveUp } = props;
+  const { draft, change, forget } = useDraft(channelDrafts, formName, start);
+  const [secrets, setSecrets] = useState(NO_SECRETS);
+  const { run, isBusy, error } = useAction(async () => {
+    await send(draft, secrets);
+    forget();
+    setSecrets(NO_SECRETS);
+  });
+  const giveUp = (): void => {
+    forget();
+    onGiveUp?.();
+  };
+  const form = useFirstFault(error);
+  const faults = faultsOf(error);
+  return (
+    <form
+      ref={form}
+      class="form"
+      noValidate
+      onSubmit={(event) => {
+        event.preventDefault();
+        run();
+      }}
+    >
+      <NameField
+        name={draft.name}
+        faults={sentencesAt(faults, 'name')}
+        onChange={(name) => {
+          change({ name });
+        }}
+      />
+      <TargetFields {...{ kind, draft, secrets, target, faults }} onChange={change} onSecrets={setSecrets} />
+      <SubscriptionFields {...{ draft, faults }} onChange={change} />
+      {error !== null && <FormFailure error={error} places={CHANNEL_PLACES} />}
+      <div class="row">
+        <button type="submit" class="primary" disabled={isBusy}>
+          {verb}
+        </button>
+        {onGiveUp !== null && (
+          <button type="button" onClick={giveUp}>
+            Cancel
+          </button>
+        )}
+      </div>
+    </form>
+  );
+}
+
+function NameField(props: { name: string; faults: readonly string[]; onChange: (name: string) => void }) {
+  const { name, faults, onChange } = props;
+  return (
+    <Field id="channel-name" label="Name" hint="What people call it. Deliveries and events show it." faults={faults}>
+      {(attributes) => (
+        <input
+          {...attributes}
+          autocomplete="off"
+          value={name}
+          onInput={(event) => {
+            onChange(event.currentTarget.value);
+          }}
+        />
+      )}
+    </Field>
+  );
+}

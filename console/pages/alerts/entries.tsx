@@ -1,0 +1,32 @@
+import type { ComponentChildren } from 'preact';
+import type { List } from '../../client/use-list.ts';
+import { Failure, Loading } from '../../parts/messages.tsx';
+import { More } from '../../parts/more.tsx';
+
+/** A list whose rows have more words than a table takes, or what stands in its place. */
+export function Entries<Row>(props: {
+  list: List<Row>;
+  /** What the rows are, in the plural and in small letters. */
+  what: string;
+  /** What stands in its place if there are none. */
+  none: ComponentChildren;
+  row: (row: Row) => ComponentChildren;
+}) {
+  const { list, what, none, row } = props;
+  const { rows, error } = list;
+  return (
+    <>
+      {error !== null && <Failure error={error} retry={list.reload} />}
+      {rows === null ? (
+        error === null && <Loading what={what} />
+      ) : rows.length === 0 ? (
+        none
+      ) : (
+        <ul class="entries" aria-label={`The ${what}`}>
+          {rows.map(row)}
+        </ul>
+      )}
+      <More list={list} />
+    </>
+  );
+}
