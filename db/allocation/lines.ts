@@ -9,8 +9,8 @@ import { dayJson, decimalText } from '../core/json.ts';
 import { WORKSPACES_NOW } from '../spend/groups.ts';
 import { asked, dayParts } from '../spend/scope.ts';
 import { correctionParts } from './corrections.ts';
-import { matchedParts } from './matched.ts';
 import { OWN_RULES, keptParts, monthQuery, shareParts, type OpenMonth } from './source.ts';
+import { usedSeries } from './used-series.ts';
 
 /** A line of cost, or a part of one, with who it belongs to and why. */
 export interface ChargedLine {
@@ -90,15 +90,14 @@ export function openLines(open: OpenMonth): SQL[] {
     asked(query),
     WORKSPACES_NOW,
     ...dayParts(query, ['cost']),
-    ...matchedParts(open.allocation?.rules ?? []),
+    usedSeries(open.allocation?.rules ?? []),
     ...correctionParts(open.corrected),
     sql`each_line as (
       select d.day, ${OWN_RULES} as rules_of, false as is_correction, ${OWN_KEY} as line_key, s.connection_id, ${ABOUT_SERIES},
-        m.rule, m.center, m.pool, l.amount
+        s.rule, s.center, s.pool, l.amount
       from cost_days d
       join cost_lines l on l.day_no = d.day_no
       join series s on s.series_no = l.series_no
-      join matched m on m.combination = s.combination
       ${open.corrected.length === 0 ? sql`` : corrections}
     )`,
     ...shareParts(open),
