@@ -6,10 +6,8 @@ import type { Decimal } from '../../domain/money.ts';
 import { eachRow } from '../core/cursor.ts';
 import { list, numberArray, rows, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
-import { WORKSPACES_NOW } from '../spend/groups.ts';
-import { asked, dayParts } from '../spend/scope.ts';
 import { correctionParts } from './corrections.ts';
-import { OWN_RULES, keptParts, monthQuery, shareParts, type OpenMonth } from './source.ts';
+import { OWN_RULES, keptParts, ledgerParts, shareParts, type OpenMonth } from './source.ts';
 import { usedSeries } from './used-series.ts';
 
 /** A line of cost, or a part of one, with who it belongs to and why. */
@@ -79,7 +77,6 @@ function correctionKey(series: SQL): SQL {
 
 /** The parts up to `each_line` of an open month, with `shares` and names. */
 export function openLines(open: OpenMonth): SQL[] {
-  const query = monthQuery(open.month, open.today);
   const corrections = sql`
     union all
     select c.day, c.rules_of, true, ${correctionKey(sql`c`)}, c.connection_id, ${list(COST_DIMENSIONS.map((name) => sql.raw(`c.${name}`)))},
@@ -87,9 +84,7 @@ export function openLines(open: OpenMonth): SQL[] {
     from corrections c join statements st on st.statement_no = c.rules_of
   `;
   return [
-    asked(query),
-    WORKSPACES_NOW,
-    ...dayParts(query, ['cost']),
+    ...ledgerParts(open, []),
     usedSeries(open.allocation?.rules ?? []),
     ...correctionParts(open.corrected),
     sql`each_line as (

@@ -51,8 +51,18 @@ export async function weighBy(
   const direct = directOf(cost);
   const unmatched = cost.find(({ center, pool }) => center === null && pool === null)?.amount ?? ZERO;
   if (allocation === null) return { direct, unmatched, shares: [] };
-  const tokens = needsTokens(allocation) ? directOf(await tokensGiven(tx, month, today, allocation)) : null;
-  return { direct, unmatched, shares: sharesOf(allocation, direct, tokens) };
+  return { direct, unmatched, shares: sharesOf(allocation, direct, await weighTokens(tx, month, today, allocation)) };
+}
+
+/** What the rules of a document give of the tokens of a month; null if it shares no pool by tokens. Must run in a snapshot. */
+export async function weighTokens(
+  tx: Db,
+  month: Month,
+  today: Day,
+  allocation: Allocation | null,
+): Promise<Direct | null> {
+  if (allocation === null || !needsTokens(allocation)) return null;
+  return directOf(await tokensGiven(tx, month, today, allocation));
 }
 
 function directOf(all: readonly Given[]): Direct {
@@ -67,7 +77,7 @@ function costGiven(tx: Db, month: Month, today: Day, allocation: Allocation | nu
     tx,
     given,
     sql`
-      with ${list(ledgerParts({ month, today, allocation, connections: null }, []))}
+      with ${list(ledgerParts({ month, today, allocation }, []))}
       -- A condition on rows would make Postgres guess so few of them that it looks up the workspace of each.
       select center, pool, trim_scale(sum(amount) filter (where currency = 'USD'))::text as amount
       from own
@@ -112,11 +122,16 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
     given,
     sql`
       with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['usage'])])},
-      -- Few groups have many types of tokens, so each count is added up before it becomes a row.
+      -- What the rules ask for is made once for each series, and each count is added up before it becomes a row.
       counted as (
-        select ${list([...rawColumns(query), ...columns.map(({ name, from }) => sql`${from} as ${name}`), ...counts])},
+        select ${list([...rawColumns(query), ...columns.map(({ name }) => name), ...counts])},
           jsonb_agg(l.extra_counts) filter (where l.extra_counts is not null) as others
-        from usage_days d join usage_lines l on l.day_no = d.day_no join usage_series s on s.series_no = l.series_no
+        from usage_days d
+        join usage_lines l on l.day_no = d.day_no
+        join (
+          select ${list([sql`s.*`, ...columns.map(({ name, from }) => sql`${from} as ${name}`)])}
+          from usage_series s offset 0
+        ) s on s.series_no = l.series_no
         ${groups.length === 0 ? sql`` : sql`group by ${list(groups)}`}
       ),
       grouped as materialized (
