@@ -143,10 +143,11 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
 }
 
 /**
- * Nobody has counted the rows that this transaction wrote, so Postgres takes them for a few, and would look up each line's
- * series on its own. The role of the API may not have the right to count them.
+ * Makes a transaction join lines of statements as what they are: many. Nobody has counted the rows of a new statement, up to a
+ * minute after its end, so Postgres takes them for a few, and would look up each line's series on its own. The role of the
+ * API may not have the right to count them.
  */
-async function planForManyRows(tx: Db): Promise<void> {
+export async function planForManyRows(tx: Db): Promise<void> {
   await tx.execute(sql`set local enable_nestloop = off`);
   await tx.execute(sql`set local cursor_tuple_fraction = 1`);
 }
