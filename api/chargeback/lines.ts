@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { eachChargedLine, readChargedLines, type ChargedLine, type LinesOf } from '../../db/allocation/lines.ts';
 import type { RulesOf } from '../../db/allocation/months.ts';
@@ -6,9 +5,9 @@ import { inSnapshot } from '../../db/core/cursor.ts';
 import { COST_DIMENSIONS } from '../../domain/lines.ts';
 import { DEFAULT_WORKSPACE } from '../../domain/workspaces.ts';
 import { todayOf } from '../connections/lookups.ts';
-import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
+import { cursorOfAnotherQuery, decodeCursor, encodeCursor, positionText, queryDigest } from '../http/cursor.ts';
 import { endpoint, type Deps } from '../http/endpoint.ts';
-import { contradiction, invalid } from '../http/problems.ts';
+import { invalid } from '../http/problems.ts';
 import { dayIn, nothing } from '../http/schemas.ts';
 import { inFile, type Column } from '../spend/documents.ts';
 import { connectionsOf } from '../spend/request.ts';
@@ -37,12 +36,7 @@ export const linesRoute = endpoint({
     const { request, of } = await askedOf(deps, month, query);
     const digest = digestOf(request, of);
     const after = query.after === undefined ? null : decodeCursor(query.after, position);
-    if (after !== null && after.query !== digest) {
-      throw contradiction(
-        'query.after',
-        'belongs to another query; repeat that query, or leave "after" out for the first page',
-      );
-    }
+    if (after !== null && after.query !== digest) throw cursorOfAnotherQuery();
     const { shown, found, rules } = await inSnapshot(deps.db, async (tx) => {
       const shown = await findMonth(tx, request);
       const found = await readChargedLines(tx, linesOf(shown), of, {
@@ -97,8 +91,7 @@ async function askedOf(
 }
 
 function digestOf({ month, revision }: MonthRequest, { center, connections }: LinesOf): string {
-  const text = JSON.stringify(['lines', month, revision, center, connections]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  return queryDigest(['lines', month, revision, center, connections]);
 }
 
 function lineDocument(line: ChargedLine, rules: ReadonlyMap<number, RulesOf>): LineDocument {

@@ -1,7 +1,7 @@
 import type { Day } from '../../domain/days.ts';
 import { isMonth, type Month } from '../../domain/months.ts';
 import type { Db } from '../../db/core/database.ts';
-import { closeRefusal, reportsOf, type CloseRefusal } from '../../db/allocation/close.ts';
+import { closeRefusal, planForManyRows, reportsOf, type CloseRefusal } from '../../db/allocation/close.ts';
 import { closedLines, openLines } from '../../db/allocation/lines.ts';
 import { readOpenMonth, rulesOfStatements, type ReadMonth, type RulesOf } from '../../db/allocation/months.ts';
 import { closedSource, monthQuery, openSource, type Source } from '../../db/allocation/source.ts';
@@ -34,7 +34,10 @@ export function monthOfPath(text: string): Month {
 export async function findMonth(tx: Db, { month, revision, connections, today }: MonthRequest): Promise<ShownMonth> {
   await giveRoom(tx);
   const statement = await findStatement(tx, month, revision);
-  if (statement !== null) return { state: statement.state, month, open: null, statement };
+  if (statement !== null) {
+    await planForManyRows(tx);
+    return { state: statement.state, month, open: null, statement };
+  }
   if (revision !== null) throw new Problem('not_found', { detail: `${month} has no statement with this revision.` });
   return { state: 'open', month, open: await readOpenMonth(tx, month, today, connections), statement: null };
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { CloseError, closeMonth } from '../../db/allocation/close.ts';
 import { firstMonth } from '../../db/allocation/first-month.ts';
@@ -9,9 +8,9 @@ import type { Completeness } from '../../db/spend/completeness.ts';
 import { monthOf, previousMonth, type Month } from '../../domain/months.ts';
 import { todayOf } from '../connections/lookups.ts';
 import { headerText } from '../http/csv.ts';
-import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
+import { cursorOfAnotherQuery, decodeCursor, encodeCursor, positionText, queryDigest } from '../http/cursor.ts';
 import { endpoint, type Deps } from '../http/endpoint.ts';
-import { Problem, contradiction, invalid } from '../http/problems.ts';
+import { Problem, invalid } from '../http/problems.ts';
 import { nothing } from '../http/schemas.ts';
 import { daysOf, inFile } from '../spend/documents.ts';
 import { connectionsOf } from '../spend/request.ts';
@@ -74,8 +73,7 @@ const list = endpoint({
 const position = z.strictObject({ query: z.string(), key: z.array(positionText.nullable()) });
 
 function digestOf({ month, revision, connections }: MonthRequest, groupBy: readonly string[]): string {
-  const text = JSON.stringify(['chargeback', month, revision, connections, groupBy]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  return queryDigest(['chargeback', month, revision, connections, groupBy]);
 }
 
 /** The place of the last row seen. Throws `conflict` for the cursor of another query. */
@@ -83,10 +81,7 @@ function keyIn(after: string | undefined, request: MonthRequest, groupBy: readon
   if (after === undefined) return null;
   const { query, key } = decodeCursor(after, position);
   if (query === digestOf(request, groupBy) && key.length === groupBy.length) return key;
-  throw contradiction(
-    'query.after',
-    'belongs to another query; repeat that query, or leave "after" out for the first page',
-  );
+  throw cursorOfAnotherQuery();
 }
 
 /** What a request is about. */

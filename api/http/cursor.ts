@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { contradiction } from './problems.ts';
+import { contradiction, type Problem } from './problems.ts';
 import { AFTER } from './schemas.ts';
 
 /** The position where the next page starts, as an opaque text. The document has a pattern that every cursor fits. */
@@ -22,6 +23,17 @@ function json(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What tells a query from others, for its cursors: they would have no room for long filters. */
+export function queryDigest(parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16);
+}
+
+/** The `conflict` for a cursor whose {@link queryDigest} is that of another query. */
+export function cursorOfAnotherQuery(): Problem {
+  const remedy = 'repeat that query, or leave "after" out for the first page';
+  return contradiction('query.after', `belongs to another query; ${remedy}`);
 }
 
 /** A text in a position, which Postgres must accept: no U+0000. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Day, DayRange } from '../../domain/days.ts';
 import { begins, comparisonOf, ends, type Compare, type Comparison } from '../../domain/spend/compare.ts';
@@ -12,9 +11,9 @@ import {
   type SpendQuery,
 } from '../../domain/spend/query.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
-import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
+import { cursorOfAnotherQuery, decodeCursor, encodeCursor, positionText, queryDigest } from '../http/cursor.ts';
 import type { Deps, QueryPair } from '../http/endpoint.ts';
-import { Problem, contradiction, invalid } from '../http/problems.ts';
+import { Problem, invalid } from '../http/problems.ts';
 import { rangeOf } from '../http/range.ts';
 import { dayIn } from '../http/schemas.ts';
 import type { Report } from './parameters.ts';
@@ -68,10 +67,7 @@ export async function spendQueryOf(
       cursor.to !== range.to ||
       cursor.query !== digestOf(report, query) ||
       cursor.key.length !== groupBy.length);
-  if (isOfAnotherQuery) {
-    const remedy = 'repeat that query, or leave "after" out for the first page';
-    throw contradiction('query.after', `belongs to another query; ${remedy}`);
-  }
+  if (isOfAnotherQuery) throw cursorOfAnotherQuery();
   return query;
 }
 
@@ -91,10 +87,9 @@ export function nextCursor(report: Report, query: SpendQuery, key: GroupKey): st
   return encodeCursor({ from: query.from, to: query.to, query: digestOf(report, query), key });
 }
 
-/** What tells a query from others beside its range: a cursor would have no room for long filters. */
+/** What tells a query from others beside its range. */
 function digestOf({ name }: Report, { groupBy, filters, comparison }: SpendQuery): string {
-  const text = JSON.stringify([name, groupBy, filters, comparison?.with ?? null]);
-  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+  return queryDigest([name, groupBy, filters, comparison?.with ?? null]);
 }
 
 function comparisonWith(range: DayRange, compare: Compare, groupBy: readonly Group[]): Comparison {

@@ -4,9 +4,9 @@ import { needsTokens } from '../../domain/allocation/document.ts';
 import type { PoolShares } from '../../domain/allocation/shares.ts';
 import type { Day } from '../../domain/days.ts';
 import { COST_DIMENSIONS, REPORTS, type Report } from '../../domain/lines.ts';
-import { ZERO, type Decimal } from '../../domain/money.ts';
+import { ZERO, addDecimals, type Decimal } from '../../domain/money.ts';
 import { firstDayOf, nextMonth, type Month } from '../../domain/months.ts';
-import { list, numberArray, row, textArray, type Db } from '../core/database.ts';
+import { list, numberArray, row, rows, textArray, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
 import { readCompleteness, type Completeness } from '../spend/completeness.ts';
@@ -16,12 +16,12 @@ import { giveRoom } from '../spend/rows.ts';
 import { asked, dayParts } from '../spend/scope.ts';
 import { CHANGED_DAYS, correctedStatements, correctionParts } from './corrections.ts';
 import { firstMonth, firstStatementMonth } from './first-month.ts';
-import { matchedParts } from './matched.ts';
 import { monthQuery } from './source.ts';
 import { hashOfStatement } from './statement-hash.ts';
 import { findStatement, type Statement } from './statements.ts';
+import { usedSeries } from './used-series.ts';
 import { allocationOf, lastClosedMonth, lockMonths, type AllocationVersion } from './versions.ts';
-import { weigh } from './weights.ts';
+import { weighBy, type Given } from './weights.ts';
 
 /** A day for which a month is not closed. */
 export interface Blocker {
@@ -122,7 +122,6 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
       const coverage = await readCoverage(tx, monthQuery(month, today), reportsOf(found));
       const days = blockersOf(coverage);
       if (days.length > 0 && override === null) throw new CloseError({ why: 'uncertain', days });
-      const { shares } = await weigh(tx, month, today, found?.allocation ?? null);
       const { number } = await row(
         tx,
         z.object({ number: z.int() }),
@@ -130,9 +129,12 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
       );
       await copyLines(tx, number, closing, found);
       await copyCorrections(tx, number);
-      await copyContext(tx, number, closing, shares);
       await planForManyRows(tx);
-      await insertStatement(tx, number, closing, found, { ...coverage, override: days.length === 0 ? null : override });
+      const { given, ...sums } = await addUp(tx, number);
+      const { shares } = await weighBy(tx, month, today, found?.allocation ?? null, given);
+      await copyContext(tx, number, closing, shares);
+      const context = { ...coverage, override: days.length === 0 ? null : override };
+      await insertStatement(tx, number, closing, found, { ...context, ...sums });
       await bringUpToDate(tx, number);
       return told(tx, closing);
     },
@@ -141,10 +143,11 @@ export async function closeMonth(db: Db, closing: Closing): Promise<Statement> {
 }
 
 /**
- * Nobody has counted the rows that this transaction wrote, so Postgres takes them for a few, and would look up each line's
- * series on its own. The role of the API may not have the right to count them.
+ * Makes a transaction join lines of statements as what they are: many. Nobody has counted the rows of a new statement, up to a
+ * minute after its end, so Postgres takes them for a few, and would look up each line's series on its own. The role of the
+ * API may not have the right to count them.
  */
-async function planForManyRows(tx: Db): Promise<void> {
+export async function planForManyRows(tx: Db): Promise<void> {
   await tx.execute(sql`set local enable_nestloop = off`);
   await tx.execute(sql`set local cursor_tuple_fraction = 1`);
 }
@@ -161,13 +164,13 @@ async function copyLines(
   const query = monthQuery(month, today);
   const rules = found?.allocation.rules ?? [];
   await tx.execute(sql`
-    with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['cost']), ...matchedParts(rules)])}
+    with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['cost']), usedSeries(rules)])}
     insert into statement_series (
       statement_no, series_no, rules_of, organization, connection_id, series_id, ${DIMENSIONS}, rule, center, pool
     )
     select ${number}::int, s.series_no, ${number}::int, s.organization, s.connection_id, s.series_id,
-      ${list(COST_DIMENSIONS.map((name) => sql.raw(`s.${name}`)))}, m.rule, m.center, m.pool
-    from series s join matched m using (combination)
+      ${list(COST_DIMENSIONS.map((name) => sql.raw(`s.${name}`)))}, s.rule, s.center, s.pool
+    from series s
     order by s.series_no
   `);
   await tx.execute(sql`
@@ -196,24 +199,52 @@ async function copyCorrections(tx: Db, number: number): Promise<void> {
   `);
 }
 
+/** What the lines of a statement add up to. */
+interface Sums {
+  /** In US dollars: the bill of the month, and the corrections of earlier ones. */
+  readonly total: Decimal;
+  readonly adjustment: Decimal;
+  readonly lines: number;
+}
+
+/** Adds up the lines of a statement once, also by what the rules give of the month in US dollars. */
+async function addUp(tx: Db, number: number): Promise<Sums & { readonly given: readonly Given[] }> {
+  const sums = await rows(
+    tx,
+    z.object({
+      isOwn: z.boolean(),
+      center: z.string().nullable(),
+      pool: z.string().nullable(),
+      amount: decimalText.nullable(),
+      lines: z.int(),
+    }),
+    sql`
+      select s.rules_of = ${number} as "isOwn", s.center, s.pool, count(*)::int as lines,
+        trim_scale(sum(l.amount) filter (where s.currency = 'USD'))::text as amount
+      from statement_lines l join statement_series s using (statement_no, series_no)
+      where statement_no = ${number}
+      group by 1, 2, 3
+    `,
+  );
+  const inUsd = sums.flatMap(({ amount, ...rest }) => (amount === null ? [] : [{ ...rest, amount }]));
+  const own = inUsd.filter(({ isOwn }) => isOwn);
+  const corrections = inUsd.filter(({ isOwn }) => !isOwn);
+  return {
+    total: addDecimals(own.map(({ amount }) => amount)),
+    adjustment: addDecimals(corrections.map(({ amount }) => amount)),
+    lines: sums.reduce((sum, { lines }) => sum + lines, 0),
+    given: own,
+  };
+}
+
 async function insertStatement(
   tx: Db,
   number: number,
   { month, actor, invoiceAmount }: Closing,
   found: AllocationVersion | null,
-  { provisionalDays, missingDays, uncoveredDays, override }: Completeness & { readonly override: string | null },
+  context: Completeness & Sums & { readonly override: string | null },
 ): Promise<void> {
-  const { total, adjustment, lines } = await row(
-    tx,
-    z.object({ total: decimalText, adjustment: decimalText, lines: z.int() }),
-    sql`
-      select trim_scale(coalesce(sum(l.amount) filter (where s.currency = 'USD' and s.rules_of = ${number}), 0))::text as total,
-        trim_scale(coalesce(sum(l.amount) filter (where s.currency = 'USD' and s.rules_of <> ${number}), 0))::text as adjustment,
-        count(*)::int as lines
-      from statement_lines l join statement_series s using (statement_no, series_no)
-      where statement_no = ${number}
-    `,
-  );
+  const { provisionalDays, missingDays, uncoveredDays, override, total, adjustment, lines } = context;
   const hash = await hashOfStatement(tx, number, found?.version ?? null);
   await tx.execute(sql`
     insert into statements (

@@ -6,11 +6,9 @@ import type { Decimal } from '../../domain/money.ts';
 import { eachRow } from '../core/cursor.ts';
 import { list, numberArray, rows, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
-import { WORKSPACES_NOW } from '../spend/groups.ts';
-import { asked, dayParts } from '../spend/scope.ts';
 import { correctionParts } from './corrections.ts';
-import { matchedParts } from './matched.ts';
-import { OWN_RULES, keptParts, monthQuery, shareParts, type OpenMonth } from './source.ts';
+import { OWN_RULES, keptParts, ledgerParts, shareParts, type OpenMonth } from './source.ts';
+import { usedSeries } from './used-series.ts';
 
 /** A line of cost, or a part of one, with who it belongs to and why. */
 export interface ChargedLine {
@@ -79,7 +77,6 @@ function correctionKey(series: SQL): SQL {
 
 /** The parts up to `each_line` of an open month, with `shares` and names. */
 export function openLines(open: OpenMonth): SQL[] {
-  const query = monthQuery(open.month, open.today);
   const corrections = sql`
     union all
     select c.day, c.rules_of, true, ${correctionKey(sql`c`)}, c.connection_id, ${list(COST_DIMENSIONS.map((name) => sql.raw(`c.${name}`)))},
@@ -87,18 +84,15 @@ export function openLines(open: OpenMonth): SQL[] {
     from corrections c join statements st on st.statement_no = c.rules_of
   `;
   return [
-    asked(query),
-    WORKSPACES_NOW,
-    ...dayParts(query, ['cost']),
-    ...matchedParts(open.allocation?.rules ?? []),
+    ...ledgerParts(open, []),
+    usedSeries(open.allocation?.rules ?? []),
     ...correctionParts(open.corrected),
     sql`each_line as (
       select d.day, ${OWN_RULES} as rules_of, false as is_correction, ${OWN_KEY} as line_key, s.connection_id, ${ABOUT_SERIES},
-        m.rule, m.center, m.pool, l.amount
+        s.rule, s.center, s.pool, l.amount
       from cost_days d
       join cost_lines l on l.day_no = d.day_no
       join series s on s.series_no = l.series_no
-      join matched m on m.combination = s.combination
       ${open.corrected.length === 0 ? sql`` : corrections}
     )`,
     ...shareParts(open),

@@ -7,7 +7,7 @@ import { dayJson } from '../core/json.ts';
 import { correctedStatements } from './corrections.ts';
 import type { OpenMonth } from './source.ts';
 import { allocationOf, lastClosedMonth, type AllocationVersion } from './versions.ts';
-import { weigh } from './weights.ts';
+import { weighTokens } from './weights.ts';
 
 /** An open month, and the version by which it is allocated. */
 export interface ReadMonth extends OpenMonth {
@@ -27,10 +27,10 @@ export async function readOpenMonth(
 ): Promise<ReadMonth> {
   const version = await allocationOf(tx, month);
   const allocation = version?.allocation ?? null;
-  const { shares } = await weigh(tx, month, today, allocation);
+  const tokens = await weighTokens(tx, month, today, allocation);
   const last = await lastClosedMonth(tx);
   const corrected = last !== null && month === nextMonth(last) ? await correctedStatements(tx) : [];
-  return { month, today, allocation, shares, corrected, connections, version };
+  return { month, today, allocation, tokens, corrected, connections, version };
 }
 
 /** By which rules lines were allocated: the month, the version, and the names of its rules by their place. */

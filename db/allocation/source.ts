@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Allocation, Rule } from '../../domain/allocation/document.ts';
-import type { PoolShares } from '../../domain/allocation/shares.ts';
+import { documentOf } from '../../domain/allocation/check.ts';
+import type { Direct } from '../../domain/allocation/shares.ts';
 import type { Day } from '../../domain/days.ts';
 import { daysOfMonth, type Month } from '../../domain/months.ts';
 import { isGrain, type Group, type SpendQuery } from '../../domain/spend/query.ts';
@@ -30,7 +31,8 @@ export interface OpenMonth {
   readonly today: Day;
   /** Null if no document is in force: then no line matches. */
   readonly allocation: Allocation | null;
-  readonly shares: readonly PoolShares[];
+  /** What its rules give of tokens, over all connections; null if no pool is shared by tokens. */
+  readonly tokens: Direct | null;
   /** The statements whose lines were corrected since, if this month is the one that carries it. */
   readonly corrected: readonly Corrected[];
   /** Only the lines of these connections; null for all. */
@@ -48,24 +50,42 @@ export function monthQuery(month: Month, today: Day, groupBy: readonly Group[] =
 
 /** The lines of an open month. */
 export function openSource(open: OpenMonth): Source {
+  const { connections, corrected } = open;
+  const ofConnections = connections === null ? sql`` : sql`where of_connection = any(${textArray(connections)})`;
   return {
     parts: (groups) => [
-      ...ledgerParts(open, groups),
-      ...correctionParts(open.corrected),
+      ...ledgerParts(open, groups, connections !== null),
+      ...correctionParts(corrected),
       sql`targeted as (
-        select * from own
-        ${open.corrected.length === 0 ? sql`` : sql`union all ${correctionsBy(open, groups)}`}
+        select ${list([...groups.map((_, index) => keyColumn(index)), TARGET])}, amount from own ${ofConnections}
+        ${corrected.length === 0 ? sql`` : sql`union all ${correctionsBy(open, groups)}`}
       )`,
       ...shareParts(open),
     ],
   };
 }
 
-/** The parts `shares`, `workspace_names` and `connection_names` of an open month. */
-export function shareParts({ shares, corrected }: OpenMonth): SQL[] {
+const TARGET = sql`currency, center, pool, rules_of, is_correction`;
+
+/**
+ * The parts `given`, `shares`, `workspace_names` and `connection_names` of an open month. Shares follow from the lines of all
+ * connections, so they are computed in the statement that adds these up. Needs `own`.
+ */
+export function shareParts({ allocation, tokens, corrected }: OpenMonth): SQL[] {
   return [
-    sql`shares as (
-      ${ownShares(shares)}
+    sql`given as (
+      select coalesce('center ' || center, 'pool ' || pool) as recipient, sum(amount) as amount
+      from own
+      where currency = 'USD' and (center is not null or pool is not null)
+      group by 1
+    )`,
+    sql`shares as materialized (
+      select ${OWN_RULES} as rules_of, pool, center, fraction
+      from allocation_shares(
+        ${JSON.stringify(allocation === null ? [] : documentOf(allocation).pools)}::jsonb,
+        (select jsonb_object_agg(recipient, amount) from given),
+        ${tokens === null ? null : jsonOf(tokens)}::jsonb
+      )
       union all
       select statement_no, pool, center, fraction from statement_shares
       where statement_no = any(${numberArray(
@@ -78,32 +98,43 @@ export function shareParts({ shares, corrected }: OpenMonth): SQL[] {
   ];
 }
 
-/** The parts up to `own`: the costs of the ledger, by their groups and by where the rules give them. */
+/** Amounts by recipient, as the function `allocation_shares` takes them: with all digits. */
+function jsonOf({ centers, pools }: Direct): string {
+  const members = (kind: string, amounts: Direct['centers']): string[] =>
+    [...amounts].map(([name, amount]) => `${JSON.stringify(`${kind} ${name}`)}: ${amount}`);
+  return `{${[...members('center', centers), ...members('pool', pools)].join(', ')}}`;
+}
+
+/**
+ * The parts up to `own`: the costs of the ledger, by their groups and by where the rules give them; with `byConnection`, also
+ * by `of_connection`.
+ */
 export function ledgerParts(
-  { month, today, allocation, connections }: Pick<OpenMonth, 'month' | 'today' | 'allocation' | 'connections'>,
+  { month, today, allocation }: Pick<OpenMonth, 'month' | 'today' | 'allocation'>,
   groups: readonly Group[],
+  byConnection = false,
 ): SQL[] {
   const rules = allocation?.rules ?? [];
   const asksFor = dimensionsOf(rules);
-  const ofConnection = connections === null ? [] : ['connection' as const];
+  const ofConnection = byConnection ? ['connection' as const] : [];
   const query = monthQuery(month, today, [...new Set([...groups, ...asksFor.filter(hasTag), ...ofConnection])]);
   const { columns, valueOf } = ruleValues(rules, query);
   const elements = keyElements(query.groupBy);
   const lines = costLinesFor({ ...query, groupBy: [...query.groupBy, ...asksFor] });
-  const ofConnections =
-    connections === null ? sql`` : sql`where ${valueOf('connection')} = any(${textArray(connections)})`;
+  const keys = [
+    ...elements.slice(0, groups.length).map((element, index) => sql`${element} as ${keyColumn(index)}`),
+    ...ofConnection.map((dimension) => sql`${valueOf(dimension)} as of_connection`),
+  ];
   return [
     asked(query),
     WORKSPACES_NOW,
     ...dayParts(query, ['cost']),
     sql`grouped as materialized (${addedUp(query, lines, ['amount'], [CURRENCY, ...columns])})`,
     sql`own as (
-      select ${list([...elements.slice(0, groups.length).map((element, index) => sql`${element} as ${keyColumn(index)}`)])}
-        ${groups.length === 0 ? sql`` : sql`,`} currency, ${centerOf(rules, sql`matched.rule`, valueOf)} as center,
+      select ${list([...keys, sql`currency, ${centerOf(rules, sql`matched.rule`, valueOf)} as center`])},
         ${poolOf(rules, sql`matched.rule`)} as pool, ${OWN_RULES} as rules_of, false as is_correction, amount
       from ${withTags(query, sql`grouped`)}
       cross join lateral (select ${ruleOf(rules, valueOf)} as rule offset 0) matched
-      ${ofConnections}
     )`,
   ];
 }
@@ -131,24 +162,6 @@ export function ruleValues(
 /** The column of a group in `targeted`. */
 export function keyColumn(index: number): SQL {
   return sql.raw(`k${index}`);
-}
-
-function ownShares(shares: readonly PoolShares[]): SQL {
-  const all = shares.flatMap(({ pool, centers, unallocated }) => [
-    ...[...centers].map(([center, fraction]) => ({ pool, center, fraction })),
-    ...(unallocated === '0' ? [] : [{ pool, center: null, fraction: unallocated }]),
-  ]);
-  return sql`
-    select ${OWN_RULES} as rules_of, pool, center, fraction
-    from unnest(
-      ${textArray(all.map(({ pool }) => pool))},
-      ${textArray(all.map(({ center }) => center))},
-      ${numberArray(
-        'numeric',
-        all.map(({ fraction }) => fraction),
-      )}
-    ) as own_shares(pool, center, fraction)
-  `;
 }
 
 function correctionsBy({ connections }: OpenMonth, groups: readonly Group[]): SQL {

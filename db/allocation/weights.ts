@@ -10,7 +10,7 @@ import { USAGE_DIMENSIONS, type Dimension, type NamedDimension } from '../../dom
 import { list, rows, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { WORKSPACES_NOW, hasTag, keyElements, rawColumns, rawNames, withTags } from '../spend/groups.ts';
-import { asked, dayParts, placedDays } from '../spend/scope.ts';
+import { asked, dayParts } from '../spend/scope.ts';
 import { ledgerParts, monthQuery } from './source.ts';
 import { valueIn } from './series.ts';
 import { centerOf, dimensionsOf, namedValue, poolOf, ruleOf } from './targets.ts';
@@ -23,20 +23,46 @@ export interface Weighed {
   readonly shares: readonly PoolShares[];
 }
 
+/** What rules give to a cost center or a pool; to neither, what no rule takes. */
+export interface Given {
+  readonly center: string | null;
+  readonly pool: string | null;
+  readonly amount: Decimal;
+}
+
 const given = z.object({ center: z.string().nullable(), pool: z.string().nullable(), amount: decimalText });
-type Given = z.output<typeof given>;
 
 /**
  * How a document allocates a month over all connections: sums of the ledger by cost center and pool, and the shares that
  * follow from them. Must run in a snapshot.
  */
 export async function weigh(tx: Db, month: Month, today: Day, allocation: Allocation | null): Promise<Weighed> {
-  const cost = await costGiven(tx, month, today, allocation);
+  return weighBy(tx, month, today, allocation, await costGiven(tx, month, today, allocation));
+}
+
+/** As {@link weigh}, from what the rules of the document give, where that is known. */
+export async function weighBy(
+  tx: Db,
+  month: Month,
+  today: Day,
+  allocation: Allocation | null,
+  cost: readonly Given[],
+): Promise<Weighed> {
   const direct = directOf(cost);
   const unmatched = cost.find(({ center, pool }) => center === null && pool === null)?.amount ?? ZERO;
   if (allocation === null) return { direct, unmatched, shares: [] };
-  const tokens = needsTokens(allocation) ? directOf(await tokensGiven(tx, month, today, allocation)) : null;
-  return { direct, unmatched, shares: sharesOf(allocation, direct, tokens) };
+  return { direct, unmatched, shares: sharesOf(allocation, direct, await weighTokens(tx, month, today, allocation)) };
+}
+
+/** What the rules of a document give of the tokens of a month; null if it shares no pool by tokens. Must run in a snapshot. */
+export async function weighTokens(
+  tx: Db,
+  month: Month,
+  today: Day,
+  allocation: Allocation | null,
+): Promise<Direct | null> {
+  if (allocation === null || !needsTokens(allocation)) return null;
+  return directOf(await tokensGiven(tx, month, today, allocation));
 }
 
 function directOf(all: readonly Given[]): Direct {
@@ -51,7 +77,7 @@ function costGiven(tx: Db, month: Month, today: Day, allocation: Allocation | nu
     tx,
     given,
     sql`
-      with ${list(ledgerParts({ month, today, allocation, connections: null }, []))}
+      with ${list(ledgerParts({ month, today, allocation }, []))}
       -- A condition on rows would make Postgres guess so few of them that it looks up the workspace of each.
       select center, pool, trim_scale(sum(amount) filter (where currency = 'USD'))::text as amount
       from own
@@ -89,21 +115,28 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
       elements[query.groupBy.indexOf(dimension)] ?? columns[place]?.name ?? OF_TOKENS[dimension] ?? sql`null::text`
     );
   };
+  const groups = [...rawNames(query), ...columns.map(({ name }) => name)];
+  const counts = TOKEN_COUNTS.map((name) => sql`sum(l.${sql.identifier(name)}) as ${sql.identifier(name)}`);
   return rows(
     tx,
     given,
     sql`
       with ${list([asked(query), WORKSPACES_NOW, ...dayParts(query, ['usage'])])},
+      -- What the rules ask for is made once for each series, and each count is added up before it becomes a row.
+      counted as (
+        select ${list([...rawColumns(query), ...columns.map(({ name }) => name), ...counts])},
+          jsonb_agg(l.extra_counts) filter (where l.extra_counts is not null) as others
+        from usage_days d
+        join usage_lines l on l.day_no = d.day_no
+        join (
+          select ${list([sql`s.*`, ...columns.map(({ name, from }) => sql`${from} as ${name}`)])}
+          from usage_series s offset 0
+        ) s on s.series_no = l.series_no
+        ${groups.length === 0 ? sql`` : sql`group by ${list(groups)}`}
+      ),
       grouped as materialized (
-        select ${list([...rawColumns(query), ...columns.map(({ name, from }) => sql`${from} as ${name}`)])}
-          ${query.groupBy.length + columns.length === 0 ? sql`` : sql`,`} t.token_type, sum(t.tokens) as amount
-        from (
-          select d.bucket, l.series_no, ${list(TOKEN_COUNTS.map((name) => sql`sum(l.${sql.identifier(name)}) as ${sql.identifier(name)}`))},
-            jsonb_agg(l.extra_counts) filter (where l.extra_counts is not null) as others
-          from (${placedDays(query, 'usage')}) d join usage_lines l on l.day_no = d.day_no
-          group by 1, 2
-        ) l
-        join usage_series s on s.series_no = l.series_no
+        select ${list([...groups, sql`t.token_type`, sql`t.tokens as amount`])}
+        from counted l
         cross join lateral (
           values ${list(TOKEN_COUNTS.map((name) => sql`(${sql.raw(`'${TOKEN_TYPES[name]}'`)}, l.${sql.identifier(name)})`))}
           union all
@@ -112,7 +145,6 @@ function tokensGiven(tx: Db, month: Month, today: Day, { rules }: Allocation): P
           where other.key like '%tokens'
         ) t(token_type, tokens)
         where t.tokens <> 0
-        group by ${list([...rawNames(query), ...columns.map(({ name }) => name), sql`t.token_type`])}
       )
       select center, pool, trim_scale(sum(amount))::text as amount
       from (

@@ -726,7 +726,8 @@ WHERE d.report = 'usage';
 COMMENT ON VIEW "usage" IS 'Tokens and requests per line and UTC day, each day of an organization once. A null workspace_id is the default workspace.';
 --> statement-breakpoint
 -- The functions and views that follow are what `allocated_costs` is made of. The functions read no table, so
--- the right to select from the view suffices. What they decide is decided in domain/allocation for the API; tests compare.
+-- the right to select from the view suffices. The API has the shares of an open month from here, and decides everything else
+-- in domain/allocation; tests compare.
 --
 -- What the rules of a document ask for: the values that they name, as keys, by dimension. A null value has no key. Rules
 -- treat all values alike that none of them names. `tag.<key>` is the tag of a workspace.

@@ -10,7 +10,10 @@ export interface Match {
   readonly to: { readonly center: string } | { readonly pool: string };
 }
 
-/** The first rule that matches a line; null if none does. `db/allocation/targets` has the same rule in SQL. */
+/**
+ * The first rule that matches a line; null if none does. The service decides in SQL (`db/allocation/targets`), where the lines
+ * are. This says the same in plain words, for the tests that hold the SQL to it.
+ */
 export function matchOf(rules: readonly Rule[], valueOf: ValueOf): Match | null {
   for (const [index, { where, to }] of rules.entries()) {
     if (!where.every((filter) => lets(filter, valueOf(filter.dimension)))) continue;
