@@ -3,7 +3,8 @@ import { parseMailbox, parseSmtpUrl, type Mailbox, type SmtpServer } from '../do
 import { isMailAddress, isRoutingKey, isWebhookSecret } from '../domain/notices/targets.ts';
 import type { Message, Outcome, Target, TellOptions } from './delivery.ts';
 import { systemResolver, type Resolver } from './http/guard.ts';
-import { post, TIMEOUTS as HTTP_TIMEOUTS, type Post, type Timeouts as HttpTimeouts } from './http/post.ts';
+import { post, type Post } from './http/post.ts';
+import { TIMEOUTS as HTTP_TIMEOUTS, type Timeouts as HttpTimeouts } from './http/route.ts';
 import { composeMail } from './mail/compose.ts';
 import { sendMail, TIMEOUTS as MAIL_TIMEOUTS, type Timeouts as MailTimeouts } from './mail/smtp.ts';
 import { pagerDutyEvent } from './render/pagerduty.ts';

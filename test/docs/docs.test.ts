@@ -252,6 +252,7 @@ describe('the page on the network', () => {
       'TEMPORAL_ADDRESS',
       'METERLINE_SMTP_URL',
       'METERLINE_NOTIFY_ALLOW',
+      'METERLINE_HEARTBEAT_URL',
       'HTTPS_PROXY',
     ]);
   });
