@@ -20,7 +20,7 @@ export interface KeeperDependencies extends Workflows {
   /** Registers the search attributes that Temporal lacks. */
   readonly registerAttributes: () => Promise<void>;
   /** Is called after each round in which all is well: Postgres and Temporal answered, and nothing failed. */
-  readonly afterGoodRound?: (() => void) | undefined;
+  readonly afterGoodRound?: () => void;
   /** Report outages of either server to the log. */
   readonly outages: { readonly postgres: Outages; readonly temporal: Outages };
 }

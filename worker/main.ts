@@ -69,10 +69,7 @@ async function main(): Promise<void> {
   const { namespace, taskQueue } = config.temporal;
   const client = new Client({ connection, namespace });
   const registerAttributes = attributes.register;
-  const heartbeat = heartbeatOf(config, log);
-  const afterGoodRound = heartbeat?.beat.bind(heartbeat);
-  const keeper = { db: database.db, client, taskQueue, log, registerAttributes, outages, afterGoodRound };
-  const stopKeeper = startKeeper(keeper);
+  const stopKeeper = keep(config, { db: database.db, client, taskQueue, log, registerAttributes, outages });
   stop.signal.addEventListener('abort', () => {
     workers.shutdown();
   });
@@ -88,7 +85,6 @@ async function main(): Promise<void> {
   });
 
   stopKeeper();
-  heartbeat?.stop();
   health?.close();
   await transport.close();
   await pages.close();
@@ -97,6 +93,16 @@ async function main(): Promise<void> {
   await flush();
   // A line that nobody takes would keep the process alive.
   process.exit(0);
+}
+
+/** Starts the keeper, and lets the heart beat after its good rounds. Returns a function that stops both. */
+function keep(config: WorkerConfig, deps: KeeperDependencies): () => void {
+  const heartbeat = heartbeatOf(config, deps.log);
+  const stopKeeper = startKeeper({ ...deps, afterGoodRound: () => heartbeat?.beat() });
+  return () => {
+    stopKeeper();
+    heartbeat?.stop();
+  };
 }
 
 function heartbeatOf({ heartbeatUrl, notifyAllow: allow, proxy }: WorkerConfig, log: Logger): Heartbeat | null {
