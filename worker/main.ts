@@ -98,7 +98,10 @@ async function main(): Promise<void> {
 /** Starts the keeper, and lets the heart beat after its good rounds. Returns a function that stops both. */
 function keep(config: WorkerConfig, deps: KeeperDependencies): () => void {
   const heartbeat = heartbeatOf(config, deps.log);
-  const stopKeeper = startKeeper({ ...deps, afterGoodRound: () => heartbeat?.beat() });
+  const afterGoodRound = (): void => {
+    heartbeat?.beat();
+  };
+  const stopKeeper = startKeeper({ ...deps, afterGoodRound });
   return () => {
     stopKeeper();
     heartbeat?.stop();
