@@ -81,6 +81,8 @@ interface ServiceConfig extends KeysConfig {
 export interface WorkerConfig extends ServiceConfig {
   /** Null if no mail server is set: then no mail is sent. */
   readonly mail: MailSettings | null;
+  /** Is asked while all is well; null for none. Whoever knows it may ask it, too, so it is not logged. */
+  readonly heartbeatUrl: string | null;
 }
 
 /** The settings of the API. */
@@ -132,7 +134,11 @@ export async function loadWorkerConfig(env: Environment): Promise<WorkerConfig> 
     () => loadTemporalSettings(env),
     listens ? await problemWithHost(env['HOST']) : null,
   );
-  return { ...serviceConfigOf(read, temporal), mail: mailOf(read) };
+  return {
+    ...serviceConfigOf(read, temporal),
+    mail: mailOf(read),
+    heartbeatUrl: read.METERLINE_HEARTBEAT_URL ?? null,
+  };
 }
 
 /** Throws {@link ConfigError} with every problem: of Meterline's variables, of Temporal's, and with HOST. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { parseAllowList, type AllowList } from '../domain/notices/allow-list.ts';
+import { ALLOW_NOTHING, parseAllowList, type AllowList } from '../domain/notices/allow-list.ts';
 import { parseMailbox, parseSmtpUrl } from '../domain/notices/mail.ts';
+import { problemWithUrl } from '../domain/notices/targets.ts';
 import type { SetVariables } from './variables.ts';
 
 /** `METERLINE_SMTP_URL`, which may contain a password. */
@@ -26,6 +27,13 @@ export const notifyAllow = z.string().transform((text, context): AllowList => {
 
 /** What is wrong between variables that each are right. */
 export function problemsBetween(variables: SetVariables): string[] {
+  const { METERLINE_HEARTBEAT_URL: heartbeat, METERLINE_NOTIFY_ALLOW: allowed } = variables;
+  const allow = allowed === undefined ? ALLOW_NOTHING : parseAllowList(allowed);
+  // A list that is wrong itself is named already.
+  const problem = heartbeat === undefined || allow === null ? null : problemWithUrl(heartbeat, allow);
   const lacksSender = 'METERLINE_SMTP_URL' in variables && !('METERLINE_MAIL_FROM' in variables);
-  return lacksSender ? ['METERLINE_MAIL_FROM must be set if METERLINE_SMTP_URL is'] : [];
+  return [
+    ...(lacksSender ? ['METERLINE_MAIL_FROM must be set if METERLINE_SMTP_URL is'] : []),
+    ...(problem === null ? [] : [`METERLINE_HEARTBEAT_URL ${problem}`]),
+  ];
 }

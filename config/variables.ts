@@ -69,6 +69,7 @@ export const variables = z.object({
   METERLINE_SMTP_URL: smtpUrl.optional(),
   METERLINE_MAIL_FROM: mailFrom.optional(),
   METERLINE_NOTIFY_ALLOW: notifyAllow.optional(),
+  METERLINE_HEARTBEAT_URL: z.string().optional(),
   METERLINE_WORKER_HEALTH_PORT: whole(0, 65_535).optional(),
   METERLINE_TRUST_PROXY: trustProxy.default(0),
   METERLINE_DATA_DIR: z.string().min(1).default('.meterline'),

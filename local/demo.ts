@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadStackConfig } from '../config/config.ts';
 import { configured } from '../runtime/process.ts';
-import { showAddresses, showSample } from './demo/show.ts';
+import { showAddresses, showConfirmation, showSample } from './demo/show.ts';
 import { messageOf } from './errors.ts';
 import { startStack } from './stack/stack.ts';
 import { Console } from './terminal/console.ts';
@@ -12,7 +12,8 @@ const USAGE = 'Usage: npm run demo [-- --once]';
 
 /**
  * `npm run demo`: all of Meterline with a simulated Anthropic and a sample organization, in a data directory of its own.
- * With `--once` it ends after the comparison, with status 0 only if every line matched.
+ * With `--once` it ends after the comparison and the mail that confirms the connection, with status 0 only if every line
+ * matched.
  */
 async function main(out: Console, args: readonly string[]): Promise<void> {
   const once = readOnce(out, args);
@@ -21,12 +22,13 @@ async function main(out: Console, args: readonly string[]): Promise<void> {
   try {
     const dataDir = dataDirOf(config, process.env);
     const stack = await startStack({ kind: 'demo', config, env: process.env, dataDir, console: out });
-    const { connection, matched } = await showSample(out, stack);
+    const shown = await showSample(out, stack);
     if (once) {
+      showConfirmation(out, shown);
       await stack.stop();
-      process.exit(matched ? 0 : 1);
+      process.exit(shown.matched ? 0 : 1);
     }
-    await showAddresses(out, stack, connection);
+    await showAddresses(out, stack, shown);
     await printLink(out, stack);
     out.line(out.style('dim', '\n  Ctrl-C stops everything.'));
   } catch (error) {

@@ -6,7 +6,7 @@ import type { Token } from './stack/environment.ts';
 import { logDirOf } from './stack/logs.ts';
 import { startStack, type Stack } from './stack/stack.ts';
 import { Console } from './terminal/console.ts';
-import { CONNECT_COMMAND, addressesOf, printGuide } from './terminal/guide.ts';
+import { CONNECT_COMMAND, addressesOf, mailsOf, printGuide } from './terminal/guide.ts';
 import { printLink } from './terminal/link.ts';
 
 /** `npm start`: all of Meterline on this machine, for real keys. It runs until somebody stops it. */
@@ -28,6 +28,7 @@ async function introduce(out: Console, stack: Stack, { anthropicBaseUrl }: Confi
     ...addressesOf(stack),
     ['Data', stack.dataDir],
     ['Logs', logDirOf(stack.dataDir)],
+    ...mailsOf(stack),
     ['Admin token', describeToken(stack.token)],
   ]);
   const warning = warningOf(anthropicBaseUrl);

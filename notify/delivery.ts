@@ -1,5 +1,6 @@
 import type { Json } from '../domain/lines.ts';
 import type { NoticeContent } from '../domain/notices/content.ts';
+import type { PagerDutyRegion } from '../domain/notices/targets.ts';
 
 /** Where a delivery goes, with its secrets in the clear. It lives only inside the activity that sends. */
 export type Target =
@@ -7,7 +8,7 @@ export type Target =
   | { readonly kind: 'slack' | 'teams'; readonly url: string }
   /** Each secret (`whsec_…`) signs, the newest first, so that a receiver may change to the next one at any time. */
   | { readonly kind: 'webhook'; readonly url: string; readonly secrets: readonly string[] }
-  | { readonly kind: 'pagerduty'; readonly routingKey: string };
+  | { readonly kind: 'pagerduty'; readonly routingKey: string; readonly region: PagerDutyRegion };
 
 /** What is told. */
 export interface Message {

@@ -1,9 +1,10 @@
 import type { AllowList } from '../domain/notices/allow-list.ts';
 import { parseMailbox, parseSmtpUrl, type Mailbox, type SmtpServer } from '../domain/notices/mail.ts';
-import { isMailAddress, isRoutingKey, isWebhookSecret } from '../domain/notices/targets.ts';
+import { isMailAddress, isRoutingKey, isWebhookSecret, type PagerDutyRegion } from '../domain/notices/targets.ts';
 import type { Message, Outcome, Target, TellOptions } from './delivery.ts';
 import { systemResolver, type Resolver } from './http/guard.ts';
-import { post, TIMEOUTS as HTTP_TIMEOUTS, type Post, type Timeouts as HttpTimeouts } from './http/post.ts';
+import { post, type Post } from './http/post.ts';
+import { TIMEOUTS as HTTP_TIMEOUTS, type Timeouts as HttpTimeouts } from './http/route.ts';
 import { composeMail } from './mail/compose.ts';
 import { sendMail, TIMEOUTS as MAIL_TIMEOUTS, type Timeouts as MailTimeouts } from './mail/smtp.ts';
 import { pagerDutyEvent } from './render/pagerduty.ts';
@@ -35,11 +36,17 @@ export interface DoorSettings {
   /** How names are looked up; by default as the system does. */
   readonly resolve?: Resolver;
   readonly timeouts?: { readonly http?: Partial<HttpTimeouts>; readonly mail?: Partial<MailTimeouts> };
-  /** PagerDuty's own address by default. */
-  readonly pagerDutyUrl?: string;
+  /** PagerDuty's own addresses by default. */
+  readonly pagerDutyUrls?: PagerDutyUrls;
 }
 
-const PAGERDUTY_URL = 'https://events.pagerduty.com/v2/enqueue';
+/** Where events go, by service region. */
+type PagerDutyUrls = Readonly<Record<PagerDutyRegion, string>>;
+
+const PAGERDUTY_URLS: PagerDutyUrls = {
+  us: 'https://events.pagerduty.com/v2/enqueue',
+  eu: 'https://events.eu.pagerduty.com/v2/enqueue',
+};
 
 /** Opens the door. Throws a TypeError for a mail server or a sender in the wrong form; the configuration has checked both. */
 export function openDoor(settings: DoorSettings): Door {
@@ -52,7 +59,7 @@ export function openDoor(settings: DoorSettings): Door {
       const problem = problemWith(target);
       if (problem !== null) return { state: 'failed', reason: problem };
       if (target.kind !== 'email') {
-        return post(requestOf(target, message, settings.pagerDutyUrl ?? PAGERDUTY_URL), route, options);
+        return post(requestOf(target, message, settings.pagerDutyUrls ?? PAGERDUTY_URLS), route, options);
       }
       // Somebody may set it within the day for which tries go on.
       if (mail === null) return { state: 'retry', reason: 'METERLINE_SMTP_URL is not set', retryAfterMs: null };
@@ -85,7 +92,7 @@ function problemWith(target: Target): string | null {
   }
 }
 
-function requestOf(target: Exclude<Target, { kind: 'email' }>, message: Message, pagerDutyUrl: string): Post {
+function requestOf(target: Exclude<Target, { kind: 'email' }>, message: Message, pagerDutyUrls: PagerDutyUrls): Post {
   switch (target.kind) {
     case 'slack':
       return { url: target.url, body: JSON.stringify(slackMessage(message)), secrets: [], isRepeatable: false };
@@ -98,7 +105,7 @@ function requestOf(target: Exclude<Target, { kind: 'email' }>, message: Message,
     }
     case 'pagerduty': {
       const body = JSON.stringify(pagerDutyEvent(message, target.routingKey));
-      return { url: pagerDutyUrl, body, secrets: [target.routingKey], isRepeatable: true };
+      return { url: pagerDutyUrls[target.region], body, secrets: [target.routingKey], isRepeatable: true };
     }
   }
 }

@@ -20,6 +20,8 @@ export interface KeeperDependencies extends Workflows {
   readonly log: Logger;
   /** Registers the search attributes that Temporal lacks. */
   readonly registerAttributes: () => Promise<void>;
+  /** Is called after each round in which all is well: Postgres and Temporal answered, and nothing failed. */
+  readonly afterGoodRound?: () => void;
   /** Report outages of either server to the log. */
   readonly outages: { readonly postgres: Outages; readonly temporal: Outages };
 }
@@ -65,8 +67,9 @@ async function keepRound(deps: KeeperDependencies, state: KeeperState): Promise<
     if (frozen > 0) log.warn({ frozen }, 'ended the sessions of a frozen process, which held locks');
     const told = await tellLastingTrouble(db);
     if (told > 0) log.info({ told }, 'told of connections that are in trouble');
-    await lookAfterConnections(deps, state);
+    const isWell = await lookAfterConnections(deps, state);
     outages.postgres.answered();
+    if (isWell) deps.afterGoodRound?.();
   } catch (error) {
     const failure = databaseFailure(error);
     if (failure?.unavailable === true) {
@@ -78,11 +81,12 @@ async function keepRound(deps: KeeperDependencies, state: KeeperState): Promise<
   }
 }
 
-async function lookAfterConnections(deps: KeeperDependencies, state: KeeperState): Promise<void> {
-  const { isReached, stateId } = await askForState(deps);
+/** Whether Temporal serves. Rejects if anything fails. */
+async function lookAfterConnections(deps: KeeperDependencies, state: KeeperState): Promise<boolean> {
+  const { isReached, serves, stateId } = await askForState(deps);
   if (!isReached) {
     await destroyForgottenCandidates(deps.db);
-    return;
+    return false;
   }
   // Before any workflow wakes: a workflow that uses a missing attribute fails its task until the attribute is there.
   await deps.registerAttributes();
@@ -104,10 +108,11 @@ async function lookAfterConnections(deps: KeeperDependencies, state: KeeperState
     if (isStateLost) deps.log.warn({ live }, 'Temporal lost its state; started every live connection again');
     else if (areSomeMissing) deps.log.warn({ live }, 'some live connections had no workflow here; started them');
     else deps.log.info({ live }, 'every live connection has its workflow');
-    return;
+    return serves;
   }
   if (isTimeToCount) state.countIntervalMs = COUNT_INTERVAL_MS;
   state.stateId ??= stateId;
+  return serves;
 }
 
 /** gRPC's codes for a server that was not reached: cancelled, deadline exceeded, unavailable. */
@@ -121,19 +126,20 @@ const NO_NAMESPACE = 5;
 async function askForState({
   client,
   outages: { temporal },
-}: KeeperDependencies): Promise<{ isReached: boolean; stateId: string | null }> {
+}: KeeperDependencies): Promise<{ isReached: boolean; serves: boolean; stateId: string | null }> {
   const { namespace } = client.options;
   try {
     const { namespaceInfo } = await client.withDeadline(Date.now() + ANSWER_WITHIN_MS, () =>
       client.workflowService.describeNamespace({ namespace }),
     );
     temporal.answered();
-    return { isReached: true, stateId: namespaceInfo?.id ?? null };
+    return { isReached: true, serves: true, stateId: namespaceInfo?.id ?? null };
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     const isReached = !UNREACHED.includes(code);
-    if (isReached && code !== NO_NAMESPACE) temporal.answered();
+    const serves = isReached && code !== NO_NAMESPACE;
+    if (serves) temporal.answered();
     else temporal.failed(reasonOf(error));
-    return { isReached, stateId: null };
+    return { isReached, serves, stateId: null };
   }
 }

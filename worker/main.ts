@@ -6,6 +6,7 @@ import { createTransport } from '../anthropic/transport.ts';
 import { loadWorkerConfig, type WorkerConfig } from '../config/config.ts';
 import { serverNames, warningsAbout } from '../config/database-url.ts';
 import { openDoor, type Door } from '../notify/door.ts';
+import { askHeartbeat } from '../notify/http/heartbeat.ts';
 import { PageThread } from '../pages/page-reader.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
@@ -16,6 +17,7 @@ import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { VERSION } from '../domain/version.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { HealthPortError, healthOf, serveHealth, type Health, type WorkerPhase } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper-rounds.ts';
 import { temporalLogger } from './logger.ts';
@@ -28,6 +30,8 @@ setFlagsFromString('--heap-growing-percent=30');
 
 /** Core's warnings, without those of each retried call: as long as Temporal is down, they come several times a second. */
 const CORE_LOG = 'WARN,temporalio_client::retry=OFF';
+
+const USER_AGENT = `Meterline/${VERSION}`;
 
 await main();
 
@@ -65,7 +69,7 @@ async function main(): Promise<void> {
   const { namespace, taskQueue } = config.temporal;
   const client = new Client({ connection, namespace });
   const registerAttributes = attributes.register;
-  const stopKeeper = startKeeper({ db: database.db, client, taskQueue, log, registerAttributes, outages });
+  const stopKeeper = keep(config, { db: database.db, client, taskQueue, log, registerAttributes, outages });
   stop.signal.addEventListener('abort', () => {
     workers.shutdown();
   });
@@ -91,9 +95,29 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
+/** Starts the keeper, and lets the heart beat after its good rounds. Returns a function that stops both. */
+function keep(config: WorkerConfig, deps: KeeperDependencies): () => void {
+  const heartbeat = heartbeatOf(config, deps.log);
+  const afterGoodRound = (): void => {
+    heartbeat?.beat();
+  };
+  const stopKeeper = startKeeper({ ...deps, afterGoodRound });
+  return () => {
+    stopKeeper();
+    heartbeat?.stop();
+  };
+}
+
+function heartbeatOf({ heartbeatUrl, notifyAllow: allow, proxy }: WorkerConfig, log: Logger): Heartbeat | null {
+  if (heartbeatUrl === null) return null;
+  const route = { allow, proxy, userAgent: USER_AGENT };
+  const ask = (signal: AbortSignal): Promise<string | null> => askHeartbeat(heartbeatUrl, route, signal);
+  return new Heartbeat({ host: new URL(heartbeatUrl).hostname, ask, log });
+}
+
 function doorOf({ mail, notifyAllow: allow, proxy }: WorkerConfig): Door {
   const smtp = mail === null ? null : { url: mail.smtpUrl };
-  return openDoor({ smtp, mailFrom: mail?.from ?? null, allow, proxy, userAgent: `Meterline/${VERSION}` });
+  return openDoor({ smtp, mailFrom: mail?.from ?? null, allow, proxy, userAgent: USER_AGENT });
 }
 
 function installRuntime(log: Logger): void {

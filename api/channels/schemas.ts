@@ -6,6 +6,7 @@ import {
   ADDRESS_LENGTH,
   ADDRESS_PATTERN,
   MAX_ADDRESSES,
+  PAGERDUTY_REGIONS,
   ROUTING_KEY_PATTERN,
   SECRET_OF_WEBHOOK_PATTERN,
   URL_LENGTH,
@@ -69,6 +70,12 @@ const routingKey = z
     examples: ['EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0'],
   });
 
+const region = z.enum(PAGERDUTY_REGIONS).meta({
+  description:
+    'The service region of the account, for the kind `pagerduty`: `us` unless you say `eu`. An account in Europe has addresses with `eu.pagerduty.com`.',
+  examples: ['eu'],
+});
+
 const subscriptions = z
   .strictObject({
     kinds: z
@@ -95,6 +102,7 @@ const target = {
   url: url.optional(),
   secret: secret.optional(),
   routing_key: routingKey.optional(),
+  region: region.optional(),
 };
 
 /** The body of POST /v1/channels. */
@@ -103,7 +111,7 @@ export const newChannel = z
     name,
     kind: z.enum(CHANNEL_KINDS).meta({
       description:
-        'Decides which of the other fields it needs: `email` needs `to`, `slack` and `teams` need `url`, `webhook` needs `url` and `secret`, `pagerduty` needs `routing_key`.',
+        'Decides which of the other fields it needs: `email` needs `to`, `slack` and `teams` need `url`, `webhook` needs `url` and `secret`, `pagerduty` needs `routing_key` and takes `region`.',
       examples: ['email'],
     }),
     ...target,

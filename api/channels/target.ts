@@ -6,24 +6,27 @@ import { problemWithUrl } from '../../domain/notices/targets.ts';
 import { contradiction } from '../http/problems.ts';
 import type { channelChange, newChannel } from './schemas.ts';
 
-type Fields = Pick<z.output<typeof channelChange>, 'to' | 'url' | 'secret' | 'routing_key'>;
+type Fields = Pick<z.output<typeof channelChange>, 'to' | 'url' | 'secret' | 'routing_key' | 'region'>;
 
 const FIELDS_OF: Readonly<Record<ChannelKind, readonly (keyof Fields)[]>> = {
   email: ['to'],
   slack: ['url'],
   teams: ['url'],
   webhook: ['url', 'secret'],
-  pagerduty: ['routing_key'],
+  pagerduty: ['routing_key', 'region'],
 };
+/** These have a default. */
+const OPTIONAL: readonly (keyof Fields)[] = ['region'];
 
 /** Where a new channel leads. Throws `conflict` if a field is missing, does not belong to the kind, or must not be. */
 export function newTarget(given: z.output<typeof newChannel>, allow: AllowList): ChannelTarget {
   const { kind } = given;
   for (const name of FIELDS_OF[kind]) {
-    if (given[name] === undefined) throw contradiction(`body.${name}`, `must be there for the kind ${kind}`);
+    if (given[name] === undefined && !OPTIONAL.includes(name))
+      throw contradiction(`body.${name}`, `must be there for the kind ${kind}`);
   }
   checkFields(kind, given, allow);
-  const { to = [], url = '', secret = '', routing_key: routingKey = '' } = given;
+  const { to = [], url = '', secret = '', routing_key: routingKey = '', region = 'us' } = given;
   switch (kind) {
     case 'email':
       return { kind, to: once(to) };
@@ -33,7 +36,7 @@ export function newTarget(given: z.output<typeof newChannel>, allow: AllowList):
     case 'webhook':
       return { kind, url, secrets: [secret] };
     case 'pagerduty':
-      return { kind, routingKey };
+      return { kind, routingKey, region };
   }
 }
 
@@ -44,8 +47,8 @@ export function changedTarget(
   allow: AllowList,
 ): ((before: ChannelTarget) => ChannelTarget) | null {
   checkFields(kind, given, allow);
-  const { to, url, secret, routing_key: routingKey } = given;
-  if (to === undefined && url === undefined && secret === undefined && routingKey === undefined) return null;
+  const { to, url, secret, routing_key: routingKey, region } = given;
+  if ([to, url, secret, routingKey, region].every((field) => field === undefined)) return null;
   return (before) => {
     switch (before.kind) {
       case 'email':
@@ -59,13 +62,13 @@ export function changedTarget(
         return { ...before, url: url ?? before.url, secrets: [...new Set(secrets)] };
       }
       case 'pagerduty':
-        return { ...before, routingKey: routingKey ?? before.routingKey };
+        return { ...before, routingKey: routingKey ?? before.routingKey, region: region ?? before.region };
     }
   };
 }
 
 function checkFields(kind: ChannelKind, given: Fields, allow: AllowList): void {
-  for (const name of ['to', 'url', 'secret', 'routing_key'] as const) {
+  for (const name of ['to', 'url', 'secret', 'routing_key', 'region'] as const) {
     if (given[name] !== undefined && !FIELDS_OF[kind].includes(name)) {
       throw contradiction(`body.${name}`, `does not belong to the kind ${kind}`);
     }

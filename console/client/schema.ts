@@ -1314,6 +1314,12 @@ export interface components {
              */
             readonly name?: string;
             /**
+             * @description The service region of the account, for the kind `pagerduty`: `us` unless you say `eu`. An account in Europe has addresses with `eu.pagerduty.com`.
+             * @example eu
+             * @enum {string}
+             */
+            readonly region?: "us" | "eu";
+            /**
              * Format: password
              * @description The integration key of a service with Events API v2, for the kind `pagerduty`.
              * @example EXAMPLE0EXAMPLE0EXAMPLE0EXAMPLE0
@@ -2283,7 +2289,7 @@ export interface components {
         };
         readonly NewChannel: {
             /**
-             * @description Decides which of the other fields it needs: `email` needs `to`, `slack` and `teams` need `url`, `webhook` needs `url` and `secret`, `pagerduty` needs `routing_key`.
+             * @description Decides which of the other fields it needs: `email` needs `to`, `slack` and `teams` need `url`, `webhook` needs `url` and `secret`, `pagerduty` needs `routing_key` and takes `region`.
              * @example email
              * @enum {string}
              */
@@ -2293,6 +2299,12 @@ export interface components {
              * @example Costs team
              */
             readonly name: string;
+            /**
+             * @description The service region of the account, for the kind `pagerduty`: `us` unless you say `eu`. An account in Europe has addresses with `eu.pagerduty.com`.
+             * @example eu
+             * @enum {string}
+             */
+            readonly region?: "us" | "eu";
             /**
              * Format: password
              * @description The integration key of a service with Events API v2, for the kind `pagerduty`.

@@ -3,7 +3,7 @@ import { and, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import type { ChannelKind } from '../../domain/notices/deliveries.ts';
 import type { Subscriptions } from '../../domain/notices/subscriptions.ts';
-import { hostOf } from '../../domain/notices/targets.ts';
+import { PAGERDUTY_REGIONS, hostOf, type PagerDutyRegion } from '../../domain/notices/targets.ts';
 import { databaseFailure, textArray, type Db } from '../core/database.ts';
 import { parseAnswer } from '../core/json.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
@@ -17,7 +17,7 @@ export type ChannelTarget =
   | { readonly kind: 'slack' | 'teams'; readonly url: string }
   /** The newest secret first; the one before signs too, so that the receiver can change over. */
   | { readonly kind: 'webhook'; readonly url: string; readonly secrets: readonly string[] }
-  | { readonly kind: 'pagerduty'; readonly routingKey: string };
+  | { readonly kind: 'pagerduty'; readonly routingKey: string; readonly region: PagerDutyRegion };
 
 /** A channel as it may be shown, without its secrets. */
 export interface ChannelInfo {
@@ -44,7 +44,7 @@ export class ChannelNameTakenError extends Error {
 const secretJson = z.union([
   z.strictObject({ url: z.string() }),
   z.strictObject({ url: z.string(), secrets: z.array(z.string()).min(1) }),
-  z.strictObject({ routingKey: z.string() }),
+  z.strictObject({ routingKey: z.string(), region: z.enum(PAGERDUTY_REGIONS) }),
 ]);
 
 /** Stores a channel, its secrets sealed, and records who made it. Returns its id. Throws {@link ChannelNameTakenError}. */
@@ -285,7 +285,7 @@ function sealedOf(ring: KeyRing, id: string, target: ChannelTarget): Partial<Sea
     case 'webhook':
       return ring.sealSecret(JSON.stringify({ url: target.url, secrets: target.secrets }), id);
     case 'pagerduty':
-      return ring.sealSecret(JSON.stringify({ routingKey: target.routingKey }), id);
+      return ring.sealSecret(JSON.stringify({ routingKey: target.routingKey, region: target.region }), id);
   }
 }
 
@@ -298,7 +298,7 @@ function hintOf(target: ChannelTarget): string {
     case 'webhook':
       return hostOf(target.url) ?? '';
     case 'pagerduty':
-      return `…${target.routingKey.slice(-4)}`;
+      return `…${target.routingKey.slice(-4)}${target.region === 'us' ? '' : ` (${target.region.toUpperCase()})`}`;
   }
 }
 

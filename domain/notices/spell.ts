@@ -23,7 +23,8 @@ export function cents(amount: Decimal): string {
   const rounded = BigInt(whole + fraction.padEnd(2, '0').slice(0, 2)) + (Number(fraction[2] ?? '0') >= 5 ? 1n : 0n);
   const digits = rounded.toString().padStart(3, '0');
   const sign = amount.startsWith('-') && rounded !== 0n ? '-' : '';
-  return `${sign}${digits.slice(0, -2)}.${digits.slice(-2)}`;
+  const wholeInGroups = digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ',');
+  return `${sign}${wholeInGroups}.${digits.slice(-2)}`;
 }
 
 /** As {@link cents}, with a plus where it grew. */

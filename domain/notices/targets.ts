@@ -75,6 +75,11 @@ export function isWebhookSecret(text: string): boolean {
   return SECRET_OF_WEBHOOK.test(text);
 }
 
+/** The service regions of PagerDuty. An account belongs to one, and the other one does not know its keys. */
+export const PAGERDUTY_REGIONS = ['us', 'eu'] as const;
+/** One of {@link PAGERDUTY_REGIONS}. */
+export type PagerDutyRegion = (typeof PAGERDUTY_REGIONS)[number];
+
 /** An integration key of PagerDuty's Events API v2: 32 letters and digits. */
 export const ROUTING_KEY_PATTERN = '^[A-Za-z0-9]{32}$';
 const ROUTING_KEY = new RegExp(ROUTING_KEY_PATTERN);

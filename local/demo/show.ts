@@ -6,8 +6,9 @@ import { logDirOf } from '../stack/logs.ts';
 import type { SimulatorAddress } from '../stack/parts.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Console } from '../terminal/console.ts';
-import { addressesOf, printGuide } from '../terminal/guide.ts';
+import { addressesOf, mailsOf, printGuide } from '../terminal/guide.ts';
 import { printChargeback } from './chargeback.ts';
+import { confirmationRows, makeChannel, waitForConfirmation, type Confirmation } from './confirmation.ts';
 import { checkLedger, type LedgerCheck } from './ledger-check.ts';
 import { Sample, type Connection } from './sample.ts';
 import { printChanges, printUnitCosts } from './spend.ts';
@@ -23,6 +24,8 @@ export interface Shown {
   readonly connection: Connection;
   /** Whether every line equals the ledger. */
   readonly matched: boolean;
+  /** Null if mails go to a mail server of somebody's own. */
+  readonly confirmation: Confirmation | null;
 }
 
 /** Connects the sample organization, waits for its sync, prints its costs, and compares every line with the ledger. */
@@ -30,6 +33,8 @@ export async function showSample(out: Console, stack: Stack): Promise<Shown> {
   const { simulator } = stack;
   if (simulator === null) throw new StackError('The demo has no simulator.');
   const api = new JsonClient(stack.apiUrl, stack.token.value);
+  // Where mails leave for the world, the demo's must not go to an address that it made up.
+  if (stack.mailFolder !== null) await makeChannel(api);
   const sample = new Sample(api, out);
   const connection = await connectAndSync(out, sample, simulator);
   const check = await compare(sample, {
@@ -43,11 +48,34 @@ export async function showSample(out: Console, stack: Stack): Promise<Shown> {
   await printChargeback(out, api, lastDays().from);
   out.line();
   printVerdict(out, check);
-  return { connection, matched: check.differences.length === 0 };
+  return {
+    connection,
+    matched: check.differences.length === 0,
+    confirmation: await confirmationOf(api, stack, connection),
+  };
 }
 
-/** Prints where the stack and the connection's workflow are, and how to reach them from another terminal. */
-export async function showAddresses(out: Console, stack: Stack, { temporal }: Connection): Promise<void> {
+async function confirmationOf(
+  api: JsonClient,
+  { mailFolder }: Stack,
+  { id: connectionId }: Connection,
+): Promise<Confirmation | null> {
+  return mailFolder === null ? null : waitForConfirmation(api, { mailFolder, connectionId });
+}
+
+/** Prints where the mail lies that confirms the connection. */
+export function showConfirmation(out: Console, { confirmation }: Shown): void {
+  if (confirmation === null) return;
+  out.line();
+  out.pairs(confirmationRows(confirmation));
+}
+
+/** Prints where the stack and the connection's workflow are, where mails lie, and how to reach them from another terminal. */
+export async function showAddresses(
+  out: Console,
+  stack: Stack,
+  { connection: { temporal }, confirmation }: Shown,
+): Promise<void> {
   const { dataDir, token } = stack;
   out.line();
   out.pairs([
@@ -56,6 +84,8 @@ export async function showAddresses(out: Console, stack: Stack, { temporal }: Co
     ['Admin token', token.file === null ? 'from METERLINE_API_TOKEN' : `in ${token.file}`],
     ['Data', dataDir],
     ['Logs', logDirOf(dataDir)],
+    ...mailsOf(stack),
+    ...confirmationRows(confirmation),
   ]);
   await printGuide(out, stack);
 }

@@ -32,9 +32,15 @@ export function tokenOf({ apiToken }: Config, dataDir: string): Token {
  */
 export function environmentOf(
   { config, env, kind, dataDir }: StackOptions,
-  parts: { databaseUrl: string; temporal: TemporalAddress; anthropicBaseUrl: string | null; token: Token },
+  parts: {
+    databaseUrl: string;
+    temporal: TemporalAddress;
+    anthropicBaseUrl: string | null;
+    smtpUrl: string | null;
+    token: Token;
+  },
 ): NodeJS.ProcessEnv {
-  const { databaseUrl, temporal, anthropicBaseUrl, token } = parts;
+  const { databaseUrl, temporal, anthropicBaseUrl, smtpUrl, token } = parts;
   // Settings for another Temporal (its TLS, its API key) would not open the embedded one.
   const base = temporal.isEmbedded ? withoutPrefix(env, 'TEMPORAL_') : env;
   return {
@@ -50,8 +56,14 @@ export function environmentOf(
     METERLINE_API_TOKEN: token.value,
     METERLINE_DATA_DIR: dataDir,
     ANTHROPIC_BASE_URL: anthropicBaseUrl ?? config.anthropicBaseUrl,
+    ...(smtpUrl === null ? {} : { METERLINE_SMTP_URL: smtpUrl, METERLINE_MAIL_FROM: senderIn(env) }),
     LOG_LEVEL: config.logLevel,
   };
+}
+
+/** Who mails to the sink come from. */
+function senderIn({ METERLINE_MAIL_FROM: named = '' }: NodeJS.ProcessEnv): string {
+  return named === '' ? 'Meterline <meterline@localhost>' : named;
 }
 
 function embeddedKeyRing(dataDir: string): string {

@@ -9,12 +9,25 @@ import { runOnce, startService, type RunningService } from '../processes/service
 import { findTemporalCli } from '../temporal/find.ts';
 import { startTemporal } from '../temporal/temporal.ts';
 import type { Console } from '../terminal/console.ts';
+import { mailFolderOf } from '../mail/store.ts';
 import { logFileOf } from './logs.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** The ports that are tried first; the next free one is taken. */
-const PREFERRED_PORTS = { postgres: 5432, temporal: 7233, temporalUi: 8233, simulator: 9400, anyApi: 20_000 };
-const NAMES = { api: 'The API', worker: 'The worker', simulator: 'The simulator' } as const;
+const PREFERRED_PORTS = {
+  postgres: 5432,
+  temporal: 7233,
+  temporalUi: 8233,
+  simulator: 9400,
+  mail: 2525,
+  anyApi: 20_000,
+};
+const PROGRAMS = {
+  api: { name: 'The API', script: 'api/main.js' },
+  worker: { name: 'The worker', script: 'worker/main.js' },
+  simulator: { name: 'The simulator', script: 'simulator/main.js' },
+  mail: { name: 'The mail sink', script: 'local/mail/main.js' },
+} as const;
 
 const simulatorAddress = z.object({
   url: z.string(),
@@ -80,6 +93,20 @@ export class Parts {
     );
     // PGSSLMODE may be set for another Postgres, so the address says that this one has no TLS.
     return `${url}?sslmode=disable`;
+  }
+
+  /** Starts the mail sink unless METERLINE_SMTP_URL names a mail server. Returns its address, or null. */
+  async mail(): Promise<string | null> {
+    if (this.#config.mail !== null) return null;
+    const { address = '' } = await this.#console.step(
+      'Mail',
+      () =>
+        onFreePort(PREFERRED_PORTS.mail, (port) =>
+          this.#service('mail', this.#env, ['--port', String(port), '--folder', mailFolderOf(this.#dataDir)]),
+        ),
+      (started) => started.address ?? '',
+    );
+    return address;
   }
 
   async migrate(databaseUrl: string): Promise<void> {
@@ -159,13 +186,14 @@ export class Parts {
     });
   }
 
-  #service(role: keyof typeof NAMES, env: NodeJS.ProcessEnv, args: readonly string[] = []): Promise<RunningService> {
+  #service(role: keyof typeof PROGRAMS, env: NodeJS.ProcessEnv, args: readonly string[] = []): Promise<RunningService> {
+    const { name, script } = PROGRAMS[role];
     return this.#supervisor.start({
       role,
       start: (onSpawn) =>
         startService({
-          name: NAMES[role],
-          script: programFile(`${role}/main.js`),
+          name,
+          script: programFile(script),
           args,
           env,
           logFile: this.#logFile(role),

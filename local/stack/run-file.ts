@@ -5,7 +5,7 @@ import { EMBEDDED_FILES } from '../../config/embedded.ts';
 import { StackError, isErrno, messageOf } from '../errors.ts';
 import { identityOf, stopPid, type Escalation } from '../processes/pids.ts';
 
-export const ROLES = ['api', 'worker', 'simulator', 'temporal', 'postgres'] as const;
+export const ROLES = ['api', 'worker', 'mail', 'simulator', 'temporal', 'postgres'] as const;
 /** The processes of a stack, in the order in which they stop: each before those that it needs. */
 export type Role = (typeof ROLES)[number];
 
@@ -30,6 +30,10 @@ export const END_SIGNALS: Record<Role, Escalation> = {
   ],
   worker: [
     ['SIGTERM', 4_000],
+    ['SIGKILL', 2_000],
+  ],
+  mail: [
+    ['SIGTERM', 1_000],
     ['SIGKILL', 2_000],
   ],
   simulator: [

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../config/config.ts';
+import { mailFolderOf } from '../mail/store.ts';
 import type { Console } from '../terminal/console.ts';
 import { environmentOf, tokenOf, type Token } from './environment.ts';
 import { refuseOtherKind, refuseRealData, refuseTakenPort } from './guards.ts';
@@ -29,6 +30,8 @@ export interface Stack {
   databaseUrl: string;
   /** The servers that the stack started itself: `host:port` of Postgres or null, and whether Temporal is one. */
   embedded: { postgres: string | null; temporal: boolean };
+  /** Where the mail sink keeps mails; null if METERLINE_SMTP_URL names a mail server. */
+  mailFolder: string | null;
   /** Null except in the demo. */
   simulator: SimulatorAddress | null;
   stop(): Promise<void>;
@@ -67,14 +70,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Stack, 'stop'>> {
   const { kind, config, dataDir } = options;
   const token = tokenOf(config, dataDir);
-  // The simulator, the database and Temporal start side by side. The API and the worker need all of them.
+  // The simulator, the database, Temporal and the mail sink start side by side. The API and the worker need all of them.
   const starting = kind === 'demo' ? parts.simulator() : Promise.resolve(null);
-  const [databaseUrl, temporal, simulator] = await allOrFirstError(
+  const [databaseUrl, temporal, smtpUrl, simulator] = await allOrFirstError(
     startDatabase(config.databaseUrl, parts, starting),
     parts.temporal(),
+    parts.mail(),
     starting,
   );
-  const env = environmentOf(options, { databaseUrl, temporal, anthropicBaseUrl: simulator?.url ?? null, token });
+  const env = environmentOf(options, {
+    databaseUrl,
+    temporal,
+    anthropicBaseUrl: simulator?.url ?? null,
+    smtpUrl,
+    token,
+  });
   const api = parts.api(env);
   const [apiUrl] = await allOrFirstError(api, startWorker(parts, env, config.publicUrl ?? api));
   const postgres = config.databaseUrl === null ? new URL(databaseUrl).host : null;
@@ -86,6 +96,7 @@ async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Sta
     temporalUiUrl: temporal.uiUrl,
     databaseUrl,
     embedded: { postgres, temporal: temporal.isEmbedded },
+    mailFolder: smtpUrl === null ? null : mailFolderOf(dataDir),
     simulator,
   };
 }

@@ -31,7 +31,8 @@ const BACKOFF: Backoff = { firstMs: 250, maxMs: 10_000, healthyAfterMs: 30_000 }
 const STOP_WITHIN_MS: Record<Role, number> = {
   api: 2_500,
   worker: 4_500,
-  simulator: 1_000,
+  mail: 500,
+  simulator: 500,
   temporal: 2_500,
   postgres: 4_000,
 };

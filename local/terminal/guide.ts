@@ -68,6 +68,11 @@ export function addressesOf({ apiUrl, temporalUiUrl }: Stack): [name: string, va
   ];
 }
 
+/** Where the mails of a stack lie that has no mail server, as rows of a table. */
+export function mailsOf({ mailFolder }: Stack): [name: string, value: string][] {
+  return mailFolder === null ? [] : [['Mails', `kept in ${mailFolder}, since METERLINE_SMTP_URL is not set`]];
+}
+
 /** Prints the connections that a stack has, and how to reach it from another terminal. */
 export async function printGuide(out: Console, stack: Stack): Promise<void> {
   await printConnections(out, new JsonClient(stack.apiUrl, stack.token.value));

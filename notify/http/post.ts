@@ -1,34 +1,14 @@
 import { Readable } from 'node:stream';
-import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici';
-import { isLoopback } from '../../domain/base-url.ts';
-import type { AllowList } from '../../domain/notices/allow-list.ts';
+import type { Dispatcher } from 'undici';
 import { problemWithUrl } from '../../domain/notices/targets.ts';
-import { networkCodeOf, networkSentence, proxyStatusOf } from '../../runtime/network-errors.ts';
 import { deadline, openGate, type Outcome, type TellOptions } from '../delivery.ts';
 import { cleanedOf, secretsOfUrl } from '../words.ts';
-import { checkHostForProxy, guardedConnector, RefusedAddressError, type Resolver } from './guard.ts';
+import { RefusedAddressError } from './guard.ts';
+import { checkProxied, dispatcherTo, reasonOf, untilOver, type Route, type Timeouts } from './route.ts';
 
-/** How long each part of a request may take, in milliseconds. */
-export interface Timeouts {
-  readonly connectMs: number;
-  readonly headersMs: number;
-  /** The whole request. It also ends a reply that drips steadily. */
-  readonly wholeMs: number;
-}
-
-export const TIMEOUTS: Timeouts = { connectMs: 10_000, headersMs: 30_000, wholeMs: 60_000 };
 /** More of a reply is not read. */
 const MAX_REPLY_BYTES = 4 * 1024;
 const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000;
-
-/** The way that requests take. */
-export interface Route {
-  readonly allow: AllowList;
-  readonly resolve: Resolver;
-  readonly proxy: { readonly url: string | null; readonly noProxy: string };
-  readonly userAgent: string;
-  readonly timeouts: Timeouts;
-}
 
 /** A request of which nothing but the host may be shown. */
 export interface Post {
@@ -55,7 +35,7 @@ export async function post(request: Post, route: Route, options: TellOptions): P
   const gate = openGate(options.beforeBody, over);
   const dispatcher = dispatcherTo(url, route);
   try {
-    if (route.proxy.url !== null && !isLoopback(url)) await checkHostForProxy(url.hostname, route.allow, route.resolve);
+    await checkProxied(url, route);
     const response = await untilOver(
       over,
       send(dispatcher, url, request, route, () => gate.pass(), over),
@@ -70,24 +50,6 @@ export async function post(request: Post, route: Route, options: TellOptions): P
     end();
     await dispatcher.destroy().catch(() => undefined);
   }
-}
-
-/** Each request has connections of its own, so that none is lost to a connection that the other side had left. */
-function dispatcherTo(url: URL, { allow, resolve, proxy, timeouts }: Route): Dispatcher {
-  const limits = {
-    connect: guardedConnector(allow, resolve, timeouts.connectMs),
-    headersTimeout: timeouts.headersMs,
-    bodyTimeout: timeouts.headersMs,
-    maxHeaderSize: 16 * 1024,
-  };
-  if (isLoopback(url)) return new Agent(limits);
-  // Undici reads the environment for each of these that is undefined. A proxy is itself reached without the guard.
-  return new EnvHttpProxyAgent({
-    ...limits,
-    httpProxy: '',
-    httpsProxy: proxy.url ?? '',
-    noProxy: proxy.noProxy,
-  });
 }
 
 function send(
@@ -118,20 +80,6 @@ function send(
     body: Readable.from(once(), { objectMode: false }),
     reset: true,
     signal,
-  });
-}
-
-/** Undici ignores the signal while it connects. */
-function untilOver<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      reject(new Error('called off'));
-    };
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-    work.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', end);
-    });
   });
 }
 
@@ -181,15 +129,6 @@ function waitOf(retryAfter: string | string[] | undefined): number | null {
 
 function endOf(isLate: boolean, { wholeMs }: Timeouts): string {
   return isLate ? `the answer was not complete after ${wholeMs / 1000} s` : 'the attempt was called off';
-}
-
-function reasonOf(error: unknown, url: URL): string {
-  if (error instanceof RefusedAddressError) return error.message;
-  const code = networkCodeOf(error);
-  const status = proxyStatusOf(error);
-  if (code === 'UND_ERR_ABORTED')
-    return `the proxy does not let the request through${status === null ? '' : ` (HTTP ${status})`}`;
-  return `${url.hostname}: ${networkSentence(code)}`;
 }
 
 function lossOf(error: unknown, reason: string, mayBeTold: boolean): Outcome {

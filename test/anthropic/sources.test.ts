@@ -38,7 +38,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'api/temporal.ts': ['@temporalio/client'],
   // To webhooks, and the look-ups of their hosts.
   'notify/http/guard.ts': ['node:dns', 'undici'],
-  'notify/http/post.ts': ['undici'],
+  'notify/http/route.ts': ['undici'],
   // To the mail server, at METERLINE_SMTP_URL.
   'notify/mail/smtp.ts': ['nodemailer/lib/smtp-connection'],
   // Only what writes a mail is taken from it.

@@ -111,6 +111,8 @@ describe('a channel', () => {
     ['an unknown kind of notices', { ...BODIES.email, subscriptions: { kinds: ['gossip'] } }, 400],
     ['a name that looks like a key', { ...BODIES.email, name: 'sk-ant-admin01-x' }, 400],
     ['a secret of another form', { ...BODIES.webhook, secret: 'hunter2' }, 400],
+    ['a region that PagerDuty does not have', { ...BODIES.pagerduty, region: 'de' }, 400],
+    ['a region of another kind', { ...BODIES.slack, region: 'eu' }, 409],
     ['a routing key of another form', { ...BODIES.pagerduty, routing_key: 'short' }, 400],
     ['http', { ...BODIES.slack, url: 'http://hooks.example.com/x' }, 409],
     ['a private address', { ...BODIES.slack, url: 'https://10.1.2.3/x' }, 409],
@@ -231,6 +233,16 @@ describe('a test of a channel', () => {
       const { status, body } = await send('POST', `/v1/channels/${id}/test`);
       expect([status, body]).toMatchObject([200, { deliveries: [{ state, words }] }]);
     }
+  });
+
+  it('of PagerDuty belongs to a region, which is the United States unless it says so, and can be changed', async () => {
+    const id = await create('pagerduty');
+    const shown = async (): Promise<unknown> => (await send('GET', `/v1/channels/${id}`)).body;
+    expect(await shown()).toMatchObject({ target: '…0000' });
+    expect((await send('PATCH', `/v1/channels/${id}`, { region: 'eu' })).status).toBe(200);
+    expect(await shown()).toMatchObject({ target: '…0000 (EU)' });
+    expect((await send('PATCH', `/v1/channels/${id}`, { routing_key: 'CANARY'.padEnd(32, '1') })).status).toBe(200);
+    expect(await shown()).toMatchObject({ target: '…1111 (EU)' });
   });
 
   it('is stored while no worker and no Temporal runs, and says that it goes on', async () => {

@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, loadApiConfig, loadConfig, loadDatabaseConfig, loadKeysConfig } from '../../config/config.ts';
+import {
+  ConfigError,
+  loadApiConfig,
+  loadConfig,
+  loadDatabaseConfig,
+  loadWorkerConfig,
+  loadKeysConfig,
+} from '../../config/config.ts';
 import { withEmbedded } from '../../config/embedded.ts';
 
 const [KEY, OTHER_KEY] = [1, 2].map((seed) => createHash('sha256').update(String(seed)).digest('base64')) as [
@@ -381,6 +388,36 @@ describe('a command', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe('the address of the heartbeat', () => {
+  const SERVICE = {
+    DATABASE_URL: 'postgres://127.0.0.1/name',
+    TEMPORAL_ADDRESS: '127.0.0.1:7233',
+    METERLINE_ENCRYPTION_KEYS: `id:${KEY}`,
+  };
+  const URL = 'https://watch.example/ping/hunter2';
+  const HTTP = 'http://watch.internal:3001/ping/hunter2';
+
+  it('is https, or http to a host that notices may go to', async () => {
+    const env = { ...SERVICE, METERLINE_HEARTBEAT_URL: URL };
+    expect((await loadWorkerConfig(env)).heartbeatUrl).toBe(URL);
+    const allowed = { ...SERVICE, METERLINE_HEARTBEAT_URL: HTTP, METERLINE_NOTIFY_ALLOW: 'watch.internal' };
+    expect((await loadWorkerConfig(allowed)).heartbeatUrl).toBe(HTTP);
+    expect((await loadWorkerConfig(SERVICE)).heartbeatUrl).toBeNull();
+  });
+
+  it.each([
+    [HTTP, 'must be an https:// address: http is for hosts that METERLINE_NOTIFY_ALLOW names'],
+    ['ftp://watch.example/hunter2', 'must be an https:// address'],
+    ['https://u:hunter2@watch.example', 'must contain no user and no password'],
+    ['https://169.254.169.254/hunter2', 'must name another host: this one is a private address'],
+    ['https://localhost/hunter2', 'must name another host: this one is a private address'],
+  ])('is refused with the reason and without the secret in it: %s', (url, problem) => {
+    const problems = problemsOf({ METERLINE_HEARTBEAT_URL: url });
+    expect(problems).toEqual([expect.stringContaining(`METERLINE_HEARTBEAT_URL ${problem}`)]);
+    expect(problems.join()).not.toContain('hunter2');
   });
 });
 

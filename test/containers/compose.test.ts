@@ -104,7 +104,7 @@ describe('the compose file', () => {
   test('holds no secret: each comes from a file that is not under version control', () => {
     for (const [, { environment }] of services) {
       for (const [name, value] of Object.entries(environment)) {
-        if (/DATABASE_URL|SMTP_URL|PASSWORD|KEY|TOKEN/.test(name)) {
+        if (/DATABASE_URL|SMTP_URL|HEARTBEAT_URL|PASSWORD|KEY|TOKEN/.test(name)) {
           expect([name, value]).toEqual([expect.stringMatching(/_FILE$/), expect.stringMatching(/^\/run\/secrets\//)]);
         }
       }

@@ -48,6 +48,7 @@ export const OURS = ['api', 'migrate', 'worker'];
 /** Files of the person's own, which are optional: `/dev/null` where the variable is not set. */
 export const OPTIONAL_FILES: Readonly<Record<string, string>> = {
   'smtp-url': '${METERLINE_SMTP_URL_FILE:-/dev/null}',
+  'heartbeat-url': '${METERLINE_HEARTBEAT_URL_FILE:-/dev/null}',
   'extra-ca': '${NODE_EXTRA_CA_CERTS:-/dev/null}',
   npmrc: '${METERLINE_BUILD_NPMRC:-/dev/null}',
 };

@@ -82,7 +82,7 @@ function channel(name: string, to: readonly string[], subscriptions: Partial<Sub
 }
 
 function pagerduty(): Promise<string> {
-  const target = { kind: 'pagerduty', routingKey: 'a'.repeat(32) } as const;
+  const target = { kind: 'pagerduty', routingKey: 'a'.repeat(32), region: 'us' } as const;
   return createChannel(db, RING, { name: 'Pager', target, subscriptions: EVERYTHING, actor: 'test' });
 }
 

@@ -92,6 +92,11 @@ describe('the page on notices', () => {
     expect(firstLiterals(section(page, 'Set up a channel'))).toEqual([...CHANNEL_KINDS]);
   });
 
+  test('shows every picture of a mail, and no other', () => {
+    const shown = [...read(page).matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
+    expect(shown.sort()).toEqual(picturesOf('mail'));
+  });
+
   test('lists every state of a delivery', () => {
     expect(firstLiterals(section(page, 'What is guaranteed'))).toEqual([...DELIVERY_STATES]);
   });
@@ -158,9 +163,8 @@ describe('the page on the console', () => {
   test('shows every picture of it, and no other', () => {
     const shown = [...read('docs/console.md').matchAll(/!\[[^\]]+\]\(images\/([^)]+)\)/g)].map(([, name]) => name);
     expect(shown.sort()).toEqual(picturesOf('console'));
-    expect([...picturesOf('console'), ...picturesOf('temporal')].sort()).toEqual(
-      readdirSync(join(ROOT, 'docs/images')).sort(),
-    );
+    const pictures = ['console', 'mail', 'temporal'].flatMap(picturesOf);
+    expect(pictures.sort()).toEqual(readdirSync(join(ROOT, 'docs/images')).sort());
   });
 });
 
@@ -252,6 +256,7 @@ describe('the page on the network', () => {
       'TEMPORAL_ADDRESS',
       'METERLINE_SMTP_URL',
       'METERLINE_NOTIFY_ALLOW',
+      'METERLINE_HEARTBEAT_URL',
       'HTTPS_PROXY',
     ]);
   });

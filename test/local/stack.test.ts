@@ -83,9 +83,9 @@ describe('the environment of the API and the worker', () => {
 
   function environment(
     env: Record<string, string>,
-    options: { kind?: StackKind; isEmbedded?: boolean; dataDir?: string } = {},
+    options: { kind?: StackKind; isEmbedded?: boolean; dataDir?: string; smtpUrl?: string } = {},
   ): NodeJS.ProcessEnv {
-    const { kind = 'live', isEmbedded = true, dataDir = temporaryFolder() } = options;
+    const { kind = 'live', isEmbedded = true, dataDir = temporaryFolder(), smtpUrl = null } = options;
     const config = loadConfig(env);
     const console = new Console(process.stdout, process.stderr, {});
     return environmentOf(
@@ -94,6 +94,7 @@ describe('the environment of the API and the worker', () => {
         databaseUrl: 'postgres://there/db',
         temporal: { ...EMBEDDED, isEmbedded },
         anthropicBaseUrl: kind === 'demo' ? 'http://127.0.0.1:9400' : null,
+        smtpUrl,
         token: tokenOf(config, dataDir),
       },
     );
@@ -120,6 +121,17 @@ describe('the environment of the API and the worker', () => {
       ANTHROPIC_BASE_URL: 'http://127.0.0.1:9400',
     });
     expect(environment({ METERLINE_TASK_QUEUE: 'mine' }, { kind: 'demo' })['METERLINE_TASK_QUEUE']).toBe('mine');
+  });
+
+  test('names the mail sink if it runs, with a sender unless one is set, and nothing where a mail server is', () => {
+    const sink = { smtpUrl: 'smtp://127.0.0.1:2525' };
+    expect(environment({}, sink)).toMatchObject({
+      METERLINE_SMTP_URL: 'smtp://127.0.0.1:2525',
+      METERLINE_MAIL_FROM: 'Meterline <meterline@localhost>',
+    });
+    expect(environment({ METERLINE_MAIL_FROM: 'me@example.com' }, sink)['METERLINE_MAIL_FROM']).toBe('me@example.com');
+    const own = { METERLINE_SMTP_URL: 'smtps://mail.example.com', METERLINE_MAIL_FROM: 'me@example.com' };
+    expect(environment(own)).toMatchObject(own);
   });
 
   test('has the same encryption key and token at every start, in files that only their owner can read', () => {

@@ -5,7 +5,18 @@ import { describe, expect, it } from 'vitest';
 import type { Message, Outcome } from '../../notify/door.ts';
 import { until } from '../support/wait.ts';
 import { REPORT, TROUBLE, messageOf } from './messages.ts';
-import { AGENT, KINDS, PATH, ROUTING_KEY, SECRET, httpSink, sinkDoor, targetOf, type Heard } from './sink.ts';
+import {
+  AGENT,
+  KINDS,
+  PATH,
+  ROUTING_KEY,
+  SECRET,
+  httpSink,
+  pagerDutyAt,
+  sinkDoor,
+  targetOf,
+  type Heard,
+} from './sink.ts';
 
 const NEVER = new AbortController().signal;
 const FREELY = { signal: NEVER, beforeBody: () => Promise.resolve() };
@@ -23,7 +34,7 @@ async function told(
     calls += 1;
     return Promise.resolve();
   };
-  const door = sinkDoor({ pagerDutyUrl: `${sink.url}/v2/enqueue` });
+  const door = sinkDoor({ pagerDutyUrls: pagerDutyAt(`${sink.url}/v2/enqueue`) });
   const outcome = await door.tell(targetOf(kind, sink.url), message, { signal: NEVER, beforeBody });
   await sink.close();
   return { outcome, heard: sink.heard, calls };
@@ -132,7 +143,7 @@ describe.each(KINDS)('a notice to %s', (kind) => {
   it('does not leave if it may not, and the error is the one that said so', async () => {
     const sink = await httpSink(says(200));
     const refusal = new Error('the delivery is taken');
-    const door = sinkDoor({ pagerDutyUrl: sink.url });
+    const door = sinkDoor({ pagerDutyUrls: pagerDutyAt(sink.url) });
     const telling = door.tell(targetOf(kind, sink.url), messageOf(TROUBLE), {
       signal: NEVER,
       beforeBody: () => Promise.reject(refusal),
@@ -144,7 +155,7 @@ describe.each(KINDS)('a notice to %s', (kind) => {
 
   it('that was called off is tried again before it left, and after it only if that repeats nothing', async () => {
     const sink = await httpSink(() => undefined);
-    const door = sinkDoor({ pagerDutyUrl: sink.url });
+    const door = sinkDoor({ pagerDutyUrls: pagerDutyAt(sink.url) });
     for (const isLate of [false, true]) {
       const control = new AbortController();
       const telling = door.tell(targetOf(kind, sink.url), messageOf(TROUBLE), {
@@ -166,7 +177,7 @@ describe.each(KINDS)('a notice to %s', (kind) => {
   });
 
   it('to a port where nobody listens is tried again', async () => {
-    const door = sinkDoor({ pagerDutyUrl: 'http://127.0.0.1:1/' });
+    const door = sinkDoor({ pagerDutyUrls: pagerDutyAt('http://127.0.0.1:1/') });
     const outcome = await door.tell(targetOf(kind, 'http://127.0.0.1:1'), messageOf(TROUBLE), FREELY);
     expect(outcome).toEqual({ state: 'retry', reason: '127.0.0.1: the connection was refused', retryAfterMs: null });
   });
@@ -290,4 +301,21 @@ it('PagerDuty resolves with the key that it triggered with', async () => {
     payload: { severity: 'critical', summary: TROUBLE.subject },
   });
   expect(events[1]).toEqual({ ...key, event_action: 'resolve' });
+});
+
+it.each([
+  ['us', 'events.pagerduty.com'],
+  ['eu', 'events.eu.pagerduty.com'],
+] as const)('PagerDuty gets the events of an account in %s at %s', async (region, host) => {
+  const asked: string[] = [];
+  const door = sinkDoor({
+    resolve: (hostname, _options, done) => {
+      asked.push(hostname);
+      done(Object.assign(new Error('nowhere'), { code: 'ENOTFOUND' }), []);
+    },
+  });
+  const beforeBody = (): Promise<void> => Promise.resolve();
+  const target = { kind: 'pagerduty', routingKey: ROUTING_KEY, region } as const;
+  expect(await door.tell(target, messageOf(TROUBLE), { signal: NEVER, beforeBody })).toMatchObject({ state: 'retry' });
+  expect(asked).toEqual([host]);
 });

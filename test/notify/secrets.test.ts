@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { secretsOfUrl, cleanedOf } from '../../notify/words.ts';
 import { Search, secret } from '../security/search.ts';
 import { TROUBLE, messageOf } from './messages.ts';
-import { KINDS, PATH, ROUTING_KEY, SECRET, httpSink, sinkDoor, targetOf } from './sink.ts';
+import { KINDS, PATH, ROUTING_KEY, SECRET, httpSink, pagerDutyAt, sinkDoor, targetOf } from './sink.ts';
 
 const FREELY = { signal: new AbortController().signal, beforeBody: () => Promise.resolve() };
 /** Parts of every secret that is long enough to be one. */
@@ -42,7 +42,7 @@ describe.each(KINDS)('a server that gets a notice by %s and quotes it', (kind) =
         response.writeHead(status, { location: url, 'retry-after': '1', 'x-quoted': url }).end(words);
       };
       const sink = await httpSink(answer);
-      const door = sinkDoor({ pagerDutyUrl: `${sink.url}/v2/enqueue` });
+      const door = sinkDoor({ pagerDutyUrls: pagerDutyAt(`${sink.url}/v2/enqueue`) });
       const outcome = await door.tell(targetOf(kind, sink.url), messageOf(TROUBLE), FREELY);
       await sink.close();
       expect(sink.heard).toHaveLength(1);
@@ -73,7 +73,11 @@ it('no failure of the network names more of an address than its host', async () 
   ];
   for (const base of bases) {
     for (const kind of KINDS) {
-      const outcome = await sinkDoor({ pagerDutyUrl: base }).tell(targetOf(kind, base), messageOf(TROUBLE), FREELY);
+      const outcome = await sinkDoor({ pagerDutyUrls: pagerDutyAt(base) }).tell(
+        targetOf(kind, base),
+        messageOf(TROUBLE),
+        FREELY,
+      );
       expect([base, outcome.state]).not.toEqual([base, 'sent']);
       for (const canary of CANARIES)
         expect([base, JSON.stringify(outcome)]).toEqual([base, expect.not.stringMatching(canary)]);

@@ -66,6 +66,11 @@ export async function httpSink(answer: RequestListener): Promise<HttpSink> {
   };
 }
 
+/** One address for every region of PagerDuty. */
+export function pagerDutyAt(url: string): { us: string; eu: string } {
+  return { us: url, eu: url };
+}
+
 export const KINDS = ['slack', 'teams', 'webhook', 'pagerduty'] as const;
 
 /** A target of a kind whose address leads to a server; PagerDuty's address is a setting of the door. */
@@ -77,6 +82,6 @@ export function targetOf(kind: (typeof KINDS)[number], url: string): Target {
     case 'webhook':
       return { kind, url: url + PATH, secrets: [SECRET] };
     case 'pagerduty':
-      return { kind, routingKey: ROUTING_KEY };
+      return { kind, routingKey: ROUTING_KEY, region: 'us' };
   }
 }

@@ -11,6 +11,7 @@ import { until } from '../support/wait.ts';
 import { searchDatabase, searchFiles, searchTemporal, withTemporal } from './places.ts';
 import { SPELLING_NAMES, Search, adminKey, secret, type Finding, type Secret } from './search.ts';
 import { spelled } from './spelled.ts';
+import { openTold, type Told } from './told.ts';
 import {
   portsOf,
   startSimulatorProcess,
@@ -41,6 +42,7 @@ const keys = {
 const guessed = `meterline_${randomBytes(28).toString('base64url')}`;
 
 let simulator: SimulatorProcess;
+let told: Told;
 let stack: Stack;
 let commandLines: () => string;
 const replies: Buffer[] = [];
@@ -57,12 +59,14 @@ beforeAll(async () => {
   ]);
   await simulator.addOrganization('Crashing', [{ key: keys.crashing }]);
   commandLines = watchCommandLines();
-  stack = await startStack(simulator.url);
+  told = await openTold();
+  stack = await startStack(simulator.url, told.env);
 }, 300_000);
 
 afterAll(async () => {
   await stack.stop();
   await simulator.stop();
+  await told.close();
 });
 
 const replySchema = z
@@ -297,6 +301,25 @@ async function useSessions(): Promise<Secret[]> {
   return secrets;
 }
 
+/** Channels whose other sides quote every secret that they know; and secrets where they do not belong. */
+async function tellPeople(): Promise<void> {
+  const ids: string[] = [];
+  for (const [kind, target] of Object.entries(told.channels)) {
+    const { id } = await expectReply(201, 'POST', '/v1/channels', { name: kind, kind, ...target });
+    ids.push(id);
+    const misplaced = { name: `Other ${kind}`, kind: 'email', ...target };
+    if (kind !== 'email') await expectReply(409, 'POST', '/v1/channels', misplaced);
+    const { code } = await ask('POST', `/v1/channels/${id}/test`, {});
+    expect([200, 202]).toContain(code);
+    if (kind === 'webhook') await expectReply(200, 'PATCH', `/v1/channels/${id}`, told.change);
+  }
+  await until('every other side to be asked', () => told.wereAsked(), PATIENCE_MS);
+  for (const id of ids) await expectReply(200, 'GET', `/v1/channels/${id}`);
+  for (const list of ['/v1/channels', '/v1/notices', '/v1/deliveries', '/v1/events'])
+    await expectReply(200, 'GET', list);
+  for (const id of ids.slice(0, 2)) await expectReply(204, 'DELETE', `/v1/channels/${id}`);
+}
+
 async function readEverything(id: string): Promise<void> {
   const lists = ['', '/coverage', '/events', '/restatements', '/syncs', '/workspaces'].map(
     (list) => `/v1/connections/${id}${list}`,
@@ -344,6 +367,7 @@ it('every port of the stack is on loopback', () => {
 it('no key and no token leaves the places where it is stored, whatever happens', { timeout: 240_000 }, async () => {
   const sessions = await useSessions();
   await sendMistakes();
+  await tellPeople();
   const id = await connect();
   const recovered = await crash();
   await fail(id);
@@ -359,6 +383,7 @@ it('no key and no token leaves the places where it is stored, whatever happens',
     ...Object.entries(keys).map(([name, key]) => adminKey(`the ${name} key`, key)),
     ...tokens,
     ...sessions,
+    ...told.secrets,
     secret('a guessed token', guessed, 'meterline_'),
     secret('the first token', stack.kept(KEPT_IN.token)),
     secret('the password of Postgres', stack.kept(KEPT_IN.password)),

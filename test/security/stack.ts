@@ -35,11 +35,12 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-/** Starts the stack with everything logged; the programs must be compiled. */
-export async function startStack(anthropicUrl: string): Promise<Stack> {
+/** Starts the stack with everything logged, and with these settings; the programs must be compiled. */
+export async function startStack(anthropicUrl: string, settings: Readonly<Record<string, string>>): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'meterline-canary-'));
   const [dataDir, logFile] = [join(folder, 'data'), join(folder, 'terminal')];
   const env = {
+    ...settings,
     PATH: process.env['PATH'],
     TEMPORAL_CLI_PATH: await findTemporalCli(),
     METERLINE_DATA_DIR: dataDir,

@@ -58,7 +58,7 @@ export const TARGETS = {
   slack: { kind: 'slack', url: 'https://hooks.example.com/services/CANARYcanary' },
   teams: { kind: 'teams', url: 'https://teams.example.com/workflows/CANARYcanary' },
   webhook: { kind: 'webhook', url: 'https://example.com/hook/CANARYcanary', secrets: [`whsec_${'CANARY'.repeat(8)}`] },
-  pagerduty: { kind: 'pagerduty', routingKey: 'CANARY'.padEnd(32, 'x') },
+  pagerduty: { kind: 'pagerduty', routingKey: 'CANARY'.padEnd(32, 'x'), region: 'us' },
 } as const satisfies Record<string, ChannelTarget>;
 
 /** Makes a channel. Returns its id. */

@@ -98,7 +98,7 @@ describe('the catalogue', () => {
   it('shows money in cents, rounded half away from zero, and the exact amount in its data', () => {
     expect(contentOf('connected', SAMPLES.connected).facts).toContainEqual({
       label: 'Cost of these days',
-      value: '$1234.57',
+      value: '$1,234.57',
     });
     expect(contentOf('connected', SAMPLES.connected).tables[0]?.rows).toEqual([['no model', '0.01']]);
     expect(contentOf('restated', SAMPLES.restated).tables[0]?.rows).toEqual([['2026-10-01', '2.00', '1.00', '-1.01']]);
