@@ -41,6 +41,7 @@ export function storedQueryIn(options: StoredQueryOptions): z.ZodType<ReadQuery,
 /** A stored query in replies, in its canonical form. */
 export const storedQueryOut = z.record(z.string(), z.array(z.string())).meta({
   id: 'StoredQuery',
+  override: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' } } },
   description: 'The parameters of `GET /v1/costs` by their names, each as a list.',
   examples: [{ group_by: ['model'], workspace: ['default'] }],
 });
