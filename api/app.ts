@@ -151,6 +151,7 @@ export function createApp(options: AppOptions): Express {
     }),
   );
   app.use('/v1/allocation', express.json({ limit: MAX_DOCUMENT_BYTES, inflate: false, reviver: refuseProto }));
+  app.use('/v1/reports', express.json({ limit: MAX_BODY_BYTES, inflate: false, reviver: refuseProto }));
   app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));

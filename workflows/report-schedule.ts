@@ -28,31 +28,56 @@ export interface ScheduleMemo {
 
 const SUMMARY_LENGTH = 150;
 
-/** Everything about the Schedule of a report but whether it is paused, which people decide in the Temporal UI. */
-export function reportSchedule(taskQueue: string, report: ScheduledReport) {
-  const { id, name, every, hour, timeZone } = report;
-  const summary = `${name}, ${every} at ${String(hour).padStart(2, '0')}:00 ${timeZone}`;
-  const args: [ReportInput] = [{ reportId: id }];
-  return {
-    spec: { calendars: [{ comment: commentOf(report), hour, ...DAYS[every] }], timezone: timeZone },
-    action: {
-      type: 'startWorkflow' as const,
-      workflowType: REPORT_WORKFLOW,
-      workflowId: reportScheduleId(id),
-      taskQueue,
-      args,
-      staticSummary: summary.slice(0, SUMMARY_LENGTH),
-    },
-    // A run that still waits for its sync is not started over, and one that an outage delayed is made up for within a day.
-    policies: { overlap: 'SKIP' as const, catchupWindow: '24 hours' as const, pauseOnFailure: false },
+/** A Schedule, as Temporal's client takes it. */
+export interface ReportSchedule {
+  readonly spec: {
+    readonly calendars: {
+      readonly comment: string;
+      readonly hour: number;
+      readonly dayOfWeek?: 'MONDAY';
+      readonly dayOfMonth?: number;
+    }[];
+    readonly timezone: string;
+  };
+  readonly action: {
+    readonly type: 'startWorkflow';
+    readonly workflowType: string;
+    readonly workflowId: string;
+    readonly taskQueue: string;
+    readonly args: [ReportInput];
+    readonly staticSummary: string;
+  };
+  readonly policies: {
+    readonly overlap: 'SKIP';
+    readonly catchupWindow: '24 hours';
+    readonly pauseOnFailure: boolean;
   };
 }
 
-const DAYS = {
+/** Everything about the Schedule of a report but whether it is paused, which people decide in the Temporal UI. */
+export function reportSchedule(taskQueue: string, report: ScheduledReport): ReportSchedule {
+  const { id, name, every, hour, timeZone } = report;
+  const summary = `${name}, ${every} at ${String(hour).padStart(2, '0')}:00 ${timeZone}`;
+  return {
+    spec: { calendars: [{ comment: commentOf(report), hour, ...DAYS[every] }], timezone: timeZone },
+    action: {
+      type: 'startWorkflow',
+      workflowType: REPORT_WORKFLOW,
+      workflowId: reportScheduleId(id),
+      taskQueue,
+      args: [{ reportId: id }],
+      staticSummary: summary.slice(0, SUMMARY_LENGTH),
+    },
+    // A run that still waits for its sync is not started over, and one that an outage delayed is made up for within a day.
+    policies: { overlap: 'SKIP', catchupWindow: '24 hours', pauseOnFailure: false },
+  };
+}
+
+const DAYS: Readonly<Record<Every, Pick<ReportSchedule['spec']['calendars'][number], 'dayOfWeek' | 'dayOfMonth'>>> = {
   daily: {},
-  weekly: { dayOfWeek: 'MONDAY' as const },
+  weekly: { dayOfWeek: 'MONDAY' },
   monthly: { dayOfMonth: 1 },
-} satisfies Readonly<Record<Every, object>>;
+};
 
 /** Says when, in words that a list of Schedules has too, so that a look at it finds those that differ. */
 function commentOf({ name, every, hour, timeZone }: ScheduledReport): string {

@@ -16,7 +16,7 @@ import { contradiction } from '../http/problems.ts';
 
 /** The spend queries that are stored with something, such as a report. */
 
-const stored = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
+const stored = z.object({}).catchall(z.union([z.string(), z.array(z.string())]));
 
 /**
  * A spend query in a request's body: the parameters of `GET /v1/costs` that the options allow. Its errors name the parameter.
@@ -39,11 +39,14 @@ export function storedQueryIn(options: StoredQueryOptions): z.ZodType<ReadQuery,
 }
 
 /** A stored query in replies, in its canonical form. */
-export const storedQueryOut = z.record(z.string(), z.array(z.string())).meta({
-  id: 'StoredQuery',
-  description: 'The parameters of `GET /v1/costs` by their names, each as a list.',
-  examples: [{ group_by: ['model'], workspace: ['default'] }],
-});
+export const storedQueryOut = z
+  .object({})
+  .catchall(z.array(z.string()))
+  .meta({
+    id: 'StoredQuery',
+    description: 'The parameters of `GET /v1/costs` by their names, each as a list.',
+    examples: [{ group_by: ['model'], workspace: ['default'] }],
+  });
 
 /** Throws `conflict` if a query names a connection that does not exist; `path` leads to the query, such as `body.query`. */
 export async function checkConnections({ db }: Deps, { filters }: ReadQuery, path: string): Promise<void> {

@@ -48,15 +48,15 @@ describe('a report', () => {
   it('is created, listed, read, changed and deleted with its Schedule, and leaves events', async () => {
     const before = { created: await events('report_created'), deleted: await events('report_deleted') };
     const id = await create({ query: { workspace: ['', 'w'], group_by: 'workspace,model' } });
-    const schedule = { id: `report-${id}`, paused: false, next_run_at: expect.any(String) };
+    const schedule = { id: `report-${id}`, paused: false, next_run_at: expect.any(String) as unknown };
     const expected = {
       ...DAILY,
       id,
       query: { group_by: ['workspace', 'model'], workspace: ['default', 'w'] },
       channels: null,
       attention: null,
-      created_at: expect.any(String),
-      created_by: expect.any(String),
+      created_at: expect.any(String) as unknown,
+      created_by: expect.any(String) as unknown,
       schedule,
       last: null,
       temporal: {
@@ -97,7 +97,7 @@ describe('a report', () => {
     [{ name: ' ' }, 'body.name', /empty/],
   ])('is refused with %j, which names the field', async (fault, path, message) => {
     const { status, body } = await api.send('POST', '/v1/reports', { ...DAILY, ...fault });
-    expect([status, body.errors]).toMatchObject([400, [{ path, message: expect.stringMatching(message) }]]);
+    expect([status, body.errors]).toMatchObject([400, [{ path, message: expect.stringMatching(message) as unknown }]]);
     const id = await create();
     expect((await api.send('PATCH', `/v1/reports/${id}`, fault)).status).toBe(400);
   });
@@ -199,7 +199,7 @@ describe('a report that is run', () => {
     await api.send('PATCH', `/v1/reports/${id}`, { every: 'weekly' });
     expect((await run(id)).body).toMatchObject({ deliveries: [] });
     expect((await api.get(`/v1/reports/${id}`)).body).toMatchObject({
-      attention: expect.stringMatching(/reaches nobody/),
+      attention: expect.stringMatching(/reaches nobody/) as unknown,
     });
   });
 
@@ -207,7 +207,7 @@ describe('a report that is run', () => {
     const id = await create();
     await api.db.execute(sql`update reports set query = '{"group_by": ["colour"]}'`);
     expect((await api.get(`/v1/reports/${id}`)).body).toMatchObject({
-      attention: expect.stringMatching(/group_by must be any of connection/),
+      attention: expect.stringMatching(/group_by must be any of connection/) as unknown,
     });
     const { status, body } = await run(id);
     expect([status, body.detail]).toEqual([409, expect.stringMatching(/not valid any more: group_by must be any of/)]);
