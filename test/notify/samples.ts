@@ -1,9 +1,17 @@
 import type { NoticeDataOf } from '../../domain/notices/data.ts';
 import type { NoticeKind } from '../../domain/notices/kinds.ts';
+import type { ReportedGroup } from '../../domain/reports/notice.ts';
 import { toDecimal } from '../../domain/money.ts';
 
 const connection = { id: '0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b', name: 'Acme production' };
 const since = '2026-11-30T05:12:00.000Z';
+
+const CERTAIN = { missing: [], unfinished: [], uncovered: [], provisional: [], flagged: [] };
+
+function groupOf(name: string, ...amounts: readonly [amount: string, before: string, change: string]): ReportedGroup {
+  const [amount, before, change] = amounts;
+  return { names: [name], amount: toDecimal(amount), before: toDecimal(before), change: toDecimal(change) };
+}
 
 /** Data of every kind of notice, as a deployment of some size has it. */
 export const SAMPLES: { readonly [Kind in NoticeKind]: NoticeDataOf[Kind] } = {
@@ -46,6 +54,33 @@ export const SAMPLES: { readonly [Kind in NoticeKind]: NoticeDataOf[Kind] } = {
       { day: '2026-11-24', before: toDecimal('398.20'), after: toDecimal('477.84') },
       { day: '2026-11-25', before: toDecimal('412.11'), after: toDecimal('405.02') },
     ],
+  },
+  report: {
+    report: { id: '5d1c9a40-2f0b-4e88-8f0d-6b7a8c9d0e1f', name: 'Weekly costs' },
+    every: 'weekly',
+    time_zone: 'Europe/Berlin',
+    query: { group_by: ['model'] },
+    group_by: ['model'],
+    from: '2026-11-23',
+    to: '2026-11-29',
+    total: toDecimal('2911.4471'),
+    days: { ...CERTAIN, provisional: ['2026-11-29'] },
+    before: { from: '2026-11-16', to: '2026-11-22', total: toDecimal('2640.02'), days: CERTAIN },
+    change: toDecimal('271.4271'),
+    change_percent: toDecimal('10.28'),
+    why: {
+      volume: toDecimal('301.2'),
+      mix: toDecimal('-18.4029'),
+      price: toDecimal('0'),
+      unmatched: toDecimal('-11.37'),
+    },
+    groups: [
+      groupOf('claude-opus-4-5-20251101', '1980.1', '1702.55', '277.55'),
+      groupOf('claude-sonnet-4-5-20250929', '931.3471', '937.47', '-6.1229'),
+    ],
+    other: null,
+    movers: [groupOf('claude-opus-4-5-20251101', '1980.1', '1702.55', '277.55')],
+    other_currencies: [],
   },
   test: { channel: 'Costs team', asked_by: 'ada' },
 };
