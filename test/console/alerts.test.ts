@@ -159,6 +159,7 @@ describeInBrowser('alerts in the console', () => {
     await press(/^Create$/);
     await page.locator('#channel-name-says').getByText('It is the name of another channel.').waitFor();
     await page.goto('/#/alerts/channels/new?kind=slack');
+    await page.getByLabel('Name').fill('Elsewhere');
     await page.getByLabel('Address of the webhook').fill('http://10.0.0.7/hook');
     await press(/^Create$/);
     await page.locator('#channel-url-says .fault').waitFor();
