@@ -318,8 +318,12 @@ describeInBrowser('alerts in the console', () => {
       await here.send('POST', '/v1/channels', { name: HOSTILE, kind: 'email', to: ['hostile@example.com'] });
       here.world.simulator.control.setKeyState(here.world.key, 'revoked');
       await here.send('POST', `/v1/connections/${connection}/sync`, {});
-      await until('the trouble to be told', () => has('/v1/notices?state=open', 'connection_trouble'));
-      await until('a mail', () => mails.mails.some(({ to }) => to.includes('hostile@example.com')));
+      await until('the trouble to be told', () => has('/v1/notices?state=open', 'connection_trouble'), 90_000);
+      await until('a mail', () => mails.mails.some(({ to }) => to.includes('hostile@example.com')), 90_000);
+      const hook = { kind: 'webhook', url: `${posts.url}/hook`, secret: SECRET };
+      await here.send('POST', '/v1/channels', { name: 'Pages', ...hook, subscriptions: { kinds: ['test'] } });
+      const { id } = await channelNamed('Pages');
+      await here.send('POST', `/v1/channels/${id}/test`, {});
     });
 
     test('the notice stands first, says what to do and who was told, and the navigation counts it', async () => {
@@ -348,7 +352,7 @@ describeInBrowser('alerts in the console', () => {
 
     test('a viewer sees all of it, and nothing that changes something', async () => {
       const { page: seen, context } = await here.openAs(viewer);
-      const { id } = await channelNamed('Refuses');
+      const { id } = await channelNamed('Pages');
       const buttons: string[] = [];
       for (const place of ['notices', 'channels', `channels/${id}`, 'deliveries', 'reports']) {
         await show(place, seen);
@@ -367,10 +371,10 @@ describeInBrowser('alerts in the console', () => {
       await page.waitForURL('**/#/alerts/notices?kind=test');
       await page.getByLabel('State').selectOption('closed');
       await page.waitForURL('**/#/alerts/notices?kind=test&state=closed');
-      await region('The notices').getByText('Test of the channel Lost').waitFor();
+      await region('The notices').getByText('Test of the channel Pages').first().waitFor();
       await page.getByLabel('State').selectOption('withdrawn');
       await page.getByText('No notice is like this.').waitFor();
-      const { id } = await channelNamed('By webhook');
+      const { id } = await channelNamed('Pages');
       for (let tests = 0; tests < 20; tests += 1) await here.send('POST', `/v1/channels/${id}/test`, {});
       await show(`deliveries?channel_id=${id}`);
       expect(await region('The deliveries').locator(':scope > li').count()).toBe(20);
