@@ -332,7 +332,7 @@ describeInBrowser('alerts in the console', () => {
       await show('notices');
       const first = region('The open notices').getByRole('listitem').first();
       await first.getByText('Critical').waitFor();
-      await first.getByText(`${HOSTILE} needs another Admin key`).waitFor();
+      await first.getByRole('heading', { name: `${HOSTILE} needs another Admin key` }).waitFor();
       await first.getByText('What to do:').waitFor();
       await first.getByText(/^To whom: /).click();
       await first.getByText(`hostile@example.com (${HOSTILE})`).waitFor();
