@@ -159,6 +159,7 @@ describeInBrowser('alerts in the console', () => {
     await press(/^Create$/);
     await page.locator('#channel-name-says').getByText('It is the name of another channel.').waitFor();
     await page.goto('/#/alerts/channels/new?kind=slack');
+    await page.getByLabel('Name').fill('Elsewhere');
     await page.getByLabel('Address of the webhook').fill('http://10.0.0.7/hook');
     await press(/^Create$/);
     await page.locator('#channel-url-says .fault').waitFor();
@@ -317,8 +318,12 @@ describeInBrowser('alerts in the console', () => {
       await here.send('POST', '/v1/channels', { name: HOSTILE, kind: 'email', to: ['hostile@example.com'] });
       here.world.simulator.control.setKeyState(here.world.key, 'revoked');
       await here.send('POST', `/v1/connections/${connection}/sync`, {});
-      await until('the trouble to be told', () => has('/v1/notices?state=open', 'connection_trouble'));
-      await until('a mail', () => mails.mails.some(({ to }) => to.includes('hostile@example.com')));
+      await until('the trouble to be told', () => has('/v1/notices?state=open', 'connection_trouble'), 90_000);
+      await until('a mail', () => mails.mails.some(({ to }) => to.includes('hostile@example.com')), 90_000);
+      const hook = { kind: 'webhook', url: `${posts.url}/hook`, secret: SECRET };
+      await here.send('POST', '/v1/channels', { name: 'Pages', ...hook, subscriptions: { kinds: ['test'] } });
+      const { id } = await channelNamed('Pages');
+      await here.send('POST', `/v1/channels/${id}/test`, {});
     });
 
     test('the notice stands first, says what to do and who was told, and the navigation counts it', async () => {
@@ -327,7 +332,7 @@ describeInBrowser('alerts in the console', () => {
       await show('notices');
       const first = region('The open notices').getByRole('listitem').first();
       await first.getByText('Critical').waitFor();
-      await first.getByText(`${HOSTILE} needs another Admin key`).waitFor();
+      await first.getByRole('heading', { name: `${HOSTILE} needs another Admin key` }).waitFor();
       await first.getByText('What to do:').waitFor();
       await first.getByText(/^To whom: /).click();
       await first.getByText(`hostile@example.com (${HOSTILE})`).waitFor();
@@ -347,7 +352,7 @@ describeInBrowser('alerts in the console', () => {
 
     test('a viewer sees all of it, and nothing that changes something', async () => {
       const { page: seen, context } = await here.openAs(viewer);
-      const { id } = await channelNamed('Refuses');
+      const { id } = await channelNamed('Pages');
       const buttons: string[] = [];
       for (const place of ['notices', 'channels', `channels/${id}`, 'deliveries', 'reports']) {
         await show(place, seen);
@@ -366,10 +371,10 @@ describeInBrowser('alerts in the console', () => {
       await page.waitForURL('**/#/alerts/notices?kind=test');
       await page.getByLabel('State').selectOption('closed');
       await page.waitForURL('**/#/alerts/notices?kind=test&state=closed');
-      await region('The notices').getByText('Test of the channel Lost').waitFor();
+      await region('The notices').getByText('Test of the channel Pages').first().waitFor();
       await page.getByLabel('State').selectOption('withdrawn');
       await page.getByText('No notice is like this.').waitFor();
-      const { id } = await channelNamed('By webhook');
+      const { id } = await channelNamed('Pages');
       for (let tests = 0; tests < 20; tests += 1) await here.send('POST', `/v1/channels/${id}/test`, {});
       await show(`deliveries?channel_id=${id}`);
       expect(await region('The deliveries').locator(':scope > li').count()).toBe(20);

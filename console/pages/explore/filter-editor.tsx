@@ -5,15 +5,15 @@ import { dimensionOf, dimensionsOf, labelOf, parameterOf, valueText } from './di
 import { useSuggestions, useTagKeys, type Suggestion } from './names.ts';
 import { tagsIn, withFilter, type Filter } from './query.ts';
 
+interface FilterEditorProps extends EditorProps {
+  /** The filter that is changed; null for a new one. */
+  readonly filter: Filter | null;
+  /** The word on the button. */
+  readonly verb?: string;
+}
+
 /** Chooses which lines count, by the values of a dimension. */
-export function FilterEditor(
-  props: EditorProps & {
-    filter: Filter | null;
-    /** The word on the button. */
-    verb?: string;
-  },
-) {
-  const { query, onAsk, filter, verb = 'Show' } = props;
+export function FilterEditor({ query, onAsk, filter, verb = 'Show' }: FilterEditorProps) {
   const [dimension, setDimension] = useState(filter === null ? null : dimensionOf(filter.parameter));
   const [excludes, setExcludes] = useState(filter?.excludes ?? false);
   const [values, setValues] = useState<readonly string[]>(filter?.values ?? []);
