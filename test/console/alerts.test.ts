@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { openDoor } from '../../notify/door.ts';
-import { httpSink, SECRET, TO_SINKS, type HttpSink } from '../notify/sink.ts';
+import { httpSink, pagerDutyAt, SECRET, TO_SINKS, type HttpSink } from '../notify/sink.ts';
 import { FROM, smtpSink, type Sink } from '../notify/smtp.ts';
 import { until } from '../support/wait.ts';
 import { DARK, describeInBrowser, NARROW, violationsOf, type Opened } from './browser.ts';
@@ -47,7 +47,7 @@ describeInBrowser('alerts in the console', () => {
       mailFrom: FROM,
       allow: TO_SINKS,
       userAgent: 'Meterline/9.9.9',
-      pagerDutyUrl: `${posts.url}/v2/enqueue`,
+      pagerDutyUrls: pagerDutyAt(`${posts.url}/v2/enqueue`),
     });
     here = await startConsoleWorld({ door, notifyAllow: TO_SINKS });
     const sent = await here.send('POST', '/v1/connections', { name: HOSTILE, admin_api_key: here.world.key });
