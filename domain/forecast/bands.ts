@@ -6,11 +6,11 @@ export const LEVEL = 0.8;
 /** Errors count half after so many days. */
 const HALF_LIFE = 180;
 /** Of so few errors that do not overlap the quantile is too small; it is raised by this, divided by their number. */
-const SMALL_SAMPLE = Number(process.env.SS ?? 0.8);
+const SMALL_SAMPLE = Number(process.env['SS'] ?? 0.8);
 /** So many horizons that do not overlap speak for themselves; fewer are helped by the errors of shorter sums. */
 const ENOUGH = 8;
 /** The relative error of a sum falls about like this power of its length. */
-const FALL = Number(process.env.FALL ?? 0.2);
+const FALL = Number(process.env['FALL'] ?? 0.2);
 /** Beyond the longest horizon repeated, the relative error grows about like this power of the length. */
 const GROWTH = 0.3;
 const PARTS = [1, 0.5, 0.25];
@@ -99,35 +99,40 @@ const LEAD_WEEKS = 4;
 /** A day of the week with fewer errors borrows from the others. */
 const BORROWED = 20;
 
+/** Errors of single days are taken from every third origin. */
+const DAY_STEP = 3;
+
 /** Half the widths of the bands of single days, by the scale of the series, in the order of the leads. */
 export function dayHalfWidths({ replay, forecasts }: MixtureReplay, days: number): Float64Array {
-  const { horizon, actuals, sizes, first } = replay;
+  const { horizon, actuals, sizes, first, origins } = replay;
   const byWeekday: number[][] = Array.from({ length: WEEK }, () => []);
   const byLead: number[][] = Array.from({ length: LEAD_WEEKS }, () => []);
-  const all: number[] = [];
-  for (let place = 0; place < replay.origins; place += 1) {
+  for (let place = (origins - 1) % DAY_STEP; place < origins; place += DAY_STEP) {
     const scale = scaleOf(at(sizes, place), forecasts.subarray(place * horizon, (place + 1) * horizon));
     for (let ahead = 0; ahead < horizon; ahead += 1) {
-      const actual = at(actuals, place * horizon + ahead);
-      if (Number.isNaN(actual)) continue;
-      const error = Math.abs(actual - at(forecasts, place * horizon + ahead)) / scale;
-      all.push(error);
+      const error = Math.abs(at(actuals, place * horizon + ahead) - at(forecasts, place * horizon + ahead)) / scale;
+      if (Number.isNaN(error)) continue;
       byWeekday[(first + place + ahead) % WEEK]?.push(error);
-      byLead[Math.min(LEAD_WEEKS - 1, Math.floor(ahead / WEEK))]?.push(error);
+      byLead[leadOf(ahead)]?.push(error);
     }
   }
-  const overall = plainQuantile(all);
-  const now = first + replay.origins;
-  const raise = 1 + SMALL_SAMPLE / (replay.origins / Math.max(1, horizon) + 1);
+  const overall = plainQuantile(byLead.flat());
+  const ofWeekday = byWeekday.map((own) => (plainQuantile(own) * own.length + overall * BORROWED) / (own.length + BORROWED));
   let widest = 0;
-  return Float64Array.from({ length: days }, (_, ahead) => {
-    const own = byWeekday[(now + ahead) % WEEK] ?? [];
-    const width = (plainQuantile(own) * own.length + overall * BORROWED) / (own.length + BORROWED);
-    const lead = byLead[Math.min(LEAD_WEEKS - 1, Math.floor(ahead / WEEK))] ?? [];
+  const ofLead = byLead.map((lead) => {
     // A later day is never surer than an earlier one.
     widest = Math.max(widest, lead.length > BORROWED && overall > 0 ? plainQuantile(lead) / overall : 1);
-    return width * widest * raise;
+    return widest;
   });
+  const raise = 1 + SMALL_SAMPLE / (origins / horizon + 1);
+  return Float64Array.from(
+    { length: days },
+    (_, ahead) => (ofWeekday[(first + origins + ahead) % WEEK] ?? overall) * (ofLead[leadOf(ahead)] ?? 1) * raise,
+  );
+}
+
+function leadOf(ahead: number): number {
+  return Math.min(LEAD_WEEKS - 1, Math.floor(ahead / WEEK));
 }
 
 function plainQuantile(errors: readonly number[]): number {

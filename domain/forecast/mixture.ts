@@ -3,7 +3,7 @@ import type { Replay } from './replay.ts';
 import { judge, weightsAt } from './weights.ts';
 
 /** Weights are chosen anew at most so many times in the replay, and at least so many days apart. */
-const CHOICES = 16;
+const CHOICES = 10;
 const LEAST_APART = WEEK;
 
 /** The mixture as it would have been at each past origin: its weights know nothing that came later. */

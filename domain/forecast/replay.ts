@@ -5,7 +5,7 @@ import { at, meanOf } from './series.ts';
 /** No method says anything useful with fewer days before it. */
 const LEAST_TRAINING = 10;
 /** Origins further back are not repeated. */
-const LOOK_BACK = 365;
+const LOOK_BACK = 280;
 /** Days that say how large the series is at an origin, and the least size, in units of the whole series. */
 const SIZE_DAYS = 56;
 const LEAST_SIZE = 0.05;
@@ -25,7 +25,7 @@ export interface Replay {
   readonly sizes: Float64Array;
 }
 
-/** Repeats all candidates at every past origin of the last year, up to the horizon or half of the history. */
+/** Repeats all candidates at every past origin of the last months, up to the horizon or half of the history. */
 export function replay(values: Float64Array, calm: Calm, horizon: number): Replay {
   const half = Math.max(1, Math.floor((values.length - LEAST_TRAINING) / 2));
   const reach = Math.min(horizon, half);
@@ -66,10 +66,12 @@ export function sizeAt(values: Float64Array, origin: number): number {
 
 /** Errors of sums over a horizon, one row per origin. */
 export interface Errors {
+  /** How many days each sum has. */
+  readonly days: number;
   /** The places of the origins whose horizon is known well enough, oldest first. */
   readonly places: readonly number[];
-  /** By candidate, as long as `places`: forecast less actual, by the size of the series and the length of the horizon. */
-  readonly errors: readonly Float64Array[];
+  /** At `row * candidates + candidate`: forecast less actual, by the size of the series and the length of the horizon. */
+  readonly errors: Float64Array;
 }
 
 /** An error beyond this many times the usual amount counts as this much: one incident must not decide. */
@@ -77,24 +79,26 @@ const WORST = 3;
 /** A horizon counts if at least so much of it is known. */
 const LEAST_KNOWN = 0.7;
 
-/** The errors of all candidates on sums over `horizon` days. Days that are unknown count on neither side. */
-export function errorsOf({ origins, horizon: reach, forecasts, actuals, sizes }: Replay, horizon: number): Errors {
+/** The errors of all candidates on sums over `days`, at every `step`th origin. Unknown days count on neither side. */
+export function errorsOf({ origins, horizon, forecasts, actuals, sizes }: Replay, days: number, step: number): Errors {
   const places: number[] = [];
-  for (let place = 0; place < origins; place += 1) {
+  // The newest origins are the best evidence, so the steps are counted back from the last one that is known.
+  for (let place = (((origins - days) % step) + step) % step; place < origins; place += step) {
     let known = 0;
-    for (let ahead = 0; ahead < horizon; ahead += 1) if (!Number.isNaN(at(actuals, place * reach + ahead))) known += 1;
-    if (known > 0 && known >= LEAST_KNOWN * horizon) places.push(place);
+    for (let ahead = 0; ahead < days; ahead += 1) if (!Number.isNaN(at(actuals, place * horizon + ahead))) known += 1;
+    if (known > 0 && known >= LEAST_KNOWN * days) places.push(place);
   }
-  const errors = forecasts.map((forecast) =>
-    Float64Array.from(places, (place) => {
+  const errors = new Float64Array(places.length * forecasts.length);
+  places.forEach((place, row) => {
+    const scale = at(sizes, place) * days;
+    forecasts.forEach((forecast, candidate) => {
       let error = 0;
-      for (let index = place * reach; index < place * reach + horizon; index += 1) {
+      for (let index = place * horizon; index < place * horizon + days; index += 1) {
         const actual = at(actuals, index);
         if (!Number.isNaN(actual)) error += at(forecast, index) - actual;
       }
-      const relative = error / (at(sizes, place) * horizon);
-      return Math.min(WORST, Math.max(-WORST, relative));
-    }),
-  );
-  return { places, errors };
+      errors[row * forecasts.length + candidate] = Math.min(WORST, Math.max(-WORST, error / scale));
+    });
+  });
+  return { days, places, errors };
 }

@@ -20,15 +20,26 @@ const LEAST_WEIGHT = 0.002;
 /** Errors below this part of a usual day are all the same. */
 const SMALLEST_ERROR = 1e-4;
 
-/** The errors that weights are chosen by, by part of the horizon; made once for all origins. */
+/** Origins this many days apart are used: neighbouring ones say almost the same. */
+const COMPARE_STEP = 2;
+const REFINE_STEP = 5;
+const COUNT = CANDIDATES.length;
+
+/** The errors that weights are chosen by, for each part of the horizon; made once for all origins. */
 export interface Judged {
-  readonly replay: Replay;
-  readonly parts: readonly { readonly days: number; readonly errors: Errors }[];
+  readonly first: number;
+  readonly compare: readonly Errors[];
+  readonly refine: readonly Errors[];
 }
 
+/** Prepares the choice of weights at any origin of a replay. */
 export function judge(past: Replay): Judged {
   const lengths = PARTS.map((part) => Math.max(1, Math.round(past.horizon * part)));
-  return { replay: past, parts: lengths.map((days) => ({ days, errors: errorsOf(past, days) })) };
+  return {
+    first: past.first,
+    compare: lengths.map((days) => errorsOf(past, days, COMPARE_STEP)),
+    refine: lengths.map((days) => errorsOf(past, days, REFINE_STEP)),
+  };
 }
 
 /**
@@ -36,91 +47,79 @@ export function judge(past: Replay): Judged {
  * best few share the weight by their errors, the less evidence the more evenly; a few steps of exponentiated gradient then
  * lower the error of the mixture itself. Few steps are the shrinkage: choosing on few origins is noisy.
  */
-export function weightsAt(judged: Judged, origin: number): Float64Array {
-  return refined(judged, origin, compared(judged, origin));
+export function weightsAt({ first, compare, refine }: Judged, origin: number): Float64Array {
+  return refined(refine, origin - first, compared(compare, origin - first));
 }
 
-/** The rows that were known at an origin: their number, since rows are in the order of their origins. */
-function knownAt({ replay: { first } }: Judged, { places }: Errors, days: number, origin: number): number {
-  let low = 0;
-  let high = places.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (first + (places[middle] ?? 0) + days <= origin) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** The weight of each row at an origin's place: 0 from the first one whose sum was not known yet. */
+function rowWeights({ days, places }: Errors, place: number, halfLife: number): Float64Array {
+  return Float64Array.from(places, (other) => (other + days <= place ? 0.5 ** ((place - days - other) / halfLife) : 0));
 }
 
-function compared(judged: Judged, origin: number): Float64Array {
-  const penalties = new Float64Array(CANDIDATES.length);
-  for (const { days, errors } of judged.parts) {
-    const rows = knownAt(judged, errors, days, origin);
-    if (rows === 0) continue;
-    const means = errors.errors.map((row) => meanError(judged, errors, row, rows, days, origin) + SMALLEST_ERROR);
-    const best = Math.min(...means);
-    const evidence = Math.min(1, Math.sqrt(rows / days / COMPARE_EVIDENCE) + 0.2);
+function compared(parts: readonly Errors[], place: number): Float64Array {
+  const penalties = new Float64Array(COUNT);
+  for (const part of parts) {
+    const weights = rowWeights(part, place, COMPARE_HALF_LIFE);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (total === 0) continue;
+    const means = new Float64Array(COUNT);
+    weights.forEach((weight, row) => {
+      for (let index = 0; index < COUNT; index += 1) {
+        means[index] = at(means, index) + (weight / total) * Math.abs(at(part.errors, row * COUNT + index));
+      }
+    });
+    const best = Math.min(...means) + SMALLEST_ERROR;
+    const horizons = (weights.filter((weight) => weight > 0).length * COMPARE_STEP) / part.days;
+    const evidence = Math.min(1, Math.sqrt(horizons / COMPARE_EVIDENCE) + 0.2);
     means.forEach((mean, index) => {
-      penalties[index] = at(penalties, index) + (Math.log(mean / best) * evidence) / PARTS.length;
+      penalties[index] = at(penalties, index) + (Math.log((mean + SMALLEST_ERROR) / best) * evidence) / PARTS.length;
     });
   }
   const raw = penalties.map((penalty, index) => Math.exp(-SHARPNESS * penalty) * (CANDIDATES[index]?.trust ?? 0));
-  const least = at(raw.toSorted(), raw.length - KEPT);
+  const least = at(raw.toSorted(), COUNT - KEPT);
   return normalized(raw.map((weight) => (weight >= least ? weight : 0)));
 }
 
-function meanError(
-  { replay: { first } }: Judged,
-  { places }: Errors,
-  row: Float64Array,
-  rows: number,
-  days: number,
-  origin: number,
-): number {
-  let sum = 0;
-  let weights = 0;
-  for (let index = 0; index < rows; index += 1) {
-    const weight = 0.5 ** ((origin - days - first - (places[index] ?? 0)) / COMPARE_HALF_LIFE);
-    sum += weight * Math.abs(at(row, index));
-    weights += weight;
+function refined(parts: readonly Errors[], place: number, start: Float64Array): Float64Array {
+  const rows = parts.map((part) => ({ ...part, weights: rowWeights(part, place, REFINE_HALF_LIFE) }));
+  let horizons = 0;
+  for (const { weights, days } of rows) {
+    horizons += (weights.filter((weight) => weight > 0).length * REFINE_STEP) / days / PARTS.length;
   }
-  return sum / weights;
+  if (horizons === 0) return start;
+  const evidence = Math.min(1, horizons / REFINE_EVIDENCE);
+  let mixture = normalized(start.map((weight) => Math.max(weight, LEAST_WEIGHT)));
+  for (let step = 0; step < REFINE_STEPS; step += 1) {
+    const { gradient, error } = gradientOf(rows, mixture);
+    const rate = (REFINE_RATE * evidence) / Math.max(error, SMALLEST_ERROR);
+    mixture = normalized(mixture.map((weight, index) => weight * Math.exp(-rate * at(gradient, index))));
+  }
+  return mixture;
 }
 
-function refined(judged: Judged, origin: number, start: Float64Array): Float64Array {
-  const { first } = judged.replay;
-  const rows = judged.parts.flatMap(({ days, errors }) => {
-    const known = knownAt(judged, errors, days, origin);
-    return errors.places.slice(0, known).flatMap((place, index) =>
-      // Neighbouring origins say almost the same.
-      (known - index) % 2 === 1
-        ? [
-            {
-              weight: 0.5 ** ((origin - days - first - place) / REFINE_HALF_LIFE),
-              errors: Float64Array.from(errors.errors, (row) => at(row, index)),
-              horizons: 2 / days / PARTS.length,
-            },
-          ]
-        : [],
-    );
-  });
-  if (rows.length === 0) return start;
-  const evidence = Math.min(1, rows.reduce((sum, { horizons }) => sum + horizons, 0) / REFINE_EVIDENCE);
-  let weights = normalized(start.map((weight) => Math.max(weight, LEAST_WEIGHT)));
-  for (let step = 0; step < REFINE_STEPS; step += 1) {
-    const gradient = new Float64Array(weights.length);
-    let total = 0;
-    for (const { weight, errors } of rows) {
+/** The mean absolute error of a mixture, and how it moves with each weight. */
+function gradientOf(
+  parts: readonly { readonly errors: Float64Array; readonly weights: Float64Array }[],
+  mixture: Float64Array,
+): { gradient: Float64Array; error: number } {
+  const gradient = new Float64Array(COUNT);
+  let error = 0;
+  let total = 0;
+  for (const { errors, weights } of parts) {
+    for (let row = 0; row < weights.length; row += 1) {
+      const weight = at(weights, row);
+      if (weight === 0) break;
       let mixed = 0;
-      for (let index = 0; index < weights.length; index += 1) mixed += at(weights, index) * at(errors, index);
+      for (let index = 0; index < COUNT; index += 1) mixed += at(mixture, index) * at(errors, row * COUNT + index);
       const pull = weight * Math.sign(mixed);
-      for (let index = 0; index < weights.length; index += 1) gradient[index] = at(gradient, index) + pull * at(errors, index);
-      total += weight * Math.abs(mixed);
+      for (let index = 0; index < COUNT; index += 1) {
+        gradient[index] = at(gradient, index) + pull * at(errors, row * COUNT + index);
+      }
+      error += weight * Math.abs(mixed);
+      total += weight;
     }
-    const scale = (REFINE_RATE * evidence) / Math.max(total, SMALLEST_ERROR * rows.length);
-    weights = normalized(weights.map((weight, index) => weight * Math.exp(-scale * at(gradient, index))));
   }
-  return weights;
+  return { gradient: gradient.map((sum) => sum / total), error: error / total };
 }
 
 function normalized(weights: Float64Array): Float64Array {
