@@ -16,7 +16,7 @@ const GOAL_DAY = 10;
 const HEAD = [
   '## Forecast',
   [
-    'Each row repeats the forecast at a past day of each of the newest months, at most 18, and compares it with what came.',
+    'Each row repeats the forecast at a past day of each of the newest months, at most 12, and compares it with what came.',
     'The forecast knew only the days before. It had at least 60 of them, or the month does not count.',
   ].join('\n'),
   [

@@ -11,7 +11,7 @@ export type AfterDay = (typeof AFTER_DAYS)[number];
 /** A month counts if so many days before its forecast are known, and all of its own. */
 const LEAST_HISTORY = 60;
 /** The newest months are measured, at most so many: more would take longer and say the same. */
-const MOST_MONTHS = 18;
+const MOST_MONTHS = 12;
 
 /** What was said of a month, and what came; errors are fractions of the month's total. */
 interface Outcome {

@@ -7,11 +7,11 @@ export const LEVEL = 0.8;
 /** Errors count half after so many days. */
 const HALF_LIFE = 180;
 /** Of so few errors that do not overlap the quantile is too small; it is raised by this, divided by their number. */
-const SMALL_SAMPLE = Number(process.env['SS'] ?? 0.8);
+const SMALL_SAMPLE = 0.8;
 /** So many horizons that do not overlap speak for themselves; fewer are helped by the errors of shorter sums. */
 const ENOUGH = 8;
 /** The relative error of a sum falls about like this power of its length. */
-const FALL = Number(process.env['FALL'] ?? 0.2);
+const FALL = 0.2;
 /** Beyond the longest horizon repeated, the relative error grows about like this power of the length. */
 const GROWTH = 0.3;
 const PARTS = [1, 0.5, 0.25];

@@ -42,21 +42,21 @@ export function splitByShares(total: Band, shares: ReadonlyMap<string, number>):
 }
 
 function splitCents(usd: number, shares: ReadonlyMap<string, number>): Map<string, number> {
-  const total = Math.round(usd * 100);
-  const exact = [...shares].map(([key, share]) => ({
+  // Rounding may give -0.
+  const total = Math.round(usd * 100) + 0;
+  const parts = [...shares].map(([key, share]) => ({
     key,
-    floor: Math.floor(total * share),
-    rest: 0,
-    wanted: total * share,
+    floor: Math.floor(total * share) + 0,
+    rest: (total * share) % 1,
   }));
-  for (const part of exact) part.rest = part.wanted - part.floor;
-  let left = total - exact.reduce((sum, { floor }) => sum + floor, 0);
-  const byRest = exact.toSorted((a, b) => b.rest - a.rest || (a.key < b.key ? -1 : 1));
-  const cents = new Map(exact.map(({ key, floor }) => [key, floor]));
-  for (const { key } of byRest) {
-    if (left <= 0) break;
-    cents.set(key, (cents.get(key) ?? 0) + 1);
-    left -= 1;
+  const rests = parts.map(({ key, rest }) => ({ key, rest: rest < 0 ? rest + 1 : rest }));
+  rests.sort((a, b) => b.rest - a.rest || (a.key < b.key ? -1 : 1));
+  const cents = new Map(parts.map(({ key, floor }) => [key, floor]));
+  const left = total - parts.reduce((sum, { floor }) => sum + floor, 0);
+  // Shares are floats, so the cents that are left may be off by more than one for each group.
+  for (let given = 0; given < Math.abs(left); given += 1) {
+    const key = rests[given % rests.length]?.key;
+    if (key !== undefined) cents.set(key, (cents.get(key) ?? 0) + Math.sign(left));
   }
   return cents;
 }

@@ -17,7 +17,7 @@ it('groups add up to the total in cents exactly, for each end of the band', () =
         const total = { mean, low: mean - half, high: mean + half };
         const parts = [...splitByShares(total, groupShares(all)).values()];
         for (const end of ['mean', 'low', 'high'] as const) {
-          expect(parts.reduce((sum, part) => sum + part[end], 0)).toBe(Math.round(total[end] * 100));
+          expect(parts.reduce((sum, part) => sum + part[end], 0)).toBe(Math.round(total[end] * 100) + 0);
         }
       },
     ),
