@@ -63,7 +63,7 @@ export class SumBands {
 
   /** For a sum over `days`, at the origin with this place; null while no error is known there. */
   halfWidthAt(place: number, days: number): number | null {
-    let [logs, weights] = [0, 0];
+    let [sum, weights] = [0, 0];
     let missing = ENOUGH;
     for (const part of this.#parts) {
       const known = part.errors.filter((error) => error.place * ORIGIN_STEP + part.days <= place * ORIGIN_STEP);
@@ -72,12 +72,12 @@ export class SumBands {
       const raised = quantile(known, place) * (1 + SMALL_SAMPLE / independent);
       const weight = Math.min(missing, independent);
       missing -= weight;
-      logs += weight * Math.log(Math.max(raised, 1e-12) * (part.days / this.#horizon) ** FALL);
+      sum += weight * raised * (part.days / this.#horizon) ** FALL;
       weights += weight;
       if (missing <= 0) break;
     }
     if (weights === 0) return null;
-    return Math.exp(logs / weights) * Math.max(1, days / this.#horizon) ** GROWTH;
+    return (sum / weights) * Math.max(1, days / this.#horizon) ** GROWTH;
   }
 }
 

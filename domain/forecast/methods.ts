@@ -47,18 +47,23 @@ export const CANDIDATES: readonly Candidate[] = [
   ...[fading(28), lasting(10)].map((weights): Candidate => ({
     method: 'mean',
     trust: 0.7,
-    run: (past, out) => levelWeekday({ ...past, shape: FLAT }, weights, out),
+    run: (past, out) => {
+      levelWeekday({ ...past, shape: FLAT }, weights, out);
+    },
   })),
-  { method: 'seasonal_naive', trust: 1, run: (past, out) => weekdayMean(past, 1, out) },
-  ...[4, 8, 26, 115].map((weeks): Candidate => ({
-    method: 'weekday_mean',
+  ...[1, 4, 8, 26, 115].map((weeks): Candidate => ({
+    method: weeks === 1 ? 'seasonal_naive' : 'weekday_mean',
     trust: weeks > 8 ? 0.7 : 1,
-    run: (past, out) => weekdayMean(past, weeks, out),
+    run: (past, out) => {
+      weekdayMean(past, weeks, out);
+    },
   })),
   ...[fading(2), fading(4), fading(7), lasting(14), fading(14), fading(28), fading(60)].map((weights): Candidate => ({
     method: 'level_weekday',
     trust: 1,
-    run: (past, out) => levelWeekday(past, weights, out),
+    run: (past, out) => {
+      levelWeekday(past, weights, out);
+    },
   })),
   ...[
     { weights: fading(10), damping: 0.95 },
@@ -69,7 +74,9 @@ export const CANDIDATES: readonly Candidate[] = [
   ].map(({ weights, damping }): Candidate => ({
     method: 'trend_weekday',
     trust: 0.5,
-    run: (past, out) => trendWeekday(past, weights, damping, out),
+    run: (past, out) => {
+      trendWeekday(past, weights, damping, out);
+    },
   })),
   { method: 'last_year', trust: 1, run: lastYear },
 ];

@@ -1,4 +1,4 @@
-import { Calm } from './calm.ts';
+import type { Calm } from './calm.ts';
 import { CANDIDATES, pastOf, type Candidate } from './methods.ts';
 import { at } from './series.ts';
 
@@ -88,25 +88,33 @@ const WORST = 3;
 /** A horizon counts if at least so much of it is known. */
 const LEAST_KNOWN = 0.7;
 
-/** The errors of all candidates on sums over `days`, at every `step`th origin. Unknown days count on neither side. */
-export function errorsOf({ origins, horizon, forecasts, actuals, sizes }: Replay, days: number, step: number): Errors {
+/** The errors of all candidates on sums over each of these numbers of days. Unknown days count on neither side. */
+export function errorsOf(past: Replay, lengths: readonly number[]): Errors[] {
+  return lengths.map((days) => {
+    const places = knownPlaces(past, days);
+    const errors = new Float64Array(places.length * past.forecasts.length);
+    past.forecasts.forEach((forecast, candidate) => {
+      places.forEach((place, row) => {
+        const from = place * past.horizon;
+        let error = 0;
+        for (let index = from; index < from + days; index += 1) {
+          const difference = at(forecast, index) - at(past.actuals, index);
+          if (!Number.isNaN(difference)) error += difference;
+        }
+        const relative = error / (at(past.sizes, place) * days);
+        errors[row * past.forecasts.length + candidate] = Math.min(WORST, Math.max(-WORST, relative));
+      });
+    });
+    return { days, places, errors };
+  });
+}
+
+function knownPlaces({ origins, horizon, actuals }: Replay, days: number): number[] {
   const places: number[] = [];
-  for (let place = (origins - 1) % step; place < origins; place += step) {
+  for (let place = 0; place < origins; place += 1) {
     let known = 0;
     for (let ahead = 0; ahead < days; ahead += 1) if (!Number.isNaN(at(actuals, place * horizon + ahead))) known += 1;
     if (known > 0 && known >= LEAST_KNOWN * days) places.push(place);
   }
-  const errors = new Float64Array(places.length * forecasts.length);
-  places.forEach((place, row) => {
-    const scale = at(sizes, place) * days;
-    forecasts.forEach((forecast, candidate) => {
-      let error = 0;
-      for (let index = place * horizon; index < place * horizon + days; index += 1) {
-        const actual = at(actuals, index);
-        if (!Number.isNaN(actual)) error += at(forecast, index) - actual;
-      }
-      errors[row * forecasts.length + candidate] = Math.min(WORST, Math.max(-WORST, error / scale));
-    });
-  });
-  return { days, places, errors };
+  return places;
 }

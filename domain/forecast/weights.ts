@@ -13,33 +13,29 @@ const KEPT = 6;
 /** This many horizons that do not overlap are full evidence, for the comparison and for the refinement. */
 const COMPARE_EVIDENCE = 4;
 const REFINE_EVIDENCE = 8;
-const REFINE_STEPS = 20;
-const REFINE_RATE = 0.3;
+const REFINE_STEPS = 14;
+const REFINE_RATE = 0.4;
+/** A weight changes at most by e to this in a step, also where the errors are next to nothing. */
+const LONGEST_STEP = 1;
 /** Every candidate keeps this weight before the refinement, so that it can come back. */
 const LEAST_WEIGHT = 0.002;
 /** Errors below this part of a usual day are all the same. */
 const SMALLEST_ERROR = 1e-4;
 
-/** Every so manyth origin of the replay is used. */
-const COMPARE_STEP = 1;
+/** The refinement uses every so manyth origin of the replay. */
 const REFINE_STEP = 3;
 const COUNT = CANDIDATES.length;
 
 /** The errors that weights are chosen by, for each part of the horizon; made once for all origins. */
 export interface Judged {
   readonly first: number;
-  readonly compare: readonly Errors[];
-  readonly refine: readonly Errors[];
+  readonly parts: readonly Errors[];
 }
 
 /** Prepares the choice of weights at any origin of a replay. */
 export function judge(past: Replay): Judged {
   const lengths = PARTS.map((part) => Math.max(1, Math.round(past.horizon * part)));
-  return {
-    first: past.first,
-    compare: lengths.map((days) => errorsOf(past, days, COMPARE_STEP)),
-    refine: lengths.map((days) => errorsOf(past, days, REFINE_STEP)),
-  };
+  return { first: past.first, parts: errorsOf(past, lengths) };
 }
 
 /**
@@ -47,9 +43,9 @@ export function judge(past: Replay): Judged {
  * best few share the weight by their errors, the less evidence the more evenly; a few steps of exponentiated gradient then
  * lower the error of the mixture itself. Few steps are the shrinkage: choosing on few origins is noisy.
  */
-export function weightsAt({ first, compare, refine }: Judged, origin: number): Float64Array {
+export function weightsAt({ first, parts }: Judged, origin: number): Float64Array {
   const place = (origin - first) / ORIGIN_STEP;
-  return refined(refine, place, compared(compare, place));
+  return refined(parts, place, compared(parts, place));
 }
 
 /** The weight of each row at an origin's place: 0 from the first one whose sum was not known yet. */
@@ -76,7 +72,7 @@ function compared(parts: readonly Errors[], place: number): Float64Array {
       }
     }
     const best = Math.min(...means) + SMALLEST_ERROR;
-    const horizons = (weights.filter((weight) => weight > 0).length * COMPARE_STEP * ORIGIN_STEP) / part.days;
+    const horizons = (weights.filter((weight) => weight > 0).length * ORIGIN_STEP) / part.days;
     const evidence = Math.min(1, Math.sqrt(horizons / COMPARE_EVIDENCE) + 0.2);
     means.forEach((mean, index) => {
       penalties[index] = at(penalties, index) + (Math.log((mean + SMALLEST_ERROR) / best) * evidence) / PARTS.length;
@@ -91,7 +87,7 @@ function refined(parts: readonly Errors[], place: number, start: Float64Array): 
   const rows = parts.map((part) => ({ ...part, weights: rowWeights(part, place, REFINE_HALF_LIFE) }));
   let horizons = 0;
   for (const { weights, days } of rows) {
-    horizons += (weights.filter((weight) => weight > 0).length * REFINE_STEP * ORIGIN_STEP) / days / PARTS.length;
+    horizons += (weights.filter((weight) => weight > 0).length * ORIGIN_STEP) / days / PARTS.length;
   }
   if (horizons === 0) return start;
   const evidence = Math.min(1, horizons / REFINE_EVIDENCE);
@@ -99,7 +95,9 @@ function refined(parts: readonly Errors[], place: number, start: Float64Array): 
   for (let step = 0; step < REFINE_STEPS; step += 1) {
     const { gradient, error } = gradientOf(rows, mixture);
     const rate = (REFINE_RATE * evidence) / Math.max(error, SMALLEST_ERROR);
-    mixture = normalized(mixture.map((weight, index) => weight * Math.exp(-rate * at(gradient, index))));
+    const stepOf = (index: number): number =>
+      Math.min(LONGEST_STEP, Math.max(-LONGEST_STEP, rate * at(gradient, index)));
+    mixture = normalized(mixture.map((weight, index) => weight * Math.exp(-stepOf(index))));
   }
   return mixture;
 }
@@ -113,7 +111,7 @@ function gradientOf(
   let error = 0;
   let total = 0;
   for (const { errors, weights } of parts) {
-    for (let row = 0; row < weights.length; row += 1) {
+    for (let row = 0; row < weights.length; row += REFINE_STEP) {
       const weight = at(weights, row);
       if (weight === 0) break;
       let mixed = 0;

@@ -132,7 +132,7 @@ describe('forecast', () => {
         const size = found.days.reduce((sum, { mean }) => sum + Math.abs(mean), 0);
         expect(Math.abs(added - found.sum.mean)).toBeLessThanOrEqual(1e-9 * size);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   });
 
@@ -150,14 +150,14 @@ describe('forecast', () => {
           expect(Math.abs(scaled.sum.high - plain.sum.high * factor)).toBeLessThanOrEqual(1e-6 * size);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
   });
 
   it('has bands that hold about 80 of 100 sums and days of a noisy series', () => {
-    const values = weeks(800, 0.8, 7);
+    const values = weeks(500, 0.8, 7);
     let [sums, heldSums, days, heldDays] = [0, 0, 0, 0];
-    for (let origin = 200; origin + 20 <= values.length; origin += 15) {
+    for (let origin = 120; origin + 20 <= values.length; origin += 17) {
       const found = after(values.slice(0, origin));
       const actual = values.slice(origin, origin + 20);
       const total = actual.reduce((sum, value) => sum + value, 0);
