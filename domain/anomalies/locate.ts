@@ -48,7 +48,13 @@ export function locate(frame: Frame, contrast: Contrast): Location {
   const leaves = leavesOf(frame, contrast);
   const inScope = (conditions: readonly Condition[]): Sum => sumOf(leaves, [...contrast.scope, ...conditions]);
   const all = inScope([]);
-  const none = { cause: contrast.scope, within: [], counterpart: [], explained: 1, overlaps: overlapsOf(leaves, [contrast.scope]) };
+  const none = {
+    cause: contrast.scope,
+    within: [],
+    counterpart: [],
+    explained: 1,
+    overlaps: overlapsOf(leaves, [contrast.scope]),
+  };
   if (!(all.deviation > 0)) return none;
   const found = contrast.scope.length > 0 ? contrast.scope : smallest(leaves, all);
   const explained = sumOf(leaves, found);
@@ -133,9 +139,7 @@ function combined(leaves: Leaves, singles: readonly Candidate[], all: Sum, count
 function crossings(tops: readonly Candidate[][], all: Sum): Condition[][] {
   const able = tops.map((top) => top.filter((one) => one.deviation >= all.deviation / 2));
   return able.flatMap((first, at) =>
-    able.slice(at + 1).flatMap((second) =>
-      first.flatMap((a) => second.map((b) => [...a.conditions, ...b.conditions])),
-    ),
+    able.slice(at + 1).flatMap((second) => first.flatMap((a) => second.map((b) => [...a.conditions, ...b.conditions]))),
   );
 }
 
@@ -167,10 +171,10 @@ function byConditions(a: Candidate, b: Candidate): number {
 function narrower(leaves: Leaves, cause: readonly Condition[]): Condition[] {
   const found: Condition[] = [];
   const whole = sumOf(leaves, cause);
-  for (let scope = whole; ; ) {
+  for (let scope = whole; ;) {
     const taken = new Set([...cause, ...found].map(({ dimension }) => dimension));
     const candidates = singlesOf(leaves)
-      .filter(({ conditions }) => !taken.has(conditions[0]?.dimension ?? '') )
+      .filter(({ conditions }) => !taken.has(conditions[0]?.dimension ?? ''))
       .filter(({ deviation }) => deviation > 0.5 * whole.deviation)
       .map(({ conditions }) => ({ conditions, ...sumOf(leaves, [...cause, ...found, ...conditions]) }))
       .filter((one) => one.deviation >= EXPLAINED * whole.deviation && isNarrower(one, scope));

@@ -64,6 +64,7 @@ const THRESHOLDS = {
 /** Smaller deviations are nobody's concern, however calm the series is. */
 const LEAST_SIZES = { day: 0.25, shift: 0.17, drift: 0.2 };
 /** How far beyond the second largest error of the past. */
+const BEYOND_LASTING = Number(process.env['BL'] ?? 1.3);
 const BEYOND = Number(process.env['BEYOND'] ?? 1.15);
 
 /** The weekday of a day since the epoch, from 0 for Thursday. */
@@ -143,7 +144,7 @@ function judge(
   const drifts = weeks.map((week, place) => week - (weeks[place - DRIFT_APART] ?? Number.NaN));
   const errors = errorsByWeekday(steps, days);
   const relative = steps.map((step, place) => step / (errors[weekdayOf(days[place] ?? 0)] ?? 1));
-  const day = limits(relative.subarray(0, at), 1, THRESHOLDS.day);
+  const day = limits(relative.subarray(0, at), 1, THRESHOLDS.day, BEYOND);
   const dayError = errors[weekdayOf(days[at] ?? 0)] ?? 1;
   const deviations = [
     deviation('day', steps[at], { up: day.up * dayError, down: day.down * dayError }),
@@ -198,17 +199,17 @@ interface Limits {
 
 function scaled(past: Float64Array, thresholds: Limits): Limits {
   const known = past.filter((value) => !Number.isNaN(value));
-  return limits(known, Math.max(LEAST_ERROR / 1.5, scaleOf(known)), thresholds);
+  return limits(known, Math.max(LEAST_ERROR / 1.5, scaleOf(known)), thresholds, BEYOND_LASTING);
 }
 
 /** What it takes to be unusual: so many usual errors, and more than the past has shown. */
-function limits(past: Float64Array, error: number, thresholds: Limits): Limits {
+function limits(past: Float64Array, error: number, thresholds: Limits, beyond: number): Limits {
   const known = past.filter((value) => !Number.isNaN(value)).sort();
   const highest = known.at(-RANK) ?? 0;
-  const lowest = known.at(RANK-1) ?? 0;
+  const lowest = known.at(RANK - 1) ?? 0;
   return {
-    up: Math.max(thresholds.up * error, BEYOND * highest),
-    down: Math.max(thresholds.down * error, BEYOND * -lowest),
+    up: Math.max(thresholds.up * error, beyond * highest),
+    down: Math.max(thresholds.down * error, beyond * -lowest),
   };
 }
 

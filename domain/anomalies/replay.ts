@@ -40,7 +40,7 @@ export interface Move extends Omit<Location, 'overlaps'> {
 export type Advice = (move: Pick<Move, 'cause' | 'direction' | 'first'>) => 'expected' | 'real' | null;
 
 /** Moves that are weaker than this are not followed. Every sensitivity asks for more. */
-export const LEAST_STRENGTH = 0.6;
+export const LEAST_STRENGTH = 0.72;
 /** Nor are those below these amounts on a day. */
 export const LEAST_USD = 0.85;
 /** Nor below this share of the usual total. */
@@ -63,6 +63,10 @@ const REMEMBERED = 1.3;
 const MANY_NEW = 4;
 const NEWS_DAYS = 60;
 const NEW_FOR_DAYS = 14;
+/** More incidents than {@link FRESH_FOR} within so many days raise what the next one takes. */
+const WEARY_DAYS = 180;
+const FRESH_FOR = { [1]: 2, [-1]: 1 };
+const WEARY_BY = 0.5;
 const COMPARED_DAYS = 28;
 /** A shift that grew so much is a drift. */
 const GREW = 1.6;
@@ -178,7 +182,8 @@ class Replay {
     const oneDay = error / (track.limits.day * (track.expectation?.errors[weekday] ?? 1));
     const lately = meanOf(Float64Array.from(track.errors.slice(-CONFIRMED_DAYS)));
     const lasting = track.errors.length < CONFIRMED_DAYS ? 0 : lately / track.limits.shift;
-    const strength = track.expectation === null ? NEW_STRENGTH : Math.max(oneDay, lasting);
+    const isEarly = place - track.first < CONFIRMED_DAYS;
+    const strength = track.expectation === null ? NEW_STRENGTH : isEarly ? Math.max(oneDay, lasting) : lasting / GREW;
     track.evidence.push({ place, strength, usd, share: usd / Math.max(this.#usualTotal(place), Number.MIN_VALUE) });
   }
 
@@ -263,7 +268,7 @@ class Replay {
 
   #judgeTotal(place: number, usual: number): void {
     const reading = readAt({ values: this.#total, dayNumbers: this.#frame.dayNumbers }, place);
-    const deviation = reading === null ? null : this.#strongest(reading, 1, []);
+    const deviation = reading === null ? null : this.#strongest(reading, place, 1, []);
     if (reading === null || deviation === null) return;
     const now = this.#placesOf(deviation, place);
     const location = locate(this.#frame, {
@@ -281,7 +286,8 @@ class Replay {
         .filter(({ part, values }) => this.#mayDeviate(part, values, place, usual))
         .flatMap(({ part, values }) => {
           const reading = readAt({ values, dayNumbers: this.#frame.dayNumbers }, place);
-          const deviation = reading === null ? null : this.#strongest(reading, PART_STRICTNESS, [part.condition]);
+          const deviation =
+            reading === null ? null : this.#strongest(reading, place, PART_STRICTNESS, [part.condition]);
           return reading === null || deviation === null ? [] : [{ part, reading, deviation }];
         })
         .sort((a, b) => b.deviation.strength - a.deviation.strength);
@@ -346,15 +352,27 @@ class Replay {
     return others.length > MANY_NEW;
   }
 
-  #strongest(reading: Reading, strictness: number, cause: readonly Condition[]): Deviation | null {
+  #strongest(reading: Reading, place: number, strictness: number, cause: readonly Condition[]): Deviation | null {
     const drifting = this.#open().some(
-      ({ isDrift, location }) =>
-        isDrift && JSON.stringify(location.cause) === JSON.stringify(cause),
+      ({ isDrift, location }) => isDrift && JSON.stringify(location.cause) === JSON.stringify(cause),
     );
     const able = reading.deviations
-      .map((one) => ({ ...one, strength: one.strength / strictness }))
+      .map((one) => ({ ...one, strength: one.strength / (strictness * this.#weariness(place, one.direction)) }))
       .filter((one) => one.strength >= LEAST_STRENGTH && !(one.test === 'drift' && drifting));
     return able.sort((a, b) => b.strength - a.strength)[0] ?? null;
+  }
+
+  /** Where many incidents came lately, it takes more to be one: nobody looks at the tenth. Real ones don't count. */
+  #weariness(place: number, direction: 1 | -1): number {
+    const since = (this.#frame.dayNumbers[place] ?? 0) - WEARY_DAYS;
+    const lately = this.#tracks.filter(
+      (track) =>
+        track.direction === direction &&
+        (this.#frame.dayNumbers[track.first] ?? 0) >= since &&
+        track.evidence.some(({ strength }) => strength >= 1) &&
+        this.#advice(this.#subject(track)) !== 'real',
+    );
+    return 1 + WEARY_BY * Math.max(0, lately.length - FRESH_FOR[direction]);
   }
 
   /** The days that a deviation is about, the last of them at `place`. */
@@ -385,11 +403,15 @@ class Replay {
   ): void {
     const { reading, deviation, now } = found;
     const values = this.#cleanOf(location.cause);
-    const own = location.cause.length === 0 ? reading : readAt({ values, dayNumbers: this.#frame.dayNumbers }, now[0] ?? 0);
+    const own =
+      location.cause.length === 0 ? reading : readAt({ values, dayNumbers: this.#frame.dayNumbers }, now[0] ?? 0);
     const expectation =
       own === null
         ? null
-        : { ...own.expectation, level: location.cause.length === 0 ? reading.before[deviation.test] : own.expectation.level };
+        : {
+            ...own.expectation,
+            level: location.cause.length === 0 ? reading.before[deviation.test] : own.expectation.level,
+          };
     const isDrift = deviation.test === 'drift';
     const limit = Math.abs(deviation.size) / deviation.strength;
     const limits = expectation === null ? NO_LIMITS : limitsOf(expectation, deviation, limit);
@@ -398,7 +420,8 @@ class Replay {
       now,
     );
     const last = track.evidence.at(-1);
-    if (last !== undefined) track.evidence[track.evidence.length - 1] = { ...last, strength: Math.max(last.strength, deviation.strength) };
+    if (last !== undefined)
+      track.evidence[track.evidence.length - 1] = { ...last, strength: Math.max(last.strength, deviation.strength) };
   }
 
   /** The spend of a cause without earlier moves. */
@@ -406,7 +429,10 @@ class Replay {
     if (cause.length === 0) return this.#total;
     const [only] = cause;
     const part = this.#parts.find(
-      (one) => cause.length === 1 && one.part.condition.dimension === only?.dimension && one.part.condition.value === only.value,
+      (one) =>
+        cause.length === 1 &&
+        one.part.condition.dimension === only?.dimension &&
+        one.part.condition.value === only.value,
     );
     return part?.values ?? seriesOf(this.#frame, cause);
   }
@@ -418,7 +444,17 @@ class Replay {
     const values = seriesOf(this.#frame, about.location.cause);
     const first = now[0] ?? 0;
     const place = now.at(-1) ?? first;
-    const track: Track = { ...about, first, openedAt: place, values, evidence: [], errors: [], last: place, quiet: 0, end: null };
+    const track: Track = {
+      ...about,
+      first,
+      openedAt: place,
+      values,
+      evidence: [],
+      errors: [],
+      last: place,
+      quiet: 0,
+      end: null,
+    };
     for (const past of now) {
       const day = this.#frame.dayNumbers[past] ?? 0;
       const value = values[past] ?? 0;

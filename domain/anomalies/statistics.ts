@@ -21,14 +21,23 @@ export function meanOf(values: Float64Array): number {
  */
 export function rollingMedians(values: Float64Array, window: number, least: number): Float64Array {
   const medians = new Float64Array(values.length).fill(Number.NaN);
-  const sorted: number[] = [];
+  const sorted = new Float64Array(window);
+  let count = 0;
   for (let place = 0; place < values.length; place += 1) {
-    if (place >= window) sorted.splice(sorted.indexOf(values[place - window] ?? 0), 1);
+    if (count === window) {
+      const gone = sorted.indexOf(values[place - window] ?? 0);
+      sorted.copyWithin(gone, gone + 1, count);
+      count -= 1;
+    }
     const value = values[place] ?? 0;
-    let at = sorted.length;
-    while (at > 0 && (sorted[at - 1] ?? 0) > value) at -= 1;
-    sorted.splice(at, 0, value);
-    if (sorted.length >= least) medians[place] = middleOf(sorted);
+    let at = count;
+    while (at > 0 && (sorted[at - 1] ?? 0) > value) {
+      sorted[at] = sorted[at - 1] ?? 0;
+      at -= 1;
+    }
+    sorted[at] = value;
+    count += 1;
+    if (count >= least) medians[place] = middleOf(sorted, count);
   }
   return medians;
 }
@@ -44,8 +53,8 @@ export function scaleOf(errors: Float64Array): number {
   return Math.max(MAD_TO_DEVIATION * middleOf(sizes), TRIMMED_MEAN_TO_DEVIATION * mean);
 }
 
-function middleOf(sorted: ArrayLike<number>): number {
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+function middleOf(sorted: Float64Array, count = sorted.length): number {
+  const middle = count >> 1;
+  const upper = count === 0 ? Number.NaN : (sorted[middle] ?? Number.NaN);
+  return count % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }
