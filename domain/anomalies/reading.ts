@@ -129,9 +129,7 @@ function weekdayEffects(logs: Float64Array, days: Int32Array): Float64Array {
     const around = weeks[Math.min(last, Math.max(place + 3, 6))] ?? 0;
     errors[weekdayOf(days[place] ?? 0)]?.push((logs[place] ?? 0) - around);
   }
-  const effects = errors.map((own) =>
-    own.length < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(Float64Array.from(own)),
-  );
+  const effects = errors.map((own) => (own.length < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(Float64Array.from(own))));
   return Float64Array.from(effects);
 }
 

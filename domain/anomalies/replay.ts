@@ -256,8 +256,7 @@ class Replay {
       return spend(same.length === 0 ? places : same);
     });
     for (let past = 0; past < first; past += 1) {
-      const added =
-        ratio === null ? onWeekday[weekdayOf(dayNumbers[past] ?? 0)] : (ratio - 1) * (values[past] ?? 0);
+      const added = ratio === null ? onWeekday[weekdayOf(dayNumbers[past] ?? 0)] : (ratio - 1) * (values[past] ?? 0);
       this.#total[past] = Math.max(0, (this.#total[past] ?? 0) + (added ?? 0));
     }
     for (const past of places) this.#total[past] = total[past] ?? 0;
@@ -447,7 +446,9 @@ class Replay {
 
   #isOpen(cause: readonly Condition[], direction: 1 | -1): boolean {
     const spelled = JSON.stringify(cause);
-    return this.#open().some((track) => track.direction === direction && JSON.stringify(track.location.cause) === spelled);
+    return this.#open().some(
+      (track) => track.direction === direction && JSON.stringify(track.location.cause) === spelled,
+    );
   }
 
   /** The spend of a cause without earlier moves. */

@@ -39,7 +39,9 @@ describe('what is found', () => {
   });
 
   test('a spike of everything has no cause but the whole spend', () => {
-    const incident = only(organization(P + 10, ({ place, workspace }) => (place === P && workspace !== 'fresh' ? 2 : null)));
+    const incident = only(
+      organization(P + 10, ({ place, workspace }) => (place === P && workspace !== 'fresh' ? 2 : null)),
+    );
     expect(incident).toMatchObject({ kind: 'spike', cause: [], explained: 1 });
   });
 
@@ -100,8 +102,11 @@ describe('what is found', () => {
   });
 
   test('a lower sensitivity finds nothing that a higher one does not', () => {
-    const days = organization(P + 30, ({ place, workspace }) =>
-      place % 20 === 2 && place > 30 && workspace !== 'fresh' ? 1.15 + place / 200 : null, 0.12);
+    const days = organization(
+      P + 30,
+      ({ place, workspace }) => (place % 20 === 2 && place > 30 && workspace !== 'fresh' ? 1.15 + place / 200 : null),
+      0.12,
+    );
     const [low, medium, high] = SENSITIVITIES.map((name) => incidentsOf(assess(days, [], name)).map(({ key }) => key));
     expect(high).toEqual(expect.arrayContaining(medium ?? []));
     expect(medium).toEqual(expect.arrayContaining(low ?? []));
@@ -131,7 +136,12 @@ describe('exact figures', () => {
   test('a price that doubles is a change of price', () => {
     const before = organization(P + 10, NORMAL);
     const days = before.map((day, place) =>
-      place < P ? day : settled(place, day.groups.map((group) => ({ ...group, usd: toDecimal(String(Number(group.usd) * 2)) }))),
+      place < P
+        ? day
+        : settled(
+            place,
+            day.groups.map((group) => ({ ...group, usd: toDecimal(String(Number(group.usd) * 2)) })),
+          ),
     );
     const { change } = only(days);
     expect(Number(change.price) / Number(change.change)).toBeCloseTo(1, 1);

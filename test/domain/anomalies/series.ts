@@ -1,5 +1,13 @@
 import { assessAnomalies } from '../../../domain/anomalies/assess.ts';
-import type { Feedback, Incident, Sensitivity, SettledDay, SpendGroup, StoredIncident, Verdict } from '../../../domain/anomalies/incident.ts';
+import type {
+  Feedback,
+  Incident,
+  Sensitivity,
+  SettledDay,
+  SpendGroup,
+  StoredIncident,
+  Verdict,
+} from '../../../domain/anomalies/incident.ts';
 import { addDays, toDay, type Day } from '../../../domain/days.ts';
 import { addDecimals, toDecimal } from '../../../domain/money.ts';
 
@@ -39,7 +47,13 @@ export function organization(length: number, events: Events = () => null, rough 
         Object.entries(TOKEN_TYPES).flatMap(([tokenType, typeShare], t): SpendGroup[] => {
           const factor = events({ place, workspace, model, tokenType }) ?? (workspace === 'fresh' ? 0 : 1);
           const level = usual;
-          const amount = level * modelShare * typeShare * (WEEK[place % 7] ?? 1) * factor * Math.exp(rough * noise(w * 10 + m * 3 + t + 1, place));
+          const amount =
+            level *
+            modelShare *
+            typeShare *
+            (WEEK[place % 7] ?? 1) *
+            factor *
+            Math.exp(rough * noise(w * 10 + m * 3 + t + 1, place));
           if (amount <= 0) return [];
           const usd = toDecimal(amount.toFixed(6));
           return [{ dimensions: { workspace, model, token_type: tokenType }, usd, tokens: Math.round(amount * 1000) }];
@@ -79,7 +93,11 @@ export function told(incidents: readonly StoredIncident[], key: string, feedback
 }
 
 /** What is stored once every day has been assessed as it came. */
-export function lived(days: readonly SettledDay[], from: number, stored: readonly StoredIncident[] = []): StoredIncident[] {
+export function lived(
+  days: readonly SettledDay[],
+  from: number,
+  stored: readonly StoredIncident[] = [],
+): StoredIncident[] {
   let incidents = [...stored];
   for (let length = from; length <= days.length; length += 1) {
     incidents = applied(incidents, assess(days.slice(0, length), incidents));
