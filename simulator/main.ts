@@ -70,7 +70,9 @@ function eventOf(json: string): SpendEvent {
   try {
     return eventSchema.parse(JSON.parse(json));
   } catch (error) {
-    throw new ArgumentError(`--event takes an event as JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ArgumentError(
+      `--event takes an event as JSON: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 

@@ -88,7 +88,9 @@ function countsOf(series: UsageSeries, { organization, seed, day, factor: usual,
 function tokenRows(series: UsageSeries, counts: Counts, millionths: bigint): CostRow[] {
   return series.rates.flatMap(({ kind, unitsPerToken, series: costSeries }) => {
     const count = counts[kind.key];
-    return costSeries === null || count === 0 ? [] : [{ series: costSeries, units: (BigInt(count) * unitsPerToken * millionths) / 1_000_000n }];
+    return costSeries === null || count === 0
+      ? []
+      : [{ series: costSeries, units: (BigInt(count) * unitsPerToken * millionths) / 1_000_000n }];
   });
 }
 

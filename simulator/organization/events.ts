@@ -9,11 +9,23 @@ const where = { organization: z.string().optional(), workspace: z.string().optio
 /** Something that happens to the use or the prices of an organization, so that its data has an anomaly with a known cause. */
 export const eventSchema = z.discriminatedUnion('kind', [
   /** Use is multiplied on one day, or on so many. */
-  z.strictObject({ kind: z.literal('spike'), day, days: z.int().positive().default(1), factor: z.number().positive(), ...where }),
+  z.strictObject({
+    kind: z.literal('spike'),
+    day,
+    days: z.int().positive().default(1),
+    factor: z.number().positive(),
+    ...where,
+  }),
   /** Use is multiplied from a day on. */
   z.strictObject({ kind: z.literal('shift'), day, factor: z.number().positive(), ...where }),
   /** Use grows by so many percent a day from a day on, until another one. */
-  z.strictObject({ kind: z.literal('drift'), day, until: day.optional(), percent: z.number().gt(-100).lt(100), ...where }),
+  z.strictObject({
+    kind: z.literal('drift'),
+    day,
+    until: day.optional(),
+    percent: z.number().gt(-100).lt(100),
+    ...where,
+  }),
   /** There is no use before this day. */
   z.strictObject({ kind: z.literal('launch'), day, ...where }),
   /** Prices of tokens are multiplied from a day on. */

@@ -31,7 +31,9 @@ const day = formatDay(DAY);
 const usual = cost(organization(), DAY);
 
 test('without events an organization has the data that it always had', () => {
-  expect(generateDay(organization(), DAY, null)).toEqual(generateDay(makeOrganization({}, 7, organization().scale), DAY, null));
+  expect(generateDay(organization(), DAY, null)).toEqual(
+    generateDay(makeOrganization({}, 7, organization().scale), DAY, null),
+  );
 });
 
 test('a spike multiplies the use of one day, a shift that of all later days', () => {

@@ -27,7 +27,10 @@ function decisions(days: readonly SettledDay[]): unknown {
 
 function mapAmounts(days: readonly SettledDay[], split: (usd: Decimal) => readonly Decimal[]): SettledDay[] {
   return days.map(({ groups }, place) =>
-    settled(place, groups.flatMap((group) => split(group.usd).map((usd) => ({ ...group, usd })))),
+    settled(
+      place,
+      groups.flatMap((group) => split(group.usd).map((usd) => ({ ...group, usd }))),
+    ),
   );
 }
 
