@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { anomalySection } from './anomalies.ts';
 import { forecastSection } from './forecast.ts';
 
 /** `npm run backtest`: measures what the product claims to foresee on series with a known end, and writes docs/accuracy.md. */
@@ -18,7 +19,7 @@ const HEAD = [
 ];
 
 /** Each makes a part of the page, as Markdown blocks, from the directory with the public series. */
-const SECTIONS: readonly ((directory: string) => string[])[] = [forecastSection];
+const SECTIONS: readonly ((directory: string) => string[])[] = [forecastSection, anomalySection];
 
 const startedAt = Date.now();
 const page = [...HEAD, ...SECTIONS.flatMap((section) => section(DATA))].join('\n\n');
