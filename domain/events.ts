@@ -42,6 +42,9 @@ export const DEPLOYMENT_EVENTS = [
   'channel_deleted',
   'channel_unsubscribed',
   'delivery_resent',
+  'budget_created',
+  'budget_changed',
+  'budget_deleted',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

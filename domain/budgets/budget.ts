@@ -73,11 +73,6 @@ export function periodsJudged({ period, createdOn }: Pick<Budget, 'period' | 'cr
   return judged;
 }
 
-/** The day after whose end a period is judged no more. */
-export function judgedUntil(period: DayRange): Day {
-  return addDays(period.to, JUDGED_AFTER_DAYS);
-}
-
 const HUNDREDTH = toDecimal('0.01');
 
 /** What a threshold comes to in US dollars, exactly. */

@@ -33,7 +33,7 @@ export function replay(
     if (day < period.from || day > period.to) continue;
     const alerts = told.filter((one) => one.period.from === period.from).map(standing);
     const known = days.slice(0, daysBetween(first.day, day) + 1);
-    const evidence = { ...budget, period, today: addDays(day, 1), days: known, alerts, forecast };
+    const evidence = { ...budget, period, today: addDays(day, 1), days: known, alerts, forecast, digest: () => '' };
     told.push(...verdictsOf(evidence).flatMap((verdict) => replayed(day, period, verdict)));
   }
   return told;

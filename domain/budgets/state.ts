@@ -9,7 +9,9 @@ export interface BudgetDay {
   /** US dollars. Of a day that is not read for every organization, what is read. */
   readonly amount: Decimal;
   readonly state: CoverageState;
-  /** Read after its end, and reconciled, for every organization. */
+  /** For any organization. */
+  readonly isRead: boolean;
+  /** Read after its end, and reconciled, for every organization that covers it. */
   readonly isSettled: boolean;
 }
 
@@ -42,7 +44,7 @@ export function spentOf(days: readonly BudgetDay[], period: DayRange, today: Day
     provisionalDays: count(({ state }) => state === 'provisional'),
     missingDays,
     uncoveredDays,
-    readDays: count(({ state }) => state === 'provisional' || state === 'final'),
+    readDays: count(({ isRead }) => isRead),
     isLowerBound: missingDays + uncoveredDays > 0,
   };
 }
@@ -56,7 +58,7 @@ export interface BandDay {
 }
 
 /** What a forecast says about days, or why it says nothing. Amounts are US dollars; `sum` is over all of the days. */
-export type Forecast =
+export type RestForecast =
   | {
       readonly method: string;
       readonly days: readonly BandDay[];
@@ -69,7 +71,7 @@ export type Forecaster = (
   settled: readonly { readonly day: Day; readonly amount: Decimal }[],
   from: Day,
   through: Day,
-) => Forecast;
+) => RestForecast;
 
 /** What a period is expected to come to as a whole, what is spent included; or why nothing can be said. */
 export type Outlook =
@@ -90,9 +92,7 @@ export const ALL_SETTLED = 'actual';
 
 /** The last settled day of a series that is not after `through`; null if there is none. */
 export function lastSettled(days: readonly BudgetDay[], through?: Day): Day | null {
-  return (
-    days.findLast(({ isSettled, day }) => isSettled && (through === undefined || day <= through))?.day ?? null
-  );
+  return days.findLast(({ isSettled, day }) => isSettled && (through === undefined || day <= through))?.day ?? null;
 }
 
 /**

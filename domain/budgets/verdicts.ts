@@ -42,6 +42,8 @@ export interface Evidence {
   /** The alerts of this period that are not withdrawn. */
   readonly alerts: readonly StandingAlert[];
   readonly forecast: Forecaster;
+  /** Makes a short text of a long one: another one for another one. */
+  readonly digest: (text: string) => string;
 }
 
 /** That a threshold is reached, or that an alert was wrong. `usd` is the threshold in dollars, `value` what is compared with it. */
@@ -120,10 +122,10 @@ function isSettled({ days }: Evidence, day: Day): boolean {
 }
 
 /** The numbers that an alert is decided on, as a text. */
-function numbersUpTo({ days, period }: Evidence, through: Day, usd: Decimal): string {
+function numbersUpTo({ days, period, digest }: Evidence, through: Day, usd: Decimal): string {
   const from = earlierOf(period.from, addDays(through, -BASIS_REACHES_DAYS));
   const settled = within(days, { from, to: through }).filter((one) => one.isSettled);
-  return [usd, ...settled.map(({ day, amount }) => `${day} ${amount}`)].join('\n');
+  return digest([usd, ...settled.map(({ day, amount }) => `${day} ${amount}`)].join('\n'));
 }
 
 /** The outlooks of a period by their basis, each made once. */
