@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
 import { cookieName } from './cookie.ts';
-import { MAX_TAGS, type Description } from './endpoint.ts';
+import { MAX_TAGS } from '../../domain/spend/parameters.ts';
+import type { Description } from './endpoint.ts';
 import { monthIn, nothing } from './schemas.ts';
 import { problemResponses } from './documented-problems.ts';
 
