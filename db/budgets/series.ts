@@ -45,6 +45,11 @@ export class BudgetReader {
     return known;
   }
 
+  /** Every day from this one up to today; none if it lies ahead. */
+  readSince(scope: Scope, from: Day): Promise<readonly BudgetDay[]> {
+    return from > this.today ? Promise.resolve([]) : this.#read(scope, { from, to: this.today });
+  }
+
   async #read(scope: Scope, range: DayRange): Promise<readonly BudgetDay[]> {
     if ('filters' in scope) return readDays(this.tx, queryOf(range, this.today, scope.filters));
     const days = await readDays(this.tx, queryOf(range, this.today, []), false);
@@ -66,7 +71,7 @@ export class BudgetReader {
 function historyOf(scope: Scope, since: Day, today: Day): Day {
   // A cost center depends on the rules and the shares of each month.
   if (!('filters' in scope)) return firstDayOf(previousMonth(previousMonth(monthOf(earlierOf(since, today)))));
-  const isRolledUp = costLinesFor({ filters: scope.filters, groupBy: ['day'] }) !== COST_LINES;
+  const isRolledUp = costLinesFor(queryOf({ from: since, to: today }, today, scope.filters)) !== COST_LINES;
   return earlierOf(since, addDays(today, -(isRolledUp ? HISTORY_DAYS : HISTORY_OF_LINES_DAYS)));
 }
 

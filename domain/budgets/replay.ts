@@ -15,18 +15,18 @@ export interface ReplayedAlert {
 }
 
 /**
- * What a budget would have told over the stored past, oldest first: each settled day is taken for the last one that was known.
+ * What a budget would have told over the stored past, day by day, oldest first: each settled day is taken for the last one that was known.
  * The days have the numbers that they have now, so nothing is withdrawn. `days` has every day, without a gap.
  */
-export function replay(
+export function* replay(
   budget: Pick<Budget, 'period' | 'amount' | 'thresholds'>,
   days: readonly BudgetDay[],
   forecast: Forecaster,
   range: DayRange,
-): ReplayedAlert[] {
+): Generator<readonly ReplayedAlert[]> {
   const told: ReplayedAlert[] = [];
   const [first] = days;
-  if (first === undefined) return [];
+  if (first === undefined) return;
   for (const { day, isSettled } of days) {
     if (!isSettled || day < range.from || day > range.to) continue;
     const period = periodOf(budget.period, day);
@@ -34,9 +34,10 @@ export function replay(
     const alerts = told.filter((one) => one.period.from === period.from).map(standing);
     const known = days.slice(0, daysBetween(first.day, day) + 1);
     const evidence = { ...budget, period, today: addDays(day, 1), days: known, alerts, forecast, digest: () => '' };
-    told.push(...verdictsOf(evidence).flatMap((verdict) => replayed(day, period, verdict)));
+    const fired = verdictsOf(evidence).flatMap((verdict) => replayed(day, period, verdict));
+    told.push(...fired);
+    yield fired;
   }
-  return told;
 }
 
 /** What fired stands: a day that is not settled yet can only be one before it. */
