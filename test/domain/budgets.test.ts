@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { percentOf, periodOf, periodsJudged, reaches, usdOf, type Threshold } from '../../domain/budgets/budget.ts';
+import { remembering } from '../../domain/budgets/forecaster.ts';
 import { replay } from '../../domain/budgets/replay.ts';
 import { atLeast, daysToExhaustion, outlookAt, spentOf, type BudgetDay, type Forecaster } from '../../domain/budgets/state.ts';
 import { verdictsOf, type Evidence, type StandingAlert, type Verdict } from '../../domain/budgets/verdicts.ts';
@@ -197,6 +198,27 @@ describe('verdicts', () => {
     if (one === undefined || two === undefined || three === undefined) throw new Error('three days');
     const flagged = [one, { ...two, state: 'provisional' as const, isSettled: false }, three];
     expect(verdictsOf(evidence(flagged, expected))).toEqual([]);
+  });
+});
+
+describe('a forecaster that remembers', () => {
+  it('forecasts the same days once, anew if one of them is another one, and forgets the oldest', () => {
+    let made = 0;
+    const forecast = remembering((...given) => {
+      made += 1;
+      return asBefore(...given);
+    }, 2);
+    const ask = (amount: string): unknown => forecast([{ day: MONTH.from, amount: toDecimal(amount) }], '2026-11-02', MONTH.to);
+    expect(ask('1')).toEqual(ask('1'));
+    expect(made).toBe(1);
+    ask('2');
+    ask('1');
+    expect(made).toBe(2);
+    ask('3');
+    ask('1');
+    expect(made).toBe(3);
+    ask('2');
+    expect(made).toBe(4);
   });
 });
 
