@@ -209,10 +209,7 @@ export function contentOf<Kind extends NoticeKind>(kind: Kind, data: NoticeDataO
   };
 }
 
-function spellThreshold(
-  { percent }: NoticeDataOf['budget_threshold']['threshold'],
-  usd: Decimal,
-): string {
+function spellThreshold({ percent }: NoticeDataOf['budget_threshold']['threshold'], usd: Decimal): string {
   return percent === null ? dollars(usd) : `${percent} % (${dollars(usd)})`;
 }
 

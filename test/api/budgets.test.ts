@@ -97,7 +97,12 @@ describe('a budget', () => {
   it.each([
     ['a threshold with both', { thresholds: [{ of: 'actual', percent: '5', usd: '5' }] }, 400, 'body.thresholds.0'],
     ['a threshold with neither', { thresholds: [{ of: 'actual' }] }, 400, 'body.thresholds.0'],
-    ['a threshold twice', { thresholds: [BUDGET.thresholds[0], { of: 'actual', percent: '50.0' }] }, 409, 'body.thresholds.1'],
+    [
+      'a threshold twice',
+      { thresholds: [BUDGET.thresholds[0], { of: 'actual', percent: '50.0' }] },
+      409,
+      'body.thresholds.1',
+    ],
     ['no threshold', { thresholds: [] }, 400, 'body.thresholds'],
     ['an amount of zero', { amount: '0.00' }, 400, 'body.amount'],
     ['an amount below zero', { amount: '-1' }, 400, 'body.amount'],
@@ -135,7 +140,11 @@ describe('a budget', () => {
   it('that is replayed says what it would have told, and tells nobody', async () => {
     await spending('2');
     const { period, thresholds } = BUDGET;
-    const { body } = await api.send('POST', '/v1/budgets/replay', { period, thresholds: [thresholds[0]], amount: '100' });
+    const { body } = await api.send('POST', '/v1/budgets/replay', {
+      period,
+      thresholds: [thresholds[0]],
+      amount: '100',
+    });
     expect(body).toMatchObject({
       settled_days: 30,
       alerts: [{ day: '2026-07-25', period: { from: '2026-07-01' }, percent: '50', amount: '50', value: '50' }],

@@ -301,7 +301,12 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['budget_alerts', 'was not reached', 'budget_alerts_reached', sql`value = threshold - 1`],
   ['budget_alerts', 'knows fewer than no days', 'budget_alerts_read_days', sql`read_days = -1`],
   ['budget_alerts', 'is actual and has a basis', 'budget_alerts_basis', sql`basis = 'x'`],
-  ['budget_alerts', 'is withdrawn before it fired', 'budget_alerts_order', sql`withdrawn_at = fired_at - interval '1 s'`],
+  [
+    'budget_alerts',
+    'is withdrawn before it fired',
+    'budget_alerts_order',
+    sql`withdrawn_at = fired_at - interval '1 s'`,
+  ],
   ['forecasts', 'is of nothing', 'forecasts_owner', sql`budget_id = null`],
   ['forecasts', 'was made before its period', 'forecasts_period', sql`made_on = from_day - 1`],
   ['forecasts', 'has numbers and no method', 'forecasts_method', sql`method = null`],

@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { percentOf, periodOf, periodsJudged, reaches, usdOf, type Threshold } from '../../domain/budgets/budget.ts';
 import { remembering } from '../../domain/budgets/forecaster.ts';
 import { replay } from '../../domain/budgets/replay.ts';
-import { atLeast, daysToExhaustion, outlookAt, spentOf, type BudgetDay, type Forecaster } from '../../domain/budgets/state.ts';
+import {
+  atLeast,
+  daysToExhaustion,
+  outlookAt,
+  spentOf,
+  type BudgetDay,
+  type Forecaster,
+} from '../../domain/budgets/state.ts';
 import { verdictsOf, type Evidence, type StandingAlert, type Verdict } from '../../domain/budgets/verdicts.ts';
 import { addDays, daysBetween, daysIn, toDay, type Day, type DayRange } from '../../domain/days.ts';
 import { addDecimals, subtractDecimals, toDecimal, type Decimal } from '../../domain/money.ts';
@@ -20,7 +27,13 @@ const asBefore: Forecaster = (settled, from, through) => {
   return { method: 'last_day', days, sum: { mean: sum, low: sum, high: sum } };
 };
 
-const settledDay = (day: Day, amount: Decimal): BudgetDay => ({ day, amount, state: 'final', isRead: true, isSettled: true });
+const settledDay = (day: Day, amount: Decimal): BudgetDay => ({
+  day,
+  amount,
+  state: 'final',
+  isRead: true,
+  isSettled: true,
+});
 const missingDay = (day: Day): BudgetDay => ({
   day,
   amount: toDecimal('0'),
@@ -42,13 +55,24 @@ function after(alerts: readonly StandingAlert[], verdicts: readonly Verdict[]): 
   );
   const fired = verdicts.flatMap((verdict, index) =>
     verdict.verdict === 'fire'
-      ? [{ id: `${left.length}-${index}`, threshold: verdict.threshold, readDays: verdict.spent.readDays, basis: verdict.basis }]
+      ? [
+          {
+            id: `${left.length}-${index}`,
+            threshold: verdict.threshold,
+            readDays: verdict.spent.readDays,
+            basis: verdict.basis,
+          },
+        ]
       : [],
   );
   return [...left, ...fired];
 }
 
-function evidence(days: readonly BudgetDay[], thresholds: readonly Threshold[], alerts: readonly StandingAlert[] = []): Evidence {
+function evidence(
+  days: readonly BudgetDay[],
+  thresholds: readonly Threshold[],
+  alerts: readonly StandingAlert[] = [],
+): Evidence {
   const today = addDays(days.at(-1)?.day ?? MONTH.from, 1);
   const digest = (text: string): string => text;
   return { period: MONTH, today, amount: toDecimal('100'), thresholds, days, alerts, forecast: asBefore, digest };
@@ -69,12 +93,16 @@ describe('a period', () => {
 
   it('holds every day, and those of one kind follow each other without a gap', () => {
     fc.assert(
-      fc.property(fc.constantFrom('month' as const, 'quarter' as const, 'year' as const), fc.nat(3_000), (period, nth) => {
-        const day = addDays(toDay('2024-01-01'), nth);
-        const own = periodOf(period, day);
-        expect(own.from <= day && day <= own.to).toBe(true);
-        expect(periodOf(period, addDays(own.to, 1)).from).toBe(addDays(own.to, 1));
-      }),
+      fc.property(
+        fc.constantFrom('month' as const, 'quarter' as const, 'year' as const),
+        fc.nat(3_000),
+        (period, nth) => {
+          const day = addDays(toDay('2024-01-01'), nth);
+          const own = periodOf(period, day);
+          expect(own.from <= day && day <= own.to).toBe(true);
+          expect(periodOf(period, addDays(own.to, 1)).from).toBe(addDays(own.to, 1));
+        },
+      ),
     );
   });
 
@@ -151,16 +179,21 @@ describe('numbers of a budget', () => {
 describe('verdicts', () => {
   it('twice change nothing: what fired or was withdrawn is not decided again', () => {
     fc.assert(
-      fc.property(series, series, fc.uniqueArray(threshold, { selector: (one) => JSON.stringify(one) }), (first, then, all) => {
-        const before = after([], verdictsOf(evidence(dated(first), all)));
-        expect(verdictsOf(evidence(dated(first), all, before))).toEqual([]);
-        const corrected = dated(then.slice(0, first.length));
-        const now = after(before, verdictsOf(evidence(corrected, all, before)));
-        const again = verdictsOf(evidence(corrected, all, now));
-        expect(again.filter(({ verdict }) => verdict === 'withdraw')).toEqual([]);
-        // What was withdrawn may be reached otherwise: a forecast that one day alone moved.
-        expect(verdictsOf(evidence(corrected, all, after(now, again)))).toEqual([]);
-      }),
+      fc.property(
+        series,
+        series,
+        fc.uniqueArray(threshold, { selector: (one) => JSON.stringify(one) }),
+        (first, then, all) => {
+          const before = after([], verdictsOf(evidence(dated(first), all)));
+          expect(verdictsOf(evidence(dated(first), all, before))).toEqual([]);
+          const corrected = dated(then.slice(0, first.length));
+          const now = after(before, verdictsOf(evidence(corrected, all, before)));
+          const again = verdictsOf(evidence(corrected, all, now));
+          expect(again.filter(({ verdict }) => verdict === 'withdraw')).toEqual([]);
+          // What was withdrawn may be reached otherwise: a forecast that one day alone moved.
+          expect(verdictsOf(evidence(corrected, all, after(now, again)))).toEqual([]);
+        },
+      ),
     );
   });
 
@@ -208,7 +241,8 @@ describe('a forecaster that remembers', () => {
       made += 1;
       return asBefore(...given);
     }, 2);
-    const ask = (amount: string): unknown => forecast([{ day: MONTH.from, amount: toDecimal(amount) }], '2026-11-02', MONTH.to);
+    const ask = (amount: string): unknown =>
+      forecast([{ day: MONTH.from, amount: toDecimal(amount) }], '2026-11-02', MONTH.to);
     expect(ask('1')).toEqual(ask('1'));
     expect(made).toBe(1);
     ask('2');

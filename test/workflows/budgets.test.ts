@@ -63,7 +63,10 @@ it('one that fails says why in words, and the keeper starts another one', async 
 it('days with an outage over a threshold and with restatements tell of each threshold exactly', async () => {
   await channelOf(db, world.ring, TARGETS.webhook);
   const { id, organization } = await connected('Budgeted', 10);
-  const [sum] = await rows<{ total: string }>(db, sql`select sum(total)::text as total from days where report = 'cost'`);
+  const [sum] = await rows<{ total: string }>(
+    db,
+    sql`select sum(total)::text as total from days where report = 'cost'`,
+  );
   const amount = multiplyDecimals(toDecimal(sum?.total ?? '0'), toDecimal('0.7'));
   const percents = ['20', '60'];
   await createBudget(
@@ -85,7 +88,10 @@ it('days with an outage over a threshold and with restatements tell of each thre
   /** What stands is what is reached, by the days as they are stored. */
   const check = async (): Promise<void> => {
     await until('everything to be assessed', async () => {
-      const left = await rows(db, sql`select 1 from syncs where not assessed and state <> 'running' union all select 1 from budgets where not is_judged`);
+      const left = await rows(
+        db,
+        sql`select 1 from syncs where not assessed and state <> 'running' union all select 1 from budgets where not is_judged`,
+      );
       return left.length === 0;
     });
     const reached = new Set(await reachedIn(amount, percents, await workflowDay()));
@@ -97,7 +103,10 @@ it('days with an outage over a threshold and with restatements tell of each thre
     changes += [...reached].filter((key) => !standing.has(key)).length;
     changes += [...standing].filter((key) => !reached.has(key)).length;
     standing = reached;
-    const told = await rows(db, sql`select 1 from deliveries d join notices n on n.id = d.notice_id where n.kind = 'budget_threshold'`);
+    const told = await rows(
+      db,
+      sql`select 1 from deliveries d join notices n on n.id = d.notice_id where n.kind = 'budget_threshold'`,
+    );
     expect(told).toHaveLength(changes);
   };
   await check();
