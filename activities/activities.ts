@@ -1,3 +1,4 @@
+import { createAssessActivities, type AssessActivities } from './assess.ts';
 import { createConnectionActivities, type ConnectionActivities } from './connection.ts';
 import { createDeliveryActivities, type DeliveryActivities } from './deliveries.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -5,7 +6,11 @@ import { createReportActivities, type ReportActivities } from './reports.ts';
 import { createSyncActivities, type SyncActivities } from './sync.ts';
 
 /** All activities: what workflows may ask of the outside world. */
-export type Activities = ConnectionActivities & SyncActivities & DeliveryActivities & ReportActivities;
+export type Activities = ConnectionActivities &
+  SyncActivities &
+  DeliveryActivities &
+  ReportActivities &
+  AssessActivities;
 
 /** Makes the activities of a worker. */
 export function createActivities(deps: Dependencies): Activities {
@@ -14,5 +19,6 @@ export function createActivities(deps: Dependencies): Activities {
     ...createSyncActivities(deps),
     ...createDeliveryActivities(deps),
     ...createReportActivities(deps),
+    ...createAssessActivities(deps),
   };
 }

@@ -9,7 +9,16 @@ import {
 import { NamespaceNotFoundError, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
-import { CONNECTION_WORKFLOW, DELIVERY_WORKFLOW, connectionStart, deliveryStart, wake } from '../workflows/messages.ts';
+import {
+  ASSESS_WORKFLOW,
+  CONNECTION_WORKFLOW,
+  DELIVERY_WORKFLOW,
+  assessNow,
+  assessStart,
+  connectionStart,
+  deliveryStart,
+  wake,
+} from '../workflows/messages.ts';
 import { deleteSchedule, findSchedule, listSchedules, putSchedule } from './schedules.ts';
 import { TemporalUnavailableError, type Temporal } from './http/temporal.ts';
 
@@ -83,6 +92,14 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
     deleteSchedule: (reportId) => told(() => deleteSchedule(client, reportId)),
     findSchedule: (reportId) => within(CHECK_DEADLINE_MS, () => findSchedule(client, reportId)),
     listSchedules: () => within(CHECK_DEADLINE_MS, () => listSchedules(client)),
+    assess: () =>
+      told(() =>
+        client.workflow.signalWithStart(ASSESS_WORKFLOW, {
+          ...assessStart(settings.taskQueue),
+          signal: assessNow,
+          signalArgs: [],
+        }),
+      ),
     check: async () => {
       await within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({}));
     },

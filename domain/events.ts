@@ -46,6 +46,9 @@ export const DEPLOYMENT_EVENTS = [
   'report_changed',
   'report_deleted',
   'report_run',
+  'budget_created',
+  'budget_changed',
+  'budget_deleted',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

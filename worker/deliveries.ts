@@ -5,6 +5,7 @@ import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from
 import type { Db } from '../db/core/database.ts';
 import { holdDelivery, listNewDeliveries, listOverdueDeliveries, type ToStart } from '../db/notices/starts.ts';
 import {
+  ASSESS_WORKFLOW,
   CONNECTION_WORKFLOW,
   DELIVERY_WORKFLOW,
   REPORT_WORKFLOW,
@@ -14,17 +15,18 @@ import {
 import type { Woken, Workflows } from './keeper.ts';
 
 /** The workflows whose activities write notices, or follow right after those that do. */
-const TELLING: readonly string[] = [CONNECTION_WORKFLOW, REPORT_WORKFLOW];
+const TELLING: readonly string[] = [CONNECTION_WORKFLOW, REPORT_WORKFLOW, ASSESS_WORKFLOW];
 /** How many workflows are started at a time. */
 const AT_A_TIME = 20;
 const SUMMARY_LENGTH = 150;
 
 /**
- * Starts the workflows of deliveries right after an activity of a connection or a report wrote them. The transaction writes and this
+ * Starts the workflows of deliveries right after an activity of a connection, a report or the assessment wrote them. The
+ * transaction writes and this
  * starts, so a sync never waits for a notice: the connection that looks at Postgres after its sync starts what the sync
  * wrote. Where this does not come to it, the keeper does.
  */
-export function startDeliveriesOfConnections(db: Db, taskQueue: string): ActivityInboundCallsInterceptor {
+export function startDeliveriesAfterActivities(db: Db, taskQueue: string): ActivityInboundCallsInterceptor {
   return {
     async execute(
       input: ActivityExecuteInput,

@@ -27,6 +27,8 @@ export interface Temporal {
   findSchedule(reportId: string): Promise<ShownSchedule | null>;
   /** The Schedules of all reports. They lag behind by a moment. */
   listSchedules(): Promise<ShownSchedule[]>;
+  /** Has budgets judged and forecasts made, soon. */
+  assess(): Promise<void>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { subtractDecimals } from '../money.ts';
+import { isNegative, subtractDecimals, type Decimal } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
 import { actionOf, factsOf, linkOf, sentenceOf, subjectOf, tablesOf } from '../reports/notice.ts';
 import type { NoticeContent, NoticeTable, Severity } from './content.ts';
@@ -139,6 +139,35 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
     tables: tablesOf,
     link: linkOf,
   },
+  budget_threshold: {
+    severity: ({ threshold, value, amount }) =>
+      threshold.of === 'actual' && !isNegative(subtractDecimals(value, amount)) ? 'critical' : 'warning',
+    closes: 'when its period is over and every day of it is settled, or the budget is deleted',
+    subject: ({ budget, threshold, threshold_amount: usd }) =>
+      threshold.of === 'actual'
+        ? `${budget.name} has spent ${spellThreshold(threshold, usd)}`
+        : `${budget.name} is expected to spend ${spellThreshold(threshold, usd)}`,
+    sentence: ({ budget, period, amount, spent, forecast, ...days }) =>
+      [
+        `${days.missing_days + days.uncovered_days > 0 ? 'At least ' : ''}${dollars(spent)} of the ${dollars(amount)} of the budget ${budget.name} from ${period.from} to ${period.to} is spent.`,
+        ...(forecast === null
+          ? []
+          : [
+              `By the end of the period it is expected to be ${dollars(forecast.mean)}, in eight of ten cases between ${dollars(forecast.low)} and ${dollars(forecast.high)}.`,
+            ]),
+        ...(days.missing_days > 0 ? [`${count(days.missing_days, 'day')} could not be read yet.`] : []),
+        ...(days.uncovered_days > 0 ? [`No connection covers ${count(days.uncovered_days, 'day')} of it.`] : []),
+        ...(days.provisional_days > 0 ? [`${count(days.provisional_days, 'day')} may still change.`] : []),
+      ].join(' '),
+    action: 'Look at what it was spent on. If the amount is too low, change the budget.',
+    facts: ({ period, amount, threshold_amount: usd, value, threshold }) => [
+      { label: 'Period', value: `${period.from} to ${period.to}` },
+      { label: 'Budget', value: dollars(amount) },
+      { label: 'Threshold', value: dollars(usd) },
+      { label: threshold.of === 'actual' ? 'Spent' : 'Expected', value: dollars(value) },
+    ],
+    link: ({ budget }) => ({ label: 'Open the budget', path: `/#/budgets/${budget.id}` }),
+  },
   test: {
     severity: 'info',
     closes: null,
@@ -190,6 +219,10 @@ export function contentOf<Kind extends NoticeKind>(kind: Kind, data: NoticeDataO
     tables: entry.tables?.(data) ?? [],
     link: entry.link(data),
   };
+}
+
+function spellThreshold({ percent }: NoticeDataOf['budget_threshold']['threshold'], usd: Decimal): string {
+  return percent === null ? dollars(usd) : `${percent} % (${dollars(usd)})`;
 }
 
 function toConnection({ connection }: { readonly connection: ConnectionOfNotice }): NonNullable<NoticeContent['link']> {

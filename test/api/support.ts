@@ -44,6 +44,8 @@ export class FakeTemporal implements Temporal {
   readonly started: { id: string; summary: string }[] = [];
   readonly signals: { id: string; signal: SignalName; input: unknown }[] = [];
   readonly woken: string[] = [];
+  /** How often it was asked to judge budgets. */
+  assessed = 0;
   readonly delivered: { id: string; isAnew: boolean; summary: string }[] = [];
   readonly schedules = new Map<string, { report: ScheduledReport; isPaused: boolean }>();
   isDown = false;
@@ -100,6 +102,12 @@ export class FakeTemporal implements Temporal {
       isPaused,
       nextAt: isPaused ? null : new Date(NOW),
     }));
+  }
+
+  async assess(): Promise<void> {
+    await Promise.resolve();
+    this.#mustBeUp();
+    this.assessed += 1;
   }
 
   async check(): Promise<void> {
@@ -160,6 +168,10 @@ export interface Body {
   readonly connection_id: string;
   readonly refused_connection_id: string;
   readonly request_id: string;
+  /** Of a budget. */
+  readonly forecast: { readonly reason: string | null; readonly mean: string; readonly days: readonly unknown[] };
+  readonly thresholds: readonly { readonly fired_at: string | null; readonly notice_id: string | null }[];
+  readonly days: readonly unknown[];
 }
 
 export interface Answer {
