@@ -121,12 +121,14 @@ it('days with an outage over a threshold and with restatements tell of each thre
   await becomes(id, 'active');
   await check();
   expect(changes).toBeGreaterThan(0);
+  // More than the whole budget, in cents.
+  const cents = String(Math.ceil(Number(amount)) * 100);
   const corrected = addDays(await workflowDay(), -2);
-  control.restate({ organization, day: corrected, kind: 'add', amount: `-${amount}` });
+  control.restate({ organization, day: corrected, kind: 'add', amount: `-${cents}` });
   await passDays(id, 1);
   await check();
   const before = changes;
-  control.restate({ organization, day: corrected, kind: 'add', amount });
+  control.restate({ organization, day: corrected, kind: 'add', amount: cents });
   await passDays(id, 1);
   await check();
   expect(changes).toBeGreaterThan(before);
