@@ -95,7 +95,8 @@ export function assessStart(taskQueue: string): {
   priority: { priorityKey: number };
 } {
   return {
-    workflowId: ASSESS_WORKFLOW,
+    // Deployments may share a namespace; their task queues differ.
+    workflowId: `${ASSESS_WORKFLOW}-${taskQueue}`,
     taskQueue,
     args: [],
     staticSummary: 'Judges budgets and keeps forecasts',

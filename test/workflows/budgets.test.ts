@@ -25,7 +25,7 @@ async function ask(): Promise<void> {
 
 /** Waits until the assessment has ended, and returns how. */
 async function ended(): Promise<{ status: string; failure: string | null; words: unknown; looks: number }> {
-  const handle = world.client.workflow.getHandle(ASSESS_WORKFLOW);
+  const handle = world.client.workflow.getHandle(assessStart(world.taskQueue).workflowId);
   const status = await until('the assessment to end', async () => {
     const { name } = (await handle.describe()).status;
     if (name === 'RUNNING') await world.pass('5 seconds');
@@ -44,7 +44,7 @@ it('whoever asks while it runs has it look once more, however many ask; its resu
   const end = await ended();
   expect(end).toMatchObject({ status: 'COMPLETED', words: { words: '0 budgets, 0 alerts, 0 withdrawn' } });
   expect(end.looks).toBeLessThan(30);
-  await record(world.client, 'assess', ASSESS_WORKFLOW);
+  await record(world.client, 'assess', assessStart(world.taskQueue).workflowId);
 });
 
 it('one that fails says why in words, and the keeper starts another one', async () => {
@@ -53,7 +53,7 @@ it('one that fails says why in words, and the keeper starts another one', async 
   const failed = await ended();
   expect(failed.status).toBe('FAILED');
   expect(failed.failure).toMatch(/^The budgets could not be assessed, and nothing was decided\. .+ What to do: /);
-  await record(world.client, 'assess-failed', ASSESS_WORKFLOW);
+  await record(world.client, 'assess-failed', assessStart(world.taskQueue).workflowId);
   await db.execute(sql`alter table elsewhere rename to assess_state`);
   await db.execute(sql`update assess_state set assessed_on = '2026-01-01'`);
   await keepAssessment(workflows, new Map());
