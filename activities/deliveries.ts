@@ -14,6 +14,7 @@ import {
 } from '../db/notices/attempts.ts';
 import { openTarget } from '../db/notices/channels.ts';
 import { unsubscribeToken } from '../db/notices/unsubscribe-token.ts';
+import { withdrawn } from '../domain/notices/content.ts';
 import type { Message, Outcome, Target } from '../notify/delivery.ts';
 import type { Dependencies } from './dependencies.ts';
 import { runIdOfThisActivity, whileHeartbeating } from './reading.ts';
@@ -104,12 +105,18 @@ function messageOf({ ring, publicUrl }: Deps, attempt: Attempt): Message {
     noticeId: notice.id,
     dedupeKey: notice.dedupeKey,
     atMs: notice.openedAt.getTime(),
-    content: notice.content,
-    data: notice.data,
-    isClosed: occasion === 'closed',
+    ...wordsOf(attempt),
+    isClosed: occasion !== 'opened',
     unsubscribeUrl: token === null ? null : `${publicUrl}/unsubscribe/${token}`,
     publicUrl,
   };
+}
+
+/** What a notice says, or that it was wrong. */
+function wordsOf({ occasion, notice }: Attempt): Pick<Message, 'content' | 'data'> {
+  const { content, data, withdrawnReason } = notice;
+  if (occasion !== 'withdrawn' || withdrawnReason === null) return { content, data };
+  return { content: withdrawn(content, withdrawnReason), data: { notice: data, withdrawn: withdrawnReason } };
 }
 
 /** Other sides echo what they were sent, and their words are stored and shown. */

@@ -165,8 +165,8 @@ export const delivery = z
     id: uuid,
     notice: z.strictObject({ id: uuid, kind: z.enum(NOTICE_KINDS), subject: z.string() }),
     occasion: z
-      .enum(['opened', 'closed'])
-      .meta({ description: 'Whether it tells that the notice opened, or that it closed.' }),
+      .enum(['opened', 'closed', 'withdrawn'])
+      .meta({ description: 'Whether it tells that the notice opened, that it closed, or that it was wrong.' }),
     channel: z.strictObject({ id: uuid, name: z.string(), kind }),
     address: nullableText.meta({ description: 'The mail address; null for other kinds of channels.' }),
     state: z.enum(DELIVERY_STATES).meta({

@@ -27,7 +27,7 @@ export function deliveryDocument(info: DeliveryInfo): z.input<typeof delivery> {
 
 /** A notice as it is shown, with how many of its deliveries are in which state. */
 export function noticeDocument(info: NoticeInfo, deliveries: readonly DeliveryInfo[]): z.input<typeof notice> {
-  const { id, kind, connectionId, content, data, openedAt, closedAt, withdrawnAt } = info;
+  const { id, kind, connectionId, content, data, openedAt, closedAt, withdrawnAt, withdrawnReason } = info;
   const own = deliveries.filter((one) => one.notice.id === id);
   const count = (...states: readonly DeliveryInfo['state'][]): number =>
     own.filter(({ state }) => states.includes(state)).length;
@@ -44,6 +44,7 @@ export function noticeDocument(info: NoticeInfo, deliveries: readonly DeliveryIn
     opened_at: openedAt.toISOString(),
     closed_at: closedAt?.toISOString() ?? null,
     withdrawn_at: withdrawnAt?.toISOString() ?? null,
+    withdrawn_reason: withdrawnReason,
     deliveries: {
       sent: count('sent'),
       waiting: count('pending', 'sending'),

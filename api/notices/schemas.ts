@@ -46,6 +46,7 @@ export const notice = z
     opened_at: instant,
     closed_at: instant.nullable(),
     withdrawn_at: instant.nullable(),
+    withdrawn_reason: nullableText.meta({ description: 'Why it was wrong, if it was.' }),
     deliveries: z
       .strictObject({ sent: wholeNumber, waiting: wholeNumber, attention: wholeNumber })
       .meta({ description: 'How many addresses have it, how many wait for it, and how many need a person.' }),

@@ -43,6 +43,8 @@ export interface Attempt {
     readonly openedAt: Date;
     readonly content: NoticeContent;
     readonly data: Json;
+    /** Null if it was not withdrawn. */
+    readonly withdrawnReason: string | null;
   };
 }
 
@@ -147,6 +149,7 @@ async function lockDelivery(tx: Db, deliveryId: string) {
         openedAt: notices.openedAt,
         content: notices.content,
         data: notices.data,
+        withdrawnReason: notices.withdrawnReason,
       },
     })
     .from(deliveries)

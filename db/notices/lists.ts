@@ -17,6 +17,7 @@ export interface NoticeInfo {
   readonly openedAt: Date;
   readonly closedAt: Date | null;
   readonly withdrawnAt: Date | null;
+  readonly withdrawnReason: string | null;
 }
 
 /** Notices, newest first; `after` is the `no` of the last one seen. */
@@ -41,6 +42,7 @@ export async function listNotices(
       openedAt: notices.openedAt,
       closedAt: notices.closedAt,
       withdrawnAt: notices.withdrawnAt,
+      withdrawnReason: notices.withdrawnReason,
     })
     .from(notices)
     .where(

@@ -76,6 +76,36 @@ export async function closeNotice(tx: Db, noticeId: string): Promise<boolean> {
   return true;
 }
 
+/**
+ * Withdraws a notice that proved to be wrong, for a reason in one sentence, and returns whether it was not withdrawn before.
+ * Everybody who was told of it, or is about to be, is told so once, and nobody else. A notice that has closed since can be
+ * withdrawn, too. Belongs in the transaction that decides it.
+ */
+export async function withdrawNotice(tx: Db, noticeId: string, reason: string): Promise<boolean> {
+  const withdrawn = await tx
+    .update(notices)
+    .set({ closedAt: null, withdrawnAt: sql`greatest(now(), ${notices.openedAt})`, withdrawnReason: reason })
+    .where(and(eq(notices.id, noticeId), isNull(notices.withdrawnAt)))
+    .returning({ id: notices.id });
+  if (withdrawn.length === 0) return false;
+  const told = await tx
+    .select({ channelId: deliveries.channelId, address: deliveries.address })
+    .from(deliveries)
+    .where(
+      and(
+        eq(deliveries.noticeId, noticeId),
+        eq(deliveries.occasion, 'opened'),
+        inArray(deliveries.state, ['pending', 'sending', 'sent', 'unknown']),
+      ),
+    )
+    .orderBy(deliveries.no);
+  await addDeliveries(
+    tx,
+    told.map((to) => ({ ...to, noticeId, occasion: 'withdrawn' })),
+  );
+  return true;
+}
+
 /** Closes every open notice about a connection. */
 export async function closeNoticesOf(tx: Db, connectionId: string): Promise<void> {
   const open = await tx

@@ -97,12 +97,15 @@ export const notices = pgTable(
     closedAt: instant('closed_at'),
     /** It proved to be wrong. */
     withdrawnAt: instant('withdrawn_at'),
+    /** Why it was wrong, as a sentence. */
+    withdrawnReason: text('withdrawn_reason'),
   },
   (table) => [
     check('notices_kind', isOneOf(table.kind, NOTICE_KINDS)),
     check('notices_severity', isOneOf(table.severity, SEVERITIES)),
     check('notices_dedupe_key', hasLength(table.dedupeKey, 300)),
     check('notices_end', sql`num_nonnulls(${table.closedAt}, ${table.withdrawnAt}) <= 1`),
+    check('notices_withdrawn', sql`(${table.withdrawnAt} is null) = (${table.withdrawnReason} is null)`),
     check('notices_order', sql`coalesce(${table.closedAt}, ${table.withdrawnAt}) >= ${table.openedAt}`),
     uniqueIndex('notices_once').on(table.dedupeKey),
     uniqueIndex('notices_by_no').on(table.no),
@@ -111,8 +114,8 @@ export const notices = pgTable(
   ],
 );
 
-/** What a delivery tells of: that a notice opened, or that it closed. */
-export const OCCASIONS = ['opened', 'closed'] as const;
+/** What a delivery tells of: that a notice opened, that it closed, or that it was wrong. */
+export const OCCASIONS = ['opened', 'closed', 'withdrawn'] as const;
 export type Occasion = (typeof OCCASIONS)[number];
 
 /** One notice to one address. */

@@ -20,6 +20,18 @@ export interface NoticeContent {
   readonly link: { readonly label: string; readonly path: string } | null;
 }
 
+/** What is said to those who were told of a notice that proved to be wrong, for a reason in one sentence. */
+export function withdrawn(content: NoticeContent, reason: string): NoticeContent {
+  return {
+    ...content,
+    severity: 'info',
+    subject: `Withdrawn: ${content.subject}`,
+    sentence: `${reason} So this does not hold any more: ${content.sentence}`,
+    action: null,
+    tables: [],
+  };
+}
+
 /** A table of a notice. Numbers are aligned to the right. */
 export interface NoticeTable {
   readonly title: string;
