@@ -19,6 +19,7 @@ export const CONNECTION_EVENTS = [
   'signal_received',
   'request',
   'renamed',
+  'anomaly_feedback',
   'purged',
 ] as const;
 /** One of {@link CONNECTION_EVENTS}. */
@@ -42,6 +43,7 @@ export const DEPLOYMENT_EVENTS = [
   'channel_deleted',
   'channel_unsubscribed',
   'delivery_resent',
+  'sensitivity_set',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

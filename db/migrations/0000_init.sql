@@ -11,6 +11,19 @@ CREATE TABLE "allocation_versions" (
 	CONSTRAINT "allocation_versions_actor" CHECK ("allocation_versions"."actor" <> '')
 );
 --> statement-breakpoint
+CREATE TABLE "anomaly_assessments" (
+	"connection_id" uuid PRIMARY KEY NOT NULL,
+	"basis" text NOT NULL,
+	"assessed_at" timestamp with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "anomaly_settings" (
+	"is_only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"sensitivity" text NOT NULL,
+	CONSTRAINT "anomaly_settings_one" CHECK ("anomaly_settings"."is_only"),
+	CONSTRAINT "anomaly_settings_sensitivity" CHECK ("anomaly_settings"."sensitivity" in ('low', 'medium', 'high'))
+);
+--> statement-breakpoint
 CREATE TABLE "channel_addresses" (
 	"channel_id" uuid NOT NULL,
 	"no" bigserial NOT NULL,
@@ -163,7 +176,7 @@ CREATE TABLE "deliveries" (
 	"ended_at" timestamp with time zone,
 	"ended_by" text,
 	"words" text,
-	CONSTRAINT "deliveries_occasion" CHECK ("deliveries"."occasion" in ('opened', 'closed')),
+	CONSTRAINT "deliveries_occasion" CHECK ("deliveries"."occasion" in ('opened', 'closed', 'withdrawn')),
 	CONSTRAINT "deliveries_state" CHECK ("deliveries"."state" in ('pending', 'sending', 'sent', 'unknown', 'failed', 'held')),
 	CONSTRAINT "deliveries_address" CHECK (char_length("deliveries"."address") between 1 and 254),
 	CONSTRAINT "deliveries_counts" CHECK (least("deliveries"."tries", "deliveries"."failures", "deliveries"."resends") >= 0),
@@ -180,7 +193,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent', 'sensitivity_set')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -194,9 +207,61 @@ CREATE TABLE "events" (
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
 	"dedup_key" text,
 	CONSTRAINT "events_connection_id_id_pk" PRIMARY KEY("connection_id","id"),
-	CONSTRAINT "events_type" CHECK ("events"."type" in ('created', 'status', 'organization', 'key_added', 'key_active', 'key_refused', 'key_restored', 'key_destroyed', 'key_unanswered', 'key_probed', 'clock', 'sync_failed', 'day_flagged', 'restatement', 'workspaces_unread', 'signal', 'signal_received', 'request', 'renamed', 'purged')),
+	CONSTRAINT "events_type" CHECK ("events"."type" in ('created', 'status', 'organization', 'key_added', 'key_active', 'key_refused', 'key_restored', 'key_destroyed', 'key_unanswered', 'key_probed', 'clock', 'sync_failed', 'day_flagged', 'restatement', 'workspaces_unread', 'signal', 'signal_received', 'request', 'renamed', 'anomaly_feedback', 'purged')),
 	CONSTRAINT "events_actor" CHECK ("events"."actor" <> ''),
 	CONSTRAINT "events_message" CHECK (char_length("events"."message") between 1 and 500)
+);
+--> statement-breakpoint
+CREATE TABLE "incident_feedback" (
+	"no" bigserial PRIMARY KEY NOT NULL,
+	"incident_id" uuid NOT NULL,
+	"feedback" text NOT NULL,
+	"note" text,
+	"actor" text NOT NULL,
+	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "incident_feedback_feedback" CHECK ("incident_feedback"."feedback" in ('expected', 'real', 'wrong')),
+	CONSTRAINT "incident_feedback_note" CHECK (char_length("incident_feedback"."note") between 1 and 1000),
+	CONSTRAINT "incident_feedback_actor" CHECK ("incident_feedback"."actor" <> '')
+);
+--> statement-breakpoint
+CREATE TABLE "incidents" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"kind" text NOT NULL,
+	"severity" text NOT NULL,
+	"state" text NOT NULL,
+	"end_reason" text,
+	"first_day" date NOT NULL,
+	"last_day" date NOT NULL,
+	"detected_on" date NOT NULL,
+	"observed" numeric NOT NULL,
+	"expected" numeric NOT NULL,
+	"excess" numeric NOT NULL,
+	"compared_days" integer NOT NULL,
+	"before" numeric NOT NULL,
+	"after" numeric NOT NULL,
+	"volume" numeric NOT NULL,
+	"mix" numeric NOT NULL,
+	"price" numeric NOT NULL,
+	"unmatched" numeric NOT NULL,
+	"incident" jsonb NOT NULL,
+	"openings" integer DEFAULT 1 NOT NULL,
+	"notice_id" uuid,
+	"opened_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"ended_at" timestamp with time zone,
+	CONSTRAINT "incidents_kind" CHECK ("incidents"."kind" in ('spike', 'drop', 'level_shift', 'drift', 'offsetting', 'new_spend')),
+	CONSTRAINT "incidents_severity" CHECK ("incidents"."severity" in ('info', 'warning', 'critical')),
+	CONSTRAINT "incidents_state" CHECK ("incidents"."state" in ('open', 'closed', 'withdrawn')),
+	CONSTRAINT "incidents_end" CHECK ("incidents"."end_reason" in ('back', 'new_normal', 'expected', 'wrong', 'restated', 'sensitivity', 'disconnected')),
+	CONSTRAINT "incidents_ended" CHECK (("incidents"."state" = 'open') = ("incidents"."end_reason" is null) and ("incidents"."end_reason" is null) = ("incidents"."ended_at" is null)),
+	CONSTRAINT "incidents_days" CHECK ("incidents"."first_day" <= least("incidents"."last_day", "incidents"."detected_on")),
+	CONSTRAINT "incidents_excess" CHECK ("incidents"."excess" = "incidents"."observed" - "incidents"."expected"),
+	CONSTRAINT "incidents_change" CHECK ("incidents"."after" - "incidents"."before" = "incidents"."volume" + "incidents"."mix" + "incidents"."price" + "incidents"."unmatched"),
+	CONSTRAINT "incidents_finite" CHECK ("incidents"."observed" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."expected" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."before" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."after" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."volume" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."mix" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."price" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."unmatched" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "incidents_counts" CHECK (least("incidents"."compared_days") >= 0 and "incidents"."openings" >= 1),
+	CONSTRAINT "incidents_order" CHECK ("incidents"."ended_at" >= "incidents"."opened_at")
 );
 --> statement-breakpoint
 CREATE TABLE "keys" (
@@ -260,10 +325,12 @@ CREATE TABLE "notices" (
 	"opened_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"closed_at" timestamp with time zone,
 	"withdrawn_at" timestamp with time zone,
-	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'test')),
+	"withdrawn_reason" text,
+	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'anomaly', 'test')),
 	CONSTRAINT "notices_severity" CHECK ("notices"."severity" in ('info', 'warning', 'critical')),
 	CONSTRAINT "notices_dedupe_key" CHECK (char_length("notices"."dedupe_key") between 1 and 300),
 	CONSTRAINT "notices_end" CHECK (num_nonnulls("notices"."closed_at", "notices"."withdrawn_at") <= 1),
+	CONSTRAINT "notices_withdrawn" CHECK (("notices"."withdrawn_at" is null) = ("notices"."withdrawn_reason" is null)),
 	CONSTRAINT "notices_order" CHECK (coalesce("notices"."closed_at", "notices"."withdrawn_at") >= "notices"."opened_at")
 );
 --> statement-breakpoint
@@ -514,11 +581,15 @@ CREATE TABLE "workspaces" (
 	CONSTRAINT "workspaces_connection_id_id_pk" PRIMARY KEY("connection_id","id")
 );
 --> statement-breakpoint
+ALTER TABLE "anomaly_assessments" ADD CONSTRAINT "anomaly_assessments_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "channel_addresses" ADD CONSTRAINT "channel_addresses_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "days" ADD CONSTRAINT "days_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "incident_feedback" ADD CONSTRAINT "incident_feedback_incident_id_incidents_id_fk" FOREIGN KEY ("incident_id") REFERENCES "public"."incidents"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "incidents" ADD CONSTRAINT "incidents_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "incidents" ADD CONSTRAINT "incidents_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "notices" ADD CONSTRAINT "notices_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "restatements" ADD CONSTRAINT "restatements_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -542,6 +613,11 @@ CREATE INDEX "deliveries_of_channel" ON "deliveries" USING btree ("channel_id","
 CREATE INDEX "deliveries_under_way" ON "deliveries" USING btree ("no") WHERE state in ('pending', 'sending');--> statement-breakpoint
 CREATE INDEX "deployment_events_by_type" ON "deployment_events" USING btree ("type","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_dedup" ON "events" USING btree ("connection_id","dedup_key") WHERE "events"."dedup_key" is not null;--> statement-breakpoint
+CREATE INDEX "incident_feedback_of_incident" ON "incident_feedback" USING btree ("incident_id","no");--> statement-breakpoint
+CREATE UNIQUE INDEX "incidents_once" ON "incidents" USING btree ("connection_id",md5("key"));--> statement-breakpoint
+CREATE UNIQUE INDEX "incidents_by_no" ON "incidents" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "incidents_of_connection" ON "incidents" USING btree ("connection_id","no");--> statement-breakpoint
+CREATE INDEX "incidents_open" ON "incidents" USING btree ("no") WHERE state = 'open';--> statement-breakpoint
 CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WHERE state = 'active';--> statement-breakpoint
 CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "notices_once" ON "notices" USING btree ("dedupe_key");--> statement-breakpoint
@@ -552,8 +628,7 @@ CREATE INDEX "restatements_unweighed" ON "restatements" USING btree ("connection
 CREATE UNIQUE INDEX "statements_one_closed_per_month" ON "statements" USING btree ("month") WHERE state = 'closed';--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint
-CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;
---> statement-breakpoint
+CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;--> statement-breakpoint
 -- Counts that this release does not know by name are tokens if their name ends in "tokens". Those add to the total of
 -- their day. The function is strict, so Postgres does not call it for the many lines that have no such counts.
 CREATE FUNCTION "other_tokens"("extra_counts" jsonb) RETURNS numeric
