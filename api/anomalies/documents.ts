@@ -3,7 +3,7 @@ import type { IncidentInfo } from '../../db/anomalies/incidents.ts';
 import type { StoredEnd } from '../../db/anomalies/tables.ts';
 import { effectOf } from '../../domain/anomalies/assess.ts';
 import { exploreOf } from '../../domain/anomalies/explore.ts';
-import { named } from '../../domain/anomalies/words.ts';
+import { named } from '../../domain/anomalies/names.ts';
 import { contentOf } from '../../domain/notices/kinds.ts';
 import type { anomaly } from './schemas.ts';
 

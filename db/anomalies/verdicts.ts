@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { comparedDays } from '../../domain/anomalies/compared.ts';
 import { exploreOf } from '../../domain/anomalies/explore.ts';
 import type { Incident, IncidentChange, IncidentEnd, Verdict } from '../../domain/anomalies/incident.ts';
-import { named } from '../../domain/anomalies/words.ts';
+import { named } from '../../domain/anomalies/names.ts';
 import { addDays, type Day } from '../../domain/days.ts';
 import type { NoticeDataOf } from '../../domain/notices/data.ts';
 import { row, type Db } from '../core/database.ts';

@@ -1,5 +1,5 @@
 import type { Incident, IncidentChange, IncidentKind } from '../anomalies/incident.ts';
-import type { NamedCondition } from '../anomalies/words.ts';
+import type { NamedCondition } from '../anomalies/names.ts';
 import type { Status } from '../connection/statuses.ts';
 import type { Day } from '../days.ts';
 import type { FailureCode } from '../failures.ts';

@@ -1,5 +1,5 @@
 import type { IncidentKind } from '../anomalies/incident.ts';
-import { conditionsInWords } from '../anomalies/words.ts';
+import { conditionsInWords } from '../anomalies/names.ts';
 import type { Day } from '../days.ts';
 import { isNegative, subtractDecimals, type Decimal } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
