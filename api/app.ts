@@ -14,6 +14,7 @@ import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
 import { anomalyRoutes } from './anomalies/routes.ts';
 import { allocationRoutes } from './allocation/routes.ts';
+import { budgetRoutes } from './budgets/routes.ts';
 import { chargebackRoutes } from './chargeback/routes.ts';
 import { channelRoutes } from './channels/routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
@@ -104,6 +105,7 @@ export const endpoints: readonly Endpoint[] = [
   ...eventRoutes,
   ...noticeRoutes,
   ...channelRoutes,
+  ...budgetRoutes,
   ...healthRoutes,
 ];
 

@@ -9,7 +9,16 @@ import {
 import { NamespaceNotFoundError, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { Logger } from 'pino';
 import type { TemporalSettings } from '../config/temporal.ts';
-import { CONNECTION_WORKFLOW, DELIVERY_WORKFLOW, connectionStart, deliveryStart, wake } from '../workflows/messages.ts';
+import {
+  ASSESS_WORKFLOW,
+  CONNECTION_WORKFLOW,
+  DELIVERY_WORKFLOW,
+  assessNow,
+  assessStart,
+  connectionStart,
+  deliveryStart,
+  wake,
+} from '../workflows/messages.ts';
 import { TemporalUnavailableError, type Temporal } from './http/temporal.ts';
 
 /** A client of Temporal in one namespace. It connects on its first call. */
@@ -75,6 +84,14 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
         }),
       ),
     startDelivery: (delivery) => within(CALL_DEADLINE_MS, () => startDelivery(client, settings.taskQueue, delivery)),
+    assess: () =>
+      within(CALL_DEADLINE_MS, () =>
+        client.workflow.signalWithStart(ASSESS_WORKFLOW, {
+          ...assessStart(settings.taskQueue),
+          signal: assessNow,
+          signalArgs: [],
+        }),
+      ),
     check: () => within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({})),
     async close() {
       // A retry on a closed channel throws from a timer, which would end the process.

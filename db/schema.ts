@@ -10,6 +10,7 @@ export {
   statements,
 } from './allocation/tables.ts';
 export { anomalyAssessments, anomalySettings, incidentFeedback, incidents } from './anomalies/tables.ts';
+export { assessState, budgetAlerts, budgetChannels, budgetThresholds, budgets, forecasts } from './budgets/tables.ts';
 export { connections, events, workspaceNames, workspaces, workspaceTags } from './connections/tables.ts';
 export { deploymentEvents } from './deployment/tables.ts';
 export { keySteps, keys } from './keys/tables.ts';

@@ -44,6 +44,9 @@ export const DEPLOYMENT_EVENTS = [
   'channel_unsubscribed',
   'delivery_resent',
   'sensitivity_set',
+  'budget_created',
+  'budget_changed',
+  'budget_deleted',
 ] as const;
 /** One of {@link DEPLOYMENT_EVENTS}. */
 export type DeploymentEvent = (typeof DEPLOYMENT_EVENTS)[number];

@@ -4,19 +4,27 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 import type { Db } from '../db/core/database.ts';
 import { holdDelivery, listNewDeliveries, listOverdueDeliveries, type ToStart } from '../db/notices/starts.ts';
-import { CONNECTION_WORKFLOW, DELIVERY_WORKFLOW, deliveryStart, deliveryWorkflowId } from '../workflows/messages.ts';
+import {
+  ASSESS_WORKFLOW,
+  CONNECTION_WORKFLOW,
+  DELIVERY_WORKFLOW,
+  deliveryStart,
+  deliveryWorkflowId,
+} from '../workflows/messages.ts';
 import type { Woken, Workflows } from './keeper.ts';
 
+/** The workflows whose activities write notices. */
+const WRITERS: readonly string[] = [CONNECTION_WORKFLOW, ASSESS_WORKFLOW];
 /** How many workflows are started at a time. */
 const AT_A_TIME = 20;
 const SUMMARY_LENGTH = 150;
 
 /**
- * Starts the workflows of deliveries right after an activity of a connection wrote them. The transaction writes and this
+ * Starts the workflows of deliveries right after an activity of a connection or of the assessment wrote them. The transaction writes and this
  * starts, so a sync never waits for a notice: the connection that looks at Postgres after its sync starts what the sync
  * wrote. Where this does not come to it, the keeper does.
  */
-export function startDeliveriesOfConnections(db: Db, taskQueue: string): ActivityInboundCallsInterceptor {
+export function startDeliveriesAfterActivities(db: Db, taskQueue: string): ActivityInboundCallsInterceptor {
   return {
     async execute(
       input: ActivityExecuteInput,
@@ -25,7 +33,7 @@ export function startDeliveriesOfConnections(db: Db, taskQueue: string): Activit
       try {
         return await next(input);
       } finally {
-        if (activityInfo().workflowType === CONNECTION_WORKFLOW) {
+        if (WRITERS.includes(activityInfo().workflowType ?? '')) {
           const { client } = Context.current();
           // Nobody waits for it, and the keeper starts what this does not.
           void startNewDeliveries({ db, client, taskQueue }).catch(() => undefined);

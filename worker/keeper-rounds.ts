@@ -4,6 +4,7 @@ import { adviceOn } from '../db/core/failures.ts';
 import { endFrozenSessions } from '../db/core/sessions.ts';
 import { destroyForgottenCandidates } from '../db/keys/discard.ts';
 import { tellLastingTrouble } from '../db/notices/trouble.ts';
+import { keepAssessment } from './assess.ts';
 import { keepDeliveries } from './deliveries.ts';
 import { countMissingWorkflows, keepConnections, wakeForWork, type Woken, type Workflows } from './keeper.ts';
 import { reasonOf, type Outages } from './outages.ts';
@@ -34,7 +35,7 @@ interface KeeperState {
 
 /**
  * Every few seconds ends frozen sessions, tells of lasting trouble, registers search attributes, wakes workflows for untold
- * work and starts those of waiting deliveries. Starts missing workflows of connections if Temporal lost its state or counts too few, and once an hour in any case. Returns a function that stops it.
+ * work, has everything assessed that is due, and starts those of waiting deliveries. Starts missing workflows of connections if Temporal lost its state or counts too few, and once an hour in any case. Returns a function that stops it.
  */
 export function startKeeper(deps: KeeperDependencies): () => void {
   const state: KeeperState = {
@@ -88,6 +89,7 @@ async function lookAfterConnections(deps: KeeperDependencies, state: KeeperState
   const isStateLost = stateId !== null && state.stateId !== null && stateId !== state.stateId;
   if (isStateLost) state.woken.clear();
   await wakeForWork(deps, state.woken);
+  await keepAssessment(deps, state.woken);
   await keepDeliveries(deps, state.woken);
 
   const sinceKeptMs = performance.now() - state.keptAtMs;

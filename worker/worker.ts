@@ -5,7 +5,8 @@ import { createActivities } from '../activities/activities.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { translateFailures } from '../activities/failures.ts';
 import { readingsQueue, sendingQueue } from '../workflows/messages.ts';
-import { startDeliveriesOfConnections } from './deliveries.ts';
+import { assessAfterSyncs } from './assess.ts';
+import { startDeliveriesAfterActivities } from './deliveries.ts';
 import { showWaits } from './waits.ts';
 
 /** The payload converter. The worker needs it as well as the bundle of workflow code. */
@@ -84,7 +85,8 @@ export async function createWorkers(options: {
     activities: createActivities(dependencies),
     interceptors: {
       activity: [
-        () => ({ inbound: startDeliveriesOfConnections(dependencies.db, taskQueue) }),
+        () => ({ inbound: startDeliveriesAfterActivities(dependencies.db, taskQueue) }),
+        () => ({ inbound: assessAfterSyncs(taskQueue) }),
         () => ({ inbound: showWaits(dependencies.db) }),
         () => ({ inbound: translateFailures() }),
       ],

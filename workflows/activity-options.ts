@@ -11,6 +11,15 @@ export const POSTGRES: ActivityOptions = {
 };
 
 /**
+ * One transaction over what is stored. It is tried for a minute or so; then the workflow fails, with why in words, and the
+ * keeper starts another one.
+ */
+export const ASSESSING: ActivityOptions = {
+  startToCloseTimeout: '2 minutes',
+  retry: { initialInterval: '1 second', maximumInterval: '20 seconds', maximumAttempts: 6 },
+};
+
+/**
  * Deleting years of days may take long. It is one transaction, so an attempt that is cut off did nothing. Heartbeats tell
  * within seconds that a worker died: a disconnect that destroys keys must not wait an hour for that.
  */

@@ -7,6 +7,9 @@ export const SYNC_WORKFLOW = 'sync';
 /** And one notice on its way to one address. */
 export const DELIVERY_WORKFLOW = 'delivery';
 
+/** And the verdicts about budgets. */
+export const ASSESS_WORKFLOW = 'assess';
+
 const READINGS = '-readings';
 const SENDING = '-sending';
 
@@ -75,6 +78,27 @@ export function deliveryStart(
     priority: { priorityKey: 4 },
   };
 }
+
+/** How a client asks for an assessment: there is one at a time in a deployment, and whoever asks for it while it runs has it look again. */
+export function assessStart(taskQueue: string): {
+  workflowId: string;
+  taskQueue: string;
+  args: [];
+  staticSummary: string;
+  priority: { priorityKey: number };
+} {
+  return {
+    workflowId: ASSESS_WORKFLOW,
+    taskQueue,
+    args: [],
+    staticSummary: 'Judges budgets and keeps forecasts',
+    // After connections, and before their syncs.
+    priority: { priorityKey: 4 },
+  };
+}
+
+/** Has the assessment look at Postgres once more. */
+export const assessNow = defineSignal('assessNow');
 
 /** The id of a connection's `n`th sync. */
 export function syncWorkflowId(connectionId: string, n: number): string {

@@ -29,6 +29,8 @@ export function anomalyDocument(
     within: [...named(incident.within, workspaces)],
     counterpart: [...named(incident.counterpart, workspaces)],
   };
+  // Its words show values as they are, and nobody knows a workspace by its id.
+  const byName = conditions.cause.map(({ dimension, name }) => ({ dimension, value: name }));
   const { kind, direction, severity, observed, expected, excess } = incident;
   const explore = exploreOf(connection.id, incident);
   const days = { first_day: incident.firstDay, last_day: incident.lastDay };
@@ -67,7 +69,7 @@ export function anomalyDocument(
             note: feedback.note,
             actor: feedback.actor,
             at: feedback.at.toISOString(),
-            effect: effectOf({ incident, feedback: feedback.feedback }),
+            effect: effectOf({ incident: { ...incident, cause: byName }, feedback: feedback.feedback }),
           },
     explore: `${publicUrl}${explore}`,
     notice_id: info.noticeId,

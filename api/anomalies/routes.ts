@@ -71,6 +71,7 @@ const feedback = endpoint({
     const { feedback: said, note = null } = body;
     if (!(await giveFeedback(deps.db, id, { feedback: said, note, actor }))) throw new Problem('not_found');
     deps.log.info({ anomaly: id, feedback: said, actor }, 'feedback on an anomaly');
+    await tellOrDefer(deps.log, { anomaly: id }, () => deps.temporal.assess());
     return { status: 200, body: await shown(deps, id) };
   },
 });
@@ -103,9 +104,10 @@ const set = endpoint({
   out: anomalySettings,
   statuses: { 200: 'The settings as they are now.' },
   problems: [],
-  handle: async ({ body: { sensitivity }, actor }, { db, log }) => {
+  handle: async ({ body: { sensitivity }, actor }, { db, log, temporal }) => {
     await setSensitivity(db, sensitivity, actor);
     log.info({ sensitivity, actor }, 'the sensitivity of anomalies is set');
+    await tellOrDefer(log, { sensitivity }, () => temporal.assess());
     return { status: 200, body: { sensitivity } };
   },
 });

@@ -67,9 +67,6 @@ export interface Call<Query, Body> {
   readonly waitFor: WaitFor;
 }
 
-/** The largest number of tags that a query may name. */
-export const MAX_TAGS = 20;
-
 /** A query parameter. */
 export type QueryPair = readonly [name: string, value: string];
 

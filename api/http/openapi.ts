@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
 import { cookieName } from './cookie.ts';
-import { MAX_TAGS, type Description } from './endpoint.ts';
+import { MAX_TAGS } from '../../domain/spend/parameters.ts';
+import type { Description } from './endpoint.ts';
 import { monthIn, nothing } from './schemas.ts';
 import { problemResponses } from './documented-problems.ts';
 
@@ -58,6 +59,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Chargeback: 'What each cost center owes for a month, open or closed.',
   Tokens: 'Who may use this API.',
   Sessions: 'Who uses this API in a browser.',
+  Budgets: 'How much may be spent, and who is told when.',
   Channels: 'Where notices go. Their secrets go in and never come out.',
   Notices: 'What people should know, each told once, and its way to each address.',
   Events: 'What happened to the deployment, beside its connections.',

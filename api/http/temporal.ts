@@ -10,6 +10,8 @@ export interface Temporal {
   wakeConnection(connectionId: string): Promise<void>;
   /** Starts the workflow of a delivery; one that runs already goes on. `isAnew` for one that a person had sent again. */
   startDelivery(delivery: { id: string; isAnew: boolean; summary: string }): Promise<void>;
+  /** Has budgets judged and forecasts made, soon. */
+  assess(): Promise<void>;
   /** Resolves when Temporal answers. */
   check(): Promise<void>;
 }

@@ -6,11 +6,11 @@ import {
   ORDERS,
   UNIT_COST_DIMENSIONS,
   USAGE_DIMENSIONS,
-  type Dimension,
   type Grain,
   type Group,
   type NamedDimension,
 } from '../../domain/spend/query.ts';
+import { MAX_GROUPS, NO_NUL, isGroupOf, problemWithGroups } from '../../domain/spend/parameters.ts';
 import { afterIn, limitIn, rangeQuery } from '../http/schemas.ts';
 
 /** The query parameters of the reports on spend. `request.ts` makes a spend query of them. */
@@ -32,7 +32,6 @@ export const UNIT_COSTS: Report = { name: 'unit-costs', dimensions: UNIT_COST_DI
 /** What GET /v1/costs/changes knows. */
 export const CHANGES: Report = { name: 'changes', dimensions: COST_DIMENSIONS, grains: [] };
 
-const MAX_GROUPS = 20;
 const TAG = 'tag\\.[^,\\u0000]+';
 
 /** The parameter `group_by`, as groups; `more` are those that only one report has. */
@@ -42,9 +41,6 @@ export function groupsOf<More extends string = never>(
   more: readonly More[] = [],
 ): z.ZodType<(Group | More)[], string | undefined> {
   const known = [...more, ...grains, ...dimensions];
-  const isKnown = (text: string): text is Group | More =>
-    known.some((group) => group === text) || new RegExp(`^${TAG}$`, 'u').test(text);
-  const named = `${known.join(', ')} and tag.<key>`;
   const twice = '(?:[^,]*,)*([^,]+),(?:[^,]*,)*\\1(?:,|$)';
   const twoGrains = `(?:[^,]*,)*(?:${GRAINS.join('|')}),(?:[^,]*,)*(?:${GRAINS.join('|')})(?:,|$)`;
   const any = `(?:${[...known, TAG].join('|')})`;
@@ -52,14 +48,11 @@ export function groupsOf<More extends string = never>(
     .string()
     .default(fallback)
     .transform((text) => text.split(','))
-    .refine((list) => list.every(isKnown), `must be any of ${named}, separated by commas`)
-    .refine((list) => new Set(list).size === list.length, 'must not name the same group twice')
-    .refine(
-      (list) => grains.filter((grain) => list.includes(grain)).length <= 1,
-      `may name only one of ${GRAINS.join(', ')}`,
-    )
-    .refine((list) => list.length <= MAX_GROUPS, `must not name more than ${MAX_GROUPS}`)
-    .transform((list) => list.filter(isKnown))
+    .superRefine((list, context) => {
+      const problem = problemWithGroups(list, known);
+      if (problem !== null) context.addIssue(problem);
+    })
+    .transform((list) => list.filter((text): text is Group | More => isGroupOf(text, known)))
     .meta({
       override: {
         type: 'string',
@@ -76,15 +69,8 @@ export function groupsOf<More extends string = never>(
     });
 }
 
-/** What is wrong with a U+0000, which Postgres does not store. */
-export const NO_NUL = 'must not contain U+0000';
 /** A value of a filter. */
 export const filterValue = z.string().regex(/^[^\u0000]*$/, NO_NUL);
-
-/** The name of the query parameter of a dimension. */
-export function parameterOf(dimension: Dimension): string {
-  return dimension === 'connection' ? 'connection_id' : dimension;
-}
 
 const NOT_REPORTED = 'An empty value stands for what Anthropic did not report.';
 const values = z.array(filterValue).optional();

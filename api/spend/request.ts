@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Day, DayRange } from '../../domain/days.ts';
 import { begins, comparisonOf, ends, type Compare, type Comparison } from '../../domain/spend/compare.ts';
+import { ParameterError, filtersIn, parameterOf } from '../../domain/spend/parameters.ts';
 import {
   grainOf,
-  tagOf,
-  type Dimension,
   type Filter,
   type Group,
   type GroupKey,
@@ -14,15 +13,14 @@ import {
 } from '../../domain/spend/query.ts';
 import { findConnection, todayOf } from '../connections/lookups.ts';
 import { decodeCursor, encodeCursor, positionText } from '../http/cursor.ts';
-import { MAX_TAGS, type Deps, type QueryPair } from '../http/endpoint.ts';
+import type { Deps, QueryPair } from '../http/endpoint.ts';
 import { Problem, contradiction, invalid } from '../http/problems.ts';
 import { rangeOf } from '../http/range.ts';
 import { dayIn } from '../http/schemas.ts';
-import { NO_NUL, filterValue, parameterOf, type Report } from './parameters.ts';
+import type { Report } from './parameters.ts';
 
 /** The longest range of days that a query may sum up. */
 export const MAX_DAYS = 1100;
-const DEFAULT_WORKSPACE = 'default';
 
 /** The query parameters that every report on spend has. The filters are beside them, by their names. */
 export interface SpendRequest {
@@ -123,11 +121,10 @@ async function filtersOf(
 ): Promise<Filter[]> {
   const named = dimensions.flatMap((dimension) => {
     const name = parameterOf(dimension);
-    return [filterOf(dimension, false, request[name]), filterOf(dimension, true, request[`not.${name}`])];
+    return [name, `not.${name}`].flatMap((own) => pairsOf(own, values.parse(request[own])));
   });
-  const filters = [...named, ...tagFilters(tags)].filter((filter) => filter !== null);
   return Promise.all(
-    filters.map(async (filter) =>
+    filtersOrProblem(dimensions, [...named, ...tags]).map(async (filter) =>
       filter.dimension === 'connection' ? await ofKnownConnections(deps, filter) : filter,
     ),
   );
@@ -135,15 +132,20 @@ async function filtersOf(
 
 const values = z.array(z.string()).optional();
 
-function filterOf(dimension: Dimension, excludes: boolean, given: unknown): Filter | null {
-  const texts = values.parse(given);
-  if (texts === undefined) return null;
-  return { dimension, excludes, values: texts.map((text) => valueOf(dimension, text)) };
+function pairsOf(name: string, texts: readonly string[] | undefined): QueryPair[] {
+  return (texts ?? []).map((text) => [name, text]);
 }
 
-function valueOf(dimension: Dimension, text: string): string | null {
-  if (dimension === 'connection') return text;
-  return text === '' || (dimension === 'workspace' && text === DEFAULT_WORKSPACE) ? null : text;
+function filtersOrProblem(dimensions: Report['dimensions'], pairs: readonly QueryPair[]): Filter[] {
+  const byName = new Map<string, string[]>();
+  for (const [name, value] of pairs) byName.set(name, [...(byName.get(name) ?? []), value]);
+  try {
+    return filtersIn(dimensions, byName);
+  } catch (error) {
+    if (!(error instanceof ParameterError)) throw error;
+    const errors = error.faults.map(({ parameter, message }) => ({ path: `query.${parameter ?? ''}`, message }));
+    throw new Problem('invalid_request', { errors });
+  }
 }
 
 /** The connections that a parameter names, each once; null without the parameter. Throws `not_found` for an unknown one. */
@@ -165,26 +167,4 @@ async function ofKnownConnections(deps: Deps, filter: Filter): Promise<Filter> {
   const ids = new Set<string>();
   for (const value of new Set(filter.values)) ids.add((await findConnection(deps, value ?? '', unknown)).id);
   return { ...filter, values: [...ids] };
-}
-
-function tagFilters(pairs: readonly QueryPair[]): Filter[] {
-  const byName = new Map<string, string[]>();
-  for (const [name, value] of pairs) byName.set(name, [...(byName.get(name) ?? []), value]);
-  if (byName.size > MAX_TAGS) throw invalid('query.tag', `must not name more than ${MAX_TAGS} tags`);
-  return [...byName].map(([name, texts]) => {
-    const excludes = name.startsWith('not.');
-    const dimension = tagDimension(excludes ? name.slice('not.'.length) : name);
-    const key = dimension === null ? null : tagOf(dimension);
-    const path = `query.${excludes ? 'not.' : ''}tag`;
-    if (dimension === null || key === '') throw invalid(path, 'must be followed by the key of a tag: tag.<key>');
-    if (!filterValue.safeParse(key).success) throw invalid(path, NO_NUL);
-    // Somebody may have put a secret where the key of a tag belongs.
-    const own = /^[a-z_]{1,30}$/.test(key ?? '') ? `${path}.${key}` : path;
-    if (!texts.every((text) => filterValue.safeParse(text).success)) throw invalid(own, NO_NUL);
-    return { dimension, excludes, values: texts.map((text) => valueOf(dimension, text)) };
-  });
-}
-
-function tagDimension(name: string): `tag.${string}` | null {
-  return name.startsWith('tag.') ? `tag.${name.slice('tag.'.length)}` : null;
 }

@@ -20,20 +20,40 @@ export interface AnomalyCounts {
 
 const NOTHING: AnomalyCounts = { opened: 0, closed: 0, withdrawn: 0 };
 
+/** An assessment of many connections leaves the rest to the next one after so long: it is one transaction. */
+const LONGEST_MS = 20_000;
+
 /**
  * Looks for anomalies in the settled days of every live connection, one after the other, as {@link assessConnection} does.
- * Connections of which nothing changed since take a millisecond. Belongs in a transaction.
+ * Connections of which nothing changed since take a millisecond. Also returns how many it left for the next assessment.
+ * Belongs in a transaction.
  */
-export async function assessEveryConnection(tx: Db, today: Day): Promise<AnomalyCounts> {
+export async function assessEveryConnection(tx: Db, today: Day): Promise<AnomalyCounts & { readonly left: number }> {
+  const begunAt = performance.now();
+  await tx.execute(sql`update incident_feedback set is_assessed = true where not is_assessed`);
+  await tx.execute(sql`update anomaly_settings set is_assessed = true where not is_assessed`);
   const found = await rows(
     tx,
     z.object({ id: z.string() }),
-    sql`select id from connections where status = any(${textArray(LIVE_STATUSES)}) order by id`,
+    sql`
+      select c.id from connections c left join anomaly_assessments a on a.connection_id = c.id
+      where c.status = any(${textArray(LIVE_STATUSES)})
+      order by a.assessed_at nulls first, c.id
+    `,
   );
   let counts = NOTHING;
-  for (const { id } of found) counts = added(counts, await assessConnection(tx, id, today));
-  return counts;
+  for (const [place, { id }] of found.entries()) {
+    if (performance.now() - begunAt > LONGEST_MS) return { ...counts, left: found.length - place };
+    counts = added(counts, await assessConnection(tx, id, today));
+  }
+  return { ...counts, left: 0 };
 }
+
+/** Whether a person said something about an anomaly, or set the sensitivity, since anything was assessed. */
+export const ANOMALIES_ARE_DUE = sql`
+  exists (select from incident_feedback where not is_assessed)
+  or exists (select from anomaly_settings where not is_assessed)
+`;
 
 /**
  * Looks for anomalies in the settled days of a connection before `today`, and stores what follows with the notices about

@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import type { Sensitivity } from '../../domain/anomalies/incident.ts';
 import type { Db } from '../core/database.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
@@ -14,11 +13,11 @@ export async function readSensitivity(db: Db): Promise<Sensitivity> {
 export async function setSensitivity(db: Db, sensitivity: Sensitivity, actor: string): Promise<void> {
   await db.transaction(async (tx) => {
     const before = await readSensitivity(tx);
+    if (before === sensitivity) return;
     await tx
       .insert(anomalySettings)
       .values({ sensitivity })
-      .onConflictDoUpdate({ target: anomalySettings.isOnly, set: { sensitivity: sql`excluded.sensitivity` } });
-    if (before === sensitivity) return;
+      .onConflictDoUpdate({ target: anomalySettings.isOnly, set: { sensitivity, isAssessed: false } });
     const message = `The sensitivity of anomalies is ${sensitivity} instead of ${before}.`;
     await addDeploymentEvent(tx, { type: 'sensitivity_set', actor, message });
   });

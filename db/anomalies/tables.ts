@@ -128,11 +128,16 @@ export const incidentFeedback = pgTable(
     /** The name of the token that gave it. */
     actor: text().notNull(),
     at: instant('at').notNull().default(NOW),
+    /** Whether anything was assessed since. */
+    isAssessed: boolean('is_assessed').notNull().default(false),
   },
   (table) => [
     check('incident_feedback_feedback', isOneOf(table.feedback, FEEDBACKS)),
     check('incident_feedback_note', hasLength(table.note, NOTE_LENGTH)),
     check('incident_feedback_actor', sql`${table.actor} <> ''`),
+    index('incident_feedback_unassessed')
+      .on(table.no)
+      .where(sql`not is_assessed`),
     index('incident_feedback_of_incident').on(table.incidentId, table.no),
   ],
 );
@@ -143,6 +148,8 @@ export const anomalySettings = pgTable(
   {
     isOnly: boolean('is_only').primaryKey().default(true),
     sensitivity: text().$type<Sensitivity>().notNull(),
+    /** Whether anything was assessed since it was set. */
+    isAssessed: boolean('is_assessed').notNull().default(false),
   },
   (table) => [
     check('anomaly_settings_one', sql`${table.isOnly}`),

@@ -259,6 +259,8 @@ export const syncs = pgTable(
     waiting: waiting(),
     startedAt: instant('started_at').notNull().default(NOW),
     endedAt: instant('ended_at'),
+    /** Whether what it read was assessed. */
+    assessed: boolean().notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.connectionId, table.n, table.runId] }),
@@ -266,6 +268,9 @@ export const syncs = pgTable(
     index('syncs_running')
       .on(table.connectionId)
       .where(sql`state = 'running'`),
+    index('syncs_unassessed')
+      .on(table.connectionId)
+      .where(sql`not assessed and state <> 'running'`),
     check('syncs_n', sql`${table.n} >= 1`),
     check('syncs_run', sql`${table.runId} <> ''`),
     check('syncs_kind', isOneOf(table.kind, SYNC_KINDS)),

@@ -20,8 +20,81 @@ CREATE TABLE "anomaly_assessments" (
 CREATE TABLE "anomaly_settings" (
 	"is_only" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"sensitivity" text NOT NULL,
+	"is_assessed" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "anomaly_settings_one" CHECK ("anomaly_settings"."is_only"),
 	CONSTRAINT "anomaly_settings_sensitivity" CHECK ("anomaly_settings"."sensitivity" in ('low', 'medium', 'high'))
+);
+--> statement-breakpoint
+CREATE TABLE "assess_state" (
+	"is_only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"assessed_on" date NOT NULL,
+	"assessed_at" timestamp with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "assess_state_one" CHECK ("assess_state"."is_only")
+);
+--> statement-breakpoint
+CREATE TABLE "budget_alerts" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"budget_id" uuid NOT NULL,
+	"from_day" date NOT NULL,
+	"to_day" date NOT NULL,
+	"of" text NOT NULL,
+	"percent" numeric,
+	"usd" numeric,
+	"threshold" numeric NOT NULL,
+	"value" numeric NOT NULL,
+	"read_days" integer NOT NULL,
+	"basis_day" date,
+	"basis" text,
+	"fired_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"notice_id" uuid NOT NULL,
+	"withdrawn_at" timestamp with time zone,
+	CONSTRAINT "budget_alerts_period" CHECK ("budget_alerts"."from_day" <= "budget_alerts"."to_day"),
+	CONSTRAINT "budget_alerts_of" CHECK ("budget_alerts"."of" in ('actual', 'forecast')),
+	CONSTRAINT "budget_alerts_value" CHECK (num_nonnulls("budget_alerts"."percent", "budget_alerts"."usd") = 1 and coalesce("budget_alerts"."percent", "budget_alerts"."usd") > 0 and "budget_alerts"."percent" not in ('NaN', 'Infinity', '-Infinity') is not false and "budget_alerts"."usd" not in ('NaN', 'Infinity', '-Infinity') is not false),
+	CONSTRAINT "budget_alerts_finite" CHECK ("budget_alerts"."threshold" not in ('NaN', 'Infinity', '-Infinity') and "budget_alerts"."value" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "budget_alerts_reached" CHECK ("budget_alerts"."value" >= "budget_alerts"."threshold"),
+	CONSTRAINT "budget_alerts_read_days" CHECK (least("budget_alerts"."read_days") >= 0),
+	CONSTRAINT "budget_alerts_basis" CHECK (num_nonnulls("budget_alerts"."basis_day", "budget_alerts"."basis") = case when "budget_alerts"."of" = 'forecast' then 2 else 0 end),
+	CONSTRAINT "budget_alerts_order" CHECK ("budget_alerts"."withdrawn_at" >= "budget_alerts"."fired_at")
+);
+--> statement-breakpoint
+CREATE TABLE "budget_channels" (
+	"budget_id" uuid NOT NULL,
+	"channel_id" uuid NOT NULL,
+	CONSTRAINT "budget_channels_budget_id_channel_id_pk" PRIMARY KEY("budget_id","channel_id")
+);
+--> statement-breakpoint
+CREATE TABLE "budget_thresholds" (
+	"budget_id" uuid NOT NULL,
+	"place" integer NOT NULL,
+	"of" text NOT NULL,
+	"percent" numeric,
+	"usd" numeric,
+	CONSTRAINT "budget_thresholds_budget_id_place_pk" PRIMARY KEY("budget_id","place"),
+	CONSTRAINT "budget_thresholds_place" CHECK (least("budget_thresholds"."place") >= 0),
+	CONSTRAINT "budget_thresholds_of" CHECK ("budget_thresholds"."of" in ('actual', 'forecast')),
+	CONSTRAINT "budget_thresholds_value" CHECK (num_nonnulls("budget_thresholds"."percent", "budget_thresholds"."usd") = 1 and coalesce("budget_thresholds"."percent", "budget_thresholds"."usd") > 0 and "budget_thresholds"."percent" not in ('NaN', 'Infinity', '-Infinity') is not false and "budget_thresholds"."usd" not in ('NaN', 'Infinity', '-Infinity') is not false)
+);
+--> statement-breakpoint
+CREATE TABLE "budgets" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"name" text NOT NULL,
+	"scope" jsonb NOT NULL,
+	"recurs" text NOT NULL,
+	"from_day" date,
+	"to_day" date,
+	"amount" numeric NOT NULL,
+	"created_on" date NOT NULL,
+	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"is_judged" boolean DEFAULT false NOT NULL,
+	"deleted_at" timestamp with time zone,
+	CONSTRAINT "budgets_name" CHECK (char_length("budgets"."name") between 1 and 100),
+	CONSTRAINT "budgets_recurs" CHECK ("budgets"."recurs" in ('month', 'quarter', 'year', 'fixed')),
+	CONSTRAINT "budgets_range" CHECK (num_nonnulls("budgets"."from_day", "budgets"."to_day") = case when "budgets"."recurs" = 'fixed' then 2 else 0 end),
+	CONSTRAINT "budgets_order" CHECK ("budgets"."from_day" <= "budgets"."to_day"),
+	CONSTRAINT "budgets_amount" CHECK ("budgets"."amount" > 0 and "budgets"."amount" not in ('NaN', 'Infinity', '-Infinity'))
 );
 --> statement-breakpoint
 CREATE TABLE "channel_addresses" (
@@ -193,7 +266,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent', 'sensitivity_set')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent', 'sensitivity_set', 'budget_created', 'budget_changed', 'budget_deleted')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -212,6 +285,30 @@ CREATE TABLE "events" (
 	CONSTRAINT "events_message" CHECK (char_length("events"."message") between 1 and 500)
 );
 --> statement-breakpoint
+CREATE TABLE "forecasts" (
+	"no" bigserial PRIMARY KEY NOT NULL,
+	"budget_id" uuid,
+	"connection_id" uuid,
+	"from_day" date NOT NULL,
+	"to_day" date NOT NULL,
+	"made_on" date NOT NULL,
+	"method" text,
+	"reason" text,
+	"basis_day" date,
+	"mean" numeric,
+	"low" numeric,
+	"high" numeric,
+	"band" jsonb,
+	"actual" numeric,
+	"error" numeric,
+	CONSTRAINT "forecasts_owner" CHECK (num_nonnulls("forecasts"."budget_id", "forecasts"."connection_id") = 1),
+	CONSTRAINT "forecasts_period" CHECK ("forecasts"."from_day" <= "forecasts"."to_day" and "forecasts"."from_day" <= "forecasts"."made_on"),
+	CONSTRAINT "forecasts_method" CHECK (num_nonnulls("forecasts"."method", "forecasts"."basis_day", "forecasts"."mean", "forecasts"."low", "forecasts"."high", "forecasts"."band") = case when "forecasts"."reason" is null then 6 else 0 end),
+	CONSTRAINT "forecasts_band" CHECK ("forecasts"."low" <= "forecasts"."mean" and "forecasts"."mean" <= "forecasts"."high"),
+	CONSTRAINT "forecasts_finite" CHECK ("forecasts"."mean" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."low" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."high" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."actual" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "forecasts_error" CHECK ("forecasts"."error" is not distinct from "forecasts"."mean" - "forecasts"."actual")
+);
+--> statement-breakpoint
 CREATE TABLE "incident_feedback" (
 	"no" bigserial PRIMARY KEY NOT NULL,
 	"incident_id" uuid NOT NULL,
@@ -219,6 +316,7 @@ CREATE TABLE "incident_feedback" (
 	"note" text,
 	"actor" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	"is_assessed" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "incident_feedback_feedback" CHECK ("incident_feedback"."feedback" in ('expected', 'real', 'wrong')),
 	CONSTRAINT "incident_feedback_note" CHECK (char_length("incident_feedback"."note") between 1 and 1000),
 	CONSTRAINT "incident_feedback_actor" CHECK ("incident_feedback"."actor" <> '')
@@ -326,7 +424,7 @@ CREATE TABLE "notices" (
 	"closed_at" timestamp with time zone,
 	"withdrawn_at" timestamp with time zone,
 	"withdrawn_reason" text,
-	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'anomaly', 'test')),
+	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'anomaly', 'budget_threshold', 'test')),
 	CONSTRAINT "notices_severity" CHECK ("notices"."severity" in ('info', 'warning', 'critical')),
 	CONSTRAINT "notices_dedupe_key" CHECK (char_length("notices"."dedupe_key") between 1 and 300),
 	CONSTRAINT "notices_end" CHECK (num_nonnulls("notices"."closed_at", "notices"."withdrawn_at") <= 1),
@@ -488,6 +586,7 @@ CREATE TABLE "syncs" (
 	"waiting" jsonb,
 	"started_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"ended_at" timestamp with time zone,
+	"assessed" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "syncs_connection_id_n_run_id_pk" PRIMARY KEY("connection_id","n","run_id"),
 	CONSTRAINT "syncs_n" CHECK ("syncs"."n" >= 1),
 	CONSTRAINT "syncs_run" CHECK ("syncs"."run_id" <> ''),
@@ -582,11 +681,18 @@ CREATE TABLE "workspaces" (
 );
 --> statement-breakpoint
 ALTER TABLE "anomaly_assessments" ADD CONSTRAINT "anomaly_assessments_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "budget_alerts" ADD CONSTRAINT "budget_alerts_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "budget_alerts" ADD CONSTRAINT "budget_alerts_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "budget_channels" ADD CONSTRAINT "budget_channels_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "budget_channels" ADD CONSTRAINT "budget_channels_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "budget_thresholds" ADD CONSTRAINT "budget_thresholds_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "channel_addresses" ADD CONSTRAINT "channel_addresses_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "days" ADD CONSTRAINT "days_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_channel_id_channels_id_fk" FOREIGN KEY ("channel_id") REFERENCES "public"."channels"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "forecasts" ADD CONSTRAINT "forecasts_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "forecasts" ADD CONSTRAINT "forecasts_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "incident_feedback" ADD CONSTRAINT "incident_feedback_incident_id_incidents_id_fk" FOREIGN KEY ("incident_id") REFERENCES "public"."incidents"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "incidents" ADD CONSTRAINT "incidents_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "incidents" ADD CONSTRAINT "incidents_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
@@ -600,6 +706,12 @@ ALTER TABLE "tokens" ADD CONSTRAINT "tokens_created_with_tokens_id_fk" FOREIGN K
 ALTER TABLE "workspace_names" ADD CONSTRAINT "workspace_names_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspace_tags" ADD CONSTRAINT "workspace_tags_workspace" FOREIGN KEY ("connection_id","workspace_id") REFERENCES "public"."workspaces"("connection_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "workspaces" ADD CONSTRAINT "workspaces_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "budget_alerts_once" ON "budget_alerts" USING btree ("budget_id","from_day","to_day","of",coalesce("percent", 0),coalesce("usd", 0)) WHERE "budget_alerts"."withdrawn_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "budget_alerts_notice" ON "budget_alerts" USING btree ("notice_id");--> statement-breakpoint
+CREATE INDEX "budget_alerts_of_budget" ON "budget_alerts" USING btree ("budget_id","from_day");--> statement-breakpoint
+CREATE UNIQUE INDEX "budget_thresholds_once" ON "budget_thresholds" USING btree ("budget_id","of",coalesce("percent", 0),coalesce("usd", 0));--> statement-breakpoint
+CREATE UNIQUE INDEX "budgets_one_by_name" ON "budgets" USING btree ("name") WHERE "budgets"."deleted_at" is null;--> statement-breakpoint
+CREATE UNIQUE INDEX "budgets_by_no" ON "budgets" USING btree ("no");--> statement-breakpoint
 CREATE UNIQUE INDEX "channel_addresses_one" ON "channel_addresses" USING btree ("channel_id",lower("address"));--> statement-breakpoint
 CREATE UNIQUE INDEX "channels_one_by_name" ON "channels" USING btree ("name") WHERE "channels"."deleted_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "channels_by_no" ON "channels" USING btree ("no");--> statement-breakpoint
@@ -613,6 +725,10 @@ CREATE INDEX "deliveries_of_channel" ON "deliveries" USING btree ("channel_id","
 CREATE INDEX "deliveries_under_way" ON "deliveries" USING btree ("no") WHERE state in ('pending', 'sending');--> statement-breakpoint
 CREATE INDEX "deployment_events_by_type" ON "deployment_events" USING btree ("type","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_dedup" ON "events" USING btree ("connection_id","dedup_key") WHERE "events"."dedup_key" is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "forecasts_of_budget" ON "forecasts" USING btree ("budget_id","from_day","to_day","made_on");--> statement-breakpoint
+CREATE UNIQUE INDEX "forecasts_of_connection" ON "forecasts" USING btree ("connection_id","from_day","to_day","made_on");--> statement-breakpoint
+CREATE INDEX "forecasts_unjudged" ON "forecasts" USING btree ("to_day") WHERE actual is null and method is not null;--> statement-breakpoint
+CREATE INDEX "incident_feedback_unassessed" ON "incident_feedback" USING btree ("no") WHERE not is_assessed;--> statement-breakpoint
 CREATE INDEX "incident_feedback_of_incident" ON "incident_feedback" USING btree ("incident_id","no");--> statement-breakpoint
 CREATE UNIQUE INDEX "incidents_once" ON "incidents" USING btree ("connection_id",md5("key"));--> statement-breakpoint
 CREATE UNIQUE INDEX "incidents_by_no" ON "incidents" USING btree ("no");--> statement-breakpoint
@@ -627,6 +743,7 @@ CREATE INDEX "notices_of_connection" ON "notices" USING btree ("connection_id","
 CREATE INDEX "restatements_unweighed" ON "restatements" USING btree ("connection_id") WHERE not weighed;--> statement-breakpoint
 CREATE UNIQUE INDEX "statements_one_closed_per_month" ON "statements" USING btree ("month") WHERE state = 'closed';--> statement-breakpoint
 CREATE INDEX "syncs_running" ON "syncs" USING btree ("connection_id") WHERE state = 'running';--> statement-breakpoint
+CREATE INDEX "syncs_unassessed" ON "syncs" USING btree ("connection_id") WHERE not assessed and state <> 'running';--> statement-breakpoint
 CREATE UNIQUE INDEX "tokens_one_by_name" ON "tokens" USING btree ("name") WHERE "tokens"."revoked_at" is null;--> statement-breakpoint
 CREATE INDEX "usage_lines_with_extra_counts" ON "usage_lines" USING btree ("day_no") WHERE "usage_lines"."extra_counts" is not null;--> statement-breakpoint
 -- Counts that this release does not know by name are tokens if their name ends in "tokens". Those add to the total of

@@ -41,7 +41,7 @@ function onlyConnection({ filters }: SpendQuery): string | null {
  * Postgres reads no part of a statement in parallel, and these days lead to the lines.
  */
 export function countedDays(query: SpendQuery, report: Report, range: DayRange): SQL {
-  const columns = sql`d.connection_id, d.day, d.day_no, d.lines, d.state, d.reconciled, d.disagrees_with, d.attempt, d.read_at`;
+  const columns = sql`d.connection_id, d.day, d.day_no, d.lines, d.state, d.reconciled, d.disagrees_with, d.attempt, d.read_at, d.read_on`;
   return countedRows(query, report, range, { table: sql`days`, columns });
 }
 

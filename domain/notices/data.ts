@@ -1,5 +1,6 @@
 import type { Incident, IncidentChange, IncidentKind } from '../anomalies/incident.ts';
 import type { NamedCondition } from '../anomalies/names.ts';
+import type { Measure } from '../budgets/budget.ts';
 import type { Status } from '../connection/statuses.ts';
 import type { Day } from '../days.ts';
 import type { FailureCode } from '../failures.ts';
@@ -72,6 +73,29 @@ export type NoticeDataOf = {
     readonly expected: Decimal;
     readonly excess: Decimal;
     readonly change: ChangeOfAnomaly;
+  };
+  budget_threshold: {
+    readonly budget: { readonly id: string; readonly name: string };
+    /** Either a percentage of the amount of the budget or US dollars. */
+    readonly threshold: { readonly percent: Decimal | null; readonly usd: Decimal | null; readonly of: Measure };
+    readonly period: { readonly from: Day; readonly to: Day };
+    /** What may be spent, what the threshold comes to, and what reached it, in US dollars. */
+    readonly amount: Decimal;
+    readonly threshold_amount: Decimal;
+    readonly value: Decimal;
+    /** Over every day that is read, provisional ones too. */
+    readonly spent: Decimal;
+    /** Null for a threshold of what is spent. */
+    readonly forecast: {
+      readonly method: string;
+      readonly mean: Decimal;
+      readonly low: Decimal;
+      readonly high: Decimal;
+    } | null;
+    readonly provisional_days: number;
+    /** With these, more was spent than is read. */
+    readonly missing_days: number;
+    readonly uncovered_days: number;
   };
   test: { readonly channel: string; readonly asked_by: string };
 };

@@ -154,6 +154,35 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
     ],
     link: ({ anomaly }) => ({ label: 'Open these days in Explore', path: anomaly.explore }),
   },
+  budget_threshold: {
+    severity: ({ threshold, value, amount }) =>
+      threshold.of === 'actual' && !isNegative(subtractDecimals(value, amount)) ? 'critical' : 'warning',
+    closes: 'when its period is over and every day of it is settled, or the budget is deleted',
+    subject: ({ budget, threshold, threshold_amount: usd }) =>
+      threshold.of === 'actual'
+        ? `${budget.name} has spent ${spellThreshold(threshold, usd)}`
+        : `${budget.name} is expected to spend ${spellThreshold(threshold, usd)}`,
+    sentence: ({ budget, period, amount, spent, forecast, ...days }) =>
+      [
+        `${days.missing_days + days.uncovered_days > 0 ? 'At least ' : ''}${dollars(spent)} of the ${dollars(amount)} of the budget ${budget.name} from ${period.from} to ${period.to} is spent.`,
+        ...(forecast === null
+          ? []
+          : [
+              `By the end of the period it is expected to be ${dollars(forecast.mean)}, in eight of ten cases between ${dollars(forecast.low)} and ${dollars(forecast.high)}.`,
+            ]),
+        ...(days.missing_days > 0 ? [`${count(days.missing_days, 'day')} could not be read yet.`] : []),
+        ...(days.uncovered_days > 0 ? [`No connection covers ${count(days.uncovered_days, 'day')} of it.`] : []),
+        ...(days.provisional_days > 0 ? [`${count(days.provisional_days, 'day')} may still change.`] : []),
+      ].join(' '),
+    action: 'Look at what it was spent on. If the amount is too low, change the budget.',
+    facts: ({ period, amount, threshold_amount: usd, value, threshold }) => [
+      { label: 'Period', value: `${period.from} to ${period.to}` },
+      { label: 'Budget', value: dollars(amount) },
+      { label: 'Threshold', value: dollars(usd) },
+      { label: threshold.of === 'actual' ? 'Spent' : 'Expected', value: dollars(value) },
+    ],
+    link: ({ budget }) => ({ label: 'Open the budget', path: `/#/budgets/${budget.id}` }),
+  },
   test: {
     severity: 'info',
     closes: null,
@@ -265,6 +294,13 @@ function spellRange(first: Day, last: Day): string {
 
 function magnitude(amount: Decimal): string {
   return dollars(amount).replace('-', '');
+}
+
+function spellThreshold(
+  { percent }: NoticeDataOf['budget_threshold']['threshold'],
+  usd: Decimal,
+): string {
+  return percent === null ? dollars(usd) : `${percent} % (${dollars(usd)})`;
 }
 
 function toConnection({ connection }: { readonly connection: ConnectionOfNotice }): NonNullable<NoticeContent['link']> {

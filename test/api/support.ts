@@ -43,6 +43,8 @@ export class FakeTemporal implements Temporal {
   readonly started: { id: string; summary: string }[] = [];
   readonly signals: { id: string; signal: SignalName; input: unknown }[] = [];
   readonly woken: string[] = [];
+  /** How often it was asked to judge budgets. */
+  assessed = 0;
   readonly delivered: { id: string; isAnew: boolean; summary: string }[] = [];
   isDown = false;
   onDelivery: (id: string) => Promise<void> = () => Promise.resolve();
@@ -71,6 +73,11 @@ export class FakeTemporal implements Temporal {
     this.#mustBeUp();
     this.delivered.push(delivery);
     await this.onDelivery(delivery.id);
+  }
+  async assess(): Promise<void> {
+    await Promise.resolve();
+    this.#mustBeUp();
+    this.assessed += 1;
   }
   async check(): Promise<void> {
     await Promise.resolve();

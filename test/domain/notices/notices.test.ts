@@ -47,6 +47,19 @@ const SAMPLES: NoticeDataOf = {
     days: [{ report: 'cost', day: '2026-10-01', sum_of_lines: toDecimal('1'), reported_total: toDecimal('2') }],
   },
   restated: { connection, days: [{ day: '2026-10-01', before: toDecimal('2'), after: toDecimal('0.995') }] },
+  budget_threshold: {
+    budget: { id: connection.id, name: 'Platform' },
+    threshold: { percent: toDecimal('80'), usd: null, of: 'forecast' },
+    period: { from: '2026-11-01', to: '2026-11-30' },
+    amount: toDecimal('1000'),
+    threshold_amount: toDecimal('800'),
+    value: toDecimal('912.34'),
+    spent: toDecimal('400.005'),
+    forecast: { method: 'mean', mean: toDecimal('912.34'), low: toDecimal('850'), high: toDecimal('990') },
+    provisional_days: 2,
+    missing_days: 1,
+    uncovered_days: 0,
+  },
   test: { channel: 'On call', asked_by: 'bootstrap' },
 };
 
@@ -60,15 +73,25 @@ describe('the catalogue', () => {
     for (const { columns, rows } of content.tables) for (const row of rows) expect(row).toHaveLength(columns.length);
   });
 
-  it('only trouble and flagged days stay open', () => {
+  it('only trouble, flagged days and budgets stay open', () => {
     const open = NOTICE_KINDS.filter((kind: NoticeKind) => closesWhen(kind) !== null);
-    expect(open).toEqual(['connection_trouble', 'day_flagged']);
+    expect(open).toEqual(['connection_trouble', 'day_flagged', 'budget_threshold']);
   });
 
   it('a key that is awaited is critical, and trouble that Meterline retries is a warning', () => {
     const { connection_trouble: data } = SAMPLES;
     expect(contentOf('connection_trouble', data).severity).toBe('critical');
     expect(contentOf('connection_trouble', { ...data, status: 'degraded' }).severity).toBe('warning');
+  });
+
+  it('a budget that is spent is critical, and says so if that is a lower bound', () => {
+    const { budget_threshold: expected } = SAMPLES;
+    const spent = { ...expected, threshold: { ...expected.threshold, of: 'actual' as const }, forecast: null };
+    expect(contentOf('budget_threshold', expected).severity).toBe('warning');
+    expect(contentOf('budget_threshold', spent).severity).toBe('warning');
+    expect(contentOf('budget_threshold', { ...spent, value: toDecimal('1000') }).severity).toBe('critical');
+    expect(contentOf('budget_threshold', spent).sentence).toMatch(/^At least \$400\.01 of the \$1000\.00 /);
+    expect(contentOf('budget_threshold', { ...spent, missing_days: 0 }).sentence).toMatch(/^\$400\.01 of /);
   });
 
   it('shows money in cents, rounded half away from zero, and the exact amount in its data', () => {

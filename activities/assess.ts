@@ -1,0 +1,16 @@
+import { assess, type Assessed } from '../db/budgets/assess.ts';
+import { dayOf } from '../domain/days.ts';
+import type { Dependencies } from './dependencies.ts';
+
+export type { Assessed } from '../db/budgets/assess.ts';
+
+/** What the `assess` workflow asks of the outside world. */
+export interface AssessActivities {
+  /** Judges budgets and keeps forecasts, in one transaction. Twice changes nothing. */
+  assess(input: { nowMs: number }): Promise<Assessed>;
+}
+
+/** Makes the activities of the `assess` workflow. */
+export function createAssessActivities({ db }: Pick<Dependencies, 'db'>): AssessActivities {
+  return { assess: ({ nowMs }) => assess(db, dayOf(nowMs)) };
+}

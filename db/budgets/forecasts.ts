@@ -1,0 +1,179 @@
+import { and, desc, eq, sql } from 'drizzle-orm';
+import { z } from 'zod';
+import type { BudgetDay, Forecaster, Outlook } from '../../domain/budgets/state.ts';
+import { lastSettled, outlookAt } from '../../domain/budgets/state.ts';
+import { addDays, laterOf, type Day, type DayRange } from '../../domain/days.ts';
+import type { Decimal } from '../../domain/money.ts';
+import { daysOfMonth, monthOf } from '../../domain/months.ts';
+import { row, rows, type Db } from '../core/database.ts';
+import { dayJson, decimalText } from '../core/json.ts';
+import { budgets, forecasts } from './tables.ts';
+
+/** What a forecast is of. */
+type Owner = { readonly budgetId: string } | { readonly connectionId: string };
+
+/** Keeps what a period is expected to come to, as the last forecast of a day. The same one again changes nothing. */
+export async function keepForecast(
+  tx: Db,
+  owner: Owner,
+  { from, to }: DayRange,
+  madeOn: Day,
+  outlook: Outlook,
+): Promise<void> {
+  const none = { method: null, basisDay: null, mean: null, low: null, high: null, band: null };
+  const { method } = outlook;
+  const said =
+    method === null
+      ? { ...none, reason: outlook.reason }
+      : {
+          method,
+          reason: null,
+          basisDay: outlook.basis,
+          mean: outlook.mean,
+          low: outlook.low,
+          high: outlook.high,
+          band: outlook.days,
+        };
+  const isOfBudget = 'budgetId' in owner;
+  const target = [
+    isOfBudget ? forecasts.budgetId : forecasts.connectionId,
+    forecasts.from,
+    forecasts.to,
+    forecasts.madeOn,
+  ];
+  await tx
+    .insert(forecasts)
+    .values({ ...owner, from, to, madeOn, ...said })
+    .onConflictDoUpdate({ target, set: { ...said, actual: null, error: null } });
+}
+
+/** Judges the forecasts of a period of a budget by what it came to. */
+export async function judgeForecasts(tx: Db, budgetId: string, { from, to }: DayRange, actual: Decimal): Promise<void> {
+  await tx
+    .update(forecasts)
+    .set({ actual, error: sql`${forecasts.mean} - ${actual}::numeric` })
+    .where(
+      and(
+        eq(forecasts.budgetId, budgetId),
+        eq(forecasts.from, from),
+        eq(forecasts.to, to),
+        sql`${forecasts.method} is not null and ${forecasts.actual} is distinct from ${actual}::numeric`,
+      ),
+    );
+}
+
+/** The last forecast of a period of a budget; null if none was made since the budget changed. */
+export async function lastForecast(db: Db, budgetId: string, { from, to }: DayRange): Promise<KeptForecast | null> {
+  const [found] = await db
+    .select({ kept: forecasts, isJudged: budgets.isJudged })
+    .from(forecasts)
+    .innerJoin(budgets, eq(budgets.id, forecasts.budgetId))
+    .where(and(eq(forecasts.budgetId, budgetId), eq(forecasts.from, from), eq(forecasts.to, to)))
+    .orderBy(desc(forecasts.madeOn))
+    .limit(1);
+  if (found?.isJudged !== true) return null;
+  return { madeOn: found.kept.madeOn, outlook: outlookFrom(found.kept) };
+}
+
+/** A forecast as it was kept, and the day on which it was made. */
+export interface KeptForecast {
+  readonly madeOn: Day;
+  readonly outlook: Outlook;
+}
+
+function outlookFrom(kept: typeof forecasts.$inferSelect): Outlook {
+  const { method, basisDay: basis, mean, low, high, band: days, reason } = kept;
+  if (method === null) return { method, reason: reason ?? '' };
+  if (basis === null || mean === null || low === null || high === null || days === null) {
+    throw new Error('a forecast is stored in part');
+  }
+  return { method, basis, mean, low, high, days };
+}
+
+/** So many connections get their forecast at a time, since each takes some time to choose its method. */
+const CONNECTIONS_AT_ONCE = 50;
+const HISTORY_DAYS = 400;
+
+/**
+ * Keeps a forecast of the month for connections that have yesterday settled and no forecast of today, some at a time.
+ * Returns how many it made, and how many are left.
+ */
+export async function forecastConnections(
+  tx: Db,
+  today: Day,
+  forecast: Forecaster,
+): Promise<{ made: number; left: number }> {
+  const yesterday = addDays(today, -1);
+  const due = await rows(
+    tx,
+    z.object({ id: z.string(), began: dayJson }),
+    sql`
+      select c.id, c.began::text as began from connections c
+      where c.ended_at is null
+        and exists (
+          select from days d
+          where d.connection_id = c.id and d.report = 'cost' and d.day = ${yesterday}::date
+            and d.reconciled and d.read_on > d.day
+        )
+        and not exists (select from forecasts f where f.connection_id = c.id and f.made_on = ${today}::date)
+      order by c.id
+    `,
+  );
+  const now = due.slice(0, CONNECTIONS_AT_ONCE);
+  for (const { id, began } of now) {
+    const month = daysOfMonth(monthOf(today));
+    const period = { from: laterOf(month.from, began), to: month.to };
+    const days = await connectionDays(tx, id, { from: laterOf(began, addDays(today, -HISTORY_DAYS)), to: today });
+    const basis = lastSettled(days);
+    if (basis === null) continue;
+    await keepForecast(tx, { connectionId: id }, period, today, outlookAt(days, period, basis, forecast));
+  }
+  return { made: now.length, left: due.length - now.length };
+}
+
+const connectionDay = z.object({
+  day: dayJson,
+  amount: decimalText,
+  state: z.enum(['missing', 'provisional', 'final']),
+  isRead: z.boolean(),
+  isSettled: z.boolean(),
+});
+
+function connectionDays(tx: Db, id: string, { from, to }: DayRange): Promise<BudgetDay[]> {
+  return rows(
+    tx,
+    connectionDay,
+    sql`
+      select dated.day::date::text as day, trim_scale(coalesce(d.total, 0))::text as amount,
+        coalesce(d.state, 'missing') as state, d.day is not null as "isRead",
+        coalesce(d.reconciled and d.read_on > d.day, false) as "isSettled"
+      from generate_series(${from}::date, ${to}::date, interval '1 day') dated(day)
+      left join days d on d.connection_id = ${id} and d.report = 'cost' and d.day = dated.day
+      order by dated.day
+    `,
+  );
+}
+
+/** Judges the forecasts of connections whose month is over and settled. Returns how many. */
+export async function judgeForecastsOfConnections(tx: Db, today: Day): Promise<number> {
+  const { judged } = await row(
+    tx,
+    z.object({ judged: z.int() }),
+    sql`
+      with settled as (
+        select f.no, sum(d.total) as actual
+        from forecasts f
+        join days d on d.connection_id = f.connection_id and d.report = 'cost' and d.day between f.from_day and f.to_day
+        where f.actual is null and f.method is not null and f.to_day < ${today}::date
+        group by f.no
+        having bool_and(d.reconciled and d.read_on > d.day) and count(*) = max(f.to_day - f.from_day) + 1
+      ), judged as (
+        update forecasts f set actual = settled.actual, error = f.mean - settled.actual
+        from settled where settled.no = f.no
+        returning f.no
+      )
+      select count(*)::int as judged from judged
+    `,
+  );
+  return judged;
+}
