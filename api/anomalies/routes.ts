@@ -7,6 +7,7 @@ import { decodeCursor, pageOf } from '../http/cursor.ts';
 import { endpoint, type Deps } from '../http/endpoint.ts';
 import { Problem, contradiction } from '../http/problems.ts';
 import { nothing } from '../http/schemas.ts';
+import { tellOrDefer } from '../temporal.ts';
 import { anomalyDocument } from './documents.ts';
 import { anomaliesQuery, anomaly, anomalyList, anomalySettings, newFeedback } from './schemas.ts';
 

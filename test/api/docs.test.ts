@@ -57,6 +57,8 @@ const OPERATIONS = [
     'endSession',
     'extendHistory',
     'getAllocation',
+    'getAnomaly',
+    'getAnomalySettings',
     'getChannel',
     'getChargeback',
     'getConnection',
@@ -78,6 +80,7 @@ const OPERATIONS = [
     'listChargebackMonths',
   ],
   ...[
+    'listAnomalies',
     'listConnections',
     'listDeliveries',
     'listDeploymentEvents',
@@ -101,7 +104,7 @@ const OPERATIONS = [
     'revokeSession',
     'revokeToken',
   ],
-  ...['rotateKey', 'syncConnection', 'testChannel'],
+  ...['rotateKey', 'setAnomalySettings', 'syncConnection', 'testChannel'],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -207,6 +210,8 @@ describe('/openapi.json', () => {
       'BackfillRequest',
       'NewChannel',
       'ChannelChange',
+      'AnomalyFeedback',
+      'AnomalySettings',
     ];
     const fields = bodies.flatMap((name) => childrenOf(document.components.schemas[name]?.['properties']));
     const described = [...operations.map(({ summary: description }) => ({ description })), ...parameters, ...fields];
