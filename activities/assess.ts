@@ -1,4 +1,5 @@
 import { assess, type Assessed } from '../db/budgets/assess.ts';
+import { forecastRest, remembering } from '../domain/budgets/forecaster.ts';
 import { dayOf } from '../domain/days.ts';
 import type { Dependencies } from './dependencies.ts';
 
@@ -12,5 +13,6 @@ export interface AssessActivities {
 
 /** Makes the activities of the `assess` workflow. */
 export function createAssessActivities({ db }: Pick<Dependencies, 'db'>): AssessActivities {
-  return { assess: ({ nowMs }) => assess(db, dayOf(nowMs)) };
+  const forecast = remembering(forecastRest);
+  return { assess: ({ nowMs }) => assess(db, dayOf(nowMs), forecast) };
 }

@@ -54,7 +54,10 @@ const thresholds = z
   .array(threshold)
   .min(1, 'must have a threshold')
   .max(MAX_THRESHOLDS, `must have at most ${MAX_THRESHOLDS} thresholds`)
-  .meta({ description: 'When to tell. Each tells once in a period.' });
+  .meta({
+    description: 'When to tell. Each tells once in a period.',
+    examples: [[{ of: 'actual', percent: '80' }]],
+  });
 const channels = z
   .array(z.guid('must be the id of a channel'))
   .max(MAX_CHANNELS, `must have at most ${MAX_CHANNELS} channels`)

@@ -89,6 +89,69 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/budgets": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Lists the budgets, newest first */
+        readonly get: operations["listBudgets"];
+        readonly put?: never;
+        /**
+         * Creates a budget, which is judged from now on
+         * @description Without `filters` and `cost_center`, all costs count. It is judged for the period that today lies in, and for later ones. A scope that matches nothing yet is taken; `matches` says so.
+         */
+        readonly post: operations["createBudget"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/budgets/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads a budget: what is spent, what is expected, and which thresholds told */
+        readonly get: operations["getBudget"];
+        readonly put?: never;
+        readonly post?: never;
+        /** Deletes a budget; its open notices close */
+        readonly delete: operations["deleteBudget"];
+        readonly options?: never;
+        readonly head?: never;
+        /**
+         * Changes a budget; what is not given stays
+         * @description `filters` and `cost_center` replace each other. The budget is judged anew: a threshold with another number is another one, what told already and is still true is not told again, and what is not true any more is withdrawn.
+         */
+        readonly patch: operations["changeBudget"];
+        readonly trace?: never;
+    };
+    readonly "/v1/budgets/replay": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Says what a budget would have told over the stored past; stores nothing and tells nobody
+         * @description Each settled day is taken for the last one that was known, with the numbers that it has now. So what was corrected since counts as if it had been right at once.
+         */
+        readonly post: operations["replayBudget"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/channels": {
         readonly parameters: {
             readonly query?: never;
@@ -1002,6 +1065,419 @@ export interface components {
              */
             readonly from: string;
         };
+        readonly Budget: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            readonly channels: readonly string[];
+            readonly cost_center: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description The period that today lies in, or the only one. All below is about it. */
+            readonly current: {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            /** @description For a chart: what is spent by the end of each day of the period up to today. */
+            readonly days: readonly {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly spent: string;
+                /** @enum {string} */
+                readonly state: "missing" | "uncovered" | "provisional" | "final";
+            }[];
+            /** @description On which day from today on the amount is expected to be used up: 1 is today, 0 is past. Null if not in this period. */
+            readonly days_to_exhaustion: number | null;
+            /** @description Null for a budget of a cost center. */
+            readonly filters: components["schemas"]["StoredQuery"] | null;
+            /** @description The last one that was kept. */
+            readonly forecast: {
+                /** @description For a chart: what is expected to be spent by the end of each day to come. */
+                readonly days: readonly {
+                    /**
+                     * Format: date
+                     * @description A UTC day.
+                     * @example 2026-01-31
+                     */
+                    readonly day: string;
+                    /**
+                     * @description An exact decimal in major units.
+                     * @example 12.3456789
+                     */
+                    readonly high: string;
+                    /**
+                     * @description An exact decimal in major units.
+                     * @example 12.3456789
+                     */
+                    readonly low: string;
+                    /**
+                     * @description An exact decimal in major units.
+                     * @example 12.3456789
+                     */
+                    readonly mean: string;
+                }[];
+                /** @description and at most this. */
+                readonly high: string | null;
+                /** @description In eight of ten cases it comes to at least this, */
+                readonly low: string | null;
+                readonly made_on: string | null;
+                /** @description What the whole period is expected to come to. */
+                readonly mean: string | null;
+                /** @description How it was made; `actual` if every day is settled, null if nothing can be said. */
+                readonly method: string | null;
+                /** @description Why there is none. */
+                readonly reason: string | null;
+            };
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @description Whether more was spent than is read: days are missing or uncovered. */
+            readonly is_lower_bound: boolean;
+            /** @description Whether the scope matched any cost in this period so far. */
+            readonly matches: boolean;
+            /** @description Days before today that are not read yet. */
+            readonly missing_days: number;
+            /** @example Platform team */
+            readonly name: string;
+            /**
+             * @description Of the amount, cut after two decimals.
+             * @example 12.3456789
+             */
+            readonly percent: string;
+            readonly period: ("month" | "quarter" | "year") | {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            readonly provisional_days: number;
+            /**
+             * @description US dollars over every day that is read, provisional ones too.
+             * @example 12.3456789
+             */
+            readonly spent: string;
+            readonly thresholds: readonly {
+                /**
+                 * @description What it comes to in US dollars.
+                 * @example 12.3456789
+                 */
+                readonly amount: string;
+                /** @description When it told in this period; null if it did not. */
+                readonly fired_at: string | null;
+                readonly notice_id: string | null;
+                /** @enum {string} */
+                readonly of: "actual" | "forecast";
+                /** @description Of the amount; null for a threshold in dollars. */
+                readonly percent: string | null;
+                /** @description US dollars; null for a percentage. */
+                readonly usd: string | null;
+                readonly withdrawn: readonly components["schemas"]["WithdrawnAlert"][];
+            }[];
+            /** @description Days up to today that no connection covers. */
+            readonly uncovered_days: number;
+        };
+        readonly BudgetChange: {
+            /**
+             * @description What may be spent in each period, in US dollars.
+             * @example 10000
+             */
+            readonly amount?: string;
+            /** @description The channels that are told, by their ids. None stands for all that take such notices. */
+            readonly channels?: readonly string[];
+            /**
+             * @description A cost center of the chargeback, in place of filters. What it is charged counts, without adjustments. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example platform
+             */
+            readonly cost_center?: string;
+            /** @description The filters of `GET /v1/costs` by the names of its parameters, each a text or a list of texts: `connection_id`, `workspace`, `model` and so on, `tag.<key>`, and each with `not.` before it. Several values are alternatives; an empty text stands for what Anthropic did not report. */
+            readonly filters?: {
+                readonly connection_id?: string | readonly string[];
+                readonly context_window?: string | readonly string[];
+                readonly cost_type?: string | readonly string[];
+                readonly currency?: string | readonly string[];
+                readonly description?: string | readonly string[];
+                readonly inference_geo?: string | readonly string[];
+                readonly model?: string | readonly string[];
+                readonly "not.connection_id"?: string | readonly string[];
+                readonly "not.context_window"?: string | readonly string[];
+                readonly "not.cost_type"?: string | readonly string[];
+                readonly "not.currency"?: string | readonly string[];
+                readonly "not.description"?: string | readonly string[];
+                readonly "not.inference_geo"?: string | readonly string[];
+                readonly "not.model"?: string | readonly string[];
+                readonly "not.service_tier"?: string | readonly string[];
+                readonly "not.token_type"?: string | readonly string[];
+                readonly "not.workspace"?: string | readonly string[];
+                readonly service_tier?: string | readonly string[];
+                readonly token_type?: string | readonly string[];
+                readonly workspace?: string | readonly string[];
+            } & {
+                readonly [key: string]: string | readonly string[];
+            };
+            /**
+             * @description What people call the budget. No two budgets have the same name. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example Platform team
+             */
+            readonly name?: string;
+            /** @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`. */
+            readonly period?: ("month" | "quarter" | "year") | {
+                /**
+                 * Format: date
+                 * @description A UTC day, inclusive.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day, inclusive.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            /** @description When to tell. Each tells once in a period. */
+            readonly thresholds?: readonly ({
+                /**
+                 * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
+                 * @enum {string}
+                 */
+                readonly of: "actual" | "forecast";
+                /**
+                 * @description Of the amount of the budget.
+                 * @example 80
+                 */
+                readonly percent: string;
+            } | {
+                /**
+                 * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
+                 * @enum {string}
+                 */
+                readonly of: "actual" | "forecast";
+                /**
+                 * @description US dollars.
+                 * @example 500
+                 */
+                readonly usd: string;
+            })[];
+        };
+        readonly BudgetItem: {
+            /**
+             * @description An exact decimal in major units.
+             * @example 12.3456789
+             */
+            readonly amount: string;
+            readonly channels: readonly string[];
+            readonly cost_center: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly created_at: string;
+            /** @description Null for a budget of a cost center. */
+            readonly filters: components["schemas"]["StoredQuery"] | null;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /** @example Platform team */
+            readonly name: string;
+            readonly period: ("month" | "quarter" | "year") | {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            readonly thresholds: readonly {
+                /** @enum {string} */
+                readonly of: "actual" | "forecast";
+                /** @description Of the amount; null for a threshold in dollars. */
+                readonly percent: string | null;
+                /** @description US dollars; null for a percentage. */
+                readonly usd: string | null;
+            }[];
+        };
+        readonly BudgetList: {
+            readonly data: readonly components["schemas"]["BudgetItem"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly BudgetReplay: {
+            /**
+             * @description What may be spent in each period, in US dollars.
+             * @example 10000
+             */
+            readonly amount: string;
+            /**
+             * @description A cost center of the chargeback, in place of filters. What it is charged counts, without adjustments. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example platform
+             */
+            readonly cost_center?: string;
+            /** @description The filters of `GET /v1/costs` by the names of its parameters, each a text or a list of texts: `connection_id`, `workspace`, `model` and so on, `tag.<key>`, and each with `not.` before it. Several values are alternatives; an empty text stands for what Anthropic did not report. */
+            readonly filters?: {
+                readonly connection_id?: string | readonly string[];
+                readonly context_window?: string | readonly string[];
+                readonly cost_type?: string | readonly string[];
+                readonly currency?: string | readonly string[];
+                readonly description?: string | readonly string[];
+                readonly inference_geo?: string | readonly string[];
+                readonly model?: string | readonly string[];
+                readonly "not.connection_id"?: string | readonly string[];
+                readonly "not.context_window"?: string | readonly string[];
+                readonly "not.cost_type"?: string | readonly string[];
+                readonly "not.currency"?: string | readonly string[];
+                readonly "not.description"?: string | readonly string[];
+                readonly "not.inference_geo"?: string | readonly string[];
+                readonly "not.model"?: string | readonly string[];
+                readonly "not.service_tier"?: string | readonly string[];
+                readonly "not.token_type"?: string | readonly string[];
+                readonly "not.workspace"?: string | readonly string[];
+                readonly service_tier?: string | readonly string[];
+                readonly token_type?: string | readonly string[];
+                readonly workspace?: string | readonly string[];
+            } & {
+                readonly [key: string]: string | readonly string[];
+            };
+            /**
+             * Format: date
+             * @description The first day that is replayed. Without it, 92 days ago.
+             * @example 2026-01-31
+             */
+            readonly from?: string;
+            /** @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`. */
+            readonly period: ("month" | "quarter" | "year") | {
+                /**
+                 * Format: date
+                 * @description A UTC day, inclusive.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day, inclusive.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            /** @description When to tell. Each tells once in a period. */
+            readonly thresholds: readonly ({
+                /**
+                 * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
+                 * @enum {string}
+                 */
+                readonly of: "actual" | "forecast";
+                /**
+                 * @description Of the amount of the budget.
+                 * @example 80
+                 */
+                readonly percent: string;
+            } | {
+                /**
+                 * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
+                 * @enum {string}
+                 */
+                readonly of: "actual" | "forecast";
+                /**
+                 * @description US dollars.
+                 * @example 500
+                 */
+                readonly usd: string;
+            })[];
+        };
+        readonly BudgetReplayed: {
+            readonly alerts: readonly {
+                /**
+                 * @description What the threshold comes to in US dollars.
+                 * @example 12.3456789
+                 */
+                readonly amount: string;
+                /**
+                 * Format: date
+                 * @description The day by whose end it would have been known.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /** @enum {string} */
+                readonly of: "actual" | "forecast";
+                /** @description Of the amount; null for a threshold in dollars. */
+                readonly percent: string | null;
+                readonly period: {
+                    /**
+                     * Format: date
+                     * @description A UTC day.
+                     * @example 2026-01-31
+                     */
+                    readonly from: string;
+                    /**
+                     * Format: date
+                     * @description A UTC day.
+                     * @example 2026-01-31
+                     */
+                    readonly to: string;
+                };
+                /** @description US dollars; null for a percentage. */
+                readonly usd: string | null;
+                /**
+                 * @description What reached it.
+                 * @example 12.3456789
+                 */
+                readonly value: string;
+            }[];
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            /** @description How many days were replayed: those that are settled. */
+            readonly settled_days: number;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly to: string;
+        };
         /** @description A new key that still waits for Anthropic's verdict. */
         readonly Candidate: {
             /** @description How its last try failed. */
@@ -1225,7 +1701,7 @@ export interface components {
             /** @description Null lets every notice through. */
             readonly subscriptions: {
                 readonly connections: readonly string[] | null;
-                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[] | null;
+                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "budget_threshold" | "test")[] | null;
                 readonly least_severity: ("info" | "warning" | "critical") | null;
             };
             /**
@@ -1273,7 +1749,7 @@ export interface components {
                 /** @description Only notices about these connections. */
                 readonly connections?: readonly string[];
                 /** @description Only notices of these kinds. Without it, of all kinds. */
-                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[];
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "budget_threshold" | "test")[];
                 /**
                  * @description Only notices that are at least so urgent.
                  * @enum {string}
@@ -1950,14 +2426,14 @@ export interface components {
                  */
                 readonly id: string;
                 /** @enum {string} */
-                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "budget_threshold" | "test";
                 readonly subject: string;
             };
             /**
-             * @description Whether it tells that the notice opened, or that it closed.
+             * @description Whether it tells that the notice opened, that it closed, or that it was wrong.
              * @enum {string}
              */
-            readonly occasion: "opened" | "closed";
+            readonly occasion: "opened" | "closed" | "withdrawn";
             /**
              * @description `pending` waits for its next try, `sending` is leaving, `sent` arrived, `failed` did not. Nobody knows whether `unknown` arrived, and it is not sent again by itself. `held` was too old to be sent by itself, as after a database was restored. The last three wait until somebody has them sent again.
              * @enum {string}
@@ -1991,7 +2467,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "budget_created" | "budget_changed" | "budget_deleted";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -2191,6 +2667,89 @@ export interface components {
              */
             readonly rules: readonly components["schemas"]["AllocationRule"][];
         };
+        readonly NewBudget: {
+            /**
+             * @description What may be spent in each period, in US dollars.
+             * @example 10000
+             */
+            readonly amount: string;
+            /** @description The channels that are told, by their ids. None stands for all that take such notices. */
+            readonly channels?: readonly string[];
+            /**
+             * @description A cost center of the chargeback, in place of filters. What it is charged counts, without adjustments. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example platform
+             */
+            readonly cost_center?: string;
+            /** @description The filters of `GET /v1/costs` by the names of its parameters, each a text or a list of texts: `connection_id`, `workspace`, `model` and so on, `tag.<key>`, and each with `not.` before it. Several values are alternatives; an empty text stands for what Anthropic did not report. */
+            readonly filters?: {
+                readonly connection_id?: string | readonly string[];
+                readonly context_window?: string | readonly string[];
+                readonly cost_type?: string | readonly string[];
+                readonly currency?: string | readonly string[];
+                readonly description?: string | readonly string[];
+                readonly inference_geo?: string | readonly string[];
+                readonly model?: string | readonly string[];
+                readonly "not.connection_id"?: string | readonly string[];
+                readonly "not.context_window"?: string | readonly string[];
+                readonly "not.cost_type"?: string | readonly string[];
+                readonly "not.currency"?: string | readonly string[];
+                readonly "not.description"?: string | readonly string[];
+                readonly "not.inference_geo"?: string | readonly string[];
+                readonly "not.model"?: string | readonly string[];
+                readonly "not.service_tier"?: string | readonly string[];
+                readonly "not.token_type"?: string | readonly string[];
+                readonly "not.workspace"?: string | readonly string[];
+                readonly service_tier?: string | readonly string[];
+                readonly token_type?: string | readonly string[];
+                readonly workspace?: string | readonly string[];
+            } & {
+                readonly [key: string]: string | readonly string[];
+            };
+            /**
+             * @description What people call the budget. No two budgets have the same name. Spaces at its ends are dropped. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example Platform team
+             */
+            readonly name: string;
+            /** @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`. */
+            readonly period: ("month" | "quarter" | "year") | {
+                /**
+                 * Format: date
+                 * @description A UTC day, inclusive.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day, inclusive.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            };
+            /** @description When to tell. Each tells once in a period. */
+            readonly thresholds: readonly ({
+                /**
+                 * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
+                 * @enum {string}
+                 */
+                readonly of: "actual" | "forecast";
+                /**
+                 * @description Of the amount of the budget.
+                 * @example 80
+                 */
+                readonly percent: string;
+            } | {
+                /**
+                 * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
+                 * @enum {string}
+                 */
+                readonly of: "actual" | "forecast";
+                /**
+                 * @description US dollars.
+                 * @example 500
+                 */
+                readonly usd: string;
+            })[];
+        };
         readonly NewChannel: {
             /**
              * @description Decides which of the other fields it needs: `email` needs `to`, `slack` and `teams` need `url`, `webhook` needs `url` and `secret`, `pagerduty` needs `routing_key`.
@@ -2229,7 +2788,7 @@ export interface components {
                 /** @description Only notices about these connections. */
                 readonly connections?: readonly string[];
                 /** @description Only notices of these kinds. Without it, of all kinds. */
-                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test")[];
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "budget_threshold" | "test")[];
                 /**
                  * @description Only notices that are at least so urgent.
                  * @enum {string}
@@ -2322,7 +2881,7 @@ export interface components {
              */
             readonly id: string;
             /** @enum {string} */
-            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "budget_threshold" | "test";
             /**
              * Format: date-time
              * @example 2026-01-31T06:12:00.000Z
@@ -2336,6 +2895,8 @@ export interface components {
             readonly state: "open" | "closed" | "withdrawn";
             readonly subject: string;
             readonly withdrawn_at: string | null;
+            /** @description Why it was wrong, if it was. */
+            readonly withdrawn_reason: string | null;
         };
         readonly NoticeList: {
             readonly data: readonly components["schemas"]["Notice"][];
@@ -2736,6 +3297,20 @@ export interface components {
             readonly override: string | null;
             /** @description Of its lines; docs/chargeback.md says how to compute it. */
             readonly sha256: string;
+        };
+        /**
+         * @description The parameters of `GET /v1/costs` by their names, each as a list.
+         * @example {
+         *       "group_by": [
+         *         "model"
+         *       ],
+         *       "workspace": [
+         *         "default"
+         *       ]
+         *     }
+         */
+        readonly StoredQuery: {
+            readonly [key: string]: readonly string[];
         };
         readonly Sync: {
             /** @description Bytes of the replies, as Anthropic sent them. */
@@ -3191,6 +3766,24 @@ export interface components {
             readonly role: "admin" | "viewer";
             /** @description Null for a request with a token in its header. */
             readonly session: components["schemas"]["Session"] | null;
+        };
+        /** @description An alert that a correction undid. */
+        readonly WithdrawnAlert: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly fired_at: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly notice_id: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly withdrawn_at: string;
         };
         readonly Workflow: {
             /** @description The address of this workflow in Temporal's UI; null if the API does not know that UI. */
@@ -3731,6 +4324,289 @@ export interface operations {
                         /** @description The `after` of the next page; null on the last one. */
                         readonly next: string | null;
                     };
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listBudgets: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of budgets. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BudgetList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly createBudget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewBudget"];
+            };
+        };
+        readonly responses: {
+            /** @description The budget as it stands. */
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Budget"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getBudget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The budget as it stands. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Budget"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly deleteBudget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The budget is deleted. */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly changeBudget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["BudgetChange"];
+            };
+        };
+        readonly responses: {
+            /** @description The budget as it stands. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Budget"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly replayBudget: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["BudgetReplay"];
+            };
+        };
+        readonly responses: {
+            /** @description What it would have told, oldest first. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BudgetReplayed"];
                 };
             };
             readonly 400: components["responses"]["InvalidRequest"];
@@ -5947,7 +6823,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "budget_created" | "budget_changed" | "budget_deleted";
             };
             readonly header?: never;
             readonly path?: never;
@@ -6003,7 +6879,7 @@ export interface operations {
                 /** @description Only notices about this connection. */
                 readonly connection_id?: string;
                 /** @description Only notices of this kind. */
-                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "test";
+                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "budget_threshold" | "test";
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only `open` ones, `closed` ones, or those that proved wrong and are `withdrawn`. */

@@ -91,7 +91,7 @@ function outlookFrom(kept: typeof forecasts.$inferSelect): Outlook {
 }
 
 /** So many connections get their forecast at a time, since each takes some time to choose its method. */
-const CONNECTIONS_AT_ONCE = 50;
+const CONNECTIONS_AT_ONCE = 20;
 const HISTORY_DAYS = 400;
 
 /**

@@ -1,5 +1,5 @@
 import { and, asc, eq } from 'drizzle-orm';
-import { forecastRest } from '../../domain/budgets/forecaster.ts';
+import { forecastRest, learningFromLast } from '../../domain/budgets/forecaster.ts';
 import { periodOf, type Budget, type Threshold } from '../../domain/budgets/budget.ts';
 import { replay, type ReplayedAlert } from '../../domain/budgets/replay.ts';
 import { within, type BudgetDay } from '../../domain/budgets/state.ts';
@@ -66,6 +66,9 @@ export interface Replayed {
   readonly alerts: readonly ReplayedAlert[];
 }
 
+/** Each replayed day may forecast, and somebody waits for the answer. */
+const REPLAY_LEARNS_FROM_DAYS = 60;
+
 /** What a budget would have told over the stored past since a day, day by day. It stores nothing and tells nobody. */
 export async function replayBudget(
   db: Db,
@@ -79,7 +82,8 @@ export async function replayBudget(
   });
   const settledDays = within(days, range).filter(({ isSettled }) => isSettled).length;
   const alerts: ReplayedAlert[] = [];
-  for (const fired of replay(budget, days, forecastRest, range)) {
+  const forecast = learningFromLast(REPLAY_LEARNS_FROM_DAYS, forecastRest);
+  for (const fired of replay(budget, days, forecast, range)) {
     alerts.push(...fired);
     // Each day may forecast, and other requests are answered in between.
     await new Promise((resolve) => setImmediate(resolve));

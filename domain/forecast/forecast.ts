@@ -1,4 +1,10 @@
-import { addDays, daysBetween, daysIn, type Day } from '../days.ts';
+import { daysBetween, daysIn, type Day } from '../days.ts';
+import { SumBands, dayHalfWidths } from './bands.ts';
+import { Calm } from './calm.ts';
+import { CANDIDATES, SINGLE_METHODS, type SingleMethod } from './methods.ts';
+import { mix, mixtureOf, scaleOf, type MixtureReplay } from './mixture.ts';
+import { replay, sayNow, sizeAt } from './replay.ts';
+import { at, toSeries } from './series.ts';
 
 /** What a settled day cost, in US dollars. Series may have gaps: a day that is not there is unknown, never zero. */
 export interface SettledDay {
@@ -17,17 +23,8 @@ export interface DayForecast extends Band {
   readonly day: Day;
 }
 
-/** The ways of forecasting that a series chooses among. */
-export const METHODS = [
-  'mean',
-  'seasonal_naive',
-  'weekday_mean',
-  'level_weekday',
-  'trend_weekday',
-  'last_year',
-  'combination',
-] as const;
-export type MethodName = (typeof METHODS)[number];
+/** How a forecast was made: by one method that carries most of the weight, or by several. */
+export type MethodName = SingleMethod | 'combination';
 
 /** How the forecast would have done on the series' own past. */
 export interface Backtest {
@@ -53,36 +50,72 @@ export type Forecast =
 /** With fewer settled days there is no forecast. */
 export const LEAST_DAYS = 14;
 
+/** A single method with this much weight gives the forecast its name. */
+const MOST_WEIGHT = 0.6;
+
 /**
- * Forecasts every day of `from..through`, the first days in a row that are not settled, from the settled days before them.
- * `sum` is the band of the sum over these days. It has a calibration of its own, because quantiles do not add up.
+ * Forecasts every day of `from..through`, the first days in a row that are not settled, from the settled days before them, in
+ * any order. `sum` is the band of the sum over these days. It has a calibration of its own, because quantiles do not add up;
+ * its mean is the sum of the days' means. A constant factor on all amounts is one on all results.
  */
 export function forecast(settled: readonly SettledDay[], from: Day, through: Day): Forecast {
-  const known = settled.filter(({ day, usd }) => day < from && Number.isFinite(usd));
-  if (known.length < LEAST_DAYS) {
-    return { method: null, reason: `A forecast needs ${LEAST_DAYS} settled days; there are ${known.length}.` };
+  const { values, unit } = toSeries(settled, from);
+  const known = values.filter((value) => !Number.isNaN(value)).length;
+  if (known < LEAST_DAYS) {
+    return { method: null, reason: `A forecast needs ${LEAST_DAYS} settled days, and there are ${known}.` };
   }
-  const recent = known.filter(({ day }) => day >= addDays(from, -28));
-  const basis = recent.length > 0 ? recent : known;
-  const mean = averageOf(basis.map(({ usd }) => usd));
-  const spread = Math.sqrt(averageOf(basis.map(({ usd }) => (usd - mean) ** 2)));
-  const days = daysIn({ from, to: through }).map((day): DayForecast => {
-    const same = basis.filter((other) => daysBetween(other.day, day) % 7 === 0).map(({ usd }) => usd);
-    return { day, ...bandOf(same.length > 0 ? averageOf(same) : mean, 1.28 * spread) };
+  const horizon = daysBetween(from, through) + 1;
+  if (horizon < 1) return { method: null, reason: 'No day is left to forecast.' };
+  const calm = new Calm(values);
+  const { weights, mixture } = mixtureOf(replay(values, calm, horizon));
+  const floor = values.some((value) => value < 0) ? -Infinity : 0;
+  const means = mix(sayNow(values, calm, horizon), weights, 0, horizon).map((mean) => Math.max(floor, mean));
+  const scale = scaleOf(sizeAt(values, values.length), means.subarray(0, mixture.replay.horizon));
+  const bands = new SumBands(mixture);
+  const toBand = (mean: number, half: number): Band => ({
+    mean: mean * unit,
+    low: Math.max(floor, mean - half) * unit,
+    high: (mean + half) * unit,
   });
-  const total = days.reduce((sum, day) => sum + day.mean, 0);
+  const halves = dayHalfWidths(mixture, horizon);
+  const half = (bands.halfWidthAt(mixture.replay.origins, horizon) ?? 1) * horizon * scale;
   return {
-    method: 'weekday_mean',
-    days,
-    sum: bandOf(total, 1.28 * spread * Math.sqrt(days.length) * 1.5),
-    backtest: { origins: 0, error: 0, bias: 0, coverage: 0 },
+    method: nameOf(weights),
+    days: daysIn({ from, to: through }).map((day, ahead) => ({
+      day,
+      ...toBand(at(means, ahead), at(halves, ahead) * scale),
+    })),
+    sum: toBand(means.reduce((sum, mean) => sum + mean, 0), half),
+    backtest: backtestOf(mixture, bands),
   };
 }
 
-function bandOf(mean: number, half: number): Band {
-  return { mean, low: mean - half, high: mean + half };
+function nameOf(weights: Float64Array): MethodName {
+  for (const method of SINGLE_METHODS) {
+    const weight = CANDIDATES.reduce((sum, one, index) => sum + (one.method === method ? at(weights, index) : 0), 0);
+    if (weight >= MOST_WEIGHT) return method;
+  }
+  return 'combination';
 }
 
-function averageOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+function backtestOf({ choices }: MixtureReplay, bands: SumBands): Backtest {
+  const errors = bands.errors();
+  const size = errors.reduce((sum, { actual }) => sum + Math.abs(actual), 0) || 1;
+  let [held, judged] = [0, 0];
+  choices.forEach((choice, index) => {
+    const next = choices[index + 1] ?? Infinity;
+    const half = bands.halfWidthAt(choice, 0);
+    if (half === null) return;
+    for (const { place, relative } of errors) {
+      if (place < choice || place >= next) continue;
+      judged += 1;
+      if (Math.abs(relative) <= half) held += 1;
+    }
+  });
+  return {
+    origins: errors.length,
+    error: errors.reduce((sum, { forecast: mean, actual }) => sum + Math.abs(mean - actual), 0) / size,
+    bias: errors.reduce((sum, { forecast: mean, actual }) => sum + mean - actual, 0) / size,
+    coverage: judged > 0 ? held / judged : 0,
+  };
 }

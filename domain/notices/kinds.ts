@@ -1,8 +1,7 @@
-import type { IncidentKind } from '../anomalies/incident.ts';
-import { conditionsInWords } from '../anomalies/names.ts';
-import type { Day } from '../days.ts';
 import { isNegative, subtractDecimals, type Decimal } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
+import { cents, dollars } from './amounts.ts';
+import { factsOf, sentenceOf, subjectOf } from './anomaly.ts';
 import type { NoticeContent, NoticeTable, Severity } from './content.ts';
 import type { ConnectionOfNotice, NoticeDataOf } from './data.ts';
 
@@ -19,9 +18,6 @@ interface KindEntry<Data> {
   readonly tables?: (data: Data) => readonly NoticeTable[];
   readonly link: (data: Data) => NonNullable<NoticeContent['link']>;
 }
-
-type Anomaly = NoticeDataOf['anomaly'];
-type Direction = Anomaly['anomaly']['direction'];
 
 /** The catalogue: every kind of notice, with what it says, what to do, and when it closes. */
 const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kind]> } = {
@@ -137,21 +133,11 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
     severity: ({ severity }) => severity,
     closes:
       'when the spend is back where it was expected, its level has become normal, feedback says that it is expected or wrong, or the connection ends',
-    subject: ({ connection, anomaly: { kind, direction }, cause, excess }) =>
-      `${connection.name}: ${SUBJECTS[kind][direction](cause.length === 0 ? 'the whole spend' : conditionsInWords(cause), magnitude(excess))}`,
-    sentence: (data) => `${happened(data)} ${whyItChanged(data)}`,
+    subject: subjectOf,
+    sentence: sentenceOf,
     action:
       'Look at these days in Explore. Then say whether this was expected, is real, or is wrong: Meterline learns from it.',
-    facts: ({ connection, cause, within, counterpart, ...data }) => [
-      { label: 'Connection', value: connection.name },
-      { label: 'Days', value: spellRange(data.first_day, data.last_day) },
-      { label: 'Cause', value: cause.length === 0 ? 'all of its spend' : conditionsInWords(cause) },
-      ...(within.length === 0 ? [] : [{ label: 'Within', value: conditionsInWords(within) }]),
-      ...(counterpart.length === 0 ? [] : [{ label: 'Moved the other way', value: conditionsInWords(counterpart) }]),
-      { label: 'Cost', value: dollars(data.observed) },
-      { label: 'Expected', value: dollars(data.expected) },
-      { label: isNegative(data.excess) ? 'Less than expected' : 'More than expected', value: magnitude(data.excess) },
-    ],
+    facts: factsOf,
     link: ({ anomaly }) => ({ label: 'Open these days in Explore', path: anomaly.explore }),
   },
   budget_threshold: {
@@ -236,70 +222,7 @@ export function contentOf<Kind extends NoticeKind>(kind: Kind, data: NoticeDataO
   };
 }
 
-type Spell = (what: string, usd: string) => string;
-const MORE: Spell = (what, usd) => `${what} cost ${usd} more than expected`;
-const LESS: Spell = (what, usd) => `${what} cost ${usd} less than expected`;
-
-/** What kinds of anomalies are called, by their direction. */
-const SUBJECTS: Readonly<Record<IncidentKind, Readonly<Record<Direction, Spell>>>> = {
-  spike: { up: MORE, down: LESS },
-  drop: { up: MORE, down: LESS },
-  level_shift: {
-    up: (what, usd) => `${what} costs more than before, ${usd} so far`,
-    down: (what, usd) => `${what} costs less than before, ${usd} so far`,
-  },
-  drift: {
-    up: (what, usd) => `${what} grows day by day, ${usd} so far`,
-    down: (what, usd) => `${what} shrinks day by day, ${usd} so far`,
-  },
-  offsetting: {
-    up: (what, usd) => `${usd} moved to ${what}`,
-    down: (what, usd) => `${usd} moved away from ${what}`,
-  },
-  new_spend: { up: (what, usd) => `new spend of ${usd} on ${what}`, down: LESS },
-};
-
-function happened({ connection, anomaly, cause, counterpart, observed, expected, excess, ...data }: Anomaly): string {
-  const what =
-    cause.length === 0
-      ? `The whole spend of ${connection.name}`
-      : `The spend on ${conditionsInWords(cause)} of ${connection.name}`;
-  const days = spellRange(data.first_day, data.last_day);
-  const other =
-    counterpart.length === 0
-      ? ''
-      : ` At the same time the spend on ${conditionsInWords(counterpart)} moved the other way.`;
-  return anomaly.kind === 'new_spend'
-    ? `${what} was ${dollars(observed)} (${days}). There was none ever before.${other}`
-    : `${what} was ${dollars(observed)} (${days}), ${magnitude(excess)} ${isNegative(excess) ? 'less' : 'more'} than the expected ${dollars(expected)}.${other}`;
-}
-
-/** The largest part of the change against earlier days, and how large it is. */
-function whyItChanged({ change }: Anomaly): string {
-  const parts = [
-    { words: 'the number of tokens', usd: change.volume },
-    { words: 'a different mix of models and token types', usd: change.mix },
-    { words: 'what a token cost', usd: change.price },
-    { words: 'cost without tokens', usd: change.unmatched },
-  ];
-  const size = (usd: Decimal): number => Math.abs(Number(usd));
-  const [largest] = [...parts].sort((a, b) => size(b.usd) - size(a.usd));
-  if (largest === undefined || size(largest.usd) === 0 || change.compared_days === 0) return '';
-  return `Against ${change.compared_days === 1 ? 'an earlier day' : `${change.compared_days} earlier days`} it changed by ${dollars(change.change)}, most of it by ${largest.words} (${dollars(largest.usd)}).`;
-}
-
-function spellRange(first: Day, last: Day): string {
-  return first === last ? first : `${first} to ${last}`;
-}
-
-function magnitude(amount: Decimal): string {
-  return dollars(amount).replace('-', '');
-}
-
-function spellThreshold(
-  { percent }: NoticeDataOf['budget_threshold']['threshold'],
-  usd: Decimal,
-): string {
+function spellThreshold({ percent }: NoticeDataOf['budget_threshold']['threshold'], usd: Decimal): string {
   return percent === null ? dollars(usd) : `${percent} % (${dollars(usd)})`;
 }
 
@@ -323,15 +246,3 @@ function spell(iso: string): string {
   return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-function dollars(amount: Decimal): string {
-  return `$${cents(amount)}`;
-}
-
-/** Rounded to cents, half away from zero, as people read money. The data of the notice has the exact amount. */
-function cents(amount: Decimal): string {
-  const [whole = '0', fraction = ''] = amount.replace('-', '').split('.');
-  const rounded = BigInt(whole + fraction.padEnd(2, '0').slice(0, 2)) + (Number(fraction[2] ?? '0') >= 5 ? 1n : 0n);
-  const digits = rounded.toString().padStart(3, '0');
-  const sign = amount.startsWith('-') && rounded !== 0n ? '-' : '';
-  return `${sign}${digits.slice(0, -2)}.${digits.slice(-2)}`;
-}

@@ -102,6 +102,12 @@ describe('a token', () => {
     await api.send('PUT', '/v1/allocation', { from: '2026-01', rules: [] });
     const channel = await api.send('POST', '/v1/channels', { name: 'a', kind: 'email', to: ['a@example.com'] });
     const anomaly = await storeIncident(api.db, id);
+    const budget = await api.send('POST', '/v1/budgets', {
+      name: 'a',
+      period: 'month',
+      amount: '1',
+      thresholds: [{ of: 'actual', percent: '80' }],
+    });
     for (const { method, path, role, onlyReads } of secured) {
       // Its body is missing, which is looked at only where it may be called.
       if (onlyReads === true) {
@@ -111,7 +117,7 @@ describe('a token', () => {
       const mayRead = method === 'get' && role !== 'admin';
       // Whoever has a session may end it.
       if (`${method} ${path}` === 'delete /v1/session') continue;
-      const target = `${path.replace('/channels/:id', `/channels/${channel.body.id}`).replace('/anomalies/:id', `/anomalies/${anomaly}`).replace(':id', id).replace(':month', '2026-07')}${path === '/v1/costs/changes' ? '?compare=previous' : ''}`;
+      const target = `${path.replace('/channels/:id', `/channels/${channel.body.id}`).replace('/budgets/:id', `/budgets/${budget.body.id}`).replace('/anomalies/:id', `/anomalies/${anomaly}`).replace(':id', id).replace(':month', '2026-07')}${path === '/v1/costs/changes' ? '?compare=previous' : ''}`;
       const answer = await api.send(method.toUpperCase(), target, undefined, viewer.token);
       expect([method, path, answer.status]).toEqual([method, path, mayRead ? 200 : 403]);
       if (!mayRead) expect(answer.body.code).toBe('forbidden');

@@ -5,6 +5,9 @@ import { closeMonth } from '../../db/allocation/close.ts';
 import { giveFeedback } from '../../db/anomalies/incidents.ts';
 import { setSensitivity } from '../../db/anomalies/settings.ts';
 import { storeAllocation } from '../../db/allocation/versions.ts';
+import { assess } from '../../db/budgets/assess.ts';
+import { createBudget } from '../../db/budgets/budgets.ts';
+import { keepForecast } from '../../db/budgets/forecasts.ts';
 import { addEvent } from '../../db/connections/events.ts';
 import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import { addDeploymentEvent } from '../../db/deployment/events.ts';
@@ -15,7 +18,8 @@ import { createLink } from '../../db/sessions/links.ts';
 import { beginSession } from '../../db/sessions/sessions.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { addDays } from '../../domain/days.ts';
-import { monthOf } from '../../domain/months.ts';
+import { toDecimal } from '../../domain/money.ts';
+import { daysOfMonth, monthOf } from '../../domain/months.ts';
 import { EVERYTHING } from '../../domain/notices/subscriptions.ts';
 import { storeIncident } from '../support/incident.ts';
 import { rows } from '../support/rows.ts';
@@ -65,7 +69,28 @@ beforeAll(async () => {
   const incidentId = await storeIncident(db, id);
   await giveFeedback(db, incidentId, { feedback: 'expected', note: 'A test.', actor: 'Ada' });
   await setSensitivity(db, 'high', 'Ada');
+  await seedBudget();
 });
+
+/** A budget with an alert, a forecast and an assessment. */
+async function seedBudget(): Promise<void> {
+  const { db } = database;
+  const one = toDecimal('1');
+  const budget = {
+    name: 'All',
+    scope: { filters: [] },
+    period: 'month',
+    amount: one,
+    thresholds: [{ of: 'actual', percent: toDecimal('50'), usd: null }],
+    channels: [],
+    createdOn: DAY,
+  } as const;
+  const budgetId = await createBudget(db, budget, 'Ada');
+  await assess(db, DAY);
+  const outlook = { method: 'mean', basis: DAY, mean: one, low: one, high: one, days: [] };
+  await keepForecast(db, { budgetId }, daysOfMonth(monthOf(DAY)), DAY, outlook);
+}
+
 afterAll(() => database.close());
 
 /** Changes every row of a table; the constraint that refuses it, or null. */
@@ -298,6 +323,43 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['statement_series', 'goes to two places', 'statement_series_target', sql`rule = 0, center = 'a', pool = 'b'`],
   ['statement_lines', 'has an amount that is no number', 'statement_lines_finite', sql`amount = 'NaN'`],
   ['statement_shares', 'is more than all', 'statement_shares_fraction', sql`fraction = 2`],
+  ['notices', 'is withdrawn for no reason', 'notices_withdrawn', sql`withdrawn_at = opened_at, closed_at = null`],
+  ['budgets', 'has no name', 'budgets_name', sql`name = ''`],
+  ['budgets', 'recurs as no code knows', 'budgets_recurs', sql`recurs = 'week'`],
+  ['budgets', 'recurs and has days', 'budgets_range', sql`from_day = '2026-01-01', to_day = '2026-01-02'`],
+  [
+    'budgets',
+    'ends before it begins',
+    'budgets_order',
+    sql`recurs = 'fixed', from_day = '2026-01-02', to_day = '2026-01-01'`,
+  ],
+  ['budgets', 'allows nothing', 'budgets_amount', sql`amount = 0`],
+  ['budget_thresholds', 'has no place', 'budget_thresholds_place', sql`place = -1`],
+  ['budget_thresholds', 'is of what no code knows', 'budget_thresholds_of', sql`"of" = 'guess'`],
+  ['budget_thresholds', 'has a percentage and dollars', 'budget_thresholds_value', sql`usd = 1`],
+  ['budget_thresholds', 'has neither', 'budget_thresholds_value', sql`percent = null`],
+  ['budget_thresholds', 'is zero', 'budget_thresholds_value', sql`percent = 0`],
+  ['budget_thresholds', 'is no number', 'budget_thresholds_value', sql`percent = 'NaN'`],
+  ['budget_alerts', 'ends before it begins', 'budget_alerts_period', sql`to_day = from_day - 1`],
+  ['budget_alerts', 'is of what no code knows', 'budget_alerts_of', sql`"of" = 'guess'`],
+  ['budget_alerts', 'has a percentage and dollars', 'budget_alerts_value', sql`usd = 1`],
+  ['budget_alerts', 'is reached by no number', 'budget_alerts_finite', sql`value = 'NaN'`],
+  ['budget_alerts', 'was not reached', 'budget_alerts_reached', sql`value = threshold - 1`],
+  ['budget_alerts', 'knows fewer than no days', 'budget_alerts_read_days', sql`read_days = -1`],
+  ['budget_alerts', 'is actual and has a basis', 'budget_alerts_basis', sql`basis = 'x'`],
+  [
+    'budget_alerts',
+    'is withdrawn before it fired',
+    'budget_alerts_order',
+    sql`withdrawn_at = fired_at - interval '1 s'`,
+  ],
+  ['forecasts', 'is of nothing', 'forecasts_owner', sql`budget_id = null`],
+  ['forecasts', 'was made before its period', 'forecasts_period', sql`made_on = from_day - 1`],
+  ['forecasts', 'has numbers and no method', 'forecasts_method', sql`method = null`],
+  ['forecasts', 'lies outside of its band', 'forecasts_band', sql`low = mean + 1`],
+  ['forecasts', 'is no number', 'forecasts_finite', sql`mean = 'NaN', high = 'NaN'`],
+  ['forecasts', 'has another error', 'forecasts_error', sql`actual = 1`],
+  ['assess_state', 'is a second one', 'assess_state_one', sql`is_only = false`],
 ];
 
 describe('whoever writes, Postgres refuses', () => {

@@ -9,6 +9,8 @@ const fixtures = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'))
 describe('workflow code', () => {
   it('is held against histories of all workflows, of every way that they went', () => {
     const ways = [
+      'assess',
+      'assess-failed',
       'connection-awaited',
       'connection-continued',
       'connection-disconnected',

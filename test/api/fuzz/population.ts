@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createBudget } from '../../../db/budgets/budgets.ts';
 import { addCandidate } from '../../../db/keys/candidates.ts';
 import { createChannel } from '../../../db/notices/channels.ts';
 import { writeNotice } from '../../../db/notices/outbox.ts';
@@ -51,8 +52,9 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
     }
   }
   const told = await seedNotices(api);
+  const budgetIds = await seedBudgets(api);
   const cursors = await cursorsOf(api, id, routes);
-  return { ids, tokenIds, sessionIds, keyIds, ...told, viewerToken: viewer.token, cursors };
+  return { ids, tokenIds, sessionIds, keyIds, budgetIds, ...told, viewerToken: viewer.token, cursors };
 }
 
 /** Makes channels, and notices to them that failed. */
@@ -71,6 +73,18 @@ async function seedNotices({ db }: Api): Promise<Pick<Known, 'channelIds' | 'del
     .set({ state: 'failed', words: 'no', endedAt: new Date(NOW) })
     .returning({ id: deliveries.id });
   return { channelIds, deliveryIds: failed.map((one) => one.id) };
+}
+
+async function seedBudgets({ db }: Api): Promise<string[]> {
+  const budget = {
+    scope: { filters: [] },
+    period: 'month',
+    amount: toDecimal('10'),
+    thresholds: [{ of: 'actual', percent: toDecimal('80'), usd: null }],
+    channels: [],
+    createdOn: TODAY,
+  } as const;
+  return Promise.all(['a', 'b', 'c'].map((name) => createBudget(db, { ...budget, name }, 'test')));
 }
 
 async function seedReports({ db }: Api, id: string): Promise<void> {

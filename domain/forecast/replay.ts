@@ -1,0 +1,104 @@
+import { Calm } from './calm.ts';
+import { CANDIDATES, pastOf, type Candidate } from './methods.ts';
+import { at, meanOf } from './series.ts';
+
+/** No method says anything useful with fewer days before it. */
+const LEAST_TRAINING = 10;
+/** Origins further back are not repeated. */
+const LOOK_BACK = 280;
+/** Days that say how large the series is at an origin, and the least size, in units of the whole series. */
+const SIZE_DAYS = 56;
+const LEAST_SIZE = 0.05;
+
+/** What each candidate would have said at each past origin, and what came. */
+export interface Replay {
+  /** The index of the first origin; they follow one another up to the last known day. */
+  readonly first: number;
+  readonly origins: number;
+  /** The longest horizon repeated. */
+  readonly horizon: number;
+  /** By candidate: the forecast of each day, at `(origin - first) * horizon + ahead`. */
+  readonly forecasts: readonly Float64Array[];
+  /** What came on these days; NaN where it is unknown. */
+  readonly actuals: Float64Array;
+  /** How large a usual day was at each origin. */
+  readonly sizes: Float64Array;
+}
+
+/** Repeats all candidates at every past origin of the last months, up to the horizon or half of the history. */
+export function replay(values: Float64Array, calm: Calm, horizon: number): Replay {
+  const half = Math.max(1, Math.floor((values.length - LEAST_TRAINING) / 2));
+  const reach = Math.min(horizon, half);
+  const first = Math.max(LEAST_TRAINING, values.length - LOOK_BACK - reach);
+  const origins = Math.max(0, values.length - first);
+  const forecasts = CANDIDATES.map(() => new Float64Array(origins * reach));
+  const actuals = new Float64Array(origins * reach);
+  const sizes = new Float64Array(origins);
+  for (let place = 0; place < origins; place += 1) {
+    const origin = first + place;
+    const past = pastOf(calm.before(origin), origin);
+    const from = place * reach;
+    CANDIDATES.forEach(({ run }, index) => {
+      const out = forecasts[index];
+      if (out !== undefined) run(past, out.subarray(from, from + reach));
+    });
+    for (let ahead = 0; ahead < reach; ahead += 1) actuals[from + ahead] = at(values, origin + ahead);
+    sizes[place] = sizeAt(values, origin);
+  }
+  return { first, origins, horizon: reach, forecasts, actuals, sizes };
+}
+
+/** What each candidate says now. */
+export function sayNow(values: Float64Array, calm: Calm, horizon: number): Float64Array[] {
+  const past = pastOf(calm.before(values.length), values.length);
+  return CANDIDATES.map(({ run }: Candidate) => {
+    const out = new Float64Array(horizon);
+    run(past, out);
+    return out;
+  });
+}
+
+/** How large a usual day is before an origin, in units of the series. */
+export function sizeAt(values: Float64Array, origin: number): number {
+  const recent = values.slice(Math.max(0, origin - SIZE_DAYS), origin).map(Math.abs);
+  return Math.max(LEAST_SIZE, meanOf(recent, 0, recent.length) || 0);
+}
+
+/** Errors of sums over a horizon, one row per origin. */
+export interface Errors {
+  /** How many days each sum has. */
+  readonly days: number;
+  /** The places of the origins whose horizon is known well enough, oldest first. */
+  readonly places: readonly number[];
+  /** At `row * candidates + candidate`: forecast less actual, by the size of the series and the length of the horizon. */
+  readonly errors: Float64Array;
+}
+
+/** An error beyond this many times the usual amount counts as this much: one incident must not decide. */
+const WORST = 3;
+/** A horizon counts if at least so much of it is known. */
+const LEAST_KNOWN = 0.7;
+
+/** The errors of all candidates on sums over `days`, at every `step`th origin. Unknown days count on neither side. */
+export function errorsOf({ origins, horizon, forecasts, actuals, sizes }: Replay, days: number, step: number): Errors {
+  const places: number[] = [];
+  // The newest origins are the best evidence, so the steps are counted back from the last one that is known.
+  for (let place = (((origins - days) % step) + step) % step; place < origins; place += step) {
+    let known = 0;
+    for (let ahead = 0; ahead < days; ahead += 1) if (!Number.isNaN(at(actuals, place * horizon + ahead))) known += 1;
+    if (known > 0 && known >= LEAST_KNOWN * days) places.push(place);
+  }
+  const errors = new Float64Array(places.length * forecasts.length);
+  places.forEach((place, row) => {
+    const scale = at(sizes, place) * days;
+    forecasts.forEach((forecast, candidate) => {
+      let error = 0;
+      for (let index = place * horizon; index < place * horizon + days; index += 1) {
+        const actual = at(actuals, index);
+        if (!Number.isNaN(actual)) error += at(forecast, index) - actual;
+      }
+      errors[row * forecasts.length + candidate] = Math.min(WORST, Math.max(-WORST, error / scale));
+    });
+  });
+  return { days, places, errors };
+}

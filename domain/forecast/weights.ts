@@ -1,0 +1,128 @@
+import { CANDIDATES } from './methods.ts';
+import { at } from './series.ts';
+import { errorsOf, type Errors, type Replay } from './replay.ts';
+
+/** The parts of the horizon on whose sums the candidates are judged: long sums are what counts, short ones are more evidence. */
+const PARTS = [1, 0.5, 0.25];
+/** Errors count half after so many days when candidates are compared, and when their mixture is refined. */
+const COMPARE_HALF_LIFE = 90;
+const REFINE_HALF_LIFE = 180;
+/** How sharply a candidate's weight falls with its error, once there is evidence; and how many candidates stay. */
+const SHARPNESS = 4;
+const KEPT = 6;
+/** This many horizons that do not overlap are full evidence, for the comparison and for the refinement. */
+const COMPARE_EVIDENCE = 4;
+const REFINE_EVIDENCE = 8;
+const REFINE_STEPS = 20;
+const REFINE_RATE = 0.3;
+/** Every candidate keeps this weight before the refinement, so that it can come back. */
+const LEAST_WEIGHT = 0.002;
+/** Errors below this part of a usual day are all the same. */
+const SMALLEST_ERROR = 1e-4;
+
+/** Origins this many days apart are used: neighbouring ones say almost the same. */
+const COMPARE_STEP = 2;
+const REFINE_STEP = 5;
+const COUNT = CANDIDATES.length;
+
+/** The errors that weights are chosen by, for each part of the horizon; made once for all origins. */
+export interface Judged {
+  readonly first: number;
+  readonly compare: readonly Errors[];
+  readonly refine: readonly Errors[];
+}
+
+/** Prepares the choice of weights at any origin of a replay. */
+export function judge(past: Replay): Judged {
+  const lengths = PARTS.map((part) => Math.max(1, Math.round(past.horizon * part)));
+  return {
+    first: past.first,
+    compare: lengths.map((days) => errorsOf(past, days, COMPARE_STEP)),
+    refine: lengths.map((days) => errorsOf(past, days, REFINE_STEP)),
+  };
+}
+
+/**
+ * The weights of the candidates at an origin, by index; they add up to 1. Only errors that were known at that origin count. The
+ * best few share the weight by their errors, the less evidence the more evenly; a few steps of exponentiated gradient then
+ * lower the error of the mixture itself. Few steps are the shrinkage: choosing on few origins is noisy.
+ */
+export function weightsAt({ first, compare, refine }: Judged, origin: number): Float64Array {
+  return refined(refine, origin - first, compared(compare, origin - first));
+}
+
+/** The weight of each row at an origin's place: 0 from the first one whose sum was not known yet. */
+function rowWeights({ days, places }: Errors, place: number, halfLife: number): Float64Array {
+  return Float64Array.from(places, (other) => (other + days <= place ? 0.5 ** ((place - days - other) / halfLife) : 0));
+}
+
+function compared(parts: readonly Errors[], place: number): Float64Array {
+  const penalties = new Float64Array(COUNT);
+  for (const part of parts) {
+    const weights = rowWeights(part, place, COMPARE_HALF_LIFE);
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (total === 0) continue;
+    const means = new Float64Array(COUNT);
+    weights.forEach((weight, row) => {
+      for (let index = 0; index < COUNT; index += 1) {
+        means[index] = at(means, index) + (weight / total) * Math.abs(at(part.errors, row * COUNT + index));
+      }
+    });
+    const best = Math.min(...means) + SMALLEST_ERROR;
+    const horizons = (weights.filter((weight) => weight > 0).length * COMPARE_STEP) / part.days;
+    const evidence = Math.min(1, Math.sqrt(horizons / COMPARE_EVIDENCE) + 0.2);
+    means.forEach((mean, index) => {
+      penalties[index] = at(penalties, index) + (Math.log((mean + SMALLEST_ERROR) / best) * evidence) / PARTS.length;
+    });
+  }
+  const raw = penalties.map((penalty, index) => Math.exp(-SHARPNESS * penalty) * (CANDIDATES[index]?.trust ?? 0));
+  const least = at(raw.toSorted(), COUNT - KEPT);
+  return normalized(raw.map((weight) => (weight >= least ? weight : 0)));
+}
+
+function refined(parts: readonly Errors[], place: number, start: Float64Array): Float64Array {
+  const rows = parts.map((part) => ({ ...part, weights: rowWeights(part, place, REFINE_HALF_LIFE) }));
+  let horizons = 0;
+  for (const { weights, days } of rows) {
+    horizons += (weights.filter((weight) => weight > 0).length * REFINE_STEP) / days / PARTS.length;
+  }
+  if (horizons === 0) return start;
+  const evidence = Math.min(1, horizons / REFINE_EVIDENCE);
+  let mixture = normalized(start.map((weight) => Math.max(weight, LEAST_WEIGHT)));
+  for (let step = 0; step < REFINE_STEPS; step += 1) {
+    const { gradient, error } = gradientOf(rows, mixture);
+    const rate = (REFINE_RATE * evidence) / Math.max(error, SMALLEST_ERROR);
+    mixture = normalized(mixture.map((weight, index) => weight * Math.exp(-rate * at(gradient, index))));
+  }
+  return mixture;
+}
+
+/** The mean absolute error of a mixture, and how it moves with each weight. */
+function gradientOf(
+  parts: readonly { readonly errors: Float64Array; readonly weights: Float64Array }[],
+  mixture: Float64Array,
+): { gradient: Float64Array; error: number } {
+  const gradient = new Float64Array(COUNT);
+  let error = 0;
+  let total = 0;
+  for (const { errors, weights } of parts) {
+    for (let row = 0; row < weights.length; row += 1) {
+      const weight = at(weights, row);
+      if (weight === 0) break;
+      let mixed = 0;
+      for (let index = 0; index < COUNT; index += 1) mixed += at(mixture, index) * at(errors, row * COUNT + index);
+      const pull = weight * Math.sign(mixed);
+      for (let index = 0; index < COUNT; index += 1) {
+        gradient[index] = at(gradient, index) + pull * at(errors, row * COUNT + index);
+      }
+      error += weight * Math.abs(mixed);
+      total += weight;
+    }
+  }
+  return { gradient: gradient.map((sum) => sum / total), error: error / total };
+}
+
+function normalized(weights: Float64Array): Float64Array {
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => weight / sum);
+}
