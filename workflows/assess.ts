@@ -82,7 +82,8 @@ function wordsOf({ budgets, alerts, withdrawn, anomalies, forecasts, left }: Ass
   const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
   const { opened, closed } = anomalies;
   const undone = anomalies.withdrawn === 0 ? '' : `, ${anomalies.withdrawn} withdrawn`;
-  const moved = opened + closed + anomalies.withdrawn === 0 ? '' : `; anomalies: ${opened} opened, ${closed} closed${undone}`;
+  const moved =
+    opened + closed + anomalies.withdrawn === 0 ? '' : `; anomalies: ${opened} opened, ${closed} closed${undone}`;
   const kept = forecasts === 0 ? '' : `, ${count(forecasts, 'forecast')} of connections kept`;
   return `${count(budgets, 'budget')}, ${count(alerts, 'alert')}, ${withdrawn} withdrawn${kept}${moved}${left === 0 ? '' : `, ${left} left`}`;
 }

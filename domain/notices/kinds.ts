@@ -245,4 +245,3 @@ function oneLine(text: string): string {
 function spell(iso: string): string {
   return `${iso.slice(0, 16).replace('T', ' ')} UTC`;
 }
-

@@ -38,7 +38,12 @@ describe('GET /v1/anomalies', () => {
     await saveWorkspaces(api.db, id, [
       { id: 'wrkspc_1', name: 'Prod <b>', createdAt: null, archivedAt: null, tags: new Map(), reported: {} },
     ]);
-    const incident = spike({ cause: [{ dimension: 'workspace', value: 'wrkspc_1' }, { dimension: 'model', value: null }] });
+    const incident = spike({
+      cause: [
+        { dimension: 'workspace', value: 'wrkspc_1' },
+        { dimension: 'model', value: null },
+      ],
+    });
     const anomaly = await storeIncident(api.db, id, incident);
     const { status, body } = await api.get(`/v1/anomalies/${anomaly}`);
     expect(status).toBe(200);
@@ -61,8 +66,12 @@ describe('GET /v1/anomalies', () => {
       change: { compared_days: 0, change: '0', volume: '0', mix: '0', price: '0', unmatched: '0' },
       feedback: null,
     });
-    expect(body.sentence).toMatch(/workspace Prod <b> .*\$150\.00 \(2026-11-10\), \$99\.75 more than the expected \$50\.25\./);
-    expect(body.explore).toContain(`/#/explore?report=costs&from=2026-10-27&to=2026-11-10&group_by=day%2Cmodel&connection_id=${id}&workspace=wrkspc_1&model=`);
+    expect(body.sentence).toMatch(
+      /workspace Prod <b> .*\$150\.00 \(2026-11-10\), \$99\.75 more than the expected \$50\.25\./,
+    );
+    expect(body.explore).toContain(
+      `/#/explore?report=costs&from=2026-10-27&to=2026-11-10&group_by=day%2Cmodel&connection_id=${id}&workspace=wrkspc_1&model=`,
+    );
     expect(body.notice_id).toEqual(expect.any(String));
   });
 
@@ -172,7 +181,9 @@ describe('the sensitivity', () => {
     }
     expect((await api.get('/v1/anomalies/settings')).body).toEqual({ sensitivity: 'high' });
     const { body } = await api.get('/v1/events?type=sensitivity_set');
-    expect(body.data.map(({ message }) => message)).toEqual(['The sensitivity of anomalies is high instead of medium.']);
+    expect(body.data.map(({ message }) => message)).toEqual([
+      'The sensitivity of anomalies is high instead of medium.',
+    ]);
     expect((await api.send('PUT', '/v1/anomalies/settings', { sensitivity: 'highest' })).status).toBe(400);
   });
 });

@@ -44,7 +44,12 @@ async function spend(id: string, day: Day, factor = 1): Promise<void> {
     db,
     id,
     [
-      cost(String((100 + wobble) * factor), { model: 'opus', workspace_id: 'w', cost_type: 'tokens', token_type: 'output_tokens' }),
+      cost(String((100 + wobble) * factor), {
+        model: 'opus',
+        workspace_id: 'w',
+        cost_type: 'tokens',
+        token_type: 'output_tokens',
+      }),
       cost(String(60 + wobble), { model: 'haiku', workspace_id: 'w', cost_type: 'tokens' }),
       cost(String(40 + wobble), { model: 'haiku', cost_type: 'tokens' }),
       cost('999', { model: 'opus', currency: 'EUR' }),
@@ -58,7 +63,8 @@ async function spend(id: string, day: Day, factor = 1): Promise<void> {
 async function organization({ spikes = [SPIKE] }: { spikes?: readonly Day[] } = {}): Promise<string> {
   const { id } = await connect(db, { organization: randomUUID() });
   await setStatus(db, id, 'active');
-  for (const day of daysIn({ from: addDays(TODAY, -60), to: SPIKE })) await spend(id, day, spikes.includes(day) ? 4 : 1);
+  for (const day of daysIn({ from: addDays(TODAY, -60), to: SPIKE }))
+    await spend(id, day, spikes.includes(day) ? 4 : 1);
   return id;
 }
 
@@ -139,7 +145,9 @@ describe('an assessment', () => {
     const id = await organization();
     await db.execute(sql`update days set reconciled = false where connection_id = ${id} and day = ${SPIKE}`);
     expect(await assessed(id)).toEqual(NOTHING);
-    await db.execute(sql`update days set reconciled = true, read_on = day where connection_id = ${id} and day = ${SPIKE}`);
+    await db.execute(
+      sql`update days set reconciled = true, read_on = day where connection_id = ${id} and day = ${SPIKE}`,
+    );
     expect(await assessed(id)).toEqual(NOTHING);
     expect(await assessed(id, SPIKE)).toEqual(NOTHING);
   });
@@ -182,7 +190,8 @@ describe('feedback', () => {
 
   it('is due for assessment until it was assessed, and so is another sensitivity', async () => {
     const id = await organization();
-    const today = (await rows<{ day: Day }>(db, sql`select (now() at time zone 'UTC')::date::text as day`))[0]?.day ?? TODAY;
+    const today =
+      (await rows<{ day: Day }>(db, sql`select (now() at time zone 'UTC')::date::text as day`))[0]?.day ?? TODAY;
     const settle = (): Promise<unknown> => assess(db, today);
     await assessed(id);
     await settle();
@@ -235,8 +244,12 @@ describe('what is read', () => {
     const [before, now] = [addDays(TODAY, -3), addDays(TODAY, -2)];
     const at = { model: 'opus', workspace_id: 'w' };
     const line = (usd: string, type: string) => cost(usd, { ...at, cost_type: 'tokens', token_type: type });
-    await commitCost(db, id, [line('3', 'output_tokens'), line('1', 'uncached_input_tokens'), cost('0.5', at)], { day: before });
-    await commitCost(db, id, [line('7', 'output_tokens'), line('5', 'uncached_input_tokens'), cost('2', at)], { day: now });
+    await commitCost(db, id, [line('3', 'output_tokens'), line('1', 'uncached_input_tokens'), cost('0.5', at)], {
+      day: before,
+    });
+    await commitCost(db, id, [line('7', 'output_tokens'), line('5', 'uncached_input_tokens'), cost('2', at)], {
+      day: now,
+    });
     await commitUsage(db, id, [usage({ output_tokens: 300, uncached_input_tokens: 700 }, at)], { day: before });
     await commitUsage(db, id, [usage({ output_tokens: 500, uncached_input_tokens: 3100 }, at)], { day: now });
     const split = await splitChange(db, id, [{ dimension: 'model', value: 'opus' }], { now: [now], before: [before] });

@@ -244,12 +244,7 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['incidents', 'was found before it began', 'incidents_days', sql`detected_on = first_day - 1`],
   ['incidents', 'has an excess that does not add up', 'incidents_excess', sql`excess = excess + 1e-12`],
   ['incidents', 'has a change that does not add up', 'incidents_change', sql`mix = mix + 1e-12`],
-  [
-    'incidents',
-    'has an amount that is no number',
-    'incidents_finite',
-    sql`observed = 'Infinity', excess = 'Infinity'`,
-  ],
+  ['incidents', 'has an amount that is no number', 'incidents_finite', sql`observed = 'Infinity', excess = 'Infinity'`],
   ['incidents', 'compares fewer than no days', 'incidents_counts', sql`compared_days = -1`],
   ['incidents', 'was never opened', 'incidents_counts', sql`openings = 0`],
   [

@@ -38,9 +38,7 @@ export function spike(changes: Partial<Incident> = {}): Incident {
 /** Stores an incident of a connection as an assessment on the day after does, and returns its id. */
 export async function storeIncident(db: Db, connectionId: string, incident = spike()): Promise<string> {
   const today: Day = addDays(incident.lastDay, 1);
-  await db.transaction((tx) =>
-    storeVerdict(tx, connectionId, { verdict: 'open', incident }, { settled: [], today }),
-  );
+  await db.transaction((tx) => storeVerdict(tx, connectionId, { verdict: 'open', incident }, { settled: [], today }));
   const { id } = await row<{ id: string }>(
     db,
     sql`select id from incidents where connection_id = ${connectionId} and key = ${incident.key}`,

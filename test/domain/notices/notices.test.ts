@@ -132,7 +132,11 @@ describe('the catalogue', () => {
       /\$150\.01 \(2026-10-01 to 2026-10-02\), \$100\.01 more than the expected \$50\.00\. .* by the number of tokens \(\$90\.00\)\.$/,
     );
     expect(link?.path).toBe('/#/explore?from=2026-10-01');
-    const drop = { ...anomaly, excess: toDecimal('-40'), anomaly: { ...anomaly.anomaly, kind: 'drop', direction: 'down' } } as const;
+    const drop = {
+      ...anomaly,
+      excess: toDecimal('-40'),
+      anomaly: { ...anomaly.anomaly, kind: 'drop', direction: 'down' },
+    } as const;
     expect(contentOf('anomaly', drop).subject).toMatch(/cost \$40\.00 less than expected$/);
     expect(contentOf('anomaly', { ...anomaly, cause: [] }).subject).toMatch(/: the whole spend cost /);
   });
