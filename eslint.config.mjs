@@ -20,6 +20,7 @@ const ROOMS = {
   simulator: [],
   local: ['domain', 'config', 'runtime', 'db'],
   bench: ['domain', 'db', 'local'],
+  backtest: ['domain', 'simulator'],
 };
 
 /** Packages that a room must not import: domain/ and pages/ do no I/O, workflows/ uses the SDK only, the console runs in browsers. */
@@ -93,7 +94,7 @@ export default tseslint.config(
   },
   ...walls,
   {
-    files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'bench/**/*.ts'],
+    files: ['commands/**/*.ts', 'local/**/*.ts', 'simulator/main.ts', 'bench/**/*.ts', 'backtest/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
   prettier,

@@ -8,7 +8,7 @@
  * | `POST clock`          | `{now?, advanceDays?, advanceHours?, ticking?}`             | moves, stops or starts the clock                     |
  * | `GET organization`    | `?organization=`                                            | returns one organization and its workspaces          |
  * | `GET organizations`   |                                                             | returns all organizations                            |
- * | `POST organizations`  | `{id?, name?, individual?, daysOff?, keys?: [{key?, state?}]}` | adds an organization; `daysOff: false` leaves no day empty |
+ * | `POST organizations`  | `{id?, name?, individual?, daysOff?, events?, keys?: [{key?, state?}]}` | adds an organization; `daysOff: false` leaves no day empty |
  * | `POST workspaces`     | `{workspace, organization?, name?, tags?, archived?}`       | renames, tags, archives or restores a workspace      |
  * | `POST recreate`       | `{workspace, organization?}`                                | archives it, and lists a new one with its name       |
  * | `GET keys`            |                                                             | returns all keys and their states                    |
@@ -18,6 +18,7 @@
  * | `POST faults`         | `{kind, …}`, see docs/simulator.md                          | arms a fault                                         |
  * | `DELETE faults`       |                                                             | disarms all faults and sends held replies            |
  * | `POST restate`        | `{day, kind, …}`, see docs/simulator.md                     | corrects a day                                       |
+ * | `POST events`         | `{kind, day, …}`, see docs/simulator.md                     | makes a spike, a shift, a drift, a launch or a price change |
  * | `POST late`           | `{day, organization?, report?, part?, until?}`              | hides a day, or a part of it                         |
  * | `POST release`        | `{day?, organization?}`                                     | shows a hidden day, or all of them                   |
  * | `POST latency`        | `{ms}`                                                      | delays every reply of the Admin API                  |
@@ -34,6 +35,7 @@ import { spellingSchema } from './admin-api/spelling.ts';
 import type { Control } from './control.ts';
 import { ControlError } from './errors.ts';
 import { faultSchema } from './faults/faults.ts';
+import { eventSchema } from './organization/events.ts';
 import { ledgerQuerySchema } from './organization/ledger-lines.ts';
 import { latenessSchema, restatementSchema } from './organization/restatements.ts';
 
@@ -58,6 +60,7 @@ const organizationSchema = z.strictObject({
   name: z.string().optional(),
   individual: z.boolean().optional(),
   daysOff: z.boolean().optional(),
+  events: z.array(eventSchema).optional(),
   keys: z.array(z.strictObject({ key: z.string().optional(), state: keyState.optional() })).optional(),
 });
 const workspaceSchema = scope.extend({ workspace: z.string() });
@@ -95,6 +98,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     return control.faults();
   },
   'POST restate': (control, { body }) => control.restate(restatementSchema.parse(body)),
+  'POST events': (control, { body }) => control.event(eventSchema.parse(body)),
   'POST late': (control, { body }) => {
     control.late(latenessSchema.parse(body));
     return {};

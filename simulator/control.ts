@@ -6,6 +6,7 @@ import type { ConductReport } from './conduct.ts';
 import { formatTime } from './days.ts';
 import { ControlError } from './errors.ts';
 import type { ArmedFault, FaultInput } from './faults/faults.ts';
+import { eventSchema, type EventInput, type SpendEvent } from './organization/events.ts';
 import {
   costLines,
   usageLines,
@@ -131,6 +132,14 @@ export class Control {
   /** Corrects a day. */
   restate(input: RestatementInput): Restatement {
     return this.#state.organizations.ledgerOf(input.organization).restate(input);
+  }
+
+  /** Makes something happen to the use or the prices of an organization, on past days as well. Returns all of it. */
+  event(input: EventInput): readonly SpendEvent[] {
+    const event = eventSchema.parse(input);
+    const { events } = this.#state.organizations.ledgerOf(event.organization).organization;
+    events.push(event);
+    return events;
   }
 
   /** Hides a day, or a part of it, as if its data came late. */

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { SPELLINGS } from './admin-api/spelling.ts';
 import { DESCRIPTIONS } from './organization/catalog.ts';
+import { eventSchema, type SpendEvent } from './organization/events.ts';
 import { startSimulator, type SimulatorOptions } from './simulator.ts';
 
 /** The simulator as a process of its own. It prints one JSON line once it listens, and ends with its parent. */
@@ -8,7 +9,7 @@ const USAGE = [
   'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N]',
   '  [--series-life DAYS] [--descriptions plain|quoted|long] [--spacing compact|spaced|pretty]',
   '  [--keys usual|by-day|by-row] [--extra none|flat|nested] [--escapes] [--rows shuffled|sorted] [--latency-ms N]',
-  '  [--prerendered]',
+  '  [--prerendered] [--event JSON]…',
 ].join('\n');
 
 class ArgumentError extends Error {
@@ -33,11 +34,12 @@ const ARGUMENTS = {
   rows: text,
   'latency-ms': text,
   prerendered: { type: 'boolean', default: false },
+  event: { type: 'string', multiple: true, default: [] },
 } as const;
 
 function readOptions(args: readonly string[]): SimulatorOptions {
   const { values } = parseArgs({ args: [...args], options: ARGUMENTS });
-  type Text = Exclude<keyof typeof values, 'prerendered' | 'escapes'>;
+  type Text = Exclude<keyof typeof values, 'prerendered' | 'escapes' | 'event'>;
   const number = (name: Text, min: number, max: number): number | undefined =>
     wholeNumber(name, values[name], min, max);
   const choice = <T extends string>(name: Text, from: readonly T[]): T | undefined => oneOf(name, values[name], from);
@@ -60,7 +62,18 @@ function readOptions(args: readonly string[]): SimulatorOptions {
       rows: choice('rows', SPELLINGS.rows),
     },
     prerendered: values.prerendered,
+    ...(values.event.length === 0 ? {} : { organizations: [{ events: values.event.map(eventOf) }] }),
   };
+}
+
+function eventOf(json: string): SpendEvent {
+  try {
+    return eventSchema.parse(JSON.parse(json));
+  } catch (error) {
+    throw new ArgumentError(
+      `--event takes an event as JSON: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
 }
 
 function wholeNumber(name: string, value: string | undefined, min: number, max: number): number | undefined {

@@ -37,7 +37,7 @@ export function isReported(move: Move, asking: Asking): boolean {
 }
 
 /** The first day on which a move was clear and large enough; null if it never was. */
-function decidingPlace({ evidence }: Move, { sensitivity, strictness, isStored }: Asking): number | null {
+export function decidingPlace({ evidence }: Move, { sensitivity, strictness, isStored }: Asking): number | null {
   const asked = ASKED[sensitivity];
   const ease = isStored ? KEPT : 1;
   const most = { strength: 0, usd: 0, share: 0 };

@@ -45,27 +45,29 @@ export interface Reading {
 export const LEAST_DAYS = 14;
 /** A baseline looks back so many days. */
 export const LOOK_BACK_DAYS = 91;
-const WEEKDAYS_FROM_DAYS = 21;
+/** So many times a weekday must have been seen to be judged. */
+const LEAST_OF_WEEKDAY = 2;
 const OFFSET = 0.1;
 /** The level is the median of so many days, whichever foresees the series best. */
 const LEVEL_DAYS = [7, 14, 35];
 const SHIFT_DAYS = 3;
 const DRIFT_DAYS = 7;
 const DRIFT_APART = 14;
-const RANK = Number(process.env['RANK'] ?? 2);
+/** A limit is set by the second largest error of the past: one alone may be an incident. */
+const RANK = 2;
 const LEAST_ERROR = 0.02;
 /** So many values of its own outweigh the errors of other weekdays. */
 const SHRINK = 6;
 const THRESHOLDS = {
-  day: { up: Number(process.env['K'] ?? 3.3), down: 4 },
+  day: { up: 3.3, down: 4 },
   shift: { up: 4, down: 4.6 },
   drift: { up: 4, down: 5 },
 };
 /** Smaller deviations are nobody's concern, however calm the series is. */
 const LEAST_SIZES = { day: 0.25, shift: 0.17, drift: 0.2 };
 /** How far beyond the second largest error of the past. */
-const BEYOND_LASTING = Number(process.env['BL'] ?? 1.3);
-const BEYOND = Number(process.env['BEYOND'] ?? 1.15);
+const BEYOND_LASTING = 1.3;
+const BEYOND = 1.15;
 
 /** The weekday of a day since the epoch, from 0 for Thursday. */
 export function weekdayOf(dayNumber: number): number {
@@ -87,7 +89,21 @@ export function errorOn(expectation: Expectation, dayNumber: number, value: numb
 }
 
 /** How a series stands on the day at a place; null where too few days lie before it, or none with spend. */
-export function readAt({ values, dayNumbers }: Series, at: number): Reading | null {
+export function readAt(series: Series, at: number): Reading | null {
+  const { spend, days } = windowOf(series, at);
+  if (days.at(-1) !== series.dayNumbers[at] || days.length <= LEAST_DAYS) return null;
+  const offset = OFFSET * medianOf(spend.subarray(0, -1).filter((value) => value > 0));
+  if (!(offset > 0)) return null;
+  const logs = spend.map((value) => Math.log(value + offset));
+  const weekdays = weekdayEffects(logs.subarray(0, -1), days);
+  if (Number.isNaN(weekdays[weekdayOf(days.at(-1) ?? 0)])) return null;
+  const flat = logs.map((value, place) => value - (weekdays[weekdayOf(days[place] ?? 0)] ?? 0));
+  const isKnown = (_: number, place: number): boolean => !Number.isNaN(flat[place]);
+  return judge(flat.filter(isKnown), days.filter(isKnown), { offset, weekdays });
+}
+
+/** The days that a baseline looks back on, and the day itself, as far as they can be told. */
+function windowOf({ values, dayNumbers }: Series, at: number): { spend: Float64Array; days: Int32Array } {
   const today = dayNumbers[at] ?? 0;
   let from = at;
   while (from > 0 && today - (dayNumbers[from - 1] ?? 0) <= LOOK_BACK_DAYS) from -= 1;
@@ -101,30 +117,20 @@ export function readAt({ values, dayNumbers }: Series, at: number): Reading | nu
     days[count] = dayNumbers[place] ?? 0;
     count += 1;
   }
-  if (days[count - 1] !== today || count <= LEAST_DAYS) return null;
-  const offset = OFFSET * medianOf(spend.subarray(0, count - 1).filter((value) => value > 0));
-  if (!(offset > 0)) return null;
-  const logs = spend.subarray(0, count).map((value) => Math.log(value + offset));
-  const weekdays = weekdayEffects(logs.subarray(0, -1), days);
-  const flat = logs.map((value, place) => value - (weekdays[weekdayOf(days[place] ?? 0)] ?? 0));
-  return judge(flat, days, { offset, weekdays });
+  return { spend: spend.subarray(0, count), days: days.subarray(0, count) };
 }
 
-/** How much higher each weekday is than the days around it. Zeros where fewer than three weeks are known. */
+/** How much higher each weekday is than the days around it. NaN for one that was seen too seldom to tell. */
 function weekdayEffects(logs: Float64Array, days: Int32Array): Float64Array {
-  const effects = new Float64Array(7);
   const last = logs.length - 1;
-  if ((days[last] ?? 0) - (days[0] ?? 0) + 1 < WEEKDAYS_FROM_DAYS) return effects;
   const errors = Array.from({ length: 7 }, (): number[] => []);
   const weeks = rollingMedians(logs, 7, 1);
   for (let place = 0; place <= last; place += 1) {
     const around = weeks[Math.min(last, Math.max(place + 3, 6))] ?? 0;
     errors[weekdayOf(days[place] ?? 0)]?.push((logs[place] ?? 0) - around);
   }
-  return effects.map((_, weekday) => {
-    const own = errors[weekday] ?? [];
-    return own.length < 3 ? 0 : medianOf(Float64Array.from(own));
-  });
+  const effects = errors.map((own) => (own.length < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(Float64Array.from(own))));
+  return Float64Array.from(effects);
 }
 
 function judge(

@@ -53,6 +53,7 @@ const CONFIRMED_DAYS = 3;
 const QUIET_DAYS = { short: 1, long: 2, new_spend: 4 };
 /** A move goes on while it has this share of its size. */
 const STILL_OUT = 0.4;
+const STILL_USED = 0.1;
 /** A part of the spend is judged more strictly than the total, since there are many. */
 const PART_STRICTNESS = 1.6;
 /** A day that shares this much of a move is not judged by itself. */
@@ -153,9 +154,8 @@ class Replay {
     const value = track.values[place] ?? 0;
     const expected = track.expectation === null ? 0 : expectedOn(track.expectation, day);
     const error = track.direction * (track.expectation === null ? value : errorOn(track.expectation, day, value));
-    const size = medianOf(Float64Array.from(track.errors.slice(-7)));
     const usual = track.expectation?.errors[weekdayOf(day)] ?? 0;
-    if (error >= Math.max(STILL_OUT * size, Math.min(usual, size))) {
+    if (error >= leastErrorOf(track, usual)) {
       track.last = place;
       track.quiet = 0;
       this.#addEvidence(track, place, error, track.direction * (value - expected));
@@ -164,6 +164,7 @@ class Replay {
       return;
     }
     track.quiet += 1;
+    this.#hideParts(track, place);
     const kind = kindOf(track);
     const isShort = track.errors.length < CONFIRMED_DAYS;
     const patience = kind === 'new_spend' ? QUIET_DAYS.new_spend : isShort ? QUIET_DAYS.short : QUIET_DAYS.long;
@@ -200,9 +201,7 @@ class Replay {
   /** Takes a move out of a day, so that the day can be judged, and count as usual, without it. */
   #takeOut(track: Track, place: number): void {
     const { location, expectation } = track;
-    for (const [at, { values }] of this.#parts.entries()) {
-      if ((location.overlaps[at] ?? 0) >= OVERLAP) values[place] = Number.NaN;
-    }
+    this.#hideParts(track, place);
     if (track.isDrift || location.counterpart.length > 0) return;
     const day = this.#frame.dayNumbers[place] ?? 0;
     if (location.cause.length > 0) {
@@ -212,6 +211,13 @@ class Replay {
       const shift = track.direction * medianOf(Float64Array.from(track.errors.slice(-7)));
       const isConfirmed = track.errors.length >= CONFIRMED_DAYS;
       this.#total[place] = isConfirmed ? moved(this.#total[place] ?? 0, expectation.offset, -shift) : Number.NaN;
+    }
+  }
+
+  /** Parts that a move goes through can't be judged by themselves on a day. */
+  #hideParts({ location }: Track, place: number): void {
+    for (const [at, { values }] of this.#parts.entries()) {
+      if ((location.overlaps[at] ?? 0) >= OVERLAP) values[place] = Number.NaN;
     }
   }
 
@@ -235,23 +241,25 @@ class Replay {
     this.#raiseTotal(track, place);
   }
 
-  /** Adds to the days before a move what its cause now has more on the same weekday. */
+  /** Adds to the days before a move what its cause would have had more on them. */
   #raiseTotal(track: Track, place: number): void {
-    const excesses = Array.from({ length: 7 }, (): number[] => []);
-    const rises: number[] = [];
-    for (let past = track.first; past <= place; past += 1) {
-      const day = this.#frame.dayNumbers[past] ?? 0;
-      const excess = (track.values[past] ?? 0) - (track.expectation === null ? 0 : expectedOn(track.expectation, day));
-      excesses[weekdayOf(day)]?.push(excess);
-      rises.push(excess);
+    const { expectation, values, first } = track;
+    const { dayNumbers, total } = this.#frame;
+    const places = Array.from({ length: place - first + 1 }, (_, at) => first + at);
+    const spend = (only: readonly number[]): number => meanOf(Float64Array.from(only, (past) => values[past] ?? 0));
+    const expected = meanOf(
+      Float64Array.from(places, (past) => (expectation === null ? 0 : expectedOn(expectation, dayNumbers[past] ?? 0))),
+    );
+    const ratio = expected > 0 ? spend(places) / expected : null;
+    const onWeekday = Array.from({ length: 7 }, (_, weekday) => {
+      const same = places.filter((past) => weekdayOf(dayNumbers[past] ?? 0) === weekday);
+      return spend(same.length === 0 ? places : same);
+    });
+    for (let past = 0; past < first; past += 1) {
+      const added = ratio === null ? onWeekday[weekdayOf(dayNumbers[past] ?? 0)] : (ratio - 1) * (values[past] ?? 0);
+      this.#total[past] = Math.max(0, (this.#total[past] ?? 0) + (added ?? 0));
     }
-    const rise = medianOf(Float64Array.from(rises));
-    for (let past = 0; past <= place; past += 1) {
-      const known = excesses[weekdayOf(this.#frame.dayNumbers[past] ?? 0)] ?? [];
-      const added = known.length < 2 ? rise : meanOf(Float64Array.from(known));
-      if (past < track.first) this.#total[past] = Math.max(0, (this.#total[past] ?? 0) + added);
-      else this.#total[past] = this.#frame.total[past] ?? 0;
-    }
+    for (const past of places) this.#total[past] = total[past] ?? 0;
   }
 
   /** Lets the days of a short move count as rough ones, but not as rough as they were. */
@@ -288,18 +296,19 @@ class Replay {
           const reading = readAt({ values, dayNumbers: this.#frame.dayNumbers }, place);
           const deviation =
             reading === null ? null : this.#strongest(reading, place, PART_STRICTNESS, [part.condition]);
-          return reading === null || deviation === null ? [] : [{ part, reading, deviation }];
+          return reading === null || deviation === null ? [] : [{ part, values, reading, deviation }];
         })
         .sort((a, b) => b.deviation.strength - a.deviation.strength);
       const strongest = found[0];
       if (strongest === undefined) return;
-      const { part, reading, deviation } = strongest;
+      const { part, values, reading, deviation } = strongest;
       const now = this.#placesOf(deviation, place);
       const contrast = { now, before: this.#comparable(now), direction: deviation.direction, scope: [part.condition] };
       const location = locate(this.#frame, contrast);
       const own = this.#parts.findIndex((one) => one.part === part);
       location.overlaps[own] = 1;
       this.#start(location, { reading, deviation, now, place, usual });
+      values[place] = Number.NaN;
     }
   }
 
@@ -329,7 +338,8 @@ class Replay {
     const least = Math.max(LEAST_USD, LEAST_SHARE * usual);
     for (const { part, values } of this.#parts) {
       const isNew = part.firstPlace >= LEAST_DAYS && part.firstPlace <= place && place - part.firstPlace < NEW_FOR_DAYS;
-      if (!isNew || !((values[place] ?? 0) >= least) || this.#hasManyNew(part, place)) continue;
+      if (!isNew || !((values[place] ?? 0) >= least)) continue;
+      if (this.#wasNew(part) || this.#hasManyNew(part, place)) continue;
       const now = [place];
       const location = locate(this.#frame, {
         now,
@@ -339,6 +349,11 @@ class Replay {
       });
       this.#begin({ location, isNew: true, isDrift: false, direction: 1, expectation: null, limits: NO_LIMITS }, now);
     }
+  }
+
+  #wasNew({ condition }: Part): boolean {
+    const cause = JSON.stringify([condition]);
+    return this.#tracks.some(({ isNew, location }) => isNew && JSON.stringify(location.cause) === cause);
   }
 
   #hasManyNew({ dimension }: Part, place: number): boolean {
@@ -402,9 +417,14 @@ class Replay {
     found: { reading: Reading; deviation: Deviation; now: readonly number[]; place: number; usual: number },
   ): void {
     const { reading, deviation, now } = found;
-    const values = this.#cleanOf(location.cause);
+    if (this.#isOpen(location.cause, deviation.direction)) return;
+    const { dayNumbers } = this.#frame;
+    const before = now[0] ?? 0;
     const own =
-      location.cause.length === 0 ? reading : readAt({ values, dayNumbers: this.#frame.dayNumbers }, now[0] ?? 0);
+      location.cause.length === 0
+        ? reading
+        : (readAt({ values: this.#cleanOf(location.cause), dayNumbers }, before) ??
+          readAt({ values: seriesOf(this.#frame, location.cause), dayNumbers }, before));
     const expectation =
       own === null
         ? null
@@ -422,6 +442,13 @@ class Replay {
     const last = track.evidence.at(-1);
     if (last !== undefined)
       track.evidence[track.evidence.length - 1] = { ...last, strength: Math.max(last.strength, deviation.strength) };
+  }
+
+  #isOpen(cause: readonly Condition[], direction: 1 | -1): boolean {
+    const spelled = JSON.stringify(cause);
+    return this.#open().some(
+      (track) => track.direction === direction && JSON.stringify(track.location.cause) === spelled,
+    );
   }
 
   /** The spend of a cause without earlier moves. */
@@ -471,6 +498,12 @@ class Replay {
 const NO_LIMITS = { day: 1, shift: 1 };
 /** New spend is as clear as can be. */
 const NEW_STRENGTH = 2;
+
+/** How far out a day must be for a move to go on. New spend goes on through quiet weekends. */
+function leastErrorOf({ errors, expectation }: Track, usual: number): number {
+  const size = medianOf(Float64Array.from(errors.slice(-7)));
+  return expectation === null ? STILL_USED * size : Math.max(STILL_OUT * size, Math.min(usual, size));
+}
 
 function limitsOf(expectation: Expectation, deviation: Deviation, limit: number): Track['limits'] {
   const day = deviation.direction > 0 ? expectation.up : expectation.down;

@@ -1,5 +1,6 @@
 import { at, WEEK } from './series.ts';
 import { scaleOf, type MixtureReplay } from './mixture.ts';
+import { ORIGIN_STEP } from './replay.ts';
 
 /** The share of the true amounts that a band is to hold. */
 export const LEVEL = 0.8;
@@ -65,9 +66,9 @@ export class SumBands {
     let [logs, weights] = [0, 0];
     let missing = ENOUGH;
     for (const part of this.#parts) {
-      const known = part.errors.filter((error) => error.place + part.days <= place);
+      const known = part.errors.filter((error) => error.place * ORIGIN_STEP + part.days <= place * ORIGIN_STEP);
       if (known.length === 0) continue;
-      const independent = known.length / part.days + 1;
+      const independent = (known.length * ORIGIN_STEP) / part.days + 1;
       const raised = quantile(known, place) * (1 + SMALL_SAMPLE / independent);
       const weight = Math.min(missing, independent);
       missing -= weight;
@@ -83,7 +84,10 @@ export class SumBands {
 /** The weighted quantile of the absolute errors. */
 function quantile(errors: readonly SumError[], place: number): number {
   const sorted = errors
-    .map((error) => ({ size: Math.abs(error.relative), weight: 0.5 ** ((place - error.place) / HALF_LIFE) }))
+    .map((error) => ({
+      size: Math.abs(error.relative),
+      weight: 0.5 ** (((place - error.place) * ORIGIN_STEP) / HALF_LIFE),
+    }))
     .sort((a, b) => a.size - b.size);
   const total = sorted.reduce((sum, { weight }) => sum + weight, 0);
   let sum = 0;
@@ -99,8 +103,8 @@ const LEAD_WEEKS = 4;
 /** A day of the week with fewer errors borrows from the others. */
 const BORROWED = 20;
 
-/** Errors of single days are taken from every third origin. */
-const DAY_STEP = 3;
+/** Errors of single days are taken from every second origin. */
+const DAY_STEP = 2;
 
 /** Half the widths of the bands of single days, by the scale of the series, in the order of the leads. */
 export function dayHalfWidths({ replay, forecasts }: MixtureReplay, days: number): Float64Array {
@@ -112,22 +116,25 @@ export function dayHalfWidths({ replay, forecasts }: MixtureReplay, days: number
     for (let ahead = 0; ahead < horizon; ahead += 1) {
       const error = Math.abs(at(actuals, place * horizon + ahead) - at(forecasts, place * horizon + ahead)) / scale;
       if (Number.isNaN(error)) continue;
-      byWeekday[(first + place + ahead) % WEEK]?.push(error);
+      byWeekday[(first + place * ORIGIN_STEP + ahead) % WEEK]?.push(error);
       byLead[leadOf(ahead)]?.push(error);
     }
   }
   const overall = plainQuantile(byLead.flat());
-  const ofWeekday = byWeekday.map((own) => (plainQuantile(own) * own.length + overall * BORROWED) / (own.length + BORROWED));
+  const ofWeekday = byWeekday.map(
+    (own) => (plainQuantile(own) * own.length + overall * BORROWED) / (own.length + BORROWED),
+  );
   let widest = 0;
   const ofLead = byLead.map((lead) => {
     // A later day is never surer than an earlier one.
     widest = Math.max(widest, lead.length > BORROWED && overall > 0 ? plainQuantile(lead) / overall : 1);
     return widest;
   });
-  const raise = 1 + SMALL_SAMPLE / (origins / horizon + 1);
+  const raise = 1 + SMALL_SAMPLE / ((origins * ORIGIN_STEP) / horizon + 1);
   return Float64Array.from(
     { length: days },
-    (_, ahead) => (ofWeekday[(first + origins + ahead) % WEEK] ?? overall) * (ofLead[leadOf(ahead)] ?? 1) * raise,
+    (_, ahead) =>
+      (ofWeekday[(first + origins * ORIGIN_STEP + ahead) % WEEK] ?? overall) * (ofLead[leadOf(ahead)] ?? 1) * raise,
   );
 }
 

@@ -43,7 +43,10 @@ export class Calm {
 
 function boundOf(values: Float64Array, index: number, value: number): number {
   if (Number.isNaN(value)) return Number.NaN;
-  const before = values.slice(Math.max(0, index - WINDOW), index).filter((other) => !Number.isNaN(other)).sort();
+  const before = values
+    .slice(Math.max(0, index - WINDOW), index)
+    .filter((other) => !Number.isNaN(other))
+    .sort();
   if (before.length < LEAST_KNOWN) return Number.NaN;
   const high = at(before, before.length - 2);
   const low = at(before, 1);

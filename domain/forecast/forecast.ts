@@ -85,7 +85,10 @@ export function forecast(settled: readonly SettledDay[], from: Day, through: Day
       day,
       ...toBand(at(means, ahead), at(halves, ahead) * scale),
     })),
-    sum: toBand(means.reduce((sum, mean) => sum + mean, 0), half),
+    sum: toBand(
+      means.reduce((sum, mean) => sum + mean, 0),
+      half,
+    ),
     backtest: backtestOf(mixture, bands),
   };
 }

@@ -37,8 +37,8 @@ const YEAR_BASE_DAYS = 28;
 const YEAR_SMOOTH_DAYS = 7;
 /** Nothing grows or shrinks by more than this against last year. */
 const YEAR_RATIO = 3;
-/** Weights below 1/32 are left out. */
-const HALF_LIVES = 5;
+/** Weights below 1/16 are left out. */
+const HALF_LIVES = 4;
 /** As many days as this are needed before half of a slope is believed. */
 const SLOPE_DAYS = 5;
 
@@ -76,8 +76,9 @@ export const CANDIDATES: readonly Candidate[] = [
 
 /** What the methods see of the calmed values before `start`. */
 export function pastOf(calm: Float64Array, start: number): Past {
-  const values = atPresentLevel(calm, start, shapeBefore(calm, start));
-  return { values, start, shape: shapeBefore(values, start) };
+  const shape = shapeBefore(calm, start);
+  const values = atPresentLevel(calm, start, shape);
+  return { values, start, shape: values === calm ? shape : shapeBefore(values, start) };
 }
 
 /** Weights by age in days, from the last day back; they halve every `halfLife` days. */
@@ -128,7 +129,8 @@ function trendWeekday({ values, start, shape }: Past, weights: Float64Array, dam
 
 /** The mean of the same day of the week over the last weeks in which it is known. */
 function weekdayMean({ values, start }: Past, weeks: number, out: Float64Array): void {
-  const means = Float64Array.from({ length: WEEK }, (_, place) => {
+  const means = new Float64Array(WEEK);
+  for (let place = 0; place < WEEK; place += 1) {
     let sum = 0;
     let count = 0;
     for (let index = start - WEEK + place; index >= 0 && count < weeks; index -= WEEK) {
@@ -137,8 +139,8 @@ function weekdayMean({ values, start }: Past, weeks: number, out: Float64Array):
       sum += value;
       count += 1;
     }
-    return sum / count;
-  });
+    means[place] = sum / count;
+  }
   const overall = meanOf(means, 0, WEEK) || 0;
   for (let ahead = 0; ahead < out.length; ahead += 1) {
     const mean = at(means, ahead % WEEK);
@@ -150,7 +152,8 @@ function weekdayMean({ values, start }: Past, weeks: number, out: Float64Array):
 function lastYear(past: Past, out: Float64Array): void {
   levelWeekday(past, YEAR_LEVEL, out);
   const { values, start } = past;
-  const base = start >= YEAR + YEAR_BASE_DAYS ? meanOf(values, start - YEAR - YEAR_BASE_DAYS, start - YEAR) : Number.NaN;
+  const base =
+    start >= YEAR + YEAR_BASE_DAYS ? meanOf(values, start - YEAR - YEAR_BASE_DAYS, start - YEAR) : Number.NaN;
   if (!(base > 1e-6)) return;
   for (let ahead = 0; ahead < out.length; ahead += 1) {
     const then = start - YEAR + ahead;

@@ -1,10 +1,10 @@
-import { at, WEEK } from './series.ts';
-import type { Replay } from './replay.ts';
+import { at } from './series.ts';
+import { ORIGIN_STEP, type Replay } from './replay.ts';
 import { judge, weightsAt } from './weights.ts';
 
-/** Weights are chosen anew at most so many times in the replay, and at least so many days apart. */
-const CHOICES = 10;
-const LEAST_APART = WEEK;
+/** Weights are chosen anew at most so many times in the replay, and at least so many origins apart. */
+const CHOICES = 8;
+const LEAST_APART = 4;
 
 /** The mixture as it would have been at each past origin: its weights know nothing that came later. */
 export interface MixtureReplay {
@@ -23,12 +23,12 @@ export function mixtureOf(past: Replay): { weights: Float64Array; mixture: Mixtu
   const forecasts = new Float64Array(past.origins * past.horizon);
   for (let place = 0; place < past.origins; place += apart) {
     choices.push(place);
-    const weights = weightsAt(judged, past.first + place);
+    const weights = weightsAt(judged, past.first + place * ORIGIN_STEP);
     const until = Math.min(past.origins, place + apart) * past.horizon;
     forecasts.subarray(0, until).set(mix(past.forecasts, weights, place * past.horizon, until), place * past.horizon);
   }
   return {
-    weights: weightsAt(judged, past.first + past.origins),
+    weights: weightsAt(judged, past.first + past.origins * ORIGIN_STEP),
     mixture: { replay: past, forecasts, choices },
   };
 }
@@ -48,7 +48,7 @@ export function mix(forecasts: readonly Float64Array[], weights: Float64Array, f
 
 /** What an error is measured by: half the size of the recent days, half that of the days forecast. */
 export function scaleOf(size: number, forecasts: Float64Array): number {
-  const ahead = forecasts.reduce((sum, value) => sum + Math.abs(value), 0) / (forecasts.length || 1);
-  return (size + ahead) / 2;
+  let ahead = 0;
+  for (const value of forecasts) ahead += Math.abs(value);
+  return (size + ahead / (forecasts.length || 1)) / 2;
 }
-

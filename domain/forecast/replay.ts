@@ -1,23 +1,25 @@
 import { Calm } from './calm.ts';
 import { CANDIDATES, pastOf, type Candidate } from './methods.ts';
-import { at, meanOf } from './series.ts';
+import { at } from './series.ts';
 
 /** No method says anything useful with fewer days before it. */
 const LEAST_TRAINING = 10;
+/** Neighbouring origins say almost the same, so only every second one is repeated. */
+export const ORIGIN_STEP = 2;
 /** Origins further back are not repeated. */
-const LOOK_BACK = 280;
+const LOOK_BACK = 364;
 /** Days that say how large the series is at an origin, and the least size, in units of the whole series. */
 const SIZE_DAYS = 56;
 const LEAST_SIZE = 0.05;
 
 /** What each candidate would have said at each past origin, and what came. */
 export interface Replay {
-  /** The index of the first origin; they follow one another up to the last known day. */
+  /** The index of the first origin. Origin number `place` lies `place * ORIGIN_STEP` days after it, up to the end. */
   readonly first: number;
   readonly origins: number;
   /** The longest horizon repeated. */
   readonly horizon: number;
-  /** By candidate: the forecast of each day, at `(origin - first) * horizon + ahead`. */
+  /** By candidate: the forecast of each day, at `place * horizon + ahead`. */
   readonly forecasts: readonly Float64Array[];
   /** What came on these days; NaN where it is unknown. */
   readonly actuals: Float64Array;
@@ -25,17 +27,17 @@ export interface Replay {
   readonly sizes: Float64Array;
 }
 
-/** Repeats all candidates at every past origin of the last months, up to the horizon or half of the history. */
+/** Repeats all candidates at past origins of the last year, up to the horizon or half of the history. */
 export function replay(values: Float64Array, calm: Calm, horizon: number): Replay {
   const half = Math.max(1, Math.floor((values.length - LEAST_TRAINING) / 2));
   const reach = Math.min(horizon, half);
-  const first = Math.max(LEAST_TRAINING, values.length - LOOK_BACK - reach);
-  const origins = Math.max(0, values.length - first);
+  const origins = Math.floor(Math.min(values.length - LEAST_TRAINING, LOOK_BACK + reach) / ORIGIN_STEP);
+  const first = values.length - origins * ORIGIN_STEP;
   const forecasts = CANDIDATES.map(() => new Float64Array(origins * reach));
   const actuals = new Float64Array(origins * reach);
   const sizes = new Float64Array(origins);
   for (let place = 0; place < origins; place += 1) {
-    const origin = first + place;
+    const origin = first + place * ORIGIN_STEP;
     const past = pastOf(calm.before(origin), origin);
     const from = place * reach;
     CANDIDATES.forEach(({ run }, index) => {
@@ -60,8 +62,15 @@ export function sayNow(values: Float64Array, calm: Calm, horizon: number): Float
 
 /** How large a usual day is before an origin, in units of the series. */
 export function sizeAt(values: Float64Array, origin: number): number {
-  const recent = values.slice(Math.max(0, origin - SIZE_DAYS), origin).map(Math.abs);
-  return Math.max(LEAST_SIZE, meanOf(recent, 0, recent.length) || 0);
+  let sum = 0;
+  let known = 0;
+  for (let index = Math.max(0, origin - SIZE_DAYS); index < origin; index += 1) {
+    const value = at(values, index);
+    if (Number.isNaN(value)) continue;
+    sum += Math.abs(value);
+    known += 1;
+  }
+  return Math.max(LEAST_SIZE, known > 0 ? sum / known : 0);
 }
 
 /** Errors of sums over a horizon, one row per origin. */
@@ -82,8 +91,7 @@ const LEAST_KNOWN = 0.7;
 /** The errors of all candidates on sums over `days`, at every `step`th origin. Unknown days count on neither side. */
 export function errorsOf({ origins, horizon, forecasts, actuals, sizes }: Replay, days: number, step: number): Errors {
   const places: number[] = [];
-  // The newest origins are the best evidence, so the steps are counted back from the last one that is known.
-  for (let place = (((origins - days) % step) + step) % step; place < origins; place += step) {
+  for (let place = (origins - 1) % step; place < origins; place += step) {
     let known = 0;
     for (let ahead = 0; ahead < days; ahead += 1) if (!Number.isNaN(at(actuals, place * horizon + ahead))) known += 1;
     if (known > 0 && known >= LEAST_KNOWN * days) places.push(place);

@@ -27,7 +27,8 @@ export function toSeries(settled: readonly SettledDay[], from: Day): Series {
   const ages = [...byAge.keys()].sort((a, b) => a - b);
   const largest = Math.max(0, ...[...byAge.values()].map(Math.abs));
   // Divided by the largest first, so that no sum overflows or loses the small ones.
-  const mean = ages.reduce((sum, age) => sum + Math.abs((byAge.get(age) ?? 0) / (largest || 1)), 0) / (ages.length || 1);
+  const mean =
+    ages.reduce((sum, age) => sum + Math.abs((byAge.get(age) ?? 0) / (largest || 1)), 0) / (ages.length || 1);
   const unit = mean * largest || 1;
   const values = new Float64Array(ages.at(-1) ?? 0).fill(Number.NaN);
   for (const age of ages) values[values.length - age] = (byAge.get(age) ?? 0) / unit;

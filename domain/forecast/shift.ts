@@ -10,6 +10,8 @@ const LEAST_KNOWN = 28;
 /** How many standard deviations a day of the new level lies from the old one, and how many of its days do. */
 const DEVIATIONS = 4;
 const MOST = 0.85;
+/** The least standard deviation that is believed, by the level. */
+const LEAST_DEVIATION = 0.02;
 /** From a mean absolute deviation to a standard deviation. */
 const TO_DEVIATION = 1.25;
 /** Days of the week with less use than this part of a usual day are no evidence. */
@@ -29,12 +31,16 @@ export function atPresentLevel(values: Float64Array, start: number, shape: Shape
 function jump(values: Float64Array, from: number, to: number, factor: Float64Array): number | null {
   const old = levelOf(values, from - BEFORE, from, factor, 0);
   if (old.known < LEAST_KNOWN || !(old.level > 0)) return null;
+  const now = levelOf(values, from, to, factor, QUIET);
+  const ratio = now.level / old.level;
+  // Most origins end here, so the rest may be slow.
+  if (!(Math.abs(ratio - 1) > DEVIATIONS * LEAST_DEVIATION)) return null;
   let away = 0;
   for (let index = Math.max(0, from - BEFORE); index < from; index += 1) {
     const value = at(values, index);
     if (!Number.isNaN(value)) away += Math.abs(value - old.level * at(factor, index % WEEK));
   }
-  const reach = DEVIATIONS * Math.max((TO_DEVIATION * away) / old.known, 0.02 * old.level);
+  const reach = DEVIATIONS * Math.max((TO_DEVIATION * away) / old.known, LEAST_DEVIATION * old.level);
   const sideOf = (index: number): number => {
     const weight = at(factor, index % WEEK);
     const off = at(values, index) - old.level * weight;
@@ -46,9 +52,7 @@ function jump(values: Float64Array, from: number, to: number, factor: Float64Arr
   for (let index = from; index < to; index += 1) {
     if (at(factor, index % WEEK) >= QUIET && sideOf(index) === first) same += 1;
   }
-  const now = levelOf(values, from, to, factor, QUIET);
   if (now.known < SHORTEST - 1 || same < MOST * now.known) return null;
-  const ratio = now.level / old.level;
   return ratio > 0.02 && ratio < 50 ? ratio : null;
 }
 

@@ -1,6 +1,6 @@
 import { CANDIDATES } from './methods.ts';
 import { at } from './series.ts';
-import { errorsOf, type Errors, type Replay } from './replay.ts';
+import { ORIGIN_STEP, errorsOf, type Errors, type Replay } from './replay.ts';
 
 /** The parts of the horizon on whose sums the candidates are judged: long sums are what counts, short ones are more evidence. */
 const PARTS = [1, 0.5, 0.25];
@@ -20,9 +20,9 @@ const LEAST_WEIGHT = 0.002;
 /** Errors below this part of a usual day are all the same. */
 const SMALLEST_ERROR = 1e-4;
 
-/** Origins this many days apart are used: neighbouring ones say almost the same. */
-const COMPARE_STEP = 2;
-const REFINE_STEP = 5;
+/** Every so manyth origin of the replay is used. */
+const COMPARE_STEP = 1;
+const REFINE_STEP = 3;
 const COUNT = CANDIDATES.length;
 
 /** The errors that weights are chosen by, for each part of the horizon; made once for all origins. */
@@ -48,12 +48,18 @@ export function judge(past: Replay): Judged {
  * lower the error of the mixture itself. Few steps are the shrinkage: choosing on few origins is noisy.
  */
 export function weightsAt({ first, compare, refine }: Judged, origin: number): Float64Array {
-  return refined(refine, origin - first, compared(compare, origin - first));
+  const place = (origin - first) / ORIGIN_STEP;
+  return refined(refine, place, compared(compare, place));
 }
 
 /** The weight of each row at an origin's place: 0 from the first one whose sum was not known yet. */
 function rowWeights({ days, places }: Errors, place: number, halfLife: number): Float64Array {
-  return Float64Array.from(places, (other) => (other + days <= place ? 0.5 ** ((place - days - other) / halfLife) : 0));
+  const weights = new Float64Array(places.length);
+  places.forEach((other, row) => {
+    const age = (place - other) * ORIGIN_STEP - days;
+    if (age >= 0) weights[row] = 0.5 ** (age / halfLife);
+  });
+  return weights;
 }
 
 function compared(parts: readonly Errors[], place: number): Float64Array {
@@ -63,13 +69,14 @@ function compared(parts: readonly Errors[], place: number): Float64Array {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     if (total === 0) continue;
     const means = new Float64Array(COUNT);
-    weights.forEach((weight, row) => {
+    for (let row = 0; row < weights.length && at(weights, row) > 0; row += 1) {
+      const weight = at(weights, row) / total;
       for (let index = 0; index < COUNT; index += 1) {
-        means[index] = at(means, index) + (weight / total) * Math.abs(at(part.errors, row * COUNT + index));
+        means[index] = at(means, index) + weight * Math.abs(at(part.errors, row * COUNT + index));
       }
-    });
+    }
     const best = Math.min(...means) + SMALLEST_ERROR;
-    const horizons = (weights.filter((weight) => weight > 0).length * COMPARE_STEP) / part.days;
+    const horizons = (weights.filter((weight) => weight > 0).length * COMPARE_STEP * ORIGIN_STEP) / part.days;
     const evidence = Math.min(1, Math.sqrt(horizons / COMPARE_EVIDENCE) + 0.2);
     means.forEach((mean, index) => {
       penalties[index] = at(penalties, index) + (Math.log((mean + SMALLEST_ERROR) / best) * evidence) / PARTS.length;
@@ -84,7 +91,7 @@ function refined(parts: readonly Errors[], place: number, start: Float64Array): 
   const rows = parts.map((part) => ({ ...part, weights: rowWeights(part, place, REFINE_HALF_LIFE) }));
   let horizons = 0;
   for (const { weights, days } of rows) {
-    horizons += (weights.filter((weight) => weight > 0).length * REFINE_STEP) / days / PARTS.length;
+    horizons += (weights.filter((weight) => weight > 0).length * REFINE_STEP * ORIGIN_STEP) / days / PARTS.length;
   }
   if (horizons === 0) return start;
   const evidence = Math.min(1, horizons / REFINE_EVIDENCE);

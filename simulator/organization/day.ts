@@ -1,6 +1,7 @@
 import { formatDay } from '../days.ts';
 import { fraction, mix } from '../random.ts';
 import type { TokenKey } from './catalog.ts';
+import { priceMillionths, useFactor } from './events.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import { newSeriesOf, type Organization } from './organization.ts';
 import type { CostSeries, Meter, UsageSeries } from './series.ts';
@@ -47,7 +48,7 @@ export function generateDay(organization: Organization, day: number, hoursBegun:
   const factor = scale.linesPerDay === null ? weekdayFactor(day) : 1;
   const soFar = (final: number): number =>
     hoursBegun === null ? final : Math.floor((final * hoursBegun) / PARTS_OF_A_DAY);
-  const context = { seed, day, factor, soFar };
+  const context = { organization, seed, day, factor, soFar };
   const { usageSeries, meters } = activeOn(organization, day);
   const cost: CostRow[] = [];
   const usage: UsageRow[] = [];
@@ -56,7 +57,7 @@ export function generateDay(organization: Organization, day: number, hoursBegun:
     if (day >= series.endDay || fraction(seed, series.hash, day, 1) >= series.dailyChance) continue;
     const counts = countsOf(series, context);
     searches.set(series.workspaceId, (searches.get(series.workspaceId) ?? 0) + counts.searches);
-    cost.push(...tokenRows(series, counts));
+    cost.push(...tokenRows(series, counts, priceMillionths(organization, day, series)));
     if (COUNT_NAMES.some((name) => counts[name] > 0)) usage.push({ series, counts });
   }
   return { cost: [...cost, ...searchRows(organization, searches), ...meterRows(meters, context)], usage };
@@ -64,6 +65,7 @@ export function generateDay(organization: Organization, day: number, hoursBegun:
 
 /** What the amounts of a day depend on besides their series. */
 interface DayContext {
+  readonly organization: Organization;
   readonly seed: number;
   readonly day: number;
   readonly factor: number;
@@ -71,7 +73,8 @@ interface DayContext {
   readonly soFar: (final: number) => number;
 }
 
-function countsOf(series: UsageSeries, { seed, day, factor, soFar }: DayContext): Counts {
+function countsOf(series: UsageSeries, { organization, seed, day, factor: usual, soFar }: DayContext): Counts {
+  const factor = usual * useFactor(organization, day, series);
   const counts: Record<CountName, number> = { ...NO_COUNTS };
   for (const [index, rate] of series.rates.entries()) {
     const spread = 0.6 + 0.8 * fraction(seed, series.hash, day, 2, index);
@@ -82,10 +85,12 @@ function countsOf(series: UsageSeries, { seed, day, factor, soFar }: DayContext)
   return counts;
 }
 
-function tokenRows(series: UsageSeries, counts: Counts): CostRow[] {
+function tokenRows(series: UsageSeries, counts: Counts, millionths: bigint): CostRow[] {
   return series.rates.flatMap(({ kind, unitsPerToken, series: costSeries }) => {
     const count = counts[kind.key];
-    return costSeries === null || count === 0 ? [] : [{ series: costSeries, units: BigInt(count) * unitsPerToken }];
+    return costSeries === null || count === 0
+      ? []
+      : [{ series: costSeries, units: (BigInt(count) * unitsPerToken * millionths) / 1_000_000n }];
   });
 }
 

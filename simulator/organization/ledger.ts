@@ -52,6 +52,7 @@ export class Ledger {
     const late = (this.#late.get(day) ?? []).filter((item) => item.until === undefined || item.until > nowMs);
     const version = [
       day > today ? 'future' : (hours ?? 'whole'),
+      this.organization.events.length,
       changes.map(({ id }) => id).join(','),
       late.map(({ part, report }) => `${part}/${report}`).join(','),
     ].join(':');

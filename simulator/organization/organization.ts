@@ -10,6 +10,7 @@ import {
   type Descriptions,
   type Model,
 } from './catalog.ts';
+import { eventSchema, type EventInput, type SpendEvent } from './events.ts';
 import { makeId, makeKey } from './ids.ts';
 import { UNITS_PER_CENT } from './money.ts';
 import {
@@ -42,6 +43,8 @@ export interface OrganizationOptions {
   individual?: boolean | undefined;
   /** Whether nobody works on some Sundays and holidays, so that these days are empty. True unless said otherwise. */
   daysOff?: boolean | undefined;
+  /** What happens to its use and its prices. Nothing unless said otherwise. */
+  events?: readonly EventInput[] | undefined;
   keys?: readonly { key?: string | undefined; state?: KeyState | undefined }[] | undefined;
 }
 
@@ -69,6 +72,7 @@ export interface Organization {
   readonly seed: number;
   readonly scale: Scale;
   readonly keys: Key[];
+  readonly events: SpendEvent[];
   /** The workspaces that data is made for, as they were at the start. */
   readonly workspaces: readonly Workspace[];
   readonly directory: WorkspaceDirectory;
@@ -107,6 +111,7 @@ export function makeOrganization(options: OrganizationOptions, seed: number, sca
       key: key.key ?? makeKey(mix(seed, 2, index)),
       state: key.state ?? 'active',
     })),
+    events: (options.events ?? []).map((event) => eventSchema.parse(event)),
     usageSeries: makeStandingSeries(base),
     meters: makeMeters(base),
     searchSeries: new Map(
