@@ -6,11 +6,11 @@ import { ASSESS_WORKFLOW, SYNC_WORKFLOW, assessNow, assessStart } from '../workf
 import type { SyncActivities } from '../activities/sync.ts';
 import type { Woken, Workflows } from './keeper.ts';
 
-const ENDS: readonly string[] = ['succeedSync', 'failSync'] satisfies (keyof SyncActivities)[];
+const END = 'succeedSync' satisfies keyof SyncActivities;
 
 /**
- * Has what a sync read assessed, right after the transaction that records its end. Where this does not come to it, the keeper
- * does.
+ * Has what a sync read assessed, right after the transaction that records that it succeeded. Where this does not come to it,
+ * the keeper does, and so it does for a sync that failed after it had changed days.
  */
 export function assessAfterSyncs(taskQueue: string): ActivityInboundCallsInterceptor {
   return {
@@ -20,7 +20,7 @@ export function assessAfterSyncs(taskQueue: string): ActivityInboundCallsInterce
     ): Promise<unknown> {
       const result = await next(input);
       const { workflowType, activityType } = activityInfo();
-      if (workflowType === SYNC_WORKFLOW && ENDS.includes(activityType)) {
+      if (workflowType === SYNC_WORKFLOW && activityType === END) {
         const { client } = Context.current();
         // Nobody waits for it, and the keeper asks for what this does not.
         void askToAssess(client, taskQueue).catch(() => undefined);

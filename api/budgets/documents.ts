@@ -53,14 +53,16 @@ export function budgetDocument(status: BudgetStatus, today: Day): z.input<typeof
   };
 }
 
+const AHEAD = 'The period has not begun.';
 const NOT_YET = 'It is made within a minute after the budget is made or changed, by the worker.';
 
 function forecastOf(
-  { budget: { amount }, forecast: kept }: BudgetStatus,
+  { budget: { amount }, period, forecast: kept }: BudgetStatus,
   { spent, byDay, today }: { spent: Decimal; byDay: readonly { day: Day; spent: Decimal }[]; today: Day },
 ): { forecast: z.input<typeof budget>['forecast']; exhaustion: number | null } {
   const none = { method: null, mean: null, low: null, high: null, days: [] };
-  const outlook = kept === null ? { method: null, reason: NOT_YET } : atLeast(kept.outlook, spent);
+  const outlook =
+    kept === null ? { method: null, reason: period.from > today ? AHEAD : NOT_YET } : atLeast(kept.outlook, spent);
   const basis = outlook.method === null ? null : outlook.basis;
   const spentAtBasis = byDay.findLast(({ day }) => basis !== null && day <= basis)?.spent ?? ZERO;
   const exhaustion = daysToExhaustion(outlook, { spent, spentAtBasis, amount, today });

@@ -69,15 +69,17 @@ async function beginAssessment(tx: Db, today: Day): Promise<Day> {
 }
 
 /**
- * Whether there is something to assess: a sync ended since, a person changed a budget or said something about an anomaly, or a day began. By the clock of
- * Postgres.
+ * Whether there is something to assess: a sync succeeded or changed days since, a person changed a budget or said something
+ * about an anomaly, or a day began. By the clock of Postgres.
  */
 export async function isAssessmentDue(db: Db): Promise<boolean> {
   const { due } = await row(
     db,
     z.object({ due: z.boolean() }),
     sql`
-      select exists (select from syncs where not assessed and state <> 'running')
+      select exists (
+        select from syncs where not assessed and state <> 'running' and (state = 'succeeded' or days_changed > 0)
+      )
         or exists (select from budgets where not is_judged)
         or ${ANOMALIES_ARE_DUE}
         or not exists (select from assess_state where assessed_on >= (now() at time zone 'UTC')::date) as due

@@ -87,6 +87,8 @@ function firingOf(evidence: Evidence, spent: Spent, outlooks: Outlooks, threshol
     if (!reaches(spent.spent, usd)) return [];
     return [{ verdict: 'fire', threshold, usd, value: spent.spent, spent, outlook: null, basis: null }];
   }
+  // What a period came to is no forecast any more.
+  if (evidence.period.to < evidence.today) return [];
   const day = lastSettled(evidence.days);
   if (day === null || spent.missingDays > 0 || !isSettled(evidence, addDays(day, -1))) return [];
   const outlook = outlooks.at(day);

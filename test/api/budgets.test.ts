@@ -52,7 +52,8 @@ describe('a budget', () => {
     await spending('2');
     const id = await create();
     expect(api.temporal.assessed).toBe(1);
-    expect((await api.get(`/v1/budgets/${id}`)).body).toMatchObject({
+    const { body: unjudged } = await api.get(`/v1/budgets/${id}`);
+    expect(unjudged).toMatchObject({
       id,
       filters: { model: ['a'] },
       cost_center: null,
@@ -62,8 +63,9 @@ describe('a budget', () => {
       current: { from: '2026-07-01', to: '2026-07-31' },
       matches: true,
       missing_days: 0,
-      forecast: { method: null, reason: expect.stringContaining('within a minute') },
+      forecast: { method: null },
     });
+    expect(unjudged.forecast.reason).toContain('within a minute');
     await assess(api.db, TODAY);
     const { body } = await api.get(`/v1/budgets/${id}`);
     expect(body.forecast).toMatchObject({ reason: null, made_on: TODAY });
@@ -72,8 +74,8 @@ describe('a budget', () => {
     expect(body.days.at(-2)).toEqual({ day: '2026-07-30', spent: '60', state: 'final' });
     const [actual, expected] = body.thresholds;
     expect(actual).toMatchObject({ of: 'actual', percent: '50', usd: null, amount: '50.25', withdrawn: [] });
-    expect(actual.fired_at).not.toBeNull();
-    expect((await api.get('/v1/notices?kind=budget_threshold')).body.data).toMatchObject([{ id: actual.notice_id }]);
+    expect(actual?.fired_at).toMatch(/^20.+Z$/);
+    expect((await api.get('/v1/notices?kind=budget_threshold')).body.data).toMatchObject([{ id: actual?.notice_id }]);
     expect(expected).toMatchObject({ of: 'forecast', percent: null, usd: '90', fired_at: null, notice_id: null });
     expect((await api.get('/v1/budgets')).body.data).toMatchObject([{ id, name: 'Platform' }]);
 
@@ -117,7 +119,7 @@ describe('a budget', () => {
     ['no name', { name: ' ' }, 400, 'body.name'],
   ])('with %s is refused, and the field is named', async (_, given, status, path) => {
     const answer = await refused(given);
-    expect([answer.status, answer.body.errors?.[0]?.path]).toEqual([status, path]);
+    expect([answer.status, answer.body.errors[0]?.path]).toEqual([status, path]);
   });
 
   it('has a name that no other one has', async () => {

@@ -137,6 +137,10 @@ export interface Body {
   readonly connection_id: string;
   readonly refused_connection_id: string;
   readonly request_id: string;
+  /** Of a budget. */
+  readonly forecast: { readonly reason: string | null; readonly mean: string; readonly days: readonly unknown[] };
+  readonly thresholds: readonly { readonly fired_at: string | null; readonly notice_id: string | null }[];
+  readonly days: readonly unknown[];
 }
 
 export interface Answer {
