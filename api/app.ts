@@ -12,6 +12,7 @@ import { openApiDocument } from './http/openapi.ts';
 import { Exports } from './http/exports.ts';
 import { answerProblems, notFound, onlyMethods } from './http/problems.ts';
 import { logRequests } from './http/request-log.ts';
+import { anomalyRoutes } from './anomalies/routes.ts';
 import { allocationRoutes } from './allocation/routes.ts';
 import { budgetRoutes } from './budgets/routes.ts';
 import { chargebackRoutes } from './chargeback/routes.ts';
@@ -99,6 +100,7 @@ export const endpoints: readonly Endpoint[] = [
   ...dayStateRoutes,
   ...allocationRoutes,
   ...chargebackRoutes,
+  ...anomalyRoutes,
   ...tokenRoutes,
   ...sessionRoutes,
   ...eventRoutes,

@@ -9,6 +9,7 @@ export {
   statementWorkspaces,
   statements,
 } from './allocation/tables.ts';
+export { anomalyAssessments, anomalySettings, incidentFeedback, incidents } from './anomalies/tables.ts';
 export { assessState, budgetAlerts, budgetChannels, budgetThresholds, budgets, forecasts } from './budgets/tables.ts';
 export { connections, events, workspaceNames, workspaces, workspaceTags } from './connections/tables.ts';
 export { deploymentEvents } from './deployment/tables.ts';

@@ -19,6 +19,7 @@ export const CONNECTION_EVENTS = [
   'signal_received',
   'request',
   'renamed',
+  'anomaly_feedback',
   'purged',
 ] as const;
 /** One of {@link CONNECTION_EVENTS}. */
@@ -46,6 +47,7 @@ export const DEPLOYMENT_EVENTS = [
   'report_changed',
   'report_deleted',
   'report_run',
+  'sensitivity_set',
   'budget_created',
   'budget_changed',
   'budget_deleted',

@@ -34,7 +34,7 @@ const ARGUMENTS = {
   rows: text,
   'latency-ms': text,
   prerendered: { type: 'boolean', default: false },
-  event: { type: 'string', multiple: true, default: [] },
+  event: { type: 'string', multiple: true },
 } as const;
 
 function readOptions(args: readonly string[]): SimulatorOptions {
@@ -62,7 +62,7 @@ function readOptions(args: readonly string[]): SimulatorOptions {
       rows: choice('rows', SPELLINGS.rows),
     },
     prerendered: values.prerendered,
-    ...(values.event.length === 0 ? {} : { organizations: [{ events: values.event.map(eventOf) }] }),
+    ...(values.event === undefined ? {} : { organizations: [{ events: values.event.map(eventOf) }] }),
   };
 }
 

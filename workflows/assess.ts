@@ -14,6 +14,8 @@ import { assessNow } from './messages.ts';
 
 const activities = proxyActivities<Activities>(ASSESSING);
 
+const NO_ANOMALIES: Assessed['anomalies'] = { opened: 0, closed: 0, withdrawn: 0 };
+
 /** What the assessments of a run came to together, in words. */
 export interface AssessEnd {
   readonly words: string;
@@ -30,7 +32,7 @@ export async function assess(): Promise<AssessEnd> {
   setHandler(assessNow, () => {
     isAsked = true;
   });
-  let sum: Assessed = { budgets: 0, alerts: 0, withdrawn: 0, forecasts: 0, left: 0 };
+  let sum: Assessed = { budgets: 0, alerts: 0, withdrawn: 0, anomalies: NO_ANOMALIES, forecasts: 0, left: 0 };
   while (isAsked) {
     isAsked = false;
     const found = await look();
@@ -48,7 +50,7 @@ async function look(): Promise<Assessed> {
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
     const failure = ApplicationFailure.nonRetryable(
-      `The budgets could not be assessed, and nothing was decided. ${error.cause?.message ?? ''} ${WHAT_TO_DO}`,
+      `The budgets and anomalies could not be assessed, and nothing was decided. ${error.cause?.message ?? ''} ${WHAT_TO_DO}`,
       'assess_failed',
     );
     // The stack would repeat the message and name this function.
@@ -61,18 +63,27 @@ async function look(): Promise<Assessed> {
 const WHAT_TO_DO =
   'What to do: correct what this says. The next sync tries again, and so does the worker within ten minutes.';
 
-function added(sum: Assessed, { budgets, alerts, withdrawn, forecasts, left }: Assessed): Assessed {
+function added(sum: Assessed, { budgets, alerts, withdrawn, anomalies, forecasts, left }: Assessed): Assessed {
   return {
     budgets,
     alerts: sum.alerts + alerts,
     withdrawn: sum.withdrawn + withdrawn,
+    anomalies: {
+      opened: sum.anomalies.opened + anomalies.opened,
+      closed: sum.anomalies.closed + anomalies.closed,
+      withdrawn: sum.anomalies.withdrawn + anomalies.withdrawn,
+    },
     forecasts: sum.forecasts + forecasts,
     left,
   };
 }
 
-function wordsOf({ budgets, alerts, withdrawn, forecasts, left }: Assessed): string {
+function wordsOf({ budgets, alerts, withdrawn, anomalies, forecasts, left }: Assessed): string {
   const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
+  const { opened, closed } = anomalies;
+  const undone = anomalies.withdrawn === 0 ? '' : `, ${anomalies.withdrawn} withdrawn`;
+  const moved =
+    opened + closed + anomalies.withdrawn === 0 ? '' : `; anomalies: ${opened} opened, ${closed} closed${undone}`;
   const kept = forecasts === 0 ? '' : `, ${count(forecasts, 'forecast')} of connections kept`;
-  return `${count(budgets, 'budget')}, ${count(alerts, 'alert')}, ${withdrawn} withdrawn${kept}${left === 0 ? '' : `, ${left} left`}`;
+  return `${count(budgets, 'budget')}, ${count(alerts, 'alert')}, ${withdrawn} withdrawn${kept}${moved}${left === 0 ? '' : `, ${left} left`}`;
 }

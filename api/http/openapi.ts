@@ -59,6 +59,7 @@ const TAGS: Readonly<Record<string, string>> = {
   Chargeback: 'What each cost center owes for a month, open or closed.',
   Tokens: 'Who may use this API.',
   Sessions: 'Who uses this API in a browser.',
+  Anomalies: 'What was unusual about the spend, each with its cause, and what people say about it.',
   Budgets: 'How much may be spent, and who is told when.',
   Channels: 'Where notices go. Their secrets go in and never come out.',
   Notices: 'What people should know, each told once, and its way to each address.',

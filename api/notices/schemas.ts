@@ -7,7 +7,8 @@ import { instant, listOf, nullableText, pageQuery, uuid, wholeNumber } from '../
 
 const ID = '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$';
 
-const idIn = z
+/** The id of something in a query. */
+export const idIn = z
   .string()
   .regex(new RegExp(ID), 'must be an id')
   .meta({ examples: ['0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b'] });

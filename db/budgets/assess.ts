@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { forecastRest } from '../../domain/budgets/forecaster.ts';
 import type { Forecaster } from '../../domain/budgets/state.ts';
+import { ANOMALIES_ARE_DUE, assessEveryConnection, type AnomalyCounts } from '../anomalies/assess.ts';
 import { laterOf, type Day } from '../../domain/days.ts';
 import { row, rows, type Db } from '../core/database.ts';
 import { dayJson } from '../core/json.ts';
@@ -17,7 +18,9 @@ export interface Assessed {
   /** How many alerts fired, and how many were withdrawn. */
   readonly alerts: number;
   readonly withdrawn: number;
-  /** How many forecasts of connections it kept, and how many are left for the next assessment. */
+  /** How many anomalies opened, closed and were withdrawn. */
+  readonly anomalies: AnomalyCounts;
+  /** How many forecasts of connections it kept, and how many forecasts and connections are left for the next assessment. */
   readonly forecasts: number;
   readonly left: number;
 }
@@ -31,7 +34,7 @@ export interface Assessment {
 }
 
 /**
- * Decides what the stored days say about budgets, and writes the verdicts, their notices and forecasts, all in one
+ * Decides what the stored days say about budgets and anomalies, and writes the verdicts, their notices and forecasts, all in one
  * transaction. It locks before it takes its snapshot, so an assessment that sees less never decides after one that has seen
  * more. Twice changes nothing. `today` is the day of the caller's clock; a day before the last assessment counts as that one.
  */
@@ -48,7 +51,8 @@ export async function assess(db: Db, today: Day, forecast: Forecaster = forecast
       const { made, left } = await forecastConnections(tx, asOf, forecast);
       await judgeForecastsOfConnections(tx, asOf);
       await closeOldAlerts(tx, asOf);
-      return { ...ofBudgets, forecasts: made, left };
+      const { left: unassessed, ...anomalies } = await assessEveryConnection(tx, asOf);
+      return { ...ofBudgets, anomalies, forecasts: made, left: left + unassessed };
     },
     { isolationLevel: 'repeatable read' },
   );
@@ -65,8 +69,8 @@ async function beginAssessment(tx: Db, today: Day): Promise<Day> {
 }
 
 /**
- * Whether there is something to assess: a sync succeeded or changed days since, a person changed a budget, or a day began. By the clock of
- * Postgres.
+ * Whether there is something to assess: a sync succeeded or changed days since, a person changed a budget or said something
+ * about an anomaly, or a day began. By the clock of Postgres.
  */
 export async function isAssessmentDue(db: Db): Promise<boolean> {
   const { due } = await row(
@@ -77,6 +81,7 @@ export async function isAssessmentDue(db: Db): Promise<boolean> {
         select from syncs where not assessed and state <> 'running' and (state = 'succeeded' or days_changed > 0)
       )
         or exists (select from budgets where not is_judged)
+        or ${ANOMALIES_ARE_DUE}
         or not exists (select from assess_state where assessed_on >= (now() at time zone 'UTC')::date) as due
     `,
   );

@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db } from '../core/database.ts';
 import { closedMonthsOf } from '../allocation/statements.ts';
+import { deleteIncidents } from '../anomalies/incidents.ts';
 import { deleteLedger } from '../ledger/deletion.ts';
 import { deleteNoticesOfLedger } from '../notices/outbox.ts';
 import { connections, workspaces } from '../schema.ts';
@@ -22,6 +23,7 @@ async function deleteData(tx: Db, connectionId: string): Promise<void> {
   // Deleting years of days takes minutes. Nobody waits for the locks of an ended connection.
   await tx.execute(sql`set local statement_timeout = 0`);
   await deleteLedger(tx, connectionId);
+  await deleteIncidents(tx, connectionId);
   await deleteNoticesOfLedger(tx, connectionId);
   await tx.delete(workspaces).where(eq(workspaces.connectionId, connectionId));
   const purged = await tx

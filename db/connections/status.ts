@@ -6,6 +6,7 @@ import { connections } from '../schema.ts';
 import { destroyAllKeys } from '../keys/ends.ts';
 import { existsRequestedCandidate } from '../keys/candidates.ts';
 import { addEvent } from './events.ts';
+import { closeIncidentsOf } from '../anomalies/incidents.ts';
 import { closeNoticesOf } from '../notices/outbox.ts';
 import { tellTrouble } from '../notices/trouble.ts';
 import { NO_FAILURE } from './failure.ts';
@@ -18,7 +19,7 @@ export interface StatusChange {
 
 /**
  * Moves a connection to another status if its present one allows it, and adds an event. Tells people at once if it awaits
- * a key. If it ends, its keys are destroyed and its notices closed. Nothing else changes the status of a connection.
+ * a key. If it ends, its keys are destroyed, its notices and its open incidents closed. Nothing else changes the status of a connection.
  */
 export async function setStatus(db: Db, connectionId: string, to: Status): Promise<StatusChange> {
   return db.transaction(async (tx) => {
@@ -39,7 +40,10 @@ export async function setStatus(db: Db, connectionId: string, to: Status): Promi
       .where(eq(connections.id, connectionId));
     await addEvent(tx, connectionId, { type: 'status', message: messageOf(to, connection.failure) });
     if (to === 'awaiting_key') await tellTrouble(tx, connectionId);
-    if (!isLive(to)) await closeNoticesOf(tx, connectionId);
+    if (!isLive(to)) {
+      await closeNoticesOf(tx, connectionId);
+      await closeIncidentsOf(tx, connectionId);
+    }
     return { moved: true };
   });
 }

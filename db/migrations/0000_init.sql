@@ -11,6 +11,20 @@ CREATE TABLE "allocation_versions" (
 	CONSTRAINT "allocation_versions_actor" CHECK ("allocation_versions"."actor" <> '')
 );
 --> statement-breakpoint
+CREATE TABLE "anomaly_assessments" (
+	"connection_id" uuid PRIMARY KEY NOT NULL,
+	"basis" text NOT NULL,
+	"assessed_at" timestamp with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "anomaly_settings" (
+	"is_only" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"sensitivity" text NOT NULL,
+	"is_assessed" boolean DEFAULT false NOT NULL,
+	CONSTRAINT "anomaly_settings_one" CHECK ("anomaly_settings"."is_only"),
+	CONSTRAINT "anomaly_settings_sensitivity" CHECK ("anomaly_settings"."sensitivity" in ('low', 'medium', 'high'))
+);
+--> statement-breakpoint
 CREATE TABLE "assess_state" (
 	"is_only" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"assessed_on" date NOT NULL,
@@ -252,7 +266,7 @@ CREATE TABLE "deployment_events" (
 	"actor" text NOT NULL,
 	"message" text NOT NULL,
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent', 'report_created', 'report_changed', 'report_deleted', 'report_run', 'budget_created', 'budget_changed', 'budget_deleted')),
+	CONSTRAINT "deployment_events_type" CHECK ("deployment_events"."type" in ('token_created', 'token_revoked', 'link_created', 'session_begun', 'session_ended', 'session_revoked', 'allocation_stored', 'month_closed', 'month_reopened', 'channel_created', 'channel_changed', 'channel_tested', 'channel_disabled', 'channel_deleted', 'channel_unsubscribed', 'delivery_resent', 'report_created', 'report_changed', 'report_deleted', 'report_run', 'sensitivity_set', 'budget_created', 'budget_changed', 'budget_deleted')),
 	CONSTRAINT "deployment_events_actor" CHECK ("deployment_events"."actor" <> ''),
 	CONSTRAINT "deployment_events_message" CHECK (char_length("deployment_events"."message") between 1 and 500)
 );
@@ -266,7 +280,7 @@ CREATE TABLE "events" (
 	"at" timestamp with time zone DEFAULT now() NOT NULL,
 	"dedup_key" text,
 	CONSTRAINT "events_connection_id_id_pk" PRIMARY KEY("connection_id","id"),
-	CONSTRAINT "events_type" CHECK ("events"."type" in ('created', 'status', 'organization', 'key_added', 'key_active', 'key_refused', 'key_restored', 'key_destroyed', 'key_unanswered', 'key_probed', 'clock', 'sync_failed', 'day_flagged', 'restatement', 'workspaces_unread', 'signal', 'signal_received', 'request', 'renamed', 'purged')),
+	CONSTRAINT "events_type" CHECK ("events"."type" in ('created', 'status', 'organization', 'key_added', 'key_active', 'key_refused', 'key_restored', 'key_destroyed', 'key_unanswered', 'key_probed', 'clock', 'sync_failed', 'day_flagged', 'restatement', 'workspaces_unread', 'signal', 'signal_received', 'request', 'renamed', 'anomaly_feedback', 'purged')),
 	CONSTRAINT "events_actor" CHECK ("events"."actor" <> ''),
 	CONSTRAINT "events_message" CHECK (char_length("events"."message") between 1 and 500)
 );
@@ -293,6 +307,59 @@ CREATE TABLE "forecasts" (
 	CONSTRAINT "forecasts_band" CHECK ("forecasts"."low" <= "forecasts"."mean" and "forecasts"."mean" <= "forecasts"."high"),
 	CONSTRAINT "forecasts_finite" CHECK ("forecasts"."mean" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."low" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."high" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."actual" not in ('NaN', 'Infinity', '-Infinity')),
 	CONSTRAINT "forecasts_error" CHECK ("forecasts"."error" is not distinct from "forecasts"."mean" - "forecasts"."actual")
+);
+--> statement-breakpoint
+CREATE TABLE "incident_feedback" (
+	"no" bigserial PRIMARY KEY NOT NULL,
+	"incident_id" uuid NOT NULL,
+	"feedback" text NOT NULL,
+	"note" text,
+	"actor" text NOT NULL,
+	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	"is_assessed" boolean DEFAULT false NOT NULL,
+	CONSTRAINT "incident_feedback_feedback" CHECK ("incident_feedback"."feedback" in ('expected', 'real', 'wrong')),
+	CONSTRAINT "incident_feedback_note" CHECK (char_length("incident_feedback"."note") between 1 and 1000),
+	CONSTRAINT "incident_feedback_actor" CHECK ("incident_feedback"."actor" <> '')
+);
+--> statement-breakpoint
+CREATE TABLE "incidents" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"no" bigserial NOT NULL,
+	"connection_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"kind" text NOT NULL,
+	"severity" text NOT NULL,
+	"state" text NOT NULL,
+	"end_reason" text,
+	"first_day" date NOT NULL,
+	"last_day" date NOT NULL,
+	"detected_on" date NOT NULL,
+	"observed" numeric NOT NULL,
+	"expected" numeric NOT NULL,
+	"excess" numeric NOT NULL,
+	"compared_days" integer NOT NULL,
+	"before" numeric NOT NULL,
+	"after" numeric NOT NULL,
+	"volume" numeric NOT NULL,
+	"mix" numeric NOT NULL,
+	"price" numeric NOT NULL,
+	"unmatched" numeric NOT NULL,
+	"incident" jsonb NOT NULL,
+	"openings" integer DEFAULT 1 NOT NULL,
+	"notice_id" uuid,
+	"opened_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"ended_at" timestamp with time zone,
+	CONSTRAINT "incidents_kind" CHECK ("incidents"."kind" in ('spike', 'drop', 'level_shift', 'drift', 'offsetting', 'new_spend')),
+	CONSTRAINT "incidents_severity" CHECK ("incidents"."severity" in ('info', 'warning', 'critical')),
+	CONSTRAINT "incidents_state" CHECK ("incidents"."state" in ('open', 'closed', 'withdrawn')),
+	CONSTRAINT "incidents_end" CHECK ("incidents"."end_reason" in ('back', 'new_normal', 'expected', 'wrong', 'restated', 'sensitivity', 'disconnected')),
+	CONSTRAINT "incidents_ended" CHECK (("incidents"."state" = 'open') = ("incidents"."end_reason" is null) and ("incidents"."end_reason" is null) = ("incidents"."ended_at" is null)),
+	CONSTRAINT "incidents_days" CHECK ("incidents"."first_day" <= least("incidents"."last_day", "incidents"."detected_on")),
+	CONSTRAINT "incidents_excess" CHECK ("incidents"."excess" = "incidents"."observed" - "incidents"."expected"),
+	CONSTRAINT "incidents_change" CHECK ("incidents"."after" - "incidents"."before" = "incidents"."volume" + "incidents"."mix" + "incidents"."price" + "incidents"."unmatched"),
+	CONSTRAINT "incidents_finite" CHECK ("incidents"."observed" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."expected" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."before" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."after" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."volume" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."mix" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."price" not in ('NaN', 'Infinity', '-Infinity') and "incidents"."unmatched" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "incidents_counts" CHECK (least("incidents"."compared_days") >= 0 and "incidents"."openings" >= 1),
+	CONSTRAINT "incidents_order" CHECK ("incidents"."ended_at" >= "incidents"."opened_at")
 );
 --> statement-breakpoint
 CREATE TABLE "keys" (
@@ -357,7 +424,7 @@ CREATE TABLE "notices" (
 	"closed_at" timestamp with time zone,
 	"withdrawn_at" timestamp with time zone,
 	"withdrawn_reason" text,
-	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'report', 'budget_threshold', 'test')),
+	CONSTRAINT "notices_kind" CHECK ("notices"."kind" in ('connected', 'connection_trouble', 'connection_recovered', 'key_rotated', 'day_flagged', 'restated', 'report', 'anomaly', 'budget_threshold', 'test')),
 	CONSTRAINT "notices_severity" CHECK ("notices"."severity" in ('info', 'warning', 'critical')),
 	CONSTRAINT "notices_dedupe_key" CHECK (char_length("notices"."dedupe_key") between 1 and 300),
 	CONSTRAINT "notices_end" CHECK (num_nonnulls("notices"."closed_at", "notices"."withdrawn_at") <= 1),
@@ -639,6 +706,7 @@ CREATE TABLE "workspaces" (
 	CONSTRAINT "workspaces_connection_id_id_pk" PRIMARY KEY("connection_id","id")
 );
 --> statement-breakpoint
+ALTER TABLE "anomaly_assessments" ADD CONSTRAINT "anomaly_assessments_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "budget_alerts" ADD CONSTRAINT "budget_alerts_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "budget_alerts" ADD CONSTRAINT "budget_alerts_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "budget_channels" ADD CONSTRAINT "budget_channels_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -651,6 +719,9 @@ ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_channel_id_channels_id_fk" F
 ALTER TABLE "events" ADD CONSTRAINT "events_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "forecasts" ADD CONSTRAINT "forecasts_budget_id_budgets_id_fk" FOREIGN KEY ("budget_id") REFERENCES "public"."budgets"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "forecasts" ADD CONSTRAINT "forecasts_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "incident_feedback" ADD CONSTRAINT "incident_feedback_incident_id_incidents_id_fk" FOREIGN KEY ("incident_id") REFERENCES "public"."incidents"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "incidents" ADD CONSTRAINT "incidents_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "incidents" ADD CONSTRAINT "incidents_notice_id_notices_id_fk" FOREIGN KEY ("notice_id") REFERENCES "public"."notices"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "keys" ADD CONSTRAINT "keys_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "notices" ADD CONSTRAINT "notices_connection_id_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."connections"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "reports" ADD CONSTRAINT "reports_last_notice_id_notices_id_fk" FOREIGN KEY ("last_notice_id") REFERENCES "public"."notices"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
@@ -684,6 +755,12 @@ CREATE UNIQUE INDEX "events_dedup" ON "events" USING btree ("connection_id","ded
 CREATE UNIQUE INDEX "forecasts_of_budget" ON "forecasts" USING btree ("budget_id","from_day","to_day","made_on");--> statement-breakpoint
 CREATE UNIQUE INDEX "forecasts_of_connection" ON "forecasts" USING btree ("connection_id","from_day","to_day","made_on");--> statement-breakpoint
 CREATE INDEX "forecasts_unjudged" ON "forecasts" USING btree ("to_day") WHERE actual is null and method is not null;--> statement-breakpoint
+CREATE INDEX "incident_feedback_unassessed" ON "incident_feedback" USING btree ("no") WHERE not is_assessed;--> statement-breakpoint
+CREATE INDEX "incident_feedback_of_incident" ON "incident_feedback" USING btree ("incident_id","no");--> statement-breakpoint
+CREATE UNIQUE INDEX "incidents_once" ON "incidents" USING btree ("connection_id",md5("key"));--> statement-breakpoint
+CREATE UNIQUE INDEX "incidents_by_no" ON "incidents" USING btree ("no");--> statement-breakpoint
+CREATE INDEX "incidents_of_connection" ON "incidents" USING btree ("connection_id","no");--> statement-breakpoint
+CREATE INDEX "incidents_open" ON "incidents" USING btree ("no") WHERE state = 'open';--> statement-breakpoint
 CREATE UNIQUE INDEX "keys_one_active" ON "keys" USING btree ("connection_id") WHERE state = 'active';--> statement-breakpoint
 CREATE INDEX "keys_by_encryption_key" ON "keys" USING btree ("encryption_key_id") WHERE "keys"."sealed" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "notices_once" ON "notices" USING btree ("dedupe_key");--> statement-breakpoint

@@ -115,7 +115,7 @@ export async function closeNoticesOf(tx: Db, connectionId: string): Promise<void
   for (const { id } of open) await closeNotice(tx, id);
 }
 
-const KINDS_OF_LEDGER: readonly NoticeKind[] = ['connected', 'day_flagged', 'restated'];
+const KINDS_OF_LEDGER: readonly NoticeKind[] = ['connected', 'day_flagged', 'restated', 'anomaly'];
 
 /** Deletes the notices that say something of what was read for a connection, and their deliveries. */
 export async function deleteNoticesOfLedger(tx: Db, connectionId: string): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Incident, IncidentChange, IncidentKind } from '../anomalies/incident.ts';
+import type { NamedCondition } from '../anomalies/names.ts';
 import type { Measure } from '../budgets/budget.ts';
 import type { Status } from '../connection/statuses.ts';
 import type { Day } from '../days.ts';
@@ -5,6 +7,7 @@ import type { FailureCode } from '../failures.ts';
 import type { Report } from '../lines.ts';
 import type { Decimal } from '../money.ts';
 import type { ReportData } from '../reports/notice.ts';
+import type { Severity } from './content.ts';
 
 // What each kind of notice is about. Webhooks carry it as `data`, so names are those of the HTTP API. These are types and
 // not interfaces, since only those count as JSON.
@@ -22,6 +25,9 @@ export type FlaggedDay = {
 
 /** A day of cost that Anthropic corrected after it was over, in USD. */
 export type RestatedDay = { readonly day: Day; readonly before: Decimal; readonly after: Decimal };
+
+/** The cost of a cause on its last days against as many earlier ones, in US dollars; the last four add up to `change`. */
+export type ChangeOfAnomaly = Readonly<Record<keyof IncidentChange, Decimal>> & { readonly compared_days: number };
 
 /** The data of each kind of notice. */
 export type NoticeDataOf = {
@@ -48,6 +54,28 @@ export type NoticeDataOf = {
   day_flagged: { readonly connection: ConnectionOfNotice; readonly days: readonly FlaggedDay[] };
   restated: { readonly connection: ConnectionOfNotice; readonly days: readonly RestatedDay[] };
   report: ReportData;
+  anomaly: {
+    readonly connection: ConnectionOfNotice;
+    readonly anomaly: {
+      readonly id: string;
+      readonly kind: IncidentKind;
+      readonly direction: Incident['direction'];
+      /** Its days in the console's Explore, as a path. */
+      readonly explore: string;
+    };
+    readonly severity: Severity;
+    /** Empty: the spend moved as a whole. */
+    readonly cause: readonly NamedCondition[];
+    readonly within: readonly NamedCondition[];
+    readonly counterpart: readonly NamedCondition[];
+    readonly first_day: Day;
+    readonly last_day: Day;
+    /** Of the cause on its days, in US dollars. `excess` is `observed` - `expected`, exactly. */
+    readonly observed: Decimal;
+    readonly expected: Decimal;
+    readonly excess: Decimal;
+    readonly change: ChangeOfAnomaly;
+  };
   budget_threshold: {
     readonly budget: { readonly id: string; readonly name: string };
     /** Either a percentage of the amount of the budget or US dollars. */

@@ -1,6 +1,7 @@
 import { isNegative, subtractDecimals, type Decimal } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
-import { actionOf, factsOf, linkOf, sentenceOf, subjectOf, tablesOf } from '../reports/notice.ts';
+import * as report from '../reports/notice.ts';
+import * as anomaly from './anomaly.ts';
 import type { NoticeContent, NoticeTable, Severity } from './content.ts';
 import type { ConnectionOfNotice, NoticeDataOf } from './data.ts';
 import { cents, count, dollars, spell } from './spell.ts';
@@ -132,12 +133,23 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
   report: {
     severity: 'info',
     closes: null,
-    subject: subjectOf,
-    sentence: sentenceOf,
-    action: actionOf,
-    facts: factsOf,
-    tables: tablesOf,
-    link: linkOf,
+    subject: report.subjectOf,
+    sentence: report.sentenceOf,
+    action: report.actionOf,
+    facts: report.factsOf,
+    tables: report.tablesOf,
+    link: report.linkOf,
+  },
+  anomaly: {
+    severity: ({ severity }) => severity,
+    closes:
+      'when the spend is back where it was expected, its level has become normal, feedback says that it is expected or wrong, or the connection ends',
+    subject: anomaly.subjectOf,
+    sentence: anomaly.sentenceOf,
+    action:
+      'Look at these days in Explore. Then say whether this was expected, is real, or is wrong: Meterline learns from it.',
+    facts: anomaly.factsOf,
+    link: ({ anomaly: { explore } }) => ({ label: 'Open these days in Explore', path: explore }),
   },
   budget_threshold: {
     severity: ({ threshold, value, amount }) =>

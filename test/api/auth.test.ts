@@ -9,6 +9,7 @@ import { tokens } from '../../db/schema.ts';
 import { hashToken, isWholeToken } from '../../db/tokens/secret.ts';
 import { createToken, findTokens, listTokens, revokeToken } from '../../db/tokens/tokens.ts';
 import { CREATOR } from '../db/support.ts';
+import { storeIncident } from '../support/incident.ts';
 import { until } from '../support/wait.ts';
 import { ADMIN_TOKEN, CANARY, seedConnection, startApi, type Api } from './support.ts';
 
@@ -102,6 +103,7 @@ describe('a token', () => {
     const channel = await api.send('POST', '/v1/channels', { name: 'a', kind: 'email', to: ['a@example.com'] });
     const daily = { name: 'a', every: 'daily', hour: 8, time_zone: 'UTC' };
     const report = await api.send('POST', '/v1/reports', daily);
+    const anomaly = await storeIncident(api.db, id);
     const budget = await api.send('POST', '/v1/budgets', {
       name: 'a',
       period: 'month',
@@ -117,7 +119,7 @@ describe('a token', () => {
       const mayRead = method === 'get' && role !== 'admin';
       // Whoever has a session may end it.
       if (`${method} ${path}` === 'delete /v1/session') continue;
-      const target = `${path.replace('/channels/:id', `/channels/${channel.body.id}`).replace('/reports/:id', `/reports/${report.body.id}`).replace('/budgets/:id', `/budgets/${budget.body.id}`).replace(':id', id).replace(':month', '2026-07')}${path === '/v1/costs/changes' ? '?compare=previous' : ''}`;
+      const target = `${path.replace('/channels/:id', `/channels/${channel.body.id}`).replace('/reports/:id', `/reports/${report.body.id}`).replace('/budgets/:id', `/budgets/${budget.body.id}`).replace('/anomalies/:id', `/anomalies/${anomaly}`).replace(':id', id).replace(':month', '2026-07')}${path === '/v1/costs/changes' ? '?compare=previous' : ''}`;
       const answer = await api.send(method.toUpperCase(), target, undefined, viewer.token);
       expect([method, path, answer.status]).toEqual([method, path, mayRead ? 200 : 403]);
       if (!mayRead) expect(answer.body.code).toBe('forbidden');

@@ -63,6 +63,8 @@ const OPERATIONS = [
     'endSession',
     'extendHistory',
     'getAllocation',
+    'getAnomaly',
+    'getAnomalySettings',
     'getBudget',
     'getChannel',
     'getChargeback',
@@ -80,7 +82,9 @@ const OPERATIONS = [
     'getSession',
     'getUnitCosts',
     'getUsage',
+    'giveAnomalyFeedback',
     'listAllocationVersions',
+    'listAnomalies',
     'listBudgets',
     'listChannels',
     'listChargebackLines',
@@ -112,7 +116,7 @@ const OPERATIONS = [
     'revokeSession',
     'revokeToken',
   ],
-  ...['rotateKey', 'runReport', 'syncConnection', 'testChannel'],
+  ...['rotateKey', 'runReport', 'setAnomalySettings', 'syncConnection', 'testChannel'],
 ];
 
 async function readDocument(): Promise<Document> {
@@ -220,6 +224,8 @@ describe('/openapi.json', () => {
       'NewReport',
       'ReportChange',
       'ChannelChange',
+      'AnomalyFeedback',
+      'AnomalySettings',
     ];
     const fields = bodies.flatMap((name) => childrenOf(document.components.schemas[name]?.['properties']));
     const described = [...operations.map(({ summary: description }) => ({ description })), ...parameters, ...fields];

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { sql, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closeMonth } from '../../db/allocation/close.ts';
+import { giveFeedback } from '../../db/anomalies/incidents.ts';
+import { setSensitivity } from '../../db/anomalies/settings.ts';
 import { storeAllocation } from '../../db/allocation/versions.ts';
 import { assess } from '../../db/budgets/assess.ts';
 import { createBudget } from '../../db/budgets/budgets.ts';
@@ -20,12 +22,13 @@ import { toDecimal } from '../../domain/money.ts';
 import { daysOfMonth, monthOf } from '../../domain/months.ts';
 import { createReport } from '../../db/reports/reports.ts';
 import { EVERYTHING } from '../../domain/notices/subscriptions.ts';
+import { storeIncident } from '../support/incident.ts';
 import { rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { DAY, CREATOR, RING, commitCost, connect, cost } from './support.ts';
 
 let database: TestDatabase;
-/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session, a closed month, two channels, a report and a notice with its deliveries: rows that are as they should be. */
+/** A connection with an active key, a day, a sync, a restatement, events, a tagged workspace, a token, a link, a session, a closed month, two channels, a report, a notice with its deliveries, and an incident with feedback: rows that are as they should be. */
 let id: string;
 beforeAll(async () => {
   database = await testDatabase();
@@ -69,6 +72,9 @@ beforeAll(async () => {
     connectionId: null,
     data: { channel: 'Mail', asked_by: 'Ada' },
   });
+  const incidentId = await storeIncident(db, id);
+  await giveFeedback(db, incidentId, { feedback: 'expected', note: 'A test.', actor: 'Ada' });
+  await setSensitivity(db, 'high', 'Ada');
   await seedBudget();
 });
 
@@ -238,6 +244,41 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['notices', 'has a kind that no code knows', 'notices_kind', sql`kind = 'news'`],
   ['notices', 'has a severity that no code knows', 'notices_severity', sql`severity = 'loud'`],
   ['notices', 'could be told twice', 'notices_dedupe_key', sql`dedupe_key = ''`],
+  ['incidents', 'has a kind that no code knows', 'incidents_kind', sql`kind = 'lost'`],
+  ['incidents', 'has a severity that no code knows', 'incidents_severity', sql`severity = 'lost'`],
+  [
+    'incidents',
+    'has a state that no code knows',
+    'incidents_state',
+    sql`state = 'lost', end_reason = 'back', ended_at = opened_at`,
+  ],
+  [
+    'incidents',
+    'ended for a reason that no code knows',
+    'incidents_end',
+    sql`state = 'closed', end_reason = 'lost', ended_at = opened_at`,
+  ],
+  ['incidents', 'is over for no reason', 'incidents_ended', sql`state = 'closed'`],
+  ['incidents', 'is open and has ended', 'incidents_ended', sql`end_reason = 'back', ended_at = opened_at`],
+  ['incidents', 'is over at no instant', 'incidents_ended', sql`state = 'closed', end_reason = 'back'`],
+  ['incidents', 'ends before it begins', 'incidents_days', sql`last_day = first_day - 1`],
+  ['incidents', 'was found before it began', 'incidents_days', sql`detected_on = first_day - 1`],
+  ['incidents', 'has an excess that does not add up', 'incidents_excess', sql`excess = excess + 1e-12`],
+  ['incidents', 'has a change that does not add up', 'incidents_change', sql`mix = mix + 1e-12`],
+  ['incidents', 'has an amount that is no number', 'incidents_finite', sql`observed = 'Infinity', excess = 'Infinity'`],
+  ['incidents', 'compares fewer than no days', 'incidents_counts', sql`compared_days = -1`],
+  ['incidents', 'was never opened', 'incidents_counts', sql`openings = 0`],
+  [
+    'incidents',
+    'ended before it opened',
+    'incidents_order',
+    sql`state = 'closed', end_reason = 'back', ended_at = opened_at - interval '1 second'`,
+  ],
+  ['incident_feedback', 'says what no code knows', 'incident_feedback_feedback', sql`feedback = 'maybe'`],
+  ['incident_feedback', 'has an empty note', 'incident_feedback_note', sql`note = ''`],
+  ['incident_feedback', 'was given by nobody', 'incident_feedback_actor', sql`actor = ''`],
+  ['anomaly_settings', 'are no settings', 'anomaly_settings_one', sql`is_only = false`],
+  ['anomaly_settings', 'are as sensitive as no code knows', 'anomaly_settings_sensitivity', sql`sensitivity = 'none'`],
   ['notices', 'ended twice', 'notices_end', sql`closed_at = opened_at, withdrawn_at = opened_at`],
   ['notices', 'closed before it opened', 'notices_order', sql`closed_at = opened_at - interval '1 second'`],
   ['deliveries', 'has an occasion that no code knows', 'deliveries_occasion', sql`occasion = 'birthday'`],

@@ -52,7 +52,9 @@ it('one that fails says why in words, and the keeper starts another one', async 
   await ask();
   const failed = await ended();
   expect(failed.status).toBe('FAILED');
-  expect(failed.failure).toMatch(/^The budgets could not be assessed, and nothing was decided\. .+ What to do: /);
+  expect(failed.failure).toMatch(
+    /^The budgets and anomalies could not be assessed, and nothing was decided\. .+ What to do: /,
+  );
   await record(world.client, 'assess-failed', assessStart(world.taskQueue).workflowId);
   await db.execute(sql`alter table elsewhere rename to assess_state`);
   await db.execute(sql`update assess_state set assessed_on = '2026-01-01'`);

@@ -20,6 +20,7 @@ export const NOTICE_KINDS: Readonly<Record<NoticeKind, { readonly name: string; 
   key_rotated: { name: 'Key rotated', tells: 'Anthropic accepted another key' },
   day_flagged: { name: 'Days do not add up', tells: 'lines differ from Anthropic’s own total' },
   restated: { name: 'Restated', tells: 'Anthropic corrected days by $1 and 1 % or more' },
+  anomaly: { name: 'Anomaly', tells: 'something unusual about the spend' },
   budget_threshold: { name: 'Budget threshold', tells: 'a budget has spent, or is expected to spend, what it names' },
   report: { name: 'Report', tells: 'a day, week or month is over' },
   test: { name: 'Test', tells: 'somebody tests a channel' },

@@ -12,6 +12,7 @@ export interface Known {
   readonly sessionIds: readonly string[];
   readonly channelIds: readonly string[];
   readonly budgetIds: readonly string[];
+  readonly anomalyIds: readonly string[];
   /** Of deliveries that failed. */
   readonly deliveryIds: readonly string[];
   /** Of staged keys, the same in every connection that has not ended. */
@@ -152,6 +153,7 @@ function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
     sessions: known.sessionIds,
     channels: known.channelIds,
     budgets: known.budgetIds,
+    anomalies: known.anomalyIds,
     deliveries: known.deliveryIds,
   };
   const ids = own[route.path.split('/')[2] ?? ''] ?? known.ids;

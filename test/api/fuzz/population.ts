@@ -25,6 +25,7 @@ import {
 import type { Known } from './hostile.ts';
 import type { Route } from './routes.ts';
 import { adminKey } from '../../support/admin-key.ts';
+import { spike, storeIncident } from '../../support/incident.ts';
 
 /** Makes connections in several states, with data beyond what a float holds, and asks every list for a cursor. */
 export async function populate(api: Api, routes: readonly Route[]): Promise<Known> {
@@ -53,8 +54,11 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   }
   const told = await seedNotices(api);
   const budgetIds = await seedBudgets(api);
+  const keysOfAnomalies = ['a', 'b', 'c'];
+  const stored = keysOfAnomalies.map((key) => storeIncident(api.db, id, spike({ key })));
+  const anomalyIds = await Promise.all(stored);
   const cursors = await cursorsOf(api, id, routes);
-  return { ids, tokenIds, sessionIds, keyIds, budgetIds, ...told, viewerToken: viewer.token, cursors };
+  return { ids, tokenIds, sessionIds, keyIds, budgetIds, anomalyIds, ...told, viewerToken: viewer.token, cursors };
 }
 
 /** Makes channels, and notices to them that failed. */

@@ -84,6 +84,33 @@ const SAMPLES: NoticeDataOf = {
     missing_days: 1,
     uncovered_days: 0,
   },
+  anomaly: {
+    connection: { ...connection, name: 'Ac\r\nBcc: all@example.com' },
+    anomaly: { id: connection.id, kind: 'spike', direction: 'up', explore: '/#/explore?from=2026-10-01' },
+    severity: 'critical',
+    cause: [
+      { dimension: 'workspace', value: 'w', name: '<!channel> <b>\u2028Prod' },
+      { dimension: 'workspace', value: null, name: 'Default workspace' },
+      { dimension: 'model', value: 'opus', name: 'opus' },
+    ],
+    within: [],
+    counterpart: [],
+    first_day: '2026-10-01',
+    last_day: '2026-10-02',
+    observed: toDecimal('150.005'),
+    expected: toDecimal('50'),
+    excess: toDecimal('100.005'),
+    change: {
+      compared_days: 2,
+      before: toDecimal('50'),
+      after: toDecimal('150.005'),
+      change: toDecimal('100.005'),
+      volume: toDecimal('90'),
+      mix: toDecimal('-5'),
+      price: toDecimal('15.005'),
+      unmatched: toDecimal('0'),
+    },
+  },
   test: { channel: 'On call', asked_by: 'bootstrap' },
 };
 
@@ -97,9 +124,9 @@ describe('the catalogue', () => {
     for (const { columns, rows } of content.tables) for (const row of rows) expect(row).toHaveLength(columns.length);
   });
 
-  it('only trouble, flagged days and budgets stay open', () => {
+  it('only trouble, flagged days, budgets and anomalies stay open', () => {
     const open = NOTICE_KINDS.filter((kind: NoticeKind) => closesWhen(kind) !== null);
-    expect(open).toEqual(['connection_trouble', 'day_flagged', 'budget_threshold']);
+    expect(open).toEqual(['connection_trouble', 'day_flagged', 'anomaly', 'budget_threshold']);
   });
 
   it('a key that is awaited is critical, and trouble that Meterline retries is a warning', () => {
@@ -116,6 +143,26 @@ describe('the catalogue', () => {
     expect(contentOf('budget_threshold', { ...spent, value: toDecimal('1000') }).severity).toBe('critical');
     expect(contentOf('budget_threshold', spent).sentence).toMatch(/^At least \$400\.01 of the \$1000\.00 /);
     expect(contentOf('budget_threshold', { ...spent, missing_days: 0 }).sentence).toMatch(/^\$400\.01 of /);
+  });
+
+  it('an anomaly says what cost how much more than expected, and what most of it was', () => {
+    const { anomaly } = SAMPLES;
+    const { subject, sentence, severity, link } = contentOf('anomaly', anomaly);
+    expect(severity).toBe('critical');
+    expect(subject).toBe(
+      'Ac Bcc: all@example.com: workspace <!channel> <b> Prod or Default workspace and model opus cost $100.01 more than expected',
+    );
+    expect(sentence).toMatch(
+      /\$150\.01 \(2026-10-01 to 2026-10-02\), \$100\.01 more than the expected \$50\.00\. .* by the number of tokens \(\$90\.00\)\.$/,
+    );
+    expect(link?.path).toBe('/#/explore?from=2026-10-01');
+    const drop = {
+      ...anomaly,
+      excess: toDecimal('-40'),
+      anomaly: { ...anomaly.anomaly, kind: 'drop', direction: 'down' },
+    } as const;
+    expect(contentOf('anomaly', drop).subject).toMatch(/cost \$40\.00 less than expected$/);
+    expect(contentOf('anomaly', { ...anomaly, cause: [] }).subject).toMatch(/: the whole spend cost /);
   });
 
   it('shows money in cents, rounded half away from zero, and the exact amount in its data', () => {
