@@ -11,7 +11,7 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=extr
 COPY . .
 RUN npm run build \
   # The embedded stack, the simulator and the benchmarks are for a developer's machine.
-  && rm -rf dist/local dist/simulator dist/bench \
+  && rm -rf dist/local dist/simulator dist/bench dist/backtest \
   # Under a strict umask only the owner can read a clone's files, and the image runs as another user.
   && chmod -R a+rX dist package.json && chmod a+rx docker/entrypoint.sh
 

@@ -101,24 +101,21 @@ function nameOf(weights: Float64Array): MethodName {
   return 'combination';
 }
 
-function backtestOf({ choices }: MixtureReplay, bands: SumBands): Backtest {
+function backtestOf({ choices, replay: { origins } }: MixtureReplay, bands: SumBands): Backtest {
   const errors = bands.errors();
   const size = errors.reduce((sum, { actual }) => sum + Math.abs(actual), 0) || 1;
-  let [held, judged] = [0, 0];
-  choices.forEach((choice, index) => {
-    const next = choices[index + 1] ?? Infinity;
+  const heldBy = (half: number, from: number, to: number): boolean[] =>
+    errors.filter(({ place }) => place >= from && place < to).map(({ relative }) => Math.abs(relative) <= half);
+  const judged = choices.flatMap((choice, index) => {
     const half = bands.halfWidthAt(choice, 0);
-    if (half === null) return;
-    for (const { place, relative } of errors) {
-      if (place < choice || place >= next) continue;
-      judged += 1;
-      if (Math.abs(relative) <= half) held += 1;
-    }
+    return half === null ? [] : heldBy(half, choice, choices[index + 1] ?? Infinity);
   });
+  // A short series has no band before its last errors, so it is judged by the band that they gave.
+  const held = judged.length > 0 ? judged : heldBy(bands.halfWidthAt(origins, 0) ?? 0, 0, Infinity);
   return {
     origins: errors.length,
     error: errors.reduce((sum, { forecast: mean, actual }) => sum + Math.abs(mean - actual), 0) / size,
     bias: errors.reduce((sum, { forecast: mean, actual }) => sum + mean - actual, 0) / size,
-    coverage: judged > 0 ? held / judged : 0,
+    coverage: held.filter(Boolean).length / (held.length || 1),
   };
 }
