@@ -89,6 +89,84 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/anomalies": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Lists what was unusual about the spend, newest first
+         * @description Found on settled days: those read after their end whose lines add up. A connection needs 14 of them before anything is called unusual.
+         */
+        readonly get: operations["listAnomalies"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/anomalies/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads an anomaly */
+        readonly get: operations["getAnomaly"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/anomalies/{id}/feedback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Says whether an anomaly was expected, is real, or is wrong
+         * @description It decides about this anomaly and those like it from the next assessment on, which begins at once. `effect` in the reply says what it changes. The latest feedback counts; earlier ones stay in the events of the connection.
+         */
+        readonly post: operations["giveAnomalyFeedback"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/anomalies/settings": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Reads how little it takes to open an anomaly */
+        readonly get: operations["getAnomalySettings"];
+        /**
+         * Sets how little it takes to open an anomaly, for every connection
+         * @description The next assessment, which begins at once, goes by it. It closes open anomalies that the new sensitivity no longer shows.
+         */
+        readonly put: operations["setAnomalySettings"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/budgets": {
         readonly parameters: {
             readonly query?: never;
@@ -1123,6 +1201,221 @@ export interface components {
             /** @description From 1 on. */
             readonly version: number;
         };
+        readonly Anomaly: {
+            /** @description The fewest conditions that explain at least 80 % of the excess. Those on one dimension are alternatives, dimensions hold together. Empty: the spend moved as a whole. */
+            readonly cause: readonly components["schemas"]["AnomalyCondition"][];
+            /** @description The cost of the cause on the last of its days, against as many days before it. `volume`, `mix`, `price` and `unmatched` add up to `change` exactly, and mean the same as in `/v1/costs/changes`. */
+            readonly change: {
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly after: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly before: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly change: string;
+                /** @description How many of its days are compared with as many days before it, on the same weekdays where there are any. */
+                readonly compared_days: number;
+                /**
+                 * @description Because tokens went to other models, token types, tiers, …
+                 * @example 12.3456789
+                 */
+                readonly mix: string;
+                /**
+                 * @description Because the same tokens cost more or less.
+                 * @example 12.3456789
+                 */
+                readonly price: string;
+                /**
+                 * @description Cost without tokens.
+                 * @example 12.3456789
+                 */
+                readonly unmatched: string;
+                /**
+                 * @description Because of more or fewer tokens.
+                 * @example 12.3456789
+                 */
+                readonly volume: string;
+            };
+            readonly connection: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            /** @description What moved the other way. */
+            readonly counterpart: readonly components["schemas"]["AnomalyCondition"][];
+            /** @description Each day of it, with the band in which the cost of the cause was expected. */
+            readonly days: readonly {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly expected: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly high: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly low: string;
+                /**
+                 * @description An exact decimal in major units.
+                 * @example 12.3456789
+                 */
+                readonly observed: string;
+            }[];
+            /** @description 1 if the first day decided it. */
+            readonly days_to_detection: number;
+            /**
+             * Format: date
+             * @description The day whose spend decided it.
+             * @example 2026-01-31
+             */
+            readonly detected_on: string;
+            /** @enum {string} */
+            readonly direction: "up" | "down";
+            /** @description Why it is over: the spend is `back`, its level is the `new_normal`, feedback says `expected` or `wrong`, its days were `restated`, the `sensitivity` no longer shows it, or the connection is `disconnected`. */
+            readonly end: ("back" | "new_normal" | "expected" | "wrong" | "restated" | "sensitivity" | "disconnected") | null;
+            readonly ended_at: string | null;
+            /**
+             * @description Observed less expected, exactly; below zero for a drop.
+             * @example 12.3456789
+             */
+            readonly excess: string;
+            /**
+             * @description What it was expected to cost.
+             * @example 12.3456789
+             */
+            readonly expected: string;
+            /** @description The share of the excess that the cause explains; 1 is all of it. */
+            readonly explained: number;
+            /** @description The address of its days in the console, with those before. */
+            readonly explore: string;
+            /** @description The latest; null if nobody said anything. */
+            readonly feedback: {
+                /** @description The name of the token that gave it. */
+                readonly actor: string;
+                /**
+                 * Format: date-time
+                 * @example 2026-01-31T06:12:00.000Z
+                 */
+                readonly at: string;
+                /** @description What it changes from now on. */
+                readonly effect: string | null;
+                /**
+                 * @description `expected`: it was planned. `real`: it is a problem. `wrong`: it is no anomaly.
+                 * @example expected
+                 * @enum {string}
+                 */
+                readonly feedback: "expected" | "real" | "wrong";
+                readonly note: string | null;
+            } | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly first_day: string;
+            /**
+             * Format: uuid
+             * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+             */
+            readonly id: string;
+            /**
+             * @description A `spike` or a `drop` lasts a day or two, a `level_shift` stays, a `drift` grows day by day. In an `offsetting` move one part rises, another falls, and the total stays. `new_spend` is the first spend on something that was never seen before.
+             * @enum {string}
+             */
+            readonly kind: "spike" | "drop" | "level_shift" | "drift" | "offsetting" | "new_spend";
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly last_day: string;
+            /** @description What people were told; null if it was over when it was found. */
+            readonly notice_id: string | null;
+            /**
+             * @description What the cause cost on its days, in US dollars.
+             * @example 12.3456789
+             */
+            readonly observed: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T06:12:00.000Z
+             */
+            readonly opened_at: string;
+            /** @description What happened, and why it is over. */
+            readonly sentence: string;
+            /** @enum {string} */
+            readonly severity: "info" | "warning" | "critical";
+            /**
+             * @description It is `open` until it is over and `closed`. It is `withdrawn` if Anthropic corrected its days and they no longer show it.
+             * @enum {string}
+             */
+            readonly state: "open" | "closed" | "withdrawn";
+            /** @description How far it went beyond what `medium` asks for; 1 is just enough. */
+            readonly strength: number;
+            /** @description One line. */
+            readonly subject: string;
+            /** @description Where in the cause it happened, if that narrows it further. */
+            readonly within: readonly components["schemas"]["AnomalyCondition"][];
+        };
+        readonly AnomalyCondition: {
+            /** @example workspace */
+            readonly dimension: string;
+            /**
+             * @description What people call it.
+             * @example Production
+             */
+            readonly name: string;
+            /** @description As in the filters of `/v1/costs`. Null is "not reported"; for a workspace it is the default one. */
+            readonly value: string | null;
+        };
+        readonly AnomalyFeedback: {
+            /**
+             * @description `expected`: it was planned. `real`: it is a problem. `wrong`: it is no anomaly.
+             * @example expected
+             * @enum {string}
+             */
+            readonly feedback: "expected" | "real" | "wrong";
+            /**
+             * @description Why, for whoever reads it later. It is shown in the clear, so it must not contain a key (`sk-ant-…`) or a token of this API (`meterline_…`).
+             * @example We load the archive this week.
+             */
+            readonly note?: string;
+        };
+        readonly AnomalyList: {
+            readonly data: readonly components["schemas"]["Anomaly"][];
+            /** @description The `after` of the next page; null on the last one. */
+            readonly next: string | null;
+        };
+        readonly AnomalySettings: {
+            /**
+             * @description How little it takes to open an anomaly. What a lower sensitivity finds, a higher one finds too.
+             * @example medium
+             * @enum {string}
+             */
+            readonly sensitivity: "low" | "medium" | "high";
+        };
         readonly BackfillRequest: {
             /**
              * Format: date
@@ -1767,7 +2060,7 @@ export interface components {
             /** @description Null lets every notice through. */
             readonly subscriptions: {
                 readonly connections: readonly string[] | null;
-                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "budget_threshold" | "test")[] | null;
+                readonly kinds: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "anomaly" | "budget_threshold" | "test")[] | null;
                 readonly least_severity: ("info" | "warning" | "critical") | null;
             };
             /**
@@ -1821,7 +2114,7 @@ export interface components {
                 /** @description Only notices about these connections. */
                 readonly connections?: readonly string[];
                 /** @description Only notices of these kinds. Without it, of all kinds. */
-                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "budget_threshold" | "test")[];
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "anomaly" | "budget_threshold" | "test")[];
                 /**
                  * @description Only notices that are at least so urgent.
                  * @enum {string}
@@ -2498,7 +2791,7 @@ export interface components {
                  */
                 readonly id: string;
                 /** @enum {string} */
-                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "budget_threshold" | "test";
+                readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "anomaly" | "budget_threshold" | "test";
                 readonly subject: string;
             };
             /**
@@ -2539,7 +2832,7 @@ export interface components {
                 /** @description What happened, as a sentence. */
                 readonly message: string;
                 /** @enum {string} */
-                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "report_created" | "report_changed" | "report_deleted" | "report_run" | "budget_created" | "budget_changed" | "budget_deleted";
+                readonly type: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "report_created" | "report_changed" | "report_deleted" | "report_run" | "sensitivity_set" | "budget_created" | "budget_changed" | "budget_deleted";
             }[];
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
@@ -2890,7 +3183,7 @@ export interface components {
                 /** @description Only notices about these connections. */
                 readonly connections?: readonly string[];
                 /** @description Only notices of these kinds. Without it, of all kinds. */
-                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "budget_threshold" | "test")[];
+                readonly kinds?: readonly ("connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "anomaly" | "budget_threshold" | "test")[];
                 /**
                  * @description Only notices that are at least so urgent.
                  * @enum {string}
@@ -3034,7 +3327,7 @@ export interface components {
              */
             readonly id: string;
             /** @enum {string} */
-            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "budget_threshold" | "test";
+            readonly kind: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "anomaly" | "budget_threshold" | "test";
             /**
              * Format: date-time
              * @example 2026-01-31T06:12:00.000Z
@@ -4619,6 +4912,206 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly listAnomalies: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description The `next` of the page before, unchanged. Without it, the first page. It belongs to one list and query. */
+                readonly after?: string;
+                /** @description Only anomalies of this connection. */
+                readonly connection_id?: string;
+                /** @description Only anomalies with a day on or after this one. */
+                readonly from?: string;
+                /** @description Only anomalies of this kind. */
+                readonly kind?: "spike" | "drop" | "level_shift" | "drift" | "offsetting" | "new_spend";
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only anomalies in this state. */
+                readonly state?: "open" | "closed" | "withdrawn";
+                /** @description Only anomalies with a day on or before this one. */
+                readonly to?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description A page of anomalies. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AnomalyList"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getAnomaly: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The anomaly. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Anomaly"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly giveAnomalyFeedback: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The id, from a list. */
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AnomalyFeedback"];
+            };
+        };
+        readonly responses: {
+            /** @description The anomaly with its feedback. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Anomaly"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getAnomalySettings: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The settings. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AnomalySettings"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly setAnomalySettings: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AnomalySettings"];
+            };
+        };
+        readonly responses: {
+            /** @description The settings as they are now. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AnomalySettings"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
             readonly 413: components["responses"]["TooLarge"];
             readonly 429: components["responses"]["TooManyRequests"];
             readonly 431: components["responses"]["HeadersTooLarge"];
@@ -7092,7 +7585,7 @@ export interface operations {
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only events of this type. */
-                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "report_created" | "report_changed" | "report_deleted" | "report_run" | "budget_created" | "budget_changed" | "budget_deleted";
+                readonly type?: "token_created" | "token_revoked" | "link_created" | "session_begun" | "session_ended" | "session_revoked" | "allocation_stored" | "month_closed" | "month_reopened" | "channel_created" | "channel_changed" | "channel_tested" | "channel_disabled" | "channel_deleted" | "channel_unsubscribed" | "delivery_resent" | "report_created" | "report_changed" | "report_deleted" | "report_run" | "sensitivity_set" | "budget_created" | "budget_changed" | "budget_deleted";
             };
             readonly header?: never;
             readonly path?: never;
@@ -7148,7 +7641,7 @@ export interface operations {
                 /** @description Only notices about this connection. */
                 readonly connection_id?: string;
                 /** @description Only notices of this kind. */
-                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "budget_threshold" | "test";
+                readonly kind?: "connected" | "connection_trouble" | "connection_recovered" | "key_rotated" | "day_flagged" | "restated" | "report" | "anomaly" | "budget_threshold" | "test";
                 /** @description The largest number of rows on a page. */
                 readonly limit?: number;
                 /** @description Only `open` ones, `closed` ones, or those that proved wrong and are `withdrawn`. */

@@ -168,6 +168,11 @@ export interface Body {
   readonly connection_id: string;
   readonly refused_connection_id: string;
   readonly request_id: string;
+  /** Of an anomaly. */
+  readonly sentence: string;
+  readonly explore: string;
+  readonly notice_id: string | null;
+  readonly feedback: unknown;
   /** Of a budget. */
   readonly forecast: { readonly reason: string | null; readonly mean: string; readonly days: readonly unknown[] };
   readonly thresholds: readonly { readonly fired_at: string | null; readonly notice_id: string | null }[];
