@@ -2,7 +2,7 @@ import { addDecimals, ofUnits, subtractDecimals, toDecimal, toUnits, type Decima
 import { matcherOf, type Frame, type Leaf } from './frame.ts';
 import type { Condition, IncidentChange, IncidentDay, SpendGroup } from './incident.ts';
 import { expectedOn, weekdayOf } from './reading.ts';
-import type { Move } from './replay.ts';
+import type { Move } from './track.ts';
 
 /** Prices and volumes are rounded to so many decimals, as in `/v1/costs/changes`. */
 const DIGITS = 12;

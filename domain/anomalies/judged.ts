@@ -4,7 +4,7 @@ import type { Severity } from '../notices/content.ts';
 import { changeOfMove, daysOfMove } from './figures.ts';
 import type { Frame } from './frame.ts';
 import type { Condition, Incident, Sensitivity, StoredIncident } from './incident.ts';
-import type { Evidence, Move } from './replay.ts';
+import type { Evidence, Move } from './track.ts';
 import { tell } from './words.ts';
 
 /** What a sensitivity asks of an incident: how clear it is, and how large on one day, in US dollars and of the usual total. */
