@@ -51,6 +51,9 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
     }
   }
   const told = await seedNotices(api);
+  for (const name of ['a', 'b']) {
+    await api.send('POST', '/v1/reports', { name, every: 'daily', hour: 8, time_zone: 'UTC' });
+  }
   const cursors = await cursorsOf(api, id, routes);
   return { ids, tokenIds, sessionIds, keyIds, ...told, viewerToken: viewer.token, cursors };
 }
