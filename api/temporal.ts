@@ -49,40 +49,9 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
       inProgress.delete(answer);
     }
   };
-  const told = async (call: () => Promise<unknown>): Promise<void> => {
-    await within(CALL_DEADLINE_MS, call);
-  };
   return {
     namespace,
-    startConnection: (connectionId, summary) =>
-      told(() =>
-        client.workflow.start(CONNECTION_WORKFLOW, {
-          ...connectionStart(settings.taskQueue, connectionId),
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: summary,
-        }),
-      ),
-    signalConnection: (connectionId, signal, input = {}) =>
-      told(() =>
-        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
-          ...connectionStart(settings.taskQueue, connectionId),
-          signal,
-          signalArgs: [input],
-        }),
-      ),
-    wakeConnection: (connectionId) =>
-      told(() =>
-        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
-          ...connectionStart(settings.taskQueue, connectionId),
-          signal: wake,
-          signalArgs: [],
-        }),
-      ),
-    startDelivery: (delivery) => told(() => startDelivery(client, settings.taskQueue, delivery)),
-    putSchedule: (report) => told(() => putSchedule(client, settings.taskQueue, report)),
-    deleteSchedule: (reportId) => told(() => deleteSchedule(client, reportId)),
-    findSchedule: (reportId) => within(CHECK_DEADLINE_MS, () => findSchedule(client, reportId)),
-    listSchedules: () => within(CHECK_DEADLINE_MS, () => listSchedules(client)),
+    ...callsOf(client, settings.taskQueue, within),
     check: async () => {
       await within(CHECK_DEADLINE_MS, () => connection.workflowService.getSystemInfo({}));
     },
@@ -91,6 +60,50 @@ export function openTemporal(settings: { temporal: TemporalSettings; taskQueue: 
       await Promise.allSettled(inProgress);
       await connection.close();
     },
+  };
+}
+
+type Within = <Answer>(deadlineMs: number, call: () => Promise<Answer>) => Promise<Answer>;
+
+/** What the API tells and asks Temporal. */
+function callsOf(
+  client: Client,
+  taskQueue: string,
+  within: Within,
+): Omit<OpenedTemporal, 'namespace' | 'check' | 'close'> {
+  const told = async (call: () => Promise<unknown>): Promise<void> => {
+    await within(CALL_DEADLINE_MS, call);
+  };
+  return {
+    startConnection: (connectionId, summary) =>
+      told(() =>
+        client.workflow.start(CONNECTION_WORKFLOW, {
+          ...connectionStart(taskQueue, connectionId),
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: summary,
+        }),
+      ),
+    signalConnection: (connectionId, signal, input = {}) =>
+      told(() =>
+        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
+          ...connectionStart(taskQueue, connectionId),
+          signal,
+          signalArgs: [input],
+        }),
+      ),
+    wakeConnection: (connectionId) =>
+      told(() =>
+        client.workflow.signalWithStart(CONNECTION_WORKFLOW, {
+          ...connectionStart(taskQueue, connectionId),
+          signal: wake,
+          signalArgs: [],
+        }),
+      ),
+    startDelivery: (delivery) => told(() => startDelivery(client, taskQueue, delivery)),
+    putSchedule: (report) => told(() => putSchedule(client, taskQueue, report)),
+    deleteSchedule: (reportId) => told(() => deleteSchedule(client, reportId)),
+    findSchedule: (reportId) => within(CHECK_DEADLINE_MS, () => findSchedule(client, reportId)),
+    listSchedules: () => within(CHECK_DEADLINE_MS, () => listSchedules(client)),
   };
 }
 

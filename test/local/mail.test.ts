@@ -47,11 +47,11 @@ describe('the mail sink', () => {
     const folder = mailFolderOf(temporaryFolder());
     const { port } = await sinkIn(folder);
     expect(await send(port)).toMatchObject({ state: 'sent' });
-    expect(readdirSync(folder).sort()).toEqual(
-      ['eml', 'html'].map((ending) =>
-        expect.stringMatching(`^\\d{4}-\\d\\d-\\d\\dT\\d\\d-\\d\\d-\\d\\d-${ID}\\.${ending}$`),
-      ),
-    );
+    const names = readdirSync(folder).sort();
+    expect(names.map((name) => name.replace(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-/, ''))).toEqual([
+      `${ID}.eml`,
+      `${ID}.html`,
+    ]);
     const kept = findMail(folder, ID);
     expect((await readMail(readFileSync(kept?.eml ?? '', 'utf8'))).subject).toBe(TROUBLE.subject);
     expect(readFileSync(kept?.page ?? '', 'utf8')).toContain('<b>To:</b> ada@example.org');
@@ -85,7 +85,8 @@ describe('the mail sink', () => {
     open.push({ stop: () => (child.kill('SIGKILL') ? once(child, 'exit') : Promise.resolve()) });
     await once(child.stdout, 'data');
     const refused = await send(port);
-    expect(refused).toMatchObject({ state: 'retry', reason: expect.stringContaining('answered 452 ') });
+    expect(refused.state).toBe('retry');
+    expect(JSON.stringify(refused)).toContain('answered 452 ');
     expect(readdirSync(folder)).toEqual([]);
     const { port: roomy } = await sinkIn(folder);
     expect(await send(roomy)).toMatchObject({ state: 'sent' });

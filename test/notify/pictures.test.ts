@@ -22,7 +22,7 @@ const LOOKS: Readonly<Record<string, BrowserContextOptions>> = {
 /** Those that docs/notices.md shows. */
 const SHOWN = ['connected light', 'connection_trouble dark'];
 
-function contentFor<Kind extends NoticeKind>(kind: Kind): NoticeContent {
+function contentFor(kind: NoticeKind): NoticeContent {
   return contentOf(kind, SAMPLES[kind]);
 }
 
