@@ -11,6 +11,7 @@ export interface Known {
   /** Of sessions that nobody uses. */
   readonly sessionIds: readonly string[];
   readonly channelIds: readonly string[];
+  readonly reportIds: readonly string[];
   /** Of deliveries that failed. */
   readonly deliveryIds: readonly string[];
   /** Of staged keys, the same in every connection that has not ended. */
@@ -150,6 +151,7 @@ function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
     tokens: known.tokenIds,
     sessions: known.sessionIds,
     channels: known.channelIds,
+    reports: known.reportIds,
     deliveries: known.deliveryIds,
   };
   const ids = own[route.path.split('/')[2] ?? ''] ?? known.ids;

@@ -51,11 +51,14 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
     }
   }
   const told = await seedNotices(api);
-  for (const name of ['a', 'b']) {
-    await api.send('POST', '/v1/reports', { name, every: 'daily', hour: 8, time_zone: 'UTC' });
+  const reportIds: string[] = [];
+  // More than are deleted before the routes that come after it.
+  for (let index = 0; index < 400; index += 1) {
+    const report = { name: `Report ${index}`, every: 'daily', hour: 8, time_zone: 'UTC' };
+    reportIds.push((await api.send('POST', '/v1/reports', report)).body.id);
   }
   const cursors = await cursorsOf(api, id, routes);
-  return { ids, tokenIds, sessionIds, keyIds, ...told, viewerToken: viewer.token, cursors };
+  return { ids, tokenIds, sessionIds, keyIds, reportIds, ...told, viewerToken: viewer.token, cursors };
 }
 
 /** Makes channels, and notices to them that failed. */
