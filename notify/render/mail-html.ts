@@ -132,7 +132,7 @@ function tableOf({ title, columns, rows, missing }: ShownTable, styles: Styles):
     return `<tr>${cells.join('')}</tr>`;
   });
   return `<h2 class="ink" style="${styles.title}">${own(title)}</h2>
-<div style="overflow-x:auto;padding-top:4px;"><table width="100%" cellpadding="0" cellspacing="0" border="0">
+<div tabindex="0" style="overflow-x:auto;padding-top:4px;"><table width="100%" cellpadding="0" cellspacing="0" border="0">
 <tr>${head.join('')}</tr>
 ${body.join('\n')}
 </table></div>

@@ -36,6 +36,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'db/core/tls.ts': ['node:tls'],
   // To Temporal, at TEMPORAL_ADDRESS.
   'api/temporal.ts': ['@temporalio/client'],
+  'api/schedules.ts': ['@temporalio/client'],
   // To webhooks, and the look-ups of their hosts.
   'notify/http/guard.ts': ['node:dns', 'undici'],
   'notify/http/route.ts': ['undici'],
@@ -53,6 +54,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'worker/connect.ts': ['@temporalio/worker'],
   'worker/main.ts': ['@temporalio/client', '@temporalio/worker'],
   'worker/worker.ts': ['@temporalio/worker'],
+  'worker/schedules.ts': ['@temporalio/client'],
 };
 
 /** Packages and parts of Node that open nothing by themselves. One that is new has to be looked at first. */

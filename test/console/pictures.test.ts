@@ -103,7 +103,7 @@ describeInBrowser('the pictures of the documents', () => {
     await until('the research to be read', () => told('Acme research is connected'));
     control.setKeyState(second, 'revoked');
     await here.send('POST', `/v1/connections/${research}/sync`, {});
-    await until('the trouble to be told', () => told('Acme research needs another Admin key'));
+    await until('the trouble to be told', () => told('Acme research needs another Admin key'), 90_000);
     const { page, context, errors } = await here.openAs(here.token, SIZE);
     await page.goto('/#/alerts/notices');
     await page

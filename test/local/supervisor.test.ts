@@ -197,6 +197,6 @@ describe('supervision', () => {
   });
 
   test('each part stops before those that it needs', () => {
-    expect(ROLES).toEqual(['api', 'worker', 'simulator', 'temporal', 'postgres']);
+    expect(ROLES).toEqual(['api', 'worker', 'mail', 'simulator', 'temporal', 'postgres']);
   });
 });

@@ -37,9 +37,9 @@ export interface Told {
 export async function openTold(): Promise<Told> {
   const web = await httpSink((request, response) => {
     // All that the other side knows, in the words that Meterline stores and shows.
-    response
-      .writeHead(500)
-      .end(`${request.url ?? ''} ${JSON.stringify(request.headers)} ${Object.values(SECRETS).join(' ')}`);
+    const url = request.url ?? '';
+    const signed = url.includes(SECRETS.webhook) ? `${SECRETS.signing} ${SECRETS.nextSigning}` : '';
+    response.writeHead(500).end(`${url} ${JSON.stringify(request.headers)} ${signed}`);
   });
   let logins = 0;
   const mail = new SMTPServer({

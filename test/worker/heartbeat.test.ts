@@ -41,19 +41,20 @@ describe('a heartbeat', () => {
     expect(Object.keys(headers).sort()).toEqual(['connection', 'host', 'user-agent']);
   });
 
-  it.each<[string, RequestListener, string]>([
-    ['500', (_request, response) => response.writeHead(500).end('no'), '127.0.0.1 answered HTTP 500'],
+  it.each<[string, RequestListener, RegExp]>([
+    ['500', (_request, response) => response.writeHead(500).end('no'), /127\.0\.0\.1 answered HTTP 500/],
     [
       'a redirect',
       (_request, response) => response.writeHead(302, { location: '/elsewhere' }).end(),
-      '127.0.0.1 answered HTTP 302: a redirect, which Meterline does not follow',
+      /127\.0\.0\.1 answered HTTP 302: a redirect, which Meterline does not follow/,
     ],
-    ['nothing', () => undefined, '127.0.0.1: no answer came in time'],
-    ['a reset', (request) => request.socket.resetAndDestroy(), '127.0.0.1: the connection was'],
+    // Which of the two limits ends it first is not certain.
+    ['nothing', () => undefined, /no answer came (?:in time|within)/],
+    ['a reset', (request) => request.socket.resetAndDestroy(), /127\.0\.0\.1: the connection was/],
   ])('that is answered with %s is asked once, and is not heard', async (_name, answer, problem) => {
     const sink = await sinkThat(answer);
     const said = await askHeartbeat(sink.url + PATH, ROUTE, SIGNAL);
-    expect(said).toContain(problem);
+    expect(said).toMatch(problem);
     expect(said).not.toContain('Canary');
     expect(sink.heard).toHaveLength(1);
   });

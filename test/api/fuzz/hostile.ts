@@ -13,6 +13,7 @@ export interface Known {
   readonly channelIds: readonly string[];
   readonly budgetIds: readonly string[];
   readonly anomalyIds: readonly string[];
+  readonly reportIds: readonly string[];
   /** Of deliveries that failed. */
   readonly deliveryIds: readonly string[];
   /** Of staged keys, the same in every connection that has not ended. */
@@ -154,6 +155,7 @@ function targetOf(route: Route, known: Known): fc.Arbitrary<string> {
     channels: known.channelIds,
     budgets: known.budgetIds,
     anomalies: known.anomalyIds,
+    reports: known.reportIds,
     deliveries: known.deliveryIds,
   };
   const ids = own[route.path.split('/')[2] ?? ''] ?? known.ids;

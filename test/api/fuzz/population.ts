@@ -57,8 +57,14 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
   const keysOfAnomalies = ['a', 'b', 'c'];
   const stored = keysOfAnomalies.map((key) => storeIncident(api.db, id, spike({ key })));
   const anomalyIds = await Promise.all(stored);
+  const reportIds: string[] = [];
+  // More than are deleted before the routes that come after it.
+  for (let index = 0; index < 400; index += 1) {
+    const report = { name: `Report ${index}`, every: 'daily', hour: 8, time_zone: 'UTC' };
+    reportIds.push((await api.send('POST', '/v1/reports', report)).body.id);
+  }
   const cursors = await cursorsOf(api, id, routes);
-  return { ids, tokenIds, sessionIds, keyIds, budgetIds, anomalyIds, ...told, viewerToken: viewer.token, cursors };
+  return { ids, tokenIds, sessionIds, keyIds, reportIds, budgetIds, anomalyIds, ...told, viewerToken: viewer.token, cursors };
 }
 
 /** Makes channels, and notices to them that failed. */
