@@ -9,6 +9,7 @@ import type { Bar } from '../parts/chart/model.ts';
 import { Completeness } from '../parts/completeness.tsx';
 import { Failure, Loading } from '../parts/messages.tsx';
 import { NeedsYou } from '../parts/needs-you.tsx';
+import { UnusualLinks, useAnomalies } from '../parts/unusual.tsx';
 import { Why, WhyLegend } from '../parts/why.tsx';
 import { linkTo, type Route } from '../route.ts';
 
@@ -82,6 +83,7 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
     query: { from, to, group_by: 'model', order: '-amount', limit: 100 },
     everyMs: 5 * REFRESH_MS,
   });
+  const anomalies = useAnomalies({ from, to });
   const failed = costs.error ?? coverage.error;
   return (
     <section class="card wide">
@@ -99,7 +101,7 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
               coverage.data.data.some(({ state }) => state === 'final' || state === 'provisional')
             }
           />
-          <Days costs={costs.data} bars={barsByDay(costs.data.data, coverage.data.data, dayLink)} />
+          <Days costs={costs.data} bars={barsByDay(costs.data.data, coverage.data.data, dayLink, anomalies)} />
           <Completeness of={costs.data} />
         </>
       )}
@@ -219,7 +221,10 @@ function Days({ costs, bars }: { costs: Reply<'/v1/costs'>; bars: readonly Bar[]
                 <tr key={bar.key}>
                   <th scope="row">{bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}</th>
                   <td class="r num">{bar.total === null ? '–' : usd(bar.total)}</td>
-                  <td>{[bar.state === 'final' ? '' : bar.state, ...bar.notes].filter(Boolean).join('. ')}</td>
+                  <td>
+                    {[bar.state === 'final' ? '' : bar.state, ...bar.notes].filter(Boolean).join('. ')}
+                    <UnusualLinks of={bar.unusual} />
+                  </td>
                 </tr>
               ))}
             </tbody>

@@ -1,9 +1,10 @@
 import { searchOf } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { go, linkTo } from '../../route.ts';
-import { Choice } from './choice.tsx';
+import { Choice } from '../../parts/choice.tsx';
 import { DeliveryList } from './delivery-list.tsx';
-import { chosenOf, keysOf, placeOf } from './place.ts';
+import { chosenOf, keysOf } from '../../format/keys.ts';
+import { placeOf } from './place.ts';
 import { DELIVERY_STATES } from './words.ts';
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;

@@ -3,10 +3,11 @@ import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
 import { go, linkTo } from '../../route.ts';
-import { Choice } from './choice.tsx';
-import { Entries } from './entries.tsx';
+import { Choice } from '../../parts/choice.tsx';
+import { Entries } from '../../parts/entries.tsx';
 import { NoticeEntry } from './notice-entry.tsx';
-import { chosenOf, keysOf, placeOf } from './place.ts';
+import { chosenOf, keysOf } from '../../format/keys.ts';
+import { placeOf } from './place.ts';
 import { NOTICE_KINDS, NOTICE_STATES, SEVERITIES } from './words.ts';
 
 type Notice = Schema<'Notice'>;

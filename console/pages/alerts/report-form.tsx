@@ -12,10 +12,10 @@ import {
   useFirstFault,
   type Faults,
 } from '../../parts/field.tsx';
-import { keysOf, chosenOf } from './place.ts';
+import { keysOf, chosenOf } from '../../format/keys.ts';
 import { EVERY, HOURS, reportDrafts, REPORT_PLACES, type ReportDraft } from './report-draft.ts';
 import { ReportQuery } from './report-query.tsx';
-import { Tick } from './subscription-fields.tsx';
+import { Tick } from '../../parts/tick.tsx';
 
 interface PartProps {
   readonly draft: ReportDraft;

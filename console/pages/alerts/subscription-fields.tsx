@@ -1,7 +1,8 @@
 import { useReply } from '../../client/use-reply.ts';
 import { faultsAt, Says, type Faults } from '../../parts/field.tsx';
+import { Tick } from '../../parts/tick.tsx';
 import type { ChannelDraft } from './channel-draft.ts';
-import { chosenOf, keysOf } from './place.ts';
+import { chosenOf, keysOf } from '../../format/keys.ts';
 import { NOTICE_KINDS, SEVERITIES } from './words.ts';
 
 interface SubscriptionProps {
@@ -108,24 +109,5 @@ function Connections({ draft: { connections }, onChange }: PartProps) {
         />
       ))}
     </fieldset>
-  );
-}
-
-/** A box to tick, with what it means. */
-export function Tick(props: { name: string; says: string; isTicked: boolean; onTick: (isTicked: boolean) => void }) {
-  const { name, says, isTicked, onTick } = props;
-  return (
-    <label class="tick">
-      <input
-        type="checkbox"
-        checked={isTicked}
-        onChange={(event) => {
-          onTick(event.currentTarget.checked);
-        }}
-      />
-      <span class="name">
-        {name} {says !== '' && <span class="muted small">{says}</span>}
-      </span>
-    </label>
   );
 }

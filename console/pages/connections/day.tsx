@@ -7,6 +7,7 @@ import { count, usd } from '../../format/money.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
 import { isLive } from '../../parts/standing.ts';
+import { UnusualLinks, useAnomalies } from '../../parts/unusual.tsx';
 import { linkTo } from '../../route.ts';
 import { DayCosts } from './day-costs.tsx';
 import { RestatementList } from './restatements.tsx';
@@ -57,10 +58,23 @@ export function DayPage({ id, day, isAdmin }: { id: string; day: string; isAdmin
             <h2 id="restatements">Restatements</h2>
             <RestatementList id={id} everyMs={REFRESH_MS} day={day} />
           </section>
+          <WasUnusual id={id} day={day} />
           <DayCosts id={id} day={day} isRead={found.state !== 'missing'} />
         </div>
       )}
     </>
+  );
+}
+
+/** The anomalies of a day, where there are any. */
+function WasUnusual({ id, day }: { id: string; day: string }) {
+  const anomalies = useAnomalies({ from: day, to: day, connection_id: id });
+  if (anomalies.length === 0) return null;
+  return (
+    <section class="card wide stack" aria-labelledby="unusual">
+      <h2 id="unusual">What was unusual</h2>
+      <UnusualLinks of={anomalies} />
+    </section>
   );
 }
 

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import type { List } from '../../client/use-list.ts';
-import { Failure, Loading } from '../../parts/messages.tsx';
-import { More } from '../../parts/more.tsx';
+import type { List } from '../client/use-list.ts';
+import { Failure, Loading } from './messages.tsx';
+import { More } from './more.tsx';
 
 /** A list whose rows have more words than a table takes, or what stands in its place. */
 export function Entries<Row>(props: {
