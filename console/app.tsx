@@ -5,6 +5,8 @@ import { errorOf, useSession, type Session } from './client/session.ts';
 import { forgetDrafts } from './client/use-draft.ts';
 import { Failure, Loading } from './parts/messages.tsx';
 import { Alerts } from './pages/alerts.tsx';
+import { Anomalies } from './pages/anomalies.tsx';
+import { Budgets } from './pages/budgets.tsx';
 import { Chargeback } from './pages/chargeback.tsx';
 import { Connect } from './pages/connect.tsx';
 import { Connections } from './pages/connections.tsx';
@@ -34,6 +36,18 @@ const PAGES: readonly Page[] = [
     show: (route, session) => <Chargeback route={route} session={session} />,
     // The field for the month keeps the focus when another month is chosen.
     place: ([page = '', , ...parts]) => [page, ...parts],
+  },
+  {
+    path: 'budgets',
+    name: 'Budgets',
+    isFor: 'everybody',
+    show: (route, session) => <Budgets route={route} session={session} />,
+  },
+  {
+    path: 'anomalies',
+    name: 'Anomalies',
+    isFor: 'everybody',
+    show: (route, session) => <Anomalies route={route} session={session} />,
   },
   {
     path: 'alerts',
