@@ -2,8 +2,8 @@ import { searchOf } from '../client/client.ts';
 import type { Session } from '../client/session.ts';
 import { useList } from '../client/use-list.ts';
 import { range } from '../format/days.ts';
-import { chosenOf, keysOf } from '../format/keys.ts';
-import { Choice } from '../parts/choice.tsx';
+import { chosenOf } from '../format/keys.ts';
+import { KeyChoice } from '../parts/choice.tsx';
 import { Entries } from '../parts/entries.tsx';
 import { Badge } from '../parts/messages.tsx';
 import { anomalyLink, type Anomaly } from '../parts/unusual.tsx';
@@ -56,22 +56,24 @@ function All({ query }: { query: URLSearchParams }) {
         <span class="muted">Newest first</span>
       </header>
       <div class="row filter">
-        <Choice
+        <KeyChoice
           id="kind"
           label="Kind"
-          value={kind ?? ''}
-          options={[['', 'Every kind'], ...keysOf(KINDS).map((each) => [each, KINDS[each]] as const)]}
-          onChoose={(value) => {
-            choose({ kind: value || null });
+          all="Every kind"
+          words={KINDS}
+          value={kind}
+          onChoose={(chosen) => {
+            choose({ kind: chosen });
           }}
         />
-        <Choice
+        <KeyChoice
           id="state"
           label="State"
-          value={state ?? ''}
-          options={[['', 'Every state'], ...keysOf(STATES).map((each) => [each, STATES[each]] as const)]}
-          onChoose={(value) => {
-            choose({ state: value || null });
+          all="Every state"
+          words={STATES}
+          value={state}
+          onChoose={(chosen) => {
+            choose({ state: chosen });
           }}
         />
       </div>

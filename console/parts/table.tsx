@@ -5,8 +5,8 @@ export function Table(props: {
   /** What a screen reader calls it. */
   label: string;
   heads: readonly string[];
-  /** How many columns after the first hold numbers. */
-  numbers?: number;
+  /** The columns that hold numbers, from 0 on. */
+  numbers?: readonly number[];
   /** More classes of what scrolls, and of the table. */
   wrap?: string;
   class?: string;
@@ -14,14 +14,14 @@ export function Table(props: {
   children: ComponentChildren;
   foot?: ComponentChildren;
 }) {
-  const { label, heads, numbers = 0, wrap = '', class: of = '', children, foot } = props;
+  const { label, heads, numbers = [], wrap = '', class: of = '', children, foot } = props;
   return (
     <div class={`table-wrap ${wrap}`} tabindex={0} role="region" aria-label={label}>
       <table class={of}>
         <thead>
           <tr>
             {heads.map((head, index) => (
-              <th key={head} scope="col" class={index > 0 && index <= numbers ? 'r' : ''}>
+              <th key={head} scope="col" class={numbers.includes(index) ? 'r' : ''}>
                 {head}
               </th>
             ))}

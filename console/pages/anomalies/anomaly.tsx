@@ -129,7 +129,7 @@ function Days({ anomaly: { days, connection } }: { anomaly: Anomaly }) {
         <StackedBars title="Cost of the cause by day" series={SERIES} bars={bars} format={usd} height={200} />
         <Legend series={SERIES} bars={bars} />
       </div>
-      <Table label="The days" heads={['Day', 'Cost', 'Expected', 'Usual from', 'to']} numbers={4}>
+      <Table label="The days" heads={['Day', 'Cost', 'Expected', 'Usual from', 'to']} numbers={[1, 2, 3, 4]}>
         {days.map(({ day, ...amounts }) => (
           <tr key={day}>
             <th scope="row">

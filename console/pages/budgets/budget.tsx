@@ -141,7 +141,7 @@ function Figures({ budget }: { budget: Budget }) {
 
 function Thresholds({ budget: { thresholds } }: { budget: Budget }) {
   return (
-    <Table label="The thresholds" heads={['Threshold', 'Comes to', 'Told']} numbers={1}>
+    <Table label="The thresholds" heads={['Threshold', 'Comes to', 'Told']} numbers={[1]}>
       {thresholds.map((each) => (
         <tr key={thresholdText(each)}>
           <th scope="row">{thresholdText(each)}</th>

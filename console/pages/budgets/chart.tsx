@@ -27,7 +27,7 @@ export function BudgetChart({ budget }: { budget: Budget }) {
       <Legend series={SERIES} bars={bars} />
       <details>
         <summary>The days as a table</summary>
-        <Table label="Spent by the end of each day" heads={['Day', 'By its end', 'Notes']} numbers={1} wrap="tall">
+        <Table label="Spent by the end of each day" heads={['Day', 'By its end', 'Notes']} numbers={[1]} wrap="tall">
           {bars.map(({ key, title, total, state, notes, link }) => (
             <tr key={key}>
               <th scope="row">{link === null ? title : <a href={link}>{title}</a>}</th>
