@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
 import { useDraft } from '../../client/use-draft.ts';
 import { useAction } from '../../client/use-action.ts';
-import { Field, faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
+import { faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
+import { TextField } from '../../parts/inputs.tsx';
 import { channelDrafts, CHANNEL_PLACES, NO_SECRETS, type ChannelDraft, type ChannelSecrets } from './channel-draft.ts';
 import { SubscriptionFields } from './subscription-fields.tsx';
 import { TargetFields } from './target-fields.tsx';
@@ -44,10 +45,13 @@ export function ChannelForm(props: {
         run();
       }}
     >
-      <NameField
-        name={draft.name}
+      <TextField
+        id="channel-name"
+        label="Name"
+        hint="What people call it. Deliveries and events show it."
         faults={sentencesAt(faults, 'name')}
-        onChange={(name) => {
+        value={draft.name}
+        onText={(name) => {
           change({ name });
         }}
       />
@@ -65,23 +69,5 @@ export function ChannelForm(props: {
         )}
       </div>
     </form>
-  );
-}
-
-function NameField(props: { name: string; faults: readonly string[]; onChange: (name: string) => void }) {
-  const { name, faults, onChange } = props;
-  return (
-    <Field id="channel-name" label="Name" hint="What people call it. Deliveries and events show it." faults={faults}>
-      {(attributes) => (
-        <input
-          {...attributes}
-          autocomplete="off"
-          value={name}
-          onInput={(event) => {
-            onChange(event.currentTarget.value);
-          }}
-        />
-      )}
-    </Field>
   );
 }
