@@ -1,4 +1,5 @@
 import { searchOf, type Reply, type Schema } from '../client/client.ts';
+import type { Loaded } from '../client/use-load.ts';
 import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
 import { difference, signOf, sum } from '../format/decimal.ts';
@@ -14,6 +15,7 @@ import { Table } from '../parts/table.tsx';
 import { UnusualLinks, useAnomalies } from '../parts/unusual.tsx';
 import { Why, WhyLegend } from '../parts/why.tsx';
 import { linkTo, type Route } from '../route.ts';
+import { barsAhead, Expected } from './overview/forecast.tsx';
 
 const REFRESH_MS = 60_000;
 const MOVERS = 6;
@@ -86,6 +88,8 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
     everyMs: 5 * REFRESH_MS,
   });
   const anomalies = useAnomalies({ from, to });
+  const isRunning = to === today;
+  const forecast = useReply('/v1/forecast', { everyMs: 5 * REFRESH_MS, skip: !isRunning });
   const failed = costs.error ?? coverage.error;
   return (
     <section class="card wide">
@@ -97,13 +101,20 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
           <Figures
             costs={costs.data}
             savings={savings.data}
-            isRunning={to === today}
+            forecast={forecast}
+            isRunning={isRunning}
             isKnown={
               costs.data.data.length > 0 ||
               coverage.data.data.some(({ state }) => state === 'final' || state === 'provisional')
             }
           />
-          <Days costs={costs.data} bars={barsByDay(costs.data.data, coverage.data.data, dayLink, anomalies)} />
+          <Days
+            costs={costs.data}
+            bars={[
+              ...barsByDay(costs.data.data, coverage.data.data, dayLink, anomalies),
+              ...(forecast.data === null ? [] : barsAhead(forecast.data, today)),
+            ]}
+          />
           <Completeness of={costs.data} />
         </>
       )}
@@ -118,11 +129,12 @@ function dayLink(day: string): string {
 function Figures(props: {
   costs: Reply<'/v1/costs'>;
   savings: Reply<'/v1/unit-costs'> | null;
+  forecast: Loaded<Reply<'/v1/forecast'>>;
   isRunning: boolean;
   /** Whether any of its days is there. */
   isKnown: boolean;
 }) {
-  const { costs, savings, isRunning, isKnown } = props;
+  const { costs, savings, forecast, isRunning, isKnown } = props;
   const unit = savings?.total;
   const rows = (savings?.data ?? []).filter(({ model }) => model !== null);
   return (
@@ -143,6 +155,11 @@ function Figures(props: {
           </>
         )}
       </div>
+      {isRunning && (
+        <Await of={forecast} what="the forecast">
+          {(data) => <Expected forecast={data} />}
+        </Await>
+      )}
       <Saved name="Cache saved" rows={rows.map((row) => row.cache_savings)}>
         {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
       </Saved>

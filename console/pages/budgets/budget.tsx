@@ -11,6 +11,7 @@ import { Note } from '../../parts/messages.tsx';
 import { Table } from '../../parts/table.tsx';
 import { go, linkTo } from '../../route.ts';
 import { placeOf } from '../alerts/place.ts';
+import { methodText } from '../overview/forecast.tsx';
 import { BudgetChart } from './chart.tsx';
 import { State } from './list.tsx';
 import { lastsText, periodText, thresholdText, useScope, type Budget } from './words.ts';
@@ -131,7 +132,7 @@ function Figures({ budget }: { budget: Budget }) {
                 : `80 %: ${usd(low ?? mean)} to ${usd(high ?? mean)}`}
           </div>
           {madeOn !== null && method !== 'actual' && (
-            <div class="faint small">{`Made on ${longDay(madeOn)}, by ${method ?? ''}.`}</div>
+            <div class="faint small">{`Made on ${longDay(madeOn)}, by ${methodText(method ?? '')}.`}</div>
           )}
         </div>
       </div>
