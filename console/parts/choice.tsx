@@ -1,9 +1,10 @@
+import type { ComponentChildren } from 'preact';
 import { chosenOf, keysOf } from '../format/keys.ts';
 
 /** A choice among few things, `''` for no choice, with its label beside it. */
 export function Choice(props: {
   id: string;
-  label: string;
+  label: ComponentChildren;
   value: string;
   options: readonly (readonly [value: string, name: string])[];
   onChoose: (value: string) => void;

@@ -14,7 +14,7 @@ interface InputProps {
 export function TextField(
   props: InputProps & {
     /** More attributes of the input. */
-    readonly input?: InputHTMLAttributes<HTMLInputElement>;
+    readonly input?: InputHTMLAttributes;
     readonly onText: (text: string) => void;
   },
 ) {

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import { useDraft } from '../../client/use-draft.ts';
 import { useAction } from '../../client/use-action.ts';
 import { faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
 import { TextField } from '../../parts/inputs.tsx';
 import { channelDrafts, CHANNEL_PLACES, NO_SECRETS, type ChannelDraft, type ChannelSecrets } from './channel-draft.ts';
 import { SubscriptionFields } from './subscription-fields.tsx';
@@ -58,16 +59,7 @@ export function ChannelForm(props: {
       <TargetFields {...{ kind, draft, secrets, target, faults }} onChange={change} onSecrets={setSecrets} />
       <SubscriptionFields {...{ draft, faults }} onChange={change} />
       {error !== null && <FormFailure error={error} places={CHANNEL_PLACES} />}
-      <div class="row">
-        <button type="submit" class="primary" disabled={isBusy}>
-          {verb}
-        </button>
-        {onGiveUp !== null && (
-          <button type="button" onClick={giveUp}>
-            Cancel
-          </button>
-        )}
-      </div>
+      <FormButtons {...{ verb, isBusy }} onGiveUp={onGiveUp === null ? null : giveUp} />
     </form>
   );
 }

@@ -3,6 +3,7 @@ import { useAction } from '../../client/use-action.ts';
 import { useDraft } from '../../client/use-draft.ts';
 import { chosenOf, keysOf } from '../../format/keys.ts';
 import { faultsOf, FormFailure, sentencesAt, useFirstFault, type Faults } from '../../parts/field.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
 import { Radios, SelectField, TextField } from '../../parts/inputs.tsx';
 import { ChannelTicks } from './channel-ticks.tsx';
 import { EVERY, HOURS, reportDrafts, REPORT_PLACES, type ReportDraft } from './report-draft.ts';
@@ -50,14 +51,7 @@ export function ReportForm(props: {
       <ReportQuery {...part} />
       <ChannelFields {...part} />
       {error !== null && <FormFailure error={error} places={REPORT_PLACES} />}
-      <div class="row">
-        <button type="submit" form="report" class="primary" disabled={isBusy}>
-          {verb}
-        </button>
-        <button type="button" onClick={giveUp}>
-          Cancel
-        </button>
-      </div>
+      <FormButtons form="report" {...{ verb, isBusy }} onGiveUp={giveUp} />
     </>
   );
 }

@@ -1,4 +1,5 @@
-import { ask } from '../../client/client.ts';
+import { useState } from 'preact/hooks';
+import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
@@ -11,12 +12,18 @@ const LEVELS = [
   ['high', 'High: also what is small'],
 ] as const;
 
+type Level = Reply<'/v1/anomalies/settings'>['sensitivity'];
+
 /** How little it takes to open an anomaly. Admins choose it. */
 export function Sensitivity({ isAdmin }: { isAdmin: boolean }) {
   const settings = useReply('/v1/anomalies/settings');
-  const set = useAction(async (sensitivity: string) => {
-    await ask('put', '/v1/anomalies/settings', { body: { sensitivity } });
-    settings.reload();
+  const [chosen, setChosen] = useState<Level | null>(null);
+  const set = useAction(async (sensitivity: Level) => {
+    setChosen(sensitivity);
+    await ask('put', '/v1/anomalies/settings', { body: { sensitivity } }).catch((thrown: unknown) => {
+      setChosen(null);
+      throw thrown;
+    });
   });
   return (
     <section class="card stack" aria-labelledby="sensitivity">
@@ -26,7 +33,7 @@ export function Sensitivity({ isAdmin }: { isAdmin: boolean }) {
           isAdmin ? (
             <fieldset class="group">
               <legend class="label">How little it takes to open an anomaly, in every connection</legend>
-              <Radios name="sensitivity" value={sensitivity} options={LEVELS} onChoose={set.run} />
+              <Radios name="sensitivity" value={chosen ?? sensitivity} options={LEVELS} onChoose={set.run} />
             </fieldset>
           ) : (
             <p>{LEVELS.find(([level]) => level === sensitivity)?.[1]}</p>

@@ -2,6 +2,7 @@ import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useDraft } from '../../client/use-draft.ts';
 import { faultsAt, faultsOf, FormFailure, Says, sentencesAt, useFirstFault, type Faults } from '../../parts/field.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
 import { Radios, SelectField, TextField } from '../../parts/inputs.tsx';
 import { ChannelTicks } from '../alerts/channel-ticks.tsx';
 import { FilterChips } from '../explore/filter-chips.tsx';
@@ -41,6 +42,10 @@ export function BudgetForm(props: {
     await send(draft);
     forget();
   });
+  const giveUp = (): void => {
+    forget();
+    onGiveUp();
+  };
   const box = useFirstFault<HTMLDivElement>(error);
   const part: PartProps = { draft, faults: faultsOf(error), onChange: change };
   return (
@@ -54,44 +59,14 @@ export function BudgetForm(props: {
           run(false);
         }}
       >
-        <TextField
-          id="budget-name"
-          label="Name"
-          faults={sentencesAt(part.faults, 'name')}
-          value={draft.name}
-          onText={(name) => {
-            change({ name });
-          }}
-        />
-        <TextField
-          id="budget-amount"
-          label="Amount in US dollars"
-          hint="What may be spent in each period."
-          faults={sentencesAt(part.faults, 'amount')}
-          value={draft.amount}
-          input={{ inputmode: 'decimal' }}
-          onText={(amount) => {
-            change({ amount });
-          }}
-        />
-        <Period {...part} />
+        <Basics {...part} />
       </form>
       {/* Its editors are forms of their own, which no form may contain. */}
       <Scope {...part} />
       <ThresholdFields {...part} />
-      <ChannelTicks
-        legend="Whom it tells; tick none for every channel that takes budgets"
-        channels={draft.channels}
-        faults={part.faults}
-        onChange={(channels) => {
-          change({ channels });
-        }}
-      />
+      <Channels {...part} />
       {error !== null && <FormFailure error={error} places={BUDGET_PLACES} />}
-      <div class="row">
-        <button type="submit" form="budget" class="primary" disabled={isBusy}>
-          {verb}
-        </button>
+      <FormButtons form="budget" {...{ verb, isBusy }} onGiveUp={giveUp}>
         <button
           type="button"
           disabled={isBusy}
@@ -101,18 +76,50 @@ export function BudgetForm(props: {
         >
           What would it have told?
         </button>
-        <button
-          type="button"
-          onClick={() => {
-            forget();
-            onGiveUp();
-          }}
-        >
-          Cancel
-        </button>
-      </div>
+      </FormButtons>
       <div role="status">{told !== null && <Replayed told={told} />}</div>
     </div>
+  );
+}
+
+function Basics(props: PartProps) {
+  const { draft, faults, onChange } = props;
+  return (
+    <>
+      <TextField
+        id="budget-name"
+        label="Name"
+        faults={sentencesAt(faults, 'name')}
+        value={draft.name}
+        onText={(name) => {
+          onChange({ name });
+        }}
+      />
+      <TextField
+        id="budget-amount"
+        label="Amount in US dollars"
+        hint="What may be spent in each period."
+        faults={sentencesAt(faults, 'amount')}
+        value={draft.amount}
+        input={{ inputmode: 'decimal' }}
+        onText={(amount) => {
+          onChange({ amount });
+        }}
+      />
+      <Period {...props} />
+    </>
+  );
+}
+
+function Channels({ draft: { channels }, faults, onChange }: PartProps) {
+  return (
+    <ChannelTicks
+      legend="Whom it tells; tick none for every channel that takes budgets"
+      {...{ channels, faults }}
+      onChange={(chosen) => {
+        onChange({ channels: chosen });
+      }}
+    />
   );
 }
 

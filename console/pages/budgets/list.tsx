@@ -24,7 +24,11 @@ export function BudgetList({ isAdmin }: { isAdmin: boolean }) {
           </a>
         )}
       </div>
-      <section class="card" aria-label="The budgets">
+      <section class="card" aria-labelledby="all">
+        <header>
+          <h2 id="all">All budgets</h2>
+          <span class="muted">Newest first</span>
+        </header>
         <Entries
           list={list}
           what="budgets"

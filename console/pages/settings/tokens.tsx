@@ -46,33 +46,37 @@ export function Tokens() {
         none="There are none beside the first one, which the server’s settings hold."
         heads={['Name', 'Role', 'Created', 'Last used', 'State', 'Action']}
         class=""
-        row={(token: Token) => (
-          <tr key={token.id}>
-            <th scope="row" class="name">
-              {token.name}
-            </th>
-            <td>{token.role}</td>
-            <td>{`${instant(token.created_at)} by ${token.created_by}`}</td>
-            <td>{token.last_used_at === null ? 'never' : distance(token.last_used_at)}</td>
-            <td>{stateOf(token)}</td>
-            <td>
-              {token.revoked_at === null && (
-                <Confirm
-                  what={`Revoke ${token.name}`}
-                  why="Whoever uses it is locked out at once, with every token and session that came from it."
-                  isBusy={revoke.isBusy}
-                  onConfirm={() => {
-                    revoke.run(token.id);
-                  }}
-                >
-                  Revoke
-                </Confirm>
-              )}
-            </td>
-          </tr>
-        )}
+        row={(token: Token) => <Row key={token.id} token={token} isBusy={revoke.isBusy} onRevoke={revoke.run} />}
       />
     </section>
+  );
+}
+
+function Row({ token, isBusy, onRevoke }: { token: Token; isBusy: boolean; onRevoke: (id: string) => void }) {
+  return (
+    <tr>
+      <th scope="row" class="name">
+        {token.name}
+      </th>
+      <td>{token.role}</td>
+      <td>{`${instant(token.created_at)} by ${token.created_by}`}</td>
+      <td>{token.last_used_at === null ? 'never' : distance(token.last_used_at)}</td>
+      <td>{stateOf(token)}</td>
+      <td>
+        {token.revoked_at === null && (
+          <Confirm
+            what={`Revoke ${token.name}`}
+            why="Whoever uses it is locked out at once, with every token and session that came from it."
+            isBusy={isBusy}
+            onConfirm={() => {
+              onRevoke(token.id);
+            }}
+          >
+            Revoke
+          </Confirm>
+        )}
+      </td>
+    </tr>
   );
 }
 

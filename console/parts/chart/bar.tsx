@@ -72,18 +72,27 @@ export function BarShape({ bar, room, index, hatch, others, isHome, isOn, words,
       {(bar.state === 'missing' || bar.state === 'uncovered') && (
         <rect class={`dashed ${bar.state}`} x={x} y={yOf(0, room) - UNKNOWN} width={width} height={UNKNOWN} />
       )}
-      {bar.isRestated && <circle class="restated" cx={x + width / 2} cy={top - 6} r={3} />}
-      {bar.unusual?.slice(0, 1).map(({ id }) => (
+      <Marks {...{ bar, top }} x={x + width / 2} />
+    </g>
+  );
+}
+
+/** What stands above a bar: a dot if it was restated, and an anomaly, which leads to it. */
+function Marks({ bar: { isRestated, unusual = [] }, x, top }: { bar: Bar; x: number; top: number }) {
+  return (
+    <>
+      {isRestated && <circle class="restated" cx={x} cy={top - 6} r={3} />}
+      {unusual.slice(0, 1).map(({ id }) => (
         <path
           key={id}
           class="unusual"
-          d={`M${x + width / 2} ${top - (bar.isRestated ? 11 : 3)}l-6 -10h12z`}
+          d={`M${x} ${top - (isRestated ? 11 : 3)}l-6 -10h12z`}
           onClick={() => {
             go(anomalyLink(id));
           }}
         />
       ))}
-    </g>
+    </>
   );
 }
 
