@@ -48,7 +48,7 @@ describeInBrowser('budgets, anomalies and forecasts in the console', () => {
   let viewer: string;
   let connection: string;
   let incident: string;
-  const today: Day = dayOf(new Date());
+  const today: Day = dayOf(Date.now());
   const day = addDays(today, -5);
   const subject = (): Promise<string> =>
     read(`/v1/anomalies/${incident}`, z.object({ subject: z.string() })).then((of) => of.subject);
