@@ -12,8 +12,8 @@ export function anomalyLink(id: string): string {
 }
 
 /** The anomalies that have a day in a range, without those that a correction undid. */
-export function useAnomalies(query: { from: string; to: string; connection_id?: string }, skip = false) {
-  const { data } = useReply('/v1/anomalies', { query: { ...query, limit: 100 }, skip });
+export function useAnomalies(query: { from: string; to: string; connection_id?: string }): readonly Anomaly[] {
+  const { data } = useReply('/v1/anomalies', { query: { ...query, limit: 100 }, everyMs: 60_000 });
   return standing(data?.data ?? []);
 }
 

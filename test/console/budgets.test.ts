@@ -265,6 +265,7 @@ describeInBrowser('budgets, anomalies and forecasts in the console', () => {
           days: [{ day, ...usd, low: toDecimal('40'), high: toDecimal('60.5') }],
         }),
       );
+      await show('anomalies');
     });
 
     test('shows an anomaly beside its day: in the overview, in Explore and on the day of its connection', async () => {
