@@ -1,5 +1,4 @@
 import { searchOf, type Reply, type Schema } from '../client/client.ts';
-import type { Loaded } from '../client/use-load.ts';
 import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
 import { difference, signOf, sum } from '../format/decimal.ts';
@@ -101,13 +100,17 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
           <Figures
             costs={costs.data}
             savings={savings.data}
-            forecast={forecast}
             isRunning={isRunning}
             isKnown={
               costs.data.data.length > 0 ||
               coverage.data.data.some(({ state }) => state === 'final' || state === 'provisional')
             }
           />
+          {isRunning && (
+            <Await of={forecast} what="the forecast">
+              {(data) => <Expected forecast={data} />}
+            </Await>
+          )}
           <Days
             costs={costs.data}
             bars={[
@@ -129,12 +132,11 @@ function dayLink(day: string): string {
 function Figures(props: {
   costs: Reply<'/v1/costs'>;
   savings: Reply<'/v1/unit-costs'> | null;
-  forecast: Loaded<Reply<'/v1/forecast'>>;
   isRunning: boolean;
   /** Whether any of its days is there. */
   isKnown: boolean;
 }) {
-  const { costs, savings, forecast, isRunning, isKnown } = props;
+  const { costs, savings, isRunning, isKnown } = props;
   const unit = savings?.total;
   const rows = (savings?.data ?? []).filter(({ model }) => model !== null);
   return (
@@ -155,11 +157,6 @@ function Figures(props: {
           </>
         )}
       </div>
-      {isRunning && (
-        <Await of={forecast} what="the forecast">
-          {(data) => <Expected forecast={data} />}
-        </Await>
-      )}
       <Saved name="Cache saved" rows={rows.map((row) => row.cache_savings)}>
         {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
       </Saved>

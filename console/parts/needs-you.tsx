@@ -3,6 +3,7 @@ import { useReply } from '../client/use-reply.ts';
 import { longDay, shortDay } from '../format/days.ts';
 import { linkTo } from '../route.ts';
 import { Failure, Loading, Note } from './messages.tsx';
+import { NoticeLink } from './notice-link.tsx';
 import { remedyOf } from './standing.ts';
 
 /** The statuses in which a connection may need a person. */
@@ -68,12 +69,12 @@ function leadText(open: number): string {
 }
 
 function OpenNotice({ notice }: { notice: Notice }) {
-  const { severity, subject, sentence, action, connection_id: connection } = notice;
+  const { severity, subject, sentence, action } = notice;
   return (
     <Note tone={severity === 'critical' ? 'bad' : 'warn'} title={subject}>
       <p>{sentence}</p>
       {action !== null && <p class="muted">{action}</p>}
-      {connection !== null && <a href={linkTo(['connections', connection])}>Open the connection</a>}
+      <NoticeLink notice={notice} />
     </Note>
   );
 }

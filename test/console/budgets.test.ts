@@ -221,7 +221,7 @@ describeInBrowser('budgets, anomalies and forecasts in the console', () => {
     await press('Remove threshold 2');
     await press('Save');
     await page.getByText('Nothing matches it in this period so far.').waitFor();
-    await page.getByText(/^Cost center platform\. /).waitFor();
+    await page.getByText(/^Cost center platform, .*, UTC\.$/).waitFor();
     const { thresholds, ...changed } = await budgetNamed(HOSTILE);
     expect(changed).toMatchObject({
       cost_center: 'platform',

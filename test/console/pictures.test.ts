@@ -77,7 +77,7 @@ describeInBrowser('the pictures of the documents', () => {
       name: 'Haiku',
       filters: { model: ['claude-haiku-4-5-20251001'] },
       period: 'quarter',
-      amount: '900000',
+      amount: '1500',
     };
     await here.send('POST', '/v1/budgets', { ...own, thresholds });
     const amount = String(Math.round(Number(total) / 850) * 1_000);
@@ -119,7 +119,7 @@ describeInBrowser('the pictures of the documents', () => {
     ['console-budget', () => `budgets/${budget}`, 'When it tells', {}],
     [
       'console-anomaly',
-      async () => `anomalies/${(await anomalies())[0]?.id ?? ''}`,
+      async () => `anomalies/${(await anomalies()).at(-1)?.id ?? ''}`,
       'Its days against what was usual',
       DARK,
     ],

@@ -3,7 +3,7 @@ import type { Schema } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { distance, instant } from '../../format/days.ts';
 import { Badge, Failure, Loading } from '../../parts/messages.tsx';
-import { linkTo } from '../../route.ts';
+import { NoticeLink } from '../../parts/notice-link.tsx';
 import { placeOf } from './place.ts';
 import { DELIVERY_STATES, NOTICE_KINDS, NOTICE_STATES, SEVERITIES } from './words.ts';
 
@@ -14,7 +14,7 @@ const REFRESH_MS = 30_000;
 
 /** A notice: how urgent, what happened, what to do, since when, and to whom it went. */
 export function NoticeEntry({ notice }: { notice: Notice }) {
-  const { kind, severity, state, subject, sentence, action, connection_id: connection } = notice;
+  const { kind, severity, state, subject, sentence, action } = notice;
   return (
     <li class="entry">
       <div class="row">
@@ -29,7 +29,7 @@ export function NoticeEntry({ notice }: { notice: Notice }) {
           <strong>What to do:</strong> {action}
         </p>
       )}
-      {connection !== null && <a href={linkTo(['connections', connection])}>Open the connection</a>}
+      <NoticeLink notice={notice} />
       <ToWhom notice={notice} />
     </li>
   );

@@ -3,7 +3,6 @@ import { useReply } from '../../client/use-reply.ts';
 import { longDay, shortDay } from '../../format/days.ts';
 import { exact, usd, usdChange } from '../../format/money.ts';
 import { Await } from '../../parts/await.tsx';
-import { bandNote } from '../../parts/bars.ts';
 import { Legend, StackedBars } from '../../parts/chart.tsx';
 import { Note } from '../../parts/messages.tsx';
 import { Table } from '../../parts/table.tsx';
@@ -119,7 +118,7 @@ function Days({ anomaly: { days, connection } }: { anomaly: Anomaly }) {
   const bars = days.map(({ day, observed, expected, low, high }) => ({
     ...{ key: day, label: shortDay(day), title: longDay(day), state: 'final' as const, isRestated: false },
     ...{ values: [observed], total: observed, band: { low, high } },
-    notes: [`Expected ${usd(expected)}`, bandNote({ low, high })],
+    notes: [`Expected ${usd(expected)}, usual ${usd(low)} to ${usd(high)}`],
     link: linkTo(['connections', connection.id, 'days', day]),
   }));
   return (
@@ -127,7 +126,7 @@ function Days({ anomaly: { days, connection } }: { anomaly: Anomaly }) {
       <h2 id="days">Its days against what was usual</h2>
       <div>
         <StackedBars title="Cost of the cause by day" series={SERIES} bars={bars} format={usd} height={200} />
-        <Legend series={SERIES} bars={bars} />
+        <Legend series={SERIES} bars={bars} band="What is usual" />
       </div>
       <Table label="The days" heads={['Day', 'Cost', 'Expected', 'Usual from', 'to']} numbers={[1, 2, 3, 4]}>
         {days.map(({ day, ...amounts }) => (

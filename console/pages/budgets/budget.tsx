@@ -44,6 +44,7 @@ export function NoBudget() {
 
 function Shown({ budget, isAdmin }: { budget: Budget; isAdmin: boolean }) {
   const { name, period, matches, current } = budget;
+  const now = typeof period === 'string' ? `; now ${range(current.from, current.to)}` : '';
   return (
     <>
       <div class="top">
@@ -52,7 +53,7 @@ function Shown({ budget, isAdmin }: { budget: Budget; isAdmin: boolean }) {
             <a href={LIST}>Budgets</a>
           </nav>
           <h1>{name}</h1>
-          <span class="muted">{`${useScope(budget)}. ${periodText(period)}. Now ${range(current.from, current.to)}, UTC.`}</span>
+          <span class="muted">{`${useScope(budget)}, ${periodText(period)}${now}, UTC.`}</span>
         </div>
         {isAdmin && <Actions budget={budget} />}
       </div>

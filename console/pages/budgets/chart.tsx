@@ -21,7 +21,7 @@ export function BudgetChart({ budget }: { budget: Budget }) {
         series={SERIES}
         bars={bars}
         levels={levelsOf(budget)}
-        says={`${spentText(budget)}. ${expectedText(budget)}.`}
+        says={`${spentText(budget)}; ${expectedText(budget)}.`}
         format={usd}
       />
       <Legend series={SERIES} bars={bars} />

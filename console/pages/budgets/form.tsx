@@ -132,7 +132,7 @@ function Period({ draft, faults, onChange }: PartProps) {
         label="Period"
         faults={sentencesAt(faults, 'period')}
         value={period}
-        options={[...keysOf(PERIODS).map((each) => [each, PERIODS[each]] as const), ['days', 'Certain days, once']]}
+        options={[...keysOf(PERIODS).map((each) => [each, PERIODS[each]] as const), ['days', 'certain days, once']]}
         onChoose={(value) => {
           onChange({ period: chosenOf(PERIODS, value) ?? 'days' });
         }}

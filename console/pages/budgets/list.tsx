@@ -60,11 +60,11 @@ function Entry({ budget, isRead }: { budget: BudgetItem; isRead: boolean }) {
       <h3>
         <a href={linkTo(['budgets', id])}>{name}</a>
       </h3>
-      <p class="muted">{`${useScope(budget)}. ${periodText(period)} ${usd(amount)}; tells at ${thresholds.map(thresholdText).join(', ')}.`}</p>
+      <p class="muted">{`${useScope(budget)}, ${periodText(period)}: ${usd(amount)}. It tells at ${thresholds.map(thresholdText).join(', ')}.`}</p>
       {data !== null ? (
         <>
           <Meter budget={data} />
-          <p class="num">{`${spentText(data)} in ${range(data.current.from, data.current.to)}. ${expectedText(data)}`}</p>
+          <p class="num">{`${spentText(data)}, ${range(data.current.from, data.current.to)}; ${expectedText(data)}.`}</p>
         </>
       ) : error !== null ? (
         <Failure error={error} />

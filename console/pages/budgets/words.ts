@@ -11,9 +11,9 @@ export type BudgetItem = Schema<'BudgetItem'>;
 type Threshold = BudgetItem['thresholds'][number];
 
 /** The periods that begin again by themselves. */
-export const PERIODS = { month: 'Each month', quarter: 'Each quarter', year: 'Each year' } as const;
+export const PERIODS = { month: 'each month', quarter: 'each quarter', year: 'each year' } as const;
 
-/** When a budget counts: `Each month`, or its days. */
+/** When a budget counts: `each month`, or its days. */
 export function periodText(period: BudgetItem['period']): string {
   return typeof period === 'string' ? PERIODS[period] : range(period.from, period.to);
 }
@@ -37,7 +37,7 @@ export function spentText({ spent, amount, percent, is_lower_bound: isLeast }: B
 
 /** What the period is expected to come to, or why nobody can say. */
 export function expectedText({ forecast: { mean, low, high, reason, method } }: Budget): string {
-  if (mean === null) return `No forecast: ${reason ?? 'nothing is settled yet.'}`;
+  if (mean === null) return `no forecast: ${(reason ?? 'nothing is settled yet').replace(/\.$/, '')}`;
   return method === 'actual'
     ? `${usd(mean)} in all`
     : `${usd(mean)} expected (80 %: ${usd(low ?? mean)} to ${usd(high ?? mean)})`;

@@ -10,7 +10,7 @@ type Forecast = Schema<'Forecast'>;
 export function Expected({ forecast }: { forecast: Forecast }) {
   const { total, method, reason, backtest, through } = forecast;
   return (
-    <div>
+    <div class="ahead">
       <h2 class="muted">{`Expected by ${longDay(through)}`}</h2>
       <div class="mid num" data-exact={total?.mean}>
         {total === null ? '–' : usd(total.mean)}

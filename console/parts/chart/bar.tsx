@@ -49,7 +49,6 @@ export function BarShape({ bar, room, index, hatch, others, isHome, isOn, words,
           follow(bar.link);
         }}
       />
-      {bar.band !== undefined && <Band {...bar.band} {...{ index, room }} />}
       {rects.map(({ series, y, height }) => (
         <g
           key={series}
@@ -72,6 +71,7 @@ export function BarShape({ bar, room, index, hatch, others, isHome, isOn, words,
       {(bar.state === 'missing' || bar.state === 'uncovered') && (
         <rect class={`dashed ${bar.state}`} x={x} y={yOf(0, room) - UNKNOWN} width={width} height={UNKNOWN} />
       )}
+      {bar.band !== undefined && <Band {...bar.band} {...{ index, room }} />}
       <Marks {...{ bar, top }} x={x + width / 2} />
     </g>
   );

@@ -21,9 +21,12 @@ export function yOf(value: number, { ticks, height }: Pick<Room, 'ticks' | 'heig
   return TOP + ((ticks.max - value) / (ticks.max - ticks.min)) * (height - TOP - BOTTOM);
 }
 
+/** Pixels that a bar is wide at most: one alone is no wall. */
+const WIDEST = 120;
+
 /** The left edge of a bar and its width, without the gap to the next one. */
 export function columnOf(index: number, { step }: Pick<Room, 'step'>): { x: number; width: number } {
-  const gap = step > 12 ? step * 0.24 : step > 4 ? 2 : 0.5;
+  const gap = step > WIDEST ? step - WIDEST : step > 12 ? step * 0.24 : step > 4 ? 2 : 0.5;
   return { x: LEFT + index * step + gap / 2, width: Math.max(1, step - gap) };
 }
 

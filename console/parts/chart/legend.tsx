@@ -6,8 +6,8 @@ import { anomalyLink } from '../unusual.tsx';
 const MOST_UNUSUAL = 5;
 
 /** What the marks of a chart mean, for the marks that it has. */
-export function Legend(props: { series: readonly string[]; hasOthers?: boolean; bars: readonly Bar[] }) {
-  const { series, bars, hasOthers = false } = props;
+export function Legend(props: { series: readonly string[]; hasOthers?: boolean; bars: readonly Bar[]; band?: string }) {
+  const { series, bars, hasOthers = false, band = 'Holds eight of ten cases' } = props;
   const others = hasOthers ? series.length - 1 : null;
   const has = (state: BarState): boolean => bars.some((bar) => bar.state === state);
   return (
@@ -18,7 +18,7 @@ export function Legend(props: { series: readonly string[]; hasOthers?: boolean; 
       {has('missing') && <Mark swatch="missing" words="Still to be read" />}
       {has('uncovered') && <Mark swatch="dashed" words="Not covered" />}
       {has('forecast') && <Mark swatch="expected" words="Expected" />}
-      {bars.some((bar) => bar.band !== undefined) && <Mark swatch="band" words="Holds eight of ten cases" />}
+      {bars.some((bar) => bar.band !== undefined) && <Mark swatch="band" words={band} />}
       {bars.some((bar) => bar.isRestated) && <Mark swatch="restated" words="Restated since it was first read" />}
       {bars
         .flatMap(({ unusual = [] }) => unusual)
