@@ -141,7 +141,7 @@ describe('the catalogue', () => {
     expect(contentOf('budget_threshold', expected).severity).toBe('warning');
     expect(contentOf('budget_threshold', spent).severity).toBe('warning');
     expect(contentOf('budget_threshold', { ...spent, value: toDecimal('1000') }).severity).toBe('critical');
-    expect(contentOf('budget_threshold', spent).sentence).toMatch(/^At least \$400\.01 of the \$1000\.00 /);
+    expect(contentOf('budget_threshold', spent).sentence).toMatch(/^At least \$400\.01 of the \$1,000\.00 /);
     expect(contentOf('budget_threshold', { ...spent, missing_days: 0 }).sentence).toMatch(/^\$400\.01 of /);
   });
 
