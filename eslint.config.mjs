@@ -7,13 +7,14 @@ const ROOMS = {
   config: ['domain'],
   runtime: ['domain', 'config'],
   pages: ['domain'],
+  forecasting: ['domain'],
   anthropic: ['domain', 'runtime', 'pages'],
   notify: ['domain', 'runtime'],
   db: ['domain', 'config', 'runtime'],
   workflows: ['domain'],
   activities: ['domain', 'runtime', 'pages', 'anthropic', 'notify', 'db'],
   worker: ['domain', 'config', 'runtime', 'pages', 'anthropic', 'notify', 'db', 'activities', 'workflows'],
-  api: ['domain', 'config', 'runtime', 'db', 'workflows'],
+  api: ['domain', 'config', 'runtime', 'forecasting', 'db', 'workflows'],
   // The console knows the public API alone.
   console: [],
   commands: ['domain', 'config', 'runtime', 'db'],
@@ -23,10 +24,11 @@ const ROOMS = {
   backtest: ['domain', 'simulator'],
 };
 
-/** Packages that a room must not import: domain/ and pages/ do no I/O, workflows/ uses the SDK only, the console runs in browsers. */
+/** Packages that a room must not import: domain/, pages/ and forecasting/ do no I/O, workflows/ uses the SDK only, the console runs in browsers. */
 const FORBIDDEN_PACKAGES = {
   domain: ['^node:', '^[a-z@]'],
   console: ['^node:', '^(?!preact(?:/|$))[a-z@]'],
+  forecasting: ['^(?!node:worker_threads$)[a-z@]'],
   pages: ['^(?!(?:node:crypto|node:worker_threads|zod)$)[a-z@]'],
   workflows: ['^node:', '^(?!@temporalio/(workflow|common)$)[a-z@]'],
 };

@@ -15,6 +15,7 @@ import { logRequests } from './http/request-log.ts';
 import { anomalyRoutes } from './anomalies/routes.ts';
 import { allocationRoutes } from './allocation/routes.ts';
 import { budgetRoutes } from './budgets/routes.ts';
+import { forecastRoutes } from './forecast/routes.ts';
 import { chargebackRoutes } from './chargeback/routes.ts';
 import { channelRoutes } from './channels/routes.ts';
 import { connectionRoutes } from './connections/routes.ts';
@@ -108,6 +109,7 @@ export const endpoints: readonly Endpoint[] = [
   ...channelRoutes,
   ...reportRoutes,
   ...budgetRoutes,
+  ...forecastRoutes,
   ...healthRoutes,
 ];
 
@@ -123,6 +125,7 @@ export function createApp(options: AppOptions): Express {
     log,
     turns: new Turns(REPORTS_PER_TOKEN),
     exports: new Exports(options.exportDb ?? db, db),
+    forecasting: options.forecasting,
     credentials,
     publicUrl,
     notifyAllow: options.notifyAllow ?? ALLOW_NOTHING,

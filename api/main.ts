@@ -13,6 +13,7 @@ import { createApp } from './app.ts';
 import { scrubbed } from './http/problems.ts';
 import { ListenError, closeServer, createHttpServer, listen } from './http/server.ts';
 import { TemporalUnavailableError } from './http/temporal.ts';
+import { forecastingThreads } from '../forecasting/forecasting.ts';
 import { openTemporal, type OpenedTemporal } from './temporal.ts';
 
 const POOL_SIZE = 10;
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
   });
   const temporal = openTemporal({ temporal: config.temporal, taskQueue: config.temporal.taskQueue });
   const ring = createKeyRing(config.encryptionKeys);
+  const forecasting = forecastingThreads(new URL('../forecasting/thread.js', import.meta.url));
   const stopping = new AbortController();
   let url = addressOn(config.host, config.port);
   const app = createApp({
@@ -41,6 +43,7 @@ async function main(): Promise<void> {
     exportDb: exporting.db,
     ring,
     temporal,
+    forecasting,
     log,
     config: {
       apiToken,
@@ -61,6 +64,7 @@ async function main(): Promise<void> {
     stopping.abort();
     await closeServer(server);
     await temporal.close();
+    await forecasting.close();
     await Promise.all([database.close(), exporting.close()]);
     log.info('stopped');
     await flush();

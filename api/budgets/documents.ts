@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import type { StoredBudget } from '../../db/budgets/budgets.ts';
-import type { Alert, BudgetStatus, Replayed } from '../../db/budgets/status.ts';
+import type { Alert, BudgetStatus } from '../../db/budgets/status.ts';
+import type { ReplayedAlert } from '../../domain/budgets/replay.ts';
 import { isRecurring, isSameThreshold, usdOf, type Threshold } from '../../domain/budgets/budget.ts';
 import { cumulativeBand } from '../../domain/budgets/chart.ts';
 import { atLeast, cumulative, daysToExhaustion, spentOf } from '../../domain/budgets/state.ts';
-import type { Day } from '../../domain/days.ts';
+import type { Day, DayRange } from '../../domain/days.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import { parameterFrom } from '../../domain/spend/parameters.ts';
 import type { budget, budgetItem, replay } from './schemas.ts';
@@ -57,12 +58,12 @@ const AHEAD = 'The period has not begun.';
 const NOT_YET = 'It is made within a minute after the budget is made or changed, by the worker.';
 
 function forecastOf(
-  { budget: { amount }, period, forecast: kept }: BudgetStatus,
+  { budget: { amount }, period, days: read, forecast: kept }: BudgetStatus,
   { spent, byDay, today }: { spent: Decimal; byDay: readonly { day: Day; spent: Decimal }[]; today: Day },
 ): { forecast: z.input<typeof budget>['forecast']; exhaustion: number | null } {
   const none = { method: null, mean: null, low: null, high: null, days: [] };
   const outlook =
-    kept === null ? { method: null, reason: period.from > today ? AHEAD : NOT_YET } : atLeast(kept.outlook, spent);
+    kept === null ? { method: null, reason: period.from > today ? AHEAD : NOT_YET } : atLeast(kept.outlook, read);
   const basis = outlook.method === null ? null : outlook.basis;
   const spentAtBasis = byDay.findLast(({ day }) => basis !== null && day <= basis)?.spent ?? ZERO;
   const exhaustion = daysToExhaustion(outlook, { spent, spentAtBasis, amount, today });
@@ -97,7 +98,15 @@ function thresholdDocument(
 }
 
 /** What a budget would have told. */
-export function replayDocument({ range, settledDays, alerts }: Replayed): z.input<typeof replay> {
+export function replayDocument({
+  range,
+  settledDays,
+  alerts,
+}: {
+  readonly range: DayRange;
+  readonly settledDays: number;
+  readonly alerts: readonly ReplayedAlert[];
+}): z.input<typeof replay> {
   return {
     ...range,
     settled_days: settledDays,

@@ -6,7 +6,8 @@ import {
   deleteBudget,
   listBudgets,
 } from '../../db/budgets/budgets.ts';
-import { readBudget, replayBudget } from '../../db/budgets/status.ts';
+import { readBudget, readForReplay } from '../../db/budgets/status.ts';
+import { within } from '../../domain/budgets/state.ts';
 import { addDays, daysBetween } from '../../domain/days.ts';
 import { storedId, todayOf } from '../connections/lookups.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
@@ -168,7 +169,10 @@ const replayIt = endpoint({
       amount: body.amount,
       thresholds: thresholdsOf(body.thresholds),
     };
-    return { status: 200, body: replayDocument(await replayBudget(deps.db, given, range)) };
+    const days = await readForReplay(deps.db, given, range);
+    const settledDays = within(days, range).filter(({ isSettled }) => isSettled).length;
+    const alerts = await deps.forecasting.replay({ budget: given, days, range });
+    return { status: 200, body: replayDocument({ range, settledDays, alerts }) };
   },
 });
 

@@ -11,6 +11,7 @@ import type { AllowList } from '../../domain/notices/allow-list.ts';
 import { BOOTSTRAP, type TokenRole } from '../../domain/tokens.ts';
 import { callerOf, type Caller } from './auth.ts';
 import type { Credentials } from './credentials.ts';
+import type { Forecasting } from '../../forecasting/forecasting.ts';
 import { Problem, requestErrorsOf, invalid } from './problems.ts';
 import type { Temporal } from './temporal.ts';
 import type { Turns } from './turns.ts';
@@ -25,6 +26,7 @@ export interface Deps {
   /** Limits how many expensive requests of one token run at once. */
   readonly turns: Turns;
   readonly exports: Exports;
+  readonly forecasting: Forecasting;
   readonly credentials: Credentials;
   /** Where browsers reach the API, as an origin. */
   readonly publicUrl: () => string;

@@ -34,10 +34,10 @@ export const CHANGES: Report = { name: 'changes', dimensions: COST_DIMENSIONS, g
 
 const TAG = 'tag\\.[^,\\u0000]+';
 
-/** The parameter `group_by`, as groups; `more` are those that only one report has. */
+/** The parameter `group_by`, as groups; `more` are those that only one report has. With the fallback null, there are none without it. */
 export function groupsOf<More extends string = never>(
   { dimensions, grains }: Pick<Report, 'dimensions' | 'grains'>,
-  fallback: NamedDimension | Grain | More,
+  fallback: NamedDimension | Grain | More | null,
   more: readonly More[] = [],
 ): z.ZodType<(Group | More)[], string | undefined> {
   const known = [...more, ...grains, ...dimensions];
@@ -46,17 +46,17 @@ export function groupsOf<More extends string = never>(
   const any = `(?:${[...known, TAG].join('|')})`;
   return z
     .string()
-    .default(fallback)
-    .transform((text) => text.split(','))
+    .optional()
+    .transform((text = fallback ?? undefined) => text?.split(',') ?? [])
     .superRefine((list, context) => {
-      const problem = problemWithGroups(list, known);
+      const problem = list.length === 0 ? null : problemWithGroups(list, known);
       if (problem !== null) context.addIssue(problem);
     })
     .transform((list) => list.filter((text): text is Group | More => isGroupOf(text, known)))
     .meta({
       override: {
         type: 'string',
-        default: fallback,
+        ...(fallback === null ? {} : { default: fallback }),
         pattern: `^(?!${twice})${grains.length === 0 ? '' : `(?!${twoGrains})`}${any}(?:,${any}){0,${MAX_GROUPS - 1}}$`,
         examples: ['workspace,model'],
       },
@@ -109,7 +109,8 @@ const unitFilters = {
   currency: oneOf(),
   'not.currency': noneOf(),
 };
-const costFilters = {
+/** Two parameters for each dimension of costs. */
+export const costFilters = {
   ...unitFilters,
   cost_type: oneOf(),
   'not.cost_type': noneOf(),

@@ -107,11 +107,14 @@ function comparisonWith(range: DayRange, compare: Compare, groupBy: readonly Gro
   return comparison;
 }
 
-/** The filters of a request. Several values of one parameter are alternatives; different parameters are conditions. */
-async function filtersOf(
+/**
+ * The filters of a request. Several values of one parameter are alternatives; different parameters are conditions. Throws
+ * `invalid_request`, and `not_found` for an unknown connection.
+ */
+export async function filtersOf(
   deps: Deps,
   { dimensions }: Report,
-  request: SpendRequest,
+  request: Readonly<Record<string, unknown>>,
   tags: readonly QueryPair[],
 ): Promise<Filter[]> {
   const named = dimensions.flatMap((dimension) => {

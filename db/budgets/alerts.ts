@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { JUDGED_AFTER_DAYS, periodsJudged, type Budget } from '../../domain/budgets/budget.ts';
+import { NOTHING_SETTLED } from '../../domain/budgets/forecaster.ts';
 import { lastSettled, outlookAt, spentOf, within, type BudgetDay } from '../../domain/budgets/state.ts';
 import { verdictsOf, type StandingAlert, type Verdict } from '../../domain/budgets/verdicts.ts';
 import { addDays, lengthOf, type Day, type DayRange } from '../../domain/days.ts';
@@ -65,7 +66,7 @@ async function judgePeriod(
   } else if (period.to >= today) {
     const basis = lastSettled(days);
     const outlook =
-      basis === null ? { method: null, reason: 'No day is settled yet.' } : outlookAt(days, period, basis, forecast);
+      basis === null ? { method: null, reason: NOTHING_SETTLED } : outlookAt(days, period, basis, forecast);
     await keepForecast(tx, { budgetId: budget.id }, period, today, outlook);
   }
   return verdicts;

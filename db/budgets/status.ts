@@ -1,9 +1,7 @@
 import { and, asc, eq } from 'drizzle-orm';
-import { forecastRest, learningFromLast } from '../../domain/budgets/forecaster.ts';
 import { periodOf, type Budget, type Threshold } from '../../domain/budgets/budget.ts';
-import { replay, type ReplayedAlert } from '../../domain/budgets/replay.ts';
 import { within, type BudgetDay } from '../../domain/budgets/state.ts';
-import type { Day, DayRange } from '../../domain/days.ts';
+import { earlierOf, type Day, type DayRange } from '../../domain/days.ts';
 import { inSnapshot } from '../core/cursor.ts';
 import type { Db } from '../core/database.ts';
 import { giveRoom } from '../spend/rows.ts';
@@ -59,34 +57,14 @@ async function alertsOf(tx: Db, budgetId: string, { from, to }: DayRange): Promi
   }));
 }
 
-/** What a budget would have told. */
-export interface Replayed {
-  readonly range: DayRange;
-  readonly settledDays: number;
-  readonly alerts: readonly ReplayedAlert[];
-}
-
-/** Each replayed day may forecast, and somebody waits for the answer. */
-const REPLAY_LEARNS_FROM_DAYS = 60;
-
-/** What a budget would have told over the stored past since a day, day by day. It stores nothing and tells nobody. */
-export async function replayBudget(
+/** What a budget would count, every day from before a range as far as a forecast learns from it, at one instant. */
+export function readForReplay(
   db: Db,
-  budget: Pick<Budget, 'scope' | 'period' | 'amount' | 'thresholds'>,
+  { scope, period }: Pick<Budget, 'scope' | 'period'>,
   range: DayRange,
-): Promise<Replayed> {
-  const days = await inSnapshot(db, async (tx) => {
+): Promise<readonly BudgetDay[]> {
+  return inSnapshot(db, async (tx) => {
     await giveRoom(tx);
-    const { from } = periodOf(budget.period, range.from);
-    return new BudgetReader(tx, range.to).read(budget.scope, from < range.from ? from : range.from);
+    return new BudgetReader(tx, range.to).read(scope, earlierOf(periodOf(period, range.from).from, range.from));
   });
-  const settledDays = within(days, range).filter(({ isSettled }) => isSettled).length;
-  const alerts: ReplayedAlert[] = [];
-  const forecast = learningFromLast(REPLAY_LEARNS_FROM_DAYS, forecastRest);
-  for (const fired of replay(budget, days, forecast, range)) {
-    alerts.push(...fired);
-    // Each day may forecast, and other requests are answered in between.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return { range, settledDays, alerts };
 }

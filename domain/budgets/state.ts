@@ -1,5 +1,5 @@
 import { addDays, laterOf, type Day, type DayRange } from '../days.ts';
-import { ZERO, addDecimals, type Decimal } from '../money.ts';
+import { ZERO, addDecimals, ofUnits, subtractDecimals, toUnits, type Decimal } from '../money.ts';
 import type { CoverageState } from '../reading.ts';
 import { percentOf, reaches } from './budget.ts';
 
@@ -117,13 +117,34 @@ export function outlookAt(days: readonly BudgetDay[], period: DayRange, basis: D
 }
 
 /**
- * The outlook as people see it: never below what is read already. Days after the basis are read in part, so they may hold
- * more than was expected of them.
+ * The outlook as people see it: no day, and no whole, is below what is read of it. Days after the basis may be read in part,
+ * and hold more than was expected of them. `days` are those of the period up to today.
  */
-export function atLeast(outlook: Outlook, spent: Decimal): Outlook {
+export function atLeast(outlook: Outlook, days: readonly BudgetDay[]): Outlook {
   if (outlook.method === null) return outlook;
-  const raised = (amount: Decimal): Decimal => (reaches(amount, spent) ? amount : spent);
-  return { ...outlook, mean: raised(outlook.mean), low: raised(outlook.low), high: raised(outlook.high) };
+  const read = new Map(
+    days.filter(({ day }) => day > outlook.basis).map(({ day, amount }) => [day, upToCents(amount)]),
+  );
+  const raised = outlook.days.map(({ day, ...band }): BandDay => {
+    const least = read.get(day) ?? null;
+    const up = (amount: Decimal): Decimal => (least === null || reaches(amount, least) ? amount : least);
+    return { day, mean: up(band.mean), low: up(band.low), high: up(band.high) };
+  });
+  const meanOf = (all: readonly BandDay[]): Decimal => addDecimals(all.map(({ mean }) => mean));
+  const more = subtractDecimals(meanOf(raised), meanOf(outlook.days));
+  const [mean, high] = [addDecimals([outlook.mean, more]), addDecimals([outlook.high, more])];
+  const spentAtBasis = subtractDecimals(outlook.mean, meanOf(outlook.days));
+  const spent = addDecimals([spentAtBasis, ...outlook.days.map(({ day }) => read.get(day) ?? ZERO)]);
+  return { ...outlook, mean, low: reaches(outlook.low, spent) ? outlook.low : spent, high, days: raised };
+}
+
+/** An amount as the next whole cent that is not below it: forecasts are in cents. */
+function upToCents(amount: Decimal): Decimal {
+  const { units, scale } = toUnits([amount], 2);
+  const cent = 10n ** BigInt(scale - 2);
+  const [exact = 0n] = units;
+  const whole = exact / cent;
+  return ofUnits(whole * cent < exact ? whole + 1n : whole, 2);
 }
 
 /**

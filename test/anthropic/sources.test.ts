@@ -13,6 +13,7 @@ const ROOMS = [
   'config',
   'db',
   'domain',
+  'forecasting',
   'notify',
   'pages',
   'runtime',
@@ -48,6 +49,10 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'pages/page-reader.ts': ['node:worker_threads'],
   // Only the port to the thread that started it.
   'pages/thread.ts': ['node:worker_threads'],
+  // Starts threads, whose program is thread.ts.
+  'forecasting/forecasting.ts': ['node:worker_threads'],
+  // Only the port to the thread that started it.
+  'forecasting/thread.ts': ['node:worker_threads'],
   // Listens, where METERLINE_WORKER_HEALTH_PORT is set.
   'worker/health.ts': ['node:http'],
   // To Temporal, at TEMPORAL_ADDRESS.

@@ -73,6 +73,7 @@ const OPERATIONS = [
     'getCosts',
     'getCoverage',
     'getDayStates',
+    'getForecast',
   ],
   ...[
     'getHealth',

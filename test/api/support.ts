@@ -9,6 +9,7 @@ import { TemporalUnavailableError, type ShownSchedule, type Temporal } from '../
 import { reportScheduleId, type ScheduledReport } from '../../workflows/report-schedule.ts';
 import type { Config } from '../../config/config.ts';
 import type { Db } from '../../db/core/database.ts';
+import { forecastingHere } from '../../forecasting/forecasting.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { rewriteRollup } from '../../db/ledger/rollup.ts';
 import {
@@ -215,6 +216,7 @@ export async function startApi(
     db: database.db,
     ring,
     temporal,
+    forecasting: forecastingHere(),
     log: pino({ level: 'trace' }, { write: (line: string) => logged.push(line) }),
     config: {
       apiToken: ADMIN_TOKEN,

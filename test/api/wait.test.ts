@@ -10,6 +10,7 @@ import { health } from '../../api/health/schemas.ts';
 import { nothing } from '../../api/http/schemas.ts';
 import { Exports } from '../../api/http/exports.ts';
 import { ALLOW_NOTHING } from '../../domain/notices/allow-list.ts';
+import { forecastingHere } from '../../forecasting/forecasting.ts';
 import { Turns } from '../../api/http/turns.ts';
 import { waitFor } from '../../api/http/wait.ts';
 import { ADMIN_TOKEN, FakeTemporal, NOW, ring } from './support.ts';
@@ -83,6 +84,7 @@ it('ends when the client of the handler is gone', async () => {
     log: pino({ level: 'silent' }),
     turns: new Turns(1),
     exports: new Exports(db, db),
+    forecasting: forecastingHere(),
     credentials: credentialsOf(db, ring, ADMIN_TOKEN),
     notifyAllow: ALLOW_NOTHING,
     publicUrl: () => 'http://127.0.0.1:8080',

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { createApp } from '../../api/app.ts';
+import { forecastingHere } from '../../forecasting/forecasting.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal, type OpenedTemporal } from '../../api/temporal.ts';
@@ -26,6 +27,8 @@ beforeAll(async () => {
       db: world.database.db,
       ring: world.ring,
       temporal,
+
+      forecasting: forecastingHere(),
       log: pino({ level: 'silent' }),
       config: { apiToken: ADMIN_TOKEN, syncHourUtc: 6, temporalNamespace: temporal.namespace, temporalUiUrl: null },
       waitMs: 20_000,

@@ -5,6 +5,7 @@ import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { createApp } from '../../api/app.ts';
+import { forecastingHere } from '../../forecasting/forecasting.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { openTemporal } from '../../api/temporal.ts';
 import { openDatabase } from '../../db/core/database.ts';
@@ -106,6 +107,8 @@ async function startOwnApi(world: World, notifyAllow: AllowList = ALLOW_NOTHING)
     db: database.db,
     ring: world.ring,
     temporal,
+
+    forecasting: forecastingHere(),
     log: pino({ level: 'silent' }),
     config: { apiToken: token, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: 'http://127.0.0.1:8233' },
     consoleDir: CONSOLE,

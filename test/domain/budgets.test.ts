@@ -8,8 +8,10 @@ import {
   daysToExhaustion,
   outlookAt,
   spentOf,
+  type BandDay,
   type BudgetDay,
   type Forecaster,
+  type Outlook,
 } from '../../domain/budgets/state.ts';
 import { verdictsOf, type Evidence, type StandingAlert, type Verdict } from '../../domain/budgets/verdicts.ts';
 import { addDays, daysBetween, daysIn, toDay, type Day, type DayRange } from '../../domain/days.ts';
@@ -47,6 +49,11 @@ const threshold: fc.Arbitrary<Threshold> = fc
   .record({ of: fc.constantFrom('actual' as const, 'forecast' as const), percent: fc.constantFrom('50', '80', '100') })
   .map(({ of, percent }) => ({ of, percent: toDecimal(percent), usd: null }));
 const series = fc.array(amount, { minLength: 2, maxLength: 30 });
+
+/** The days that an outlook expects. */
+function daysAfter(outlook: Outlook): readonly BandDay[] {
+  return outlook.method === null ? [] : outlook.days;
+}
 
 /** What stands after verdicts are carried out. */
 function after(alerts: readonly StandingAlert[], verdicts: readonly Verdict[]): StandingAlert[] {
@@ -156,8 +163,14 @@ describe('numbers of a budget', () => {
         const spent = addDecimals(settled.map((one) => one.amount));
         const rest = addDecimals(Array.from({ length: left }, () => last.amount));
         expect(outlook).toMatchObject({ mean: addDecimals([spent, rest]) });
-        const shown = atLeast(outlook, toDecimal('9999'));
-        expect(shown).toMatchObject({ low: '9999', mean: '9999', high: '9999' });
+        const read = { ...half, amount: toDecimal('9998.991') };
+        const others = addDecimals(Array.from({ length: left - 1 }, () => last.amount));
+        const mean = addDecimals([spent, others, toDecimal('9999')]);
+        expect(atLeast(outlook, [...settled, read])).toMatchObject({
+          mean,
+          low: addDecimals([spent, toDecimal('9999')]),
+          days: [{ day: half.day, mean: '9999', low: '9999', high: '9999' }, ...daysAfter(outlook).slice(1)],
+        });
       }),
     );
   });

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../api/app.ts';
+import { forecastingHere } from '../../forecasting/forecasting.ts';
 import { closeServer, createHttpServer, listen } from '../../api/http/server.ts';
 import { loadTemporalSettings } from '../../config/temporal.ts';
 import { openTemporal } from '../../api/temporal.ts';
@@ -183,7 +184,9 @@ describe('a Temporal that loses everything while a worker lives', () => {
     const opened = openTemporal({ temporal: loadTemporalSettings(env), taskQueue });
     const settings = { apiToken: TOKEN, syncHourUtc: 6, temporalNamespace: 'default', temporalUiUrl: null };
     const { db, ring } = place;
-    const api = createApp({ db, ring, temporal: opened, log: pino({ level: 'silent' }), config: settings, waitMs: 0 });
+    const forecasting = forecastingHere();
+    const log = pino({ level: 'silent' });
+    const api = createApp({ db, ring, temporal: opened, forecasting, log, config: settings, waitMs: 0 });
     const server = createHttpServer(api);
     const url = await listen(server, '127.0.0.1', 0);
     const headers = { authorization: `Bearer ${TOKEN}` };

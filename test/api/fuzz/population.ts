@@ -64,7 +64,18 @@ export async function populate(api: Api, routes: readonly Route[]): Promise<Know
     reportIds.push((await api.send('POST', '/v1/reports', report)).body.id);
   }
   const cursors = await cursorsOf(api, id, routes);
-  return { ids, tokenIds, sessionIds, keyIds, reportIds, budgetIds, anomalyIds, ...told, viewerToken: viewer.token, cursors };
+  return {
+    ids,
+    tokenIds,
+    sessionIds,
+    keyIds,
+    reportIds,
+    budgetIds,
+    anomalyIds,
+    ...told,
+    viewerToken: viewer.token,
+    cursors,
+  };
 }
 
 /** Makes channels, and notices to them that failed. */
