@@ -4,7 +4,7 @@ import type { Console } from '../terminal/console.ts';
 import { eventually } from '../wait.ts';
 import { surpriseDay } from './organization.ts';
 import { numberTable, toCents } from './tables.ts';
-import { DECIDED_WITHIN_MS, LOOK_EVERY_MS, mailLines, type Watched } from './watched.ts';
+import { DECIDED_WITHIN_MS, LOOK_EVERY_MS, mailLines, printLines, wrapped, type Watched } from './watched.ts';
 
 const anomalySchema = z.object({
   sentence: z.string(),
@@ -27,14 +27,13 @@ export async function printAnomaly(out: Console, watched: Watched): Promise<void
     return seen.anomaly !== null;
   };
   await eventually(isFound, DECIDED_WITHIN_MS, LOOK_EVERY_MS);
-  out.line();
   if (seen.anomaly === null) {
-    out.line(`  ${NONE}`);
+    printLines(out, [NONE]);
     return;
   }
   const mail = await mailLines(watched, { kind: 'anomaly', connection_id: connectionId });
   const next = `What to do: say whether this was expected, is real, or is wrong: ${stack.publicUrl}/#/anomalies`;
-  for (const line of [...anomalyLines(seen.anomaly), ...mail, next]) out.line(`  ${line}`);
+  printLines(out, [...anomalyLines(seen.anomaly), ...mail, next]);
 }
 
 /** An anomaly as a table of its days, and what happened in words. */
@@ -44,5 +43,9 @@ export function anomalyLines({ sentence, cause, days }: Anomaly): string[] {
     name: `${where === '' ? 'all spend' : where}, ${day}`,
     cells: [expected, high, observed].map(toCents),
   }));
-  return [...numberTable('Anomaly, to the cent', ['expected', 'usual at most', 'observed'], rows), '', sentence];
+  return [
+    ...numberTable('Anomaly, to the cent', ['expected', 'usual at most', 'observed'], rows),
+    '',
+    ...wrapped(sentence),
+  ];
 }

@@ -4,7 +4,7 @@ import type { JsonClient } from '../http.ts';
 import type { Console } from '../terminal/console.ts';
 import { eventually } from '../wait.ts';
 import { numberTable, toCents } from './tables.ts';
-import { DECIDED_WITHIN_MS, LOOK_EVERY_MS, mailLines, type Watched } from './watched.ts';
+import { DECIDED_WITHIN_MS, LOOK_EVERY_MS, mailLines, printLines, type Watched } from './watched.ts';
 
 const NAME = 'Demo budget';
 /** The days of the budget before and after today: with a calendar month, the first of a month would have nothing spent. */
@@ -45,8 +45,7 @@ export async function printBudget(out: Console, watched: Watched): Promise<void>
   await eventually(isJudged, DECIDED_WITHIN_MS, LOOK_EVERY_MS);
   const told = budget.thresholds.findLast(({ notice_id: id }) => id !== null);
   const mail = told === undefined ? [] : await mailLines(watched, { kind: 'budget_threshold' });
-  out.line();
-  for (const line of [...budgetLines(budget), ...mail, whatToDo(stack.publicUrl)]) out.line(`  ${line}`);
+  printLines(out, [...budgetLines(budget), ...mail, whatToDo(stack.publicUrl)]);
 }
 
 function whatToDo(publicUrl: string): string {

@@ -3,7 +3,7 @@ import { addDays, dayOf, laterOf } from '../../domain/days.ts';
 import { daysOfMonth, monthOf } from '../../domain/months.ts';
 import type { Console } from '../terminal/console.ts';
 import { numberTable, toCents } from './tables.ts';
-import type { Watched } from './watched.ts';
+import { printLines, type Watched } from './watched.ts';
 
 /** At the end of a month a forecast of the month would have nothing to say. */
 const LEAST_DAYS_AHEAD = 6;
@@ -24,8 +24,7 @@ export async function printForecast(out: Console, { api, connectionId }: Watched
   const today = dayOf(Date.now());
   const through = laterOf(daysOfMonth(monthOf(today)).to, addDays(today, LEAST_DAYS_AHEAD));
   const found = await api.get('/v1/forecast', { connection_id: connectionId, through }, forecastSchema);
-  out.line();
-  for (const line of forecastLines(found)) out.line(`  ${line}`);
+  printLines(out, forecastLines(found));
 }
 
 /** A forecast as a table, and how good it is on the past. */
