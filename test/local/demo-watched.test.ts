@@ -88,8 +88,8 @@ test('a budget is a table, and says what it told and when it is used up', () => 
     thresholds: [{ percent: '80', fired_at: '2026-11-30T10:00:00.000Z', notice_id: 'n' }],
   };
   expect(budgetLines(budget)).toEqual([
-    'Budget, to the cent                      amount    spent   expected   percent spent',
-    '───────────────────────────────────────────────────────────────────────────────────',
+    'Budget, to the cent                     amount     spent    expected   percent spent',
+    '────────────────────────────────────────────────────────────────────────────────────',
     'Demo budget, 2026-11-10 to 2026-12-09   1,000.00   812.35   1,203.40           81.23',
     '',
     '80 % of it is spent, and that is told once.',
