@@ -15,7 +15,7 @@ const deliveries = z.object({
 });
 
 /** A mail that the demo waits for, or why there is none, as a sentence. */
-export type Awaited = { readonly mail: KeptMail } | { readonly missing: string };
+export type AwaitedMail = { readonly mail: KeptMail } | { readonly missing: string };
 
 /** Makes the channel that takes every notice of the demo, unless an earlier run made it. */
 export async function makeChannel(api: JsonClient): Promise<void> {
@@ -30,7 +30,7 @@ export async function makeChannel(api: JsonClient): Promise<void> {
 export function waitForConfirmation(
   api: JsonClient,
   { mailFolder, connectionId }: { mailFolder: string; connectionId: string },
-): Promise<Awaited> {
+): Promise<AwaitedMail> {
   return waitForMail(api, mailFolder, { kind: 'connected', connection_id: connectionId });
 }
 
@@ -39,7 +39,7 @@ export async function waitForMail(
   api: JsonClient,
   mailFolder: string,
   query: Readonly<Record<string, string>>,
-): Promise<Awaited> {
+): Promise<AwaitedMail> {
   const seen: { mail: KeptMail | null; why: string } = { mail: null, why: 'nothing is told yet' };
   const look = async (): Promise<boolean> => {
     const delivery = await deliveryOf(api, query);
@@ -66,7 +66,7 @@ async function deliveryOf(
 }
 
 /** The confirmation as rows of a table. */
-export function confirmationRows(confirmation: Awaited | null): [name: string, value: string][] {
+export function confirmationRows(confirmation: AwaitedMail | null): [name: string, value: string][] {
   if (confirmation === null) return [];
   if ('missing' in confirmation) return [['Confirmation', confirmation.missing]];
   return [

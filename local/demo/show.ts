@@ -7,10 +7,10 @@ import type { SimulatorAddress } from '../stack/parts.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Console } from '../terminal/console.ts';
 import { addressesOf, mailsOf, printGuide } from '../terminal/guide.ts';
-import { printChargeback } from './chargeback.ts';
-import { confirmationRows, makeChannel, waitForConfirmation, type Awaited } from './confirmation.ts';
 import { printAnomaly } from './anomaly.ts';
 import { printBudget } from './budget.ts';
+import { printChargeback } from './chargeback.ts';
+import { confirmationRows, makeChannel, waitForConfirmation, type AwaitedMail } from './confirmation.ts';
 import { printForecast } from './forecast.ts';
 import { checkLedger, type LedgerCheck } from './ledger-check.ts';
 import { Sample, type Connection } from './sample.ts';
@@ -28,7 +28,7 @@ export interface Shown {
   /** Whether every line equals the ledger. */
   readonly matched: boolean;
   /** Null if mails go to a mail server of somebody's own. */
-  readonly confirmation: Awaited | null;
+  readonly confirmation: AwaitedMail | null;
 }
 
 /**
@@ -69,7 +69,7 @@ async function confirmationOf(
   api: JsonClient,
   { mailFolder }: Stack,
   { id: connectionId }: Connection,
-): Promise<Awaited | null> {
+): Promise<AwaitedMail | null> {
   return mailFolder === null ? null : waitForConfirmation(api, { mailFolder, connectionId });
 }
 
