@@ -165,6 +165,10 @@ describe('the catalogue', () => {
     expect(contentOf('anomaly', { ...anomaly, cause: [] }).subject).toMatch(/: the whole spend cost /);
   });
 
+  it('the test of a channel leads to the channels', () => {
+    expect(contentOf('test', SAMPLES.test).link).toEqual({ label: 'Open the channels', path: '/#/alerts/channels' });
+  });
+
   it('shows money in cents, rounded half away from zero, and the exact amount in its data', () => {
     expect(contentOf('connected', SAMPLES.connected).facts).toContainEqual({
       label: 'Cost of these days',
