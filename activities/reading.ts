@@ -107,13 +107,14 @@ export async function readWithActiveKey<T>(
 
 /**
  * Heartbeats every two seconds while `work` runs, also while it waits for one long reply. Each heartbeat replaces the
- * details of the one before, so each carries the progress made so far.
+ * details of the one before, so each carries the progress made so far. Work without progress has nothing to say at once, and
+ * most of it is over before its first heartbeat, each of which Temporal stores.
  */
 export async function whileHeartbeating<T>(work: () => Promise<T>, progress?: Progress): Promise<T> {
   const beat = (): void => {
     heartbeat(progress);
   };
-  beat();
+  if (progress !== undefined) beat();
   const timer = setInterval(beat, HEARTBEAT_INTERVAL_MS);
   try {
     return await work();

@@ -12,6 +12,7 @@ import { chargebackSection } from './chargeback.ts';
 import { consoleSection } from './console.ts';
 import { connect, measureLines, measureYear } from './large.ts';
 import { cpuOf, median } from './measure.ts';
+import { noticesSection } from './notices.ts';
 import { partsOf } from './profile.ts';
 import { shapesSection } from './shapes-section.ts';
 import { SHAPES, withShape } from './shapes.ts';
@@ -62,6 +63,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   spend: spendSection,
   chargeback: chargebackSection,
   console: consoleSection,
+  notices: noticesSection,
   small: smallSection,
   growth: growthSection,
   profile: profileSection,

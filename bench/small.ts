@@ -4,7 +4,17 @@ import { cpuOf, memoryOf, percentile, secondsSince, until } from './measure.ts';
 import { deploy, startUpstream, type Deployment, type Servers, type Upstream } from './world.ts';
 
 /** Five workspaces and about 200 cost lines a day. */
-const SMALL = ['--workspaces', '5', '--lines-per-day', '180', '--new-series', '2', '--days', '31', '--prerendered'];
+export const SMALL = [
+  '--workspaces',
+  '5',
+  '--lines-per-day',
+  '180',
+  '--new-series',
+  '2',
+  '--days',
+  '31',
+  '--prerendered',
+];
 const DAYS = 31;
 const made = z.object({ id: z.string() });
 const keys = z.array(z.object({ organization: z.string(), key: z.string() }));
@@ -128,7 +138,7 @@ async function watch({ api }: Deployment, took: number[], stop: AbortSignal): Pr
 }
 
 /** Makes organizations at the upstream. Returns a key of each. */
-async function organizations(upstream: Upstream, count: number): Promise<string[]> {
+export async function organizations(upstream: Upstream, count: number): Promise<string[]> {
   for (let index = 1; index < count; index += 1) {
     await upstream.control.post('/_control/organizations', {}, z.unknown());
   }

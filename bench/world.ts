@@ -19,6 +19,8 @@ export interface Servers {
   readonly temporalAddress: string;
   /** Makes an empty database. Returns its address. */
   newDatabase(): Promise<string>;
+  /** The Actions that Temporal counted so far, by type, as its own metrics say. */
+  actions(): Promise<ReadonlyMap<string, number>>;
   /** Processor seconds used so far. */
   cpu(): { readonly postgres: number; readonly temporal: number };
   close(): Promise<void>;
@@ -58,11 +60,13 @@ export async function startServers(): Promise<Servers> {
     startPostgres({ dataDir: directory, log: quiet, logFile: join(directory, 'logs', 'postgres.log') }),
     findTemporalCli(),
   ]);
-  const temporal = await startTemporal({ cli, dataDir: directory });
+  const metricsPort = await anyFreePort();
+  const temporal = await startTemporal({ cli, dataDir: directory, metricsPort });
   const admin = postgres(database.url, { max: 1, onnotice: quiet });
   return {
     directory,
     temporalAddress: temporal.address,
+    actions: () => actionsAt(metricsPort, temporal.namespace),
     cpu: () => ({
       postgres: childrenOf(database.pid).reduce((sum, pid) => sum + cpuOf(pid), cpuOf(database.pid, { ended: true })),
       temporal: cpuOf(temporal.pid),
@@ -80,6 +84,19 @@ export async function startServers(): Promise<Servers> {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function actionsAt(port: number, namespace: string): Promise<Map<string, number>> {
+  const reply = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const counted = new Map<string, number>();
+  for (const line of (await reply.text()).split('\n')) {
+    const [, labels = '', value = ''] = /^action\{(.*)\} (\S+)$/.exec(line) ?? [];
+    const label = (name: string): string => new RegExp(`${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
+    if (label('namespace') !== namespace || label('service_name') !== 'frontend') continue;
+    const type = label('action_type');
+    counted.set(type, (counted.get(type) ?? 0) + Number(value));
+  }
+  return counted;
 }
 
 const listening = z.object({ url: z.string(), admin_api_key: z.string() });
@@ -109,6 +126,7 @@ export async function deploy(
   servers: Servers,
   upstream: Upstream,
   workerFlags: readonly string[] = [],
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Deployment> {
   const databaseUrl = await servers.newDatabase();
   const token = `bench-${randomBytes(18).toString('base64url')}`;
@@ -126,6 +144,7 @@ export async function deploy(
     ANTHROPIC_BASE_URL: upstream.url,
     PORT: String(port),
     LOG_LEVEL: 'info',
+    ...settings,
   };
   const log = (role: string): string => join(servers.directory, 'logs', `${role}-${id}.log`);
   const loopFile = join(servers.directory, `loop-${id}`);

@@ -12,8 +12,8 @@ const USAGE = 'Usage: npm run demo [-- --once]';
 
 /**
  * `npm run demo`: all of Meterline with a simulated Anthropic and a sample organization, in a data directory of its own.
- * With `--once` it ends after the comparison and the mail that confirms the connection, with status 0 only if every line
- * matched.
+ * With `--once` it ends after the comparison, the budget, the forecast, the anomaly and their mails, with status 0 only if
+ * every line matched.
  */
 async function main(out: Console, args: readonly string[]): Promise<void> {
   const once = readOnce(out, args);

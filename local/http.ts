@@ -44,6 +44,10 @@ export class JsonClient {
     return this.#ask('PUT', path, body, schema);
   }
 
+  patch<T extends z.ZodType>(path: string, body: unknown, schema: T): Promise<z.output<T>> {
+    return this.#ask('PATCH', path, body, schema);
+  }
+
   async #ask<T extends z.ZodType>(method: string, path: string, body: unknown, schema: T): Promise<z.output<T>> {
     const response = await fetch(new URL(path, this.#base), {
       method,

@@ -9,7 +9,7 @@ const USAGE = [
   'usage: main.js [--port N] [--seed X] [--workspaces N] [--models N] [--days N] [--lines-per-day N] [--new-series N]',
   '  [--series-life DAYS] [--descriptions plain|quoted|long] [--spacing compact|spaced|pretty]',
   '  [--keys usual|by-day|by-row] [--extra none|flat|nested] [--escapes] [--rows shuffled|sorted] [--latency-ms N]',
-  '  [--prerendered] [--event JSON]…',
+  '  [--prerendered] [--no-days-off] [--event JSON]…',
 ].join('\n');
 
 class ArgumentError extends Error {
@@ -34,12 +34,13 @@ const ARGUMENTS = {
   rows: text,
   'latency-ms': text,
   prerendered: { type: 'boolean', default: false },
+  'no-days-off': { type: 'boolean', default: false },
   event: { type: 'string', multiple: true },
 } as const;
 
 function readOptions(args: readonly string[]): SimulatorOptions {
   const { values } = parseArgs({ args: [...args], options: ARGUMENTS });
-  type Text = Exclude<keyof typeof values, 'prerendered' | 'escapes' | 'event'>;
+  type Text = Exclude<keyof typeof values, 'prerendered' | 'no-days-off' | 'escapes' | 'event'>;
   const number = (name: Text, min: number, max: number): number | undefined =>
     wholeNumber(name, values[name], min, max);
   const choice = <T extends string>(name: Text, from: readonly T[]): T | undefined => oneOf(name, values[name], from);
@@ -62,7 +63,7 @@ function readOptions(args: readonly string[]): SimulatorOptions {
       rows: choice('rows', SPELLINGS.rows),
     },
     prerendered: values.prerendered,
-    ...(values.event === undefined ? {} : { organizations: [{ events: values.event.map(eventOf) }] }),
+    organizations: [{ daysOff: !values['no-days-off'], events: (values.event ?? []).map(eventOf) }],
   };
 }
 

@@ -27,6 +27,23 @@ const SUMMARY_LENGTH = 150;
  * wrote. Where this does not come to it, the keeper does.
  */
 export function startDeliveriesAfterActivities(db: Db, taskQueue: string): ActivityInboundCallsInterceptor {
+  const started = new Set<string>();
+  let isStarting = false;
+  let isAsked = false;
+  /** Many activities end at once: one start of all deliveries at a time, and one more for whoever asks meanwhile. */
+  const startAll = async (client: Client): Promise<void> => {
+    isAsked = true;
+    if (isStarting) return;
+    isStarting = true;
+    try {
+      while (isAsked) {
+        isAsked = false;
+        await startNewDeliveries({ db, client, taskQueue }, started);
+      }
+    } finally {
+      isStarting = false;
+    }
+  };
   return {
     async execute(
       input: ActivityExecuteInput,
@@ -38,16 +55,23 @@ export function startDeliveriesAfterActivities(db: Db, taskQueue: string): Activ
         if (TELLING.includes(activityInfo().workflowType ?? '')) {
           const { client } = Context.current();
           // Nobody waits for it, and the keeper starts what this does not.
-          void startNewDeliveries({ db, client, taskQueue }).catch(() => undefined);
+          void startAll(client).catch(() => undefined);
         }
       }
     },
   };
 }
 
-/** Starts the workflows of deliveries that were written just now. */
-export async function startNewDeliveries(workflows: Workflows): Promise<void> {
-  await eachOf(await listNewDeliveries(workflows.db), (delivery) => start(workflows, delivery));
+/** Starts the workflows of deliveries that were written just now. `started` remembers their ids between calls. */
+export async function startNewDeliveries(workflows: Workflows, started = new Set<string>()): Promise<void> {
+  const found = await listNewDeliveries(workflows.db);
+  const listed = new Set(found.map(({ id }) => id));
+  for (const id of started) if (!listed.has(id)) started.delete(id);
+  const due = found.filter(({ id, isAnew }) => isAnew || !started.has(id));
+  await eachOf(due, async (delivery) => {
+    await start(workflows, delivery);
+    started.add(delivery.id);
+  });
 }
 
 /**
@@ -58,7 +82,10 @@ export async function startNewDeliveries(workflows: Workflows): Promise<void> {
 export async function keepDeliveries(workflows: Workflows, woken: Woken): Promise<void> {
   const { db } = workflows;
   const overdue = await listOverdueDeliveries(db, [...woken.keys()].filter(isDelivery).map(idIn));
-  const due = new Map([...(await listNewDeliveries(db)), ...overdue].map((delivery) => [delivery.id, delivery]));
+  // A thousand at once wait for their turn longer than a round: trying them again would hold up those that work.
+  const isNews = ({ id, isAnew }: ToStart): boolean => isAnew || !woken.has(deliveryWorkflowId(id));
+  const fresh = (await listNewDeliveries(db)).filter(isNews);
+  const due = new Map([...fresh, ...overdue].map((delivery) => [delivery.id, delivery]));
   await eachOf([...due.values()], async (delivery) => {
     if (!(await start(workflows, delivery))) {
       // An earlier run is just about to end. The next round tries again.

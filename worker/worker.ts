@@ -78,6 +78,7 @@ export async function createWorkers(options: {
   bundle?: WorkerOptions['workflowBundle'];
 }): Promise<TaskWorkers> {
   const { connection, namespace, taskQueue, dependencies, bundle } = options;
+  const startDeliveries = startDeliveriesAfterActivities(dependencies.db, taskQueue);
   const shared: Omit<WorkerOptions, 'taskQueue'> = {
     connection,
     namespace,
@@ -85,7 +86,7 @@ export async function createWorkers(options: {
     activities: createActivities(dependencies),
     interceptors: {
       activity: [
-        () => ({ inbound: startDeliveriesAfterActivities(dependencies.db, taskQueue) }),
+        () => ({ inbound: startDeliveries }),
         () => ({ inbound: assessAfterSyncs(taskQueue) }),
         () => ({ inbound: showWaits(dependencies.db) }),
         () => ({ inbound: translateFailures() }),

@@ -187,7 +187,7 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
     sentence: ({ channel, asked_by: by }) =>
       `This is the test of the channel ${channel} that ${by} asked for. Notices will arrive like this one.`,
     action: null,
-    link: () => ({ label: 'Open Meterline', path: '/' }),
+    link: () => ({ label: 'Open the channels', path: '/#/alerts/channels' }),
   },
 };
 

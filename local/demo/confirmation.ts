@@ -14,8 +14,8 @@ const deliveries = z.object({
   data: z.array(z.object({ id: z.string(), state: z.string(), words: z.string().nullable() })),
 });
 
-/** The mail that confirms the demo's connection, or why there is none, as a sentence. */
-export type Confirmation = { readonly mail: KeptMail } | { readonly missing: string };
+/** A mail that the demo waits for, or why there is none, as a sentence. */
+export type AwaitedMail = { readonly mail: KeptMail } | { readonly missing: string };
 
 /** Makes the channel that takes every notice of the demo, unless an earlier run made it. */
 export async function makeChannel(api: JsonClient): Promise<void> {
@@ -27,14 +27,22 @@ export async function makeChannel(api: JsonClient): Promise<void> {
 }
 
 /** Waits until the mail sink has the mail that says that a connection is connected, or half a minute. */
-export async function waitForConfirmation(
+export function waitForConfirmation(
   api: JsonClient,
   { mailFolder, connectionId }: { mailFolder: string; connectionId: string },
-  withinMs = WITHIN_MS,
-): Promise<Confirmation> {
-  const seen: { mail: KeptMail | null; why: string } = { mail: null, why: 'the connection told nothing yet' };
+): Promise<AwaitedMail> {
+  return waitForMail(api, mailFolder, { kind: 'connected', connection_id: connectionId });
+}
+
+/** Waits until the mail sink has the mail of the newest notice that a query of `/v1/notices` finds, or half a minute. */
+export async function waitForMail(
+  api: JsonClient,
+  mailFolder: string,
+  query: Readonly<Record<string, string>>,
+): Promise<AwaitedMail> {
+  const seen: { mail: KeptMail | null; why: string } = { mail: null, why: 'nothing is told yet' };
   const look = async (): Promise<boolean> => {
-    const delivery = await deliveryOf(api, connectionId);
+    const delivery = await deliveryOf(api, query);
     if (delivery === null) return false;
     seen.mail = findMail(mailFolder, delivery.id);
     const { state, words } = delivery;
@@ -42,24 +50,23 @@ export async function waitForConfirmation(
     // One that has ended changes no more: an earlier run told it, and its mail was deleted since.
     return seen.mail !== null || !['pending', 'sending'].includes(state);
   };
-  await eventually(look, withinMs, LOOK_EVERY_MS);
+  await eventually(look, WITHIN_MS, LOOK_EVERY_MS);
   return seen.mail === null ? { missing: `there is none: ${seen.why}` } : { mail: seen.mail };
 }
 
-/** The newest delivery of the confirmation; null until the confirmation is written, which is when its deliveries are. */
+/** The newest delivery of the notice; null until the notice is written, which is when its deliveries are. */
 async function deliveryOf(
   api: JsonClient,
-  connectionId: string,
+  query: Readonly<Record<string, string>>,
 ): Promise<{ id: string; state: string; words: string | null } | null> {
-  const query = { kind: 'connected', connection_id: connectionId };
-  const [notice] = (await api.get('/v1/notices', query, notices)).data;
+  const [notice] = (await api.get('/v1/notices', { ...query }, notices)).data;
   if (notice === undefined) return null;
   const found = await api.get('/v1/deliveries', { notice_id: notice.id }, deliveries);
   return found.data[0] ?? { id: '', state: 'missing', words: 'no channel took it' };
 }
 
 /** The confirmation as rows of a table. */
-export function confirmationRows(confirmation: Confirmation | null): [name: string, value: string][] {
+export function confirmationRows(confirmation: AwaitedMail | null): [name: string, value: string][] {
   if (confirmation === null) return [];
   if ('missing' in confirmation) return [['Confirmation', confirmation.missing]];
   return [

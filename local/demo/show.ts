@@ -7,8 +7,11 @@ import type { SimulatorAddress } from '../stack/parts.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Console } from '../terminal/console.ts';
 import { addressesOf, mailsOf, printGuide } from '../terminal/guide.ts';
+import { printAnomaly } from './anomaly.ts';
+import { printBudget } from './budget.ts';
 import { printChargeback } from './chargeback.ts';
-import { confirmationRows, makeChannel, waitForConfirmation, type Confirmation } from './confirmation.ts';
+import { confirmationRows, makeChannel, waitForConfirmation, type AwaitedMail } from './confirmation.ts';
+import { printForecast } from './forecast.ts';
 import { checkLedger, type LedgerCheck } from './ledger-check.ts';
 import { Sample, type Connection } from './sample.ts';
 import { printChanges, printUnitCosts } from './spend.ts';
@@ -25,10 +28,13 @@ export interface Shown {
   /** Whether every line equals the ledger. */
   readonly matched: boolean;
   /** Null if mails go to a mail server of somebody's own. */
-  readonly confirmation: Confirmation | null;
+  readonly confirmation: AwaitedMail | null;
 }
 
-/** Connects the sample organization, waits for its sync, prints its costs, and compares every line with the ledger. */
+/**
+ * Connects the sample organization, waits for its sync, prints its costs, and compares every line with the ledger. Then
+ * prints a budget that told, a forecast and an anomaly.
+ */
 export async function showSample(out: Console, stack: Stack): Promise<Shown> {
   const { simulator } = stack;
   if (simulator === null) throw new StackError('The demo has no simulator.');
@@ -48,6 +54,10 @@ export async function showSample(out: Console, stack: Stack): Promise<Shown> {
   await printChargeback(out, api, lastDays().from);
   out.line();
   printVerdict(out, check);
+  const watched = { api, stack, connectionId: connection.id };
+  await printBudget(out, watched);
+  await printForecast(out, watched);
+  await printAnomaly(out, watched);
   return {
     connection,
     matched: check.differences.length === 0,
@@ -59,7 +69,7 @@ async function confirmationOf(
   api: JsonClient,
   { mailFolder }: Stack,
   { id: connectionId }: Connection,
-): Promise<Confirmation | null> {
+): Promise<AwaitedMail | null> {
   return mailFolder === null ? null : waitForConfirmation(api, { mailFolder, connectionId });
 }
 

@@ -135,12 +135,13 @@ export class Parts {
     return { address: running.address, namespace: running.namespace, uiUrl: running.uiUrl, isEmbedded: true };
   }
 
-  async simulator(): Promise<SimulatorAddress> {
+  /** Starts the simulator with the arguments of `simulator/main.ts`. */
+  async simulator(args: readonly string[]): Promise<SimulatorAddress> {
     const service = await this.#console.step(
       'Simulator',
       () =>
         onFreePort(PREFERRED_PORTS.simulator, (port) =>
-          this.#service('simulator', this.#env, ['--port', String(port)]),
+          this.#service('simulator', this.#env, ['--port', String(port), ...args]),
         ),
       ({ address = '' }) => address,
     );

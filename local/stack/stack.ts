@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../config/config.ts';
+import { dayOf } from '../../domain/days.ts';
+import { sampleArguments } from '../demo/organization.ts';
 import { mailFolderOf } from '../mail/store.ts';
 import type { Console } from '../terminal/console.ts';
 import { environmentOf, tokenOf, type Token } from './environment.ts';
@@ -71,7 +73,7 @@ async function startParts(options: StackOptions, parts: Parts): Promise<Omit<Sta
   const { kind, config, dataDir } = options;
   const token = tokenOf(config, dataDir);
   // The simulator, the database, Temporal and the mail sink start side by side. The API and the worker need all of them.
-  const starting = kind === 'demo' ? parts.simulator() : Promise.resolve(null);
+  const starting = kind === 'demo' ? parts.simulator(sampleArguments(dayOf(Date.now()))) : Promise.resolve(null);
   const [databaseUrl, temporal, smtpUrl, simulator] = await allOrFirstError(
     startDatabase(config.databaseUrl, parts, starting),
     parts.temporal(),

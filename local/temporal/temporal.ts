@@ -40,6 +40,8 @@ export interface TemporalOptions {
   port?: number;
   /** Without it there is no web UI. */
   uiPort?: number;
+  /** Where it serves its metrics at `/metrics`. Without it, a port of its own choice. */
+  metricsPort?: number;
   logFile?: string;
   onSpawn?: (pid: number) => void;
 }
@@ -105,6 +107,7 @@ function serverArguments(options: TemporalOptions, port: number): string[] {
     ...(options.uiPort === undefined
       ? ['--headless']
       : ['--ui-ip', '127.0.0.1', '--ui-port', String(options.uiPort), '--ui-disable-news-fetch']),
+    ...(options.metricsPort === undefined ? [] : ['--metrics-port', String(options.metricsPort)]),
     ...(isInMemory(options)
       ? []
       : ['--db-filename', DATABASE_FILE, ...SQLITE_PRAGMAS.flatMap((pragma) => ['--sqlite-pragma', pragma])]),

@@ -15,9 +15,13 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
+/** A day, or a percentage: a line that ends inside of one is hard to read. */
+const UNBROKEN = /\b\d{4}-\d{2}-\d{2}\b|[+-]?\d[\d,.]* %/g;
+
 /** A text that may be in any direction, so that it turns nothing around it. */
 function own(text: string): string {
-  return `<bdi>${escapeHtml(text)}</bdi>`;
+  const unbroken = escapeHtml(text).replaceAll(UNBROKEN, (part) => `<span style="white-space:nowrap;">${part}</span>`);
+  return `<bdi>${unbroken}</bdi>`;
 }
 
 const TABLE = 'role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0"';
@@ -118,17 +122,20 @@ const NUMERALS = 'font-variant-numeric:tabular-nums;';
 
 function tableOf({ title, columns, rows, missing }: ShownTable, styles: Styles): string {
   const last = columns.length - 1;
-  const placed = (at: number, style: string): string => {
-    const isNumber = columns[at]?.isNumber === true;
-    const side = isNumber ? 'right' : 'left';
-    const breaks = isNumber ? `white-space:nowrap;${NUMERALS}` : 'min-width:96px;';
-    return `align="${side}" style="${style}${at === last ? '' : 'padding-right:16px;'}text-align:${side};${breaks}"`;
+  const placed = (at: number, color: string, style: string, breaks: string): string => {
+    const side = columns[at]?.isNumber === true ? 'right' : 'left';
+    const [gap, padding] = at === last ? ['', ''] : [' gap', 'padding-right:16px;'];
+    return `class="${color} row cell${gap}" align="${side}" style="${style}${padding}text-align:${side};${breaks}"`;
   };
   const head = columns.map(
-    ({ name }, at) => `<th scope="col" class="quiet row" ${placed(at, styles.head)}>${own(name)}</th>`,
+    // Between words, so that numbers need no more room than they have digits.
+    ({ name }, at) => `<th scope="col" ${placed(at, 'quiet', styles.head, 'overflow-wrap:normal;')}>${own(name)}</th>`,
   );
   const body = rows.map((row) => {
-    const cells = row.map((cell, at) => `<td class="ink row" ${placed(at, styles.cell)}>${own(cell)}</td>`);
+    const cells = row.map((cell, at) => {
+      const breaks = columns[at]?.isNumber === true ? `white-space:nowrap;${NUMERALS}` : 'min-width:96px;';
+      return `<td ${placed(at, 'ink', styles.cell, breaks)}>${own(cell)}</td>`;
+    });
     return `<tr>${cells.join('')}</tr>`;
   });
   return `<h2 class="ink" style="${styles.title}">${own(title)}</h2>

@@ -107,6 +107,8 @@ export function styleSheet(severity: Severity): string {
       .card { padding: 20px 16px !important; }
       .subject { font-size: 20px !important; line-height: 27px !important; }
       .box { padding: 16px !important; }
+      .cell { font-size: 13px !important; min-width: 44px !important; }
+      .gap { padding-right: 10px !important; }
       .button { width: 100% !important; }
       .button a { display: block !important; text-align: center !important; }
     }

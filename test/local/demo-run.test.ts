@@ -10,7 +10,7 @@ import { temporaryFolder } from './fakes.ts';
 beforeAll(() => prepare(), 300_000);
 
 test(
-  'the demo mails that its organization is connected, and says where the mail lies',
+  'the demo mails that its organization is connected, that a budget is at 80 % and that a day is unusual, and says where',
   { timeout: 240_000 },
   async () => {
     const dataDir = temporaryFolder();
@@ -30,5 +30,14 @@ test(
     expect(mail.subject).toContain('is connected');
     expect(mail.to).toEqual([{ name: '', address: 'costs@example.com' }]);
     expect(readFileSync(page, 'utf8')).toContain(mail.subject ?? '');
+    expect(output).toMatch(
+      /\n {2}Demo budget, .* 8[0-9]\.[0-9]{1,2}\n\n {2}80 % of it is spent, and that is told once\.\n/,
+    );
+    expect(output).toMatch(/\n {2}\S+ to \S+, with what is spent +\S+ +\S+ +\S+\n/);
+    expect(output).toMatch(/\n {2}workspace Production, \S+ +\S+ +\S+ +\S+\n/);
+    const told = [...output.matchAll(/\n {2}Its mail: (\S+\.html)\n/g)].map(([, file = '']) =>
+      readFileSync(file, 'utf8'),
+    );
+    expect(told).toEqual([expect.stringContaining('Demo budget has spent'), expect.stringContaining('Production')]);
   },
 );

@@ -42,6 +42,9 @@ describeInBrowser('the pictures of mails', () => {
       await page.setContent((await readMail(bytes.toString())).html ?? '');
       const screen = page.viewportSize()?.width ?? 0;
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(screen);
+      // Whoever reads a mail does not look for what a table hides.
+      const hides = `[...document.querySelectorAll('[tabindex]')].some((box) => box.scrollWidth > box.clientWidth)`;
+      expect(await page.evaluate(hides)).toBe(false);
       // A mail is part of the page of its reader, whose landmarks are its own.
       const violations = (await violationsOf(page)).filter((text) => !/^(landmark-one-main|region) /.test(text));
       expect(violations).toEqual([]);

@@ -1,5 +1,6 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { holdDelivery, resendDelivery } from '../../db/notices/starts.ts';
 import { keepDeliveries, startNewDeliveries } from '../../worker/deliveries.ts';
 import type { Workflows } from '../../worker/keeper.ts';
@@ -130,6 +131,25 @@ describe('on a real Temporal server', () => {
     expect([door.timesOf(id), door.timesOf(sent)]).toEqual([1, 1]);
     await reset(id);
     expect(await deliveryOf(workflows.db, id)).toMatchObject({ state: 'sent' });
+  });
+
+  it('one that waits for its turn is started once, however often somebody looks', async () => {
+    // Its workflow is there, and nobody has worked on it yet.
+    const start = vi.spyOn(world.client.workflow, 'start');
+    start.mockRejectedValue(new WorkflowExecutionAlreadyStartedError('There already', '', 'delivery'));
+    try {
+      const id = await writeTo(workflows.db, await channel('email'));
+      const times = (): number =>
+        start.mock.calls.filter(([, { workflowId }]) => workflowId === deliveryWorkflowId(id)).length;
+      const started = new Set<string>();
+      await startNewDeliveries(workflows, started);
+      await startNewDeliveries(workflows, started);
+      expect(times()).toBe(1);
+      await keepDeliveries(workflows, new Map([[deliveryWorkflowId(id), performance.now()]]));
+      expect(times()).toBe(1);
+    } finally {
+      start.mockRestore();
+    }
   });
 
   it('one that was sent is never held', async () => {

@@ -141,7 +141,7 @@ describe('the catalogue', () => {
     expect(contentOf('budget_threshold', expected).severity).toBe('warning');
     expect(contentOf('budget_threshold', spent).severity).toBe('warning');
     expect(contentOf('budget_threshold', { ...spent, value: toDecimal('1000') }).severity).toBe('critical');
-    expect(contentOf('budget_threshold', spent).sentence).toMatch(/^At least \$400\.01 of the \$1000\.00 /);
+    expect(contentOf('budget_threshold', spent).sentence).toMatch(/^At least \$400\.01 of the \$1,000\.00 /);
     expect(contentOf('budget_threshold', { ...spent, missing_days: 0 }).sentence).toMatch(/^\$400\.01 of /);
   });
 
@@ -163,6 +163,10 @@ describe('the catalogue', () => {
     } as const;
     expect(contentOf('anomaly', drop).subject).toMatch(/cost \$40\.00 less than expected$/);
     expect(contentOf('anomaly', { ...anomaly, cause: [] }).subject).toMatch(/: the whole spend cost /);
+  });
+
+  it('the test of a channel leads to the channels', () => {
+    expect(contentOf('test', SAMPLES.test).link).toEqual({ label: 'Open the channels', path: '/#/alerts/channels' });
   });
 
   it('shows money in cents, rounded half away from zero, and the exact amount in its data', () => {
