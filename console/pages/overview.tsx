@@ -88,7 +88,9 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
   });
   const anomalies = useAnomalies({ from, to });
   const isRunning = to === today;
-  const forecast = useReply('/v1/forecast', { everyMs: 5 * REFRESH_MS, skip: !isRunning });
+  // It takes its turn with the savings, and longer than they do.
+  const isNext = savings.data !== null || savings.error !== null;
+  const forecast = useReply('/v1/forecast', { everyMs: 5 * REFRESH_MS, skip: !isRunning || !isNext });
   const failed = costs.error ?? coverage.error;
   return (
     <section class="card wide">
