@@ -799,6 +799,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/forecast": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Says what this month, or the time through a day, is expected to come to
+         * @description It is made of settled days alone, by the method that would have done best on the past of this very series; `backtest` says how well. Fewer than 14 settled days give none, and `reason` says so. Nothing is stored. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.
+         */
+        readonly get: operations["getForecast"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/notices": {
         readonly parameters: {
             readonly query?: never;
@@ -2858,6 +2878,23 @@ export interface components {
             /** @description The `after` of the next page; null on the last one. */
             readonly next: string | null;
         };
+        readonly ExpectedTotal: {
+            /**
+             * @description and at most this.
+             * @example 12.3456789
+             */
+            readonly high: string;
+            /**
+             * @description In eight of ten cases it comes to at least this,
+             * @example 12.3456789
+             */
+            readonly low: string;
+            /**
+             * @description US dollars.
+             * @example 12.3456789
+             */
+            readonly mean: string;
+        };
         readonly Failure: {
             /** @description What to do about it, as a sentence. */
             readonly action: string;
@@ -2884,6 +2921,154 @@ export interface components {
             readonly message: string;
             /** @description Anthropic's id of the request that failed. */
             readonly request_id?: string;
+        };
+        readonly Forecast: {
+            /** @description How it would have done on the past of this very series. */
+            readonly backtest: {
+                /** @description The mean error: above zero, it said too much. */
+                readonly bias: number;
+                /** @description The share of these sums that the band held; 0.8 is promised. */
+                readonly coverage: number;
+                /** @description The mean absolute error of the sum to come; 0.05 is 5 % of it. */
+                readonly error: number;
+                /** @description From how many past days the forecast was repeated. */
+                readonly origins: number;
+            } | null;
+            /** @description The last settled day, which is the last one that it knows. */
+            readonly basis: string | null;
+            readonly data: readonly components["schemas"]["GroupForecast"][];
+            /** @description Each day that is read, up to `basis`, as it is, and each later one as it is expected. The means add up to the mean of `total`; lows and highs do not, since errors of days partly cancel. */
+            readonly days: readonly {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /**
+                 * @description and at most this.
+                 * @example 12.3456789
+                 */
+                readonly high: string;
+                /** @enum {string} */
+                readonly kind: "actual" | "forecast";
+                /**
+                 * @description In eight of ten cases it comes to at least this,
+                 * @example 12.3456789
+                 */
+                readonly low: string;
+                /**
+                 * @description US dollars.
+                 * @example 12.3456789
+                 */
+                readonly mean: string;
+            }[];
+            /**
+             * Format: date
+             * @description The first day of this month.
+             * @example 2026-01-31
+             */
+            readonly from: string;
+            readonly group_by: readonly string[];
+            /** @description Whether more was spent than is read. */
+            readonly is_lower_bound: boolean;
+            /**
+             * @description What forecasts this very series best: a single method, or `combination`. Null if nothing can be said; `reason` says why.
+             * @example level_weekday
+             */
+            readonly method: string | null;
+            /** @description Days before today that are not read yet. */
+            readonly missing_days: number;
+            readonly other?: components["schemas"]["OtherForecast"];
+            readonly provisional_days: number;
+            readonly reason: string | null;
+            /**
+             * @description US dollars over every day that is read, provisional ones too.
+             * @example 12.3456789
+             */
+            readonly spent: string;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly through: string;
+            /** @description From `from` through `through`, what is spent included. */
+            readonly total: components["schemas"]["ExpectedTotal"] | null;
+            /** @description Days up to today that no connection covers. */
+            readonly uncovered_days: number;
+        };
+        /** @description A group, largest first. Groups share the total, by what they cost in the last 28 days. */
+        readonly GroupForecast: {
+            readonly connection?: {
+                /**
+                 * Format: uuid
+                 * @example 0b9f3c1e-6d0a-4f5e-9a59-1c2d3e4f5a6b
+                 */
+                readonly id: string;
+                readonly name: string;
+            };
+            readonly context_window?: string | null;
+            readonly cost_type?: string | null;
+            readonly currency?: string | null;
+            /**
+             * Format: date
+             * @description A UTC day.
+             * @example 2026-01-31
+             */
+            readonly day?: string;
+            /** @description The days after `basis`. */
+            readonly days: readonly {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /**
+                 * @description and at most this.
+                 * @example 12.3456789
+                 */
+                readonly high: string;
+                /**
+                 * @description In eight of ten cases it comes to at least this,
+                 * @example 12.3456789
+                 */
+                readonly low: string;
+                /**
+                 * @description US dollars.
+                 * @example 12.3456789
+                 */
+                readonly mean: string;
+            }[];
+            readonly description?: string | null;
+            readonly inference_geo?: string | null;
+            readonly model?: string | null;
+            /** @example 2026-01 */
+            readonly month?: string;
+            readonly service_tier?: string | null;
+            /** @description Its part of what is expected after `basis`; 1 is all of it. */
+            readonly share: number;
+            /**
+             * @description Up to `basis`, exactly.
+             * @example 12.3456789
+             */
+            readonly spent: string;
+            readonly token_type?: string | null;
+            readonly total: components["schemas"]["ExpectedTotal"];
+            /**
+             * Format: date
+             * @description The Monday of a week.
+             * @example 2026-01-31
+             */
+            readonly week?: string;
+            /** @description The default workspace has no id. */
+            readonly workspace?: {
+                readonly id: string | null;
+                readonly name: string;
+            };
+        } & {
+            readonly [key: string]: string | null;
         };
         readonly Health: {
             /** @description How many log lines this process has dropped since it started, because nothing took them: a full disk, or a reader that stopped. Absent if there are none. */
@@ -3408,6 +3593,42 @@ export interface components {
             readonly previous?: string;
             /** @description How many rows are not in `data`. */
             readonly rows: number;
+        };
+        /** @description The groups beyond `limit`. With them, the groups add up to `total`. */
+        readonly OtherForecast: {
+            /** @description The days after `basis`. */
+            readonly days: readonly {
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly day: string;
+                /**
+                 * @description and at most this.
+                 * @example 12.3456789
+                 */
+                readonly high: string;
+                /**
+                 * @description In eight of ten cases it comes to at least this,
+                 * @example 12.3456789
+                 */
+                readonly low: string;
+                /**
+                 * @description US dollars.
+                 * @example 12.3456789
+                 */
+                readonly mean: string;
+            }[];
+            readonly groups: number;
+            /** @description Its part of what is expected after `basis`; 1 is all of it. */
+            readonly share: number;
+            /**
+             * @description Up to `basis`, exactly.
+             * @example 12.3456789
+             */
+            readonly spent: string;
+            readonly total: components["schemas"]["ExpectedTotal"];
         };
         /** @description With `order=-amount`: the rows that are not in `data`, in USD. With them, the rows add up to `total`. */
         readonly OtherUnitCosts: {
@@ -7605,6 +7826,107 @@ export interface operations {
             readonly 400: components["responses"]["InvalidRequest"];
             readonly 401: components["responses"]["Unauthorized"];
             readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getForecast: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly context_window?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly cost_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly currency?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly description?: readonly string[];
+                /** @description How to group the rows: any of `connection`, `workspace`, `model`, `token_type`, `context_window`, `service_tier`, `inference_geo`, `cost_type`, and `tag.<key>` for a tag of workspaces, separated by commas, each at most once. */
+                readonly group_by?: string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly inference_geo?: readonly string[];
+                /** @description The largest number of rows on a page. */
+                readonly limit?: number;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly model?: readonly string[];
+                /** @description All connections but these; repeat it for several. */
+                readonly "not.connection_id"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.context_window"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.cost_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.currency"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.description"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.inference_geo"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.model"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.service_tier"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly "not.token_type"?: readonly string[];
+                /** @description Only lines with none of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly "not.workspace"?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly service_tier?: readonly string[];
+                /** @description Filters by tags of workspaces: `tag.team=platform` takes the workspaces with that tag, and `not.tag.team=platform` all others. An empty value stands for workspaces without the tag. Repeat a parameter for several values. */
+                readonly tags?: {
+                    readonly [key: string]: string;
+                };
+                /** @description The last day: `month_end`, or a day from today up to a year ahead. */
+                readonly through?: "month_end" | string;
+                /** @description Only lines with one of these values; repeat it for several. An empty value stands for what Anthropic did not report. */
+                readonly token_type?: readonly string[];
+                /** @description Only lines with one of these values; repeat it for several. The id of a workspace; `default` or an empty value is the default workspace. */
+                readonly workspace?: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description What is expected, or why nothing is. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Forecast"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
             readonly 405: components["responses"]["MethodNotAllowed"];
             readonly 408: components["responses"]["RequestTimeout"];
             /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */

@@ -4,7 +4,8 @@ import type { Reply } from '../client/client.ts';
 import type { Session } from '../client/session.ts';
 import { useReply } from '../client/use-reply.ts';
 import { longMonth } from '../format/days.ts';
-import { Badge, Failure, Loading, Note } from '../parts/messages.tsx';
+import { Waiting } from '../parts/await.tsx';
+import { Badge, Failure, Note } from '../parts/messages.tsx';
 import { go, linkTo, type Route } from '../route.ts';
 import { ClosePage } from './chargeback/close.tsx';
 import { LinesPage } from './chargeback/lines.tsx';
@@ -31,7 +32,11 @@ export interface PartProps {
 export function Chargeback({ route, session }: { route: Route; session: Session }) {
   const { data, error, reload } = useReply('/v1/chargeback');
   if (data === null) {
-    return <Shell>{error === null ? <Loading what="the months" /> : <Failure error={error} retry={reload} />}</Shell>;
+    return (
+      <Shell>
+        <Waiting of={{ error, reload }} what="the months" />
+      </Shell>
+    );
   }
   const months = data.data;
   const [first] = months;

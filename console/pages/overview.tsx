@@ -1,19 +1,25 @@
 import { searchOf, type Reply, type Schema } from '../client/client.ts';
+import type { Loaded } from '../client/use-load.ts';
 import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
 import { difference, signOf, sum } from '../format/decimal.ts';
 import { percent, percentChange, usd, usdChange } from '../format/money.ts';
+import { Await, Waiting } from '../parts/await.tsx';
 import { barsByDay } from '../parts/bars.ts';
 import { Legend, StackedBars } from '../parts/chart.tsx';
 import type { Bar } from '../parts/chart/model.ts';
 import { Completeness } from '../parts/completeness.tsx';
 import { Failure, Loading } from '../parts/messages.tsx';
 import { NeedsYou } from '../parts/needs-you.tsx';
+import { Table } from '../parts/table.tsx';
+import { UnusualLinks, useAnomalies } from '../parts/unusual.tsx';
 import { Why, WhyLegend } from '../parts/why.tsx';
 import { linkTo, type Route } from '../route.ts';
+import { barsAhead, Expected } from './overview/forecast.tsx';
 
 const REFRESH_MS = 60_000;
 const MOVERS = 6;
+const NO_COST = 'Nothing was spent in this month, nor in the one before.';
 
 /** The month in one look: how much, against the month before, by day, what moved and why, and what needs a person. */
 export function Overview({ route }: { route: Route }) {
@@ -22,8 +28,7 @@ export function Overview({ route }: { route: Route }) {
   const from = `${month}-01`;
   const to = month === today.slice(0, 7) ? today : days.monthEnd(from);
   const connections = useReply('/v1/connections', { query: { limit: 1 }, everyMs: REFRESH_MS });
-  if (connections.error !== null) return <Failure error={connections.error} retry={connections.reload} />;
-  if (connections.data === null) return <Loading what="the month" />;
+  if (connections.error !== null || connections.data === null) return <Waiting of={connections} what="the month" />;
   if (connections.data.data.length === 0) return <Welcome />;
   return (
     <>
@@ -82,6 +87,9 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
     query: { from, to, group_by: 'model', order: '-amount', limit: 100 },
     everyMs: 5 * REFRESH_MS,
   });
+  const anomalies = useAnomalies({ from, to });
+  const isRunning = to === today;
+  const forecast = useReply('/v1/forecast', { everyMs: 5 * REFRESH_MS, skip: !isRunning });
   const failed = costs.error ?? coverage.error;
   return (
     <section class="card wide">
@@ -93,13 +101,20 @@ function Month({ from, to, today }: { from: string; to: string; today: string })
           <Figures
             costs={costs.data}
             savings={savings.data}
-            isRunning={to === today}
+            forecast={forecast}
+            isRunning={isRunning}
             isKnown={
               costs.data.data.length > 0 ||
               coverage.data.data.some(({ state }) => state === 'final' || state === 'provisional')
             }
           />
-          <Days costs={costs.data} bars={barsByDay(costs.data.data, coverage.data.data, dayLink)} />
+          <Days
+            costs={costs.data}
+            bars={[
+              ...barsByDay(costs.data.data, coverage.data.data, dayLink, anomalies),
+              ...(forecast.data === null ? [] : barsAhead(forecast.data, today)),
+            ]}
+          />
           <Completeness of={costs.data} />
         </>
       )}
@@ -114,11 +129,12 @@ function dayLink(day: string): string {
 function Figures(props: {
   costs: Reply<'/v1/costs'>;
   savings: Reply<'/v1/unit-costs'> | null;
+  forecast: Loaded<Reply<'/v1/forecast'>>;
   isRunning: boolean;
   /** Whether any of its days is there. */
   isKnown: boolean;
 }) {
-  const { costs, savings, isRunning, isKnown } = props;
+  const { costs, savings, forecast, isRunning, isKnown } = props;
   const unit = savings?.total;
   const rows = (savings?.data ?? []).filter(({ model }) => model !== null);
   return (
@@ -139,6 +155,11 @@ function Figures(props: {
           </>
         )}
       </div>
+      {isRunning && (
+        <Await of={forecast} what="the forecast">
+          {(data) => <Expected forecast={data} />}
+        </Await>
+      )}
       <Saved name="Cache saved" rows={rows.map((row) => row.cache_savings)}>
         {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
       </Saved>
@@ -205,26 +226,18 @@ function Days({ costs, bars }: { costs: Reply<'/v1/costs'>; bars: readonly Bar[]
       <Legend series={['Cost']} bars={bars} />
       <details>
         <summary>The days as a table</summary>
-        <div class="table-wrap" tabindex={0} role="region" aria-label="Cost by day">
-          <table>
-            <thead>
-              <tr>
-                <th>Day</th>
-                <th class="r">Cost</th>
-                <th>Notes</th>
-              </tr>
-            </thead>
-            <tbody>
-              {bars.map((bar) => (
-                <tr key={bar.key}>
-                  <th scope="row">{bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}</th>
-                  <td class="r num">{bar.total === null ? '–' : usd(bar.total)}</td>
-                  <td>{[bar.state === 'final' ? '' : bar.state, ...bar.notes].filter(Boolean).join('. ')}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table label="Cost by day" heads={['Day', 'Cost', 'Notes']} numbers={[1]}>
+          {bars.map((bar) => (
+            <tr key={bar.key}>
+              <th scope="row">{bar.link === null ? bar.title : <a href={bar.link}>{bar.title}</a>}</th>
+              <td class="r num">{bar.total === null ? '–' : usd(bar.total)}</td>
+              <td>
+                {[bar.state === 'final' ? '' : bar.state, ...bar.notes].filter(Boolean).join('. ')}
+                <UnusualLinks of={bar.unusual} />
+              </td>
+            </tr>
+          ))}
+        </Table>
       </details>
     </>
   );
@@ -243,16 +256,12 @@ function Movers({ from, to }: { from: string; to: string }) {
         <h2>What moved, and why</h2>
         <a href={all}>Explore the changes</a>
       </header>
-      {changes.error !== null && <Failure error={changes.error} retry={changes.reload} />}
-      {changes.data === null ? (
-        changes.error === null && <Loading what="changes" />
-      ) : lackingOf(changes.data.compare) !== null ? (
-        <p class="muted">{lackingOf(changes.data.compare)}</p>
-      ) : changes.data.data.length === 0 ? (
-        <p class="muted">Nothing was spent in this month, nor in the one before.</p>
-      ) : (
-        <MoverTable rows={changes.data.data} from={from} to={to} />
-      )}
+      <Await of={changes} what="changes">
+        {({ compare, data }) => {
+          const lacking = lackingOf(compare) ?? (data.length === 0 ? NO_COST : null);
+          return lacking !== null ? <p class="muted">{lacking}</p> : <MoverTable rows={data} from={from} to={to} />;
+        }}
+      </Await>
     </section>
   );
 }
@@ -268,33 +277,21 @@ function moverLink({ workspace, model }: Mover, from: string, to: string): strin
 function MoverTable({ rows, from, to }: { rows: readonly Mover[]; from: string; to: string }) {
   return (
     <>
-      <div class="table-wrap" tabindex={0} role="region" aria-label="The largest changes">
-        <table>
-          <thead>
-            <tr>
-              <th>Workspace, model</th>
-              <th class="r">This month</th>
-              <th class="r">Change</th>
-              <th>Why</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <tr key={`${row.workspace?.id ?? ''} ${row.model ?? ''}`}>
-                <th scope="row" class="name">
-                  <a href={moverLink(row, from, to)}>{row.workspace?.name}</a>
-                  <div class="faint small">{row.model ?? 'no model'}</div>
-                </th>
-                <td class="r num">{usd(row.after)}</td>
-                <td class={`r num delta ${signOf(row.change) > 0 ? 'up' : 'down'}`}>{usdChange(row.change)}</td>
-                <td>
-                  <Why change={row} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="The largest changes" heads={['Workspace, model', 'This month', 'Change', 'Why']} numbers={[1, 2]}>
+        {rows.map((row) => (
+          <tr key={`${row.workspace?.id ?? ''} ${row.model ?? ''}`}>
+            <th scope="row" class="name">
+              <a href={moverLink(row, from, to)}>{row.workspace?.name}</a>
+              <div class="faint small">{row.model ?? 'no model'}</div>
+            </th>
+            <td class="r num">{usd(row.after)}</td>
+            <td class={`r num delta ${signOf(row.change) > 0 ? 'up' : 'down'}`}>{usdChange(row.change)}</td>
+            <td>
+              <Why change={row} />
+            </td>
+          </tr>
+        ))}
+      </Table>
       <WhyLegend />
     </>
   );

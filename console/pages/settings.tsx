@@ -1,8 +1,8 @@
+import type { Reply } from '../client/client.ts';
 import type { Session } from '../client/session.ts';
 import { useList } from '../client/use-list.ts';
 import { instant } from '../format/days.ts';
-import { Failure, Loading } from '../parts/messages.tsx';
-import { More } from '../parts/more.tsx';
+import { ListFrame } from '../parts/list-frame.tsx';
 import { Sessions } from './settings/sessions.tsx';
 import { Tokens } from './settings/tokens.tsx';
 
@@ -55,34 +55,20 @@ function Events() {
         <h2>What happened</h2>
         <span class="muted">Tokens and sessions. Each connection has events of its own.</span>
       </header>
-      {list.error !== null && <Failure error={list.error} retry={list.reload} />}
-      {list.rows === null ? (
-        <Loading what="events" />
-      ) : list.rows.length === 0 ? (
-        <p class="muted">Nothing yet.</p>
-      ) : (
-        <div class="table-wrap" tabindex={0} role="region" aria-label="Events">
-          <table>
-            <thead>
-              <tr>
-                <th>When</th>
-                <th>Who</th>
-                <th>What</th>
-              </tr>
-            </thead>
-            <tbody>
-              {list.rows.map((event) => (
-                <tr key={event.id}>
-                  <td class="nowrap">{instant(event.at)}</td>
-                  <td class="name">{event.actor}</td>
-                  <td class="name">{event.message}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      <More list={list} />
+      <ListFrame
+        list={list}
+        what="events"
+        none="Nothing yet."
+        heads={['When', 'Who', 'What']}
+        class=""
+        row={(event: Reply<'/v1/events'>['data'][number]) => (
+          <tr key={event.id}>
+            <td class="nowrap">{instant(event.at)}</td>
+            <td class="name">{event.actor}</td>
+            <td class="name">{event.message}</td>
+          </tr>
+        )}
+      />
     </section>
   );
 }

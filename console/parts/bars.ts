@@ -1,8 +1,9 @@
 import type { Schema } from '../client/client.ts';
 import { instant, longDay, shortDay } from '../format/days.ts';
 import { signOf, sum } from '../format/decimal.ts';
-import { usdChange } from '../format/money.ts';
+import { usd, usdChange } from '../format/money.ts';
 import type { Bar } from './chart/model.ts';
+import { unusualIn, type Anomaly } from './unusual.tsx';
 
 /** A day of the coverage of some connections. */
 export type CoveredDay = Schema<'Coverage'>['data'][number];
@@ -12,7 +13,9 @@ export function barsByDay(
   rows: readonly { readonly day?: string; readonly amount: string }[],
   coverage: readonly CoveredDay[],
   linkOf: (day: string) => string,
+  anomalies: readonly Anomaly[],
 ): Bar[] {
+  const first = coverage[0]?.day ?? '';
   return coverage.map(({ day, state, flagged, restated }) => {
     const amounts = rows.flatMap((row) => (row.day === day ? [row.amount] : []));
     const isKnown = amounts.length > 0 || state === 'final' || state === 'provisional';
@@ -25,6 +28,7 @@ export function barsByDay(
       values: [total ?? '0'],
       total,
       notes: notesOf({ flagged, restated }),
+      unusual: unusualIn(anomalies, { from: day, to: day }, first),
       isRestated: restated !== null,
       link: isKnown ? linkOf(day) : null,
     };
@@ -44,4 +48,9 @@ function restatementOf({ changed, at }: NonNullable<CoveredDay['restated']>): st
   return signOf(changed) === 0
     ? `Restated on ${instant(at)}: lines moved, with the same total`
     : `Restated on ${instant(at)} by ${usdChange(changed)}`;
+}
+
+/** A band of a forecast, as a sentence without its full stop. */
+export function bandNote({ low, high }: { readonly low: string; readonly high: string }): string {
+  return `In eight of ten cases ${usd(low)} to ${usd(high)}`;
 }

@@ -2,7 +2,7 @@ import { useId, useRef, useState } from 'preact/hooks';
 import { go } from '../route.ts';
 import { BarShape } from './chart/bar.tsx';
 import { LEFT, columnOf, extentOf, yOf, type Room } from './chart/geometry.ts';
-import type { Bar } from './chart/model.ts';
+import type { Bar, Level } from './chart/model.ts';
 import { ticksOf } from './chart/ticks.ts';
 import { Tip } from './chart/tip.tsx';
 import { useWidth } from './chart/use-width.ts';
@@ -19,18 +19,23 @@ interface ChartProps {
   readonly hasOthers?: boolean;
   readonly bars: readonly Bar[];
   readonly format: (amount: string) => string;
+  /** Lines across all bars. */
+  readonly levels?: readonly Level[];
+  /** The chart in words, unless it is about its highest and lowest bar. */
+  readonly says?: string;
   /** In pixels. */
   readonly height?: number;
 }
 
 /** Stacked bars. The arrow keys move between them, Enter follows one. A table with the same numbers belongs beside it. */
-export function StackedBars({ title, series, bars, format, height = 240, hasOthers = false }: ChartProps) {
+export function StackedBars(props: ChartProps) {
+  const { title, series, bars, format, levels = [], says, height = 240, hasOthers = false } = props;
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const [at, setAt] = useState<number | null>(null);
   const [focus, setFocus] = useState(bars.length - 1);
   const hatch = useId();
-  const ticks = ticksOf(bars.map((bar) => extentOf(bar.values)));
+  const ticks = ticksOf([...bars, ...levels.map(({ value }) => ({ values: [value] }))].map(extentOf));
   const room: Room = { step: Math.max(1, (width - LEFT) / Math.max(1, bars.length)), height, ticks };
   const home = Math.max(0, Math.min(focus, bars.length - 1));
   const others = hasOthers ? series.length - 1 : null;
@@ -49,10 +54,11 @@ export function StackedBars({ title, series, bars, format, height = 240, hasOthe
   };
   return (
     <div class="chart" ref={box} onMouseLeave={leave}>
-      <p class="hidden">{`${title}. ${summaryOf(bars, format)}`}</p>
+      <p class="hidden">{`${title}. ${says ?? summaryOf(bars, format)} ${MOVES}`}</p>
       <svg height={height} role="group" aria-label={title} onKeyDown={move}>
         <Hatch id={hatch} />
         <Axes bars={bars} room={room} width={width} format={format} />
+        <Levels {...{ levels, room, width }} />
         {bars.map((bar, index) => (
           <BarShape
             key={bar.key}
@@ -75,6 +81,23 @@ export function StackedBars({ title, series, bars, format, height = 240, hasOthe
         <Tip bar={active} {...{ series, others, format, width }} middle={LEFT + (at + 0.5) * room.step} />
       )}
     </div>
+  );
+}
+
+const MOVES = 'The arrow keys move from bar to bar.';
+
+function Levels({ levels, room, width }: { levels: readonly Level[]; room: Room; width: number }) {
+  return (
+    <g aria-hidden="true">
+      {levels.map(({ value, name, isLimit }) => (
+        <g key={name} class={`level ${isLimit ? 'limit' : ''}`}>
+          <line x1={LEFT} x2={width} y1={yOf(Number(value), room)} y2={yOf(Number(value), room)} />
+          <text x={LEFT + 4} y={yOf(Number(value), room) - 4}>
+            {name}
+          </text>
+        </g>
+      ))}
+    </g>
   );
 }
 

@@ -77,8 +77,8 @@ export function FormFailure({ error, places }: { error: Error; places: readonly 
 }
 
 /** A form whose first wrong field gets the focus when the API refuses what it sent. */
-export function useFirstFault(error: Error | null) {
-  const form = useRef<HTMLFormElement>(null);
+export function useFirstFault<Box extends HTMLElement = HTMLFormElement>(error: Error | null) {
+  const form = useRef<Box>(null);
   useEffect(() => {
     if (error !== null) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [error]);

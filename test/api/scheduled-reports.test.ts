@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 beforeEach(async () => {
-  await api.db.execute(sql`truncate reports, channels, channel_addresses, notices, deliveries`);
+  await api.db.execute(sql`truncate reports, channels, channel_addresses, notices, deliveries cascade`);
   api.temporal.isDown = false;
   api.temporal.delivered.length = 0;
   api.temporal.schedules.clear();

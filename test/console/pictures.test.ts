@@ -29,12 +29,15 @@ const RULES = {
 describeInBrowser('the pictures of the documents', () => {
   let here: ConsoleWorld;
   let id: string;
+  let budget: string;
   const isActive = async (): Promise<boolean> => {
     const { body } = await here.send('GET', `/v1/connections/${id}`);
     return z.object({ status: z.string() }).parse(body).status === 'active';
   };
   beforeAll(async () => {
     here = await startConsoleWorld();
+    const spike = { kind: 'spike', day: daysAgo(9), factor: 5, days: 2, model: 'claude-opus-4-5-20251101' } as const;
+    here.world.simulator.control.event(spike);
     const made = await here.send('POST', '/v1/connections', {
       name: 'Acme production',
       admin_api_key: here.world.key,
@@ -49,7 +52,37 @@ describeInBrowser('the pictures of the documents', () => {
       return z.object({ data: z.array(z.unknown()) }).parse(body).data.length > 0;
     });
     await here.send('PUT', '/v1/allocation', { from: daysAgo(91).slice(0, 7), ...RULES });
+    await makeBudgets();
+    await until('the spike to be found', async () => (await anomalies()).length > 0, 90_000);
   });
+  const list = z.object({ data: z.array(z.object({ id: z.string() })) });
+  const anomalies = async (): Promise<{ id: string }[]> =>
+    list.parse((await here.send('GET', '/v1/anomalies')).body).data;
+  /** A budget of which most is spent, and another one. */
+  async function makeBudgets(): Promise<void> {
+    const days = { from: daysAgo(20), to: daysAgo(-12) };
+    const costs = await here.send('GET', `/v1/costs?from=${days.from}&to=${daysAgo(0)}`);
+    const { total } = z.object({ total: z.string() }).parse(costs.body);
+    const thresholds = [
+      { of: 'actual', percent: '80' },
+      { of: 'forecast', percent: '100' },
+    ];
+    const own = {
+      name: 'Haiku',
+      filters: { model: ['claude-haiku-4-5-20251001'] },
+      period: 'quarter',
+      amount: '900000',
+    };
+    await here.send('POST', '/v1/budgets', { ...own, thresholds });
+    const amount = String(Math.round(Number(total) / 850) * 1_000);
+    const launch = { name: 'Launch of the assistant', period: days, amount, thresholds };
+    ({ id: budget } = z.object({ id: z.string() }).parse((await here.send('POST', '/v1/budgets', launch)).body));
+    await until('the budget to be judged', async () => {
+      const { body } = await here.send('GET', `/v1/budgets/${budget}`);
+      const { forecast } = z.object({ forecast: z.object({ mean: z.string().nullable() }) }).parse(body);
+      return forecast.mean !== null;
+    });
+  }
   afterAll(() => here.close());
 
   const week = `from=${daysAgo(9)}&to=${daysAgo(3)}`;
@@ -63,6 +96,7 @@ describeInBrowser('the pictures of the documents', () => {
     ],
     ['console-why', `#/explore?report=changes&${week}&group_by=model&compare=previous`, 'Groups', SIZE],
     ['console-chargeback', `#/chargeback/${daysAgo(0).slice(0, 7)}`, 'Who owes what', SIZE],
+    ['console-budgets', '#/budgets', 'All budgets', SIZE],
     ['console-connect', '#/connect', 'Before you paste a key', SIZE],
     ['console-connection', '', 'Every day', { ...SIZE, ...DARK }],
   ] as const)('%s shows the console of today', async (name, place, heading, options) => {
@@ -71,6 +105,24 @@ describeInBrowser('the pictures of the documents', () => {
     await page.getByRole('heading', { name: heading }).waitFor();
     await settled(page);
     keep(name, await page.screenshot({ fullPage: name !== 'console-explore' }));
+    expect(errors).toEqual([]);
+    await context.close();
+  });
+
+  test.each([
+    ['console-budget', () => `budgets/${budget}`, 'When it tells', {}],
+    [
+      'console-anomaly',
+      async () => `anomalies/${(await anomalies())[0]?.id ?? ''}`,
+      'Its days against what was usual',
+      DARK,
+    ],
+  ] as const)('%s shows the console of today, too', async (name, place, heading, options) => {
+    const { page, context, errors } = await here.openAs(here.token, { ...SIZE, ...options });
+    await page.goto(`/#/${await place()}`);
+    await page.getByRole('heading', { name: heading }).waitFor();
+    await settled(page);
+    keep(name, await page.screenshot({ fullPage: true }));
     expect(errors).toEqual([]);
     await context.close();
   });

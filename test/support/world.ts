@@ -213,9 +213,11 @@ async function realTemporal(): Promise<Temporal> {
 }
 
 async function skippingTemporal(): Promise<Temporal> {
-  const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
-  });
+  const env = await withoutPings(() =>
+    TestWorkflowEnvironment.createTimeSkipping({
+      server: { executable: { type: 'existing-path', path: inject('testServerPath') } },
+    }),
+  );
   return {
     client: env.client,
     native: env.nativeConnection,
@@ -223,4 +225,18 @@ async function skippingTemporal(): Promise<Temporal> {
     pass: (duration) => env.sleep(duration),
     close: () => env.teardown(),
   };
+}
+
+/**
+ * The server that skips time ends a connection that pings more often than every five minutes, as a Java server of gRPC does by
+ * default, and the client pings twice a minute. A call that is under way fails then.
+ */
+async function withoutPings<T>(connecting: () => Promise<T>): Promise<T> {
+  const connect = Connection.connect.bind(Connection);
+  Connection.connect = (options) => connect({ ...options, channelArgs: { 'grpc.keepalive_time_ms': 3_600_000 } });
+  try {
+    return await connecting();
+  } finally {
+    Connection.connect = connect;
+  }
 }

@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import { expect, it } from 'vitest';
 import { isAssessmentDue } from '../../db/budgets/assess.ts';
@@ -20,7 +21,15 @@ const workflows = { db, client: world.client, taskQueue: world.taskQueue };
 
 async function ask(): Promise<void> {
   const start = { ...assessStart(world.taskQueue), signal: assessNow, signalArgs: [] as [] };
-  await world.client.workflow.signalWithStart(ASSESS_WORKFLOW, start);
+  await until('the server to take a signal', async () => {
+    try {
+      return await world.client.workflow.signalWithStart(ASSESS_WORKFLOW, start);
+    } catch (error) {
+      // The server that skips time says so to one of two that ask at the same instant; other servers signal what runs.
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+      throw error;
+    }
+  });
 }
 
 /** Waits until the assessment has ended, and returns how. */
@@ -105,11 +114,16 @@ it('days with an outage over a threshold and with restatements tell of each thre
     changes += [...reached].filter((key) => !standing.has(key)).length;
     changes += [...standing].filter((key) => !reached.has(key)).length;
     standing = reached;
-    const told = await rows(
+    // Days pass for Temporal alone. So later deliveries look as if Postgres were restored, wait for somebody, and take back nothing.
+    const [told] = await rows<{ opened: number; withdrawn: number }>(
       db,
-      sql`select 1 from deliveries d join notices n on n.id = d.notice_id where n.kind = 'budget_threshold'`,
+      sql`
+        select count(*)::int as opened, count(n.withdrawn_at)::int as withdrawn
+        from deliveries d join notices n on n.id = d.notice_id
+        where n.kind = 'budget_threshold' and d.occasion = 'opened'
+      `,
     );
-    expect(told).toHaveLength(changes);
+    expect((told?.opened ?? 0) + (told?.withdrawn ?? 0)).toBe(changes);
   };
   await check();
   for (let day = 0; day < 4; day += 1) {

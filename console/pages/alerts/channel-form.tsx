@@ -1,7 +1,9 @@
 import { useState } from 'preact/hooks';
 import { useDraft } from '../../client/use-draft.ts';
 import { useAction } from '../../client/use-action.ts';
-import { Field, faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
+import { faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
+import { TextField } from '../../parts/inputs.tsx';
 import { channelDrafts, CHANNEL_PLACES, NO_SECRETS, type ChannelDraft, type ChannelSecrets } from './channel-draft.ts';
 import { SubscriptionFields } from './subscription-fields.tsx';
 import { TargetFields } from './target-fields.tsx';
@@ -44,44 +46,20 @@ export function ChannelForm(props: {
         run();
       }}
     >
-      <NameField
-        name={draft.name}
+      <TextField
+        id="channel-name"
+        label="Name"
+        hint="What people call it. Deliveries and events show it."
         faults={sentencesAt(faults, 'name')}
-        onChange={(name) => {
+        value={draft.name}
+        onText={(name) => {
           change({ name });
         }}
       />
       <TargetFields {...{ kind, draft, secrets, target, faults }} onChange={change} onSecrets={setSecrets} />
       <SubscriptionFields {...{ draft, faults }} onChange={change} />
       {error !== null && <FormFailure error={error} places={CHANNEL_PLACES} />}
-      <div class="row">
-        <button type="submit" class="primary" disabled={isBusy}>
-          {verb}
-        </button>
-        {onGiveUp !== null && (
-          <button type="button" onClick={giveUp}>
-            Cancel
-          </button>
-        )}
-      </div>
+      <FormButtons {...{ verb, isBusy }} onGiveUp={onGiveUp === null ? null : giveUp} />
     </form>
-  );
-}
-
-function NameField(props: { name: string; faults: readonly string[]; onChange: (name: string) => void }) {
-  const { name, faults, onChange } = props;
-  return (
-    <Field id="channel-name" label="Name" hint="What people call it. Deliveries and events show it." faults={faults}>
-      {(attributes) => (
-        <input
-          {...attributes}
-          autocomplete="off"
-          value={name}
-          onInput={(event) => {
-            onChange(event.currentTarget.value);
-          }}
-        />
-      )}
-    </Field>
   );
 }

@@ -3,8 +3,9 @@ import { useList } from '../../client/use-list.ts';
 import { instant } from '../../format/days.ts';
 import { Badge } from '../../parts/messages.tsx';
 import { ChannelTest } from './channel-test.tsx';
-import { Entries } from './entries.tsx';
-import { keysOf, placeOf } from './place.ts';
+import { Entries } from '../../parts/entries.tsx';
+import { keysOf } from '../../format/keys.ts';
+import { placeOf } from './place.ts';
 import { CHANNEL_KINDS, takesText } from './words.ts';
 
 type Channel = Schema<'Channel'>;

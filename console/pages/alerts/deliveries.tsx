@@ -1,9 +1,10 @@
 import { searchOf } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { go, linkTo } from '../../route.ts';
-import { Choice } from './choice.tsx';
+import { Choice, KeyChoice } from '../../parts/choice.tsx';
 import { DeliveryList } from './delivery-list.tsx';
-import { chosenOf, keysOf, placeOf } from './place.ts';
+import { chosenOf } from '../../format/keys.ts';
+import { placeOf } from './place.ts';
 import { DELIVERY_STATES } from './words.ts';
 
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -27,16 +28,14 @@ export function Deliveries({ query, isAdmin }: { query: URLSearchParams; isAdmin
         <span class="muted">One notice to one address each, newest first</span>
       </header>
       <div class="row filter">
-        <Choice
+        <KeyChoice
           id="state"
           label="State"
-          value={state ?? ''}
-          options={[
-            ['', 'Every state'],
-            ...keysOf(DELIVERY_STATES).map((each) => [each, DELIVERY_STATES[each].name] as const),
-          ]}
-          onChoose={(value) => {
-            filter({ state: value || null });
+          all="Every state"
+          words={DELIVERY_STATES}
+          value={state}
+          onChoose={(chosen) => {
+            filter({ state: chosen });
           }}
         />
         <Choice

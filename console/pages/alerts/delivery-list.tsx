@@ -7,7 +7,7 @@ import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Badge } from '../../parts/messages.tsx';
 import { soon } from '../../parts/standing.ts';
-import { Entries } from './entries.tsx';
+import { Entries } from '../../parts/entries.tsx';
 import { addressText } from './notice-entry.tsx';
 import { placeOf } from './place.ts';
 import { CHANNEL_KINDS, DELIVERY_STATES } from './words.ts';

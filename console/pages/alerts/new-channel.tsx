@@ -6,8 +6,9 @@ import { go } from '../../route.ts';
 import { channelDrafts, creationOf, newDraft, type ChannelDraft } from './channel-draft.ts';
 import { ChannelForm } from './channel-form.tsx';
 import { ChannelTest } from './channel-test.tsx';
-import { Choice } from './choice.tsx';
-import { chosenOf, keysOf, placeOf } from './place.ts';
+import { Choice } from '../../parts/choice.tsx';
+import { chosenOf, keysOf } from '../../format/keys.ts';
+import { placeOf } from './place.ts';
 import { CHANNEL_KINDS, type ChannelKind } from './words.ts';
 
 /** A channel that was just created. */

@@ -3,10 +3,11 @@ import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
 import { go, linkTo } from '../../route.ts';
-import { Choice } from './choice.tsx';
-import { Entries } from './entries.tsx';
+import { KeyChoice } from '../../parts/choice.tsx';
+import { Entries } from '../../parts/entries.tsx';
 import { NoticeEntry } from './notice-entry.tsx';
-import { chosenOf, keysOf, placeOf } from './place.ts';
+import { chosenOf, keysOf } from '../../format/keys.ts';
+import { placeOf } from './place.ts';
 import { NOTICE_KINDS, NOTICE_STATES, SEVERITIES } from './words.ts';
 
 type Notice = Schema<'Notice'>;
@@ -98,25 +99,24 @@ function AllNotices({ query }: { query: URLSearchParams }) {
         <span class="muted">Newest first, whether they went to anybody or not</span>
       </header>
       <div class="row filter">
-        <Choice
+        <KeyChoice
           id="kind"
           label="Kind"
-          value={kind ?? ''}
-          options={[
-            ['', 'Every kind'],
-            ...keysOf(NOTICE_KINDS).map((each) => [each, NOTICE_KINDS[each].name] as const),
-          ]}
-          onChoose={(value) => {
-            filter({ kind: value || null });
+          all="Every kind"
+          words={NOTICE_KINDS}
+          value={kind}
+          onChoose={(chosen) => {
+            filter({ kind: chosen });
           }}
         />
-        <Choice
+        <KeyChoice
           id="state"
           label="State"
-          value={state ?? ''}
-          options={[['', 'Every state'], ...keysOf(NOTICE_STATES).map((each) => [each, NOTICE_STATES[each]] as const)]}
-          onChoose={(value) => {
-            filter({ state: value || null });
+          all="Every state"
+          words={NOTICE_STATES}
+          value={state}
+          onChoose={(chosen) => {
+            filter({ state: chosen });
           }}
         />
       </div>

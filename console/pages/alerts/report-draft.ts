@@ -54,13 +54,16 @@ export function filtersOf(query: Report['query']): Filter[] {
   });
 }
 
+/** Filters as a stored query has them. */
+export function parametersOf(filters: readonly Filter[]): Record<string, readonly string[]> {
+  return Object.fromEntries(
+    filters.map(({ parameter, excludes, values }) => [`${excludes ? 'not.' : ''}${parameter}`, values]),
+  );
+}
+
 /** The body that creates a report, or changes all of it. */
 export function bodyOf({ name, every, hour, timeZone, groupBy, filters, channels }: ReportDraft): object {
-  const conditions = filters.map(({ parameter, excludes, values }): readonly [string, readonly string[]] => [
-    `${excludes ? 'not.' : ''}${parameter}`,
-    values,
-  ]);
-  const query = { group_by: groupBy, ...Object.fromEntries(conditions) };
+  const query = { group_by: groupBy, ...parametersOf(filters) };
   return { name, every, hour, time_zone: timeZone, query, channels };
 }
 

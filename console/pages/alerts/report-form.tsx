@@ -1,21 +1,13 @@
 import { useState } from 'preact/hooks';
 import { useAction } from '../../client/use-action.ts';
 import { useDraft } from '../../client/use-draft.ts';
-import { useReply } from '../../client/use-reply.ts';
-import {
-  Field,
-  faultsAt,
-  faultsOf,
-  FormFailure,
-  Says,
-  sentencesAt,
-  useFirstFault,
-  type Faults,
-} from '../../parts/field.tsx';
-import { keysOf, chosenOf } from './place.ts';
+import { chosenOf, keysOf } from '../../format/keys.ts';
+import { faultsOf, FormFailure, sentencesAt, useFirstFault, type Faults } from '../../parts/field.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
+import { Radios, SelectField, TextField } from '../../parts/inputs.tsx';
+import { ChannelTicks } from './channel-ticks.tsx';
 import { EVERY, HOURS, reportDrafts, REPORT_PLACES, type ReportDraft } from './report-draft.ts';
 import { ReportQuery } from './report-query.tsx';
-import { Tick } from './subscription-fields.tsx';
 
 interface PartProps {
   readonly draft: ReportDraft;
@@ -59,159 +51,100 @@ export function ReportForm(props: {
       <ReportQuery {...part} />
       <ChannelFields {...part} />
       {error !== null && <FormFailure error={error} places={REPORT_PLACES} />}
-      <div class="row">
-        <button type="submit" form="report" class="primary" disabled={isBusy}>
-          {verb}
-        </button>
-        <button type="button" onClick={giveUp}>
-          Cancel
-        </button>
-      </div>
+      <FormButtons form="report" {...{ verb, isBusy }} onGiveUp={giveUp} />
     </>
   );
 }
 
 function NameField({ draft, faults, onChange }: PartProps) {
   return (
-    <Field
+    <TextField
       id="report-name"
       label="Name"
       hint="The subject of each report begins with it."
       faults={sentencesAt(faults, 'name')}
-    >
-      {(attributes) => (
-        <input
-          {...attributes}
-          autocomplete="off"
-          value={draft.name}
-          onInput={(event) => {
-            onChange({ name: event.currentTarget.value });
-          }}
-        />
-      )}
-    </Field>
+      value={draft.name}
+      onText={(name) => {
+        onChange({ name });
+      }}
+    />
   );
 }
 
 function When({ draft, faults, onChange }: PartProps) {
   return (
     <>
-      <Field
+      <SelectField
         id="report-every"
         label="When"
         hint={`It tells ${EVERY[draft.every].tells}.`}
         faults={sentencesAt(faults, 'every')}
-      >
-        {(attributes) => (
-          <select
-            {...attributes}
-            value={draft.every}
-            onChange={(event) => {
-              onChange({ every: chosenOf(EVERY, event.currentTarget.value) ?? draft.every });
-            }}
-          >
-            {keysOf(EVERY).map((every) => (
-              <option key={every} value={every}>
-                {EVERY[every].name}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
-      <Field id="report-hour" label="At" faults={sentencesAt(faults, 'hour')}>
-        {(attributes) => (
-          <select
-            {...attributes}
-            value={String(draft.hour)}
-            onChange={(event) => {
-              onChange({ hour: Number(event.currentTarget.value) });
-            }}
-          >
-            {HOURS.map((hour) => (
-              <option key={hour} value={hour}>{`${String(hour).padStart(2, '0')}:00`}</option>
-            ))}
-          </select>
-        )}
-      </Field>
+        value={draft.every}
+        options={keysOf(EVERY).map((every) => [every, EVERY[every].name])}
+        onChoose={(every) => {
+          onChange({ every: chosenOf(EVERY, every) ?? draft.every });
+        }}
+      />
+      <SelectField
+        id="report-hour"
+        label="At"
+        faults={sentencesAt(faults, 'hour')}
+        value={String(draft.hour)}
+        options={HOURS.map((hour) => [String(hour), `${String(hour).padStart(2, '0')}:00`])}
+        onChoose={(hour) => {
+          onChange({ hour: Number(hour) });
+        }}
+      />
       <TimeZone {...{ draft, faults, onChange }} />
     </>
   );
 }
 
 function TimeZone({ draft: { timeZone }, faults, onChange }: PartProps) {
-  const [known] = useState(() => [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])]);
+  const [known] = useState(() => ['UTC', ...Intl.supportedValuesOf('timeZone')]);
   return (
-    <Field
+    <SelectField
       id="report-zone"
       label="In the time zone"
       hint="Its calendar decides which day, week or month is over. The days themselves are days of UTC."
       faults={sentencesAt(faults, 'time_zone')}
-    >
-      {(attributes) => (
-        <select
-          {...attributes}
-          value={timeZone}
-          onChange={(event) => {
-            onChange({ timeZone: event.currentTarget.value });
-          }}
-        >
-          {!known.includes(timeZone) && <option value={timeZone}>{timeZone}</option>}
-          {known.map((zone) => (
-            <option key={zone} value={zone}>
-              {zone}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
+      value={timeZone}
+      options={[...new Set([...known, timeZone])].map((zone) => [zone, zone])}
+      onChoose={(zone) => {
+        onChange({ timeZone: zone });
+      }}
+    />
   );
 }
 
+const GOES = [
+  ['all', 'Every channel that takes reports'],
+  ['some', 'Only these channels, whatever they take'],
+] as const;
+
 function ChannelFields({ draft: { channels }, faults, onChange }: PartProps) {
-  const { data } = useReply('/v1/channels', { query: { limit: 100 } });
-  const known = data?.data ?? [];
-  const gone = (channels ?? []).filter((id) => !known.some((each) => each.id === id));
-  const all = [...known, ...(data === null ? [] : gone.map((id) => ({ id, name: 'A deleted channel' })))];
-  const said = faultsAt(faults, 'channels').map(({ message }) => `The choice ${message}.`);
   return (
-    <fieldset class="group" id="report-channels" aria-describedby="report-channels-says">
-      <legend class="label">To whom it goes</legend>
-      <div class="radios">
-        {[null, []].map((choice) => (
-          <label key={choice === null ? 'all' : 'some'}>
-            <input
-              type="radio"
-              name="channels"
-              checked={(channels === null) === (choice === null)}
-              onChange={() => {
-                onChange({ channels: choice });
-              }}
-            />
-            {choice === null ? 'Every channel that takes reports' : 'Only these channels, whatever they take'}
-          </label>
-        ))}
-      </div>
-      {channels !== null &&
-        all.map(({ id, name }) => (
-          <Tick
-            key={id}
-            name={name}
-            says=""
-            isTicked={channels.includes(id)}
-            onTick={(isTicked) => {
-              onChange({ channels: isTicked ? [...channels, id] : channels.filter((each) => each !== id) });
-            }}
-          />
-        ))}
-      <Says
-        id="report-channels"
-        faults={said}
-        hint={
-          data?.data.length === 0
-            ? 'There is no channel yet: without one, reports stand among the notices only.'
-            : undefined
-        }
-      />
-    </fieldset>
+    <>
+      <fieldset class="group">
+        <legend class="label">To whom it goes</legend>
+        <Radios
+          name="channels"
+          value={channels === null ? 'all' : 'some'}
+          options={GOES}
+          onChoose={(choice) => {
+            onChange({ channels: choice === 'all' ? null : [] });
+          }}
+        />
+      </fieldset>
+      {channels !== null && (
+        <ChannelTicks
+          legend="Which channels"
+          {...{ channels, faults }}
+          onChange={(chosen) => {
+            onChange({ channels: chosen });
+          }}
+        />
+      )}
+    </>
   );
 }

@@ -1,16 +1,8 @@
-import { useState } from 'preact/hooks';
-import { addDays, today } from '../../format/days.ts';
-import { Dialog } from '../../parts/dialog.tsx';
 import { faultsAt, Says, type Faults } from '../../parts/field.tsx';
 import { dimensionsOf, labelOf } from '../explore/dimensions.ts';
-import { FilterEditor } from '../explore/filter-editor.tsx';
-import { useNames, useTagKeys } from '../explore/names.ts';
-import { parseQuery, type Filter } from '../explore/query.ts';
-import { filterWords } from '../explore/words.ts';
+import { FilterChips } from '../explore/filter-chips.tsx';
+import { useTagKeys } from '../explore/names.ts';
 import type { ReportDraft } from './report-draft.ts';
-
-/** The editors of filters suggest what the last month has. */
-const SUGGESTED_DAYS = 31;
 
 interface QueryProps {
   readonly draft: ReportDraft;
@@ -25,7 +17,12 @@ export function ReportQuery({ draft, faults, onChange }: QueryProps) {
     <fieldset class="group" id="report-query" aria-describedby="report-query-says">
       <legend class="label">What it is about</legend>
       <Groups {...{ draft, onChange }} />
-      <Filters {...{ draft, onChange }} />
+      <FilterChips
+        filters={draft.filters}
+        onChange={(filters) => {
+          onChange({ filters });
+        }}
+      />
       <Says id="report-query" faults={said} />
     </fieldset>
   );
@@ -62,58 +59,5 @@ function Groups({ draft: { groupBy }, onChange }: PartProps) {
         onChange({ groupBy: value === '' ? [first] : [first, value] });
       })}
     </div>
-  );
-}
-
-function Filters({ draft: { filters }, onChange }: PartProps) {
-  const [edited, setEdited] = useState<Filter | 'new' | null>(null);
-  const day = today();
-  const query = { ...parseQuery(new URLSearchParams(), day), from: addDays(day, 1 - SUGGESTED_DAYS), filters };
-  const nameOf = useNames(query);
-  const close = (): void => {
-    setEdited(null);
-  };
-  return (
-    <>
-      <div class="chips" role="group" aria-label="Only some lines">
-        {filters.map((filter) => {
-          const { about, values } = filterWords(filter, nameOf);
-          return (
-            <button
-              key={`${filter.parameter} ${String(filter.excludes)}`}
-              type="button"
-              class="chip"
-              onClick={() => {
-                setEdited(filter);
-              }}
-            >
-              <span class="muted">{about}</span> <b>{values}</b>
-            </button>
-          );
-        })}
-        <button
-          type="button"
-          class="chip add"
-          onClick={() => {
-            setEdited('new');
-          }}
-        >
-          + filter
-        </button>
-      </div>
-      {edited !== null && (
-        <Dialog title="Only some lines" onClose={close}>
-          <FilterEditor
-            query={query}
-            filter={edited === 'new' ? null : edited}
-            onAsk={(next) => {
-              onChange({ filters: next.filters });
-              close();
-            }}
-            verb="Take it"
-          />
-        </Dialog>
-      )}
-    </>
   );
 }

@@ -2,15 +2,13 @@ import { ask, type Schema } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
-import { distance, instant, range, today, addDays } from '../../format/days.ts';
+import { distance, instant, range } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
 import { Badge, Note } from '../../parts/messages.tsx';
 import { labelOf } from '../explore/dimensions.ts';
-import { useNames } from '../explore/names.ts';
-import { parseQuery } from '../explore/query.ts';
-import { filterWords } from '../explore/words.ts';
-import { Entries } from './entries.tsx';
+import { useFilterWords } from '../explore/names.ts';
+import { Entries } from '../../parts/entries.tsx';
 import { placeOf } from './place.ts';
 import { filtersOf, whenTold } from './report-draft.ts';
 import { useState } from 'preact/hooks';
@@ -102,15 +100,9 @@ function nextText({ schedule }: Report): string {
 
 /** What a report is about, as words. */
 function Asks({ report: { query } }: { report: Report }) {
-  const filters = filtersOf(query);
-  const empty = parseQuery(new URLSearchParams(), today());
-  const nameOf = useNames({ ...empty, from: addDays(today(), -30), filters });
   const groups = (query['group_by'] ?? ['model']).map(labelOf).join(', then ');
-  const conditions = filters.map((filter) => {
-    const { about, values } = filterWords(filter, nameOf);
-    return `${about} ${values}`;
-  });
-  return <>{`Costs by ${groups}${conditions.length === 0 ? '' : `, where ${conditions.join(', and ')}`}.`}</>;
+  const conditions = useFilterWords(filtersOf(query));
+  return <>{`Costs by ${groups}${conditions === '' ? '' : `, where ${conditions}`}.`}</>;
 }
 
 function Told({ channels }: { channels: Report['channels'] }) {

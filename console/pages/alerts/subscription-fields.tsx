@@ -1,8 +1,11 @@
 import { useReply } from '../../client/use-reply.ts';
 import { faultsAt, Says, type Faults } from '../../parts/field.tsx';
+import { KeyChoice } from '../../parts/choice.tsx';
+import { Radios } from '../../parts/inputs.tsx';
+import { Tick } from '../../parts/tick.tsx';
 import type { ChannelDraft } from './channel-draft.ts';
-import { chosenOf, keysOf } from './place.ts';
-import { NOTICE_KINDS, SEVERITIES } from './words.ts';
+import { keysOf } from '../../format/keys.ts';
+import { NOTICE_KINDS } from './words.ts';
 
 interface SubscriptionProps {
   readonly draft: ChannelDraft;
@@ -10,27 +13,25 @@ interface SubscriptionProps {
   readonly onChange: (part: Partial<ChannelDraft>) => void;
 }
 
+const TAKES = [
+  ['all', 'Every notice'],
+  ['some', 'Only some'],
+] as const;
+
 /** Which notices a channel takes: all, or those of some kinds, urgent enough, about some connections. */
 export function SubscriptionFields({ draft, faults, onChange }: SubscriptionProps) {
   const said = faultsAt(faults, 'subscriptions').map(({ message }) => `What it takes ${message}.`);
   return (
     <fieldset class="group" id="channel-takes" aria-describedby="channel-takes-says">
       <legend class="label">Which notices it takes</legend>
-      <div class="radios">
-        {(['all', 'some'] as const).map((takes) => (
-          <label key={takes}>
-            <input
-              type="radio"
-              name="takes"
-              checked={draft.takes === takes}
-              onChange={() => {
-                onChange({ takes });
-              }}
-            />
-            {takes === 'all' ? 'Every notice' : 'Only some'}
-          </label>
-        ))}
-      </div>
+      <Radios
+        name="takes"
+        value={draft.takes}
+        options={TAKES}
+        onChoose={(takes) => {
+          onChange({ takes });
+        }}
+      />
       {draft.takes === 'some' && (
         <>
           <Kinds {...{ draft, onChange }} />
@@ -66,23 +67,20 @@ function Kinds({ draft: { kinds }, onChange }: PartProps) {
   );
 }
 
+const LEAST = { warning: 'Warnings and worse', critical: 'Critical only' } as const;
+
 function Least({ draft: { least }, onChange }: PartProps) {
   return (
-    <div>
-      <label for="channel-least">At least as urgent as</label>
-      <select
-        id="channel-least"
-        class="select"
-        value={least ?? ''}
-        onChange={(event) => {
-          onChange({ least: chosenOf(SEVERITIES, event.currentTarget.value) });
-        }}
-      >
-        <option value="">However urgent</option>
-        <option value="warning">Warnings and worse</option>
-        <option value="critical">Critical only</option>
-      </select>
-    </div>
+    <KeyChoice
+      id="channel-least"
+      label="At least as urgent as"
+      all="However urgent"
+      words={LEAST}
+      value={least === 'info' ? null : least}
+      onChoose={(chosen) => {
+        onChange({ least: chosen });
+      }}
+    />
   );
 }
 
@@ -108,24 +106,5 @@ function Connections({ draft: { connections }, onChange }: PartProps) {
         />
       ))}
     </fieldset>
-  );
-}
-
-/** A box to tick, with what it means. */
-export function Tick(props: { name: string; says: string; isTicked: boolean; onTick: (isTicked: boolean) => void }) {
-  const { name, says, isTicked, onTick } = props;
-  return (
-    <label class="tick">
-      <input
-        type="checkbox"
-        checked={isTicked}
-        onChange={(event) => {
-          onTick(event.currentTarget.checked);
-        }}
-      />
-      <span class="name">
-        {name} {says !== '' && <span class="muted small">{says}</span>}
-      </span>
-    </label>
   );
 }

@@ -1,5 +1,6 @@
 import { Copy } from '../../parts/copy.tsx';
 import { Field, faultsAt, sentencesAt, type Faults } from '../../parts/field.tsx';
+import { TextField } from '../../parts/inputs.tsx';
 import { Note } from '../../parts/messages.tsx';
 import { addressesOf, makeSecret, type ChannelDraft, type ChannelSecrets } from './channel-draft.ts';
 import type { ChannelKind } from './words.ts';
@@ -71,21 +72,17 @@ function Url({ kind, secrets, target, faults, onSecrets }: TargetProps) {
       ? 'Whoever knows it may post there, so it is stored encrypted and never shown again.'
       : `Empty: it stays as it is, at ${target}. What waits for the channel goes to the new one.`;
   return (
-    <Field id="channel-url" label="Address of the webhook" hint={hint} faults={sentencesAt(faults, 'url')}>
-      {(attributes) => (
-        <input
-          {...attributes}
-          type="url"
-          autocomplete="off"
-          spellcheck={false}
-          placeholder={HOSTS[kind] ?? 'https://'}
-          value={secrets.url}
-          onInput={(event) => {
-            onSecrets({ ...secrets, url: event.currentTarget.value.trim() });
-          }}
-        />
-      )}
-    </Field>
+    <TextField
+      id="channel-url"
+      label="Address of the webhook"
+      hint={hint}
+      faults={sentencesAt(faults, 'url')}
+      value={secrets.url}
+      input={{ type: 'url', placeholder: HOSTS[kind] ?? 'https://' }}
+      onText={(url) => {
+        onSecrets({ ...secrets, url: url.trim() });
+      }}
+    />
   );
 }
 
@@ -97,21 +94,17 @@ function Secret({ secrets, target, faults, onSecrets }: TargetProps) {
   const isShown = secrets.secret !== '' && faultsAt(faults, 'secret').length === 0;
   return (
     <>
-      <Field id="channel-secret" label="Secret" hint={hint} faults={sentencesAt(faults, 'secret')}>
-        {(attributes) => (
-          <input
-            {...attributes}
-            type="password"
-            autocomplete="off"
-            spellcheck={false}
-            placeholder="whsec_…"
-            value={secrets.secret}
-            onInput={(event) => {
-              onSecrets({ ...secrets, secret: event.currentTarget.value.trim() });
-            }}
-          />
-        )}
-      </Field>
+      <TextField
+        id="channel-secret"
+        label="Secret"
+        hint={hint}
+        faults={sentencesAt(faults, 'secret')}
+        value={secrets.secret}
+        input={{ type: 'password', placeholder: 'whsec_…' }}
+        onText={(secret) => {
+          onSecrets({ ...secrets, secret: secret.trim() });
+        }}
+      />
       {isShown ? (
         <SecretOnce secret={secrets.secret} />
       ) : (
@@ -150,19 +143,16 @@ function RoutingKey({ secrets, target, faults, onSecrets }: TargetProps) {
   const hint =
     target === null ? 'It is stored encrypted and never shown again.' : `Empty: it stays as it is, ${target}.`;
   return (
-    <Field id="channel-key" label="Integration key" hint={hint} faults={sentencesAt(faults, 'routing_key')}>
-      {(attributes) => (
-        <input
-          {...attributes}
-          type="password"
-          autocomplete="off"
-          spellcheck={false}
-          value={secrets.routingKey}
-          onInput={(event) => {
-            onSecrets({ ...secrets, routingKey: event.currentTarget.value.trim() });
-          }}
-        />
-      )}
-    </Field>
+    <TextField
+      id="channel-key"
+      label="Integration key"
+      hint={hint}
+      faults={sentencesAt(faults, 'routing_key')}
+      value={secrets.routingKey}
+      input={{ type: 'password' }}
+      onText={(routingKey) => {
+        onSecrets({ ...secrets, routingKey: routingKey.trim() });
+      }}
+    />
   );
 }

@@ -2,7 +2,8 @@ import type { Reply } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { longMonth } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
-import { Failure, Loading, Note } from '../../parts/messages.tsx';
+import { Waiting } from '../../parts/await.tsx';
+import { Failure, Note } from '../../parts/messages.tsx';
 import type { ListedMonth, PartProps } from '../chargeback.tsx';
 import { Blockers } from './blockers.tsx';
 import { CloseForm } from './close-form.tsx';
@@ -21,7 +22,7 @@ export function ClosePage(props: PartProps) {
     query: { group_by: 'cost_center', limit: 10_000 },
   });
   if (data === null) {
-    return error === null ? <Loading what="the month" /> : <Failure error={error} retry={reload} />;
+    return <Waiting of={{ error, reload }} what="the month" />;
   }
   return (
     <>

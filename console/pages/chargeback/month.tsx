@@ -4,7 +4,8 @@ import { daysBetween, instant, longMonth } from '../../format/days.ts';
 import { difference, signOf, sum } from '../../format/decimal.ts';
 import { exact, money, usd, usdChange } from '../../format/money.ts';
 import { Completeness } from '../../parts/completeness.tsx';
-import { Failure, Loading, Note } from '../../parts/messages.tsx';
+import { Waiting } from '../../parts/await.tsx';
+import { Failure, Note } from '../../parts/messages.tsx';
 import type { PartProps } from '../chargeback.tsx';
 import { GroupField } from './group-field.tsx';
 import { MonthTable } from './month-table.tsx';
@@ -29,7 +30,7 @@ export function MonthPage({ month, query, isAdmin, months }: PartProps) {
     everyMs: isClosed || revision !== null ? null : REFRESH_MS,
   });
   if (data === null) {
-    return error === null ? <Loading what="the month" /> : <Failure error={error} retry={reload} />;
+    return <Waiting of={{ error, reload }} what="the month" />;
   }
   return (
     <>

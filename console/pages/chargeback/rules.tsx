@@ -3,7 +3,8 @@ import { ApiError, type Reply } from '../../client/client.ts';
 import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { instant, longMonth } from '../../format/days.ts';
-import { Failure, Loading, Note } from '../../parts/messages.tsx';
+import { Waiting } from '../../parts/await.tsx';
+import { Note } from '../../parts/messages.tsx';
 import type { ListedMonth, PartProps } from '../chargeback.tsx';
 import { EMPTY, type Draft } from './draft.ts';
 import { Editor } from './editor.tsx';
@@ -25,7 +26,7 @@ export function RulesPage({ month, months, query, isAdmin }: PartProps) {
   const isNone = error instanceof ApiError && error.problem.status === 404;
   const stored = useMemo(() => (data === null ? EMPTY : readDraft(data)), [data]);
   if (data === null && !isNone) {
-    return error === null ? <Loading what="the rules" /> : <Failure error={error} retry={reload} />;
+    return <Waiting of={{ error, reload }} what="the rules" />;
   }
   const open = firstOpen(months);
   const isClosed = months.some((each) => each.month === month && each.state === 'closed');

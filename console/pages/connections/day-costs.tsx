@@ -1,7 +1,8 @@
 import { searchOf, type Reply } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { money, usd } from '../../format/money.ts';
-import { Failure, Loading } from '../../parts/messages.tsx';
+import { Await } from '../../parts/await.tsx';
+import { Table } from '../../parts/table.tsx';
 import { linkTo } from '../../route.ts';
 
 const MOST_ROWS = 50;
@@ -20,15 +21,14 @@ export function DayCosts({ id, day, isRead }: { id: string; day: string; isRead:
         <h2 id="day-costs">What it cost, by workspace and model</h2>
         {isRead && <a href={explore}>Explore the day</a>}
       </header>
-      {costs.error !== null && <Failure error={costs.error} retry={costs.reload} />}
       {!isRead ? (
         <p class="muted">Unknown: the cost of this day is still to be read.</p>
-      ) : costs.data === null ? (
-        costs.error === null && <Loading what="costs" />
-      ) : costs.data.data.length === 0 ? (
-        <p class="muted">There is no cost on this day.</p>
       ) : (
-        <Rows costs={costs.data} />
+        <Await of={costs} what="costs">
+          {(data) =>
+            data.data.length === 0 ? <p class="muted">There is no cost on this day.</p> : <Rows costs={data} />
+          }
+        </Await>
       )}
     </section>
   );
@@ -38,44 +38,35 @@ function Rows({ costs }: { costs: Reply<'/v1/costs'> }) {
   const { data, other, total, other_currencies } = costs;
   return (
     <>
-      <div class="table-wrap" tabindex={0} role="region" aria-label="Costs of the day">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Workspace</th>
-              <th scope="col">Model</th>
-              <th scope="col" class="r">
-                Cost
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {data.map(({ workspace, model, amount }) => (
-              <tr key={`${workspace?.id ?? ''} ${model ?? ''}`}>
-                <th scope="row" class="name">
-                  {workspace?.name ?? '–'}
-                </th>
-                <td class="name">{model ?? 'no model'}</td>
-                <td class="r num">{usd(amount)}</td>
-              </tr>
-            ))}
-            {other !== undefined && other.rows > 0 && (
-              <tr>
-                <th scope="row">{`${other.rows} others`}</th>
-                <td />
-                <td class="r num">{usd(other.amount)}</td>
-              </tr>
-            )}
-          </tbody>
-          <tfoot>
-            <tr>
-              <th scope="row">Total</th>
-              <td />
-              <td class="r num">{usd(total)}</td>
-            </tr>
-          </tfoot>
-        </table>
-      </div>
+      <Table
+        label="Costs of the day"
+        heads={['Workspace', 'Model', 'Cost']}
+        numbers={[2]}
+        foot={
+          <tr>
+            <th scope="row">Total</th>
+            <td />
+            <td class="r num">{usd(total)}</td>
+          </tr>
+        }
+      >
+        {data.map(({ workspace, model, amount }) => (
+          <tr key={`${workspace?.id ?? ''} ${model ?? ''}`}>
+            <th scope="row" class="name">
+              {workspace?.name ?? '–'}
+            </th>
+            <td class="name">{model ?? 'no model'}</td>
+            <td class="r num">{usd(amount)}</td>
+          </tr>
+        ))}
+        {other !== undefined && other.rows > 0 && (
+          <tr>
+            <th scope="row">{`${other.rows} others`}</th>
+            <td />
+            <td class="r num">{usd(other.amount)}</td>
+          </tr>
+        )}
+      </Table>
       {other_currencies.length > 0 && (
         <p class="muted small">
           {`Beside that, in other currencies: ${other_currencies.map(({ currency, amount }) => money(amount, currency)).join(', ')}.`}

@@ -7,6 +7,8 @@ import { count, usd } from '../../format/money.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
 import { isLive } from '../../parts/standing.ts';
+import { Table } from '../../parts/table.tsx';
+import { UnusualLinks, useAnomalies } from '../../parts/unusual.tsx';
 import { linkTo } from '../../route.ts';
 import { DayCosts } from './day-costs.tsx';
 import { RestatementList } from './restatements.tsx';
@@ -57,10 +59,23 @@ export function DayPage({ id, day, isAdmin }: { id: string; day: string; isAdmin
             <h2 id="restatements">Restatements</h2>
             <RestatementList id={id} everyMs={REFRESH_MS} day={day} />
           </section>
+          <WasUnusual id={id} day={day} />
           <DayCosts id={id} day={day} isRead={found.state !== 'missing'} />
         </div>
       )}
     </>
+  );
+}
+
+/** The anomalies of a day, where there are any. */
+function WasUnusual({ id, day }: { id: string; day: string }) {
+  const anomalies = useAnomalies({ from: day, to: day, connection_id: id });
+  if (anomalies.length === 0) return null;
+  return (
+    <section class="card wide stack" aria-labelledby="unusual">
+      <h2 id="unusual">What was unusual</h2>
+      <UnusualLinks of={anomalies} />
+    </section>
   );
 }
 
@@ -153,36 +168,23 @@ function Reports({ of }: { of: CoverageDay }) {
     },
   ];
   return (
-    <div class="table-wrap" tabindex={0} role="region" aria-label="Both reports of the day">
-      <table class="wide-table">
-        <thead>
-          <tr>
-            <th scope="col">Report</th>
-            <th scope="col">State</th>
-            <th scope="col" class="r">
-              Total
-            </th>
-            <th scope="col" class="r">
-              Lines
-            </th>
-            <th scope="col">Against Anthropic’s own total</th>
-            <th scope="col">Read</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ name, report, total, other }) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{STATES[report.state]}</td>
-              <td class="r num">{total ?? '–'}</td>
-              <td class="r num">{report.lines ?? '–'}</td>
-              <td>{reconciledWords(report, other)}</td>
-              <td>{report.read_at === null ? '–' : instant(report.read_at)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label="Both reports of the day"
+      heads={['Report', 'State', 'Total', 'Lines', 'Against Anthropic’s own total', 'Read']}
+      numbers={[2, 3]}
+      class="wide-table"
+    >
+      {rows.map(({ name, report, total, other }) => (
+        <tr key={name}>
+          <th scope="row">{name}</th>
+          <td>{STATES[report.state]}</td>
+          <td class="r num">{total ?? '–'}</td>
+          <td class="r num">{report.lines ?? '–'}</td>
+          <td>{reconciledWords(report, other)}</td>
+          <td>{report.read_at === null ? '–' : instant(report.read_at)}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

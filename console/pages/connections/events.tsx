@@ -1,7 +1,7 @@
 import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
 import type { ListProps } from './lists.tsx';
-import { ListFrame } from './list-frame.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
 
 const PAGE = 20;
 

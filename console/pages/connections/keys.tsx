@@ -6,7 +6,7 @@ import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Badge } from '../../parts/messages.tsx';
 import { soon } from '../../parts/standing.ts';
 import type { ListProps } from './lists.tsx';
-import { ListFrame } from './list-frame.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
 
 type Key = Schema<'Key'>;
 

@@ -5,7 +5,7 @@ import { difference, signOf } from '../../format/decimal.ts';
 import { count, usd, usdChange } from '../../format/money.ts';
 import { linkTo } from '../../route.ts';
 import type { ListProps } from './lists.tsx';
-import { ListFrame } from './list-frame.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
 
 type Restatement = Reply<'/v1/connections/{id}/restatements'>['data'][number];
 

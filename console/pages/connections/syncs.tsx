@@ -4,7 +4,7 @@ import { distance, instant, range } from '../../format/days.ts';
 import { Badge } from '../../parts/messages.tsx';
 import { counted, remedyOf } from '../../parts/standing.ts';
 import type { ListProps } from './lists.tsx';
-import { ListFrame } from './list-frame.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
 import { WorkflowLink } from './workflow-link.tsx';
 
 type Sync = Schema<'Sync'>;

@@ -3,7 +3,7 @@ import { useList } from '../../client/use-list.ts';
 import { longDay } from '../../format/days.ts';
 import { Badge } from '../../parts/messages.tsx';
 import type { ListProps } from './lists.tsx';
-import { ListFrame } from './list-frame.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
 
 type Workspace = Schema<'Workspace'>;
 

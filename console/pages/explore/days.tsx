@@ -3,6 +3,7 @@ import { sum } from '../../format/decimal.ts';
 import { exact } from '../../format/money.ts';
 import { fillOf } from '../../parts/chart/geometry.ts';
 import type { Bar } from '../../parts/chart/model.ts';
+import { UnusualLinks } from '../../parts/unusual.tsx';
 import { Number as NumberCell, Sheet } from './cells.tsx';
 import { chartFormat, columnsOf, type Column } from './columns.ts';
 import { grainIn, dimensionsIn, type SpendQuery } from './query.ts';
@@ -15,6 +16,7 @@ const STATES: Readonly<Record<Bar['state'], string>> = {
   provisional: 'Provisional',
   missing: 'Still to be read',
   uncovered: 'Not covered',
+  forecast: 'Expected',
 };
 
 interface DaysProps {
@@ -107,7 +109,10 @@ function Row(props: { query: SpendQuery; bar: Bar; columns: readonly Column[]; f
       {columns.map((column) => (
         <NumberCell key={column.name} {...{ column, figures }} currency="USD" />
       ))}
-      <td class="state">{[`${STATES[bar.state]}.`, ...bar.notes].join(' ')}</td>
+      <td class="state">
+        {[`${STATES[bar.state]}.`, ...bar.notes].join(' ')}
+        <UnusualLinks of={bar.unusual} />
+      </td>
     </tr>
   );
 }

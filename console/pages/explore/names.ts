@@ -1,9 +1,10 @@
 import { ask, type Schema } from '../../client/client.ts';
 import { useReply } from '../../client/use-reply.ts';
-import type { SpendQuery } from './query.ts';
+import { addDays, today } from '../../format/days.ts';
+import type { Filter, SpendQuery } from './query.ts';
 import { distinct } from './reports.ts';
 import { useLoad } from '../../client/use-load.ts';
-import { plainName, type NameOf } from './words.ts';
+import { filterWords, plainName, type NameOf } from './words.ts';
 
 /** A value that somebody may filter by. */
 export interface Suggestion {
@@ -41,7 +42,7 @@ export function useSuggestions(
 }
 
 /** The names of the workspaces and organizations that the filters of a query name by id. */
-export function useNames(query: SpendQuery): NameOf {
+export function useNames(query: Pick<SpendQuery, 'from' | 'to' | 'filters'>): NameOf {
   const has = (parameter: string): boolean => query.filters.some((filter) => filter.parameter === parameter);
   const workspaces = distinct(useWorkspaces(has('workspace')));
   const connections = useSuggestions(query, has('connection_id') ? 'connection' : null);
@@ -52,6 +53,18 @@ export function useNames(query: SpendQuery): NameOf {
         : connections.list.find(({ id }) => id === value)?.name;
     return name ?? plainName(parameter, value);
   };
+}
+
+/** Filters as words, with the names of what they name by id: `model is a or b, and workspace is c`; empty for none. */
+export function useFilterWords(filters: readonly Filter[]): string {
+  const day = today();
+  const nameOf = useNames({ from: addDays(day, -30), to: day, filters });
+  return filters
+    .map((filter) => {
+      const { about, values } = filterWords(filter, nameOf);
+      return `${about} ${values}`;
+    })
+    .join(', and ');
 }
 
 /** The keys of the tags that workspaces have. */

@@ -2,6 +2,7 @@ import { ask } from '../../client/client.ts';
 import { difference, sum } from '../../format/decimal.ts';
 import { linkTo } from '../../route.ts';
 import type { Bar } from '../../parts/chart/model.ts';
+import { standing, unusualIn, type Anomaly } from '../../parts/unusual.tsx';
 import {
   dimensionsIn,
   drill,
@@ -55,12 +56,12 @@ async function loadOnce(query: SpendQuery, signal: AbortSignal): Promise<Picture
   const dimensions = dimensionsIn(query);
   const grain = grainIn(query);
   const bare = { ...query, order: null };
-  const [groups, totals, coverage] = await Promise.all([
+  const [groups, totals, facts] = await Promise.all([
     dimensions.length === 0 ? null : loadGroups({ ...bare, groupBy: dimensions }, signal),
     grain === null
       ? null
       : askAll({ ...bare, groupBy: [grain], compare: dimensions.length === 0 ? query.compare : null }, signal),
-    grain === null ? null : loadCoverage(query, signal),
+    grain === null ? null : loadFacts(query, signal),
   ]);
   const whole = groups ?? totals;
   if (whole === null) {
@@ -70,7 +71,7 @@ async function loadOnce(query: SpendQuery, signal: AbortSignal): Promise<Picture
   }
   const dated = { ...query, from: whole.from, to: whole.to };
   const isTorn = groups !== null && totals !== null && groups.asOf !== totals.asOf;
-  if (grain === null || totals === null || coverage === null) {
+  if (grain === null || totals === null || facts === null) {
     return { query: dated, whole, groups, chart: null, isTorn };
   }
   const largest = groups === null ? [] : largestOf(dated, groups);
@@ -78,7 +79,7 @@ async function loadOnce(query: SpendQuery, signal: AbortSignal): Promise<Picture
     largest.length === 0
       ? null
       : await askAll({ ...narrowedTo(dated, largest.map(idsOf)), order: null, compare: null }, signal);
-  return { query: dated, whole, groups, chart: chartOf(dated, { groups, largest, totals, tops, coverage }), isTorn };
+  return { query: dated, whole, groups, chart: chartOf(dated, { groups, largest, totals, tops, facts }), isTorn };
 }
 
 async function loadGroups(query: SpendQuery, signal: AbortSignal): Promise<Page> {
@@ -89,9 +90,20 @@ async function loadGroups(query: SpendQuery, signal: AbortSignal): Promise<Page>
   return { ...page, lines };
 }
 
-async function loadCoverage({ from, to, filters }: SpendQuery, signal: AbortSignal): Promise<readonly CoveredDay[]> {
-  const query = { from, to, connection_id: await connectionsOf(filters, signal) };
-  return (await ask('get', '/v1/coverage', { query, signal })).data;
+/** What is known about the days, and what was unusual about them. */
+interface Facts {
+  readonly coverage: readonly CoveredDay[];
+  readonly anomalies: readonly Anomaly[];
+}
+
+async function loadFacts({ from, to, filters }: SpendQuery, signal: AbortSignal): Promise<Facts> {
+  const connections = await connectionsOf(filters, signal);
+  const [coverage, found] = await Promise.all([
+    ask('get', '/v1/coverage', { query: { from, to, connection_id: connections }, signal }),
+    ask('get', '/v1/anomalies', { query: { from, to, limit: 100 }, signal }),
+  ]);
+  const anomalies = standing(found.data).filter(({ connection }) => connections?.includes(connection.id) ?? true);
+  return { coverage: coverage.data, anomalies };
 }
 
 /** The connections that filters let through; nothing for all. */
@@ -133,10 +145,10 @@ interface Parts {
   readonly largest: readonly Line[];
   readonly totals: Page;
   readonly tops: Page | null;
-  readonly coverage: readonly CoveredDay[];
+  readonly facts: Facts;
 }
 
-function chartOf(query: SpendQuery, { groups, largest, totals, tops, coverage }: Parts): Chart {
+function chartOf(query: SpendQuery, { groups, largest, totals, tops, facts }: Parts): Chart {
   const main = MAIN[query.report];
   const grain = grainIn(query) ?? 'day';
   const cells = cellsOf(query, tops, main);
@@ -146,7 +158,7 @@ function chartOf(query: SpendQuery, { groups, largest, totals, tops, coverage }:
   const series = groups === null ? [titleOf(query)] : largest.map(nameOf);
   const keys = largest.map((line) => JSON.stringify(idsOf(line)));
   const bars = spansOf(query.from ?? '', query.to ?? '', grain).map((span): Bar => {
-    const certainty = certaintyOf(span, coverage);
+    const certainty = certaintyOf(span, facts.coverage);
     const found = byBar.get(span.key)?.figures[main] ?? null;
     const isKnown = found !== null || certainty.state === 'final' || certainty.state === 'provisional';
     const total = isKnown ? (found ?? '0') : null;
@@ -156,6 +168,7 @@ function chartOf(query: SpendQuery, { groups, largest, totals, tops, coverage }:
       ...{ key: span.key, label: span.label, title: span.title, ...certainty },
       values: groups === null ? [total ?? '0'] : hasOthers ? [...top, rest] : top,
       total,
+      unusual: unusualIn(facts.anomalies, span, query.from ?? ''),
       link: isKnown ? linkOf(query, { days: span, values: [] }) : null,
       // A year has thousands of them, and a person follows one.
       get links() {

@@ -2,7 +2,7 @@ import type { Schema } from '../../client/client.ts';
 import { addDays, instant, longDay, longMonth, monthEnd, monthStart, shortDay } from '../../format/days.ts';
 import { signOf } from '../../format/decimal.ts';
 import { usdChange } from '../../format/money.ts';
-import type { BarState } from '../../parts/chart/model.ts';
+import type { ReadState } from '../../parts/chart/model.ts';
 import type { Grain } from './dimensions.ts';
 
 /** The days of one bar. The first and the last bar of a range may have only a part of their week or month. */
@@ -60,12 +60,12 @@ function wordsOf(first: string, last: string, grain: Grain): { label: string; ti
 
 /** What is known about some days together. */
 export interface Certainty {
-  readonly state: BarState;
+  readonly state: ReadState;
   readonly isRestated: boolean;
   readonly notes: readonly string[];
 }
 
-const WORST: readonly BarState[] = ['missing', 'uncovered', 'provisional'];
+const WORST: readonly ReadState[] = ['missing', 'uncovered', 'provisional'];
 const SHOWN_NOTES = 3;
 
 /** The worst state of the days of a span, and what a person should know about them. */
@@ -86,14 +86,14 @@ export function certaintyOf({ from, to }: Span, coverage: readonly CoveredDay[])
   return { state, isRestated: restated.length > 0, notes: notes.map((note) => `${note}.`) };
 }
 
-const WORDS: Readonly<Record<BarState, string>> = {
+const WORDS: Readonly<Record<ReadState, string>> = {
   final: '',
   provisional: 'provisional',
   missing: 'still to be read',
   uncovered: 'not covered',
 };
 
-function countOf(days: readonly CoveredDay[], state: BarState): string[] {
+function countOf(days: readonly CoveredDay[], state: ReadState): string[] {
   const count = days.filter((day) => day.state === state).length;
   return count === 0 ? [] : [`${count} of ${days.length} days ${count === 1 ? 'is' : 'are'} ${WORDS[state]}`];
 }

@@ -3,8 +3,8 @@ import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
 import { Confirm } from '../../parts/confirm.tsx';
-import { Badge, Failure, Loading } from '../../parts/messages.tsx';
-import { More } from '../../parts/more.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
+import { Badge, Failure } from '../../parts/messages.tsx';
 
 type BrowserSession = Reply<'/v1/sessions'>['data'][number];
 
@@ -21,61 +21,37 @@ export function Sessions() {
         <h2>Sessions</h2>
         <span class="muted">Browsers that are in now</span>
       </header>
-      {list.error !== null && <Failure error={list.error} retry={list.reload} />}
       {end.error !== null && <Failure error={end.error} title="The session goes on." />}
-      {list.rows === null ? (
-        <Loading what="sessions" />
-      ) : (
-        <SessionTable sessions={list.rows} onEnd={end.run} isBusy={end.isBusy} />
-      )}
-      <More list={list} />
-    </section>
-  );
-}
-
-function SessionTable(props: { sessions: readonly BrowserSession[]; isBusy: boolean; onEnd: (id: string) => void }) {
-  if (props.sessions.length === 0) return <p class="muted">No browser is in.</p>;
-  return (
-    <div class="table-wrap" tabindex={0} role="region" aria-label="Sessions">
-      <table>
-        <thead>
-          <tr>
-            <th>Name</th>
-            <th>Role</th>
-            <th>Began</th>
-            <th>Last seen</th>
-            <th>Ends at the latest</th>
-            <th>
-              <span class="hidden">What can be done</span>
+      <ListFrame
+        list={list}
+        what="sessions"
+        none="No browser is in."
+        heads={['Name', 'Role', 'Began', 'Last seen', 'Ends at the latest', 'Action']}
+        class=""
+        row={(session: BrowserSession) => (
+          <tr key={session.id}>
+            <th scope="row" class="name">
+              {session.name} {session.current && <Badge tone="good">this browser</Badge>}
             </th>
+            <td>{session.role}</td>
+            <td>{`${instant(session.created_at)} with a ${session.begun_with}`}</td>
+            <td>{distance(session.last_seen_at)}</td>
+            <td>{instant(session.expires_at)}</td>
+            <td>
+              <Confirm
+                what={session.current ? 'End this session' : `End the session of ${session.name}`}
+                why="That browser must enter again."
+                isBusy={end.isBusy}
+                onConfirm={() => {
+                  end.run(session.id);
+                }}
+              >
+                End
+              </Confirm>
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {props.sessions.map((session) => (
-            <tr key={session.id}>
-              <th scope="row" class="name">
-                {session.name} {session.current && <Badge tone="good">this browser</Badge>}
-              </th>
-              <td>{session.role}</td>
-              <td>{`${instant(session.created_at)} with a ${session.begun_with}`}</td>
-              <td>{distance(session.last_seen_at)}</td>
-              <td>{instant(session.expires_at)}</td>
-              <td class="r">
-                <Confirm
-                  what={session.current ? 'End this session' : `End the session of ${session.name}`}
-                  why="That browser must enter again."
-                  isBusy={props.isBusy}
-                  onConfirm={() => {
-                    props.onEnd(session.id);
-                  }}
-                >
-                  End
-                </Confirm>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        )}
+      />
+    </section>
   );
 }

@@ -4,8 +4,8 @@ import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
 import { Confirm } from '../../parts/confirm.tsx';
-import { Badge, Failure, Loading } from '../../parts/messages.tsx';
-import { More } from '../../parts/more.tsx';
+import { ListFrame } from '../../parts/list-frame.tsx';
+import { Badge, Failure } from '../../parts/messages.tsx';
 import { CreateToken } from './create-token.tsx';
 
 type Token = Reply<'/v1/tokens'>['data'][number];
@@ -39,65 +39,44 @@ export function Tokens() {
           }}
         />
       )}
-      {list.error !== null && <Failure error={list.error} retry={list.reload} />}
       {revoke.error !== null && <Failure error={revoke.error} title="The token is not revoked." />}
-      {list.rows === null ? (
-        <Loading what="tokens" />
-      ) : list.rows.length === 0 ? (
-        <p class="muted">There are none beside the first one, which the server’s settings hold.</p>
-      ) : (
-        <TokenTable tokens={list.rows} onRevoke={revoke.run} isBusy={revoke.isBusy} />
-      )}
-      <More list={list} />
+      <ListFrame
+        list={list}
+        what="tokens"
+        none="There are none beside the first one, which the server’s settings hold."
+        heads={['Name', 'Role', 'Created', 'Last used', 'State', 'Action']}
+        class=""
+        row={(token: Token) => <Row key={token.id} token={token} isBusy={revoke.isBusy} onRevoke={revoke.run} />}
+      />
     </section>
   );
 }
 
-function TokenTable(props: { tokens: readonly Token[]; isBusy: boolean; onRevoke: (id: string) => void }) {
+function Row({ token, isBusy, onRevoke }: { token: Token; isBusy: boolean; onRevoke: (id: string) => void }) {
   return (
-    <div class="table-wrap" tabindex={0} role="region" aria-label="Tokens">
-      <table>
-        <thead>
-          <tr>
-            <th>Name</th>
-            <th>Role</th>
-            <th>Created</th>
-            <th>Last used</th>
-            <th>State</th>
-            <th>
-              <span class="hidden">What can be done</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {props.tokens.map((token) => (
-            <tr key={token.id}>
-              <th scope="row" class="name">
-                {token.name}
-              </th>
-              <td>{token.role}</td>
-              <td>{`${instant(token.created_at)} by ${token.created_by}`}</td>
-              <td>{token.last_used_at === null ? 'never' : distance(token.last_used_at)}</td>
-              <td>{stateOf(token)}</td>
-              <td class="r">
-                {token.revoked_at === null && (
-                  <Confirm
-                    what={`Revoke ${token.name}`}
-                    why="Whoever uses it is locked out at once, with every token and session that came from it."
-                    isBusy={props.isBusy}
-                    onConfirm={() => {
-                      props.onRevoke(token.id);
-                    }}
-                  >
-                    Revoke
-                  </Confirm>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <tr>
+      <th scope="row" class="name">
+        {token.name}
+      </th>
+      <td>{token.role}</td>
+      <td>{`${instant(token.created_at)} by ${token.created_by}`}</td>
+      <td>{token.last_used_at === null ? 'never' : distance(token.last_used_at)}</td>
+      <td>{stateOf(token)}</td>
+      <td>
+        {token.revoked_at === null && (
+          <Confirm
+            what={`Revoke ${token.name}`}
+            why="Whoever uses it is locked out at once, with every token and session that came from it."
+            isBusy={isBusy}
+            onConfirm={() => {
+              onRevoke(token.id);
+            }}
+          >
+            Revoke
+          </Confirm>
+        )}
+      </td>
+    </tr>
   );
 }
 

@@ -1,4 +1,5 @@
 import { go } from '../../route.ts';
+import { anomalyLink } from '../unusual.tsx';
 import type { Bar } from './model.ts';
 import { BOTTOM, LEFT, columnOf, fillOf, rectsOf, yOf, type Room } from './geometry.ts';
 
@@ -48,6 +49,7 @@ export function BarShape({ bar, room, index, hatch, others, isHome, isOn, words,
           follow(bar.link);
         }}
       />
+      {bar.band !== undefined && <Band {...bar.band} {...{ index, room }} />}
       {rects.map(({ series, y, height }) => (
         <g
           key={series}
@@ -55,7 +57,13 @@ export function BarShape({ bar, room, index, hatch, others, isHome, isOn, words,
             follow(bar.links?.[series] ?? bar.link);
           }}
         >
-          <rect class={`bar ${fillOf(series, others)}`} x={x} y={y} width={width} height={height} />
+          <rect
+            class={`bar ${bar.state === 'forecast' ? 'expected' : fillOf(series, others)}`}
+            x={x}
+            y={y}
+            width={width}
+            height={height}
+          />
           {bar.state === 'provisional' && (
             <rect class="over" fill={`url(#${hatch})`} x={x} y={y} width={width} height={height} />
           )}
@@ -64,9 +72,35 @@ export function BarShape({ bar, room, index, hatch, others, isHome, isOn, words,
       {(bar.state === 'missing' || bar.state === 'uncovered') && (
         <rect class={`dashed ${bar.state}`} x={x} y={yOf(0, room) - UNKNOWN} width={width} height={UNKNOWN} />
       )}
-      {bar.isRestated && <circle class="restated" cx={x + width / 2} cy={top - 6} r={3} />}
+      <Marks {...{ bar, top }} x={x + width / 2} />
     </g>
   );
+}
+
+/** What stands above a bar: a dot if it was restated, and an anomaly, which leads to it. */
+function Marks({ bar: { isRestated, unusual = [] }, x, top }: { bar: Bar; x: number; top: number }) {
+  return (
+    <>
+      {isRestated && <circle class="restated" cx={x} cy={top - 6} r={3} />}
+      {unusual.slice(0, 1).map(({ id }) => (
+        <path
+          key={id}
+          class="unusual"
+          d={`M${x} ${top - (isRestated ? 11 : 3)}l-6 -10h12z`}
+          onClick={() => {
+            go(anomalyLink(id));
+          }}
+        />
+      ))}
+    </>
+  );
+}
+
+/** Where the bar is expected, as wide as its place, so that those of several bars meet. */
+function Band({ low, high, index, room }: { low: string; high: string; index: number; room: Room }) {
+  const top = yOf(Number(high), room);
+  const height = Math.max(1, yOf(Number(low), room) - top);
+  return <rect class="band" x={LEFT + index * room.step} y={top} width={room.step} height={height} />;
 }
 
 function follow(link: string | null): void {

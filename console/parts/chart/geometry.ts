@@ -49,11 +49,20 @@ export function rectsOf(bar: Bar, room: Room): { series: number; y: number; heig
   });
 }
 
-/** How far the values of a bar reach below and above zero. */
-export function extentOf(values: readonly string[]): [low: number, high: number] {
+/** How far the values of a bar and its band reach below and above zero. */
+export function extentOf({ values, band }: Pick<Bar, 'values' | 'band'>): [low: number, high: number] {
   const numbers = values.map(Number);
   const total = (keep: (value: number) => boolean): number => numbers.filter(keep).reduce((a, b) => a + b, 0);
-  return [total((value) => value < 0), total((value) => value > 0)];
+  return [
+    Math.min(
+      total((value) => value < 0),
+      Number(band?.low ?? 0),
+    ),
+    Math.max(
+      total((value) => value > 0),
+      Number(band?.high ?? 0),
+    ),
+  ];
 }
 
 /** The class with the colour of a series. */

@@ -1,5 +1,23 @@
-/** What is known about the days of a bar. */
-export type BarState = 'final' | 'provisional' | 'missing' | 'uncovered';
+/** What is known about a day that may be read. */
+export type ReadState = 'final' | 'provisional' | 'missing' | 'uncovered';
+
+/** What is known about the days of a bar; those to come are a forecast. */
+export type BarState = ReadState | 'forecast';
+
+/** An anomaly that belongs to a bar. */
+export interface Unusual {
+  readonly id: string;
+  /** One line. */
+  readonly subject: string;
+}
+
+/** A line across a chart. */
+export interface Level {
+  readonly value: string;
+  readonly name: string;
+  /** Whether it is the limit, and no threshold before it. */
+  readonly isLimit: boolean;
+}
 
 /** One bar of a chart: a day, a week or a month. */
 export interface Bar {
@@ -19,4 +37,7 @@ export interface Bar {
   /** Where it leads: the whole bar, and each series within it. */
   readonly link: string | null;
   readonly links?: readonly (string | null)[];
+  /** Between which amounts it is or was expected. */
+  readonly band?: { readonly low: string; readonly high: string };
+  readonly unusual?: readonly Unusual[];
 }

@@ -9,6 +9,7 @@ export const STATES: Readonly<Record<BarState, string>> = {
   provisional: 'Provisional: may still change.',
   missing: 'Still to be read.',
   uncovered: 'Not covered: outside of what the connections have.',
+  forecast: 'Expected.',
 };
 
 /** A bar in words. */
@@ -28,7 +29,7 @@ export function summaryOf(bars: readonly Bar[], format: Format): string {
   const highest = known.reduce((a, b) => (Number(b.total) > Number(a.total) ? b : a), first);
   const lowest = known.reduce((a, b) => (Number(b.total) < Number(a.total) ? b : a), first);
   const ends = `The highest is ${highest.title} with ${format(highest.total)}, the lowest ${lowest.title} with ${format(lowest.total)}.`;
-  return `${bars.length} bars. ${ends} The arrow keys move from bar to bar.`;
+  return `${bars.length} bars. ${ends}`;
 }
 
 /** An amount for an axis, as short as it gets: `$5k`. */

@@ -83,6 +83,9 @@ export async function tell(
   }
 }
 
+/** Bounds only how long a machine may take. */
+export const PATIENCE_MS = 180_000;
+
 /**
  * Waits until a connection and its syncs do nothing. The time-skipping server loses an activity that is cancelled
  * between its being scheduled and its start, and stands still from then on; so nothing is cancelled here. False where
@@ -90,10 +93,11 @@ export async function tell(
  */
 export async function becomesStill(world: World, life: Life): Promise<boolean> {
   if (life.failing) return false;
-  return until('the connection to be still', async () => {
-    if (!(await isIdle(world, life))) return false;
-    return !(await isSyncing(world.database.db, life.id));
-  });
+  return until(
+    'the connection to be still',
+    async () => (await isIdle(world, life)) && !(await isSyncing(world.database.db, life.id)),
+    PATIENCE_MS,
+  );
 }
 
 /** Whether a connection has ended, or waits for a time or a signal: nothing that it was asked for is under way. */

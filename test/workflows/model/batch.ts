@@ -5,7 +5,7 @@ import { keepConnections } from '../../../worker/keeper.ts';
 import { connectionWorkflowId } from '../../../workflows/messages.ts';
 import { until } from '../../support/wait.ts';
 import type { World } from '../../support/world.ts';
-import { becomesStill, change, isIdle, tell } from './act.ts';
+import { PATIENCE_MS, becomesStill, change, isIdle, tell } from './act.ts';
 import { complaintsOf } from './check.ts';
 import type { Order, RoundPlan, Sequence, Turn } from './commands.ts';
 import { Life, type Round } from './life.ts';
@@ -20,8 +20,6 @@ const SYNC_HOUR_UTC = 6;
 const MOMENT_MS = 3 * MINUTE_MS;
 /** The time of workflows goes on while they work; Anthropic's day must not be over later than theirs. */
 const AHEAD_MS = 5 * MINUTE_MS;
-/** Bounds only how long a machine may take: a connection whose work was lost is waited for so long. */
-const PATIENCE_MS = 180_000;
 /** A connection that has nothing to do, and of which nothing was heard for so long, stays as it is. */
 const STILL_MS = 5_000;
 

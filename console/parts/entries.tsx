@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import type { List } from '../../client/use-list.ts';
-import { Failure, Loading } from '../../parts/messages.tsx';
-import { More } from '../../parts/more.tsx';
+import type { List } from '../client/use-list.ts';
+import { Await } from './await.tsx';
+import { More } from './more.tsx';
 
 /** A list whose rows have more words than a table takes, or what stands in its place. */
 export function Entries<Row>(props: {
@@ -13,19 +13,19 @@ export function Entries<Row>(props: {
   row: (row: Row) => ComponentChildren;
 }) {
   const { list, what, none, row } = props;
-  const { rows, error } = list;
   return (
     <>
-      {error !== null && <Failure error={error} retry={list.reload} />}
-      {rows === null ? (
-        error === null && <Loading what={what} />
-      ) : rows.length === 0 ? (
-        none
-      ) : (
-        <ul class="entries" aria-label={`The ${what}`}>
-          {rows.map(row)}
-        </ul>
-      )}
+      <Await of={{ ...list, data: list.rows }} what={what}>
+        {(rows) =>
+          rows.length === 0 ? (
+            none
+          ) : (
+            <ul class="entries" aria-label={`The ${what}`}>
+              {rows.map(row)}
+            </ul>
+          )
+        }
+      </Await>
       <More list={list} />
     </>
   );

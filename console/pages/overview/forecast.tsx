@@ -1,0 +1,52 @@
+import type { Schema } from '../../client/client.ts';
+import { longDay, shortDay } from '../../format/days.ts';
+import { percent, usd } from '../../format/money.ts';
+import { bandNote } from '../../parts/bars.ts';
+import type { Bar } from '../../parts/chart/model.ts';
+
+type Forecast = Schema<'Forecast'>;
+
+/** What this month is expected to come to, by which method, and how far that was off on this very data; or why nobody can say. */
+export function Expected({ forecast }: { forecast: Forecast }) {
+  const { total, method, reason, backtest, through } = forecast;
+  return (
+    <div>
+      <h2 class="muted">{`Expected by ${longDay(through)}`}</h2>
+      <div class="mid num" data-exact={total?.mean}>
+        {total === null ? '–' : usd(total.mean)}
+      </div>
+      {total === null || method === null ? (
+        <p class="muted">{`No forecast: ${reason ?? ''}`}</p>
+      ) : (
+        <p class="muted num">{`This month is expected to come to ${usd(total.mean)} (80 %: ${usd(total.low)} to ${usd(total.high)}).`}</p>
+      )}
+      {method !== null && <p class="faint small">{`Method: ${methodText(method)}. ${errorText(backtest)}`}</p>}
+    </div>
+  );
+}
+
+/** The name of a method for people. */
+export function methodText(method: string): string {
+  return method.replaceAll('_', ' ');
+}
+
+function errorText(backtest: Forecast['backtest']): string {
+  if (backtest === null) return 'There is too little past to say how far it is off.';
+  const { origins, error, bias, coverage } = backtest;
+  const [off, size, held] = [error, Math.abs(bias), coverage].map((share) => percent(String(share)));
+  return `Repeated from ${origins} past days of this very data, it was off by ${off ?? ''} on average, ${size ?? ''} too ${bias < 0 ? 'low' : 'high'}, and its band held ${held ?? ''} of what came.`;
+}
+
+/** A bar for each day after today, as it is expected. */
+export function barsAhead({ days }: Forecast, today: string): Bar[] {
+  return days.flatMap(({ day, mean, ...band }): Bar[] =>
+    day <= today
+      ? []
+      : [
+          {
+            ...{ key: day, label: shortDay(day), title: longDay(day), state: 'forecast', values: [mean], total: mean },
+            ...{ notes: [bandNote(band)], isRestated: false, link: null, band: { low: band.low, high: band.high } },
+          },
+        ],
+  );
+}

@@ -1,0 +1,35 @@
+import type { ComponentChildren } from 'preact';
+
+/** A table that scrolls by itself where it is too wide. */
+export function Table(props: {
+  /** What a screen reader calls it. */
+  label: string;
+  heads: readonly string[];
+  /** The columns that hold numbers, from 0 on. */
+  numbers?: readonly number[];
+  /** More classes of what scrolls, and of the table. */
+  wrap?: string;
+  class?: string;
+  /** Its rows. */
+  children: ComponentChildren;
+  foot?: ComponentChildren;
+}) {
+  const { label, heads, numbers = [], wrap = '', class: of = '', children, foot } = props;
+  return (
+    <div class={`table-wrap ${wrap}`} tabindex={0} role="region" aria-label={label}>
+      <table class={of}>
+        <thead>
+          <tr>
+            {heads.map((head, index) => (
+              <th key={head} scope="col" class={numbers.includes(index) ? 'r' : ''}>
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+        {foot !== undefined && <tfoot>{foot}</tfoot>}
+      </table>
+    </div>
+  );
+}
