@@ -43,12 +43,13 @@ interface NoticesRun {
 
 /** Measures how soon and how fast notices leave as mails, and how many Actions of Temporal a quiet day takes. */
 export async function noticesSection(servers: Servers, runs: number): Promise<string[]> {
+  const day = await inMailWorld(servers, (world) => actionsOfDay(servers, world.deployment, world.connectionId));
+  console.error(`notices: ${JSON.stringify(day)}`);
   const measured: NoticesRun[] = [];
   for (let run = 0; run < runs; run += 1) {
     measured.push(await inMailWorld(servers, async (world) => measureRun(servers, world)));
     console.error(`notices: ${JSON.stringify(measured.at(-1), summarized)}`);
   }
-  const day = await inMailWorld(servers, (world) => actionsOfDay(servers, world.deployment, world.connectionId));
   return [
     '## Notices',
     '',
