@@ -99,7 +99,7 @@ function cpuText(used: readonly Burst['cpu'][]): string {
 function daySection(parts: readonly PartOfDay[]): string[] {
   const total = parts.reduce((sum, { actions }) => sum + actions, 0);
   return [
-    `Actions of Temporal for a quiet day of a connection, by the metric \`action\` of Temporal's server, which counts as [Temporal Cloud does](https://docs.temporal.io/cloud/actions): each start, activity, recorded heartbeat, timer, signal and change of search attributes; a start of a child counts twice. Where it starts a report, the Schedule counts two more, which are added here. The connection's workflow begins anew once a day, and so it does here.`,
+    `Actions of Temporal for a quiet day of a connection, by the metric \`action\` of Temporal's server, which counts as [Temporal Cloud does](https://docs.temporal.io/cloud/actions): each start, activity, recorded heartbeat, timer, signal and change of search attributes; a start of a child counts twice. Two are added for the start of the Schedule, as Temporal Cloud bills it. The connection's workflow begins anew once a day, and so it does here. The sync and the report are asked for by hand: what that takes is counted, too.`,
     '',
     ...table(
       ['what', 'Actions', 'must', 'which'],
