@@ -22,17 +22,33 @@ export async function listNewDeliveries(db: Db): Promise<ToStart[]> {
 }
 
 const OVERDUE_SECONDS = 10;
+/** For one that no workflow has looked at yet, while others are sent: it may wait for its turn behind hundreds. */
+const OVERDUE_BEHIND_OTHERS_SECONDS = 60;
+
+/** Whether something was sent just now. */
+const OTHERS_ARE_SENT = sql`
+  exists (
+    select from (select ended_at from deliveries where state = 'sent' order by no desc limit 1000) latest
+    where ended_at > now() - make_interval(secs => ${OVERDUE_SECONDS})
+  )
+`;
 
 /**
- * The deliveries that nothing happened to for ten seconds, though it should have: their workflows may be gone. Without
- * those with these ids.
+ * The deliveries that nothing happened to for ten seconds, though it should have: their workflows may be gone. Those that no
+ * workflow has looked at yet have a minute while others are sent. Without those with these ids.
  */
 export async function listOverdueDeliveries(db: Db, except: readonly string[]): Promise<ToStart[]> {
   return listToStart(
     db,
     sql`
-      d.id <> all(${numberArray('uuid', except)}) and case when d.begun_at is null then d.queued_at else greatest(d.queued_at, d.next_try_at, d.tried_at) end
+      d.id <> all(${numberArray('uuid', except)})
+      and case when d.begun_at is null then d.queued_at else greatest(d.queued_at, d.next_try_at, d.tried_at) end
         < now() - make_interval(secs => ${OVERDUE_SECONDS})
+      and (
+        d.begun_at is not null
+        or d.queued_at < now() - make_interval(secs => ${OVERDUE_BEHIND_OTHERS_SECONDS})
+        or not ${OTHERS_ARE_SENT}
+      )
     `,
   );
 }

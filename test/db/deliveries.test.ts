@@ -1,8 +1,9 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../db/core/database.ts';
 import { claimDelivery, markSending, recordOutcome, type Attempt, type Claimant } from '../../db/notices/attempts.ts';
 import { changeChannel, unsubscribe } from '../../db/notices/channels.ts';
-import { resendDelivery } from '../../db/notices/starts.ts';
+import { listOverdueDeliveries, resendDelivery } from '../../db/notices/starts.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { rewrapChannels } from '../../db/notices/stored-channels.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../../db/keys/stored-keys.ts';
@@ -131,6 +132,24 @@ describe('a try', () => {
     const { words } = await deliveryOf(db, id);
     expect(words).toMatch(/^a b é+$/);
     expect(Array.from(words ?? '')).toHaveLength(500);
+  });
+});
+
+describe('a delivery that no workflow has looked at', () => {
+  it('is overdue after ten seconds, and after a minute while others are sent', async () => {
+    const id = await written('email');
+    const isOverdue = async (seconds: number): Promise<boolean> => {
+      await db.execute(
+        sql`update deliveries set queued_at = now() - make_interval(secs => ${seconds}) where id = ${id}`,
+      );
+      return (await listOverdueDeliveries(db, [])).some((overdue) => overdue.id === id);
+    };
+    await db.execute(sql`update deliveries set ended_at = now() - interval '11 seconds' where ended_at is not null`);
+    expect([await isOverdue(9), await isOverdue(15)]).toEqual([false, true]);
+    const other = await claimed(await written('email'));
+    await markSending(db, other);
+    await recordOutcome(db, other, sent, claimant());
+    expect([await isOverdue(15), await isOverdue(65)]).toEqual([false, true]);
   });
 });
 

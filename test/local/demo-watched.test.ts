@@ -59,7 +59,7 @@ async function foundOn(today: Day) {
       const groups = lines.flatMap((line) => {
         if (line.day !== day || !('amount_usd' in line)) return [];
         const workspace = line.workspace_id === null ? null : (names.get(line.workspace_id) ?? null);
-        const dimensions = { workspace, model: line.model ?? null, cost_type: line.cost_type ?? null };
+        const dimensions = { workspace, model: line.model ?? null, cost_type: line.cost_type };
         return [{ dimensions, usd: toDecimal(line.amount_usd), tokens: null }];
       });
       return { day, total: addDecimals(groups.map(({ usd }) => usd)), groups };
