@@ -1,4 +1,4 @@
-import { medianOf, rollingMedians, scaleOf } from './statistics.ts';
+import { medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
 
 /**
  * The spend of one part on the settled days, oldest first. Whatever an incident explains is taken out of it, and days that
@@ -53,8 +53,8 @@ const LEVEL_DAYS = [7, 14, 35];
 const SHIFT_DAYS = 3;
 const DRIFT_DAYS = 7;
 const DRIFT_APART = 14;
-/** A limit is set by the second largest error of the past: one alone may be an incident. */
-const RANK = 2;
+/** Errors of a level count from this place on: before, it knows too few days. */
+const FIRST_JUDGED = 14;
 const LEAST_ERROR = 0.02;
 /** So many values of its own outweigh the errors of other weekdays. */
 const SHRINK = 6;
@@ -65,7 +65,7 @@ const THRESHOLDS = {
 };
 /** Smaller deviations are nobody's concern, however calm the series is. */
 const LEAST_SIZES = { day: 0.25, shift: 0.17, drift: 0.2 };
-/** How far beyond the second largest error of the past. */
+/** How far beyond the second largest error of the past: the largest alone may be an incident. */
 const BEYOND_LASTING = 1.3;
 const BEYOND = 1.15;
 
@@ -91,15 +91,24 @@ export function errorOn(expectation: Expectation, dayNumber: number, value: numb
 /** How a series stands on the day at a place; null where too few days lie before it, or none with spend. */
 export function readAt(series: Series, at: number): Reading | null {
   const { spend, days } = windowOf(series, at);
-  if (days.at(-1) !== series.dayNumbers[at] || days.length <= LEAST_DAYS) return null;
-  const offset = OFFSET * medianOf(spend.subarray(0, -1).filter((value) => value > 0));
+  const last = spend.length - 1;
+  if (days[last] !== series.dayNumbers[at] || last < LEAST_DAYS) return null;
+  const offset = OFFSET * medianOf(spend.subarray(0, last).filter((value) => value > 0));
   if (!(offset > 0)) return null;
-  const logs = spend.map((value) => Math.log(value + offset));
-  const weekdays = weekdayEffects(logs.subarray(0, -1), days);
-  if (Number.isNaN(weekdays[weekdayOf(days.at(-1) ?? 0)])) return null;
-  const flat = logs.map((value, place) => value - (weekdays[weekdayOf(days[place] ?? 0)] ?? 0));
-  const isKnown = (_: number, place: number): boolean => !Number.isNaN(flat[place]);
-  return judge(flat.filter(isKnown), days.filter(isKnown), { offset, weekdays });
+  const flat = new Float64Array(spend.length);
+  for (let place = 0; place <= last; place += 1) flat[place] = Math.log((spend[place] ?? 0) + offset);
+  const weekdays = weekdayEffects(flat.subarray(0, last), days);
+  if (Number.isNaN(weekdays[weekdayOf(days[last] ?? 0)])) return null;
+  let known = 0;
+  for (let place = 0; place <= last; place += 1) {
+    const day = days[place] ?? 0;
+    const value = (flat[place] ?? 0) - (weekdays[weekdayOf(day)] ?? 0);
+    if (Number.isNaN(value)) continue;
+    flat[known] = value;
+    days[known] = day;
+    known += 1;
+  }
+  return judge(flat.subarray(0, known), days.subarray(0, known), { offset, weekdays });
 }
 
 /** The days that a baseline looks back on, and the day itself, as far as they can be told. */
@@ -123,14 +132,30 @@ function windowOf({ values, dayNumbers }: Series, at: number): { spend: Float64A
 /** How much higher each weekday is than the days around it. NaN for one that was seen too seldom to tell. */
 function weekdayEffects(logs: Float64Array, days: Int32Array): Float64Array {
   const last = logs.length - 1;
-  const errors = Array.from({ length: 7 }, (): number[] => []);
   const weeks = rollingMedians(logs, 7, 1);
+  const errors = new Float64Array(logs.length);
   for (let place = 0; place <= last; place += 1) {
-    const around = weeks[Math.min(last, Math.max(place + 3, 6))] ?? 0;
-    errors[weekdayOf(days[place] ?? 0)]?.push((logs[place] ?? 0) - around);
+    errors[place] = (logs[place] ?? 0) - (weeks[Math.min(last, Math.max(place + 3, 6))] ?? 0);
   }
-  const effects = errors.map((own) => (own.length < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(Float64Array.from(own))));
-  return Float64Array.from(effects);
+  const effects = new Float64Array(7);
+  const own = new Float64Array(logs.length);
+  for (let weekday = 0; weekday < 7; weekday += 1) {
+    const count = takeWeekday(own, errors, days, weekday);
+    effects[weekday] = count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count));
+  }
+  return effects;
+}
+
+/** Copies the known values on a weekday, and returns how many there are. */
+function takeWeekday(own: Float64Array, values: Float64Array, days: Int32Array, weekday: number): number {
+  let count = 0;
+  for (let place = 0; place < values.length; place += 1) {
+    const value = values[place] ?? Number.NaN;
+    if (Number.isNaN(value) || weekdayOf(days[place] ?? 0) !== weekday) continue;
+    own[count] = value;
+    count += 1;
+  }
+  return count;
 }
 
 function judge(
@@ -142,16 +167,19 @@ function judge(
   const medians = levelsOf(flat);
   const weeks = rollingMedians(flat, DRIFT_DAYS, DRIFT_DAYS);
   const level = (place: number): number => medians[place - 1] ?? Number.NaN;
-  const steps = flat.map((value, place) => value - level(place));
-  const shifts = flat.map((value, place) => {
+  const steps = new Float64Array(flat.length);
+  const shifts = new Float64Array(flat.length);
+  const drifts = new Float64Array(flat.length);
+  for (let place = 0; place <= at; place += 1) {
+    const value = flat[place] ?? 0;
     const before = level(place - SHIFT_DAYS + 1);
-    return steady(value - before, (flat[place - 1] ?? 0) - before, (flat[place - 2] ?? 0) - before);
-  });
-  const drifts = weeks.map((week, place) => week - (weeks[place - DRIFT_APART] ?? Number.NaN));
-  const errors = errorsByWeekday(steps, days);
-  const relative = steps.map((step, place) => step / (errors[weekdayOf(days[place] ?? 0)] ?? 1));
-  const day = limits(relative.subarray(0, at), 1, THRESHOLDS.day, BEYOND);
+    steps[place] = value - level(place);
+    shifts[place] = steady(value - before, (flat[place - 1] ?? 0) - before, (flat[place - 2] ?? 0) - before);
+    drifts[place] = (weeks[place] ?? Number.NaN) - (weeks[place - DRIFT_APART] ?? Number.NaN);
+  }
+  const errors = errorsByWeekday(steps.subarray(0, at), days);
   const dayError = errors[weekdayOf(days[at] ?? 0)] ?? 1;
+  const day = limits(relativeTo(errors, steps.subarray(0, at), days), 1, THRESHOLDS.day, BEYOND);
   const deviations = [
     deviation('day', steps[at], { up: day.up * dayError, down: day.down * dayError }),
     deviation('shift', shifts[at], scaled(shifts.subarray(0, at - SHIFT_DAYS + 1), THRESHOLDS.shift)),
@@ -164,14 +192,23 @@ function judge(
   };
 }
 
+/** Steps by the usual error of their weekday. */
+function relativeTo(errors: Float64Array, steps: Float64Array, days: Int32Array): Float64Array {
+  const relative = new Float64Array(steps.length);
+  for (let place = 0; place < steps.length; place += 1) {
+    relative[place] = (steps[place] ?? 0) / (errors[weekdayOf(days[place] ?? 0)] ?? 1);
+  }
+  return relative;
+}
+
 /** The medians of the days before, over as many days as made the smallest errors in the past. */
 function levelsOf(flat: Float64Array): Float64Array {
   let best = { medians: flat, error: Number.POSITIVE_INFINITY };
+  const errors = new Float64Array(Math.max(0, flat.length - 1 - FIRST_JUDGED));
   for (const days of LEVEL_DAYS) {
     const medians = rollingMedians(flat, days, 5);
-    const errors = new Float64Array(flat.length - 1 - 14 > 0 ? flat.length - 15 : 0);
-    for (let place = 14; place < flat.length - 1; place += 1) {
-      errors[place - 14] = (flat[place] ?? 0) - (medians[place - 1] ?? 0);
+    for (let at = 0; at < errors.length; at += 1) {
+      errors[at] = (flat[at + FIRST_JUDGED] ?? 0) - (medians[at + FIRST_JUDGED - 1] ?? 0);
     }
     const error = scaleOf(errors);
     if (error < best.error * 0.97) best = { medians, error };
@@ -188,14 +225,16 @@ function steady(a: number, b: number, c: number): number {
 }
 
 /** The usual error on each weekday, drawn towards the one of all days. */
-function errorsByWeekday(steps: Float64Array, days: Int32Array): Float64Array {
-  const past = steps.subarray(0, -1);
-  const all = Math.max(LEAST_ERROR, scaleOf(past.filter((step) => !Number.isNaN(step))));
-  return new Float64Array(7).map((_, weekday) => {
-    const own = past.filter((step, place) => !Number.isNaN(step) && weekdayOf(days[place] ?? 0) === weekday);
-    const error = own.length < 3 ? all : scaleOf(own);
-    return Math.max(LEAST_ERROR, Math.sqrt((own.length * error ** 2 + SHRINK * all ** 2) / (own.length + SHRINK)));
-  });
+function errorsByWeekday(past: Float64Array, days: Int32Array): Float64Array {
+  const all = Math.max(LEAST_ERROR, scaleOf(past));
+  const errors = new Float64Array(7);
+  const own = new Float64Array(past.length);
+  for (let weekday = 0; weekday < 7; weekday += 1) {
+    const count = takeWeekday(own, past, days, weekday);
+    const error = count < 3 ? all : scaleOf(own.subarray(0, count));
+    errors[weekday] = Math.max(LEAST_ERROR, Math.sqrt((count * error ** 2 + SHRINK * all ** 2) / (count + SHRINK)));
+  }
+  return errors;
 }
 
 interface Limits {
@@ -204,15 +243,12 @@ interface Limits {
 }
 
 function scaled(past: Float64Array, thresholds: Limits): Limits {
-  const known = past.filter((value) => !Number.isNaN(value));
-  return limits(known, Math.max(LEAST_ERROR / 1.5, scaleOf(known)), thresholds, BEYOND_LASTING);
+  return limits(past, Math.max(LEAST_ERROR / 1.5, scaleOf(past)), thresholds, BEYOND_LASTING);
 }
 
 /** What it takes to be unusual: so many usual errors, and more than the past has shown. */
 function limits(past: Float64Array, error: number, thresholds: Limits, beyond: number): Limits {
-  const known = past.filter((value) => !Number.isNaN(value)).sort();
-  const highest = known.at(-RANK) ?? 0;
-  const lowest = known.at(RANK - 1) ?? 0;
+  const { highest, lowest } = secondExtremes(past);
   return {
     up: Math.max(thresholds.up * error, beyond * highest),
     down: Math.max(thresholds.down * error, beyond * -lowest),

@@ -43,14 +43,38 @@ export function rollingMedians(values: Float64Array, window: number, least: numb
 }
 
 /**
- * A scale of errors around zero, comparable to a standard deviation. The median alone calls a series calm that is rough on
- * a third of its days, so the mean counts as well, without its largest tenth.
+ * A scale of errors around zero, comparable to a standard deviation; 0 of nothing. Errors that are not known are left out. The
+ * median alone calls a series calm that is rough on a third of its days, so the mean counts as well, without its largest tenth.
  */
 export function scaleOf(errors: Float64Array): number {
-  if (errors.length === 0) return 0;
-  const sizes = errors.map(Math.abs).sort();
-  const mean = meanOf(sizes.subarray(0, Math.ceil(sizes.length * 0.9)));
+  const all = new Float64Array(errors.length);
+  let count = 0;
+  for (const error of errors) {
+    if (Number.isNaN(error)) continue;
+    all[count] = Math.abs(error);
+    count += 1;
+  }
+  if (count === 0) return 0;
+  const sizes = all.subarray(0, count).sort();
+  const mean = meanOf(sizes.subarray(0, Math.ceil(count * 0.9)));
   return Math.max(MAD_TO_DEVIATION * middleOf(sizes), TRIMMED_MEAN_TO_DEVIATION * mean);
+}
+
+/** The second largest and the second smallest of the values that are known; 0 if fewer than two are. */
+export function secondExtremes(values: Float64Array): { readonly highest: number; readonly lowest: number } {
+  let [first, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  let [last, beforeLast] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const value of values) {
+    if (value > second) {
+      second = Math.min(first, value);
+      first = Math.max(first, value);
+    }
+    if (value < beforeLast) {
+      beforeLast = Math.max(last, value);
+      last = Math.min(last, value);
+    }
+  }
+  return { highest: Number.isFinite(second) ? second : 0, lowest: Number.isFinite(beforeLast) ? beforeLast : 0 };
 }
 
 function middleOf(sorted: Float64Array, count = sorted.length): number {
