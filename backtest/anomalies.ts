@@ -1,7 +1,7 @@
 import { frameOf, dayNumberOf } from '../domain/anomalies/frame.ts';
 import { SENSITIVITIES, type Sensitivity } from '../domain/anomalies/incident.ts';
 import { decidingPlace } from '../domain/anomalies/judged.ts';
-import { readAt } from '../domain/anomalies/reading.ts';
+import { Reader } from '../domain/anomalies/reading.ts';
 import { replay } from '../domain/anomalies/replay.ts';
 import { toDecimal } from '../domain/money.ts';
 import { mix } from '../simulator/random.ts';
@@ -100,9 +100,10 @@ export function measureAnomalies({ name, days }: NamedSeries): AnomalyFigures[] 
 
 /** The usual error of a day, as the middle of a series has it. */
 function noiseOf(values: readonly number[], dayNumbers: readonly number[]): number {
-  const series = { values: Float64Array.from(values), dayNumbers: Int32Array.from(dayNumbers) };
+  const reader = new Reader(Int32Array.from(dayNumbers));
+  const spend = Float64Array.from(values);
   const errors = Array.from({ length: 9 }, (_, at) => {
-    const reading = readAt(series, Math.floor((values.length * (at + 1)) / 10));
+    const reading = reader.read(spend, Math.floor((values.length * (at + 1)) / 10));
     return reading === null ? [] : [...reading.expectation.errors];
   }).flat();
   errors.sort((a, b) => a - b);

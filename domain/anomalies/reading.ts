@@ -1,14 +1,4 @@
-import { medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
-
-/**
- * The spend of one part on the settled days, oldest first. Whatever an incident explains is taken out of it, and days that
- * cannot be told are NaN. A missing day has no place, so it is no zero.
- */
-export interface Series {
-  readonly values: Float64Array;
-  /** Days since the epoch. */
-  readonly dayNumbers: Int32Array;
-}
+import { Workspace, at, medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
 
 /** By how much a day or the days up to it differ from what was expected. */
 export interface Deviation {
@@ -50,8 +40,10 @@ const LEAST_OF_WEEKDAY = 2;
 const OFFSET = 0.1;
 /** The level is the median of so many days, whichever foresees the series best. */
 const LEVEL_DAYS = [7, 14, 35];
+/** A level needs so many days. */
+const LEAST_OF_LEVEL = 5;
 const SHIFT_DAYS = 3;
-const DRIFT_DAYS = 7;
+const WEEK = 7;
 const DRIFT_APART = 14;
 /** Errors of a level count from this place on: before, it knows too few days. */
 const FIRST_JUDGED = 14;
@@ -71,7 +63,7 @@ const BEYOND = 1.15;
 
 /** The weekday of a day since the epoch, from 0 for Thursday. */
 export function weekdayOf(dayNumber: number): number {
-  return ((dayNumber % 7) + 7) % 7;
+  return ((dayNumber % WEEK) + WEEK) % WEEK;
 }
 
 /** The spend that is expected on a day, in US dollars, `errors` usual errors above the middle. */
@@ -88,129 +80,213 @@ export function errorOn(expectation: Expectation, dayNumber: number, value: numb
   return Math.log(Math.max(0, value) + expectation.offset) - middle;
 }
 
-/** How a series stands on the day at a place; null where too few days lie before it, or none with spend. */
-export function readAt(series: Series, at: number): Reading | null {
-  const { spend, days } = windowOf(series, at);
-  const last = spend.length - 1;
-  if (days[last] !== series.dayNumbers[at] || last < LEAST_DAYS) return null;
-  const offset = OFFSET * medianOf(spend.subarray(0, last).filter((value) => value > 0));
-  if (!(offset > 0)) return null;
-  const flat = new Float64Array(spend.length);
-  for (let place = 0; place <= last; place += 1) flat[place] = Math.log((spend[place] ?? 0) + offset);
-  const weekdays = weekdayEffects(flat.subarray(0, last), days);
-  if (Number.isNaN(weekdays[weekdayOf(days[last] ?? 0)])) return null;
-  let known = 0;
-  for (let place = 0; place <= last; place += 1) {
-    const day = days[place] ?? 0;
-    const value = (flat[place] ?? 0) - (weekdays[weekdayOf(day)] ?? 0);
-    if (Number.isNaN(value)) continue;
-    flat[known] = value;
-    days[known] = day;
-    known += 1;
+/**
+ * Reads series of spend on the same settled days, oldest first. Whatever an incident explains is taken out of them, and days
+ * that cannot be told are NaN. A missing day has no place, so it is no zero.
+ */
+export class Reader {
+  /** Days since the epoch. */
+  readonly #dayNumbers: Int32Array;
+  readonly #work = new Workspace();
+
+  constructor(dayNumbers: Int32Array) {
+    this.#dayNumbers = dayNumbers;
   }
-  return judge(flat.subarray(0, known), days.subarray(0, known), { offset, weekdays });
+
+  /** How a series stands on the day at a place; null where too few days lie before it, or none with spend. */
+  read(values: Float64Array, place: number): Reading | null {
+    return this.#read(values, place, 0);
+  }
+
+  /** The same, but null where no deviation has this strength: most days are like that, and told sooner. */
+  readDeviating(values: Float64Array, place: number, strength: number): Reading | null {
+    return this.#read(values, place, strength);
+  }
+
+  #read(values: Float64Array, place: number, strength: number): Reading | null {
+    const work = this.#work;
+    work.clear();
+    const window = this.#windowOf(values, place);
+    const last = window.spend.length - 1;
+    if (Number.isNaN(at(values, place)) || last < LEAST_DAYS) return null;
+    const flat = flattened(window, work);
+    if (flat === null) return null;
+    const paths = pathsOf(flat.logs, work);
+    return isQuiet(paths, strength) ? null : judge(flat, paths, work);
+  }
+
+  /** The days that a baseline looks back on, and the day itself, as far as they can be told. */
+  #windowOf(values: Float64Array, last: number): Window {
+    const today = this.#dayNumbers[last] ?? 0;
+    let from = last;
+    while (from > 0 && today - (this.#dayNumbers[from - 1] ?? 0) <= LOOK_BACK_DAYS) from -= 1;
+    const spend = this.#work.take(last - from + 1);
+    const weekdays = this.#work.take(last - from + 1);
+    let count = 0;
+    for (let place = from; place <= last; place += 1) {
+      const value = at(values, place);
+      if (Number.isNaN(value)) continue;
+      spend[count] = Math.max(0, value);
+      weekdays[count] = weekdayOf(this.#dayNumbers[place] ?? 0);
+      count += 1;
+    }
+    return { spend: spend.subarray(0, count), weekdays: weekdays.subarray(0, count) };
+  }
 }
 
-/** The days that a baseline looks back on, and the day itself, as far as they can be told. */
-function windowOf({ values, dayNumbers }: Series, at: number): { spend: Float64Array; days: Int32Array } {
-  const today = dayNumbers[at] ?? 0;
-  let from = at;
-  while (from > 0 && today - (dayNumbers[from - 1] ?? 0) <= LOOK_BACK_DAYS) from -= 1;
-  const spend = new Float64Array(at - from + 1);
-  const days = new Int32Array(at - from + 1);
-  let count = 0;
-  for (let place = from; place <= at; place += 1) {
-    const value = values[place] ?? Number.NaN;
+/** Spend of days in a row, and their weekdays. */
+interface Window {
+  readonly spend: Float64Array;
+  readonly weekdays: Float64Array;
+}
+
+/** The logarithms of the spend without what weekdays add, for those that are known well enough. */
+interface Flat {
+  readonly logs: Float64Array;
+  readonly weekdays: Float64Array;
+  readonly effects: Float64Array;
+  readonly offset: number;
+}
+
+function flattened({ spend, weekdays }: Window, work: Workspace): Flat | null {
+  const last = spend.length - 1;
+  const offset = OFFSET * usualOf(spend.subarray(0, last), work);
+  if (!(offset > 0)) return null;
+  const logs = work.take(spend.length);
+  for (let place = 0; place <= last; place += 1) logs[place] = Math.log(at(spend, place) + offset);
+  const effects = weekdayEffects(logs.subarray(0, last), weekdays, work);
+  if (Number.isNaN(at(effects, at(weekdays, last)))) return null;
+  let known = 0;
+  for (let place = 0; place <= last; place += 1) {
+    const weekday = at(weekdays, place);
+    const value = at(logs, place) - at(effects, weekday);
     if (Number.isNaN(value)) continue;
-    spend[count] = Math.max(0, value);
-    days[count] = dayNumbers[place] ?? 0;
+    logs[known] = value;
+    weekdays[known] = weekday;
+    known += 1;
+  }
+  return { logs: logs.subarray(0, known), weekdays: weekdays.subarray(0, known), effects, offset };
+}
+
+/** The median of the days with spend; NaN if there are none. */
+function usualOf(spend: Float64Array, work: Workspace): number {
+  const positive = work.take(spend.length);
+  let count = 0;
+  for (let place = 0; place < spend.length; place += 1) {
+    if (!(at(spend, place) > 0)) continue;
+    positive[count] = at(spend, place);
     count += 1;
   }
-  return { spend: spend.subarray(0, count), days: days.subarray(0, count) };
+  return medianOf(positive.subarray(0, count), work.take(count));
 }
 
 /** How much higher each weekday is than the days around it. NaN for one that was seen too seldom to tell. */
-function weekdayEffects(logs: Float64Array, days: Int32Array): Float64Array {
+function weekdayEffects(logs: Float64Array, weekdays: Float64Array, work: Workspace): Float64Array {
   const last = logs.length - 1;
-  const weeks = rollingMedians(logs, 7, 1);
-  const errors = new Float64Array(logs.length);
+  const weeks = rollingMedians(logs, { window: WEEK, least: 1 }, work);
+  const errors = work.take(logs.length);
   for (let place = 0; place <= last; place += 1) {
-    errors[place] = (logs[place] ?? 0) - (weeks[Math.min(last, Math.max(place + 3, 6))] ?? 0);
+    errors[place] = at(logs, place) - at(weeks, Math.min(last, Math.max(place + 3, 6)));
   }
-  const effects = new Float64Array(7);
-  const own = new Float64Array(logs.length);
-  for (let weekday = 0; weekday < 7; weekday += 1) {
-    const count = takeWeekday(own, errors, days, weekday);
-    effects[weekday] = count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count));
+  const effects = new Float64Array(WEEK);
+  const own = work.take(logs.length);
+  for (let weekday = 0; weekday < WEEK; weekday += 1) {
+    const count = takeWeekday(own, errors, weekdays, weekday);
+    effects[weekday] =
+      count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count), work.take(count));
   }
   return effects;
 }
 
 /** Copies the known values on a weekday, and returns how many there are. */
-function takeWeekday(own: Float64Array, values: Float64Array, days: Int32Array, weekday: number): number {
+function takeWeekday(own: Float64Array, values: Float64Array, weekdays: Float64Array, weekday: number): number {
   let count = 0;
   for (let place = 0; place < values.length; place += 1) {
-    const value = values[place] ?? Number.NaN;
-    if (Number.isNaN(value) || weekdayOf(days[place] ?? 0) !== weekday) continue;
+    const value = at(values, place);
+    if (Number.isNaN(value) || at(weekdays, place) !== weekday) continue;
     own[count] = value;
     count += 1;
   }
   return count;
 }
 
-function judge(
-  flat: Float64Array,
-  days: Int32Array,
-  { offset, weekdays }: Pick<Expectation, 'offset' | 'weekdays'>,
-): Reading {
-  const at = flat.length - 1;
-  const medians = levelsOf(flat);
-  const weeks = rollingMedians(flat, DRIFT_DAYS, DRIFT_DAYS);
-  const level = (place: number): number => medians[place - 1] ?? Number.NaN;
-  const steps = new Float64Array(flat.length);
-  const shifts = new Float64Array(flat.length);
-  const drifts = new Float64Array(flat.length);
-  for (let place = 0; place <= at; place += 1) {
-    const value = flat[place] ?? 0;
-    const before = level(place - SHIFT_DAYS + 1);
-    steps[place] = value - level(place);
-    shifts[place] = steady(value - before, (flat[place - 1] ?? 0) - before, (flat[place - 2] ?? 0) - before);
-    drifts[place] = (weeks[place] ?? Number.NaN) - (weeks[place - DRIFT_APART] ?? Number.NaN);
+/** By how much each day, and the days up to it, differ from those before. */
+interface Paths {
+  /** Levels up to each day. */
+  readonly levels: Float64Array;
+  readonly weeks: Float64Array;
+  readonly steps: Float64Array;
+  readonly shifts: Float64Array;
+  readonly drifts: Float64Array;
+}
+
+function pathsOf(logs: Float64Array, work: Workspace): Paths {
+  const weeks = rollingMedians(logs, { window: WEEK, least: LEAST_OF_LEVEL }, work);
+  const levels = levelsOf(logs, weeks, work);
+  const steps = work.take(logs.length);
+  const shifts = work.take(logs.length);
+  const drifts = work.take(logs.length);
+  for (let place = 0; place < logs.length; place += 1) {
+    const value = at(logs, place);
+    const before = at(levels, place - SHIFT_DAYS);
+    steps[place] = value - at(levels, place - 1);
+    shifts[place] = steady(value - before, at(logs, place - 1) - before, at(logs, place - 2) - before);
+    drifts[place] = at(weeks, place) - weekBefore(weeks, place);
   }
-  const errors = errorsByWeekday(steps.subarray(0, at), days);
-  const dayError = errors[weekdayOf(days[at] ?? 0)] ?? 1;
-  const day = limits(relativeTo(errors, steps.subarray(0, at), days), 1, THRESHOLDS.day, BEYOND);
+  return { levels, weeks, steps, shifts, drifts };
+}
+
+/** The level of the week that a drift is told by; NaN where there is no whole one. */
+function weekBefore(weeks: Float64Array, place: number): number {
+  return place < DRIFT_APART + WEEK - 1 ? Number.NaN : at(weeks, place - DRIFT_APART);
+}
+
+/** Whether the last day is too close to what is usual to be of this strength in any test. */
+function isQuiet({ steps, shifts, drifts }: Paths, strength: number): boolean {
+  const last = steps.length - 1;
+  return (
+    !(Math.abs(at(steps, last)) >= strength * LEAST_SIZES.day) &&
+    !(Math.abs(at(shifts, last)) >= strength * LEAST_SIZES.shift) &&
+    !(Math.abs(at(drifts, last)) >= strength * LEAST_SIZES.drift)
+  );
+}
+
+function judge({ logs, weekdays, effects, offset }: Flat, paths: Paths, work: Workspace): Reading {
+  const last = logs.length - 1;
+  const { levels, weeks, shifts, drifts } = paths;
+  const past = paths.steps.subarray(0, last);
+  const errors = errorsByWeekday(past, weekdays, work);
+  const relative = work.take(last);
+  for (let place = 0; place < last; place += 1) relative[place] = at(past, place) / at(errors, at(weekdays, place));
+  const day = limits(relative, 1, THRESHOLDS.day, BEYOND);
+  const error = at(errors, at(weekdays, last));
+  const shiftLimits = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
+  const driftLimits = scaled(drifts.subarray(0, last - WEEK + 1), THRESHOLDS.drift, work);
   const deviations = [
-    deviation('day', steps[at], { up: day.up * dayError, down: day.down * dayError }),
-    deviation('shift', shifts[at], scaled(shifts.subarray(0, at - SHIFT_DAYS + 1), THRESHOLDS.shift)),
-    deviation('drift', drifts[at], scaled(drifts.subarray(0, at - DRIFT_DAYS + 1), THRESHOLDS.drift)),
+    deviation('day', at(paths.steps, last), { up: day.up * error, down: day.down * error }),
+    deviation('shift', at(shifts, last), shiftLimits),
+    deviation('drift', at(drifts, last), driftLimits),
   ];
   return {
-    expectation: { offset, weekdays, errors, level: level(at), up: day.up, down: day.down },
+    expectation: { offset, weekdays: effects, errors, level: at(levels, last - 1), up: day.up, down: day.down },
     deviations: deviations.filter((one) => one !== null),
-    before: { day: level(at), shift: level(at - SHIFT_DAYS + 1), drift: weeks[at - DRIFT_APART] ?? Number.NaN },
+    before: {
+      day: at(levels, last - 1),
+      shift: at(levels, last - SHIFT_DAYS),
+      drift: weekBefore(weeks, last),
+    },
   };
 }
 
-/** Steps by the usual error of their weekday. */
-function relativeTo(errors: Float64Array, steps: Float64Array, days: Int32Array): Float64Array {
-  const relative = new Float64Array(steps.length);
-  for (let place = 0; place < steps.length; place += 1) {
-    relative[place] = (steps[place] ?? 0) / (errors[weekdayOf(days[place] ?? 0)] ?? 1);
-  }
-  return relative;
-}
-
-/** The medians of the days before, over as many days as made the smallest errors in the past. */
-function levelsOf(flat: Float64Array): Float64Array {
-  let best = { medians: flat, error: Number.POSITIVE_INFINITY };
-  const errors = new Float64Array(Math.max(0, flat.length - 1 - FIRST_JUDGED));
-  for (const days of LEVEL_DAYS) {
-    const medians = rollingMedians(flat, days, 5);
-    for (let at = 0; at < errors.length; at += 1) {
-      errors[at] = (flat[at + FIRST_JUDGED] ?? 0) - (medians[at + FIRST_JUDGED - 1] ?? 0);
+/** The medians up to each day, over as many days as foresaw the next day best. */
+function levelsOf(logs: Float64Array, weeks: Float64Array, work: Workspace): Float64Array {
+  let best = { medians: weeks, error: Number.POSITIVE_INFINITY };
+  for (const window of LEVEL_DAYS) {
+    const medians = window === WEEK ? weeks : rollingMedians(logs, { window, least: LEAST_OF_LEVEL }, work);
+    let error = 0;
+    for (let place = FIRST_JUDGED; place < logs.length - 1; place += 1) {
+      error += Math.abs(at(logs, place) - at(medians, place - 1));
     }
-    const error = scaleOf(errors);
     if (error < best.error * 0.97) best = { medians, error };
   }
   return best.medians;
@@ -225,13 +301,13 @@ function steady(a: number, b: number, c: number): number {
 }
 
 /** The usual error on each weekday, drawn towards the one of all days. */
-function errorsByWeekday(past: Float64Array, days: Int32Array): Float64Array {
-  const all = Math.max(LEAST_ERROR, scaleOf(past));
-  const errors = new Float64Array(7);
-  const own = new Float64Array(past.length);
-  for (let weekday = 0; weekday < 7; weekday += 1) {
-    const count = takeWeekday(own, past, days, weekday);
-    const error = count < 3 ? all : scaleOf(own.subarray(0, count));
+function errorsByWeekday(past: Float64Array, weekdays: Float64Array, work: Workspace): Float64Array {
+  const all = Math.max(LEAST_ERROR, scaleOf(past, work));
+  const errors = new Float64Array(WEEK);
+  const own = work.take(past.length);
+  for (let weekday = 0; weekday < WEEK; weekday += 1) {
+    const count = takeWeekday(own, past, weekdays, weekday);
+    const error = count < 3 ? all : scaleOf(own.subarray(0, count), work);
     errors[weekday] = Math.max(LEAST_ERROR, Math.sqrt((count * error ** 2 + SHRINK * all ** 2) / (count + SHRINK)));
   }
   return errors;
@@ -242,8 +318,8 @@ interface Limits {
   readonly down: number;
 }
 
-function scaled(past: Float64Array, thresholds: Limits): Limits {
-  return limits(past, Math.max(LEAST_ERROR / 1.5, scaleOf(past)), thresholds, BEYOND_LASTING);
+function scaled(past: Float64Array, thresholds: Limits, work: Workspace): Limits {
+  return limits(past, Math.max(LEAST_ERROR / 1.5, scaleOf(past, work)), thresholds, BEYOND_LASTING);
 }
 
 /** What it takes to be unusual: so many usual errors, and more than the past has shown. */
@@ -255,8 +331,8 @@ function limits(past: Float64Array, error: number, thresholds: Limits, beyond: n
   };
 }
 
-function deviation(test: Deviation['test'], size: number | undefined, { up, down }: Limits): Deviation | null {
-  if (size === undefined || Number.isNaN(size) || size === 0) return null;
+function deviation(test: Deviation['test'], size: number, { up, down }: Limits): Deviation | null {
+  if (Number.isNaN(size) || size === 0) return null;
   const direction = size > 0 ? 1 : -1;
   const least = Math.max(direction > 0 ? up : down, LEAST_SIZES[test]);
   return { test, direction, size, strength: Math.abs(size) / least };

@@ -1,7 +1,7 @@
 import { seriesOf, type Frame, type Part } from './frame.ts';
 import type { Condition } from './incident.ts';
 import { locate, type Location } from './locate.ts';
-import { LEAST_DAYS, errorOn, expectedOn, readAt, weekdayOf, type Deviation, type Reading } from './reading.ts';
+import { LEAST_DAYS, errorOn, expectedOn, Reader, weekdayOf, type Deviation, type Reading } from './reading.ts';
 import { meanOf } from './statistics.ts';
 import {
   CONFIRMED_DAYS,
@@ -47,11 +47,13 @@ class Replay {
   readonly #advice: Advice;
   readonly #tracks: Track[] = [];
   readonly #usual: Usual;
+  readonly #reader: Reader;
 
   constructor(frame: Frame, advice: Advice) {
     this.#frame = frame;
     this.#advice = advice;
     this.#usual = new Usual(frame);
+    this.#reader = new Reader(frame.dayNumbers);
   }
 
   moves(): Move[] {
@@ -139,7 +141,7 @@ class Replay {
   }
 
   #judgeTotal(place: number, usual: number): void {
-    const reading = readAt({ values: this.#usual.total, dayNumbers: this.#frame.dayNumbers }, place);
+    const reading = this.#reader.readDeviating(this.#usual.total, place, LEAST_STRENGTH);
     const deviation = reading === null ? null : this.#strongest(reading, place, 1, []);
     if (reading === null || deviation === null) return;
     const now = this.#placesOf(deviation, place);
@@ -157,7 +159,7 @@ class Replay {
       const found = this.#usual.parts
         .filter(({ part, values }) => this.#usual.mayDeviate(part, values, place, usual))
         .flatMap(({ part, values }) => {
-          const reading = readAt({ values, dayNumbers: this.#frame.dayNumbers }, place);
+          const reading = this.#reader.readDeviating(values, place, PART_STRICTNESS * LEAST_STRENGTH);
           const deviation =
             reading === null ? null : this.#strongest(reading, place, PART_STRICTNESS, [part.condition]);
           return reading === null || deviation === null ? [] : [{ part, values, reading, deviation }];
@@ -261,13 +263,12 @@ class Replay {
   ): void {
     const { reading, deviation, now } = found;
     if (this.#isOpen(location.cause, deviation.direction)) return;
-    const { dayNumbers } = this.#frame;
     const before = now[0] ?? 0;
     const own =
       location.cause.length === 0
         ? reading
-        : (readAt({ values: this.#usual.cleanOf(location.cause), dayNumbers }, before) ??
-          readAt({ values: seriesOf(this.#frame, location.cause), dayNumbers }, before));
+        : (this.#reader.read(this.#usual.cleanOf(location.cause), before) ??
+          this.#reader.read(seriesOf(this.#frame, location.cause), before));
     const expectation =
       own === null
         ? null
