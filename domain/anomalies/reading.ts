@@ -1,4 +1,4 @@
-import { Workspace, at, medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
+import { Workspace, at, meanOf, medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
 
 /** By how much a day or the days up to it differ from what was expected. */
 export interface Deviation {
@@ -39,7 +39,7 @@ export const LOOK_BACK_DAYS = 91;
 const LEAST_OF_WEEKDAY = 2;
 const OFFSET = 0.1;
 /** The level is the median of so many days, whichever foresees the series best. */
-const LEVEL_DAYS = [7, 14, 35];
+const LEVEL_DAYS = [35, 14, 7];
 /** A level needs so many days. */
 const LEAST_OF_LEVEL = 5;
 const SHIFT_DAYS = 3;
@@ -50,15 +50,23 @@ const FIRST_JUDGED = 14;
 const LEAST_ERROR = 0.02;
 /** So many values of its own outweigh the errors of other weekdays. */
 const SHRINK = 6;
+/** No weekday is rougher than this many times all days: a few holidays on one weekday say little about the others. */
+const MOST_ROUGH = 2.5;
+/** How much an error grows where a weekday was seen only once. */
+const UNSURE = 1.5;
+/** With so many days before it, a deviation must be twice as clear as after endless ones. */
+const FEW = 15;
+/** What a day and a shift cost too much or too little, by the usual error of all days in US dollars. */
+const LEAST_EXCESS = { day: 2.2, shift: 1.2 };
 const THRESHOLDS = {
   day: { up: 3.3, down: 4 },
-  shift: { up: 4, down: 4.6 },
+  shift: { up: 3.2, down: 4 },
   drift: { up: 4, down: 5 },
 };
 /** Smaller deviations are nobody's concern, however calm the series is. */
 const LEAST_SIZES = { day: 0.25, shift: 0.17, drift: 0.2 };
 /** How far beyond the second largest error of the past: the largest alone may be an incident. */
-const BEYOND_LASTING = 1.3;
+const BEYOND_LASTING = 1.2;
 const BEYOND = 1.15;
 
 /** The weekday of a day since the epoch, from 0 for Thursday. */
@@ -192,8 +200,7 @@ function weekdayEffects(logs: Float64Array, weekdays: Float64Array, work: Worksp
   const own = work.take(logs.length);
   for (let weekday = 0; weekday < WEEK; weekday += 1) {
     const count = takeWeekday(own, errors, weekdays, weekday);
-    effects[weekday] =
-      count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count), work.take(count));
+    effects[weekday] = count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count), work.take(count));
   }
   return effects;
 }
@@ -251,31 +258,90 @@ function isQuiet({ steps, shifts, drifts }: Paths, strength: number): boolean {
   );
 }
 
-function judge({ logs, weekdays, effects, offset }: Flat, paths: Paths, work: Workspace): Reading {
+function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
+  const { logs, weekdays, effects, offset } = flat;
   const last = logs.length - 1;
-  const { levels, weeks, shifts, drifts } = paths;
+  const { levels, weeks, drifts } = paths;
   const past = paths.steps.subarray(0, last);
-  const errors = errorsByWeekday(past, weekdays, work);
+  const known = errorsByWeekday(past, weekdays, work);
   const relative = work.take(last);
-  for (let place = 0; place < last; place += 1) relative[place] = at(past, place) / at(errors, at(weekdays, place));
+  for (let place = 0; place < last; place += 1) relative[place] = at(past, place) / at(known, at(weekdays, place));
+  const errors = unsure(known, weekdays.subarray(0, last));
   const day = limits(relative, 1, THRESHOLDS.day, BEYOND);
   const error = at(errors, at(weekdays, last));
-  const shiftLimits = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
+  const shifts = relativeShifts(logs, { weekdays, levels, errors: known }, work);
   const driftLimits = scaled(drifts.subarray(0, last - WEEK + 1), THRESHOLDS.drift, work);
-  const deviations = [
-    deviation('day', at(paths.steps, last), { up: day.up * error, down: day.down * error }),
-    deviation('shift', at(shifts, last), shiftLimits),
+  const noise = meanOf(known) * Math.exp(at(levels, last - 1));
+  const excess = (before: number, days: number): number => Math.abs(meanExcess(flat, before, days)) / noise;
+  const found = [
+    capped(
+      deviation('day', at(paths.steps, last), { up: day.up * error, down: day.down * error }),
+      excess(at(levels, last - 1), 1) / LEAST_EXCESS.day,
+    ),
+    capped(
+      shifted(at(paths.shifts, last), shifts, work),
+      excess(at(levels, last - SHIFT_DAYS), SHIFT_DAYS) / LEAST_EXCESS.shift,
+    ),
     deviation('drift', at(drifts, last), driftLimits),
   ];
+  const deviations = found.filter((one) => one !== null);
+  const certainty = (1 + FEW / LOOK_BACK_DAYS) / (1 + FEW / logs.length);
   return {
     expectation: { offset, weekdays: effects, errors, level: at(levels, last - 1), up: day.up, down: day.down },
-    deviations: deviations.filter((one) => one !== null),
+    deviations: deviations.map((one) => ({ ...one, strength: one.strength * certainty })),
     before: {
       day: at(levels, last - 1),
       shift: at(levels, last - SHIFT_DAYS),
       drift: weekBefore(weeks, last),
     },
   };
+}
+
+/** The mean of what the last days cost above a level, in US dollars. */
+function meanExcess({ logs, weekdays, effects }: Flat, level: number, days: number): number {
+  let sum = 0;
+  for (let place = logs.length - days; place < logs.length; place += 1) {
+    sum += Math.exp(at(effects, at(weekdays, place))) * (Math.exp(at(logs, place)) - Math.exp(level));
+  }
+  return sum / days;
+}
+
+/** A deviation is no clearer than this: twice a quiet Sunday is less than what other days differ by. */
+function capped(found: Deviation | null, strength: number): Deviation | null {
+  return found === null ? null : { ...found, strength: Math.min(found.strength, strength) };
+}
+
+/** What a weekday adds is less sure the fewer of them were seen, so its next day may be further off than the past ones. */
+function unsure(errors: Float64Array, weekdays: Float64Array): Float64Array {
+  const counts = new Float64Array(WEEK);
+  for (let place = 0; place < weekdays.length; place += 1)
+    counts[at(weekdays, place)] = at(counts, at(weekdays, place)) + 1;
+  return errors.map((error, weekday) => error * (1 + UNSURE / Math.max(1, at(counts, weekday))));
+}
+
+/** The shifts of three days up to each, by the usual errors of their weekdays. */
+function relativeShifts(
+  logs: Float64Array,
+  { weekdays, levels, errors }: { weekdays: Float64Array; levels: Float64Array; errors: Float64Array },
+  work: Workspace,
+): Float64Array {
+  const shifts = work.take(logs.length);
+  for (let place = 0; place < logs.length; place += 1) {
+    const before = at(levels, place - SHIFT_DAYS);
+    const by = (back: number): number => (at(logs, place - back) - before) / at(errors, at(weekdays, place - back));
+    shifts[place] = steady(by(0), by(1), by(2));
+  }
+  return shifts;
+}
+
+/** A shift counts if it is unusual by the errors of its days. */
+function shifted(size: number, shifts: Float64Array, work: Workspace): Deviation | null {
+  const last = shifts.length - 1;
+  const now = at(shifts, last);
+  if (!(size * now > 0)) return null;
+  const { up, down } = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
+  const ratio = size / now;
+  return deviation('shift', size, { up: ratio * up, down: ratio * down });
 }
 
 /** The medians up to each day, over as many days as foresaw the next day best. */
@@ -307,7 +373,7 @@ function errorsByWeekday(past: Float64Array, weekdays: Float64Array, work: Works
   const own = work.take(past.length);
   for (let weekday = 0; weekday < WEEK; weekday += 1) {
     const count = takeWeekday(own, past, weekdays, weekday);
-    const error = count < 3 ? all : scaleOf(own.subarray(0, count), work);
+    const error = count < 3 ? all : Math.min(MOST_ROUGH * all, scaleOf(own.subarray(0, count), work));
     errors[weekday] = Math.max(LEAST_ERROR, Math.sqrt((count * error ** 2 + SHRINK * all ** 2) / (count + SHRINK)));
   }
   return errors;

@@ -33,7 +33,7 @@ export function at(values: Float64Array, place: number): number {
 }
 
 /** The median; NaN of nothing. The values keep their order: it is `work`, as long as they are, that gets another one. */
-export function medianOf(values: Float64Array, work = new Float64Array(values.length)): number {
+export function medianOf(values: Float64Array, work: Float64Array = new Float64Array(values.length)): number {
   work.set(values);
   part(work, values.length >> 1, values.length);
   return middleOf(work, values.length);
