@@ -60,7 +60,7 @@ const FEW = 15;
 const LEAST_EXCESS = { day: 2.2, shift: 1.2 };
 const THRESHOLDS = {
   day: { up: 3.3, down: 4 },
-  shift: { up: 3.2, down: 4 },
+  shift: { up: 2.7, down: 3.6 },
   drift: { up: 4, down: 5 },
 };
 /** Smaller deviations are nobody's concern, however calm the series is. */
