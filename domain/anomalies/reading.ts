@@ -23,10 +23,18 @@ export interface Expectation {
   readonly down: number;
 }
 
+/** What is just enough in each direction. */
+export interface Limits {
+  readonly up: number;
+  readonly down: number;
+}
+
 /** How a series stands on a day. */
 export interface Reading {
   readonly expectation: Expectation;
   readonly deviations: readonly Deviation[];
+  /** What three days must be out to be just enough, on the scale of logarithms. */
+  readonly lasting: Limits;
   /** What to expect had the last days not happened: the level before a shift or a drift that ends on this day. */
   readonly before: Readonly<Record<Deviation['test'], number>>;
 }
@@ -270,6 +278,7 @@ function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
   const day = limits(relative, 1, THRESHOLDS.day, BEYOND);
   const error = at(errors, at(weekdays, last));
   const shifts = relativeShifts(logs, { weekdays, levels, errors: known }, work);
+  const lasting = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
   const driftLimits = scaled(drifts.subarray(0, last - WEEK + 1), THRESHOLDS.drift, work);
   const noise = meanOf(known) * Math.exp(at(levels, last - 1));
   const excess = (before: number, days: number): number => Math.abs(meanExcess(flat, before, days)) / noise;
@@ -279,7 +288,7 @@ function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
       excess(at(levels, last - 1), 1) / LEAST_EXCESS.day,
     ),
     capped(
-      shifted(at(paths.shifts, last), shifts, work),
+      shifted(at(paths.shifts, last), at(shifts, last), lasting),
       excess(at(levels, last - SHIFT_DAYS), SHIFT_DAYS) / LEAST_EXCESS.shift,
     ),
     deviation('drift', at(drifts, last), driftLimits),
@@ -289,6 +298,10 @@ function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
   return {
     expectation: { offset, weekdays: effects, errors, level: at(levels, last - 1), up: day.up, down: day.down },
     deviations: deviations.map((one) => ({ ...one, strength: one.strength * certainty })),
+    lasting: {
+      up: Math.max(LEAST_SIZES.shift, lasting.up * meanOf(known)) / certainty,
+      down: Math.max(LEAST_SIZES.shift, lasting.down * meanOf(known)) / certainty,
+    },
     before: {
       day: at(levels, last - 1),
       shift: at(levels, last - SHIFT_DAYS),
@@ -335,12 +348,9 @@ function relativeShifts(
 }
 
 /** A shift counts if it is unusual by the errors of its days. */
-function shifted(size: number, shifts: Float64Array, work: Workspace): Deviation | null {
-  const last = shifts.length - 1;
-  const now = at(shifts, last);
-  if (!(size * now > 0)) return null;
-  const { up, down } = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
-  const ratio = size / now;
+function shifted(size: number, relative: number, { up, down }: Limits): Deviation | null {
+  if (!(size * relative > 0)) return null;
+  const ratio = size / relative;
   return deviation('shift', size, { up: ratio * up, down: ratio * down });
 }
 
@@ -377,11 +387,6 @@ function errorsByWeekday(past: Float64Array, weekdays: Float64Array, work: Works
     errors[weekday] = Math.max(LEAST_ERROR, Math.sqrt((count * error ** 2 + SHRINK * all ** 2) / (count + SHRINK)));
   }
   return errors;
-}
-
-interface Limits {
-  readonly up: number;
-  readonly down: number;
 }
 
 function scaled(past: Float64Array, thresholds: Limits, work: Workspace): Limits {

@@ -304,8 +304,7 @@ class Replay {
             level: location.cause.length === 0 ? reading.before[deviation.test] : own.expectation.level,
           };
     const isDrift = deviation.test === 'drift';
-    const limit = Math.abs(deviation.size) / deviation.strength;
-    const limits = expectation === null ? NO_LIMITS : limitsOf(expectation, deviation, limit);
+    const limits = own === null ? NO_LIMITS : limitsOf(own, deviation.direction);
     const track = this.#begin(
       { location, isNew: false, isDrift, direction: deviation.direction, expectation, limits },
       now,
