@@ -33,7 +33,7 @@ const NEW_FOR_DAYS = 14;
 /** More incidents than {@link FRESH_FOR} within so many days raise what the next one takes. */
 const WEARY_DAYS = 365;
 const FRESH_FOR = 3;
-const WEARY_BY = 0.5;
+const WEARY_BY = 0.7;
 /** What happened a year ago, give or take some days, must be so many times as clear to be an incident again. */
 const YEAR_DAYS = 365;
 const YEAR_APART = 4;
