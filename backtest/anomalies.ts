@@ -17,7 +17,7 @@ const PLACES = 16;
 const WARM_UP_DAYS = 60;
 const HISTORY_DAYS = 140;
 /** A series is regular if a usual day is off by less than this, on the scale of logarithms. */
-const REGULAR = 0.13;
+const REGULAR = 0.145;
 
 /** What is put into a series: by what its days are multiplied from a place on, and how soon it must be found to count. */
 const EVENTS = {

@@ -272,15 +272,14 @@ function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
   const { levels, weeks, drifts } = paths;
   const past = paths.steps.subarray(0, last);
   const known = errorsByWeekday(past, weekdays, work);
-  const relative = work.take(last);
-  for (let place = 0; place < last; place += 1) relative[place] = at(past, place) / at(known, at(weekdays, place));
+  const noise = meanOf(known) * Math.exp(at(levels, last - 1));
+  const relative = relativeSteps(flat, { past, levels, errors: known, noise }, work);
   const errors = unsure(known, weekdays.subarray(0, last));
   const day = limits(relative, 1, THRESHOLDS.day, BEYOND);
   const error = at(errors, at(weekdays, last));
   const shifts = relativeShifts(logs, { weekdays, levels, errors: known }, work);
   const lasting = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
   const driftLimits = scaled(drifts.subarray(0, last - WEEK + 1), THRESHOLDS.drift, work);
-  const noise = meanOf(known) * Math.exp(at(levels, last - 1));
   const excess = (before: number, days: number): number => Math.abs(meanExcess(flat, before, days)) / noise;
   const found = [
     capped(
@@ -311,12 +310,30 @@ function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
 }
 
 /** The mean of what the last days cost above a level, in US dollars. */
-function meanExcess({ logs, weekdays, effects }: Flat, level: number, days: number): number {
+function meanExcess(flat: Flat, level: number, days: number): number {
   let sum = 0;
-  for (let place = logs.length - days; place < logs.length; place += 1) {
-    sum += Math.exp(at(effects, at(weekdays, place))) * (Math.exp(at(logs, place)) - Math.exp(level));
-  }
+  for (let place = flat.logs.length - days; place < flat.logs.length; place += 1) sum += excessOn(flat, place, level);
   return sum / days;
+}
+
+function excessOn({ logs, weekdays, effects }: Flat, place: number, level: number): number {
+  return Math.exp(at(effects, at(weekdays, place))) * (Math.exp(at(logs, place)) - Math.exp(level));
+}
+
+/** Past steps by the usual errors of their weekdays. A quiet Sunday that doubled says little about what a working day may be. */
+function relativeSteps(
+  flat: Flat,
+  { past, levels, errors, noise }: { past: Float64Array; levels: Float64Array; errors: Float64Array; noise: number },
+  work: Workspace,
+): Float64Array {
+  const relative = work.take(past.length);
+  for (let place = 0; place < past.length; place += 1) {
+    const step = at(past, place) / at(errors, at(flat.weekdays, place));
+    const most =
+      (THRESHOLDS.day.up * Math.abs(excessOn(flat, place, at(levels, place - 1)))) / (LEAST_EXCESS.day * noise);
+    relative[place] = Math.sign(step) * Math.min(Math.abs(step), most);
+  }
+  return relative;
 }
 
 /** A deviation is no clearer than this: twice a quiet Sunday is less than what other days differ by. */
