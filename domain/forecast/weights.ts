@@ -5,8 +5,8 @@ import { ORIGIN_STEP, errorsOf, type Errors, type Replay } from './replay.ts';
 /** The parts of the horizon on whose sums the candidates are judged: long sums are what counts, short ones are more evidence. */
 const PARTS = [1, 0.5, 0.25];
 /** Errors count half after so many days when candidates are compared, and when their mixture is refined. */
-const COMPARE_HALF_LIFE = 90;
-const REFINE_HALF_LIFE = 180;
+const COMPARE_HALF_LIFE = 180;
+const REFINE_HALF_LIFE = 300;
 /** How sharply a candidate's weight falls with its error, once there is evidence; and how many candidates stay. */
 const SHARPNESS = 4;
 const KEPT = 6;
