@@ -1,5 +1,5 @@
 import { DAY_MS, startOfDayMs, type Day } from '../days.ts';
-import type { Condition, SettledDay } from './incident.ts';
+import type { Condition, SettledDay, SpendGroup } from './incident.ts';
 
 /** What the lines of a frame have in common: a value for each of its dimensions. */
 export type Leaf = readonly (string | null)[];
@@ -46,10 +46,7 @@ export function frameOf(unsorted: readonly SettledDay[]): Frame {
   const names = new Set(days.flatMap(({ groups }) => Object.keys(groups[0]?.dimensions ?? {})));
   const dimensions = [...names].sort();
   const index = new LeafIndex(dimensions);
-  const cells = days.map(({ groups }) => {
-    const leaves = Int32Array.from(groups, ({ dimensions: values }) => index.placeOf(values));
-    return { leaves, usd: Float64Array.from(groups, ({ usd }) => Math.round(Number(usd) / UNIT)) };
-  });
+  const cells = days.map(({ groups }) => cellsOf(groups, index));
   const total = Float64Array.from(days, (day) => Number(day.total));
   const frame = {
     days,
@@ -60,6 +57,18 @@ export function frameOf(unsorted: readonly SettledDay[]): Frame {
     cells,
   };
   return { ...frame, parts: partsOf(frame) };
+}
+
+function cellsOf(groups: readonly SpendGroup[], index: LeafIndex): Frame['cells'][number] {
+  const leaves = new Int32Array(groups.length);
+  const usd = new Float64Array(groups.length);
+  let at = 0;
+  for (const group of groups) {
+    leaves[at] = index.placeOf(group.dimensions);
+    usd[at] = Math.round(Number(group.usd) / UNIT);
+    at += 1;
+  }
+  return { leaves, usd };
 }
 
 /**
@@ -119,12 +128,22 @@ class LeafIndex {
   readonly leaves: Leaf[] = [];
   readonly #dimensions: readonly string[];
   readonly #root: Branch = { next: new Map(), place: -1 };
+  /** Days that were read together share these objects. */
+  readonly #known = new Map<SpendGroup['dimensions'], number>();
 
   constructor(dimensions: readonly string[]) {
     this.#dimensions = dimensions;
   }
 
-  placeOf(values: Readonly<Record<string, string | null>>): number {
+  placeOf(values: SpendGroup['dimensions']): number {
+    const known = this.#known.get(values);
+    if (known !== undefined) return known;
+    const place = this.#find(values);
+    this.#known.set(values, place);
+    return place;
+  }
+
+  #find(values: SpendGroup['dimensions']): number {
     let branch = this.#root;
     for (const dimension of this.#dimensions) {
       const value = values[dimension] ?? null;

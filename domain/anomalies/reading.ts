@@ -1,14 +1,4 @@
-import { medianOf, rollingMedians, scaleOf } from './statistics.ts';
-
-/**
- * The spend of one part on the settled days, oldest first. Whatever an incident explains is taken out of it, and days that
- * cannot be told are NaN. A missing day has no place, so it is no zero.
- */
-export interface Series {
-  readonly values: Float64Array;
-  /** Days since the epoch. */
-  readonly dayNumbers: Int32Array;
-}
+import { Workspace, at, meanOf, medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
 
 /** By how much a day or the days up to it differ from what was expected. */
 export interface Deviation {
@@ -33,10 +23,18 @@ export interface Expectation {
   readonly down: number;
 }
 
+/** What is just enough in each direction. */
+export interface Limits {
+  readonly up: number;
+  readonly down: number;
+}
+
 /** How a series stands on a day. */
 export interface Reading {
   readonly expectation: Expectation;
   readonly deviations: readonly Deviation[];
+  /** What three days must be out to be just enough, on the scale of logarithms. */
+  readonly lasting: Limits;
   /** What to expect had the last days not happened: the level before a shift or a drift that ends on this day. */
   readonly before: Readonly<Record<Deviation['test'], number>>;
 }
@@ -49,29 +47,39 @@ export const LOOK_BACK_DAYS = 91;
 const LEAST_OF_WEEKDAY = 2;
 const OFFSET = 0.1;
 /** The level is the median of so many days, whichever foresees the series best. */
-const LEVEL_DAYS = [7, 14, 35];
+const LEVEL_DAYS = [35, 14, 7];
+/** A level needs so many days. */
+const LEAST_OF_LEVEL = 5;
 const SHIFT_DAYS = 3;
-const DRIFT_DAYS = 7;
+const WEEK = 7;
 const DRIFT_APART = 14;
-/** A limit is set by the second largest error of the past: one alone may be an incident. */
-const RANK = 2;
+/** Errors of a level count from this place on: before, it knows too few days. */
+const FIRST_JUDGED = 14;
 const LEAST_ERROR = 0.02;
 /** So many values of its own outweigh the errors of other weekdays. */
 const SHRINK = 6;
+/** No weekday is rougher than this many times all days: a few holidays on one weekday say little about the others. */
+const MOST_ROUGH = 2.5;
+/** How much an error grows where a weekday was seen only once. */
+const UNSURE = 1.5;
+/** With so many days before it, a deviation must be twice as clear as after endless ones. */
+const FEW = 15;
+/** What a day and a shift cost too much or too little, by the usual error of all days in US dollars. */
+const LEAST_EXCESS = { day: 2.2, shift: 1.2 };
 const THRESHOLDS = {
   day: { up: 3.3, down: 4 },
-  shift: { up: 4, down: 4.6 },
+  shift: { up: 2.7, down: 3.6 },
   drift: { up: 4, down: 5 },
 };
 /** Smaller deviations are nobody's concern, however calm the series is. */
 const LEAST_SIZES = { day: 0.25, shift: 0.17, drift: 0.2 };
-/** How far beyond the second largest error of the past. */
-const BEYOND_LASTING = 1.3;
+/** How far beyond the second largest error of the past: the largest alone may be an incident. */
+const BEYOND_LASTING = 1.2;
 const BEYOND = 1.15;
 
 /** The weekday of a day since the epoch, from 0 for Thursday. */
 export function weekdayOf(dayNumber: number): number {
-  return ((dayNumber % 7) + 7) % 7;
+  return ((dayNumber % WEEK) + WEEK) % WEEK;
 }
 
 /** The spend that is expected on a day, in US dollars, `errors` usual errors above the middle. */
@@ -88,92 +96,290 @@ export function errorOn(expectation: Expectation, dayNumber: number, value: numb
   return Math.log(Math.max(0, value) + expectation.offset) - middle;
 }
 
-/** How a series stands on the day at a place; null where too few days lie before it, or none with spend. */
-export function readAt(series: Series, at: number): Reading | null {
-  const { spend, days } = windowOf(series, at);
-  if (days.at(-1) !== series.dayNumbers[at] || days.length <= LEAST_DAYS) return null;
-  const offset = OFFSET * medianOf(spend.subarray(0, -1).filter((value) => value > 0));
-  if (!(offset > 0)) return null;
-  const logs = spend.map((value) => Math.log(value + offset));
-  const weekdays = weekdayEffects(logs.subarray(0, -1), days);
-  if (Number.isNaN(weekdays[weekdayOf(days.at(-1) ?? 0)])) return null;
-  const flat = logs.map((value, place) => value - (weekdays[weekdayOf(days[place] ?? 0)] ?? 0));
-  const isKnown = (_: number, place: number): boolean => !Number.isNaN(flat[place]);
-  return judge(flat.filter(isKnown), days.filter(isKnown), { offset, weekdays });
+/**
+ * Reads series of spend on the same settled days, oldest first. Whatever an incident explains is taken out of them, and days
+ * that cannot be told are NaN. A missing day has no place, so it is no zero.
+ */
+export class Reader {
+  /** Days since the epoch. */
+  readonly #dayNumbers: Int32Array;
+  readonly #work = new Workspace();
+
+  constructor(dayNumbers: Int32Array) {
+    this.#dayNumbers = dayNumbers;
+  }
+
+  /** How a series stands on the day at a place; null where too few days lie before it, or none with spend. */
+  read(values: Float64Array, place: number): Reading | null {
+    return this.#read(values, place, 0);
+  }
+
+  /** The same, but null where no deviation has this strength: most days are like that, and told sooner. */
+  readDeviating(values: Float64Array, place: number, strength: number): Reading | null {
+    return this.#read(values, place, strength);
+  }
+
+  #read(values: Float64Array, place: number, strength: number): Reading | null {
+    const work = this.#work;
+    work.clear();
+    const window = this.#windowOf(values, place);
+    const last = window.spend.length - 1;
+    if (Number.isNaN(at(values, place)) || last < LEAST_DAYS) return null;
+    const flat = flattened(window, work);
+    if (flat === null) return null;
+    const paths = pathsOf(flat.logs, work);
+    return isQuiet(paths, strength) ? null : judge(flat, paths, work);
+  }
+
+  /** The days that a baseline looks back on, and the day itself, as far as they can be told. */
+  #windowOf(values: Float64Array, last: number): Window {
+    const today = this.#dayNumbers[last] ?? 0;
+    let from = last;
+    while (from > 0 && today - (this.#dayNumbers[from - 1] ?? 0) <= LOOK_BACK_DAYS) from -= 1;
+    const spend = this.#work.take(last - from + 1);
+    const weekdays = this.#work.take(last - from + 1);
+    let count = 0;
+    for (let place = from; place <= last; place += 1) {
+      const value = at(values, place);
+      if (Number.isNaN(value)) continue;
+      spend[count] = Math.max(0, value);
+      weekdays[count] = weekdayOf(this.#dayNumbers[place] ?? 0);
+      count += 1;
+    }
+    return { spend: spend.subarray(0, count), weekdays: weekdays.subarray(0, count) };
+  }
 }
 
-/** The days that a baseline looks back on, and the day itself, as far as they can be told. */
-function windowOf({ values, dayNumbers }: Series, at: number): { spend: Float64Array; days: Int32Array } {
-  const today = dayNumbers[at] ?? 0;
-  let from = at;
-  while (from > 0 && today - (dayNumbers[from - 1] ?? 0) <= LOOK_BACK_DAYS) from -= 1;
-  const spend = new Float64Array(at - from + 1);
-  const days = new Int32Array(at - from + 1);
-  let count = 0;
-  for (let place = from; place <= at; place += 1) {
-    const value = values[place] ?? Number.NaN;
+/** Spend of days in a row, and their weekdays. */
+interface Window {
+  readonly spend: Float64Array;
+  readonly weekdays: Float64Array;
+}
+
+/** The logarithms of the spend without what weekdays add, for those that are known well enough. */
+interface Flat {
+  readonly logs: Float64Array;
+  readonly weekdays: Float64Array;
+  readonly effects: Float64Array;
+  readonly offset: number;
+}
+
+function flattened({ spend, weekdays }: Window, work: Workspace): Flat | null {
+  const last = spend.length - 1;
+  const offset = OFFSET * usualOf(spend.subarray(0, last), work);
+  if (!(offset > 0)) return null;
+  const logs = work.take(spend.length);
+  for (let place = 0; place <= last; place += 1) logs[place] = Math.log(at(spend, place) + offset);
+  const effects = weekdayEffects(logs.subarray(0, last), weekdays, work);
+  if (Number.isNaN(at(effects, at(weekdays, last)))) return null;
+  let known = 0;
+  for (let place = 0; place <= last; place += 1) {
+    const weekday = at(weekdays, place);
+    const value = at(logs, place) - at(effects, weekday);
     if (Number.isNaN(value)) continue;
-    spend[count] = Math.max(0, value);
-    days[count] = dayNumbers[place] ?? 0;
+    logs[known] = value;
+    weekdays[known] = weekday;
+    known += 1;
+  }
+  return { logs: logs.subarray(0, known), weekdays: weekdays.subarray(0, known), effects, offset };
+}
+
+/** The median of the days with spend; NaN if there are none. */
+function usualOf(spend: Float64Array, work: Workspace): number {
+  const positive = work.take(spend.length);
+  let count = 0;
+  for (let place = 0; place < spend.length; place += 1) {
+    if (!(at(spend, place) > 0)) continue;
+    positive[count] = at(spend, place);
     count += 1;
   }
-  return { spend: spend.subarray(0, count), days: days.subarray(0, count) };
+  return medianOf(positive.subarray(0, count), work.take(count));
 }
 
 /** How much higher each weekday is than the days around it. NaN for one that was seen too seldom to tell. */
-function weekdayEffects(logs: Float64Array, days: Int32Array): Float64Array {
+function weekdayEffects(logs: Float64Array, weekdays: Float64Array, work: Workspace): Float64Array {
   const last = logs.length - 1;
-  const errors = Array.from({ length: 7 }, (): number[] => []);
-  const weeks = rollingMedians(logs, 7, 1);
+  const weeks = rollingMedians(logs, { window: WEEK, least: 1 }, work);
+  const errors = work.take(logs.length);
   for (let place = 0; place <= last; place += 1) {
-    const around = weeks[Math.min(last, Math.max(place + 3, 6))] ?? 0;
-    errors[weekdayOf(days[place] ?? 0)]?.push((logs[place] ?? 0) - around);
+    errors[place] = at(logs, place) - at(weeks, Math.min(last, Math.max(place + 3, 6)));
   }
-  const effects = errors.map((own) => (own.length < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(Float64Array.from(own))));
-  return Float64Array.from(effects);
+  const effects = new Float64Array(WEEK);
+  const own = work.take(logs.length);
+  for (let weekday = 0; weekday < WEEK; weekday += 1) {
+    const count = takeWeekday(own, errors, weekdays, weekday);
+    effects[weekday] = count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count), work.take(count));
+  }
+  return effects;
 }
 
-function judge(
-  flat: Float64Array,
-  days: Int32Array,
-  { offset, weekdays }: Pick<Expectation, 'offset' | 'weekdays'>,
-): Reading {
-  const at = flat.length - 1;
-  const medians = levelsOf(flat);
-  const weeks = rollingMedians(flat, DRIFT_DAYS, DRIFT_DAYS);
-  const level = (place: number): number => medians[place - 1] ?? Number.NaN;
-  const steps = flat.map((value, place) => value - level(place));
-  const shifts = flat.map((value, place) => {
-    const before = level(place - SHIFT_DAYS + 1);
-    return steady(value - before, (flat[place - 1] ?? 0) - before, (flat[place - 2] ?? 0) - before);
-  });
-  const drifts = weeks.map((week, place) => week - (weeks[place - DRIFT_APART] ?? Number.NaN));
-  const errors = errorsByWeekday(steps, days);
-  const relative = steps.map((step, place) => step / (errors[weekdayOf(days[place] ?? 0)] ?? 1));
-  const day = limits(relative.subarray(0, at), 1, THRESHOLDS.day, BEYOND);
-  const dayError = errors[weekdayOf(days[at] ?? 0)] ?? 1;
-  const deviations = [
-    deviation('day', steps[at], { up: day.up * dayError, down: day.down * dayError }),
-    deviation('shift', shifts[at], scaled(shifts.subarray(0, at - SHIFT_DAYS + 1), THRESHOLDS.shift)),
-    deviation('drift', drifts[at], scaled(drifts.subarray(0, at - DRIFT_DAYS + 1), THRESHOLDS.drift)),
+/** Copies the known values on a weekday, and returns how many there are. */
+function takeWeekday(own: Float64Array, values: Float64Array, weekdays: Float64Array, weekday: number): number {
+  let count = 0;
+  for (let place = 0; place < values.length; place += 1) {
+    const value = at(values, place);
+    if (Number.isNaN(value) || at(weekdays, place) !== weekday) continue;
+    own[count] = value;
+    count += 1;
+  }
+  return count;
+}
+
+/** By how much each day, and the days up to it, differ from those before. */
+interface Paths {
+  /** Levels up to each day. */
+  readonly levels: Float64Array;
+  readonly weeks: Float64Array;
+  readonly steps: Float64Array;
+  readonly shifts: Float64Array;
+  readonly drifts: Float64Array;
+}
+
+function pathsOf(logs: Float64Array, work: Workspace): Paths {
+  const weeks = rollingMedians(logs, { window: WEEK, least: LEAST_OF_LEVEL }, work);
+  const levels = levelsOf(logs, weeks, work);
+  const steps = work.take(logs.length);
+  const shifts = work.take(logs.length);
+  const drifts = work.take(logs.length);
+  for (let place = 0; place < logs.length; place += 1) {
+    const value = at(logs, place);
+    const before = at(levels, place - SHIFT_DAYS);
+    steps[place] = value - at(levels, place - 1);
+    shifts[place] = steady(value - before, at(logs, place - 1) - before, at(logs, place - 2) - before);
+    drifts[place] = at(weeks, place) - weekBefore(weeks, place);
+  }
+  return { levels, weeks, steps, shifts, drifts };
+}
+
+/** The level of the week that a drift is told by; NaN where there is no whole one. */
+function weekBefore(weeks: Float64Array, place: number): number {
+  return place < DRIFT_APART + WEEK - 1 ? Number.NaN : at(weeks, place - DRIFT_APART);
+}
+
+/** Whether the last day is too close to what is usual to be of this strength in any test. */
+function isQuiet({ steps, shifts, drifts }: Paths, strength: number): boolean {
+  const last = steps.length - 1;
+  return (
+    !(Math.abs(at(steps, last)) >= strength * LEAST_SIZES.day) &&
+    !(Math.abs(at(shifts, last)) >= strength * LEAST_SIZES.shift) &&
+    !(Math.abs(at(drifts, last)) >= strength * LEAST_SIZES.drift)
+  );
+}
+
+function judge(flat: Flat, paths: Paths, work: Workspace): Reading {
+  const { logs, weekdays, effects, offset } = flat;
+  const last = logs.length - 1;
+  const { levels, weeks, drifts } = paths;
+  const past = paths.steps.subarray(0, last);
+  const known = errorsByWeekday(past, weekdays, work);
+  const noise = meanOf(known) * Math.exp(at(levels, last - 1));
+  const relative = relativeSteps(flat, { past, levels, errors: known, noise }, work);
+  const errors = unsure(known, weekdays.subarray(0, last));
+  const day = limits(relative, 1, THRESHOLDS.day, BEYOND);
+  const error = at(errors, at(weekdays, last));
+  const shifts = relativeShifts(logs, { weekdays, levels, errors: known }, work);
+  const lasting = scaled(shifts.subarray(0, last - SHIFT_DAYS + 1), THRESHOLDS.shift, work);
+  const driftLimits = scaled(drifts.subarray(0, last - WEEK + 1), THRESHOLDS.drift, work);
+  const excess = (before: number, days: number): number => Math.abs(meanExcess(flat, before, days)) / noise;
+  const found = [
+    capped(
+      deviation('day', at(paths.steps, last), { up: day.up * error, down: day.down * error }),
+      excess(at(levels, last - 1), 1) / LEAST_EXCESS.day,
+    ),
+    capped(
+      shifted(at(paths.shifts, last), at(shifts, last), lasting),
+      excess(at(levels, last - SHIFT_DAYS), SHIFT_DAYS) / LEAST_EXCESS.shift,
+    ),
+    deviation('drift', at(drifts, last), driftLimits),
   ];
+  const deviations = found.filter((one) => one !== null);
+  const certainty = (1 + FEW / LOOK_BACK_DAYS) / (1 + FEW / logs.length);
   return {
-    expectation: { offset, weekdays, errors, level: level(at), up: day.up, down: day.down },
-    deviations: deviations.filter((one) => one !== null),
-    before: { day: level(at), shift: level(at - SHIFT_DAYS + 1), drift: weeks[at - DRIFT_APART] ?? Number.NaN },
+    expectation: { offset, weekdays: effects, errors, level: at(levels, last - 1), up: day.up, down: day.down },
+    deviations: deviations.map((one) => ({ ...one, strength: one.strength * certainty })),
+    lasting: {
+      up: Math.max(LEAST_SIZES.shift, lasting.up * meanOf(known)) / certainty,
+      down: Math.max(LEAST_SIZES.shift, lasting.down * meanOf(known)) / certainty,
+    },
+    before: {
+      day: at(levels, last - 1),
+      shift: at(levels, last - SHIFT_DAYS),
+      drift: weekBefore(weeks, last),
+    },
   };
 }
 
-/** The medians of the days before, over as many days as made the smallest errors in the past. */
-function levelsOf(flat: Float64Array): Float64Array {
-  let best = { medians: flat, error: Number.POSITIVE_INFINITY };
-  for (const days of LEVEL_DAYS) {
-    const medians = rollingMedians(flat, days, 5);
-    const errors = new Float64Array(flat.length - 1 - 14 > 0 ? flat.length - 15 : 0);
-    for (let place = 14; place < flat.length - 1; place += 1) {
-      errors[place - 14] = (flat[place] ?? 0) - (medians[place - 1] ?? 0);
+/** The mean of what the last days cost above a level, in US dollars. */
+function meanExcess(flat: Flat, level: number, days: number): number {
+  let sum = 0;
+  for (let place = flat.logs.length - days; place < flat.logs.length; place += 1) sum += excessOn(flat, place, level);
+  return sum / days;
+}
+
+function excessOn({ logs, weekdays, effects }: Flat, place: number, level: number): number {
+  return Math.exp(at(effects, at(weekdays, place))) * (Math.exp(at(logs, place)) - Math.exp(level));
+}
+
+/** Past steps by the usual errors of their weekdays. A quiet Sunday that doubled says little about what a working day may be. */
+function relativeSteps(
+  flat: Flat,
+  { past, levels, errors, noise }: { past: Float64Array; levels: Float64Array; errors: Float64Array; noise: number },
+  work: Workspace,
+): Float64Array {
+  const relative = work.take(past.length);
+  for (let place = 0; place < past.length; place += 1) {
+    const step = at(past, place) / at(errors, at(flat.weekdays, place));
+    const most =
+      (THRESHOLDS.day.up * Math.abs(excessOn(flat, place, at(levels, place - 1)))) / (LEAST_EXCESS.day * noise);
+    relative[place] = Math.sign(step) * Math.min(Math.abs(step), most);
+  }
+  return relative;
+}
+
+/** A deviation is no clearer than this: twice a quiet Sunday is less than what other days differ by. */
+function capped(found: Deviation | null, strength: number): Deviation | null {
+  return found === null ? null : { ...found, strength: Math.min(found.strength, strength) };
+}
+
+/** What a weekday adds is less sure the fewer of them were seen, so its next day may be further off than the past ones. */
+function unsure(errors: Float64Array, weekdays: Float64Array): Float64Array {
+  const counts = new Float64Array(WEEK);
+  for (let place = 0; place < weekdays.length; place += 1)
+    counts[at(weekdays, place)] = at(counts, at(weekdays, place)) + 1;
+  return errors.map((error, weekday) => error * (1 + UNSURE / Math.max(1, at(counts, weekday))));
+}
+
+/** The shifts of three days up to each, by the usual errors of their weekdays. */
+function relativeShifts(
+  logs: Float64Array,
+  { weekdays, levels, errors }: { weekdays: Float64Array; levels: Float64Array; errors: Float64Array },
+  work: Workspace,
+): Float64Array {
+  const shifts = work.take(logs.length);
+  for (let place = 0; place < logs.length; place += 1) {
+    const before = at(levels, place - SHIFT_DAYS);
+    const by = (back: number): number => (at(logs, place - back) - before) / at(errors, at(weekdays, place - back));
+    shifts[place] = steady(by(0), by(1), by(2));
+  }
+  return shifts;
+}
+
+/** A shift counts if it is unusual by the errors of its days. */
+function shifted(size: number, relative: number, { up, down }: Limits): Deviation | null {
+  if (!(size * relative > 0)) return null;
+  const ratio = size / relative;
+  return deviation('shift', size, { up: ratio * up, down: ratio * down });
+}
+
+/** The medians up to each day, over as many days as foresaw the next day best. */
+function levelsOf(logs: Float64Array, weeks: Float64Array, work: Workspace): Float64Array {
+  let best = { medians: weeks, error: Number.POSITIVE_INFINITY };
+  for (const window of LEVEL_DAYS) {
+    const medians = window === WEEK ? weeks : rollingMedians(logs, { window, least: LEAST_OF_LEVEL }, work);
+    let error = 0;
+    for (let place = FIRST_JUDGED; place < logs.length - 1; place += 1) {
+      error += Math.abs(at(logs, place) - at(medians, place - 1));
     }
-    const error = scaleOf(errors);
     if (error < best.error * 0.97) best = { medians, error };
   }
   return best.medians;
@@ -188,39 +394,33 @@ function steady(a: number, b: number, c: number): number {
 }
 
 /** The usual error on each weekday, drawn towards the one of all days. */
-function errorsByWeekday(steps: Float64Array, days: Int32Array): Float64Array {
-  const past = steps.subarray(0, -1);
-  const all = Math.max(LEAST_ERROR, scaleOf(past.filter((step) => !Number.isNaN(step))));
-  return new Float64Array(7).map((_, weekday) => {
-    const own = past.filter((step, place) => !Number.isNaN(step) && weekdayOf(days[place] ?? 0) === weekday);
-    const error = own.length < 3 ? all : scaleOf(own);
-    return Math.max(LEAST_ERROR, Math.sqrt((own.length * error ** 2 + SHRINK * all ** 2) / (own.length + SHRINK)));
-  });
+function errorsByWeekday(past: Float64Array, weekdays: Float64Array, work: Workspace): Float64Array {
+  const all = Math.max(LEAST_ERROR, scaleOf(past, work));
+  const errors = new Float64Array(WEEK);
+  const own = work.take(past.length);
+  for (let weekday = 0; weekday < WEEK; weekday += 1) {
+    const count = takeWeekday(own, past, weekdays, weekday);
+    const error = count < 3 ? all : Math.min(MOST_ROUGH * all, scaleOf(own.subarray(0, count), work));
+    errors[weekday] = Math.max(LEAST_ERROR, Math.sqrt((count * error ** 2 + SHRINK * all ** 2) / (count + SHRINK)));
+  }
+  return errors;
 }
 
-interface Limits {
-  readonly up: number;
-  readonly down: number;
-}
-
-function scaled(past: Float64Array, thresholds: Limits): Limits {
-  const known = past.filter((value) => !Number.isNaN(value));
-  return limits(known, Math.max(LEAST_ERROR / 1.5, scaleOf(known)), thresholds, BEYOND_LASTING);
+function scaled(past: Float64Array, thresholds: Limits, work: Workspace): Limits {
+  return limits(past, Math.max(LEAST_ERROR / 1.5, scaleOf(past, work)), thresholds, BEYOND_LASTING);
 }
 
 /** What it takes to be unusual: so many usual errors, and more than the past has shown. */
 function limits(past: Float64Array, error: number, thresholds: Limits, beyond: number): Limits {
-  const known = past.filter((value) => !Number.isNaN(value)).sort();
-  const highest = known.at(-RANK) ?? 0;
-  const lowest = known.at(RANK - 1) ?? 0;
+  const { highest, lowest } = secondExtremes(past);
   return {
     up: Math.max(thresholds.up * error, beyond * highest),
     down: Math.max(thresholds.down * error, beyond * -lowest),
   };
 }
 
-function deviation(test: Deviation['test'], size: number | undefined, { up, down }: Limits): Deviation | null {
-  if (size === undefined || Number.isNaN(size) || size === 0) return null;
+function deviation(test: Deviation['test'], size: number, { up, down }: Limits): Deviation | null {
+  if (Number.isNaN(size) || size === 0) return null;
   const direction = size > 0 ? 1 : -1;
   const least = Math.max(direction > 0 ? up : down, LEAST_SIZES[test]);
   return { test, direction, size, strength: Math.abs(size) / least };

@@ -1,7 +1,7 @@
 import { seriesOf, type Frame, type Part } from './frame.ts';
 import type { Condition } from './incident.ts';
 import { locate, type Location } from './locate.ts';
-import { LEAST_DAYS, errorOn, expectedOn, readAt, weekdayOf, type Deviation, type Reading } from './reading.ts';
+import { LEAST_DAYS, errorOn, expectedOn, Reader, weekdayOf, type Deviation, type Reading } from './reading.ts';
 import { meanOf } from './statistics.ts';
 import {
   CONFIRMED_DAYS,
@@ -31,9 +31,15 @@ const MANY_NEW = 4;
 const NEWS_DAYS = 60;
 const NEW_FOR_DAYS = 14;
 /** More incidents than {@link FRESH_FOR} within so many days raise what the next one takes. */
-const WEARY_DAYS = 180;
-const FRESH_FOR = { [1]: 2, [-1]: 1 };
-const WEARY_BY = 0.5;
+const WEARY_DAYS = 365;
+const FRESH_FOR = 3;
+const WEARY_BY = 0.7;
+/** What happened a year ago, give or take some days, must be so many times as clear to be an incident again. */
+const YEAR_DAYS = 365;
+const YEAR_APART = 4;
+const AGAIN = 2;
+/** A move of the same cause that is over for fewer days goes on. */
+const SAME_MOVE_DAYS = 3;
 
 /** Every move that the days show, oldest first. Each day is judged by the days before it alone. */
 export function replay(frame: Frame, advice: Advice): Move[] {
@@ -47,11 +53,13 @@ class Replay {
   readonly #advice: Advice;
   readonly #tracks: Track[] = [];
   readonly #usual: Usual;
+  readonly #reader: Reader;
 
   constructor(frame: Frame, advice: Advice) {
     this.#frame = frame;
     this.#advice = advice;
     this.#usual = new Usual(frame);
+    this.#reader = new Reader(frame.dayNumbers);
   }
 
   moves(): Move[] {
@@ -139,7 +147,7 @@ class Replay {
   }
 
   #judgeTotal(place: number, usual: number): void {
-    const reading = readAt({ values: this.#usual.total, dayNumbers: this.#frame.dayNumbers }, place);
+    const reading = this.#reader.readDeviating(this.#usual.total, place, LEAST_STRENGTH);
     const deviation = reading === null ? null : this.#strongest(reading, place, 1, []);
     if (reading === null || deviation === null) return;
     const now = this.#placesOf(deviation, place);
@@ -157,7 +165,7 @@ class Replay {
       const found = this.#usual.parts
         .filter(({ part, values }) => this.#usual.mayDeviate(part, values, place, usual))
         .flatMap(({ part, values }) => {
-          const reading = readAt({ values, dayNumbers: this.#frame.dayNumbers }, place);
+          const reading = this.#reader.readDeviating(values, place, PART_STRICTNESS * LEAST_STRENGTH);
           const deviation =
             reading === null ? null : this.#strongest(reading, place, PART_STRICTNESS, [part.condition]);
           return reading === null || deviation === null ? [] : [{ part, values, reading, deviation }];
@@ -214,23 +222,39 @@ class Replay {
     const drifting = this.#open().some(
       ({ isDrift, location }) => isDrift && JSON.stringify(location.cause) === JSON.stringify(cause),
     );
+    const weariness = this.#weariness(place);
     const able = reading.deviations
-      .map((one) => ({ ...one, strength: one.strength / (strictness * this.#weariness(place, one.direction)) }))
+      .map((one) => ({
+        ...one,
+        strength: one.strength / (strictness * weariness * this.#seasonality(place, one.direction)),
+      }))
       .filter((one) => one.strength >= LEAST_STRENGTH && !(one.test === 'drift' && drifting));
     return able.sort((a, b) => b.strength - a.strength)[0] ?? null;
   }
 
   /** Where many incidents came lately, it takes more to be one: nobody looks at the tenth. Real ones don't count. */
-  #weariness(place: number, direction: 1 | -1): number {
+  #weariness(place: number): number {
     const since = (this.#frame.dayNumbers[place] ?? 0) - WEARY_DAYS;
     const lately = this.#tracks.filter(
       (track) =>
-        track.direction === direction &&
         (this.#frame.dayNumbers[track.first] ?? 0) >= since &&
         track.evidence.some(({ strength }) => strength >= 1) &&
         this.#advice(this.#subject(track)) !== 'real',
     );
-    return 1 + WEARY_BY * Math.max(0, lately.length - FRESH_FOR[direction]);
+    return 1 + WEARY_BY * Math.max(0, lately.length - FRESH_FOR);
+  }
+
+  /** What happened at the same time last year must be clearer to be an incident: a holiday is one once. */
+  #seasonality(place: number, direction: 1 | -1): number {
+    const day = (this.#frame.dayNumbers[place] ?? 0) - YEAR_DAYS;
+    const isKnown = this.#tracks.some(
+      (track) =>
+        track.direction === direction &&
+        (this.#frame.dayNumbers[track.first] ?? 0) <= day + YEAR_APART &&
+        (this.#frame.dayNumbers[track.last] ?? 0) >= day - YEAR_APART &&
+        this.#advice(this.#subject(track)) !== 'real',
+    );
+    return isKnown ? AGAIN : 1;
   }
 
   /** The days that a deviation is about, the last of them at `place`. */
@@ -259,15 +283,19 @@ class Replay {
     location: Location,
     found: { reading: Reading; deviation: Deviation; now: readonly number[]; place: number; usual: number },
   ): void {
-    const { reading, deviation, now } = found;
+    const { reading, deviation, now, place } = found;
     if (this.#isOpen(location.cause, deviation.direction)) return;
-    const { dayNumbers } = this.#frame;
+    const ended = this.#justEnded(location.cause, deviation.direction, now[0] ?? place);
+    if (ended !== null) {
+      this.#resume(ended, place, deviation.strength);
+      return;
+    }
     const before = now[0] ?? 0;
     const own =
       location.cause.length === 0
         ? reading
-        : (readAt({ values: this.#usual.cleanOf(location.cause), dayNumbers }, before) ??
-          readAt({ values: seriesOf(this.#frame, location.cause), dayNumbers }, before));
+        : (this.#reader.read(this.#usual.cleanOf(location.cause), before) ??
+          this.#reader.read(seriesOf(this.#frame, location.cause), before));
     const expectation =
       own === null
         ? null
@@ -276,15 +304,47 @@ class Replay {
             level: location.cause.length === 0 ? reading.before[deviation.test] : own.expectation.level,
           };
     const isDrift = deviation.test === 'drift';
-    const limit = Math.abs(deviation.size) / deviation.strength;
-    const limits = expectation === null ? NO_LIMITS : limitsOf(expectation, deviation, limit);
+    const limits = own === null ? NO_LIMITS : limitsOf(own, deviation.direction);
     const track = this.#begin(
       { location, isNew: false, isDrift, direction: deviation.direction, expectation, limits },
       now,
     );
-    const last = track.evidence.at(-1);
-    if (last !== undefined)
-      track.evidence[track.evidence.length - 1] = { ...last, strength: Math.max(last.strength, deviation.strength) };
+    this.#raiseEvidence(track, deviation.strength);
+  }
+
+  /** A move of this cause that ended just before a day, or after it. */
+  #justEnded(cause: readonly Condition[], direction: 1 | -1, place: number): Track | null {
+    const spelled = JSON.stringify(cause);
+    const since = (this.#frame.dayNumbers[place] ?? 0) - SAME_MOVE_DAYS;
+    const found = this.#tracks.find(
+      (track) =>
+        track.end === 'back' &&
+        !track.isNew &&
+        track.direction === direction &&
+        (this.#frame.dayNumbers[track.last] ?? 0) >= since &&
+        JSON.stringify(track.location.cause) === spelled,
+    );
+    return found ?? null;
+  }
+
+  /** The move was not over: two incidents of one cause would be told as two causes. */
+  #resume(track: Track, place: number, strength: number): void {
+    const day = this.#frame.dayNumbers[place] ?? 0;
+    const value = track.values[place] ?? 0;
+    const expected = track.expectation === null ? 0 : expectedOn(track.expectation, day);
+    const error = track.expectation === null ? value : errorOn(track.expectation, day, value);
+    track.end = null;
+    track.last = place;
+    track.quiet = 0;
+    this.#addEvidence(track, place, track.direction * error, track.direction * (value - expected));
+    this.#raiseEvidence(track, strength);
+    this.#usual.takeOut(track, place);
+  }
+
+  /** The last day of a move is as clear as what it was found by. */
+  #raiseEvidence({ evidence }: Track, strength: number): void {
+    const last = evidence.at(-1);
+    if (last !== undefined) evidence[evidence.length - 1] = { ...last, strength: Math.max(last.strength, strength) };
   }
 
   #isOpen(cause: readonly Condition[], direction: 1 | -1): boolean {

@@ -1,6 +1,6 @@
 import { type IncidentEnd, type IncidentKind } from './incident.ts';
 import type { Location } from './locate.ts';
-import type { Deviation, Expectation } from './reading.ts';
+import type { Expectation, Reading } from './reading.ts';
 import { meanOf, medianOf } from './statistics.ts';
 
 /** A day on which a move shows, and how clearly. */
@@ -66,10 +66,9 @@ export function leastErrorOf({ errors, expectation }: Track, usual: number): num
   return expectation === null ? STILL_USED * size : Math.max(STILL_OUT * size, Math.min(usual, size));
 }
 
-/** What a day and a shift must be out to be just enough. */
-export function limitsOf(expectation: Expectation, deviation: Deviation, limit: number): Track['limits'] {
-  const day = deviation.direction > 0 ? expectation.up : expectation.down;
-  return { day, shift: deviation.test === 'shift' ? limit : day * Math.max(...expectation.errors) * 0.8 };
+/** What a day and a shift of a move must be out to be just enough. */
+export function limitsOf({ expectation, lasting }: Reading, direction: Move['direction']): Track['limits'] {
+  return direction > 0 ? { day: expectation.up, shift: lasting.up } : { day: expectation.down, shift: lasting.down };
 }
 
 /** A value moved up by `shift` on the scale of logarithms. */

@@ -30,7 +30,9 @@ export function sumErrors({ replay, forecasts }: MixtureReplay, days: number): S
   const found: SumError[] = [];
   const { horizon, actuals, sizes } = replay;
   for (let place = 0; place < replay.origins; place += 1) {
-    let [actual, forecast, known] = [0, 0, 0];
+    let actual = 0;
+    let forecast = 0;
+    let known = 0;
     for (let index = place * horizon; index < place * horizon + days; index += 1) {
       const value = at(actuals, index);
       if (Number.isNaN(value)) continue;
@@ -63,7 +65,8 @@ export class SumBands {
 
   /** For a sum over `days`, at the origin with this place; null while no error is known there. */
   halfWidthAt(place: number, days: number): number | null {
-    let [sum, weights] = [0, 0];
+    let sum = 0;
+    let weights = 0;
     let missing = ENOUGH;
     for (const part of this.#parts) {
       const known = part.errors.filter((error) => error.place * ORIGIN_STEP + part.days <= place * ORIGIN_STEP);

@@ -43,13 +43,21 @@ export class Calm {
 
 function boundOf(values: Float64Array, index: number, value: number): number {
   if (Number.isNaN(value)) return Number.NaN;
-  const before = values
-    .slice(Math.max(0, index - WINDOW), index)
-    .filter((other) => !Number.isNaN(other))
-    .sort();
-  if (before.length < LEAST_KNOWN) return Number.NaN;
-  const high = at(before, before.length - 2);
-  const low = at(before, 1);
+  let known = 0;
+  let highest = -Infinity;
+  let high = -Infinity;
+  let low = Infinity;
+  let lowest = Infinity;
+  for (let before = Math.max(0, index - WINDOW); before < index; before += 1) {
+    const other = at(values, before);
+    if (Number.isNaN(other)) continue;
+    known += 1;
+    high = Math.max(high, Math.min(highest, other));
+    highest = Math.max(highest, other);
+    low = Math.min(low, Math.max(lowest, other));
+    lowest = Math.min(lowest, other);
+  }
+  if (known < LEAST_KNOWN) return Number.NaN;
   const reach = MARGIN * Math.max(Math.abs(high), Math.abs(low));
   if (reach <= 0) return Number.NaN;
   if (value > high + reach) return high;

@@ -21,13 +21,20 @@ export interface Past {
   readonly shape: Shape;
 }
 
+/** Where forecasts are written: `days` values from `from` on. Views of the array would cost more than the methods. */
+export interface Out {
+  readonly values: Float64Array;
+  readonly from: number;
+  readonly days: number;
+}
+
 /** A method with its settings. */
 export interface Candidate {
   readonly method: SingleMethod;
   /** How much it counts, against 1, while the series is too short to judge it. */
   readonly trust: number;
-  /** Writes one value into `out` for each day from the origin on. */
-  readonly run: (past: Past, out: Float64Array) => void;
+  /** Writes one value for each day from the origin on. */
+  readonly run: (past: Past, out: Out) => void;
 }
 
 /** 52 weeks, so that days of the week meet. */
@@ -98,7 +105,7 @@ function lasting(days: number): Float64Array {
 }
 
 /** A level times the shape of the week. The level is a ratio of sums, so days of the week without use do no harm. */
-function levelWeekday({ values, start, shape }: Past, weights: Float64Array, out: Float64Array): void {
+function levelWeekday({ values, start, shape }: Past, weights: Float64Array, out: Out): void {
   let sum = 0;
   let weight = 0;
   for (let index = Math.max(0, start - weights.length); index < start; index += 1) {
@@ -108,12 +115,21 @@ function levelWeekday({ values, start, shape }: Past, weights: Float64Array, out
     sum += own * (value - at(shape.offset, index % WEEK));
     weight += own * at(shape.factor, index % WEEK);
   }
-  write(out, start, shape, () => (weight > 1e-9 ? sum / weight : 0));
+  const level = weight > 1e-9 ? sum / weight : 0;
+  for (let ahead = 0; ahead < out.days; ahead += 1) {
+    const place = (start + ahead) % WEEK;
+    out.values[out.from + ahead] = level * at(shape.factor, place) + at(shape.offset, place);
+  }
 }
 
 /** As levelWeekday, with a trend fitted by weighted least squares, of which each further day keeps less. */
-function trendWeekday({ values, start, shape }: Past, weights: Float64Array, damping: number, out: Float64Array): void {
-  let [sw, sx, sxx, sy, sxy, known] = [0, 0, 0, 0, 0, 0];
+function trendWeekday({ values, start, shape }: Past, weights: Float64Array, damping: number, out: Out): void {
+  let sw = 0;
+  let sx = 0;
+  let sxx = 0;
+  let sy = 0;
+  let sxy = 0;
+  let known = 0;
   for (let index = Math.max(0, start - weights.length); index < start; index += 1) {
     const value = at(values, index);
     if (Number.isNaN(value)) continue;
@@ -131,11 +147,17 @@ function trendWeekday({ values, start, shape }: Past, weights: Float64Array, dam
   const determinant = sw * sxx - sx * sx;
   const slope = determinant > 1e-9 ? (((sw * sxy - sx * sy) / determinant) * known) / (known + SLOPE_DAYS) : 0;
   const base = sw > 1e-9 ? (sy - slope * sx) / sw : 0;
-  write(out, start, shape, (ahead) => base + (slope * damping * (1 - damping ** (ahead + 1))) / (1 - damping));
+  let faded = 1;
+  for (let ahead = 0; ahead < out.days; ahead += 1) {
+    faded *= damping;
+    const level = base + (slope * damping * (1 - faded)) / (1 - damping);
+    const place = (start + ahead) % WEEK;
+    out.values[out.from + ahead] = level * at(shape.factor, place) + at(shape.offset, place);
+  }
 }
 
 /** The mean of the same day of the week over the last weeks in which it is known. */
-function weekdayMean({ values, start }: Past, weeks: number, out: Float64Array): void {
+function weekdayMean({ values, start }: Past, weeks: number, out: Out): void {
   const means = new Float64Array(WEEK);
   for (let place = 0; place < WEEK; place += 1) {
     let sum = 0;
@@ -149,31 +171,26 @@ function weekdayMean({ values, start }: Past, weeks: number, out: Float64Array):
     means[place] = sum / count;
   }
   const overall = meanOf(means, 0, WEEK) || 0;
-  for (let ahead = 0; ahead < out.length; ahead += 1) {
+  for (let ahead = 0; ahead < out.days; ahead += 1) {
     const mean = at(means, ahead % WEEK);
-    out[ahead] = Number.isNaN(mean) ? overall : mean;
+    out.values[out.from + ahead] = Number.isNaN(mean) ? overall : mean;
   }
 }
 
 /** The present level, moved as it moved in the same weeks of the last year. Without a year, the present level alone. */
-function lastYear(past: Past, out: Float64Array): void {
+function lastYear(past: Past, out: Out): void {
   levelWeekday(past, YEAR_LEVEL, out);
   const { values, start } = past;
   const base =
     start >= YEAR + YEAR_BASE_DAYS ? meanOf(values, start - YEAR - YEAR_BASE_DAYS, start - YEAR) : Number.NaN;
   if (!(base > 1e-6)) return;
-  for (let ahead = 0; ahead < out.length; ahead += 1) {
+  for (let ahead = 0; ahead < out.days; ahead += 1) {
     const then = start - YEAR + ahead;
     if (then + YEAR_SMOOTH_DAYS >= start) return;
     const ratio = meanOf(values, then - YEAR_SMOOTH_DAYS, then + YEAR_SMOOTH_DAYS) / base;
-    if (!Number.isNaN(ratio)) out[ahead] = at(out, ahead) * Math.min(YEAR_RATIO, Math.max(1 / YEAR_RATIO, ratio));
+    if (Number.isNaN(ratio)) continue;
+    const level = at(out.values, out.from + ahead);
+    out.values[out.from + ahead] = level * Math.min(YEAR_RATIO, Math.max(1 / YEAR_RATIO, ratio));
   }
 }
 const YEAR_LEVEL = fading(14);
-
-function write(out: Float64Array, start: number, shape: Shape, levelAt: (ahead: number) => number): void {
-  for (let ahead = 0; ahead < out.length; ahead += 1) {
-    const place = (start + ahead) % WEEK;
-    out[ahead] = levelAt(ahead) * at(shape.factor, place) + at(shape.offset, place);
-  }
-}

@@ -40,10 +40,10 @@ export function replay(values: Float64Array, calm: Calm, horizon: number): Repla
     const origin = first + place * ORIGIN_STEP;
     const past = pastOf(calm.before(origin), origin);
     const from = place * reach;
-    CANDIDATES.forEach(({ run }, index) => {
+    for (const [index, { run }] of CANDIDATES.entries()) {
       const out = forecasts[index];
-      if (out !== undefined) run(past, out.subarray(from, from + reach));
-    });
+      if (out !== undefined) run(past, { values: out, from, days: reach });
+    }
     for (let ahead = 0; ahead < reach; ahead += 1) actuals[from + ahead] = at(values, origin + ahead);
     sizes[place] = sizeAt(values, origin);
   }
@@ -54,9 +54,9 @@ export function replay(values: Float64Array, calm: Calm, horizon: number): Repla
 export function sayNow(values: Float64Array, calm: Calm, horizon: number): Float64Array[] {
   const past = pastOf(calm.before(values.length), values.length);
   return CANDIDATES.map(({ run }: Candidate) => {
-    const out = new Float64Array(horizon);
-    run(past, out);
-    return out;
+    const values = new Float64Array(horizon);
+    run(past, { values, from: 0, days: horizon });
+    return values;
   });
 }
 

@@ -37,7 +37,8 @@ export function toSeries(settled: readonly SettledDay[], from: Day): Series {
 
 /** The value at an index; NaN outside of the array. */
 export function at(values: Float64Array, index: number): number {
-  return values[index] ?? Number.NaN;
+  // A load that ever left an array makes V8 put every number into an object of its own.
+  return index >= 0 && index < values.length ? (values[index] ?? Number.NaN) : Number.NaN;
 }
 
 /** The mean of the known values in `from..to - 1`; NaN if none is known. */

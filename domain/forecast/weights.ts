@@ -5,8 +5,8 @@ import { ORIGIN_STEP, errorsOf, type Errors, type Replay } from './replay.ts';
 /** The parts of the horizon on whose sums the candidates are judged: long sums are what counts, short ones are more evidence. */
 const PARTS = [1, 0.5, 0.25];
 /** Errors count half after so many days when candidates are compared, and when their mixture is refined. */
-const COMPARE_HALF_LIFE = 90;
-const REFINE_HALF_LIFE = 180;
+const COMPARE_HALF_LIFE = 180;
+const REFINE_HALF_LIFE = 300;
 /** How sharply a candidate's weight falls with its error, once there is evidence; and how many candidates stay. */
 const SHARPNESS = 4;
 const KEPT = 6;
@@ -91,23 +91,30 @@ function refined(parts: readonly Errors[], place: number, start: Float64Array): 
   }
   if (horizons === 0) return start;
   const evidence = Math.min(1, horizons / REFINE_EVIDENCE);
-  let mixture = normalized(start.map((weight) => Math.max(weight, LEAST_WEIGHT)));
+  const mixture = normalized(start.map((weight) => Math.max(weight, LEAST_WEIGHT)));
+  const gradient = new Float64Array(COUNT);
   for (let step = 0; step < REFINE_STEPS; step += 1) {
-    const { gradient, error } = gradientOf(rows, mixture);
+    const error = gradientOf(rows, mixture, gradient);
     const rate = (REFINE_RATE * evidence) / Math.max(error, SMALLEST_ERROR);
-    const stepOf = (index: number): number =>
-      Math.min(LONGEST_STEP, Math.max(-LONGEST_STEP, rate * at(gradient, index)));
-    mixture = normalized(mixture.map((weight, index) => weight * Math.exp(-stepOf(index))));
+    let sum = 0;
+    for (let index = 0; index < COUNT; index += 1) {
+      const by = Math.min(LONGEST_STEP, Math.max(-LONGEST_STEP, rate * at(gradient, index)));
+      const weight = at(mixture, index) * Math.exp(-by);
+      mixture[index] = weight;
+      sum += weight;
+    }
+    for (let index = 0; index < COUNT; index += 1) mixture[index] = at(mixture, index) / sum;
   }
   return mixture;
 }
 
-/** The mean absolute error of a mixture, and how it moves with each weight. */
+/** The mean absolute error of a mixture. How it moves with each weight is written into `gradient`. */
 function gradientOf(
   parts: readonly { readonly errors: Float64Array; readonly weights: Float64Array }[],
   mixture: Float64Array,
-): { gradient: Float64Array; error: number } {
-  const gradient = new Float64Array(COUNT);
+  gradient: Float64Array,
+): number {
+  gradient.fill(0);
   let error = 0;
   let total = 0;
   for (const { errors, weights } of parts) {
@@ -124,7 +131,8 @@ function gradientOf(
       total += weight;
     }
   }
-  return { gradient: gradient.map((sum) => sum / total), error: error / total };
+  for (let index = 0; index < COUNT; index += 1) gradient[index] = at(gradient, index) / total;
+  return error / total;
 }
 
 function normalized(weights: Float64Array): Float64Array {
