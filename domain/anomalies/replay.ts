@@ -255,12 +255,11 @@ class Replay {
       this.#resume(ended, place, deviation.strength);
       return;
     }
-    const before = now[0] ?? 0;
     const own =
       location.cause.length === 0
         ? reading
-        : (this.#reader.read(this.#usual.cleanOf(location.cause), before) ??
-          this.#reader.read(seriesOf(this.#frame, location.cause), before));
+        : (this.#reader.read(this.#usual.cleanOf(location.cause), now[0] ?? 0) ??
+          this.#reader.read(seriesOf(this.#frame, location.cause), now[0] ?? 0));
     const expectation =
       own === null
         ? null
