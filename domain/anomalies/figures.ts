@@ -1,7 +1,8 @@
 import { addDecimals, ofUnits, subtractDecimals, toDecimal, toUnits, type Decimal } from '../money.ts';
+import { weekdayOf } from './flat.ts';
 import { matcherOf, type Frame, type Leaf } from './frame.ts';
 import type { Condition, IncidentChange, IncidentDay, SpendGroup } from './incident.ts';
-import { expectedOn, weekdayOf } from './reading.ts';
+import { expectedOn } from './reading.ts';
 import type { Move } from './track.ts';
 
 /** Prices and volumes are rounded to so many decimals, as in `/v1/costs/changes`. */

@@ -1,4 +1,6 @@
-import { Workspace, at, meanOf, medianOf, rollingMedians, scaleOf, secondExtremes } from './statistics.ts';
+import { WEEK, flattened, takeWeekday, weekdayOf, type Flat, type Window } from './flat.ts';
+import { SHIFT_DAYS, pathsOf, steady, weekBefore, type Paths } from './paths.ts';
+import { Workspace, at, meanOf, scaleOf, secondExtremes } from './statistics.ts';
 
 /** By how much a day or the days up to it differ from what was expected. */
 export interface Deviation {
@@ -43,18 +45,6 @@ export interface Reading {
 export const LEAST_DAYS = 14;
 /** A baseline looks back so many days. */
 export const LOOK_BACK_DAYS = 91;
-/** So many times a weekday must have been seen to be judged. */
-const LEAST_OF_WEEKDAY = 2;
-const OFFSET = 0.1;
-/** The level is the median of so many days, whichever foresees the series best. */
-const LEVEL_DAYS = [35, 14, 7];
-/** A level needs so many days. */
-const LEAST_OF_LEVEL = 5;
-const SHIFT_DAYS = 3;
-const WEEK = 7;
-const DRIFT_APART = 14;
-/** Errors of a level count from this place on: before, it knows too few days. */
-const FIRST_JUDGED = 14;
 const LEAST_ERROR = 0.02;
 /** So many values of its own outweigh the errors of other weekdays. */
 const SHRINK = 6;
@@ -76,11 +66,6 @@ const LEAST_SIZES = { day: 0.25, shift: 0.17, drift: 0.2 };
 /** How far beyond the second largest error of the past: the largest alone may be an incident. */
 const BEYOND_LASTING = 1.2;
 const BEYOND = 1.15;
-
-/** The weekday of a day since the epoch, from 0 for Thursday. */
-export function weekdayOf(dayNumber: number): number {
-  return ((dayNumber % WEEK) + WEEK) % WEEK;
-}
 
 /** The spend that is expected on a day, in US dollars, `errors` usual errors above the middle. */
 export function expectedOn(expectation: Expectation, dayNumber: number, errors = 0): number {
@@ -148,112 +133,6 @@ export class Reader {
     }
     return { spend: spend.subarray(0, count), weekdays: weekdays.subarray(0, count) };
   }
-}
-
-/** Spend of days in a row, and their weekdays. */
-interface Window {
-  readonly spend: Float64Array;
-  readonly weekdays: Float64Array;
-}
-
-/** The logarithms of the spend without what weekdays add, for those that are known well enough. */
-interface Flat {
-  readonly logs: Float64Array;
-  readonly weekdays: Float64Array;
-  readonly effects: Float64Array;
-  readonly offset: number;
-}
-
-function flattened({ spend, weekdays }: Window, work: Workspace): Flat | null {
-  const last = spend.length - 1;
-  const offset = OFFSET * usualOf(spend.subarray(0, last), work);
-  if (!(offset > 0)) return null;
-  const logs = work.take(spend.length);
-  for (let place = 0; place <= last; place += 1) logs[place] = Math.log(at(spend, place) + offset);
-  const effects = weekdayEffects(logs.subarray(0, last), weekdays, work);
-  if (Number.isNaN(at(effects, at(weekdays, last)))) return null;
-  let known = 0;
-  for (let place = 0; place <= last; place += 1) {
-    const weekday = at(weekdays, place);
-    const value = at(logs, place) - at(effects, weekday);
-    if (Number.isNaN(value)) continue;
-    logs[known] = value;
-    weekdays[known] = weekday;
-    known += 1;
-  }
-  return { logs: logs.subarray(0, known), weekdays: weekdays.subarray(0, known), effects, offset };
-}
-
-/** The median of the days with spend; NaN if there are none. */
-function usualOf(spend: Float64Array, work: Workspace): number {
-  const positive = work.take(spend.length);
-  let count = 0;
-  for (let place = 0; place < spend.length; place += 1) {
-    if (!(at(spend, place) > 0)) continue;
-    positive[count] = at(spend, place);
-    count += 1;
-  }
-  return medianOf(positive.subarray(0, count), work.take(count));
-}
-
-/** How much higher each weekday is than the days around it. NaN for one that was seen too seldom to tell. */
-function weekdayEffects(logs: Float64Array, weekdays: Float64Array, work: Workspace): Float64Array {
-  const last = logs.length - 1;
-  const weeks = rollingMedians(logs, { window: WEEK, least: 1 }, work);
-  const errors = work.take(logs.length);
-  for (let place = 0; place <= last; place += 1) {
-    errors[place] = at(logs, place) - at(weeks, Math.min(last, Math.max(place + 3, 6)));
-  }
-  const effects = new Float64Array(WEEK);
-  const own = work.take(logs.length);
-  for (let weekday = 0; weekday < WEEK; weekday += 1) {
-    const count = takeWeekday(own, errors, weekdays, weekday);
-    effects[weekday] = count < LEAST_OF_WEEKDAY ? Number.NaN : medianOf(own.subarray(0, count), work.take(count));
-  }
-  return effects;
-}
-
-/** Copies the known values on a weekday, and returns how many there are. */
-function takeWeekday(own: Float64Array, values: Float64Array, weekdays: Float64Array, weekday: number): number {
-  let count = 0;
-  for (let place = 0; place < values.length; place += 1) {
-    const value = at(values, place);
-    if (Number.isNaN(value) || at(weekdays, place) !== weekday) continue;
-    own[count] = value;
-    count += 1;
-  }
-  return count;
-}
-
-/** By how much each day, and the days up to it, differ from those before. */
-interface Paths {
-  /** Levels up to each day. */
-  readonly levels: Float64Array;
-  readonly weeks: Float64Array;
-  readonly steps: Float64Array;
-  readonly shifts: Float64Array;
-  readonly drifts: Float64Array;
-}
-
-function pathsOf(logs: Float64Array, work: Workspace): Paths {
-  const weeks = rollingMedians(logs, { window: WEEK, least: LEAST_OF_LEVEL }, work);
-  const levels = levelsOf(logs, weeks, work);
-  const steps = work.take(logs.length);
-  const shifts = work.take(logs.length);
-  const drifts = work.take(logs.length);
-  for (let place = 0; place < logs.length; place += 1) {
-    const value = at(logs, place);
-    const before = at(levels, place - SHIFT_DAYS);
-    steps[place] = value - at(levels, place - 1);
-    shifts[place] = steady(value - before, at(logs, place - 1) - before, at(logs, place - 2) - before);
-    drifts[place] = at(weeks, place) - weekBefore(weeks, place);
-  }
-  return { levels, weeks, steps, shifts, drifts };
-}
-
-/** The level of the week that a drift is told by; NaN where there is no whole one. */
-function weekBefore(weeks: Float64Array, place: number): number {
-  return place < DRIFT_APART + WEEK - 1 ? Number.NaN : at(weeks, place - DRIFT_APART);
 }
 
 /** Whether the last day is too close to what is usual to be of this strength in any test. */
@@ -369,28 +248,6 @@ function shifted(size: number, relative: number, { up, down }: Limits): Deviatio
   if (!(size * relative > 0)) return null;
   const ratio = size / relative;
   return deviation('shift', size, { up: ratio * up, down: ratio * down });
-}
-
-/** The medians up to each day, over as many days as foresaw the next day best. */
-function levelsOf(logs: Float64Array, weeks: Float64Array, work: Workspace): Float64Array {
-  let best = { medians: weeks, error: Number.POSITIVE_INFINITY };
-  for (const window of LEVEL_DAYS) {
-    const medians = window === WEEK ? weeks : rollingMedians(logs, { window, least: LEAST_OF_LEVEL }, work);
-    let error = 0;
-    for (let place = FIRST_JUDGED; place < logs.length - 1; place += 1) {
-      error += Math.abs(at(logs, place) - at(medians, place - 1));
-    }
-    if (error < best.error * 0.97) best = { medians, error };
-  }
-  return best.medians;
-}
-
-/** The mean of three days, but not much more than their median: a single high day is no shift. */
-function steady(a: number, b: number, c: number): number {
-  const mean = (a + b + c) / 3;
-  const median = Math.max(Math.min(a, b), Math.min(Math.max(a, b), c));
-  if (mean * median <= 0) return 0;
-  return Math.sign(mean) * Math.min(Math.abs(mean), 1.2 * Math.abs(median));
 }
 
 /** The usual error on each weekday, drawn towards the one of all days. */

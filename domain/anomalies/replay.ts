@@ -1,7 +1,9 @@
+import { seasonality, toldOf, weariness } from './caution.ts';
+import { weekdayOf } from './flat.ts';
 import { seriesOf, type Frame, type Part } from './frame.ts';
 import type { Condition } from './incident.ts';
 import { locate, type Location } from './locate.ts';
-import { LEAST_DAYS, errorOn, expectedOn, Reader, weekdayOf, type Deviation, type Reading } from './reading.ts';
+import { LEAST_DAYS, errorOn, expectedOn, Reader, type Deviation, type Reading } from './reading.ts';
 import { meanOf } from './statistics.ts';
 import {
   CONFIRMED_DAYS,
@@ -9,9 +11,12 @@ import {
   LEAST_SHARE,
   LEAST_STRENGTH,
   LEAST_USD,
+  NEW_STRENGTH,
+  NO_LIMITS,
   kindOf,
   leastErrorOf,
   limitsOf,
+  moveOf,
   type Move,
   type Track,
 } from './track.ts';
@@ -30,14 +35,6 @@ const PART_STRICTNESS = 1.6;
 const MANY_NEW = 4;
 const NEWS_DAYS = 60;
 const NEW_FOR_DAYS = 14;
-/** More incidents than {@link FRESH_FOR} within so many days raise what the next one takes. */
-const WEARY_DAYS = 365;
-const FRESH_FOR = 3;
-const WEARY_BY = 0.7;
-/** What happened a year ago, give or take some days, must be so many times as clear to be an incident again. */
-const YEAR_DAYS = 365;
-const YEAR_APART = 4;
-const AGAIN = 2;
 /** A move of the same cause that is over for fewer days goes on. */
 const SAME_MOVE_DAYS = 3;
 
@@ -63,18 +60,7 @@ class Replay {
   }
 
   moves(): Move[] {
-    return this.#tracks
-      .map((track) => ({
-        ...track.location,
-        kind: kindOf(track),
-        direction: track.direction,
-        first: track.first,
-        last: track.last,
-        evidence: track.evidence,
-        expectation: track.expectation,
-        end: track.end,
-      }))
-      .sort((a, b) => a.first - b.first);
+    return this.#tracks.map(moveOf).sort((a, b) => a.first - b.first);
   }
 
   judge(place: number): void {
@@ -222,39 +208,18 @@ class Replay {
     const drifting = this.#open().some(
       ({ isDrift, location }) => isDrift && JSON.stringify(location.cause) === JSON.stringify(cause),
     );
-    const weariness = this.#weariness(place);
+    const day = this.#frame.dayNumbers[place] ?? 0;
+    const told = this.#tracks
+      .filter((track) => this.#advice(this.#subject(track)) !== 'real')
+      .map((track) => toldOf(track, this.#frame));
+    const weary = strictness * weariness(told, day);
     const able = reading.deviations
       .map((one) => ({
         ...one,
-        strength: one.strength / (strictness * weariness * this.#seasonality(place, one.direction)),
+        strength: one.strength / (weary * seasonality(told, day, one.direction)),
       }))
       .filter((one) => one.strength >= LEAST_STRENGTH && !(one.test === 'drift' && drifting));
     return able.sort((a, b) => b.strength - a.strength)[0] ?? null;
-  }
-
-  /** Where many incidents came lately, it takes more to be one: nobody looks at the tenth. Real ones don't count. */
-  #weariness(place: number): number {
-    const since = (this.#frame.dayNumbers[place] ?? 0) - WEARY_DAYS;
-    const lately = this.#tracks.filter(
-      (track) =>
-        (this.#frame.dayNumbers[track.first] ?? 0) >= since &&
-        track.evidence.some(({ strength }) => strength >= 1) &&
-        this.#advice(this.#subject(track)) !== 'real',
-    );
-    return 1 + WEARY_BY * Math.max(0, lately.length - FRESH_FOR);
-  }
-
-  /** What happened at the same time last year must be clearer to be an incident: a holiday is one once. */
-  #seasonality(place: number, direction: 1 | -1): number {
-    const day = (this.#frame.dayNumbers[place] ?? 0) - YEAR_DAYS;
-    const isKnown = this.#tracks.some(
-      (track) =>
-        track.direction === direction &&
-        (this.#frame.dayNumbers[track.first] ?? 0) <= day + YEAR_APART &&
-        (this.#frame.dayNumbers[track.last] ?? 0) >= day - YEAR_APART &&
-        this.#advice(this.#subject(track)) !== 'real',
-    );
-    return isKnown ? AGAIN : 1;
   }
 
   /** The days that a deviation is about, the last of them at `place`. */
@@ -290,12 +255,11 @@ class Replay {
       this.#resume(ended, place, deviation.strength);
       return;
     }
-    const before = now[0] ?? 0;
     const own =
       location.cause.length === 0
         ? reading
-        : (this.#reader.read(this.#usual.cleanOf(location.cause), before) ??
-          this.#reader.read(seriesOf(this.#frame, location.cause), before));
+        : (this.#reader.read(this.#usual.cleanOf(location.cause), now[0] ?? 0) ??
+          this.#reader.read(seriesOf(this.#frame, location.cause), now[0] ?? 0));
     const expectation =
       own === null
         ? null
@@ -384,7 +348,3 @@ class Replay {
     return track;
   }
 }
-
-const NO_LIMITS = { day: 1, shift: 1 };
-/** New spend is as clear as can be. */
-const NEW_STRENGTH = 2;

@@ -41,6 +41,10 @@ const STILL_USED = 0.1;
 /** A shift that grew so much is a drift. */
 export const GREW = 1.6;
 
+/** Limits where nothing was expected, and how clear such new spend is: as clear as can be. */
+export const NO_LIMITS = { day: 1, shift: 1 };
+export const NEW_STRENGTH = 2;
+
 /** A move that goes on. */
 export interface Track {
   readonly location: Location;
@@ -84,4 +88,23 @@ export function kindOf({ isNew, isDrift, direction, errors, location }: Track): 
   if (errors.length < CONFIRMED_DAYS) return direction > 0 ? 'spike' : 'drop';
   const [begin, now] = [errors.slice(0, 3), errors.slice(-3)].map((part) => meanOf(Float64Array.from(part)));
   return errors.length >= 7 && (now ?? 0) > GREW * (begin ?? 0) ? 'drift' : 'level_shift';
+}
+
+/** What is known of a move by now. */
+export function moveOf(track: Track): Move {
+  const { cause, within, counterpart, explained } = track.location;
+  const { direction, first, last, evidence, expectation, end } = track;
+  return {
+    cause,
+    within,
+    counterpart,
+    explained,
+    kind: kindOf(track),
+    direction,
+    first,
+    last,
+    evidence,
+    expectation,
+    end,
+  };
 }

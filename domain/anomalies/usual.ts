@@ -1,6 +1,7 @@
+import { weekdayOf } from './flat.ts';
 import { seriesOf, type Frame, type Part } from './frame.ts';
 import type { Condition } from './incident.ts';
-import { LEAST_DAYS, expectedOn, weekdayOf } from './reading.ts';
+import { LEAST_DAYS, expectedOn } from './reading.ts';
 import { meanOf, medianOf } from './statistics.ts';
 import { CONFIRMED_DAYS, LEAST_SHARE, LEAST_USD, moved, type Track } from './track.ts';
 
