@@ -14,7 +14,8 @@ import { Table } from '../parts/table.tsx';
 import { UnusualLinks, useAnomalies } from '../parts/unusual.tsx';
 import { Why, WhyLegend } from '../parts/why.tsx';
 import { linkTo, type Route } from '../route.ts';
-import { barsAhead, Expected } from './overview/forecast.tsx';
+import { barsAhead } from './overview/ahead.ts';
+import { Expected } from './overview/forecast.tsx';
 
 const REFRESH_MS = 60_000;
 const MOVERS = 6;

@@ -1,7 +1,7 @@
 import type { Schema } from '../client/client.ts';
 import { instant, longDay, shortDay } from '../format/days.ts';
 import { signOf, sum } from '../format/decimal.ts';
-import { usd, usdChange } from '../format/money.ts';
+import { usdChange } from '../format/money.ts';
 import type { Bar } from './chart/model.ts';
 import { unusualIn, type Anomaly } from './unusual.tsx';
 
@@ -48,9 +48,4 @@ function restatementOf({ changed, at }: NonNullable<CoveredDay['restated']>): st
   return signOf(changed) === 0
     ? `Restated on ${instant(at)}: lines moved, with the same total`
     : `Restated on ${instant(at)} by ${usdChange(changed)}`;
-}
-
-/** A band of a forecast, as a sentence without its full stop. */
-export function bandNote({ low, high }: { readonly low: string; readonly high: string }): string {
-  return `In eight of ten cases ${usd(low)} to ${usd(high)}`;
 }

@@ -115,7 +115,7 @@ describeInBrowser('alerts in the console', () => {
     'creates a channel of the kind %s, and its test repeats the other side’s words',
     async (kind, fields, words) => {
       await show(`channels/new?kind=${kind}`);
-      await page.getByLabel('Name').fill(`By ${kind}`);
+      await page.getByLabel('Name', { exact: true }).fill(`By ${kind}`);
       for (const [label, text] of Object.entries(fields)) {
         await page.getByLabel(label, { exact: true }).fill(text.startsWith('/') ? posts.url + text : text);
       }
@@ -144,7 +144,7 @@ describeInBrowser('alerts in the console', () => {
   test('names what is wrong at its field, moves there, and loses nothing that was typed', async () => {
     await show('channels/new?kind=email');
     await press(/^Create$/);
-    const [name, to] = [page.getByLabel('Name'), page.getByLabel('Mail addresses, one a line')];
+    const [name, to] = [page.getByLabel('Name', { exact: true }), page.getByLabel('Mail addresses, one a line')];
     await page.getByText('Nothing is stored. Correct what is marked above.').waitFor();
     expect(await name.getAttribute('aria-invalid')).toBe('true');
     expect(await page.locator('#channel-to-says').textContent()).toContain('It must have an address.');
@@ -159,7 +159,7 @@ describeInBrowser('alerts in the console', () => {
     await press(/^Create$/);
     await page.locator('#channel-name-says').getByText('It is the name of another channel.').waitFor();
     await page.goto('/#/alerts/channels/new?kind=slack');
-    await page.getByLabel('Name').fill('Elsewhere');
+    await page.getByLabel('Name', { exact: true }).fill('Elsewhere');
     await page.getByLabel('Address of the webhook').fill('http://10.0.0.7/hook');
     await press(/^Create$/);
     await page.locator('#channel-url-says .fault').waitFor();
@@ -168,7 +168,7 @@ describeInBrowser('alerts in the console', () => {
 
   test('makes a secret for a webhook, and shows it until the page is left', async () => {
     await show('channels/new?kind=webhook');
-    await page.getByLabel('Name').fill('Made here');
+    await page.getByLabel('Name', { exact: true }).fill('Made here');
     await page.getByLabel('Address of the webhook').fill(`${posts.url}/hook`);
     await press('Make a secret');
     const secret = await page.getByLabel('The secret', { exact: true }).textContent();
@@ -264,7 +264,7 @@ describeInBrowser('alerts in the console', () => {
     await page.getByRole('link', { name: 'Create a report' }).click();
     await press(/^Create$/);
     await page.locator('#report-name-says .fault').waitFor();
-    await page.getByLabel('Name').fill(HOSTILE);
+    await page.getByLabel('Name', { exact: true }).fill(HOSTILE);
     await page.getByLabel('When').selectOption('monthly');
     await page.getByLabel('At', { exact: true }).selectOption('7');
     await page.getByLabel('In the time zone').selectOption('Europe/Berlin');
@@ -300,7 +300,7 @@ describeInBrowser('alerts in the console', () => {
   test('a session that ends while somebody writes costs them nothing but secrets', async () => {
     const other = await here.openAs();
     await show('channels/new?kind=slack', other.page);
-    await other.page.getByLabel('Name').fill('Half written');
+    await other.page.getByLabel('Name', { exact: true }).fill('Half written');
     await other.page.getByLabel('Address of the webhook').fill(`${posts.url}/x`);
     await other.context.clearCookies();
     await other.page.getByRole('button', { name: 'Create' }).click();
@@ -308,7 +308,7 @@ describeInBrowser('alerts in the console', () => {
     await other.page.getByLabel('Or paste a token').fill(here.token);
     await other.page.getByRole('button', { name: 'Enter' }).click();
     await other.page.getByRole('heading', { name: 'Create a channel' }).waitFor();
-    expect(await other.page.getByLabel('Name').inputValue()).toBe('Half written');
+    expect(await other.page.getByLabel('Name', { exact: true }).inputValue()).toBe('Half written');
     expect(await other.page.getByLabel('Address of the webhook').inputValue()).toBe('');
     await other.context.close();
   });

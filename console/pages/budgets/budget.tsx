@@ -11,7 +11,7 @@ import { Note } from '../../parts/messages.tsx';
 import { Table } from '../../parts/table.tsx';
 import { go, linkTo } from '../../route.ts';
 import { placeOf } from '../alerts/place.ts';
-import { methodText } from '../overview/forecast.tsx';
+import { methodText } from '../overview/ahead.ts';
 import { BudgetChart } from './chart.tsx';
 import { State } from './list.tsx';
 import { lastsText, periodText, thresholdText, useScope, type Budget } from './words.ts';

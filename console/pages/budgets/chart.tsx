@@ -1,7 +1,7 @@
 import { searchOf } from '../../client/client.ts';
 import { longDay, range, shortDay } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
-import { bandNote } from '../../parts/bars.ts';
+import { bandNote } from '../../parts/band.ts';
 import { Legend, StackedBars } from '../../parts/chart.tsx';
 import type { Bar, Level } from '../../parts/chart/model.ts';
 import { Table } from '../../parts/table.tsx';

@@ -1,8 +1,7 @@
 import type { Schema } from '../../client/client.ts';
-import { longDay, shortDay } from '../../format/days.ts';
+import { longDay } from '../../format/days.ts';
 import { percent, usd } from '../../format/money.ts';
-import { bandNote } from '../../parts/bars.ts';
-import type { Bar } from '../../parts/chart/model.ts';
+import { methodText } from './ahead.ts';
 
 type Forecast = Schema<'Forecast'>;
 
@@ -25,28 +24,9 @@ export function Expected({ forecast }: { forecast: Forecast }) {
   );
 }
 
-/** The name of a method for people. */
-export function methodText(method: string): string {
-  return method.replaceAll('_', ' ');
-}
-
 function errorText(backtest: Forecast['backtest']): string {
   if (backtest === null) return 'There is too little past to say how far it is off.';
   const { origins, error, bias, coverage } = backtest;
   const [off, size, held] = [error, Math.abs(bias), coverage].map((share) => percent(String(share)));
   return `Repeated from ${origins} past days of this very data, it was off by ${off ?? ''} on average, ${size ?? ''} too ${bias < 0 ? 'low' : 'high'}, and its band held ${held ?? ''} of what came.`;
-}
-
-/** A bar for each day after today, as it is expected. */
-export function barsAhead({ days }: Forecast, today: string): Bar[] {
-  return days.flatMap(({ day, mean, ...band }): Bar[] =>
-    day <= today
-      ? []
-      : [
-          {
-            ...{ key: day, label: shortDay(day), title: longDay(day), state: 'forecast', values: [mean], total: mean },
-            ...{ notes: [bandNote(band)], isRestated: false, link: null, band: { low: band.low, high: band.high } },
-          },
-        ],
-  );
 }
