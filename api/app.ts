@@ -158,8 +158,7 @@ export function createApp(options: AppOptions): Express {
     }),
   );
   app.use('/v1/allocation', express.json({ limit: MAX_DOCUMENT_BYTES, inflate: false, reviver: refuseProto }));
-  app.use('/v1/reports', express.json({ limit: MAX_BODY_BYTES, inflate: false, reviver: refuseProto }));
-  app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false }));
+  app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false, reviver: refuseProto }));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));
   app.use(notFound);
@@ -173,7 +172,7 @@ export function createApp(options: AppOptions): Express {
   return app;
 }
 
-/** Nobody means such a key, and a schema would overlook it, so a rule would take every line. */
+/** Nobody means such a key, and a schema would overlook it, so a rule, a report or a budget would take every line. */
 function refuseProto(key: string, value: unknown): unknown {
   if (key === '__proto__') throw new SyntaxError('a key named __proto__');
   return value;

@@ -24,11 +24,15 @@ const SENTENCES: Readonly<Record<string, string>> = {
 
 /** The code of an error of Node or Undici; `unknown` if it has none. */
 export function networkCodeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  if (!(error instanceof Error)) return 'unknown';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  // Of some answers that are no HTTP, Undici says no more than this.
+  return error.name === 'HTTPParserError' ? 'HPE_INVALID' : 'unknown';
 }
 
 /** What a code of Node or Undici says, without the host and the address that the error itself may quote. */
 export function networkSentence(code: string): string {
+  if (code.startsWith('HPE_')) return 'what answered does not speak HTTP';
   return SENTENCES[code] ?? `network failure ${code}`;
 }
 

@@ -13,7 +13,10 @@ const ABOVE_ZERO = '^(?=[0-9.]*[1-9])[0-9]{1,12}(?:[.][0-9]{1,12})?$';
 const decimalIn = (description: string, example: string) =>
   z
     .string()
-    .regex(new RegExp(ABOVE_ZERO), 'must be a decimal above zero as text, such as "1234.56"')
+    .regex(
+      new RegExp(ABOVE_ZERO),
+      'must be a decimal above zero as text, such as "1234.56", with at most 12 digits before and after the point',
+    )
     .transform(toDecimal)
     .meta({ override: { type: 'string', pattern: ABOVE_ZERO, examples: [example] }, description });
 

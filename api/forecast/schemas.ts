@@ -12,9 +12,9 @@ export const FORECAST_DIMENSIONS = COST_DIMENSIONS.filter(
 /** The query of GET /v1/forecast. */
 export const forecastQuery = z.strictObject({
   ...costFilters,
-  group_by: groupsOf<never>({ dimensions: FORECAST_DIMENSIONS, grains: [] }, null),
+  group_by: groupsOf({ dimensions: FORECAST_DIMENSIONS, grains: [] }, null, []),
   through: z
-    .union([z.literal('month_end'), dayIn])
+    .union([z.literal('month_end'), dayIn], { error: 'must be month_end, or a day such as 2026-01-31' })
     .default('month_end')
     .meta({
       description: 'The last day: `month_end`, or a day from today up to a year ahead.',
@@ -33,7 +33,7 @@ const dayAhead = z.strictObject({ day: dayOut, ...band });
 const share = z.number().meta({ description: 'Its part of what is expected after `basis`; 1 is all of it.' });
 const groupAhead = {
   share,
-  spent: amount.meta({ description: 'Up to `basis`, exactly.' }),
+  spent: amount.meta({ description: 'Up to `basis`, exactly; the days after it are part of what is expected.' }),
   total,
   days: z.array(dayAhead).meta({ description: 'The days after `basis`.' }),
 };

@@ -62,13 +62,30 @@ export function requestErrorsOf(
     const place = part === 'query' ? issue.path.slice(0, 1) : issue.path;
     const path = [part, ...place.map(String)].join('.');
     if (issue.code === 'invalid_value') return [{ path, message: `must be ${choiceOf(issue.values)}` }];
-    if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+    if (issue.code !== 'unrecognized_keys') return [{ path, message: inWords(issue.message) }];
     // Somebody may have put a secret where the name of a field belongs.
     return issue.keys.map((key) => ({
       path: PLAIN_NAME.test(key) ? `${path}.${key}` : path,
       message: `is not known here${allowed}`,
     }));
   });
+}
+
+const NOUNS: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+};
+
+/** The message of an issue, where a schema has no words of its own for what is missing or of another kind. */
+function inWords(message: string): string {
+  const [, expected = '', received = ''] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? [];
+  const noun = NOUNS[expected];
+  if (noun === undefined) return message;
+  return received === 'undefined' ? `is missing: it must be ${noun}` : `must be ${noun}`;
 }
 
 function choiceOf(values: readonly unknown[]): string {

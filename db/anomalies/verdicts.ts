@@ -93,7 +93,8 @@ async function saveIncident(
   const [stored] = await tx
     .update(incidents)
     .set({
-      ...columns,
+      // What was told of an incident that is taken back stays together: its days have other numbers now.
+      ...(state === 'withdrawn' ? known : columns),
       endedAt: state === 'open' ? null : sql`coalesce(${incidents.endedAt}, greatest(now(), ${incidents.openedAt}))`,
       ...(isOpening ? { openings: sql`${incidents.openings} + 1`, openedAt: sql`now()`, endedAt, noticeId: null } : {}),
     })

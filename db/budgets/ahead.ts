@@ -51,10 +51,10 @@ const ALL = { order: 'key', comparison: null, after: null } as const;
 
 function joined(spent: readonly CostRow[], recent: readonly CostRow[]): (GroupRow & GroupPast)[] {
   const groups = new Map<string, GroupRow & GroupPast>();
-  for (const { amount, before: _, ...row } of recent) {
+  for (const { amount, ...row } of recent) {
     groups.set(JSON.stringify(row.key), { ...row, spent: ZERO, recent: amount });
   }
-  for (const { amount, before: _, ...row } of spent) {
+  for (const { amount, ...row } of spent) {
     const key = JSON.stringify(row.key);
     groups.set(key, { ...row, spent: amount, recent: groups.get(key)?.recent ?? ZERO });
   }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { JUDGED_AFTER_DAYS, periodsJudged, type Budget } from '../../domain/budgets/budget.ts';
+import { dollars } from '../../domain/notices/spell.ts';
 import { NOTHING_SETTLED } from '../../domain/budgets/forecaster.ts';
 import { lastSettled, outlookAt, spentOf, within, type BudgetDay } from '../../domain/budgets/state.ts';
 import { verdictsOf, type StandingAlert, type Verdict } from '../../domain/budgets/verdicts.ts';
@@ -101,11 +102,16 @@ async function carryOut(tx: Db, budget: Budget, period: DayRange, verdict: Verdi
       .update(budgetAlerts)
       .set({ withdrawnAt: sql`greatest(now(), ${budgetAlerts.firedAt})` })
       .where(and(eq(budgetAlerts.id, alert.id), isNull(budgetAlerts.withdrawnAt)))
-      .returning({ noticeId: budgetAlerts.noticeId });
+      .returning({ noticeId: budgetAlerts.noticeId, toldOf: budgetAlerts.threshold });
     if (row === undefined) return;
-    const is = alert.threshold.of === 'actual' ? 'spent' : 'expected';
-    const reason = `By the numbers as they are now, $${value} is ${is}, which is below the threshold of $${usd}.`;
-    await withdrawNotice(tx, row.noticeId, reason);
+    const is = `${dollars(value)} is ${alert.threshold.of === 'actual' ? 'spent' : 'expected'}`;
+    await withdrawNotice(
+      tx,
+      row.noticeId,
+      row.toldOf === usd
+        ? `By the costs and the scope of the budget as they are now, ${is}, which is below the threshold of ${dollars(usd)}.`
+        : `The budget was changed since: its threshold is ${dollars(usd)} now, and ${is}.`,
+    );
     return;
   }
   const { threshold, usd, value, spent, basis } = verdict;

@@ -82,10 +82,10 @@ function ended(incident: Incident, end: NonNullable<Incident['end']>): Incident 
   return { ...closed, sentence: tell(closed) };
 }
 
-/** Whether days that are given no longer show a stored incident. What somebody confirmed or explained stays as it is. */
+/** Whether days that are given no longer show a stored incident. What somebody explained or dismissed is over, and stays as it is. */
 function isUndone(frame: Frame, { incident, feedback }: StoredIncident): boolean {
   if (incident.state === 'withdrawn' || incident.end === 'sensitivity') return false;
-  if (incident.state === 'closed' && feedback !== null) return false;
+  if (incident.state === 'closed' && (feedback === 'expected' || feedback === 'wrong')) return false;
   const place = frame.days.findIndex(({ day }) => day >= incident.firstDay);
   return place >= 0 && frame.days.some(({ day }) => day === incident.firstDay) && isKnown(frame, place);
 }

@@ -2,6 +2,7 @@ import { addDays, earlierOf, type Day, type DayRange } from '../days.ts';
 import type { Decimal } from '../money.ts';
 import { isSameThreshold, reaches, usdOf, type Threshold } from './budget.ts';
 import {
+  atLeast,
   lastSettled,
   outlookAt,
   spentOf,
@@ -95,7 +96,10 @@ function firingOf(evidence: Evidence, spent: Spent, outlooks: Outlooks, threshol
   // Two settled days in a row: one day far out of line often moves a forecast for a day only.
   if (!isReached(outlook, usd) || !isReached(outlooks.at(addDays(day, -1)), usd)) return [];
   const basis = { day, numbers: numbersUpTo(evidence, day, usd) };
-  return [{ verdict: 'fire', threshold, usd, value: outlook.mean, spent, outlook, basis }];
+  // It is decided on settled days alone, and told as people see it elsewhere: never below what is read.
+  const shown = atLeast(outlook, within(evidence.days, evidence.period));
+  if (shown.method === null) return [];
+  return [{ verdict: 'fire', threshold, usd, value: shown.mean, spent, outlook: shown, basis }];
 }
 
 function withdrawalOf(evidence: Evidence, spent: Spent, outlooks: Outlooks, alert: StandingAlert): Verdict[] {
@@ -110,7 +114,10 @@ function withdrawalOf(evidence: Evidence, spent: Spent, outlooks: Outlooks, aler
   const then = outlooks.at(basis.day);
   if (then.method === null || reaches(then.mean, usd)) return [];
   const last = lastSettled(evidence.days);
-  const now = last === null || last <= basis.day ? then : outlooks.at(last);
+  const now = atLeast(
+    last === null || last <= basis.day ? then : outlooks.at(last),
+    within(evidence.days, evidence.period),
+  );
   if (now.method === null || reaches(now.mean, usd)) return [];
   return [{ verdict: 'withdraw', alert, usd, value: now.mean }];
 }

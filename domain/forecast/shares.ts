@@ -25,7 +25,8 @@ export function groupShares(groups: readonly GroupSpend[]): Map<string, number> 
 
 /**
  * Splits a total among groups by their shares. The means, lows and highs are whole cents and add up to those of the total,
- * rounded to cents, exactly; the cents that rounding leaves go to the largest remainders, ties by key.
+ * rounded to cents, exactly; the cents that rounding leaves go to the largest remainders, ties by key. Nobody gets anything of
+ * a total that nobody shares.
  */
 export function splitByShares(total: Band, shares: ReadonlyMap<string, number>): Map<string, CentsBand> {
   const parts = {
@@ -42,6 +43,7 @@ export function splitByShares(total: Band, shares: ReadonlyMap<string, number>):
 }
 
 function splitCents(usd: number, shares: ReadonlyMap<string, number>): Map<string, number> {
+  if (shares.size === 0) return new Map();
   // Rounding may give -0.
   const total = Math.round(usd * 100) + 0;
   const parts = [...shares].map(([key, share]) => ({

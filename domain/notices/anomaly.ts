@@ -2,7 +2,7 @@ import type { IncidentKind } from '../anomalies/incident.ts';
 import { conditionsInWords } from '../anomalies/names.ts';
 import type { Day } from '../days.ts';
 import { isNegative, type Decimal } from '../money.ts';
-import { dollars } from './spell.ts';
+import { dollars, signedDollars } from './spell.ts';
 import type { NoticeContent } from './content.ts';
 import type { NoticeDataOf } from './data.ts';
 
@@ -72,18 +72,20 @@ function happened({ connection, anomaly, cause, counterpart, observed, expected,
     : `${what} was ${dollars(observed)} (${days}), ${magnitude(excess)} ${isNegative(excess) ? 'less' : 'more'} than the expected ${dollars(expected)}.${other}`;
 }
 
-/** The largest part of the change against earlier days, and how large it is. */
+/** The change against earlier days, and its parts, the largest first. */
 function whyItChanged({ change }: Anomaly): string {
   const parts = [
-    { words: 'the number of tokens', usd: change.volume },
-    { words: 'a different mix of models and token types', usd: change.mix },
-    { words: 'what a token cost', usd: change.price },
-    { words: 'cost without tokens', usd: change.unmatched },
+    { words: 'by the number of tokens', usd: change.volume },
+    { words: 'by a different mix of models and token types', usd: change.mix },
+    { words: 'by what a token cost', usd: change.price },
+    { words: 'by cost without tokens', usd: change.unmatched },
   ];
   const size = (usd: Decimal): number => Math.abs(Number(usd));
-  const [largest] = [...parts].sort((a, b) => size(b.usd) - size(a.usd));
-  if (largest === undefined || size(largest.usd) === 0 || change.compared_days === 0) return '';
-  return `Against ${change.compared_days === 1 ? 'an earlier day' : `${change.compared_days} earlier days`} it changed by ${dollars(change.change)}, most of it by ${largest.words} (${dollars(largest.usd)}).`;
+  const shown = parts.filter(({ usd }) => size(usd) >= 0.005).sort((a, b) => size(b.usd) - size(a.usd));
+  if (shown.length === 0 || change.compared_days === 0) return '';
+  const than = change.compared_days === 1 ? 'an earlier day' : `${change.compared_days} earlier days`;
+  const why = shown.map(({ words, usd }) => `${signedDollars(usd)} ${words}`).join(', ');
+  return `Against ${than} it changed by ${signedDollars(change.change)}: ${why}.`;
 }
 
 function spellRange(first: Day, last: Day): string {

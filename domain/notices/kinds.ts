@@ -155,10 +155,10 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
     severity: ({ threshold, value, amount }) =>
       threshold.of === 'actual' && !isNegative(subtractDecimals(value, amount)) ? 'critical' : 'warning',
     closes: 'when its period is over and every day of it is settled, or the budget is deleted',
-    subject: ({ budget, threshold, threshold_amount: usd }) =>
+    subject: ({ budget, threshold, threshold_amount: usd, value }) =>
       threshold.of === 'actual'
-        ? `${budget.name} has spent ${spellThreshold(threshold, usd)}`
-        : `${budget.name} is expected to spend ${spellThreshold(threshold, usd)}`,
+        ? `${budget.name} has reached ${spellThreshold(threshold, usd)}: ${dollars(value)} is spent`
+        : `${budget.name} is expected to reach ${spellThreshold(threshold, usd)}: ${dollars(value)} in all`,
     sentence: ({ budget, period, amount, spent, forecast, ...days }) =>
       [
         `${days.missing_days + days.uncovered_days > 0 ? 'At least ' : ''}${dollars(spent)} of the ${dollars(amount)} of the budget ${budget.name} from ${period.from} to ${period.to} is spent.`,

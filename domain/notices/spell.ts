@@ -27,6 +27,12 @@ export function cents(amount: Decimal): string {
   return `${sign}${wholeInGroups}.${digits.slice(-2)}`;
 }
 
+/** Dollars with cents, and the sign before the dollar: `−$12.30`. */
+export function signedDollars(amount: Decimal): string {
+  const text = cents(amount);
+  return text.startsWith('-') ? `−$${text.slice(1)}` : `$${text}`;
+}
+
 /** As {@link cents}, with a plus where it grew. */
 export function signedCents(amount: Decimal): string {
   const text = cents(amount);

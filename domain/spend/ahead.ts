@@ -63,6 +63,7 @@ export function aheadOf({
   const now = outlookNow(days, period);
   const outlook = atLeast(now.outlook, within(days, period));
   if (outlook.method === null) return { outlook, backtest: null, groups: [], other: null };
+  if (groups.length === 0) return { outlook, backtest: now.backtest, groups: [], other: null };
   const { shown, rest } = largest(groups, outlook.days, most);
   const parts = [...shown.map(({ index, past }) => ({ key: String(index), past })), ...together(rest)];
   const split = splitAmong(parts, outlook);

@@ -71,7 +71,9 @@ describe('a forecast of the month', () => {
       data: [],
       group_by: [],
     });
-    expect(body.days.map(({ kind }) => kind)).toEqual([...Array(9).fill('actual'), ...Array(22).fill('forecast')]);
+    expect(body.days.map(({ kind }) => kind)).toEqual(
+      Array.from({ length: 31 }, (_, index) => (index < 9 ? 'actual' : 'forecast')),
+    );
     const actual = body.days.filter(({ kind }) => kind === 'actual');
     for (const { mean, low, high } of actual) expect([low, high]).toEqual([mean, mean]);
     expect(sum(actual.map(({ mean }) => mean))).toBe(body.spent);
@@ -121,7 +123,7 @@ describe('a forecast of the month', () => {
     expect((await forecast('?not.model=a')).total.mean).toBe('31');
     expect((await forecast(`?connection_id=${id}&model=c`)).total.mean).toBe('0');
     const unknown = await api.get(`/v1/forecast?connection_id=${UNKNOWN}`);
-    expect([unknown.status, unknown.body.errors?.[0]?.path]).toEqual([404, 'query.connection_id']);
+    expect([unknown.status, unknown.body.errors[0]?.path]).toEqual([404, 'query.connection_id']);
   });
 
   it('leads through a day that is asked for, beyond the month too', async () => {
@@ -146,7 +148,7 @@ describe('a forecast of the month', () => {
     const body = await forecast('?group_by=model');
     expect(body).toMatchObject({ method: null, basis: null, backtest: null, total: null, data: [], spent: '18' });
     expect(body.reason).toBe('A forecast needs 14 settled days, and there are 13.');
-    expect(body.days.map(({ kind }) => kind)).toEqual(Array(9).fill('actual'));
+    expect(body.days.map(({ kind }) => kind)).toEqual(Array.from({ length: 9 }, () => 'actual'));
   });
 
   it('never learns from a day that is not over, and never says less than what is read of one', async () => {

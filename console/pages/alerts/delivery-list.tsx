@@ -10,7 +10,7 @@ import { soon } from '../../parts/standing.ts';
 import { Entries } from '../../parts/entries.tsx';
 import { addressText } from './notice-entry.tsx';
 import { placeOf } from './place.ts';
-import { CHANNEL_KINDS, DELIVERY_STATES } from './words.ts';
+import { CHANNEL_KINDS, DELIVERY_STATES, OCCASIONS } from './words.ts';
 
 type Delivery = Schema<'Delivery'>;
 
@@ -54,7 +54,7 @@ function DeliveryEntry(props: { delivery: Delivery; isAdmin: boolean; onResent: 
         <a class="plain" href={placeOf('deliveries', null, { notice_id: notice.id })}>
           {notice.subject}
         </a>
-        {occasion === 'closed' && <span class="muted"> – that it is over</span>}
+        <span class="muted">{OCCASIONS[occasion]}</span>
       </h3>
       <p class="muted">{DELIVERY_STATES[state].means}</p>
       {words !== null && (

@@ -5,7 +5,7 @@ import { distance, instant } from '../../format/days.ts';
 import { Badge, Failure, Loading } from '../../parts/messages.tsx';
 import { NoticeLink } from '../../parts/notice-link.tsx';
 import { placeOf } from './place.ts';
-import { DELIVERY_STATES, NOTICE_KINDS, NOTICE_STATES, SEVERITIES } from './words.ts';
+import { DELIVERY_STATES, NOTICE_KINDS, NOTICE_STATES, OCCASIONS, SEVERITIES } from './words.ts';
 
 type Notice = Schema<'Notice'>;
 
@@ -80,7 +80,7 @@ function Told({ id }: { id: string }) {
           <li key={delivery.id} class="row">
             <Badge tone={DELIVERY_STATES[delivery.state].tone}>{DELIVERY_STATES[delivery.state].name}</Badge>
             <span class="name">{addressText(delivery)}</span>
-            {delivery.occasion === 'closed' && <span class="muted small">that it is over</span>}
+            <span class="muted small">{OCCASIONS[delivery.occasion]}</span>
             {delivery.words !== null && <q class="muted small name">{delivery.words}</q>}
           </li>
         ))}

@@ -40,6 +40,13 @@ export const NOTICE_STATES: Readonly<Record<NoticeState, string>> = {
   withdrawn: 'Withdrawn',
 };
 
+/** What a delivery tells of its notice, beside its subject; nothing for the first telling. */
+export const OCCASIONS: Readonly<Record<Schema<'Delivery'>['occasion'], string>> = {
+  opened: '',
+  closed: ' – that it is over',
+  withdrawn: ' – that it is withdrawn',
+};
+
 /** The kinds of channels: their names, and how to get what each one needs. */
 export const CHANNEL_KINDS: Readonly<Record<ChannelKind, { readonly name: string; readonly needs: string }>> = {
   email: {
