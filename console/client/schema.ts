@@ -3050,7 +3050,7 @@ export interface components {
             /** @description Its part of what is expected after `basis`; 1 is all of it. */
             readonly share: number;
             /**
-             * @description Up to `basis`, exactly.
+             * @description Up to `basis`, exactly; the days after it are part of what is expected.
              * @example 12.3456789
              */
             readonly spent: string;
@@ -3624,7 +3624,7 @@ export interface components {
             /** @description Its part of what is expected after `basis`; 1 is all of it. */
             readonly share: number;
             /**
-             * @description Up to `basis`, exactly.
+             * @description Up to `basis`, exactly; the days after it are part of what is expected.
              * @example 12.3456789
              */
             readonly spent: string;
