@@ -4,7 +4,7 @@ import { assess } from '../../db/budgets/assess.ts';
 import { createToken } from '../../db/tokens/tokens.ts';
 import { addDays, daysIn } from '../../domain/days.ts';
 import { CREATOR } from '../db/support.ts';
-import { TODAY, seedConnection, seedCostDay, startApi, type Answer, type Api } from './support.ts';
+import { ADMIN_TOKEN, TODAY, seedConnection, seedCostDay, startApi, type Answer, type Api } from './support.ts';
 
 const BUDGET = {
   name: 'Platform',
@@ -48,6 +48,12 @@ async function spending(amount: string): Promise<void> {
 }
 
 describe('a budget', () => {
+  it('with a filter that a schema would overlook is refused, and counts nothing by mistake', async () => {
+    const body = JSON.stringify({ ...BUDGET, filters: {} }).replace('"filters":{}', '"filters":{"__proto__":["x"]}');
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
+    expect((await api.raw('/v1/budgets', { method: 'POST', headers, body })).status).toBe(400);
+  });
+
   it('is created, judged, listed, read, changed and deleted, and leaves events', async () => {
     await spending('2');
     const id = await create();

@@ -22,6 +22,11 @@ function daysOf(amounts: readonly Decimal[]): BudgetDay[] {
 }
 
 describe('what is expected of groups', () => {
+  it('takes no time by the size of an amount that nobody shares', () => {
+    const days = daysOf(Array.from({ length: 30 }, () => toDecimal('9e14')));
+    expect(aheadOf({ days, period: PERIOD, groups: [], most: 10 })).toMatchObject({ groups: [], other: null });
+  });
+
   it('adds up to what is expected of the whole, exactly, however many are shown', () => {
     const property = fc.property(
       fc.array(amount, { minLength: 14, maxLength: 40 }),

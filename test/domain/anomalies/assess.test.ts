@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { effectOf } from '../../../domain/anomalies/assess.ts';
-import { SENSITIVITIES, type SettledDay } from '../../../domain/anomalies/incident.ts';
+import { SENSITIVITIES, type Feedback, type SettledDay } from '../../../domain/anomalies/incident.ts';
 import { addDecimals, subtractDecimals, toDecimal } from '../../../domain/money.ts';
 import { applied, assess, dayAt, incidentsOf, lived, organization, settled, told, type Events } from './series.ts';
 
@@ -167,6 +167,17 @@ describe('what is stored', () => {
     expect(verdicts).toMatchObject([{ verdict: 'withdraw', incident: { state: 'withdrawn', end: 'restated' } }]);
     expect(verdicts[0]?.incident.sentence).toContain('no longer show it');
     expect(assess(organization(P + 2, NORMAL), applied(stored, verdicts))).toEqual([]);
+  });
+
+  test('a restatement also takes back what somebody called real, and nothing that somebody dismissed', () => {
+    const days = organization(P + 3, spike);
+    const stored = lived(days, P);
+    const key = stored[0]?.incident.key ?? '';
+    const closed = applied(stored, assess(days, stored));
+    expect(closed).toMatchObject([{ incident: { state: 'closed' } }]);
+    const verdictsAfter = (feedback: Feedback): number =>
+      assess(organization(P + 3, NORMAL), told(closed, key, feedback)).length;
+    expect((['real', 'expected', 'wrong'] as const).map(verdictsAfter)).toEqual([1, 0, 0]);
   });
 
   test('days from today on are never judged', () => {

@@ -145,7 +145,7 @@ describe('the catalogue', () => {
     expect(contentOf('budget_threshold', { ...spent, missing_days: 0 }).sentence).toMatch(/^\$400\.01 of /);
   });
 
-  it('an anomaly says what cost how much more than expected, and what most of it was', () => {
+  it('an anomaly says what cost how much more than expected, and by what, each part with its sign', () => {
     const { anomaly } = SAMPLES;
     const { subject, sentence, severity, link } = contentOf('anomaly', anomaly);
     expect(severity).toBe('critical');
@@ -153,7 +153,7 @@ describe('the catalogue', () => {
       'Ac Bcc: all@example.com: workspace <!channel> <b> Prod or Default workspace and model opus cost $100.01 more than expected',
     );
     expect(sentence).toMatch(
-      /\$150\.01 \(2026-10-01 to 2026-10-02\), \$100\.01 more than the expected \$50\.00\. .* by the number of tokens \(\$90\.00\)\.$/,
+      /\$150\.01 \(2026-10-01 to 2026-10-02\), \$100\.01 more than the expected \$50\.00\. Against 2 earlier days it changed by \$100\.01: \$90\.00 by the number of tokens, \$15\.01 by what a token cost, −\$5\.00 by a different mix of models and token types\.$/,
     );
     expect(link?.path).toBe('/#/explore?from=2026-10-01');
     const drop = {
