@@ -38,6 +38,9 @@ test(
     const told = [...output.matchAll(/\n {2}Its mail: (\S+\.html)\n/g)].map(([, file = '']) =>
       readFileSync(file, 'utf8'),
     );
-    expect(told).toEqual([expect.stringContaining('Demo budget has reached 80 %'), expect.stringContaining('Production')]);
+    expect(told).toEqual([
+      expect.stringContaining('Demo budget has reached 80 %'),
+      expect.stringContaining('Production'),
+    ]);
   },
 );
