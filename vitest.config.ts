@@ -17,6 +17,7 @@ const LONGEST = [
 
 /** Browsers take both processors of a small machine, so the tests with a clock come before them; of these, the longest first. */
 const LAST = [
+  'budgets',
   'everybody',
   'first-use',
   'outages',
