@@ -14,7 +14,7 @@ const HEAD = [
     '`npm run backtest` wrote this page, in minutes and without the network. It repeats forecasts at past days of real',
     'daily series and of organizations that the simulator makes up, and compares them with what came. The series, with their',
     'sources and licence, lie in `backtest/data`. None of them is the spend of an organization: no such series is public.',
-    'Expect figures like these, not these; `GET /v1/forecast` tells how the forecast did on *your* data.',
+    'Expect figures like these, not these; [`GET /v1/forecast`](budgets.md#what-a-month-is-expected-to-come-to) tells how the forecast did on *your* data.',
   ].join('\n'),
 ];
 

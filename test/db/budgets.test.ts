@@ -151,7 +151,8 @@ describe('a threshold of what is spent', () => {
       sql`select withdrawn_reason as reason, closed_at is not null as closed from notices`,
     );
     expect(notice).toEqual({
-      reason: 'By the numbers as they are now, $34 is spent, which is below the threshold of $50.',
+      reason:
+        'By the costs and the scope of the budget as they are now, $34.00 is spent, which is below the threshold of $50.00.',
       closed: false,
     });
     await reads(id, FIRST, '3');
