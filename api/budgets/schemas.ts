@@ -31,7 +31,7 @@ const threshold = z
   .union([z.strictObject({ of, percent }), z.strictObject({ of, usd })], {
     error: 'must have "of" and either "percent" or "usd", each a decimal above zero as text',
   })
-  .meta({ examples: [{ of: 'actual', percent: '80' }] });
+  .meta({ override: { examples: [{ of: 'actual', percent: '80' }] } });
 
 const name = shownText({
   most: 100,
@@ -50,7 +50,7 @@ const period = z
   })
   .meta({
     description: 'A UTC month, quarter or year, which recurs, or the days from `from` to `to`.',
-    examples: ['month'],
+    override: { examples: ['month'] },
   });
 const budgetAmount = decimalIn('What may be spent in each period, in US dollars.', '10000');
 const thresholds = z
@@ -59,7 +59,7 @@ const thresholds = z
   .max(MAX_THRESHOLDS, `must have at most ${MAX_THRESHOLDS} thresholds`)
   .meta({
     description: 'When to tell. Each tells once in a period.',
-    examples: [[{ of: 'actual', percent: '80' }]],
+    override: { examples: [[{ of: 'actual', percent: '80' }]] },
   });
 const channels = z
   .array(z.guid('must be the id of a channel'))

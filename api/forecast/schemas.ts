@@ -18,7 +18,7 @@ export const forecastQuery = z.strictObject({
     .default('month_end')
     .meta({
       description: 'The last day: `month_end`, or a day from today up to a year ahead.',
-      examples: ['month_end'],
+      override: { examples: ['month_end'] },
     }),
   limit: limitIn(100, 1_000),
 });
