@@ -53,8 +53,8 @@ export default defineConfig({
     // A process runs several files, one after the other: starting it and loading Temporal takes longer than most files.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     teardownTimeout: 20_000,
   },
 });

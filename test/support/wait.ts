@@ -10,7 +10,7 @@ const LONGEST_PAUSE_MS = 250;
 export async function until<T>(
   what: string,
   check: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const beganAt = Date.now();
   for (;;) {

@@ -29,7 +29,7 @@ export function ConnectionList({ query, isAdmin }: { query: URLSearchParams; isA
           </a>
         )}
       </div>
-      <section class="card" aria-label="The connections">
+      <section class="card" aria-label="All connections">
         <div class="row filter">
           <KeyChoice
             id="status"
