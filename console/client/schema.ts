@@ -1631,7 +1631,10 @@ export interface components {
              * @example Platform team
              */
             readonly name?: string;
-            /** @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`. */
+            /**
+             * @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`.
+             * @example month
+             */
             readonly period?: ("month" | "quarter" | "year") | {
                 /**
                  * Format: date
@@ -1646,7 +1649,15 @@ export interface components {
                  */
                 readonly to: string;
             };
-            /** @description When to tell. Each tells once in a period. */
+            /**
+             * @description When to tell. Each tells once in a period.
+             * @example [
+             *       {
+             *         "of": "actual",
+             *         "percent": "80"
+             *       }
+             *     ]
+             */
             readonly thresholds?: readonly ({
                 /**
                  * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
@@ -1763,7 +1774,10 @@ export interface components {
              * @example 2026-01-31
              */
             readonly from?: string;
-            /** @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`. */
+            /**
+             * @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`.
+             * @example month
+             */
             readonly period: ("month" | "quarter" | "year") | {
                 /**
                  * Format: date
@@ -1778,7 +1792,15 @@ export interface components {
                  */
                 readonly to: string;
             };
-            /** @description When to tell. Each tells once in a period. */
+            /**
+             * @description When to tell. Each tells once in a period.
+             * @example [
+             *       {
+             *         "of": "actual",
+             *         "percent": "80"
+             *       }
+             *     ]
+             */
             readonly thresholds: readonly ({
                 /**
                  * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
@@ -3284,7 +3306,10 @@ export interface components {
              * @example Platform team
              */
             readonly name: string;
-            /** @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`. */
+            /**
+             * @description A UTC month, quarter or year, which recurs, or the days from `from` to `to`.
+             * @example month
+             */
             readonly period: ("month" | "quarter" | "year") | {
                 /**
                  * Format: date
@@ -3299,7 +3324,15 @@ export interface components {
                  */
                 readonly to: string;
             };
-            /** @description When to tell. Each tells once in a period. */
+            /**
+             * @description When to tell. Each tells once in a period.
+             * @example [
+             *       {
+             *         "of": "actual",
+             *         "percent": "80"
+             *       }
+             *     ]
+             */
             readonly thresholds: readonly ({
                 /**
                  * @description `actual` is what is spent, provisional days included; `forecast` is what the period is expected to come to.
