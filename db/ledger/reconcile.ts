@@ -14,14 +14,15 @@ export interface Comparison extends WindowTotals {
   readonly connectionId: string;
   readonly report: Report;
   readonly restatementDays: number;
-  /** The attempt that read the days, if any: days that a newer attempt replaced are left to that attempt. */
+  /** The attempt that read the days, if any: it judges no day that a newer attempt has read, since its totals are older. */
   readonly attempt?: number;
 }
 
 /**
  * Compares the stored days of a window with their totals. A day that adds up becomes reconciled, and final if it had
  * settled when it was read last. A day that does not, or whose rollup does not, is suspect: it becomes provisional and not
- * reconciled. A day whose total cannot be read stays as it is. Returns the suspect days, oldest first.
+ * reconciled. A day whose total cannot be read stays as it is. Returns the suspect days, oldest first, and among them those
+ * that a newer attempt has read and not reconciled: where that attempt ended before it could, nobody else would.
  */
 export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day[]> {
   const { connectionId, report, window, totals, restatementDays, attempt = null } = comparison;
@@ -58,8 +59,11 @@ export async function reconcileDays(db: Db, comparison: Comparison): Promise<Day
         where d.connection_id = ${connectionId} and d.report = ${report} and ${isNotNewer}
           and d.day = reported.day and (d.total <> reported.total or stored.rollup_differs)
         returning d.day
+      ), left_alone as (
+        select d.day from days d join stored on stored.day = d.day
+        where d.connection_id = ${connectionId} and d.report = ${report} and not (${isNotNewer}) and not d.reconciled
       )
-      select day::text from suspect order by day
+      select day::text from (select day from suspect union select day from left_alone) days order by day
     `,
   );
   return suspect.map(({ day }) => day);

@@ -65,17 +65,20 @@ describe('reconciling', () => {
     ]);
   });
 
-  it('as a part of reading leaves days alone that a newer attempt has read since', async () => {
+  it('as a part of reading judges no day that a newer attempt has read, and names it until it is reconciled', async () => {
     const id = await stored();
     const [older, newer] = [await takeAttempt(database.db), await takeAttempt(database.db)];
     await commitCost(database.db, id, [cost('7')], { day: window.from, attempt: newer });
     const comparison = { connectionId: id, report: 'cost', window, totals, restatementDays: 3 } as const;
-    expect(await reconcileDays(database.db, { ...comparison, attempt: older })).toEqual([addDays(TODAY, -1)]);
+    expect(await reconcileDays(database.db, { ...comparison, attempt: older })).toEqual([
+      window.from,
+      addDays(TODAY, -1),
+    ]);
     expect((await states(id))[0]).toBe('provisional');
     const agreeing = { ...totals, [window.from]: toDecimal('7') };
     await reconcileDays(database.db, { ...comparison, totals: agreeing, attempt: newer });
     expect((await states(id))[0]).toBe('final reconciled');
-    await reconcileDays(database.db, { ...comparison, attempt: older });
+    expect(await reconcileDays(database.db, { ...comparison, attempt: older })).toEqual([addDays(TODAY, -1)]);
     expect((await states(id))[0]).toBe('final reconciled');
   });
 
