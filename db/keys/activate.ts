@@ -5,7 +5,8 @@ import { NO_FAILURE } from '../connections/failure.ts';
 import { lockLive, type ConnectionState } from '../connections/live.ts';
 import { connections } from '../connections/tables.ts';
 import { databaseFailure, type Db } from '../core/database.ts';
-import { writeNotice } from '../notices/outbox.ts';
+import { withdrawNotice, writeNotice } from '../notices/outbox.ts';
+import { notices } from '../notices/tables.ts';
 import { destroyOvertaken, endKeys } from './ends.ts';
 import { activated } from './steps.ts';
 import { keys } from './tables.ts';
@@ -102,10 +103,24 @@ async function tellRotation(
 ): Promise<void> {
   await writeNotice(tx, {
     kind: 'key_rotated',
-    dedupeKey: `key_rotated:${connection.id}:${keyId}`,
+    dedupeKey: rotationOf(connection.id, keyId),
     connectionId: connection.id,
     data: { connection, hint },
   });
+}
+
+/** What people were told of a key holds no more once the key before serves again. */
+async function withdrawRotation(tx: Db, connectionId: string, keyId: string, reason: string): Promise<void> {
+  const [told] = await tx
+    .select({ id: notices.id })
+    .from(notices)
+    .where(eq(notices.dedupeKey, rotationOf(connectionId, keyId)));
+  if (told !== undefined) await withdrawNotice(tx, told.id, reason);
+}
+
+/** The key of the notice that tells of a rotation. */
+function rotationOf(connectionId: string, keyId: string): string {
+  return `key_rotated:${connectionId}:${keyId}`;
 }
 
 async function liveConnectionOf(db: Db, organizationId: string): Promise<string | null> {
@@ -147,5 +162,6 @@ export async function restoreKey(
       .where(and(eq(keys.connectionId, connectionId), eq(keys.id, previous.id)));
     await tx.update(connections).set(NO_FAILURE).where(eq(connections.id, connectionId));
     await addEvent(tx, connectionId, { type: 'key_restored', message });
+    await withdrawRotation(tx, connectionId, rejectedKeyId, message);
   });
 }

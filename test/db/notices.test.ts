@@ -5,7 +5,7 @@ import { disconnect } from '../../db/connections/disconnect.ts';
 import { recordFailure } from '../../db/connections/failure.ts';
 import { setStatus } from '../../db/connections/status.ts';
 import type { Db } from '../../db/core/database.ts';
-import { acceptKey } from '../../db/keys/activate.ts';
+import { acceptKey, restoreKey } from '../../db/keys/activate.ts';
 import { addCandidateToLive } from '../../db/keys/candidates.ts';
 import { flagDays, reconcileDays } from '../../db/ledger/reconcile.ts';
 import { failSync, openSync, succeedSync } from '../../db/ledger/syncs.ts';
@@ -301,6 +301,31 @@ describe('a connection', () => {
     await accept();
     await accept();
     expect(await noticesOf(id)).toMatchObject([{ kind: 'key_rotated', open: false, data: { hint: 'abcd' } }]);
+  });
+
+  it('whose new key gives way to the one before is told so, once, by taking the notice of the new key back', async () => {
+    const organization = randomUUID();
+    const { id } = await connect(db, { organization });
+    await channel('Mail', ['a@example.com']);
+    const key = { connectionId: id, adminKey: adminKey(`sk-ant-admin01-${'y'.repeat(60)}wxyz`), requested: true };
+    const added = await addCandidateToLive(db, RING, { ...key, actor: 'test' });
+    const keyId = added?.keyId ?? '';
+    await acceptKey(db, { connectionId: id, keyId }, { id: organization, name: 'The one' });
+    await restoreKey(db, id, keyId, 'key_invalid');
+    await restoreKey(db, id, keyId, 'key_invalid');
+    const told = await rows<{ occasion: string; reason: string | null }>(
+      db,
+      sql`
+        select d.occasion, n.withdrawn_reason as reason
+        from deliveries d join notices n on n.id = d.notice_id
+        where n.connection_id = ${id} order by d.no
+      `,
+    );
+    const reason = expect.stringMatching(/^Key …wxyz was rejected before its first success; key ….{4} serves again\.$/);
+    expect(told).toEqual([
+      { occasion: 'opened', reason },
+      { occasion: 'withdrawn', reason },
+    ]);
   });
 });
 
