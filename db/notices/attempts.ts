@@ -252,7 +252,7 @@ export async function recordOutcome(
     const isLateNews = stored.tries === tries && stored.state === 'unknown' && outcome.state === 'sent';
     if (!isMine && !isLateNews) return { state: stored.state, words: stored.words, waitMs: null };
     const next = nextOf(outcome, kind, stored, nowMs);
-    if (outcome.state === 'gone' && kind !== 'email') await disableGone(tx, channelId, next.words);
+    if (outcome.state === 'gone' && kind !== 'email') await disableGone(tx, channelId, wordsOf(outcome.reason));
     await tx
       .update(deliveries)
       .set({
@@ -277,7 +277,8 @@ function nextOf(
   nowMs: number,
 ): { state: DeliveryState; words: string; waitMs: number | null } {
   if (outcome.state === 'sent') return { state: 'sent', words: wordsOf(outcome.reply), waitMs: null };
-  const words = wordsOf(outcome.reason);
+  const disables = outcome.state === 'gone' && kind !== 'email';
+  const words = wordsOf(disables ? `The channel is disabled from now on, since ${outcome.reason}` : outcome.reason);
   if (outcome.state === 'failed' || outcome.state === 'gone') return { state: 'failed', words, waitMs: null };
   // A message that never began to leave did not arrive, and one that carries an id may arrive twice.
   const mayRepeat = outcome.state === 'retry' || state === 'pending' || knowsRepetitions(kind);

@@ -1,10 +1,10 @@
-import { isNegative, subtractDecimals, type Decimal } from '../money.ts';
+import { addDecimals, isNegative, subtractDecimals, type Decimal } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
 import * as report from '../reports/notice.ts';
 import * as anomaly from './anomaly.ts';
 import type { NoticeContent, NoticeTable, Severity } from './content.ts';
-import type { ConnectionOfNotice, NoticeDataOf } from './data.ts';
-import { cents, count, dollars, spell } from './spell.ts';
+import type { ConnectionOfNotice, NoticeDataOf, RestatedDay } from './data.ts';
+import { cents, count, dollars, signedDollars, spell } from './spell.ts';
 
 /** What a kind of notice is, and what it says about its data. */
 interface KindEntry<Data> {
@@ -109,7 +109,8 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
   restated: {
     severity: 'info',
     closes: null,
-    subject: ({ connection, days }) => `Anthropic corrected ${count(days.length, 'day')} of ${connection.name}`,
+    subject: ({ connection, days }) =>
+      `Anthropic corrected ${count(days.length, 'day')} of ${connection.name} by ${signedDollars(addDecimals(days.map(changeOf)))}${days.length === 1 ? '' : ' in all'}`,
     sentence: ({ connection, days }) =>
       `Anthropic changed the cost of ${count(days.length, 'day')} of ${connection.name} after ${days.length === 1 ? 'it was' : 'they were'} over. Meterline has the new numbers, and keeps the old totals as restatements.`,
     action: null,
@@ -120,12 +121,7 @@ const TABLE: { readonly [Kind in keyof NoticeDataOf]: KindEntry<NoticeDataOf[Kin
           { name: 'Day', isNumber: false },
           ...['Before (USD)', 'After (USD)', 'Change (USD)'].map((name) => ({ name, isNumber: true })),
         ],
-        rows: days.map(({ day, before, after }) => [
-          day,
-          cents(before),
-          cents(after),
-          cents(subtractDecimals(after, before)),
-        ]),
+        rows: days.map((day) => [day.day, cents(day.before), cents(day.after), cents(changeOf(day))]),
       },
     ],
     link: toConnection,
@@ -235,6 +231,10 @@ export function contentOf<Kind extends NoticeKind>(kind: Kind, data: NoticeDataO
 
 function spellThreshold({ percent }: NoticeDataOf['budget_threshold']['threshold'], usd: Decimal): string {
   return percent === null ? dollars(usd) : `${percent} % (${dollars(usd)})`;
+}
+
+function changeOf({ before, after }: RestatedDay): Decimal {
+  return subtractDecimals(after, before);
 }
 
 function toConnection({ connection }: { readonly connection: ConnectionOfNotice }): NonNullable<NoticeContent['link']> {

@@ -176,6 +176,10 @@ describe('the catalogue', () => {
     });
     expect(contentOf('connected', SAMPLES.connected).tables[0]?.rows).toEqual([['no model', '0.01']]);
     expect(contentOf('restated', SAMPLES.restated).tables[0]?.rows).toEqual([['2026-10-01', '2.00', '1.00', '-1.01']]);
+    expect(contentOf('restated', SAMPLES.restated).subject).toMatch(/^Anthropic corrected 1 day of .+ by −\$1\.01$/);
+    const [day] = SAMPLES.restated.days;
+    const twice = { ...SAMPLES.restated, days: [day, day].filter((one) => one !== undefined) };
+    expect(contentOf('restated', twice).subject).toMatch(/^Anthropic corrected 2 days of .+ by −\$2\.01 in all$/);
   });
 });
 
