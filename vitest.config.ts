@@ -49,7 +49,7 @@ export default defineConfig({
     // Each worker needs a process of its own: Temporal's runtime exists once per process.
     pool: 'forks',
     // More than a small machine has processors: most files wait for servers and for time.
-    maxWorkers: 4,
+    maxWorkers: 3,
     // A process runs several files, one after the other: starting it and loading Temporal takes longer than most files.
     isolate: false,
     sequence: { sequencer: LongestFirst },

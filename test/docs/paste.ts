@@ -125,7 +125,7 @@ export function paste(shell: Shell, { folder, project }: Clone, lines: readonly 
     env: { PATH: join(folder, 'bin'), RECORD: record, HOME: folder, METERLINE_API_TOKEN: TOKEN, PS1: '', PS2: '' },
     input: [...lines, ...typed, ''].join('\n'),
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000,
   });
   const after = filesOf(project);
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];

@@ -14,7 +14,7 @@ function inClone(place: string, code: string): { status: number | null; out: str
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     cwd: place,
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000,
   });
   return { status, out: stdout, err: stderr };
 }

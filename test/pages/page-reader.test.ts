@@ -263,7 +263,7 @@ describe('closing', () => {
       process.stdout.write(String(page.lines));
     `,
     );
-    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 30_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 120_000 });
     rmSync(directory, { recursive: true });
     expect(stdout).toBe('3');
   });

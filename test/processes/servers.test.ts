@@ -238,7 +238,7 @@ describe('a Temporal that loses everything while a worker lives', () => {
     const { operatorService } = connection;
     await operatorService.removeSearchAttributes({ namespace: 'default', searchAttributes: ['MeterlineStatus'] });
     expect(await attributes()).not.toContain('MeterlineStatus');
-    await until('it to be there again', async () => (await attributes()).includes('MeterlineStatus'), 30_000);
+    await until('it to be there again', async () => (await attributes()).includes('MeterlineStatus'));
     for (const { id } of connections) await waits(place, id);
   });
 });

@@ -47,7 +47,7 @@ export async function startStandby(
       await sql.end({ timeout: 1 });
     }
   };
-  await until('the standby to answer', () => ask('select 1').catch(() => null), 30_000);
+  await until('the standby to answer', () => ask('select 1').catch(() => null));
   return {
     url: url.href,
     promote: async () => {

@@ -179,9 +179,9 @@ describe('the keeper', () => {
         roundsWith({ ...good, db: lost.db }),
       ];
       for (const round of bad)
-        await until('a bad round', () => round.lines.some(({ msg }) => msg.startsWith('waiting for')), 30_000);
+        await until('a bad round', () => round.lines.some(({ msg }) => msg.startsWith('waiting for')));
       const well = roundsWith(good);
-      await until('a good round', () => well.beats > 0, 30_000);
+      await until('a good round', () => well.beats > 0);
       expect(bad.map(({ beats }) => beats)).toEqual([0, 0, 0]);
     },
   );

@@ -132,7 +132,7 @@ describe('the Schedule of a report', () => {
     const { id, handle } = await create({ name: 'Triggered', channelIds: [channel] });
     await keep();
     const first = await triggered(handle);
-    await until('the mail to leave', () => Promise.resolve(door.told.length === 1), 20_000);
+    await until('the mail to leave', () => Promise.resolve(door.told.length === 1));
     const [delivery] = await rows(
       database.db,
       sql`select extract(epoch from begun_at - created_at)::float as seconds from deliveries where channel_id = ${channel}`,
