@@ -56,5 +56,6 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     teardownTimeout: 20_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });
