@@ -91,7 +91,12 @@ function missingDays(today: SQL): SQL {
   return sql`
     select jsonb_build_object(
       'oldestMissing', min(asked.day::date),
-      'newestMissing', max(asked.day::date) filter (where asked.day <= c.backfill_to)
+      'newestMissing', max(asked.day::date) filter (where asked.day <= c.backfill_to),
+      'oldestUnconfirmed', (
+        select min(d.day) from days d
+        where d.connection_id = c.id and d.day between c.began and c.backfill_to
+          and not d.reconciled and d.disagrees_with is null
+      )
     )
     from generate_series(c.began, ${today}, interval '1 day') as asked(day)
     left join (${coveredDays(sql`c.id`)}) covered on covered.day = asked.day::date

@@ -49,6 +49,7 @@ export const factsJson: z.ZodType<Omit<Facts, 'connectionId' | 'syncHourUtc'>> =
   candidates: z.array(candidateFacts),
   oldestMissing: dayJson.nullable(),
   newestMissing: dayJson.nullable(),
+  oldestUnconfirmed: dayJson.nullable(),
   oldestUnfinished: dayJson.nullable(),
   lastSyncFailed: z.boolean(),
   requestedDays: z.object({ from: dayJson, to: dayJson }).nullable(),

@@ -51,6 +51,8 @@ export interface Facts {
   readonly oldestMissing: Day | null;
   /** The newest day of the backfill that is not covered. */
   readonly newestMissing: Day | null;
+  /** The oldest day of the backfill that is stored, but that a sync which failed did not compare with its total. */
+  readonly oldestUnconfirmed: Day | null;
   /**
    * The oldest day before the daily window that is not covered, or that no sync read since its numbers settled. The
    * daily sync does not reach such a day any more.

@@ -53,12 +53,14 @@ function recentPlan({ began, openSince }: Facts, kind: 'daily' | 'manual', today
 }
 
 function missingPlan(facts: Facts, today: Day): SyncPlan | null {
-  const { oldestMissing, newestMissing, oldestUnfinished, backfillTo } = facts;
+  const { oldestMissing, newestMissing, oldestUnconfirmed, oldestUnfinished, backfillTo } = facts;
   if (oldestMissing !== null && !isBackfilled(facts)) {
     // Extended history reads the added days only, and not the covered months that follow them.
     const isOld = newestMissing !== null && newestMissing <= lastDayBeforeDaily(today);
     const to = isOld ? newestMissing : earlierOf(backfillTo, today);
-    return { kind: 'backfill', from: oldestMissing, to, everyDay: false };
+    // A sync that failed within the backfill left days behind that nobody else would look at before the next day.
+    const from = earlierOf(oldestMissing, oldestUnconfirmed ?? oldestMissing);
+    return { kind: 'backfill', from, to, everyDay: false };
   }
   if (oldestUnfinished === null) return null;
   return { kind: 'catch_up', from: oldestUnfinished, to: lastDayBeforeDaily(today), everyDay: false };

@@ -15,15 +15,15 @@ import {
 import { recordDiscovery } from '../../db/connections/workspaces.ts';
 import { addCandidate, deferKey } from '../../db/keys/candidates.ts';
 import { storedDays } from '../../db/ledger/read-attempts.ts';
-import { reconcileDays } from '../../db/ledger/reconcile.ts';
-import { addDays, daysIn, startOfDayMs } from '../../domain/days.ts';
+import { flagDays, reconcileDays } from '../../db/ledger/reconcile.ts';
+import { addDays, daysIn, startOfDayMs, type DayRange } from '../../domain/days.ts';
 import { REPORTS } from '../../domain/lines.ts';
-import { daysToRead } from '../../domain/reading.ts';
+import { daysToRead, type Totals } from '../../domain/reading.ts';
 import { adminKey } from '../support/admin-key.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { eventsOf } from '../support/state.ts';
 import { SETTINGS, factsOf, fill } from './covered.ts';
-import { RING, SECRET, TODAY, commitCost, commitUsage, connect } from './support.ts';
+import { RING, SECRET, TODAY, commitCost, commitUsage, connect, totalsOf } from './support.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -84,6 +84,30 @@ describe('the facts of a connection', () => {
     expect((await factsOf(database.db, id)).began).toBe(addDays(TODAY, -9));
     await disconnect(database.db, id, false);
     expect(await extendHistory(database.db, id, addDays(TODAY, -20), 'test')).toBe('ended');
+  });
+
+  it('name the oldest stored day of the backfill that was not compared with its total, unless it is flagged', async () => {
+    const began = addDays(TODAY, -5);
+    const { id } = await connect(database.db, { began, backfillTo: addDays(TODAY, -2) });
+    const unconfirmed = async (): Promise<string | null> => (await factsOf(database.db, id)).oldestUnconfirmed;
+    const reconcile = (days: DayRange, totals: Totals = {}): Promise<unknown> =>
+      Promise.all(
+        REPORTS.map((report) =>
+          reconcileDays(database.db, { connectionId: id, report, window: days, totals, restatementDays: 3 }),
+        ),
+      );
+    expect(await unconfirmed()).toBeNull();
+    await fill(database.db, id, began, TODAY);
+    expect(await unconfirmed()).toBe(began);
+    const flagged = totalsOf({ [addDays(began, 1)]: '7' });
+    await reconcile({ from: began, to: addDays(began, 1) }, flagged);
+    expect(await unconfirmed()).toBe(addDays(began, 1));
+    for (const report of REPORTS) {
+      await flagDays(database.db, { connectionId: id, report, days: [addDays(began, 1)], totals: flagged });
+    }
+    expect(await unconfirmed()).toBe(addDays(began, 2));
+    await reconcile({ from: addDays(began, 2), to: addDays(TODAY, -2) });
+    expect(await unconfirmed()).toBeNull();
   });
 
   it('count no day of another connection, and no day before the first one', async () => {

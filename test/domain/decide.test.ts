@@ -44,9 +44,14 @@ describe('a new connection', () => {
     expect(next({ ...fresh, candidates: [tried] }, [], false, NOW + backoffMs(3))).toMatchObject({ do: 'tryKey' });
   });
 
-  it('continues its backfill at the first missing day', () => {
+  it('continues its backfill at the first missing day, or at an earlier one that was not compared with its total', () => {
     const half: Facts = { ...active, status: 'backfilling', oldestMissing: addDays(BEGAN, 10), syncedAtMs: null };
     expect(next(half)).toMatchObject({ plan: { kind: 'backfill', from: addDays(BEGAN, 10), to: TODAY } });
+    const failed: Facts = { ...half, oldestUnconfirmed: addDays(BEGAN, 8) };
+    expect(next(failed)).toMatchObject({ plan: { kind: 'backfill', from: addDays(BEGAN, 8) } });
+    expect(next({ ...failed, oldestUnconfirmed: addDays(BEGAN, 12) })).toMatchObject({
+      plan: { from: addDays(BEGAN, 10) },
+    });
   });
 });
 

@@ -39,6 +39,7 @@ function factsOf(connectionId: string, candidates: CandidateFacts[]): Facts {
     candidates,
     oldestMissing: null,
     newestMissing: null,
+    oldestUnconfirmed: null,
     oldestUnfinished: null,
     lastSyncFailed: false,
     requestedDays: null,
