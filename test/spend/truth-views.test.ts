@@ -254,6 +254,18 @@ describe('whatever unit_costs is asked', () => {
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(50);
   });
 
+  it.each(CLAIMS)('what the documents say of its rows is so: %s (%s)', async (_, view, spokenOf, isUntrue) => {
+    const [counts] = await found<{ rows: number; untrue: number }>(
+      api.db,
+      sql`
+        select count(*)::int as rows, count(*) filter (where ${sql.raw(isUntrue)})::int as untrue
+        from ${sql.identifier(view)} where ${sql.raw(spokenOf)}
+      `,
+    );
+    expect(counts?.rows).toBeGreaterThan(0);
+    expect(counts?.untrue).toBe(0);
+  });
+
   it('each row is a row of /v1/unit-costs by every dimension, day and currency, with its price and its day', async () => {
     const groupBy = ['connection', 'workspace', ...WITH_TYPE, 'currency', 'day'];
     const asked: Question = { from: '2025-03-01', to: TODAY, groupBy, where: null };
@@ -284,6 +296,61 @@ describe('whatever unit_costs is asked', () => {
     expect(Math.min(states?.provisional ?? 0, states?.final ?? 0)).toBeGreaterThan(50);
   });
 });
+
+/** What docs/sql.md says of columns. Each is a query for the rows that it is untrue of, among those that it speaks of. */
+const CLAIMS: readonly (readonly [claim: string, view: string, spokenOf: string, isUntrue: string])[] = [
+  ['currency is never null', 'costs', 'true', 'currency is null'],
+  ['a null workspace is the default one', 'costs', 'workspace_id is null', `workspace_name <> 'Default workspace'`],
+  [
+    'a workspace that was never listed has its id',
+    'costs',
+    `organization_id = 'b' and workspace_id = 'w2'`,
+    'workspace_name <> workspace_id',
+  ],
+  ['a null workspace is the default one', 'usage', 'workspace_id is null', `workspace_name <> 'Default workspace'`],
+  [
+    'a null workspace is the default one',
+    'daily_costs',
+    'workspace_id is null',
+    `workspace_name <> 'Default workspace'`,
+  ],
+  [
+    'a null workspace is the default one',
+    'unit_costs',
+    'workspace_id is null',
+    `workspace_name <> 'Default workspace'`,
+  ],
+  ['an unavailable geography is null', 'unit_costs', 'inference_geo is not null', `inference_geo = 'not_available'`],
+  [
+    'what nothing billed has no currency',
+    'unit_costs',
+    'currency is null',
+    'amount <> 0 or tokens = 0 or unpriced_tokens <> tokens',
+  ],
+  ['what was billed is not unpriced', 'unit_costs', 'currency is not null', 'unpriced_tokens <> 0'],
+  ['costs without tokens are unmatched', 'unit_costs', 'tokens = 0', 'unmatched_amount <> amount'],
+  ['costs with tokens are matched', 'unit_costs', 'tokens > 0', 'unmatched_amount <> 0'],
+  ['billed tokens in USD have a price', 'unit_costs', `currency = 'USD' and tokens > 0`, 'usd_per_million is null'],
+  ['another currency has no price', 'unit_costs', `currency <> 'USD' and tokens > 0`, 'usd_per_million is not null'],
+  ['without tokens there is no price', 'unit_costs', 'tokens = 0', 'usd_per_million is not null'],
+  ['tokens are whole', 'unit_costs', 'tokens > 0', 'tokens <> trunc(tokens)'],
+  ['a price has at most 12 decimals', 'unit_costs', 'usd_per_million is not null', 'scale(usd_per_million) > 12'],
+  ['a day is provisional or final', 'unit_costs', 'true', `day_state not in ('provisional', 'final')`],
+  [
+    'a missing day has no numbers',
+    'coverage',
+    `state = 'missing'`,
+    'num_nonnulls(lines, total, read_at) > 0 or reconciled or flagged',
+  ],
+  ['a day that is read has numbers', 'coverage', `state <> 'missing'`, 'num_nulls(lines, total, read_at) > 0'],
+  ['amounts are products', 'allocated_costs', 'true', 'amount <> line_amount * share'],
+  [
+    'nobody has a share of 1',
+    'allocated_costs',
+    'cost_center is null',
+    `share <> 1 or kind <> 'direct' or rule is not null`,
+  ],
+];
 
 /** A geography that is not available is null in the view. */
 function oneGeo(asked: Question): Question {
