@@ -12,7 +12,7 @@ import { rows, type Db } from '../core/database.ts';
 import { closeNotice, withdrawNotice, writeNotice } from '../notices/outbox.ts';
 import type { Assessment } from './assess.ts';
 import { listBudgets, thresholdFrom } from './budgets.ts';
-import { judgeForecasts, keepForecast } from './forecasts.ts';
+import { judgeForecasts, keepForecast, keepSpent } from './forecasts.ts';
 import { budgetAlerts, budgets } from './tables.ts';
 
 /** Judges every budget, and writes its alerts, withdrawals and forecasts. */
@@ -68,8 +68,9 @@ async function judgePeriod(
     const basis = lastSettled(days);
     const outlook =
       basis === null ? { method: null, reason: NOTHING_SETTLED } : outlookAt(days, period, basis, forecast);
-    await keepForecast(tx, { budgetId: budget.id }, period, today, outlook);
+    await keepForecast(tx, { budgetId: budget.id }, period, today, { days, outlook });
   }
+  if (period.to < today) await keepSpent(tx, budget.id, period, today, days);
   return verdicts;
 }
 

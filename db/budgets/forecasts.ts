@@ -1,9 +1,9 @@
 import { and, desc, eq, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import type { BudgetDay, Forecaster, Outlook } from '../../domain/budgets/state.ts';
-import { lastSettled, outlookAt } from '../../domain/budgets/state.ts';
+import { atLeast, lastSettled, outlookAt, within } from '../../domain/budgets/state.ts';
 import { addDays, laterOf, type Day, type DayRange } from '../../domain/days.ts';
-import type { Decimal } from '../../domain/money.ts';
+import { addDecimals, type Decimal } from '../../domain/money.ts';
 import { daysOfMonth, monthOf } from '../../domain/months.ts';
 import { row, rows, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
@@ -12,28 +12,26 @@ import { budgets, forecasts } from './tables.ts';
 /** What a forecast is of. */
 type Owner = { readonly budgetId: string } | { readonly connectionId: string };
 
-/** Keeps what a period is expected to come to, as the last forecast of a day. The same one again changes nothing. */
+/** What a forecast of a period was made from: the days that were read, and what they lead to expect. */
+export interface Expected {
+  /** At least every day of the period up to the day on which it is made. */
+  readonly days: readonly BudgetDay[];
+  readonly outlook: Outlook;
+}
+
+/**
+ * Keeps what a period is expected to come to and what is spent of it, as the last forecast of a day. The same one again
+ * changes nothing.
+ */
 export async function keepForecast(
   tx: Db,
   owner: Owner,
-  { from, to }: DayRange,
+  period: DayRange,
   madeOn: Day,
-  outlook: Outlook,
+  { days, outlook }: Expected,
 ): Promise<void> {
-  const none = { method: null, basisDay: null, mean: null, low: null, high: null, band: null };
-  const { method } = outlook;
-  const said =
-    method === null
-      ? { ...none, reason: outlook.reason }
-      : {
-          method,
-          reason: null,
-          basisDay: outlook.basis,
-          mean: outlook.mean,
-          low: outlook.low,
-          high: outlook.high,
-          band: outlook.days,
-        };
+  const { from, to } = period;
+  const said = { ...outlookColumns(outlook, within(days, period)), ...spentColumns(days, period, madeOn) };
   const isOfBudget = 'budgetId' in owner;
   const target = [
     isOfBudget ? forecasts.budgetId : forecasts.connectionId,
@@ -45,6 +43,62 @@ export async function keepForecast(
     .insert(forecasts)
     .values({ ...owner, from, to, madeOn, ...said })
     .onConflictDoUpdate({ target, set: { ...said, actual: null, error: null } });
+}
+
+/** Brings what is spent of a period of a budget up to date in the last forecast of it, once no more forecasts are made. */
+export async function keepSpent(
+  tx: Db,
+  budgetId: string,
+  period: DayRange,
+  today: Day,
+  days: readonly BudgetDay[],
+): Promise<void> {
+  const { spent, spentThrough } = spentColumns(days, period, today);
+  await tx.execute(sql`
+    update forecasts f set spent = ${spent}::numeric, spent_through = ${spentThrough}::date
+    where f.no = (
+      select last.no from forecasts last
+      where last.budget_id = ${budgetId} and last.from_day = ${period.from}::date and last.to_day = ${period.to}::date
+      order by last.made_on desc
+      limit 1
+    ) and (f.spent, f.spent_through) is distinct from (${spent}::numeric, ${spentThrough}::date)
+  `);
+}
+
+type Columns = typeof forecasts.$inferInsert;
+
+const NOTHING_SAID = {
+  method: null,
+  basisDay: null,
+  mean: null,
+  low: null,
+  high: null,
+  band: null,
+  shownMean: null,
+  shownLow: null,
+  shownHigh: null,
+};
+
+function outlookColumns(
+  outlook: Outlook,
+  ownDays: readonly BudgetDay[],
+): Pick<Columns, keyof typeof NOTHING_SAID | 'reason'> {
+  if (outlook.method === null) return { ...NOTHING_SAID, reason: outlook.reason };
+  const { method, basis: basisDay, mean, low, high, days: band } = outlook;
+  const { mean: shownMean, low: shownLow, high: shownHigh } = atLeast(outlook, ownDays);
+  return { method, basisDay, mean, low, high, band, shownMean, shownLow, shownHigh, reason: null };
+}
+
+function spentColumns(
+  days: readonly BudgetDay[],
+  period: DayRange,
+  madeOn: Day,
+): { spent: Decimal; spentThrough: Day | null } {
+  const own = within(days, period).filter(({ day }) => day <= madeOn);
+  return {
+    spent: addDecimals(own.map(({ amount }) => amount)),
+    spentThrough: own.findLast(({ isRead }) => isRead)?.day ?? null,
+  };
 }
 
 /** Judges the forecasts of a period of a budget by what it came to. */
@@ -126,7 +180,8 @@ export async function forecastConnections(
     const days = await connectionDays(tx, id, { from: laterOf(began, addDays(today, -HISTORY_DAYS)), to: today });
     const basis = lastSettled(days);
     if (basis === null) continue;
-    await keepForecast(tx, { connectionId: id }, period, today, outlookAt(days, period, basis, forecast));
+    const outlook = outlookAt(days, period, basis, forecast);
+    await keepForecast(tx, { connectionId: id }, period, today, { days, outlook });
   }
   return { made: now.length, left: due.length - now.length };
 }

@@ -164,6 +164,13 @@ export const forecasts = pgTable(
     high: decimal(),
     /** The days after the basis, each with its band. */
     band: bandColumn(),
+    /** What was spent of the period when it was made, over every day that was read, and the last one of these. */
+    spent: decimal().notNull(),
+    spentThrough: day('spent_through'),
+    /** Mean and band as people see them: not below what was read. */
+    shownMean: decimal('shown_mean'),
+    shownLow: decimal('shown_low'),
+    shownHigh: decimal('shown_high'),
     actual: decimal(),
     /** The mean less the actual. */
     error: decimal(),
@@ -173,12 +180,18 @@ export const forecasts = pgTable(
     check('forecasts_period', sql`${table.from} <= ${table.to} and ${table.from} <= ${table.madeOn}`),
     check(
       'forecasts_method',
-      sql`num_nonnulls(${table.method}, ${table.basisDay}, ${table.mean}, ${table.low}, ${table.high}, ${table.band}) = case when ${table.reason} is null then 6 else 0 end`,
+      sql`num_nonnulls(${table.method}, ${table.basisDay}, ${table.mean}, ${table.low}, ${table.high}, ${table.band}, ${table.shownMean}, ${table.shownLow}, ${table.shownHigh}) = case when ${table.reason} is null then 9 else 0 end`,
     ),
     check('forecasts_band', sql`${table.low} <= ${table.mean} and ${table.mean} <= ${table.high}`),
     check(
       'forecasts_finite',
       sql`${isFiniteDecimal(table.mean)} and ${isFiniteDecimal(table.low)} and ${isFiniteDecimal(table.high)} and ${isFiniteDecimal(table.actual)}`,
+    ),
+    check('forecasts_spent', isFiniteDecimal(table.spent)),
+    check('forecasts_spent_through', sql`${table.spentThrough} between ${table.from} and ${table.to}`),
+    check(
+      'forecasts_shown',
+      sql`${table.shownMean} >= ${table.mean} and ${table.shownLow} >= ${table.low} and ${table.shownHigh} >= ${table.high} and ${isFiniteDecimal(table.shownMean)} and ${isFiniteDecimal(table.shownLow)} and ${isFiniteDecimal(table.shownHigh)}`,
     ),
     check('forecasts_error', sql`${table.error} is not distinct from ${table.mean} - ${table.actual}`),
     uniqueIndex('forecasts_of_budget').on(table.budgetId, table.from, table.to, table.madeOn),

@@ -299,13 +299,21 @@ CREATE TABLE "forecasts" (
 	"low" numeric,
 	"high" numeric,
 	"band" jsonb,
+	"spent" numeric NOT NULL,
+	"spent_through" date,
+	"shown_mean" numeric,
+	"shown_low" numeric,
+	"shown_high" numeric,
 	"actual" numeric,
 	"error" numeric,
 	CONSTRAINT "forecasts_owner" CHECK (num_nonnulls("forecasts"."budget_id", "forecasts"."connection_id") = 1),
 	CONSTRAINT "forecasts_period" CHECK ("forecasts"."from_day" <= "forecasts"."to_day" and "forecasts"."from_day" <= "forecasts"."made_on"),
-	CONSTRAINT "forecasts_method" CHECK (num_nonnulls("forecasts"."method", "forecasts"."basis_day", "forecasts"."mean", "forecasts"."low", "forecasts"."high", "forecasts"."band") = case when "forecasts"."reason" is null then 6 else 0 end),
+	CONSTRAINT "forecasts_method" CHECK (num_nonnulls("forecasts"."method", "forecasts"."basis_day", "forecasts"."mean", "forecasts"."low", "forecasts"."high", "forecasts"."band", "forecasts"."shown_mean", "forecasts"."shown_low", "forecasts"."shown_high") = case when "forecasts"."reason" is null then 9 else 0 end),
 	CONSTRAINT "forecasts_band" CHECK ("forecasts"."low" <= "forecasts"."mean" and "forecasts"."mean" <= "forecasts"."high"),
 	CONSTRAINT "forecasts_finite" CHECK ("forecasts"."mean" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."low" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."high" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."actual" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "forecasts_spent" CHECK ("forecasts"."spent" not in ('NaN', 'Infinity', '-Infinity')),
+	CONSTRAINT "forecasts_spent_through" CHECK ("forecasts"."spent_through" between "forecasts"."from_day" and "forecasts"."to_day"),
+	CONSTRAINT "forecasts_shown" CHECK ("forecasts"."shown_mean" >= "forecasts"."mean" and "forecasts"."shown_low" >= "forecasts"."low" and "forecasts"."shown_high" >= "forecasts"."high" and "forecasts"."shown_mean" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."shown_low" not in ('NaN', 'Infinity', '-Infinity') and "forecasts"."shown_high" not in ('NaN', 'Infinity', '-Infinity')),
 	CONSTRAINT "forecasts_error" CHECK ("forecasts"."error" is not distinct from "forecasts"."mean" - "forecasts"."actual")
 );
 --> statement-breakpoint
@@ -817,6 +825,10 @@ SELECT
   d.day,
   d.state,
   d.reconciled,
+  d.disagrees_with,
+  d.lines,
+  d.total,
+  d.read_at,
   c.organization,
   c.siblings,
   c.newer,
@@ -917,6 +929,336 @@ LEFT JOIN workspaces w ON w.connection_id = d.connection_id AND w.id = s.workspa
 WHERE d.report = 'usage';
 --> statement-breakpoint
 COMMENT ON VIEW "usage" IS 'Tokens and requests per line and UTC day, each day of an organization once. A null workspace_id is the default workspace.';
+--> statement-breakpoint
+-- For each connection, the workspaces of its organization as one of its connections listed them last.
+CREATE VIEW "current_workspaces" AS
+SELECT
+  w.connection_id,
+  w.workspace_id,
+  w.name,
+  (
+    SELECT jsonb_object_agg('tag.' || t.key, t.value) FROM workspace_tags t
+    WHERE t.connection_id = w.listed_by AND t.workspace_id = w.workspace_id
+  ) AS tags
+FROM (
+  SELECT DISTINCT ON (c.id, w.id) c.id AS connection_id, w.id AS workspace_id, w.name, w.connection_id AS listed_by
+  FROM counting_connections c JOIN workspaces w ON w.connection_id = ANY (c.siblings)
+  ORDER BY c.id, w.id, w.read_at DESC, w.connection_id
+) w;
+--> statement-breakpoint
+-- As `costs`, but from the sums that the ledger keeps by these dimensions.
+CREATE VIEW "daily_costs" AS
+SELECT
+  d.connection_id,
+  d.connection_name,
+  d.organization_id,
+  d.organization_name,
+  d.day,
+  s.workspace_id,
+  CASE
+    WHEN s.workspace_id IS NULL THEN 'Default workspace'
+    WHEN d.newer IS NULL AND w.name IS NOT NULL THEN w.name
+    ELSE coalesce(
+      (
+        SELECT n.name FROM workspaces n
+        WHERE n.connection_id = ANY (d.siblings) AND n.id = s.workspace_id
+        ORDER BY n.read_at DESC
+        LIMIT 1
+      ),
+      s.workspace_id
+    )
+  END AS workspace_name,
+  s.model,
+  s.cost_type,
+  s.currency,
+  r.amount,
+  d.state AS day_state
+FROM counted_days d
+JOIN cost_rollup r ON r.day_no = d.day_no
+JOIN cost_series s ON s.series_no = r.series_no
+LEFT JOIN workspaces w ON w.connection_id = d.connection_id AND w.id = s.workspace_id
+WHERE d.report = 'cost';
+--> statement-breakpoint
+COMMENT ON VIEW "daily_costs" IS 'Cost per UTC day, workspace, model, cost type and currency, each day of an organization once. Sums equal those of costs, and take a fraction of the time over years.';
+--> statement-breakpoint
+-- Where costs and tokens meet: on a day of a connection, by the number of the unit (workspace, model, tier, context window
+-- and geography in one) and the kind of token. Kinds 1 to 5 have a column in usage; kind 0 is the token type that `other`
+-- names, or costs without any. Lines are added up before anything else, so that a filter on the day or the connection
+-- reaches `days`, and names are looked up for few rows. Joins that a query does not need are ones that Postgres can leave out.
+CREATE VIEW "unit_costs" AS
+SELECT
+  u.connection_id,
+  c.name AS connection_name,
+  c.organization_id,
+  c.organization_name,
+  u.day,
+  s.workspace_id,
+  CASE WHEN s.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(w.name, s.workspace_id) END AS workspace_name,
+  s.model,
+  k.token_type,
+  s.context_window,
+  s.service_tier,
+  s.inference_geo,
+  k.currency,
+  coalesce(k.amount, 0) AS amount,
+  CASE WHEN k.tokens > 0 THEN 0 ELSE coalesce(k.amount, 0) END AS unmatched_amount,
+  coalesce(k.tokens, 0) AS tokens,
+  CASE WHEN k.amount IS NULL THEN k.tokens ELSE 0 END AS unpriced_tokens,
+  -- A plain division keeps too few digits of large quotients, and rounding it again would round twice.
+  CASE WHEN k.currency = 'USD' AND k.tokens > 0 THEN (
+    SELECT trim_scale((q.whole + CASE
+      WHEN 2 * abs(q.rest) > k.tokens OR (2 * abs(q.rest) = k.tokens AND mod(q.whole, 2) <> 0) THEN sign(q.rest)
+      ELSE 0
+    END) * 1e-12)
+    FROM (SELECT div(k.amount * 1e18, k.tokens) AS whole, mod(k.amount * 1e18, k.tokens) AS rest) q
+  ) END AS usd_per_million,
+  CASE WHEN state.provisional THEN 'provisional' ELSE 'final' END AS day_state
+FROM (
+  SELECT
+    connection_id,
+    day,
+    unit_id,
+    other,
+    sum(amount) FILTER (WHERE kind = 0 AND currency = 'USD') AS a0,
+    sum(amount) FILTER (WHERE kind = 1 AND currency = 'USD') AS a1,
+    sum(amount) FILTER (WHERE kind = 2 AND currency = 'USD') AS a2,
+    sum(amount) FILTER (WHERE kind = 3 AND currency = 'USD') AS a3,
+    sum(amount) FILTER (WHERE kind = 4 AND currency = 'USD') AS a4,
+    sum(amount) FILTER (WHERE kind = 5 AND currency = 'USD') AS a5,
+    nullif(sum(t0), 0) AS t0,
+    nullif(sum(t1), 0) AS t1,
+    nullif(sum(t2), 0) AS t2,
+    nullif(sum(t3), 0) AS t3,
+    nullif(sum(t4), 0) AS t4,
+    nullif(sum(t5), 0) AS t5,
+    jsonb_agg(jsonb_build_object('kind', kind, 'currency', currency, 'amount', amount)) FILTER (WHERE currency <> 'USD') AS others,
+    min(cost_series) AS cost_series,
+    min(usage_series) AS usage_series
+  FROM (
+    SELECT
+      d.connection_id,
+      d.day,
+      s.unit_id,
+      CASE WHEN s.token_kind IS NULL AND s.token_type IS NOT NULL THEN ':' || s.token_type ELSE '' END AS other,
+      coalesce(s.token_kind, 0) AS kind,
+      s.currency,
+      l.amount,
+      NULL::numeric AS t0,
+      NULL::bigint AS t1,
+      NULL::bigint AS t2,
+      NULL::bigint AS t3,
+      NULL::bigint AS t4,
+      NULL::bigint AS t5,
+      s.series_no AS cost_series,
+      NULL::integer AS usage_series
+    FROM counted_days d
+    JOIN cost_lines l ON l.day_no = d.day_no
+    JOIN cost_series s ON s.series_no = l.series_no
+    WHERE d.report = 'cost'
+    UNION ALL
+    SELECT
+      d.connection_id, d.day, s.unit_id, '', NULL, NULL, NULL, NULL,
+      l.uncached_input_tokens, l.output_tokens, l.cache_read_input_tokens, l.cache_creation_5m, l.cache_creation_1h,
+      NULL, s.series_no
+    FROM counted_days d
+    JOIN usage_lines l ON l.day_no = d.day_no
+    JOIN usage_series s ON s.series_no = l.series_no
+    WHERE d.report = 'usage'
+    UNION ALL
+    SELECT
+      d.connection_id, d.day, s.unit_id, ':' || more.key, NULL, NULL, NULL, more.value::numeric,
+      NULL, NULL, NULL, NULL, NULL,
+      NULL, s.series_no
+    FROM counted_days d
+    JOIN usage_lines l ON l.day_no = d.day_no AND l.extra_counts IS NOT NULL
+    JOIN usage_series s ON s.series_no = l.series_no
+    CROSS JOIN LATERAL jsonb_each_text(l.extra_counts) AS more
+    WHERE d.report = 'usage' AND more.key LIKE '%tokens'
+  ) lines
+  GROUP BY connection_id, day, unit_id, other
+) u
+JOIN counting_connections c ON c.id = u.connection_id
+LEFT JOIN cost_series cs ON cs.series_no = u.cost_series
+LEFT JOIN usage_series us ON us.series_no = u.usage_series
+CROSS JOIN LATERAL (
+  SELECT
+    coalesce(cs.workspace_id, us.workspace_id) AS workspace_id,
+    coalesce(cs.model, us.model) AS model,
+    coalesce(cs.context_window, us.context_window) AS context_window,
+    coalesce(cs.service_tier, us.service_tier) AS service_tier,
+    nullif(coalesce(cs.inference_geo, us.inference_geo), 'not_available') AS inference_geo
+) s
+LEFT JOIN current_workspaces w ON w.connection_id = u.connection_id AND w.workspace_id = s.workspace_id
+LEFT JOIN (
+  SELECT connection_id, day, bool_or(counted_days.state = 'provisional') AS provisional FROM counted_days GROUP BY connection_id, day
+) state ON state.connection_id = u.connection_id AND state.day = u.day
+-- Tokens are in the row of the currency that billed them, US dollars before others; tokens that none billed have none.
+CROSS JOIN LATERAL (
+  SELECT
+    v.token_type,
+    CASE WHEN v.usd IS NOT NULL THEN 'USD' END AS currency,
+    v.usd AS amount,
+    CASE WHEN v.usd IS NULL AND u.others @> jsonb_build_array(jsonb_build_object('kind', v.kind)) THEN NULL ELSE v.tokens END
+      AS tokens
+  FROM (
+    VALUES
+        (nullif(substr(u.other, 2), ''), 0, u.a0, u.t0),
+        ('uncached_input_tokens', 1, u.a1, u.t1),
+        ('output_tokens', 2, u.a2, u.t2),
+        ('cache_read_input_tokens', 3, u.a3, u.t3),
+        ('cache_creation.ephemeral_5m_input_tokens', 4, u.a4, u.t4),
+        ('cache_creation.ephemeral_1h_input_tokens', 5, u.a5, u.t5)
+  ) AS v(token_type, kind, usd, tokens)
+  UNION ALL
+  SELECT
+    CASE o.kind WHEN 0 THEN nullif(substr(u.other, 2), '') WHEN 1 THEN 'uncached_input_tokens' WHEN 2 THEN 'output_tokens' WHEN 3 THEN 'cache_read_input_tokens' WHEN 4 THEN 'cache_creation.ephemeral_5m_input_tokens' WHEN 5 THEN 'cache_creation.ephemeral_1h_input_tokens' END,
+    o.currency,
+    o.amount,
+    CASE WHEN o.place = 1 THEN
+      CASE o.kind WHEN 0 THEN CASE WHEN u.a0 IS NULL THEN u.t0 END WHEN 1 THEN CASE WHEN u.a1 IS NULL THEN u.t1 END WHEN 2 THEN CASE WHEN u.a2 IS NULL THEN u.t2 END WHEN 3 THEN CASE WHEN u.a3 IS NULL THEN u.t3 END WHEN 4 THEN CASE WHEN u.a4 IS NULL THEN u.t4 END WHEN 5 THEN CASE WHEN u.a5 IS NULL THEN u.t5 END END
+    END
+  FROM (
+    SELECT kind, currency, sum(amount) AS amount, row_number() OVER (PARTITION BY kind ORDER BY currency) AS place
+    FROM jsonb_to_recordset(u.others) AS other_currency(kind integer, currency text, amount numeric)
+    GROUP BY kind, currency
+  ) o
+  WHERE u.others IS NOT NULL
+) k
+WHERE k.amount IS NOT NULL OR k.tokens IS NOT NULL;
+--> statement-breakpoint
+COMMENT ON VIEW "unit_costs" IS 'What tokens cost: a row per connection, UTC day, unit, token type and currency, each day of an organization once. Over any rows in USD, (sum(amount) - sum(unmatched_amount)) / (sum(tokens) - sum(unpriced_tokens)) * 1e6 is the price of a million tokens.';
+--> statement-breakpoint
+-- A day that several connections of an organization cover is to be read once. Stored, it counts from the newest connection
+-- that has it; missing, it is the newest connection that covers it which lacks it. As in db/spend/completeness.
+CREATE VIEW "coverage" AS
+SELECT
+  coalesce(d.connection_id, due.connection_id) AS connection_id,
+  CASE WHEN d.day_no IS NULL THEN due.name ELSE d.connection_name END AS connection_name,
+  CASE WHEN d.day_no IS NULL THEN due.organization_id ELSE d.organization_id END AS organization_id,
+  CASE WHEN d.day_no IS NULL THEN due.organization_name ELSE d.organization_name END AS organization_name,
+  due.report,
+  due.day,
+  coalesce(d.state, 'missing') AS state,
+  coalesce(d.reconciled, false) AS reconciled,
+  d.disagrees_with IS NOT NULL AS flagged,
+  d.lines,
+  d.total,
+  d.read_at
+FROM (
+  SELECT c.id AS connection_id, c.name, c.organization, c.organization_id, c.organization_name, r.report, dated.day::date AS day
+  FROM counting_connections c
+  CROSS JOIN (VALUES ('cost'), ('usage')) AS r(report)
+  CROSS JOIN LATERAL generate_series(
+    c.began::timestamp,
+    least((now() AT TIME ZONE 'UTC')::date, (c.ended_at AT TIME ZONE 'UTC')::date)::timestamp,
+    interval '1 day'
+  ) AS dated(day)
+  WHERE c.purged_at IS NULL AND (c.newer IS NULL OR NOT EXISTS (
+    SELECT FROM connections n
+    WHERE n.id = ANY (c.newer) AND n.purged_at IS NULL
+      AND dated.day >= n.began AND (n.ended_at IS NULL OR dated.day <= (n.ended_at AT TIME ZONE 'UTC')::date)
+  ))
+) due
+LEFT JOIN counted_days d ON d.organization = due.organization AND d.report = due.report AND d.day = due.day;
+--> statement-breakpoint
+COMMENT ON VIEW "coverage" IS 'Every UTC day that is to be read, per organization and report, from its first day to today or its end: missing, provisional or final. A missing day has a row here and none in costs or usage.';
+--> statement-breakpoint
+CREATE VIEW "restated_days" AS
+SELECT
+  d.connection_id,
+  d.connection_name,
+  d.organization_id,
+  d.organization_name,
+  d.report,
+  d.day,
+  r.before,
+  r.after,
+  r.after - r.before AS changed,
+  r.times,
+  r.restated_at
+FROM (
+  SELECT
+    connection_id,
+    report,
+    day,
+    (array_agg(before ORDER BY id))[1] AS before,
+    (array_agg(after ORDER BY id DESC))[1] AS after,
+    count(*)::integer AS times,
+    max(at) AS restated_at
+  FROM restatements
+  GROUP BY connection_id, report, day
+) r
+JOIN counted_days d ON d.connection_id = r.connection_id AND d.report = r.report AND d.day = r.day;
+--> statement-breakpoint
+COMMENT ON VIEW "restated_days" IS 'Days whose numbers changed after they had been read complete: totals as first read and as restated last, in USD for cost and tokens for usage.';
+--> statement-breakpoint
+-- Assessments write what budgets spent and are expected to come to; the view adds nothing up.
+CREATE VIEW "budget_status" AS
+SELECT
+  b.id AS budget_id,
+  b.name AS budget_name,
+  p.from_day AS period_from,
+  p.to_day AS period_to,
+  b.amount,
+  f.spent,
+  -- Cut after two decimals, so that 100 is reached, not near.
+  div(f.spent * 10000, b.amount) * 0.01 AS spent_percent,
+  f.spent_through,
+  f.shown_mean AS forecast,
+  f.shown_low AS forecast_low,
+  f.shown_high AS forecast_high,
+  div(f.shown_mean * 10000, b.amount) * 0.01 AS forecast_percent,
+  f.method,
+  f.reason,
+  f.made_on
+FROM budgets b
+CROSS JOIN LATERAL (
+  SELECT
+    CASE b.recurs WHEN 'fixed' THEN b.from_day ELSE date_trunc(b.recurs, now() AT TIME ZONE 'UTC')::date END AS from_day,
+    CASE b.recurs
+      WHEN 'fixed' THEN b.to_day
+      ELSE (
+        date_trunc(b.recurs, now() AT TIME ZONE 'UTC')
+          + CASE b.recurs WHEN 'month' THEN interval '1 month' WHEN 'quarter' THEN interval '3 months' ELSE interval '1 year' END
+          - interval '1 day'
+      )::date
+    END AS to_day
+) p
+LEFT JOIN LATERAL (
+  SELECT * FROM forecasts f
+  WHERE b.is_judged AND f.budget_id = b.id AND f.from_day = p.from_day AND f.to_day = p.to_day
+  ORDER BY f.made_on DESC
+  LIMIT 1
+) f ON true
+WHERE b.deleted_at IS NULL;
+--> statement-breakpoint
+COMMENT ON VIEW "budget_status" IS 'Each budget in the period that runs now, as of the last assessment, which follows each sync: what is spent and what the period is expected to come to, in USD. Null before the first assessment, and after a change of the budget until the next.';
+--> statement-breakpoint
+CREATE VIEW "monthly_forecasts" AS
+SELECT
+  f.connection_id,
+  c.name AS connection_name,
+  c.organization_id,
+  c.organization_name,
+  f.month,
+  f.made_on,
+  f.basis_day,
+  f.method,
+  f.reason,
+  f.shown_mean AS forecast,
+  f.shown_low AS forecast_low,
+  f.shown_high AS forecast_high
+FROM (
+  SELECT DISTINCT ON (o.connection_id, to_char(o.from_day::timestamp, 'YYYY-MM'))
+    o.*,
+    to_char(o.from_day::timestamp, 'YYYY-MM') AS month
+  FROM forecasts o
+  WHERE o.connection_id IS NOT NULL
+  ORDER BY o.connection_id, to_char(o.from_day::timestamp, 'YYYY-MM'), o.made_on DESC
+) f
+JOIN counting_connections c ON c.id = f.connection_id;
+--> statement-breakpoint
+COMMENT ON VIEW "monthly_forecasts" IS 'What each month of a connection was expected to come to in USD, by the last forecast that was made of it; null forecasts have a reason.';
 --> statement-breakpoint
 -- The functions and views that follow are what `allocated_costs` is made of. The functions read no table, so
 -- the right to select from the view suffices. The API has the shares of an open month from here, and decides everything else
@@ -1053,22 +1395,6 @@ BEGIN
   FROM jsonb_each(through_pools) AS p CROSS JOIN LATERAL jsonb_each_text(p.value) AS s;
 END
 $$;
---> statement-breakpoint
--- For each connection, the workspaces of its organization as one of its connections listed them last.
-CREATE VIEW "current_workspaces" AS
-SELECT
-  w.connection_id,
-  w.workspace_id,
-  w.name,
-  (
-    SELECT jsonb_object_agg('tag.' || t.key, t.value) FROM workspace_tags t
-    WHERE t.connection_id = w.listed_by AND t.workspace_id = w.workspace_id
-  ) AS tags
-FROM (
-  SELECT DISTINCT ON (c.id, w.id) c.id AS connection_id, w.id AS workspace_id, w.name, w.connection_id AS listed_by
-  FROM counting_connections c JOIN workspaces w ON w.connection_id = ANY (c.siblings)
-  ORDER BY c.id, w.id, w.read_at DESC, w.connection_id
-) w;
 --> statement-breakpoint
 -- Every month that has a day of costs, a statement, or corrections to carry. `statement_no` is that of a closed month;
 -- `rules` and `pools` are those in force in an open one.

@@ -87,6 +87,8 @@ export type Outlook =
     }
   | { readonly method: null; readonly reason: string };
 
+type Said = Extract<Outlook, { readonly method: string }>;
+
 /** The method of the outlook of a period whose days are all settled. */
 export const ALL_SETTLED = 'actual';
 
@@ -120,6 +122,8 @@ export function outlookAt(days: readonly BudgetDay[], period: DayRange, basis: D
  * The outlook as people see it: no day, and no whole, is below what is read of it. Days after the basis may be read in part,
  * and hold more than was expected of them. `days` are those of the period up to today.
  */
+export function atLeast(outlook: Said, days: readonly BudgetDay[]): Said;
+export function atLeast(outlook: Outlook, days: readonly BudgetDay[]): Outlook;
 export function atLeast(outlook: Outlook, days: readonly BudgetDay[]): Outlook {
   if (outlook.method === null) return outlook;
   const read = new Map(

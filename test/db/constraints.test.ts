@@ -94,7 +94,7 @@ async function seedBudget(): Promise<void> {
   const budgetId = await createBudget(db, budget, 'Ada');
   await assess(db, DAY);
   const outlook = { method: 'mean', basis: DAY, mean: one, low: one, high: one, days: [] };
-  await keepForecast(db, { budgetId }, daysOfMonth(monthOf(DAY)), DAY, outlook);
+  await keepForecast(db, { budgetId }, daysOfMonth(monthOf(DAY)), DAY, { days: [], outlook });
 }
 
 afterAll(() => database.close());
@@ -379,6 +379,10 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['forecasts', 'has numbers and no method', 'forecasts_method', sql`method = null`],
   ['forecasts', 'lies outside of its band', 'forecasts_band', sql`low = mean + 1`],
   ['forecasts', 'is no number', 'forecasts_finite', sql`mean = 'NaN', high = 'NaN'`],
+  ['forecasts', 'knows a spent amount that is no number', 'forecasts_spent', sql`spent = 'NaN'`],
+  ['forecasts', 'was spent after its period', 'forecasts_spent_through', sql`spent_through = to_day + 1`],
+  ['forecasts', 'shows less than it expects', 'forecasts_shown', sql`shown_mean = mean - 1`],
+  ['forecasts', 'shows no number', 'forecasts_shown', sql`shown_mean = 'NaN'`],
   ['forecasts', 'has another error', 'forecasts_error', sql`actual = 1`],
   ['assess_state', 'is a second one', 'assess_state_one', sql`is_only = false`],
 ];
