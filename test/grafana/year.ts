@@ -64,14 +64,14 @@ interface Plan {
 }
 
 const MANY = Array.from({ length: 15 }, (_, place) => [`wrkspc_a${place}`, `Team ${place}`] as const);
-const ACME = { organization: 'Acme Inc.', workspaces: MANY, models: ['opus', 'sonnet', "o'haiku"], busy: 7 };
+const ACME = { organization: 'Acme Inc.', workspaces: MANY, models: ['opus', 'sonnet', "o'haiku"], busy: 9 };
 
 /** An organization that was connected again, one whose name of a workspace is Acme's, and one with a name twice. */
 const PLANS: readonly Plan[] = [
   { name: 'Acme', ...ACME, began: FIRST, ended: plus(TODAY, -150), hasEuros: false },
   { name: 'Acme', ...ACME, began: plus(TODAY, -160), ended: null, hasEuros: false },
   {
-    ...{ name: 'Beta', organization: 'Beta GmbH', began: FIRST, ended: null, busy: 4, hasEuros: true },
+    ...{ name: 'Beta', organization: 'Beta GmbH', began: FIRST, ended: null, busy: 6, hasEuros: true },
     workspaces: [
       ['wrkspc_b1', 'Team 1'],
       ['wrkspc_b2', 'Research'],
@@ -145,7 +145,13 @@ export async function storeYear(db: Db): Promise<Connection[]> {
   for (const [index, plan] of PLANS.entries()) {
     const { name, organization, began, ended } = plan;
     const createdAt = new Date(Date.parse(`${began}T08:00:00Z`) + index);
-    const id = await seedConnection(db, { name, organization, createdAt, began: toDay(began) });
+    const id = await seedConnection(db, {
+      name,
+      organization,
+      createdAt,
+      began: toDay(began),
+      backfillTo: toDay(began),
+    });
     await db.execute(sql`update connections set organization_name = ${organization} where id = ${id}`);
     await saveWorkspaces(db, id, plan.workspaces.map(listed));
     const [costs, used] = [new Map<string, Read<CostLine>>(), new Map<string, Read<UsageLine>>()];
