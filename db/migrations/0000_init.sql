@@ -983,22 +983,31 @@ COMMENT ON VIEW "daily_costs" IS 'Cost per UTC day, workspace, model, cost type 
 --> statement-breakpoint
 -- Where costs and tokens meet: on a day of a connection, by the number of the unit (workspace, model, tier, context window
 -- and geography in one) and the kind of token. Kinds 1 to 5 have a column in usage; kind 0 is the token type that `other`
--- names, or costs without any. Lines are added up before anything else, so that a filter on the day or the connection
--- reaches `days`, and names are looked up for few rows. Joins that a query does not need are ones that Postgres can leave out.
+-- names, or costs without any. As in db/spend/unit-cells.
+--
+-- Lines are added up before anything else, so that a filter on the day or the connection reaches `days`, and names are
+-- looked up for few rows. Columns that a query does not ask for cost nothing, since Postgres leaves their joins out.
 CREATE VIEW "unit_costs" AS
 SELECT
-  u.connection_id,
-  c.name AS connection_name,
-  c.organization_id,
-  c.organization_name,
-  u.day,
-  s.workspace_id,
-  CASE WHEN s.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(w.name, s.workspace_id) END AS workspace_name,
-  s.model,
-  k.token_type,
-  s.context_window,
-  s.service_tier,
-  s.inference_geo,
+  k.connection_id,
+  k.connection_name,
+  k.organization_id,
+  k.organization_name,
+  k.day,
+  k.workspace_id,
+  k.workspace_name,
+  k.model,
+  CASE k.kind
+    WHEN 0 THEN nullif(substr(k.other, 2), '')
+    WHEN 1 THEN 'uncached_input_tokens'
+    WHEN 2 THEN 'output_tokens'
+    WHEN 3 THEN 'cache_read_input_tokens'
+    WHEN 4 THEN 'cache_creation.ephemeral_5m_input_tokens'
+    WHEN 5 THEN 'cache_creation.ephemeral_1h_input_tokens'
+  END AS token_type,
+  k.context_window,
+  k.service_tier,
+  k.inference_geo,
   k.currency,
   coalesce(k.amount, 0) AS amount,
   CASE WHEN k.tokens > 0 THEN 0 ELSE coalesce(k.amount, 0) END AS unmatched_amount,
@@ -1012,117 +1021,138 @@ SELECT
     END) * 1e-12)
     FROM (SELECT div(k.amount * 1e18, k.tokens) AS whole, mod(k.amount * 1e18, k.tokens) AS rest) q
   ) END AS usd_per_million,
-  CASE WHEN state.provisional THEN 'provisional' ELSE 'final' END AS day_state
+  k.day_state
 FROM (
   SELECT
-    connection_id,
-    day,
-    unit_id,
-    other,
-    sum(amount) FILTER (WHERE kind = 0 AND currency = 'USD') AS a0,
-    sum(amount) FILTER (WHERE kind = 1 AND currency = 'USD') AS a1,
-    sum(amount) FILTER (WHERE kind = 2 AND currency = 'USD') AS a2,
-    sum(amount) FILTER (WHERE kind = 3 AND currency = 'USD') AS a3,
-    sum(amount) FILTER (WHERE kind = 4 AND currency = 'USD') AS a4,
-    sum(amount) FILTER (WHERE kind = 5 AND currency = 'USD') AS a5,
-    nullif(sum(t0), 0) AS t0,
-    nullif(sum(t1), 0) AS t1,
-    nullif(sum(t2), 0) AS t2,
-    nullif(sum(t3), 0) AS t3,
-    nullif(sum(t4), 0) AS t4,
-    nullif(sum(t5), 0) AS t5,
-    jsonb_agg(jsonb_build_object('kind', kind, 'currency', currency, 'amount', amount)) FILTER (WHERE currency <> 'USD') AS others,
-    min(cost_series) AS cost_series,
-    min(usage_series) AS usage_series
+    u.connection_id,
+    c.name AS connection_name,
+    c.organization_id,
+    c.organization_name,
+    u.day,
+    u.other,
+    s.workspace_id,
+    CASE WHEN s.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(w.name, s.workspace_id) END AS workspace_name,
+    s.model,
+    s.context_window,
+    s.service_tier,
+    s.inference_geo,
+    CASE WHEN state.is_provisional THEN 'provisional' ELSE 'final' END AS day_state,
+    unnest('{0,1,2,3,4,5}'::integer[] || x.kinds) AS kind,
+    unnest(array[CASE WHEN u.a0 IS NOT NULL THEN 'USD' END, CASE WHEN u.a1 IS NOT NULL THEN 'USD' END, CASE WHEN u.a2 IS NOT NULL THEN 'USD' END, CASE WHEN u.a3 IS NOT NULL THEN 'USD' END, CASE WHEN u.a4 IS NOT NULL THEN 'USD' END, CASE WHEN u.a5 IS NOT NULL THEN 'USD' END] || x.currencies) AS currency,
+    unnest(array[u.a0, u.a1, u.a2, u.a3, u.a4, u.a5] || x.amounts) AS amount,
+    unnest(
+      CASE WHEN u.others IS NULL THEN array[u.t0, u.t1, u.t2, u.t3, u.t4, u.t5]
+      ELSE array[
+        CASE WHEN u.a0 IS NOT NULL OR NOT u.others @> '[{"kind": 0}]' THEN u.t0 END,
+        CASE WHEN u.a1 IS NOT NULL OR NOT u.others @> '[{"kind": 1}]' THEN u.t1 END,
+        CASE WHEN u.a2 IS NOT NULL OR NOT u.others @> '[{"kind": 2}]' THEN u.t2 END,
+        CASE WHEN u.a3 IS NOT NULL OR NOT u.others @> '[{"kind": 3}]' THEN u.t3 END,
+        CASE WHEN u.a4 IS NOT NULL OR NOT u.others @> '[{"kind": 4}]' THEN u.t4 END,
+        CASE WHEN u.a5 IS NOT NULL OR NOT u.others @> '[{"kind": 5}]' THEN u.t5 END
+      ] || x.tokens END
+    ) AS tokens
   FROM (
     SELECT
-      d.connection_id,
-      d.day,
-      s.unit_id,
-      CASE WHEN s.token_kind IS NULL AND s.token_type IS NOT NULL THEN ':' || s.token_type ELSE '' END AS other,
-      coalesce(s.token_kind, 0) AS kind,
-      s.currency,
-      l.amount,
-      NULL::numeric AS t0,
-      NULL::bigint AS t1,
-      NULL::bigint AS t2,
-      NULL::bigint AS t3,
-      NULL::bigint AS t4,
-      NULL::bigint AS t5,
-      s.series_no AS cost_series,
-      NULL::integer AS usage_series
-    FROM counted_days d
-    JOIN cost_lines l ON l.day_no = d.day_no
-    JOIN cost_series s ON s.series_no = l.series_no
-    WHERE d.report = 'cost'
-    UNION ALL
+      connection_id,
+      day,
+      unit_id,
+      other,
+      sum(amount) FILTER (WHERE usd_kind = 0) AS a0,
+      sum(amount) FILTER (WHERE usd_kind = 1) AS a1,
+      sum(amount) FILTER (WHERE usd_kind = 2) AS a2,
+      sum(amount) FILTER (WHERE usd_kind = 3) AS a3,
+      sum(amount) FILTER (WHERE usd_kind = 4) AS a4,
+      sum(amount) FILTER (WHERE usd_kind = 5) AS a5,
+      nullif(sum(t0), 0) AS t0,
+      nullif(sum(t1), 0) AS t1,
+      nullif(sum(t2), 0) AS t2,
+      nullif(sum(t3), 0) AS t3,
+      nullif(sum(t4), 0) AS t4,
+      nullif(sum(t5), 0) AS t5,
+      jsonb_agg(jsonb_build_object('kind', kind, 'currency', currency, 'amount', amount)) FILTER (WHERE usd_kind <> kind) AS others,
+      min(cost_series) AS cost_series,
+      min(usage_series) AS usage_series
+    FROM (
+      SELECT
+        d.connection_id,
+        d.day,
+        s.unit_id,
+        CASE WHEN s.token_kind IS NULL AND s.token_type IS NOT NULL THEN ':' || s.token_type ELSE '' END AS other,
+        coalesce(s.token_kind, 0) AS kind,
+        CASE WHEN s.currency = 'USD' THEN coalesce(s.token_kind, 0) ELSE -1 END AS usd_kind,
+        s.currency,
+        l.amount,
+        NULL::numeric AS t0,
+        NULL::bigint AS t1,
+        NULL::bigint AS t2,
+        NULL::bigint AS t3,
+        NULL::bigint AS t4,
+        NULL::bigint AS t5,
+        s.series_no AS cost_series,
+        NULL::integer AS usage_series
+      FROM counted_days d
+      JOIN cost_lines l ON l.day_no = d.day_no
+      JOIN cost_series s ON s.series_no = l.series_no
+      WHERE d.report = 'cost'
+      UNION ALL
+      SELECT
+        d.connection_id, d.day, s.unit_id, '', NULL, NULL, NULL, NULL, NULL,
+        l.uncached_input_tokens, l.output_tokens, l.cache_read_input_tokens, l.cache_creation_5m, l.cache_creation_1h,
+        NULL, s.series_no
+      FROM counted_days d
+      JOIN usage_lines l ON l.day_no = d.day_no
+      JOIN usage_series s ON s.series_no = l.series_no
+      WHERE d.report = 'usage'
+      UNION ALL
+      SELECT
+        d.connection_id, d.day, s.unit_id, ':' || more.key, NULL, NULL, NULL, NULL, more.value::numeric,
+        NULL, NULL, NULL, NULL, NULL,
+        NULL, s.series_no
+      FROM counted_days d
+      JOIN usage_lines l ON l.day_no = d.day_no AND l.extra_counts IS NOT NULL
+      JOIN usage_series s ON s.series_no = l.series_no
+      CROSS JOIN LATERAL jsonb_each_text(l.extra_counts) AS more
+      WHERE d.report = 'usage' AND more.key LIKE '%tokens'
+    ) lines
+    GROUP BY connection_id, day, unit_id, other
+  ) u
+  JOIN counting_connections c ON c.id = u.connection_id
+  LEFT JOIN cost_series cs ON cs.series_no = u.cost_series
+  LEFT JOIN usage_series us ON us.series_no = u.usage_series
+  CROSS JOIN LATERAL (
     SELECT
-      d.connection_id, d.day, s.unit_id, '', NULL, NULL, NULL, NULL,
-      l.uncached_input_tokens, l.output_tokens, l.cache_read_input_tokens, l.cache_creation_5m, l.cache_creation_1h,
-      NULL, s.series_no
-    FROM counted_days d
-    JOIN usage_lines l ON l.day_no = d.day_no
-    JOIN usage_series s ON s.series_no = l.series_no
-    WHERE d.report = 'usage'
-    UNION ALL
+      coalesce(cs.workspace_id, us.workspace_id) AS workspace_id,
+      coalesce(cs.model, us.model) AS model,
+      coalesce(cs.context_window, us.context_window) AS context_window,
+      coalesce(cs.service_tier, us.service_tier) AS service_tier,
+      nullif(coalesce(cs.inference_geo, us.inference_geo), 'not_available') AS inference_geo
+  ) s
+  LEFT JOIN current_workspaces w ON w.connection_id = u.connection_id AND w.workspace_id = s.workspace_id
+  LEFT JOIN (
+    SELECT connection_id, day, bool_or(d.state = 'provisional') AS is_provisional FROM counted_days d GROUP BY connection_id, day
+  ) state ON state.connection_id = u.connection_id AND state.day = u.day
+  -- Tokens are in the row of the currency that billed them, US dollars before others; tokens that no currency billed are in a
+  -- row without one. Nearly no unit has another currency.
+  LEFT JOIN LATERAL (
     SELECT
-      d.connection_id, d.day, s.unit_id, ':' || more.key, NULL, NULL, NULL, more.value::numeric,
-      NULL, NULL, NULL, NULL, NULL,
-      NULL, s.series_no
-    FROM counted_days d
-    JOIN usage_lines l ON l.day_no = d.day_no AND l.extra_counts IS NOT NULL
-    JOIN usage_series s ON s.series_no = l.series_no
-    CROSS JOIN LATERAL jsonb_each_text(l.extra_counts) AS more
-    WHERE d.report = 'usage' AND more.key LIKE '%tokens'
-  ) lines
-  GROUP BY connection_id, day, unit_id, other
-) u
-JOIN counting_connections c ON c.id = u.connection_id
-LEFT JOIN cost_series cs ON cs.series_no = u.cost_series
-LEFT JOIN usage_series us ON us.series_no = u.usage_series
-CROSS JOIN LATERAL (
-  SELECT
-    coalesce(cs.workspace_id, us.workspace_id) AS workspace_id,
-    coalesce(cs.model, us.model) AS model,
-    coalesce(cs.context_window, us.context_window) AS context_window,
-    coalesce(cs.service_tier, us.service_tier) AS service_tier,
-    nullif(coalesce(cs.inference_geo, us.inference_geo), 'not_available') AS inference_geo
-) s
-LEFT JOIN current_workspaces w ON w.connection_id = u.connection_id AND w.workspace_id = s.workspace_id
-LEFT JOIN (
-  SELECT connection_id, day, bool_or(counted_days.state = 'provisional') AS provisional FROM counted_days GROUP BY connection_id, day
-) state ON state.connection_id = u.connection_id AND state.day = u.day
--- Tokens are in the row of the currency that billed them, US dollars before others; tokens that none billed have none.
-CROSS JOIN LATERAL (
-  SELECT
-    v.token_type,
-    CASE WHEN v.usd IS NOT NULL THEN 'USD' END AS currency,
-    v.usd AS amount,
-    CASE WHEN v.usd IS NULL AND u.others @> jsonb_build_array(jsonb_build_object('kind', v.kind)) THEN NULL ELSE v.tokens END
-      AS tokens
-  FROM (
-    VALUES
-        (nullif(substr(u.other, 2), ''), 0, u.a0, u.t0),
-        ('uncached_input_tokens', 1, u.a1, u.t1),
-        ('output_tokens', 2, u.a2, u.t2),
-        ('cache_read_input_tokens', 3, u.a3, u.t3),
-        ('cache_creation.ephemeral_5m_input_tokens', 4, u.a4, u.t4),
-        ('cache_creation.ephemeral_1h_input_tokens', 5, u.a5, u.t5)
-  ) AS v(token_type, kind, usd, tokens)
-  UNION ALL
-  SELECT
-    CASE o.kind WHEN 0 THEN nullif(substr(u.other, 2), '') WHEN 1 THEN 'uncached_input_tokens' WHEN 2 THEN 'output_tokens' WHEN 3 THEN 'cache_read_input_tokens' WHEN 4 THEN 'cache_creation.ephemeral_5m_input_tokens' WHEN 5 THEN 'cache_creation.ephemeral_1h_input_tokens' END,
-    o.currency,
-    o.amount,
-    CASE WHEN o.place = 1 THEN
-      CASE o.kind WHEN 0 THEN CASE WHEN u.a0 IS NULL THEN u.t0 END WHEN 1 THEN CASE WHEN u.a1 IS NULL THEN u.t1 END WHEN 2 THEN CASE WHEN u.a2 IS NULL THEN u.t2 END WHEN 3 THEN CASE WHEN u.a3 IS NULL THEN u.t3 END WHEN 4 THEN CASE WHEN u.a4 IS NULL THEN u.t4 END WHEN 5 THEN CASE WHEN u.a5 IS NULL THEN u.t5 END END
-    END
-  FROM (
-    SELECT kind, currency, sum(amount) AS amount, row_number() OVER (PARTITION BY kind ORDER BY currency) AS place
-    FROM jsonb_to_recordset(u.others) AS other_currency(kind integer, currency text, amount numeric)
-    GROUP BY kind, currency
-  ) o
-  WHERE u.others IS NOT NULL
+      array_agg(o.kind) AS kinds,
+      array_agg(o.currency) AS currencies,
+      array_agg(o.amount) AS amounts,
+      array_agg(CASE WHEN o.place = 1 THEN CASE o.kind
+        WHEN 0 THEN CASE WHEN u.a0 IS NULL THEN u.t0 END
+        WHEN 1 THEN CASE WHEN u.a1 IS NULL THEN u.t1 END
+        WHEN 2 THEN CASE WHEN u.a2 IS NULL THEN u.t2 END
+        WHEN 3 THEN CASE WHEN u.a3 IS NULL THEN u.t3 END
+        WHEN 4 THEN CASE WHEN u.a4 IS NULL THEN u.t4 END
+        WHEN 5 THEN CASE WHEN u.a5 IS NULL THEN u.t5 END
+      END END) AS tokens
+    FROM (
+      SELECT kind, currency, sum(amount) AS amount, row_number() OVER (PARTITION BY kind ORDER BY currency) AS place
+      FROM jsonb_to_recordset(u.others) AS other_currency(kind integer, currency text, amount numeric)
+      GROUP BY kind, currency
+    ) o
+    HAVING u.others IS NOT NULL
+  ) x ON u.others IS NOT NULL
 ) k
 WHERE k.amount IS NOT NULL OR k.tokens IS NOT NULL;
 --> statement-breakpoint

@@ -1,0 +1,90 @@
+import { parseArgs } from 'node:util';
+import { loadDatabaseConfig, type DatabaseConfig } from '../config/config.ts';
+import { serverNames } from '../config/database-url.ts';
+import { ReaderError, makeReader, removeReader, type Reader } from '../db/readers/readers.ts';
+import { PUBLIC_VIEWS } from '../domain/readers.ts';
+import { UsageError, runCommand, withDatabase } from './command.ts';
+
+/** `npm run reader`: makes a role in Postgres that reads the public views, for SQL clients, BI tools and Grafana. */
+const USAGE = `Usage: npm run reader -- <role> [--new-password | --remove]
+
+  <role>          makes the role, or repairs its rights and keeps its password
+  --new-password  gives it another password
+  --remove        drops it`;
+
+await runCommand(USAGE, async (args) => {
+  const { name, withNewPassword, isRemoved } = optionsOf(args);
+  return withDatabase(loadDatabaseConfig, async ({ db, config }) => {
+    try {
+      if (isRemoved) {
+        sayRemoved(name, await removeReader(db, name));
+        return 0;
+      }
+      sayMade(name, await makeReader(db, name, withNewPassword), config);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof ReaderError)) throw error;
+      console.error(error.message);
+      return 1;
+    }
+  });
+});
+
+function optionsOf(args: string[]): { name: string; withNewPassword: boolean; isRemoved: boolean } {
+  const flag = { type: 'boolean' } as const;
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { 'new-password': flag, remove: flag },
+    });
+    const { 'new-password': withNewPassword = false, remove: isRemoved = false } = values;
+    const [name, ...more] = positionals;
+    if (name !== undefined && more.length === 0 && !(withNewPassword && isRemoved)) {
+      return { name, withNewPassword, isRemoved };
+    }
+  } catch {
+    // The usage says what it takes.
+  }
+  throw new UsageError('"reader" takes the name of a role, and at most one of --new-password and --remove.');
+}
+
+function sayRemoved(name: string, removal: Awaited<ReturnType<typeof removeReader>>): void {
+  console.log(
+    removal === 'dropped'
+      ? `The role "${name}" is dropped.`
+      : `The role "${name}" reads nothing here any more. It stays, because it has rights in other databases of this server.`,
+  );
+}
+
+function sayMade(
+  name: string,
+  { database, isNew, password, isSetUp, writesLargeObjects }: Reader,
+  { databaseUrl }: DatabaseConfig,
+): void {
+  // Only the password goes to standard output, so that a redirection can store it.
+  if (password !== null) console.log(password);
+  const server = serverNames(databaseUrl);
+  const sslmode = new URLSearchParams(databaseUrl.split('?')[1]).get('sslmode');
+  const address = `postgres://${name}@${server}/${encodeURIComponent(database)}${sslmode === null ? '' : `?sslmode=${sslmode}`}`;
+  const said = [
+    `${isNew ? 'Made' : 'Repaired'} the role "${name}". It reads the views ${PUBLIC_VIEWS.join(', ')}, and nothing else.`,
+    password === null
+      ? 'It keeps its password; --new-password gives it another one.'
+      : 'Its password is the line on standard output. It is shown this once, and nothing stores it.',
+    `psql asks for it:  psql '${address}'`,
+    `Grafana: a PostgreSQL data source with host ${server}, database ${database}, user ${name}${sslmode === null ? '' : `, TLS mode ${sslmode}`}, and the password. Other BI tools take the same.`,
+    ...(isSetUp
+      ? []
+      : [
+          'Its limits (time, sessions, read-only) are not set, because the role in DATABASE_URL may not change it. Run this as a superuser to set them.',
+        ]),
+    ...(writesLargeObjects
+      ? [
+          'It can write large objects, as every role of this database can. To end that, run as a superuser:',
+          '  revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;',
+        ]
+      : []),
+  ];
+  console.error(`\n${said.join('\n')}`);
+}
