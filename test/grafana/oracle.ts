@@ -50,15 +50,14 @@ export function coverage(
 ): Cover[] {
   const organizations = new Set(year.map(({ organization }) => organization));
   const found: Cover[] = [];
-  for (const day of daysOf({ from: range.from < '2020' ? plus(TODAY, -800) : range.from, to: range.to })) {
-    if (!within(day, range)) continue;
+  for (const day of daysOf(range)) {
     for (const organization of organizations) {
       for (const report of ['cost', 'usage'] as const) {
         const [newest, ...older] = covering(year, organization, day);
         if (newest === undefined) continue;
         const connection = [newest, ...older].find((one) => one[report].has(day)) ?? newest;
         const read = connection[report].get(day);
-        const [state, flagged] = [read?.state ?? 'missing', read?.flagged ?? false];
+        const { state, flagged } = read ?? ({ state: 'missing', flagged: false } as const);
         if (chosen(asked.connection, connection.id)) found.push({ connection, report, day, state, flagged });
       }
     }

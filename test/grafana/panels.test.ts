@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { expand, queriesOf, type Query } from '../../bench/grafana-queries.ts';
 import { plus, plusMonths } from '../spend/days.ts';
 import { textOf, unitsOf } from '../spend/decimal.ts';
@@ -31,7 +32,7 @@ function sent({ sql: text }: Query, { from, to, ...values }: Asked): string {
 /** Exact decimals in their shortest form, days without the time that they begin at. */
 function cell(value: unknown): Cell {
   if (value === null) return null;
-  const text = String(value);
+  const text = z.string().parse(value);
   if (/^\d{4}-\d\d-\d\d 00:00:00$/.test(text)) return text.slice(0, 10);
   if (/^-?\d+(\.\d+)?$/.test(text) && (text.split('.')[1] ?? '').length <= 40) return textOf(unitsOf(text));
   return text;
