@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { loadDatabaseConfig, type DatabaseConfig } from '../config/config.ts';
-import { serverNames } from '../config/database-url.ts';
+import { parseDatabaseUrl, serverNames } from '../config/database-url.ts';
 import { ReaderError, makeReader, removeReader, type Reader } from '../db/readers/readers.ts';
 import { PUBLIC_VIEWS } from '../domain/readers.ts';
 import { UsageError, runCommand, withDatabase } from './command.ts';
@@ -64,16 +64,14 @@ function sayMade(
 ): void {
   // Only the password goes to standard output, so that a redirection can store it.
   if (password !== null) console.log(password);
-  const server = serverNames(databaseUrl);
-  const sslmode = new URLSearchParams(databaseUrl.split('?')[1]).get('sslmode');
-  const address = `postgres://${name}@${server}/${encodeURIComponent(database)}${sslmode === null ? '' : `?sslmode=${sslmode}`}`;
+  const { words, hosts, sslMode } = addressOf(databaseUrl, { database, name });
   const said = [
     `${isNew ? 'Made' : 'Repaired'} the role "${name}". It reads the views ${PUBLIC_VIEWS.join(', ')}, and nothing else.`,
     password === null
       ? 'It keeps its password; --new-password gives it another one.'
       : 'Its password is the line on standard output. It is shown this once, and nothing stores it.',
-    `psql asks for it:  psql '${address}'`,
-    `Grafana: a PostgreSQL data source with host ${server}, database ${database}, user ${name}${sslmode === null ? '' : `, TLS mode ${sslmode}`}, and the password. Other BI tools take the same.`,
+    `psql asks for it:  psql "${words}"`,
+    `Grafana: a PostgreSQL data source with host ${hosts}, database ${database}, user ${name}${sslMode === null ? '' : `, TLS mode ${sslMode}`}, and the password. Other BI tools take the same.`,
     ...(isSetUp
       ? []
       : [
@@ -87,4 +85,30 @@ function sayMade(
       : []),
   ];
   console.error(`\n${said.join('\n')}`);
+}
+
+/** How a client reaches the database as the reader, in the words of libpq, which asks for the password. */
+function addressOf(
+  databaseUrl: string,
+  { database, name }: { database: string; name: string },
+): { words: string; hosts: string; sslMode: string | null } {
+  const parsed = parseDatabaseUrl(databaseUrl);
+  if ('problems' in parsed) throw new Error('the address of the database was parsed before');
+  const { servers, sslMode } = parsed;
+  const words = {
+    host: servers.map(({ host }) => host).join(','),
+    port: servers.map(({ port }) => port).join(','),
+    dbname: database,
+    user: name,
+    ...(sslMode === null ? {} : { sslmode: sslMode }),
+  };
+  const quoted = (value: string): string =>
+    /^[\w.,:/-]+$/.test(value) ? value : `'${value.replaceAll(/['\\]/g, '\\$&')}'`;
+  return {
+    words: Object.entries(words)
+      .map(([word, value]) => `${word}=${quoted(value)}`)
+      .join(' '),
+    hosts: serverNames(databaseUrl),
+    sslMode,
+  };
 }

@@ -209,6 +209,11 @@ function connectionDays(tx: Db, id: string, { from, to }: DayRange): Promise<Bud
   );
 }
 
+/** Deletes the forecasts of a connection, which hold what it cost. */
+export async function deleteForecasts(tx: Db, connectionId: string): Promise<void> {
+  await tx.delete(forecasts).where(eq(forecasts.connectionId, connectionId));
+}
+
 /** Judges the forecasts of connections whose month is over and settled. Returns how many. */
 export async function judgeForecastsOfConnections(tx: Db, today: Day): Promise<number> {
   const { judged } = await row(

@@ -2,6 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Db } from '../core/database.ts';
 import { closedMonthsOf } from '../allocation/statements.ts';
 import { deleteIncidents } from '../anomalies/incidents.ts';
+import { deleteForecasts } from '../budgets/forecasts.ts';
 import { deleteLedger } from '../ledger/deletion.ts';
 import { deleteNoticesOfLedger } from '../notices/outbox.ts';
 import { connections, workspaces } from '../schema.ts';
@@ -24,6 +25,7 @@ async function deleteData(tx: Db, connectionId: string): Promise<void> {
   await tx.execute(sql`set local statement_timeout = 0`);
   await deleteLedger(tx, connectionId);
   await deleteIncidents(tx, connectionId);
+  await deleteForecasts(tx, connectionId);
   await deleteNoticesOfLedger(tx, connectionId);
   await tx.delete(workspaces).where(eq(workspaces.connectionId, connectionId));
   const purged = await tx

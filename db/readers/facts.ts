@@ -12,6 +12,7 @@ const role = z.object({
   /** Attributes that no reader has, in the words of `create role`. */
   powers: z.array(z.string()),
   memberOf: z.array(z.string()),
+  /** Default privileges and large objects aside: no right can keep a role from its own. */
   ownsSomething: z.boolean(),
   writes: z.boolean(),
   isOurs: z.boolean(),
@@ -73,6 +74,7 @@ export async function readReaderFacts(tx: Db, name: string): Promise<ReaderFacts
             'ownsSomething', exists (
               select from pg_shdepend d
               where d.refclassid = 'pg_authid'::regclass and d.refobjid = r.oid and d.deptype = 'o'
+                and d.classid not in ('pg_default_acl'::regclass, 'pg_largeobject'::regclass)
             ),
             'writes', exists (
               select from pg_class c

@@ -4,7 +4,7 @@ import { databaseFailure, type Db } from '../core/database.ts';
 import { NO_RIGHT } from '../core/failures.ts';
 import { READER_MARK, readReaderFacts, type ReaderFacts } from './facts.ts';
 import { mintPassword, scramVerifier } from './password.ts';
-import { createRole, mayWriteLargeObjects, revokeAll, rightsBeyond, setRights, setUpRole } from './rights.ts';
+import { clearRole, createRole, mayWriteLargeObjects, rightsBeyond, setRights, setUpRole } from './rights.ts';
 
 /** A role cannot be made a reader, or be removed. The message says why, and what to do. */
 export class ReaderError extends Error {
@@ -63,27 +63,25 @@ export async function makeReader(db: Db, name: string, withNewPassword: boolean)
 /** How a role was removed: `dropped`, or `kept` because it has rights in other databases of the server. */
 export type Removal = 'dropped' | 'kept';
 
-/** Takes a reader's rights in this database away, ends its sessions where it may, and drops it. Throws {@link ReaderError}. */
+/** Takes a reader's rights in this database away, ends its sessions, and drops it. Throws {@link ReaderError}. */
 export async function removeReader(db: Db, name: string): Promise<Removal> {
   return asReaderError(name, () =>
     db.transaction(async (tx) => {
       const facts = await readReaderFacts(tx, name);
-      const { role, database, isSuper } = facts;
+      const { role, isSuper } = facts;
       if (role === null) throw new ReaderError(`There is no role "${name}".`);
       if (!role.isMarked) throw new ReaderError(`The role "${name}" was not made by this command, so it stays.`);
       refuseRole(name, facts);
       refuseRights(facts, true);
-      await revokeAll(tx, name, database);
-      if (isSuper) {
-        await tx.execute(sql`
-          select pg_terminate_backend(pid) from pg_stat_activity where usename = ${name} and datname = current_database()
-        `);
-      }
+      const quoted = sql.identifier(name);
+      if (!isSuper) await tx.execute(sql`grant ${quoted} to current_user`);
+      await clearRole(tx, name);
       try {
-        await tx.transaction((nested) => nested.execute(sql`drop role ${sql.identifier(name)}`));
+        await tx.transaction((nested) => nested.execute(sql`drop role ${quoted}`));
         return 'dropped';
       } catch (error) {
         if (databaseFailure(error)?.code !== IN_USE) throw error;
+        if (!isSuper) await tx.execute(sql`revoke ${quoted} from current_user`);
         return 'kept';
       }
     }),

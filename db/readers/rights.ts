@@ -51,7 +51,7 @@ export async function setRights(
   { database, isSuper }: { database: string; isSuper: boolean },
 ): Promise<void> {
   const [role, own] = [sql.identifier(name), sql.identifier(database)];
-  await revokeRelations(tx, name, true);
+  await revokeRelations(tx, name);
   await tx.execute(sql`revoke all on database ${own} from ${role}`);
   await tx.execute(sql`revoke create, temporary on database ${own} from public`);
   await tx.execute(sql`revoke all on schema public from ${role}`);
@@ -67,8 +67,8 @@ export async function setRights(
   await tx.execute(sql`grant select on ${list(PUBLIC_VIEWS.map((view) => sql.identifier(view)))} to ${role}`);
 }
 
-/** Takes every right on tables, views and sequences of this database from the role, and from everybody if asked to. */
-export async function revokeRelations(tx: Db, name: string, fromPublic: boolean): Promise<void> {
+/** Takes every right on tables, views and sequences of this database from the role and from everybody. */
+async function revokeRelations(tx: Db, name: string): Promise<void> {
   const found = await rows(
     tx,
     z.object({ statement: z.string() }),
@@ -86,19 +86,22 @@ export async function revokeRelations(tx: Db, name: string, fromPublic: boolean)
         select e.grantee from pg_attribute t cross join lateral aclexplode(t.attacl) e where t.attrelid = c.oid
       ) a
       where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind <> 'i'
-        and (a.grantee = (select oid from pg_roles where rolname = ${name}) or (${fromPublic} and a.grantee = 0))
+        and a.grantee in (0, (select oid from pg_roles where rolname = ${name}))
       order by 1
     `,
   );
   for (const { statement } of found) await tx.execute(sql.raw(statement));
 }
 
-/** Takes every right in this database from the role. */
-export async function revokeAll(tx: Db, name: string, database: string): Promise<void> {
-  const role = sql.identifier(name);
-  await revokeRelations(tx, name, false);
-  await tx.execute(sql`revoke all on schema public from ${role}`);
-  await tx.execute(sql`revoke all on database ${sql.identifier(database)} from ${role}`);
+/**
+ * Takes from the role every right that it has in this database, with what it may have made of its own (default privileges,
+ * large objects), and ends its sessions. Whoever is no superuser must be a member of the role meanwhile.
+ */
+export async function clearRole(tx: Db, name: string): Promise<void> {
+  await tx.execute(sql`drop owned by ${sql.identifier(name)}`);
+  await tx.execute(sql`
+    select pg_terminate_backend(pid) from pg_stat_activity where usename = ${name} and datname = current_database()
+  `);
 }
 
 /** What a role can do in this database beyond reading the public views, in words; none if it keeps the promise. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { eq, sql } from 'drizzle-orm';
+import { eq, sql, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { disconnect } from '../../db/connections/disconnect.ts';
 import { connections, workspaces } from '../../db/schema.ts';
@@ -124,9 +124,84 @@ async function expectSame(): Promise<number> {
       expect(spelled(await rows(api.db, query))).toEqual(spelled(await replied(report, groupBy)));
     }
   }
+  const daily = costs.map(([groupBy]) => groupBy);
+  for (const groupBy of daily) {
+    const columns = groupBy.includes('connection')
+      ? sql`day::text, ${CONNECTION}, currency, ${amount} from daily_costs where day >= ${FROM}
+          group by day, connection_id, connection_name, currency`
+      : sql`day::text, ${WORKSPACE}, model, ${amount} from daily_costs where currency = 'USD' and day >= ${FROM}
+          group by day, workspace_id, workspace_name, model`;
+    expect(spelled(await rows(api.db, sql`select ${columns}`))).toEqual(spelled(await replied('costs', groupBy)));
+  }
+  await expectSameUnits(spelled);
+  await expectSameCoverage();
   const { body } = await api.get(`/v1/costs?${RANGE}`);
   return Number(body.total);
 }
+
+async function expectSameUnits(spelled: (all: readonly unknown[]) => string[]): Promise<void> {
+  const { body } = await api.get(`/v1/unit-costs?${RANGE}&group_by=day,connection,model`);
+  const said = body.data.map((row) => ({
+    ...{ day: row.day, connection: row.connection, model: row['model'] },
+    ...{ amount: row.amount, unmatched: row['unmatched_amount'], tokens: row['tokens'] },
+  }));
+  const inUsd = (sum: SQL): SQL => sql`trim_scale(coalesce(sum(${sum}) filter (where currency = 'USD'), 0))::text`;
+  const found = await rows(
+    api.db,
+    sql`
+      select day::text, ${CONNECTION}, model, ${inUsd(sql`amount`)} as amount, ${inUsd(sql`unmatched_amount`)} as unmatched,
+        sum(tokens)::text as tokens
+      from unit_costs where day >= ${FROM}
+      group by day, connection_id, connection_name, model
+      having bool_or(currency = 'USD' or tokens > 0)
+    `,
+  );
+  expect(spelled(found)).toEqual(spelled(said));
+}
+
+/** Each day's state, and what was restated of it, over all organizations. */
+async function expectSameCoverage(): Promise<void> {
+  const { body } = await api.get(`/v1/coverage?from=${FROM}&to=${TODAY}`);
+  const said = body.data.map(({ day, restated, ...row }) => [day, row['state'], row['flagged'], restated]);
+  const found = await rows<{ day: string; state: string; flagged: boolean; restated: unknown }>(
+    api.db,
+    sql`
+      select c.day::text, c.flagged, r.restated, case
+        when c.missing then 'missing' when c.provisional then 'provisional' else 'final' end as state
+      from (
+        select day, bool_or(flagged) as flagged, bool_or(state = 'missing') as missing, bool_or(state = 'provisional') as provisional
+        from coverage where report = 'cost' group by day
+      ) c
+      left join (
+        select day, jsonb_build_object(
+          'before', trim_scale(sum(before))::text, 'after', trim_scale(sum(after))::text,
+          'changed', trim_scale(sum(changed))::text, 'times', sum(times),
+          'at', to_char(max(restated_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        ) as restated
+        from restated_days where report = 'cost' group by day
+      ) r using (day)
+    `,
+  );
+  const byDay = new Map(found.map(({ day, state, flagged, restated }) => [day, [day, state, flagged, restated]]));
+  // A day before the first one of an organization is uncovered in the API, and is not to be read for the view.
+  for (const one of said) {
+    if (one[1] !== 'uncovered') expect(byDay.get(String(one[0]))).toEqual(one);
+  }
+}
+
+/** Stores that a day was restated, from `before` to `after`. */
+async function restate(id: string, day: Day, before: string, after: string): Promise<void> {
+  await api.db.execute(sql`
+    insert into restatements (connection_id, report, day, before, after, lines_added, lines_removed, lines_changed, sync)
+    values (${id}, 'cost', ${day}, ${before}, ${after}, 0, 0, 1, 1)
+  `);
+}
+
+const restatedDays = (): Promise<{ day: string }[]> =>
+  rows(
+    api.db,
+    sql`select day::text, before::int, after::int, changed::int, times from restated_days order by day, before`,
+  );
 
 function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -143,6 +218,12 @@ const dollars = (amount: number, days: number): number => days * (3 * amount + 0
 it('the views and the API count the same days, each day of an organization once, through a life of connections', async () => {
   expect(await expectSame()).toBe(0);
   const first = await connect('1', { organization: 'one', first: -9, last: -4 });
+  await restate(first, on(-9), '5', '7');
+  await restate(first, on(-9), '7', '4');
+  await restate(first, on(-6), '1', '2');
+  const twice = { day: on(-9), before: 5, after: 4, changed: -1, times: 2 };
+  const once = { day: on(-6), before: 1, after: 2, changed: 1, times: 1 };
+  expect(await restatedDays()).toEqual([twice, once]);
   expect(await expectSame()).toBe(dollars(1, 6));
 
   await connect('100', { organization: 'two', first: -9, last: 0 });
@@ -158,6 +239,8 @@ it('the views and the API count the same days, each day of an organization once,
 
   // It reads two days of four that the older one has, and one that it has not.
   for (const offset of [-6, -4, -2]) await read(second, 'one', on(offset), '10');
+  // The day counts from the newer connection now, for which nothing was restated.
+  expect(await restatedDays()).toEqual([twice]);
   expect(await expectSame()).toBe(dollars(1, 4) + dollars(10, 3) + two);
 
   // Of one report alone: the other one counts from the older connection still.
@@ -191,6 +274,47 @@ it('the views and the API count the same days, each day of an organization once,
   expect(await expectSame()).toBe(dollars(1, 6) + two);
   await disconnect(api.db, first, true);
   expect(await expectSame()).toBe(two);
+  expect(await restatedDays()).toEqual([]);
+  expect(await rows(api.db, sql`select from coverage where organization_id = 'one'`)).toEqual([]);
+  expect(await rows(api.db, sql`select from unit_costs where organization_id = 'one'`)).toEqual([]);
+});
+
+it('coverage asks for a day once, of the newest connection that covers it, up to today or the end', async () => {
+  const first = await connect('1', { organization: 'covered', first: -4, last: -4 });
+  await disconnect(api.db, first, false);
+  await api.db
+    .update(connections)
+    .set({ endedAt: new Date(`${on(-2)}T10:00:00Z`) })
+    .where(eq(connections.id, first));
+  const second = await connect('1', { organization: 'covered', first: -2, last: -2 });
+  await seedDay(api.db, second, 'usage', on(-1), { state: 'provisional', total: '12', lines: 1 });
+  const found = await rows<{ day: string }>(
+    api.db,
+    sql`
+      select connection_id, report, day::text, state, lines, total::text from coverage
+      where organization_id = 'covered' and day <= ${on(-1)}::date order by report, day
+    `,
+  );
+  const missing = { state: 'missing', lines: null, total: null };
+  const read = (state: string, lines: number, total: string) => ({ state, lines, total });
+  expect(found).toEqual([
+    { connection_id: first, report: 'cost', day: on(-4), ...read('final', 4, '1') },
+    { connection_id: first, report: 'cost', day: on(-3), ...missing },
+    { connection_id: second, report: 'cost', day: on(-2), ...read('final', 4, '1') },
+    { connection_id: second, report: 'cost', day: on(-1), ...missing },
+    { connection_id: first, report: 'usage', day: on(-4), ...read('final', 2, '1') },
+    { connection_id: first, report: 'usage', day: on(-3), ...missing },
+    { connection_id: second, report: 'usage', day: on(-2), ...read('final', 2, '1') },
+    { connection_id: second, report: 'usage', day: on(-1), ...read('provisional', 1, '12') },
+  ]);
+  const [end] = await rows<{ last: string; today: string }>(
+    api.db,
+    sql`
+      select max(day)::text as last, (now() at time zone 'UTC')::date::text as today from coverage
+      where organization_id = 'covered'
+    `,
+  );
+  expect(end?.last).toBe(end?.today);
 });
 
 it('a row of a view has the name and the status of its connection', async () => {
@@ -204,13 +328,20 @@ it('a row of a view has the name and the status of its connection', async () => 
     );
     expect(found).toEqual([{ connection_name: 'Renamed', connection_status: 'disconnected' }]);
   }
+  for (const view of ['daily_costs', 'unit_costs', 'coverage']) {
+    const found = await rows(
+      api.db,
+      sql`select distinct connection_name, organization_name from ${sql.identifier(view)} where connection_id = ${id}`,
+    );
+    expect(found).toEqual([{ connection_name: 'Renamed', organization_name: 'Acme Inc.' }]);
+  }
 });
 
 it('a workspace has one name in the views, though an earlier connection had another name for it', async () => {
   const first = await connect('1', { organization: 'names', first: -2, last: -2 });
   await disconnect(api.db, first, false);
   await connect('1', { organization: 'names', first: -1, last: -1 });
-  for (const view of ['costs', 'usage']) {
+  for (const view of ['costs', 'usage', 'daily_costs', 'unit_costs']) {
     const found = await rows(
       api.db,
       sql`select distinct workspace_name as name from ${sql.identifier(view)} where workspace_id = 'wrkspc_names'`,

@@ -12,6 +12,7 @@ import { FAILURES } from '../../domain/failures.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
 import { CHANNEL_KINDS, DELIVERY_STATES } from '../../domain/notices/deliveries.ts';
 import { NOTICE_KINDS, closesWhen } from '../../domain/notices/kinds.ts';
+import { PUBLIC_VIEWS } from '../../domain/readers.ts';
 import { VERSION } from '../../domain/version.ts';
 import { isSignalName, parseSignal } from '../../domain/connection/messages.ts';
 import { signalDescriptions } from '../../workflows/messages.ts';
@@ -283,13 +284,21 @@ describe('the pages on SQL and on operating', () => {
     await database.close();
   });
 
-  test('list every column of the views, and no other', async () => {
-    const text = section(page, 'Columns');
-    const [costs = '', usage = '', allocated = ''] = text.split(/`(?:usage|allocated_costs)`, a row/);
-    // "As above" stands for the columns that several views have.
-    expect(firstLiterals(costs).sort()).toEqual(await columnsOf(database.url, 'costs'));
-    expect(firstLiterals(usage).sort()).toEqual(await columnsOf(database.url, 'usage'));
-    expect(firstLiterals(allocated).sort()).toEqual(await columnsOf(database.url, 'allocated_costs'));
+  test('list the public views, and every column of each in its order with its type, and no other', async () => {
+    const views = [...section(page, 'Columns').matchAll(/^### (\w+)$/gm)].map(([, view = '']) => view);
+    expect([...views].sort()).toEqual([...PUBLIC_VIEWS].sort());
+    for (const view of views) {
+      const documented = rowsOf(section(page, view)).map(([column = '', type = '']) => [
+        ...literals(column),
+        ...literals(type),
+      ]);
+      expect([view, documented]).toEqual([view, await columnsOf(database.url, view)]);
+    }
+  });
+
+  test('name every other view, none of which is public', async () => {
+    const known = literals(read(page).split('The other views may change:')[1]?.split('\n\n')[0] ?? '');
+    expect([...known, ...PUBLIC_VIEWS].sort()).toEqual(await viewsOf(database.url));
   });
 
   test('give queries that run', async () => {
@@ -307,12 +316,23 @@ async function onClient(url: string, work: (sql: postgres.Sql) => Promise<unknow
   }
 }
 
-async function columnsOf(url: string, view: string): Promise<string[]> {
-  let columns: string[] = [];
+async function columnsOf(url: string, view: string): Promise<string[][]> {
+  let columns: string[][] = [];
   await onClient(url, async (sql) => {
-    const found = await sql<{ name: string }[]>`
-      select column_name as name from information_schema.columns where table_name = ${view}`;
-    columns = found.map(({ name }) => name).sort();
+    const found = await sql<{ name: string; type: string }[]>`
+      select column_name as name, data_type as type from information_schema.columns
+      where table_schema = 'public' and table_name = ${view} order by ordinal_position`;
+    columns = found.map(({ name, type }) => [name, type]);
   });
   return columns;
+}
+
+async function viewsOf(url: string): Promise<string[]> {
+  let views: string[] = [];
+  await onClient(url, async (sql) => {
+    const found = await sql<{ name: string }[]>`
+      select table_name as name from information_schema.views where table_schema = 'public'`;
+    views = found.map(({ name }) => name).sort();
+  });
+  return views;
 }
