@@ -21,7 +21,7 @@ const SIZE = [
   '--models',
   '6',
   '--lines-per-day',
-  '60',
+  '12',
   '--new-series',
   '1',
   '--days',
@@ -100,14 +100,14 @@ function named({ type, name }: Query): string {
 }
 
 async function openReader(databaseUrl: string): Promise<postgres.Sql> {
-  const { db, close } = openDatabase(databaseUrl, { max: 1, name: 'meterline bench' });
+  const database = openDatabase(databaseUrl, { max: 1, name: 'meterline bench' });
   try {
-    const { password } = await makeReader(db, 'grafana_bench', true);
+    const { password } = await makeReader(database.db, 'grafana_bench', true);
     const url = new URL(databaseUrl);
     url.username = 'grafana_bench';
     url.password = password ?? '';
     return postgres(url.href, { max: 1, onnotice: () => undefined });
   } finally {
-    await close();
+    await database.close();
   }
 }
