@@ -98,7 +98,6 @@ function firingOf(evidence: Evidence, spent: Spent, outlooks: Outlooks, threshol
   const basis = { day, numbers: numbersUpTo(evidence, day, usd) };
   // It is decided on settled days alone, and told as people see it elsewhere: never below what is read.
   const shown = atLeast(outlook, within(evidence.days, evidence.period));
-  if (shown.method === null) return [];
   return [{ verdict: 'fire', threshold, usd, value: shown.mean, spent, outlook: shown, basis }];
 }
 

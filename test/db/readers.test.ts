@@ -290,7 +290,8 @@ describe('whoever runs it', () => {
   });
 
   it('as the owner without the right to create roles is told so, and repairs a role that somebody else made', async () => {
-    const { db, close } = run(OWNER);
+    const opened = run(OWNER);
+    const { db } = opened;
     await expect(makeReader(db, reading, false)).rejects.toThrow(
       `The role "${OWNER}" in DATABASE_URL lacks the right to create roles (alter role … createrole). Run this as a superuser`,
     );
@@ -301,21 +302,23 @@ describe('whoever runs it', () => {
       sql.raw(`revoke all on all tables in schema public from ${byHand}; revoke all on schema public from ${byHand}`),
     );
     await db.execute(sql.raw(`revoke all on database ${name} from ${byHand}`));
-    await close();
+    await opened.close();
   });
 
   it('with the right to create roles and without the database is told what is missing', async () => {
     const other = await role(own('creator'), `login createrole password 'secret'`);
-    const { db, close } = run(other);
+    const opened = run(other);
+    const { db } = opened;
     await expect(makeReader(db, reading, false)).rejects.toThrow(
       `lacks ownership of the database "${name}", and ownership of the views.`,
     );
-    await close();
+    await opened.close();
   });
 
   it('as the owner with the right to create roles makes it, is told of large objects, and removes it', async () => {
     await onServer(inject('postgresUrl'), `alter role ${OWNER} createrole`);
-    const { db, close } = run(OWNER);
+    const opened = run(OWNER);
+    const { db } = opened;
     const one = await makeReader(db, reading, false);
     expect(one).toMatchObject({ isNew: true, isSetUp: true, writesLargeObjects: true });
     const again = await makeReader(db, reading, true);
@@ -332,7 +335,7 @@ describe('whoever runs it', () => {
     expect(await codeOf(session`select 1`)).not.toBeNull();
     await session.end({ timeout: 5 });
     await expect(removeReader(db, reading)).rejects.toThrow(`There is no role "${reading}".`);
-    await close();
+    await opened.close();
   });
 
   it('removes a role that reads another database from this one only', async () => {
@@ -349,9 +352,10 @@ describe('whoever runs it', () => {
   it('on a database without the views is told to migrate', async () => {
     const empty = own('empty');
     await onServer(inject('postgresUrl'), `create database ${empty}`);
-    const { db, close } = openDatabase(databaseUrl(inject('postgresUrl'), empty), { max: 1, name: 'meterline test' });
+    const opened = openDatabase(databaseUrl(inject('postgresUrl'), empty), { max: 1, name: 'meterline test' });
+    const { db } = opened;
     await expect(makeReader(db, reading, false)).rejects.toThrow('run "npm run migrate" on it first');
-    await close();
+    await opened.close();
     await onServer(inject('postgresUrl'), `drop database ${empty} with (force)`);
   });
 });

@@ -10,7 +10,7 @@ import { TOKEN, TYPED, makeClone, paste, removeClones, type Clone, type Pasted, 
  */
 const HOSTS = ['127.0.0.1:8080', 'api.anthropic.com'];
 /** The files that blocks may create or replace. */
-const WRITABLE = [/^meterline-\d{4}-\d\d-\d\d\.dump$/, /^grafana-token$/];
+const WRITABLE = [/^meterline-\d{4}-\d\d-\d\d\.dump$/, /^grafana-token$/, /^grafana-password$/];
 const COMPLAINT =
   /not found|no matches|no such file|parse error|syntax error|bad (?:pattern|substitution)|event not found/i;
 

@@ -5,7 +5,7 @@ import { startApi, type Api } from '../api/support.ts';
 import { rows as found } from '../support/rows.ts';
 import { expectAnswer } from './checks.ts';
 import { rounded, textOf, unitsOf } from './decimal.ts';
-import { NOW, TODAY, VALUES, storeLedger } from './ledger.ts';
+import { NOW, TODAY, VALUES, drawCosts, storeCost, storeLedger } from './ledger.ts';
 import { exactJson } from './replies.ts';
 import { storeUnitLedger } from './unit-ledger.ts';
 
@@ -117,7 +117,11 @@ describe('whatever the views are asked', () => {
   let api: Api;
   beforeAll(async () => {
     api = await startApi({ now: () => NOW });
-    await storeLedger(api.db);
+    const ledger = await storeLedger(api.db);
+    // A day with costs that both connections of an organization have.
+    const [before, after] = ['Old', 'New'].map((name) => ledger.find((connection) => connection.name === name));
+    const [day = ''] = [...(before?.cost ?? [])].filter(([, { lines }]) => lines.length > 0).at(-1) ?? [];
+    await storeCost(api.db, after?.id ?? '', day, drawCosts(3));
   });
   afterAll(() => api.close());
 
