@@ -6,7 +6,7 @@ import { openDatabase } from '../db/core/database.ts';
 import { makeReader } from '../db/readers/readers.ts';
 import { addDays, dayOf } from '../domain/days.ts';
 import { expand, queriesOf, type Chosen, type Query } from './grafana-queries.ts';
-import { median, until } from './measure.ts';
+import { cpuOf, median, until } from './measure.ts';
 import { organizations } from './small.ts';
 import { number, table } from './text.ts';
 import { deploy, startUpstream, type Deployment, type Servers } from './world.ts';
@@ -17,13 +17,13 @@ const ORGANIZATIONS = 3;
 const GOAL_MS = 300;
 const SIZE = [
   '--workspaces',
-  '15',
-  '--models',
   '6',
+  '--models',
+  '3',
   '--lines-per-day',
   '12',
   '--new-series',
-  '1',
+  '0',
   '--days',
   String(DAYS),
 ];
@@ -54,9 +54,9 @@ export async function grafanaSection(servers: Servers, runs: number): Promise<st
     return [
       '## The Grafana dashboard',
       '',
-      `Each query by itself over ${DAYS} days of ${ORGANIZATIONS} organizations with everything chosen, ${number(cost)} lines of cost and ${number(usage)} of usage, as a reader’s role: medians, from the statement to its last row.`,
+      `Each query by itself over ${DAYS} days of ${ORGANIZATIONS} organizations with everything chosen, ${number(cost)} lines of cost and ${number(usage)} of usage, as a reader’s role: medians, from the statement to its last row. The processor time is that of Postgres for it, which other programs on the machine do not change.`,
       '',
-      ...table(['query', 'rows', 'measured', 'must'], await timesOf(deployment, runs)),
+      ...table(['query', 'rows', 'measured', 'processor time', 'must'], await timesOf(deployment, runs)),
     ];
   } finally {
     await deployment.close();
@@ -74,22 +74,31 @@ async function timesOf({ databaseUrl }: Deployment, runs: number): Promise<strin
   };
   const reader = await openReader(databaseUrl);
   try {
-    const rows: { query: Query; rows: number; ms: number }[] = [];
+    const [backend] = await reader`select pg_backend_pid() as pid`;
+    const { pid } = z.object({ pid: z.number() }).parse(backend);
+    const rows: { query: Query; rows: number; ms: number; cpuMs: number }[] = [];
     for (const query of queriesOf(model)) {
       const statement = expand(model, query.sql, chosen);
       const took: number[] = [];
-      let found = 0;
       // The first run fills the caches.
-      for (let run = 0; run <= runs; run += 1) {
+      let found = (await reader.unsafe(statement)).length;
+      const before = cpuOf(pid);
+      for (let run = 0; run < runs; run += 1) {
         const startedAt = performance.now();
         found = (await reader.unsafe(statement)).length;
-        if (run > 0) took.push(performance.now() - startedAt);
+        took.push(performance.now() - startedAt);
       }
-      rows.push({ query, rows: found, ms: median(took) });
+      rows.push({ query, rows: found, ms: median(took), cpuMs: ((cpuOf(pid) - before) / runs) * 1000 });
     }
     return rows
       .sort((a, b) => b.ms - a.ms)
-      .map(({ query, rows: count, ms }) => [named(query), number(count), `${Math.round(ms)} ms`, `${GOAL_MS} ms`]);
+      .map(({ query, rows: count, ms, cpuMs }) => [
+        named(query),
+        number(count),
+        `${Math.round(ms)} ms`,
+        `${Math.round(cpuMs)} ms`,
+        `${GOAL_MS} ms`,
+      ]);
   } finally {
     await reader.end();
   }
