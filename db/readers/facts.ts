@@ -15,7 +15,8 @@ const role = z.object({
   /** Default privileges and large objects aside: no right can keep a role from its own. */
   ownsSomething: z.boolean(),
   writes: z.boolean(),
-  isOurs: z.boolean(),
+  /** Whether this session may change the role itself, and not only its rights. */
+  isAlterable: z.boolean(),
 });
 
 const facts = z.object({
@@ -32,7 +33,7 @@ const facts = z.object({
   role: role.nullable(),
 });
 
-/** What decides whether a role can be made a reader, and by whom. `isOurs` is whether this session may change the role. */
+/** What decides whether a role can be made a reader, and by whom. */
 export type ReaderFacts = z.output<typeof facts>;
 
 /** Reads what decides whether the role of a name can be made a reader, or be removed. */
@@ -81,7 +82,7 @@ export async function readReaderFacts(tx: Db, name: string): Promise<ReaderFacts
               where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')
                 and has_table_privilege(r.oid, c.oid, 'insert, update, delete, truncate')
             ),
-            'isOurs', me.rolsuper or (me.rolcreaterole and (
+            'isAlterable', me.rolsuper or (me.rolcreaterole and (
               current_setting('server_version_num')::int < 160000 or pg_has_role(r.oid, 'member with admin option')
             ))
           )

@@ -35,7 +35,7 @@ export async function makeReader(db: Db, name: string, withNewPassword: boolean)
       refuseName(name, facts);
       refuseRole(name, facts);
       refuseRights(facts, role === null || withNewPassword);
-      const isSetUp = role?.isOurs ?? true;
+      const isSetUp = role?.isAlterable ?? true;
       const password = role === null || withNewPassword ? mintPassword() : null;
       if (role === null) await createRole(tx, name);
       if (isSetUp) {
@@ -137,7 +137,7 @@ function refuseRights(
   }
   const lacks = [
     ...(mayCreate || (role !== null && !changesRole) ? [] : ['the right to create roles (alter role … createrole)']),
-    ...(mayCreate && changesRole && role?.isOurs === false ? [`the admin option on the role`] : []),
+    ...(mayCreate && changesRole && role?.isAlterable === false ? [`the admin option on the role`] : []),
     ...(ownsDatabase ? [] : [`ownership of the database "${database}"`]),
     ...(ownsViews ? [] : ['ownership of the views']),
   ];

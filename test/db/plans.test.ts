@@ -212,3 +212,22 @@ async function scans(): Promise<unknown[]> {
     `)),
   ];
 }
+
+describe('a view that is asked for a range of days', () => {
+  it.each([
+    ['costs', 'amount', 1],
+    ['daily_costs', 'amount', 1],
+    ['usage', 'output_tokens', 1],
+    ['unit_costs', 'amount', 3],
+  ])('looks up the days of the range first: %s', async (view, measure, scans) => {
+    const found = await database.db.execute(sql`
+      explain select model, sum(${sql.identifier(measure)}) from ${sql.identifier(view)}
+      where day >= ${addDays(TODAY, -2)}::date group by model
+    `);
+    const plan = (found as unknown as { 'QUERY PLAN': string }[]).map((line) => line['QUERY PLAN']).join('\n');
+    // The node of each scan, with its conditions.
+    const ofDays = plan.split('->').filter((node) => / on days d(?:_\d+)? /.test(node));
+    expect(ofDays).toHaveLength(scans);
+    for (const node of ofDays) expect(node).toMatch(/day >= /);
+  });
+});
