@@ -10,6 +10,7 @@ import { measureAuth } from './auth.ts';
 import { badSection } from './bad-input.ts';
 import { chargebackSection } from './chargeback.ts';
 import { consoleSection } from './console.ts';
+import { grafanaSection } from './grafana.ts';
 import { connect, measureLines, measureYear } from './large.ts';
 import { cpuOf, median } from './measure.ts';
 import { noticesSection } from './notices.ts';
@@ -63,6 +64,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   spend: spendSection,
   chargeback: chargebackSection,
   console: consoleSection,
+  grafana: grafanaSection,
   notices: noticesSection,
   small: smallSection,
   growth: growthSection,
