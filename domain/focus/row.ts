@@ -9,6 +9,9 @@ import { priceOf, type Price } from './price.ts';
 /** A row of a file: a text for each column, whatever its version. */
 export type FocusRow = Readonly<Record<FocusColumnId, string | null>>;
 
+/** A tag of a workspace. */
+export type FocusTag = readonly [key: string, value: string];
+
 /** A line of cost, or a part or a correction of one, with what its row needs. */
 export interface FocusLine {
   readonly day: Day;
@@ -20,8 +23,8 @@ export interface FocusLine {
   /** Null for the default workspace. */
   readonly workspaceId: string | null;
   readonly workspaceName: string | null;
-  /** The tags of the workspace. */
-  readonly tags: Readonly<Record<string, string>> | null;
+  /** The tags of the workspace, in any order. */
+  readonly tags: readonly FocusTag[] | null;
   readonly description: string | null;
   readonly costType: string | null;
   readonly model: string | null;
@@ -213,8 +216,10 @@ function regionOf(geo: string | null): string | null {
 
 /** Tags by their keys as one flat JSON object; null without any. */
 function tagsOf(tags: FocusLine['tags']): string | null {
-  const entries = Object.entries(tags ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (entries.length === 0) return null;
+  if (tags === null || tags.length === 0) return null;
+  const members = tags
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
   // Not by way of an object, which would put keys such as "1" first and lose one named __proto__.
-  return `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
+  return `{${members.join(',')}}`;
 }
