@@ -50,11 +50,11 @@ export async function openFocusExport(tx: Db, query: FocusQuery): Promise<FocusE
  * need as well.
  */
 export async function openAllocatedExport(tx: Db, query: FocusQuery): Promise<FocusExport> {
-  const {
-    total: _total,
-    otherCurrencies: _others,
-    ...certainty
-  } = await readUngroupedTotals(tx, compileCosts, spendQueryOf(query));
+  const { provisionalDays, missingDays, uncoveredDays, before, asOf } = await readUngroupedTotals(
+    tx,
+    compileCosts,
+    spendQueryOf(query),
+  );
   const amounts: { currency: string; amount: Decimal }[] = [];
   let [wholeDigits, fractionDigits] = [0, DECIMAL_SCALE];
   for (const month of monthsIn(query)) {
@@ -68,7 +68,7 @@ export async function openAllocatedExport(tx: Db, query: FocusQuery): Promise<Fo
   }
   const sums = addByCurrency(amounts);
   return {
-    certainty,
+    certainty: { provisionalDays, missingDays, uncoveredDays, before, asOf },
     total: sums.get('USD') ?? ZERO,
     otherCurrencies: [...sums]
       .filter(([currency]) => currency !== 'USD')

@@ -14,6 +14,30 @@ export interface FocusFacts extends FocusProfile {
   readonly isComplete: boolean;
 }
 
+/** What {@link FocusFacts} are made of: what is known of an export before its first line. */
+interface Known {
+  readonly fractionDigits: number;
+  readonly certainty: {
+    readonly provisionalDays: number;
+    readonly missingDays: number;
+    readonly uncoveredDays: number;
+    readonly asOf: string | null;
+  };
+}
+
+/** The facts of the file of an export. */
+export function factsOf({ version, isAllocated }: FocusProfile, { from, to }: DayRange, known: Known): FocusFacts {
+  const { provisionalDays, missingDays, uncoveredDays, asOf } = known.certainty;
+  return {
+    version,
+    isAllocated,
+    range: { from, to },
+    costScale: Math.max(DECIMAL_SCALE, known.fractionDigits),
+    readAt: asOf,
+    isComplete: provisionalDays + missingDays + uncoveredDays === 0,
+  };
+}
+
 /** The metadata of a file, as FOCUS has them since 1.3, in the order in which they are written. */
 export interface FocusMetadata {
   readonly DataGenerator: { readonly DataGenerator: string };
