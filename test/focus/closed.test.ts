@@ -54,7 +54,6 @@ describe('a day of a closed month', () => {
     expect(corrections(ofDay(rows, '2026-01-11'))).toEqual([]);
     expect(sumsBy(rows, byDay)).toEqual(await ledgerSums(api, RANGE));
     expect(faultsIn(await csv(api, RANGE), '1.4')).toEqual([]);
-    expect(await parquet(api, RANGE)).toEqual(await csv(api, RANGE));
   });
 
   it('keeps the corrections that a statement carries in its month, beside those that still wait', async () => {
@@ -96,10 +95,12 @@ describe('a day of a closed month', () => {
 describe('an export by cost center', () => {
   const byCenter = (row: Cells): string => `${row['x_CostCenter'] ?? 'nobody'} ${row['BillingCurrency'] ?? ''}`;
 
+  const nameOf = (center: unknown): string => (typeof center === 'string' ? center : 'nobody');
+
   async function chargeback(month: string, query = ''): Promise<Map<string, bigint>> {
     const { body } = await world.api.get(`/v1/chargeback/${month}?group_by=cost_center,currency&limit=500${query}`);
     const sums = body.data.map((row): [string, bigint] => [
-      `${String(row['cost_center'] ?? 'nobody')} ${String(row['currency'])}`,
+      `${nameOf(row['cost_center'])} ${String(row['currency'])}`,
       scaled(row.amount),
     ]);
     return new Map(sums.filter(([, sum]) => sum !== 0n).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,5 +1,5 @@
 import { parse } from 'csv-parse/sync';
-import { parquetMetadata, parquetReadObjects, type FileMetaData } from 'hyparquet';
+import { parquetMetadata, parquetReadObjects, type FileMetaData, type SchemaElement } from 'hyparquet';
 
 /** A row of a file: the text of each column, null where it has no value. */
 export type Cells = Readonly<Record<string, string | null>>;
@@ -35,20 +35,22 @@ export async function readParquet(bytes: ArrayBuffer): Promise<ReadFile> {
   );
   const schema = metadata.schema.map((element) => {
     if (!scales.has(element.name)) return element;
-    const {
-      converted_type: _converted,
-      logical_type: _logical,
-      scale: _scale,
-      precision: _precision,
-      ...raw
-    } = element;
-    return raw;
+    return { name: element.name, ...pick(element) };
   });
   const found = await parquetReadObjects({ file: bytes, metadata: { ...metadata, schema }, utf8: false });
   const columns = elements.map(({ name }) => name);
   return {
     columns,
     rows: found.map((row) => Object.fromEntries(columns.map((name) => [name, textOf(row[name], scales.get(name))]))),
+  };
+}
+
+/** What says how the bytes of an element lie, without what says what they mean. */
+function pick({ type, type_length, repetition_type }: SchemaElement): Omit<SchemaElement, 'name'> {
+  return {
+    ...(type === undefined ? {} : { type }),
+    ...(type_length === undefined ? {} : { type_length }),
+    ...(repetition_type === undefined ? {} : { repetition_type }),
   };
 }
 
