@@ -1,5 +1,5 @@
 import { columnsOf, type FocusProfile, type KnownColumn } from '../domain/focus/columns.ts';
-import { rowOf, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
+import { rowsOf, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
 import type { Sink } from './sink.ts';
 
 /**
@@ -15,12 +15,16 @@ export async function writeFocusCsv(
   await sink.write(`${columns.map(({ id }) => id).join(',')}\r\n`);
   for await (const batch of lines) {
     if (!sink.isOpen) return;
-    await sink.write(batch.map((line) => recordOf(columns, rowOf(line))).join(''));
+    await sink.write(
+      rowsOf(batch, columns)
+        .map((row) => recordOf(columns, row))
+        .join(''),
+    );
   }
 }
 
 function recordOf(columns: readonly KnownColumn[], row: FocusRow): string {
-  return `${columns.map((column) => cellOf(column, row[column.id])).join(',')}\r\n`;
+  return `${columns.map((column, place) => cellOf(column, row[place] ?? null)).join(',')}\r\n`;
 }
 
 function cellOf({ type }: KnownColumn, value: string | null): string {

@@ -2,7 +2,7 @@ import { ByteWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer'
 import { columnsOf, type KnownColumn } from '../domain/focus/columns.ts';
 import { metadataOf, scaleOf, type FocusFacts } from '../domain/focus/metadata.ts';
 import { DECIMAL_DIGITS } from '../domain/focus/price.ts';
-import { rowOf, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
+import { rowsOf, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
 import type { Decimal } from '../domain/money.ts';
 import { toCanonical } from '../domain/money.ts';
 import { VERSION } from '../domain/version.ts';
@@ -35,9 +35,9 @@ export async function writeFocusParquet(
   });
   let waiting: FocusRow[] = [];
   const writeGroup = async (): Promise<void> => {
-    const columnData = columns.map((column) => ({
+    const columnData = columns.map((column, place) => ({
       name: column.id,
-      data: waiting.map((row) => valueOf(column, row[column.id], facts.costScale)),
+      data: waiting.map((row) => valueOf(column, row[place] ?? null, facts.costScale)),
       // Readers skip groups of rows by the days alone; statistics of 50 columns would make the file's end large.
       statistics: column.id === 'ChargePeriodStart',
       offsetIndex: false,
@@ -48,7 +48,7 @@ export async function writeFocusParquet(
   };
   for await (const batch of lines) {
     if (!sink.isOpen) return;
-    for (const line of batch) waiting.push(rowOf(line));
+    waiting.push(...rowsOf(batch, columns));
     if (waiting.length >= GROUP_ROWS) await writeGroup();
   }
   if (waiting.length > 0) await writeGroup();

@@ -3,11 +3,11 @@ import { TOKEN_TYPES } from '../lines.ts';
 import type { Decimal } from '../money.ts';
 import { firstDayOf, nextMonth, type Month } from '../months.ts';
 import type { DayState } from '../reading.ts';
-import type { FocusColumnId } from './columns.ts';
+import type { FocusColumnId, KnownColumn } from './columns.ts';
 import { priceOf, type Price } from './price.ts';
 
-/** A row of a file: a text for each column, whatever its version. */
-export type FocusRow = Readonly<Record<FocusColumnId, string | null>>;
+/** A row of a file: the text of each of its columns, null where it has no value. */
+export type FocusRow = readonly (string | null)[];
 
 /** A tag of a workspace. */
 export type FocusTag = readonly [key: string, value: string];
@@ -52,112 +52,67 @@ export interface FocusLine {
 
 const PROVIDER = 'Anthropic';
 
-/** The row of a line. */
-export function rowOf(line: FocusLine): FocusRow {
-  return {
-    ...costColumns(line),
-    ...chargeColumns(line),
-    ...pricingColumns(line),
-    ...originColumns(line),
-    x_CostType: valueOf(line.costType),
-    x_Model: valueOf(line.model),
-    x_TokenType: valueOf(line.tokenType),
-    x_ServiceTier: valueOf(line.serviceTier),
-    x_ContextWindow: valueOf(line.contextWindow),
-    x_InferenceGeo: valueOf(line.inferenceGeo),
-    x_ReadAt: line.readAt,
-    x_DayState: line.dayState,
-    x_CostCenter: valueOf(line.allocation?.center ?? null),
-    x_AllocationRule: valueOf(line.allocation?.rule ?? null),
-    x_AllocationVersion: line.allocation?.version?.toString() ?? null,
-  };
+/** What the columns of a row are made of. */
+interface Known {
+  readonly line: FocusLine;
+  readonly period: Period;
+  /** Null for a row that has a cost alone. */
+  readonly priced: Priced | null;
+  readonly region: string | null;
+}
+
+/** The bounds of the charge and of the bill. */
+interface Period {
+  readonly day: Day;
+  readonly billingMonth: Month;
+  readonly bounds: readonly [chargeStart: string, chargeEnd: string, billStart: string, billEnd: string];
+}
+
+interface Priced extends Price {
+  readonly sku: string;
+  readonly skuPrice: string;
+  readonly details: string;
+}
+
+/** The rows of lines, each with these columns. Many lines follow each other that are of one day. */
+export function rowsOf(lines: readonly FocusLine[], columns: readonly KnownColumn[]): FocusRow[] {
+  const values = columns.map(({ id }) => VALUES[id]);
+  let period: Period | null = null;
+  return lines.map((line) => {
+    if (period?.day !== line.day || period.billingMonth !== line.billingMonth) period = periodOf(line);
+    const known = { line, period, priced: pricedOf(line), region: regionOf(line.inferenceGeo) };
+    return values.map((value) => value(known));
+  });
 }
 
 /** FOCUS has no empty texts: what is missing is null. */
-function valueOf(text: string | null): string | null {
-  return text === '' ? null : text;
+function valueOf(text: string | null | undefined): string | null {
+  return text === undefined || text === '' ? null : text;
+}
+
+function periodOf({ day, billingMonth }: FocusLine): Period {
+  const days = [day, addDays(day, 1), firstDayOf(billingMonth), firstDayOf(nextMonth(billingMonth))] as const;
+  const [start, end, billStart, billEnd] = days;
+  return { day, billingMonth, bounds: [startOf(start), startOf(end), startOf(billStart), startOf(billEnd)] };
 }
 
 function startOf(day: Day): string {
   return `${day}T00:00:00Z`;
 }
 
-/** Without commitments and contracts, which the Admin API does not tell, all costs are what is billed. */
-function costColumns({ amount, currency, accountId, accountName }: FocusLine) {
-  return {
-    BilledCost: amount,
-    EffectiveCost: amount,
-    ContractedCost: amount,
-    ListCost: amount,
-    BillingCurrency: currency,
-    BillingAccountId: accountId,
-    BillingAccountName: valueOf(accountName),
-  };
-}
-
-function chargeColumns({ day, billingMonth, isCorrection, description }: FocusLine) {
-  return {
-    BillingPeriodStart: startOf(firstDayOf(billingMonth)),
-    BillingPeriodEnd: startOf(firstDayOf(nextMonth(billingMonth))),
-    ChargePeriodStart: startOf(day),
-    ChargePeriodEnd: startOf(addDays(day, 1)),
-    ChargeCategory: isCorrection ? 'Adjustment' : 'Usage',
-    ChargeClass: isCorrection ? 'Correction' : null,
-    ChargeDescription: valueOf(description),
-    ChargeFrequency: isCorrection ? 'One-Time' : 'Usage-Based',
-  };
-}
-
-type PricingColumn =
-  | 'PricingQuantity'
-  | 'PricingUnit'
-  | 'PricingCategory'
-  | 'ConsumedQuantity'
-  | 'ConsumedUnit'
-  | 'ListUnitPrice'
-  | 'ContractedUnitPrice'
-  | 'SkuId'
-  | 'SkuMeter'
-  | 'SkuPriceId'
-  | 'SkuPriceDetails';
-
-const COST_ONLY: Pick<FocusRow, PricingColumn> = {
-  PricingQuantity: null,
-  PricingUnit: null,
-  PricingCategory: null,
-  ConsumedQuantity: null,
-  ConsumedUnit: null,
-  ListUnitPrice: null,
-  ContractedUnitPrice: null,
-  SkuId: null,
-  SkuMeter: null,
-  SkuPriceId: null,
-  SkuPriceDetails: null,
-};
-
-/** Either all of these columns have a value or none has. A correction has none: its price belongs to no quantity. */
-function pricingColumns(line: FocusLine): Pick<FocusRow, PricingColumn> {
-  const { model, tokenType, isCorrection } = line;
-  if (isCorrection || valueOf(model) === null || valueOf(tokenType) === null) return COST_ONLY;
+/** A correction has no price, which belongs to no quantity. Neither has a line without a model or a token type. */
+function pricedOf(line: FocusLine): Priced | null {
+  const [model, tokenType] = [valueOf(line.model), valueOf(line.tokenType)];
+  if (line.isCorrection || model === null || tokenType === null) return null;
   const price = priceOf(line.amount, line.tokens);
-  return price === null ? COST_ONLY : pricedColumns(line, price, model ?? '', tokenType ?? '');
-}
-
-function pricedColumns(line: FocusLine, price: Price, model: string, tokenType: string): Pick<FocusRow, PricingColumn> {
+  if (price === null) return null;
   const geo = knownGeo(line.inferenceGeo);
   const sku = joined([model, tokenType]);
   return {
-    PricingQuantity: price.quantity,
-    PricingUnit: '1000000 Tokens',
-    PricingCategory: 'Standard',
-    ConsumedQuantity: price.consumed,
-    ConsumedUnit: 'Tokens',
-    ListUnitPrice: price.unitPrice,
-    ContractedUnitPrice: price.unitPrice,
-    SkuId: sku,
-    SkuMeter: METERS.get(tokenType) ?? tokenType,
-    SkuPriceId: `${sku}:${joined([line.serviceTier ?? '', line.contextWindow ?? '', geo ?? ''])}`,
-    SkuPriceDetails: JSON.stringify({
+    ...price,
+    sku,
+    skuPrice: `${sku}:${joined([line.serviceTier ?? '', line.contextWindow ?? '', geo ?? ''])}`,
+    details: JSON.stringify({
       x_Model: model,
       x_TokenType: tokenType,
       x_ServiceTier: valueOf(line.serviceTier),
@@ -166,6 +121,71 @@ function pricedColumns(line: FocusLine, price: Price, model: string, tokenType: 
     }),
   };
 }
+
+/** Without commitments and contracts, which the Admin API does not tell, all costs are what is billed. */
+const cost = ({ line }: Known): string => line.amount;
+const provider = (): string => PROVIDER;
+const unitPrice = ({ priced }: Known): string | null => priced?.unitPrice ?? null;
+/** A value of those rows alone that have a price: either all such columns have a value or none has. */
+const ofPriced =
+  (value: string) =>
+  ({ priced }: Known): string | null =>
+    priced === null ? null : value;
+
+/** What each column of a row has. */
+const VALUES: Readonly<Record<FocusColumnId, (known: Known) => string | null>> = {
+  BilledCost: cost,
+  EffectiveCost: cost,
+  ContractedCost: cost,
+  ListCost: cost,
+  BillingCurrency: ({ line }) => line.currency,
+  BillingAccountId: ({ line }) => line.accountId,
+  BillingAccountName: ({ line }) => valueOf(line.accountName),
+  BillingPeriodStart: ({ period }) => period.bounds[2],
+  BillingPeriodEnd: ({ period }) => period.bounds[3],
+  ChargePeriodStart: ({ period }) => period.bounds[0],
+  ChargePeriodEnd: ({ period }) => period.bounds[1],
+  ChargeCategory: ({ line }) => (line.isCorrection ? 'Adjustment' : 'Usage'),
+  ChargeClass: ({ line }) => (line.isCorrection ? 'Correction' : null),
+  ChargeDescription: ({ line }) => valueOf(line.description),
+  ChargeFrequency: ({ line }) => (line.isCorrection ? 'One-Time' : 'Usage-Based'),
+  InvoiceIssuerName: provider,
+  ServiceProviderName: provider,
+  HostProviderName: provider,
+  ProviderName: provider,
+  PublisherName: provider,
+  ServiceName: () => 'Claude API',
+  ServiceCategory: () => 'AI and Machine Learning',
+  ServiceSubcategory: () => 'Generative AI',
+  PricingQuantity: ({ priced }) => priced?.quantity ?? null,
+  PricingUnit: ofPriced('1000000 Tokens'),
+  PricingCategory: ofPriced('Standard'),
+  ConsumedQuantity: ({ priced }) => priced?.consumed ?? null,
+  ConsumedUnit: ofPriced('Tokens'),
+  ListUnitPrice: unitPrice,
+  ContractedUnitPrice: unitPrice,
+  SkuId: ({ priced }) => priced?.sku ?? null,
+  SkuMeter: ({ line, priced }) => (priced === null ? null : (METERS.get(line.tokenType ?? '') ?? line.tokenType)),
+  SkuPriceId: ({ priced }) => priced?.skuPrice ?? null,
+  SkuPriceDetails: ({ priced }) => priced?.details ?? null,
+  SubAccountId: ({ line }) => valueOf(line.workspaceId),
+  SubAccountName: ({ line }) => (valueOf(line.workspaceId) === null ? null : valueOf(line.workspaceName)),
+  RegionId: ({ region }) => region,
+  RegionName: ({ region }) => (region === null ? null : (REGION_NAMES.get(region) ?? region)),
+  Tags: ({ line }) => tagsOf(line.tags),
+  InvoiceId: () => null,
+  x_CostType: ({ line }) => valueOf(line.costType),
+  x_Model: ({ line }) => valueOf(line.model),
+  x_TokenType: ({ line }) => valueOf(line.tokenType),
+  x_ServiceTier: ({ line }) => valueOf(line.serviceTier),
+  x_ContextWindow: ({ line }) => valueOf(line.contextWindow),
+  x_InferenceGeo: ({ line }) => valueOf(line.inferenceGeo),
+  x_ReadAt: ({ line }) => line.readAt,
+  x_DayState: ({ line }) => line.dayState,
+  x_CostCenter: ({ line }) => valueOf(line.allocation?.center),
+  x_AllocationRule: ({ line }) => valueOf(line.allocation?.rule),
+  x_AllocationVersion: ({ line }) => line.allocation?.version?.toString() ?? null,
+};
 
 /** What FOCUS calls the tokens of each type. A type that is not listed keeps its own name. */
 const METERS: ReadonlyMap<string, string> = new Map([
@@ -179,27 +199,6 @@ const METERS: ReadonlyMap<string, string> = new Map([
 /** Parts of an id. A colon within a part is spelled `%3A`, so that no two ids are alike. */
 function joined(parts: readonly string[]): string {
   return parts.map((part) => part.replaceAll('%', '%25').replaceAll(':', '%3A')).join(':');
-}
-
-function originColumns(line: FocusLine) {
-  const region = regionOf(line.inferenceGeo);
-  const workspace = valueOf(line.workspaceId);
-  return {
-    InvoiceIssuerName: PROVIDER,
-    ServiceProviderName: PROVIDER,
-    HostProviderName: PROVIDER,
-    ProviderName: PROVIDER,
-    PublisherName: PROVIDER,
-    ServiceName: 'Claude API',
-    ServiceCategory: 'AI and Machine Learning',
-    ServiceSubcategory: 'Generative AI',
-    SubAccountId: workspace,
-    SubAccountName: workspace === null ? null : valueOf(line.workspaceName),
-    RegionId: region,
-    RegionName: region === null ? null : (REGION_NAMES.get(region) ?? region),
-    Tags: tagsOf(line.tags),
-    InvoiceId: null,
-  };
 }
 
 const REGION_NAMES: ReadonlyMap<string, string> = new Map([['us', 'United States']]);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { columnsOf } from '../../domain/focus/columns.ts';
 import { SCHEMA_REVISION } from '../../domain/focus/metadata.ts';
 import { priceOf } from '../../domain/focus/price.ts';
-import { rowOf, type FocusLine } from '../../domain/focus/row.ts';
+import { rowsOf, type FocusLine } from '../../domain/focus/row.ts';
 import { multiplyDecimals, ofUnits, toDecimal } from '../../domain/money.ts';
 import { faultsIn } from '../focus/rules.ts';
 
@@ -48,15 +48,14 @@ describe('the row of a line', () => {
     const columns = columnsOf({ version, isAllocated: false });
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (lines) => {
-        const rows = lines.map((one) => {
-          const row = rowOf(one);
-          return Object.fromEntries(
-            columns.map(({ id, type }) => {
-              const value = row[id];
+        const rows = rowsOf(lines, columns).map((row) =>
+          Object.fromEntries(
+            columns.map(({ id, type }, place) => {
+              const value = row[place] ?? null;
               return [id, type === 'Decimal' && value !== null && !value.includes('.') ? `${value}.0` : value];
             }),
-          );
-        });
+          ),
+        );
         expect(faultsIn({ columns: columns.map(({ id }) => id), rows }, version)).toEqual([]);
       }),
       { numRuns: 500, seed: 20261201 },

@@ -128,9 +128,9 @@ describe('a FOCUS file', () => {
   });
 
   it.each([
-    ['version=1.2', 400, 'query.version', '"1.4"'],
-    ['format=xlsx', 400, 'query.format', '"parquet"'],
-    ['allocated=yes', 400, 'query.allocated', '"true"'],
+    ['version=1.2', 400, 'query.version', '1.4'],
+    ['format=xlsx', 400, 'query.format', 'parquet'],
+    ['allocated=yes', 400, 'query.allocated', 'true'],
     ['from=2026-02-30', 400, 'query.from', 'YYYY-MM-DD'],
     ['from=2026-07-02&to=2026-07-01', 400, 'query.from', '"to"'],
     ['connection_id=x', 404, 'query.connection_id', 'id of a connection'],
