@@ -27,6 +27,9 @@ const USAGE = `Usage: npm run focus -- --from <day> --to <day> --out <file>
   --force               replace a file that exists
   --out -               CSV to standard output, without metadata`;
 
+/** As in the API. */
+const MAX_DAYS = 1100;
+
 interface Order {
   readonly profile: FocusProfile;
   readonly format: FocusFormat;
@@ -137,9 +140,6 @@ function orderOf(args: string[], today: Day): Order {
     isForced,
   };
 }
-
-/** As in the API. */
-const MAX_DAYS = 1100;
 
 function dayIn(name: string, text: string | undefined): Day {
   if (text === undefined || !isDay(text)) throw new UsageError(`--${name} must be a day in the form YYYY-MM-DD.`);
