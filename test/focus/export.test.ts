@@ -215,8 +215,10 @@ describe('a long FOCUS file', () => {
       where datname = current_database() and state like 'idle in transaction%' and query like 'fetch%'
     `;
     await expect.poll(() => rows(api.db, end), { timeout: 20_000 }).toEqual([{ ended: true }]);
-    const readAll = async (): Promise<void> => {
-      for await (const part of slow) void part;
+    const readAll = async (): Promise<number> => {
+      let parts = 0;
+      for await (const part of slow) parts += String(part).length;
+      return parts;
     };
     await expect(readAll()).rejects.toThrow('aborted');
     expect(slow.complete).toBe(false);
