@@ -8,27 +8,29 @@ const ROOMS = {
   runtime: ['domain', 'config'],
   pages: ['domain'],
   forecasting: ['domain'],
+  exports: ['domain'],
   anthropic: ['domain', 'runtime', 'pages'],
   notify: ['domain', 'runtime'],
   db: ['domain', 'config', 'runtime'],
   workflows: ['domain'],
   activities: ['domain', 'runtime', 'pages', 'anthropic', 'notify', 'db'],
   worker: ['domain', 'config', 'runtime', 'pages', 'anthropic', 'notify', 'db', 'activities', 'workflows'],
-  api: ['domain', 'config', 'runtime', 'forecasting', 'db', 'workflows'],
+  api: ['domain', 'config', 'runtime', 'forecasting', 'exports', 'db', 'workflows'],
   // The console knows the public API alone.
   console: [],
-  commands: ['domain', 'config', 'runtime', 'db'],
+  commands: ['domain', 'config', 'runtime', 'exports', 'db'],
   simulator: [],
   local: ['domain', 'config', 'runtime', 'db'],
   bench: ['domain', 'db', 'local'],
   backtest: ['domain', 'simulator'],
 };
 
-/** Packages that a room must not import: domain/, pages/ and forecasting/ do no I/O, workflows/ uses the SDK only, the console runs in browsers. */
+/** Packages that a room must not import: domain/, pages/, exports/ and forecasting/ do no I/O, workflows/ uses the SDK only, the console runs in browsers. */
 const FORBIDDEN_PACKAGES = {
   domain: ['^node:', '^[a-z@]'],
   console: ['^node:', '^(?!preact(?:/|$))[a-z@]'],
   forecasting: ['^(?!node:worker_threads$)[a-z@]'],
+  exports: ['^node:', '^(?!hyparquet-writer$)[a-z@]'],
   pages: ['^(?!(?:node:crypto|node:worker_threads|zod)$)[a-z@]'],
   workflows: ['^node:', '^(?!@temporalio/(workflow|common)$)[a-z@]'],
 };

@@ -15,6 +15,7 @@ import { logRequests } from './http/request-log.ts';
 import { anomalyRoutes } from './anomalies/routes.ts';
 import { allocationRoutes } from './allocation/routes.ts';
 import { budgetRoutes } from './budgets/routes.ts';
+import { exportRoutes } from './exports/routes.ts';
 import { forecastRoutes } from './forecast/routes.ts';
 import { chargebackRoutes } from './chargeback/routes.ts';
 import { channelRoutes } from './channels/routes.ts';
@@ -110,6 +111,7 @@ export const endpoints: readonly Endpoint[] = [
   ...reportRoutes,
   ...budgetRoutes,
   ...forecastRoutes,
+  ...exportRoutes,
   ...healthRoutes,
 ];
 

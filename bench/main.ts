@@ -18,6 +18,7 @@ import { partsOf } from './profile.ts';
 import { shapesSection } from './shapes-section.ts';
 import { SHAPES, withShape } from './shapes.ts';
 import { measureMany, measureSmall } from './small.ts';
+import { focusSection } from './focus.ts';
 import { spendSection } from './spend.ts';
 import { spellingsSection } from './spellings.ts';
 import { mb, number, s, table } from './text.ts';
@@ -63,6 +64,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   year: yearSection,
   spend: spendSection,
   chargeback: chargebackSection,
+  focus: focusSection,
   console: consoleSection,
   grafana: grafanaSection,
   notices: noticesSection,

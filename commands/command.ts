@@ -3,6 +3,7 @@ import { withEmbedded } from '../config/embedded.ts';
 import type { Environment } from '../config/variables.ts';
 import { exitWith } from '../runtime/process.ts';
 import { databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
+import type { Limits } from '../db/core/servers.ts';
 
 /** The command line is not one that the command understands. */
 export class UsageError extends Error {
@@ -33,11 +34,12 @@ export async function runCommand(usage: string, command: (args: string[]) => Pro
 
 /**
  * Opens the database that the environment names, or that of the embedded stack which runs on the data directory, and
- * closes it after `work`.
+ * closes it after `work`. `limits` are those of its statements, by default those of every process.
  */
 export async function withDatabase<Config extends DatabaseConfig>(
   load: (env: Environment) => Config,
   work: (context: CommandContext<Config>) => Promise<number>,
+  limits?: Limits,
 ): Promise<number> {
   const { dataDir } = loadConfig(process.env);
   const env = withEmbedded(process.env, dataDir);
@@ -45,7 +47,10 @@ export async function withDatabase<Config extends DatabaseConfig>(
     exitWith(`There is no database: set DATABASE_URL, or let "npm start" run on ${dataDir} (METERLINE_DATA_DIR).`);
   }
   const config = load(env);
-  const database = openDatabase(config.databaseUrl, { max: 1, name: 'meterline command' });
+  const database = openDatabase(config.databaseUrl, {
+    ...{ max: 1, name: 'meterline command' },
+    ...(limits === undefined ? {} : { limits }),
+  });
   try {
     return await work({ db: database.db, config });
   } finally {

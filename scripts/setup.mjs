@@ -23,8 +23,8 @@ const BUILD_STAMP = join(root, 'dist', '.meterline-built');
 const LOCK = join(root, '.meterline', 'setup.lock');
 /** The folders that are compiled into dist/. */
 export const ROOMS = [
-  ...['activities', 'anthropic', 'api', 'backtest', 'bench', 'commands', 'config', 'db', 'domain', 'forecasting'],
-  ...['local', 'notify', 'pages', 'runtime', 'simulator', 'worker', 'workflows'],
+  ...['activities', 'anthropic', 'api', 'backtest', 'bench', 'commands', 'config', 'db', 'domain', 'exports'],
+  ...['forecasting', 'local', 'notify', 'pages', 'runtime', 'simulator', 'worker', 'workflows'],
 ];
 
 /**

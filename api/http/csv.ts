@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { FileReply } from './file.ts';
 
 /** A column of a CSV file. Cells of numbers are written as they are; programs for tables must not read texts as formulas. */
 export interface CsvColumn {
@@ -12,55 +12,31 @@ export type CsvRow = readonly (string | null)[];
 /** The media type of a file. */
 export const CSV_TYPE = 'text/csv; charset=utf-8; header=present';
 
-/** How long a client may read nothing. */
-const STALLED_MS = 60_000;
-
 /** A reply in CSV (RFC 4180, without a byte order mark), written bit by bit, as fast as its client reads. */
 export class CsvReply {
-  readonly #response: ServerResponse;
+  readonly #file: FileReply;
   #columns: readonly CsvColumn[] = [];
 
-  constructor(response: ServerResponse) {
-    this.#response = response;
+  constructor(file: FileReply) {
+    this.#file = file;
   }
 
   /** Whether the client is still there. */
   get isOpen(): boolean {
-    return !this.#response.destroyed;
+    return this.#file.isOpen;
   }
 
   /** Begins the reply. `name` is what a browser calls the file. What fails from here on breaks the connection. */
   async begin(name: string, headers: Readonly<Record<string, string>>, columns: readonly CsvColumn[]): Promise<void> {
     this.#columns = columns;
-    this.#response.statusCode = 200;
-    this.#response.setHeader('Content-Type', CSV_TYPE);
-    this.#response.setHeader('Content-Disposition', `attachment; filename="${name}"`);
-    for (const [header, value] of Object.entries(headers)) this.#response.setHeader(header, value);
-    await this.#write(`${columns.map(({ name: header }) => quoted(header)).join(',')}\r\n`);
+    this.#file.begin({ name, type: CSV_TYPE, headers });
+    await this.#file.write(`${columns.map(({ name: header }) => quoted(header)).join(',')}\r\n`);
   }
 
   /** Writes rows, and waits until the client has taken most of them. */
   async rows(rows: readonly CsvRow[]): Promise<void> {
     const lines = rows.map((row) => this.#columns.map((column, index) => cellOf(column, row[index] ?? null)).join(','));
-    await this.#write(lines.map((line) => `${line}\r\n`).join(''));
-  }
-
-  end(): void {
-    this.#response.end();
-  }
-
-  async #write(text: string): Promise<void> {
-    const response = this.#response;
-    if (response.destroyed || response.write(text)) return;
-    await new Promise<void>((resolve) => {
-      const stalled = setTimeout(() => response.destroy(), STALLED_MS);
-      const go = (): void => {
-        clearTimeout(stalled);
-        response.off('drain', go).off('close', go);
-        resolve();
-      };
-      response.on('drain', go).on('close', go);
-    });
+    await this.#file.write(lines.map((line) => `${line}\r\n`).join(''));
   }
 }
 

@@ -3,8 +3,9 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Db } from '../../db/core/database.ts';
-import type { CsvReply } from './csv.ts';
+import { CsvReply } from './csv.ts';
 import { wantsCsv, type Exports } from './exports.ts';
+import type { FileReply } from './file.ts';
 import type { KeyRing } from '../../db/keys/key-ring.ts';
 import type { FailureCode } from '../../domain/failures.ts';
 import type { AllowList } from '../../domain/notices/allow-list.ts';
@@ -13,6 +14,7 @@ import { callerOf, type Caller } from './auth.ts';
 import type { Credentials } from './credentials.ts';
 import type { Forecasting } from '../../forecasting/forecasting.ts';
 import { Problem, requestErrorsOf, invalid } from './problems.ts';
+import { nothing } from './schemas.ts';
 import type { Temporal } from './temporal.ts';
 import type { Turns } from './turns.ts';
 import { waitFor } from './wait.ts';
@@ -114,6 +116,11 @@ export interface Description<
   readonly takesTags?: boolean;
   /** Set for a route that also answers in CSV, with the headers that only a file has. */
   readonly csv?: { readonly headers: Readonly<Record<string, DescribedHeader>> };
+  /** Set for a route that answers with nothing but a file: what each of its media types is, and the headers. */
+  readonly file?: {
+    readonly types: Readonly<Record<string, string>>;
+    readonly headers: Readonly<Record<string, DescribedHeader>>;
+  };
   /** The problems of this route, without those of every route, of every route under /v1, and of an unknown id. */
   readonly problems: readonly FailureCode[];
 }
@@ -144,6 +151,16 @@ interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out ex
   readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
 }
 
+/** A route that answers with a file. It reads, and takes no body. */
+interface FileDefinition<Query extends z.ZodObject> extends Omit<
+  Description<Query>,
+  'method' | 'body' | 'out' | 'csv'
+> {
+  readonly file: NonNullable<Description['file']>;
+  /** Writes the file, from one snapshot. */
+  readonly write: (call: Call<z.output<Query>, unknown>, deps: Deps & { tx: Db }, reply: FileReply) => Promise<void>;
+}
+
 /** A route: its description and its handler. */
 export interface Endpoint extends Description {
   readonly handler: (deps: Deps) => RequestHandler;
@@ -161,7 +178,7 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
       const call = callOf(definition, request, response, deps.settings);
       const { csv } = definition;
       if (csv !== undefined && wantsCsv(request, csv.format(call.query))) {
-        await deps.exports.csv(request, response, (tx, reply) => csv.write(call, { ...deps, tx }, reply));
+        await deps.exports.file(request, response, (tx, file) => csv.write(call, { ...deps, tx }, new CsvReply(file)));
         return;
       }
       const endTurn =
@@ -176,6 +193,17 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
       }
     };
   return { ...definition, handler };
+}
+
+/** Makes a route of a definition whose replies are files. */
+export function fileEndpoint<Query extends z.ZodObject>(definition: FileDefinition<Query>): Endpoint {
+  const handler =
+    (deps: Deps): RequestHandler =>
+    async (request, response) => {
+      const call = callOf({ ...definition, body: nothing }, request, response, deps.settings);
+      await deps.exports.file(request, response, (tx, reply) => definition.write(call, { ...deps, tx }, reply));
+    };
+  return { ...definition, method: 'get', body: nothing, out: nothing, handler };
 }
 
 /** Checks a request. Throws `invalid_request`. */

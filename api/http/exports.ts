@@ -3,7 +3,8 @@ import type { Request, Response } from 'express';
 import { inSnapshot } from '../../db/core/cursor.ts';
 import type { Db } from '../../db/core/database.ts';
 import { cancelStatement, openTransaction, type OpenTransaction } from '../../db/core/sessions.ts';
-import { CSV_TYPE, CsvReply } from './csv.ts';
+import { CSV_TYPE } from './csv.ts';
+import { FileReply } from './file.ts';
 import { Problem } from './problems.ts';
 
 const AT_ONCE = 2;
@@ -27,10 +28,10 @@ export class Exports {
   }
 
   /**
-   * Answers with what `write` writes in CSV. Throws `too_many_requests` if others are being written. Breaks the connection
+   * Answers with the file that `write` writes. Throws `too_many_requests` if others are being written. Breaks the connection
    * after ten minutes. Ends soon after the client left, also while Postgres adds up.
    */
-  async csv(request: Request, response: Response, write: (tx: Db, reply: CsvReply) => Promise<void>): Promise<void> {
+  async file(request: Request, response: Response, write: (tx: Db, reply: FileReply) => Promise<void>): Promise<void> {
     if (this.#running >= AT_ONCE) {
       const detail = `${AT_ONCE} exports are being written already.`;
       throw new Problem('too_many_requests', { detail, retryAfter: RETRY_AFTER_S });
@@ -41,7 +42,7 @@ export class Exports {
     request.socket.setTimeout(LONGEST_MS);
     let isOver = false;
     try {
-      const reply = new CsvReply(response);
+      const reply = new FileReply(response);
       await inSnapshot(this.#db, async (tx) => {
         const transaction = await openTransaction(tx);
         if (response.closed) return;

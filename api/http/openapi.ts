@@ -57,6 +57,7 @@ const TAGS: Readonly<Record<string, string>> = {
   'Costs and usage': 'Sums over connections, days, workspaces, models and more.',
   Allocation: 'Rules that say which cost center each line of cost belongs to.',
   Chargeback: 'What each cost center owes for a month, open or closed.',
+  Exports: 'Files for the programs of others.',
   Tokens: 'Who may use this API.',
   Sessions: 'Who uses this API in a browser.',
   Anomalies: 'What was unusual about the spend, each with its cause, and what people say about it.',
@@ -130,10 +131,15 @@ const CSV = {
   },
 };
 
-function goodResponses({ statuses, out, csv }: Description): ZodOpenApiResponsesObject {
-  const content = { 'application/json': { schema: out }, ...(csv === undefined ? {} : CSV) };
-  const described = Object.entries(csv?.headers ?? {}).map(([name, header]) => [name, { ...header }] as const);
-  const headers = csv === undefined ? {} : { headers: Object.fromEntries(described) };
+function goodResponses({ statuses, out, csv, file }: Description): ZodOpenApiResponsesObject {
+  const content =
+    file === undefined
+      ? { 'application/json': { schema: out }, ...(csv === undefined ? {} : CSV) }
+      : Object.fromEntries(Object.entries(file.types).map(([type, description]) => [type, fileOf(type, description)]));
+  const described = Object.entries({ ...csv?.headers, ...file?.headers }).map(
+    ([name, header]) => [name, { ...header }] as const,
+  );
+  const headers = described.length === 0 ? {} : { headers: Object.fromEntries(described) };
   return Object.fromEntries(
     // A 204 has no body.
     Object.entries(statuses).map(([status, description]) => [
@@ -141,4 +147,11 @@ function goodResponses({ statuses, out, csv }: Description): ZodOpenApiResponses
       status === '204' ? { description } : { description, content, ...headers },
     ]),
   );
+}
+
+function fileOf(
+  type: string,
+  description: string,
+): { schema: { type: 'string'; format?: string; description: string } } {
+  return { schema: { type: 'string', ...(type.startsWith('text/') ? {} : { format: 'binary' }), description } };
 }

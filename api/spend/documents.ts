@@ -159,7 +159,8 @@ export async function writeCsv<Row>(
   }
 }
 
-function certaintyHeaders({ asOf, before, ...days }: Certainty): Record<string, string> {
+/** How certain a file is, as its headers. */
+export function certaintyHeaders({ asOf, before, ...days }: Certainty): Record<string, string> {
   return {
     ...dayHeaders('Meterline', days),
     ...(before === null ? {} : dayHeaders('Meterline-Previous', before)),

@@ -799,6 +799,43 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/exports/focus": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Writes costs and usage as a FOCUS file, a row for each line of cost
+         * @description Costs are exact: those of each day and currency add up to `GET /v1/costs`. The last 31 days, or up to 1100. A row has a quantity and a price only where its tokens are known and the price times the quantity is its cost to the last digit. A change to a closed month is a row of its own, with the `ChargeClass` `Correction`. Texts are as they were reported, so a program for tables may take one for a formula. Two exports are written at a time.
+         */
+        readonly get: operations["exportFocus"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/exports/focus/metadata": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Describes the FOCUS file of the same parameters: its columns, how certain it is, and what it replaces */
+        readonly get: operations["getFocusMetadata"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/forecast": {
         readonly parameters: {
             readonly query?: never;
@@ -2943,6 +2980,66 @@ export interface components {
             readonly message: string;
             /** @description Anthropic's id of the request that failed. */
             readonly request_id?: string;
+        };
+        readonly FocusColumn: {
+            /** @example BilledCost */
+            readonly ColumnName: string;
+            /** @enum {string} */
+            readonly DataType: "STRING" | "DECIMAL" | "DATETIME" | "JSON";
+            /** @constant */
+            readonly Deprecated?: true;
+            readonly NumberScale?: number;
+            readonly NumericPrecision?: number;
+            /** @constant */
+            readonly StringEncoding?: "UTF-8";
+            readonly StringMaxLength?: number;
+        };
+        readonly FocusMetadata: {
+            readonly DataGenerator: {
+                readonly DataGenerator: string;
+            };
+            readonly DatasetInstance: readonly {
+                readonly DatasetInstanceId: string;
+                readonly DatasetInstanceName: string;
+                readonly FocusDatasetId: string;
+            }[];
+            readonly Recency: readonly {
+                /** @description Whether every day of the range was read and is final. */
+                readonly DatasetInstanceComplete: boolean;
+                readonly DatasetInstanceId: string;
+                /** @description When the newest day of the range was read; null if none was. */
+                readonly DatasetInstanceLastUpdated: string | null;
+                readonly TimeSectors: readonly {
+                    readonly TimeSectorComplete: boolean;
+                    /**
+                     * Format: date-time
+                     * @example 2026-11-01T00:00:00Z
+                     */
+                    readonly TimeSectorEnd: string;
+                    readonly TimeSectorLastUpdated: string | null;
+                    /**
+                     * Format: date-time
+                     * @example 2026-11-01T00:00:00Z
+                     */
+                    readonly TimeSectorStart: string;
+                }[];
+            }[];
+            readonly Schema: readonly {
+                /** @description Every column, in the order of the file. */
+                readonly ColumnDefinition: readonly components["schemas"]["FocusColumn"][];
+                /**
+                 * Format: date-time
+                 * @example 2026-11-01T00:00:00Z
+                 */
+                readonly CreationDate: string;
+                readonly DataGeneratorVersion: string;
+                readonly DatasetInstanceId: string;
+                /** @enum {string} */
+                readonly FocusVersion: "1.4" | "1.3";
+                readonly SchemaId: string;
+            }[];
+            /** @description What a file replaces, in words. */
+            readonly x_Replacement: string;
         };
         readonly Forecast: {
             /** @description How it would have done on the past of this very series. */
@@ -7859,6 +7956,147 @@ export interface operations {
             readonly 400: components["responses"]["InvalidRequest"];
             readonly 401: components["responses"]["Unauthorized"];
             readonly 403: components["responses"]["Forbidden"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly exportFocus: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description With `true`, a row for each cost center that shares a line, with the amounts of chargeback. The range must consist of whole months, by default the running one. */
+                readonly allocated?: "true" | "false";
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description What the file is written in. */
+                readonly format?: "csv" | "parquet";
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+                /** @description The version of FOCUS. 1.3 has `ProviderName`, `PublisherName` and `InvoiceId` as well. */
+                readonly version?: "1.4" | "1.3";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The file. */
+            readonly 200: {
+                headers: {
+                    /** @description The name of the file. Only in CSV. */
+                    readonly "Content-Disposition"?: string;
+                    /** @description `as_of` of JSON; absent if no day was read. Only in CSV. */
+                    readonly "Meterline-As-Of"?: string;
+                    /** @description `missing_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Missing-Days"?: number;
+                    /** @description `other_currencies` as JSON; absent if there are none. Only in CSV. */
+                    readonly "Meterline-Other-Currencies"?: string;
+                    /** @description `provisional_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Provisional-Days"?: number;
+                    /** @description What the rows in USD add up to. Only in CSV. */
+                    readonly "Meterline-Total"?: string;
+                    /** @description `uncovered_days` of JSON. Only in CSV. */
+                    readonly "Meterline-Uncovered-Days"?: number;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/vnd.apache.parquet": string;
+                    readonly "text/csv": string;
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
+            readonly 405: components["responses"]["MethodNotAllowed"];
+            readonly 408: components["responses"]["RequestTimeout"];
+            /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/docs#conflict",
+                     *       "title": "The request is well formed, but contradicts itself or the current state.",
+                     *       "status": 409,
+                     *       "detail": "The request is well formed, but contradicts itself or the current state.",
+                     *       "code": "conflict",
+                     *       "action": "The detail names the contradiction. Change the request or the state, and send the request again."
+                     *     }
+                     */
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 413: components["responses"]["TooLarge"];
+            readonly 429: components["responses"]["TooManyRequests"];
+            readonly 431: components["responses"]["HeadersTooLarge"];
+            readonly 500: components["responses"]["InternalError"];
+            readonly 503: components["responses"]["Unavailable"];
+        };
+    };
+    readonly getFocusMetadata: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description With `true`, a row for each cost center that shares a line, with the amounts of chargeback. The range must consist of whole months, by default the running one. */
+                readonly allocated?: "true" | "false";
+                /** @description Only these connections; repeat it for several. Without it, all connections together. */
+                readonly connection_id?: readonly string[];
+                /** @description What the file is written in. */
+                readonly format?: "csv" | "parquet";
+                /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
+                readonly from?: string;
+                /** @description The last UTC day, inclusive. Without it, today. */
+                readonly to?: string;
+                /** @description The version of FOCUS. 1.3 has `ProviderName`, `PublisherName` and `InvoiceId` as well. */
+                readonly version?: "1.4" | "1.3";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The metadata, in the words of FOCUS. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["FocusMetadata"];
+                };
+            };
+            readonly 400: components["responses"]["InvalidRequest"];
+            readonly 401: components["responses"]["Unauthorized"];
+            readonly 403: components["responses"]["Forbidden"];
+            readonly 404: components["responses"]["NotFound"];
             readonly 405: components["responses"]["MethodNotAllowed"];
             readonly 408: components["responses"]["RequestTimeout"];
             /** @description `conflict`: The request is well formed, but contradicts itself or the current state. */

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
+import type { DayRange } from '../../domain/days.ts';
 import type { Rule } from '../../domain/allocation/document.ts';
 import type { Dimension } from '../../domain/spend/query.ts';
 import { COST_DIMENSIONS } from '../../domain/lines.ts';
@@ -56,13 +57,14 @@ const OWN_COLUMNS = COST_DIMENSIONS.map((name) => sql.raw(name));
 /**
  * The parts `changed` (days) and `corrections`: for each line of a changed day, what it is now less what statements have
  * said so far, without those that stayed the same, with the columns of a series. A line that its statement has goes where
- * it went; a line that came later goes where the closed rules and tags give it.
+ * it went; a line that came later goes where the closed rules and tags give it. With a range, only of its days.
  */
-export function correctionParts(corrected: readonly Corrected[]): SQL[] {
+export function correctionParts(corrected: readonly Corrected[], range: DayRange | null = null): SQL[] {
   if (corrected.length === 0) return [];
+  const ofRange = range === null ? sql`` : sql`and d.day between ${range.from} and ${range.to}`;
   const either = (name: SQL): SQL => sql`case when s.series_no is null then n.${name} else s.${name} end as ${name}`;
   return [
-    sql`changed as materialized (${CHANGED_DAYS})`,
+    sql`changed as materialized (${CHANGED_DAYS} ${ofRange})`,
     sql`said as (
       select c.rules_of, c.organization, c.day, s.series_id, sum(l.amount) as amount,
         min(s.statement_no) as statement_no,

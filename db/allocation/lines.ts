@@ -67,8 +67,8 @@ const line = z.object({
 
 const ABOUT_SERIES = list(COST_DIMENSIONS.map((name) => sql.raw(`s.${name}`)));
 
-/** A line of the month is told from others of its day by the number that the ledger gave to what it is about. */
-const OWN_KEY = sql`'0' || lpad(l.series_no::text, 10, '0')`;
+/** A line `l` of the month is told from others of its day by the number that the ledger gave to what it is about. */
+export const OWN_KEY = sql`'0' || lpad(l.series_no::text, 10, '0')`;
 
 /** A correction is told from others of its day by the month that it corrects and by what it is about. */
 function correctionKey(series: SQL): SQL {
@@ -143,8 +143,8 @@ function assigned({ center }: LinesOf, lines: SQL): SQL {
   )`;
 }
 
-/** Nobody comes after everybody. */
-const ORDER_OF_CENTER = sql`(case when center is null then '2' else '1' || center end) collate "C"`;
+/** The order of those who share a line: nobody comes after everybody. */
+export const ORDER_OF_CENTER = sql`(case when center is null then '2' else '1' || center end) collate "C"`;
 
 function linesFrom(table: SQL): SQL {
   const text = (decimal: SQL): SQL => sql`trim_scale(${decimal})::text`;
@@ -203,10 +203,10 @@ export async function readChargedLines(
 
 /** Every line by day, in batches. Must run in a snapshot. */
 export function eachChargedLine(tx: Db, parts: readonly SQL[], of: LinesOf): AsyncGenerator<readonly ChargedLine[]> {
-  const wanted = sql`wanted as (select * from each_line l where ${isWanted(of)})`;
-  return eachRow(
-    tx,
-    line,
-    sql`with ${list([...parts, wanted, assigned(of, sql`wanted`)])} ${linesFrom(sql`assigned`)}`,
-  );
+  return eachRow(tx, line, sql`with ${list(assignedParts(parts, of))} ${linesFrom(sql`assigned`)}`);
+}
+
+/** The parts up to `assigned`: a row for each wanted line and each who shares it. */
+export function assignedParts(parts: readonly SQL[], of: LinesOf): SQL[] {
+  return [...parts, sql`wanted as (select * from each_line l where ${isWanted(of)})`, assigned(of, sql`wanted`)];
 }

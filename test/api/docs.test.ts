@@ -61,6 +61,7 @@ const OPERATIONS = [
   ],
   ...[
     'endSession',
+    'exportFocus',
     'extendHistory',
     'getAllocation',
     'getAnomaly',
@@ -73,6 +74,7 @@ const OPERATIONS = [
     'getCosts',
     'getCoverage',
     'getDayStates',
+    'getFocusMetadata',
     'getForecast',
   ],
   ...[

@@ -14,7 +14,7 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await testDatabase();
-  built = await compileRooms(['api', 'config', 'db', 'domain', 'forecasting', 'runtime', 'workflows']);
+  built = await compileRooms(['api', 'config', 'db', 'domain', 'exports', 'forecasting', 'runtime', 'workflows']);
 });
 afterAll(async () => {
   await built.remove();

@@ -29,7 +29,7 @@ export interface ApiProcesses {
 export async function apiProcesses(): Promise<ApiProcesses> {
   const [database, built] = await Promise.all([
     testDatabase(),
-    compileRooms(['api', 'config', 'db', 'domain', 'forecasting', 'runtime', 'workflows']),
+    compileRooms(['api', 'config', 'db', 'domain', 'exports', 'forecasting', 'runtime', 'workflows']),
   ]);
   const started: ChildProcess[] = [];
   const kill = (): void => {

@@ -12,7 +12,7 @@ export interface Outcome {
 
 /** Runs a command as `npm run` does, once the programs are compiled. It is killed at the first word that `killAt` names. */
 export function command(
-  name: 'keys' | 'tokens' | 'link' | 'reader',
+  name: 'keys' | 'tokens' | 'link' | 'reader' | 'focus',
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   killAt?: string,

@@ -1,0 +1,54 @@
+import { constants } from 'node:fs';
+import { access, open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+
+/** A file cannot be written. The message names it. */
+export class FileError extends Error {
+  override readonly name = 'FileError';
+}
+
+/** Throws {@link FileError} if one of these files exists. */
+export async function refuseExisting(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const exists = await access(path, constants.F_OK).then(
+      () => true,
+      () => false,
+    );
+    if (exists) throw new FileError(`${path} exists. Add --force to replace it.`);
+  }
+}
+
+/**
+ * Writes a file whole or not at all: under a temporary name beside it, which takes its place at the end. Throws
+ * {@link FileError} where the disk or the folder does not let it, and leaves nothing behind then.
+ */
+export async function writeWhole(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const temporary = `${path}.${process.pid}.part`;
+  try {
+    const handle = await open(temporary, 'wx');
+    try {
+      await write(handle);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    if (isOfSystem(error)) throw new FileError(`Cannot write ${path}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** As {@link writeWhole}, for a text. */
+export function writeText(path: string, text: string): Promise<void> {
+  return writeWhole(path, (handle) => writeFile(handle, text));
+}
+
+/** Errors of Postgres have a code as well, and no name of a system call. */
+function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return (
+    error instanceof Error &&
+    'syscall' in error &&
+    ['open', 'write', 'fsync', 'rename', 'close'].includes(String(error.syscall))
+  );
+}
