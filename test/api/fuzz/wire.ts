@@ -71,6 +71,8 @@ function isWhole(all: string, isHead: boolean): boolean {
   const reply = replyOf(all);
   if (reply === null) return false;
   if (isHead || reply.status === 204 || reply.status === 304) return true;
+  // A file: its last chunk is an empty one.
+  if (reply.headers['transfer-encoding'] === 'chunked') return /(?:^|\r\n)0\r\n\r\n$/.test(reply.rest.slice(-7));
   const length = reply.headers['content-length'];
   // One without a length ends with its connection.
   return length !== undefined && reply.rest.length >= Number(length);
