@@ -6,6 +6,7 @@ import { serverNames, warningsAbout } from '../config/database-url.ts';
 import { openLog } from '../runtime/log.ts';
 import { announceReady, configured, exitWith, onStop } from '../runtime/process.ts';
 import { EXPORT_LIMITS, databaseFailure, openDatabase, type Db } from '../db/core/database.ts';
+import { EXPORTS_SESSION } from '../db/core/sessions.ts';
 import { createKeyRing, type KeyRing } from '../db/keys/key-ring.ts';
 import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
@@ -30,7 +31,7 @@ async function main(): Promise<void> {
   const database = openDatabase(databaseUrl, { max: POOL_SIZE, name: 'meterline-api' });
   const exporting = openDatabase(databaseUrl, {
     max: EXPORT_POOL_SIZE,
-    name: 'meterline-api-exports',
+    name: EXPORTS_SESSION,
     limits: EXPORT_LIMITS,
   });
   const temporal = openTemporal({ temporal: config.temporal, taskQueue: config.temporal.taskQueue });

@@ -34,12 +34,13 @@ export async function runCommand(usage: string, command: (args: string[]) => Pro
 
 /**
  * Opens the database that the environment names, or that of the embedded stack which runs on the data directory, and
- * closes it after `work`. `limits` are those of its statements, by default those of every process.
+ * closes it after `work`. `session` is the name that Postgres shows for it, and the limits of its statements, where they are
+ * not those of every command.
  */
 export async function withDatabase<Config extends DatabaseConfig>(
   load: (env: Environment) => Config,
   work: (context: CommandContext<Config>) => Promise<number>,
-  limits?: Limits,
+  session: { readonly name: string; readonly limits?: Limits } = { name: 'meterline command' },
 ): Promise<number> {
   const { dataDir } = loadConfig(process.env);
   const env = withEmbedded(process.env, dataDir);
@@ -47,10 +48,7 @@ export async function withDatabase<Config extends DatabaseConfig>(
     exitWith(`There is no database: set DATABASE_URL, or let "npm start" run on ${dataDir} (METERLINE_DATA_DIR).`);
   }
   const config = load(env);
-  const database = openDatabase(config.databaseUrl, {
-    ...{ max: 1, name: 'meterline command' },
-    ...(limits === undefined ? {} : { limits }),
-  });
+  const database = openDatabase(config.databaseUrl, { max: 1, ...session });
   try {
     return await work({ db: database.db, config });
   } finally {

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, rmSync } from 'node:fs';
 import { access, open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 
 /** A file cannot be written. The message names it. */
@@ -19,10 +19,16 @@ export async function refuseExisting(paths: readonly string[]): Promise<void> {
 
 /**
  * Writes a file whole or not at all: under a temporary name beside it, which takes its place at the end. Throws
- * {@link FileError} where the disk or the folder does not let it, and leaves nothing behind then.
+ * {@link FileError} where the disk or the folder does not let it, and leaves nothing behind then, nor where the process is
+ * asked to end. Only a process that is killed leaves what it wrote, under the temporary name.
  */
 export async function writeWhole(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.part`;
+  const end = (signal: NodeJS.Signals): void => {
+    rmSync(temporary, { force: true });
+    process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  for (const signal of SIGNALS) process.on(signal, end);
   try {
     const handle = await open(temporary, 'wx');
     try {
@@ -36,8 +42,12 @@ export async function writeWhole(path: string, write: (handle: FileHandle) => Pr
     await rm(temporary, { force: true }).catch(() => undefined);
     if (isOfSystem(error)) throw new FileError(`Cannot write ${path}: ${error.message}`);
     throw error;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, end);
   }
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** As {@link writeWhole}, for a text. */
 export function writeText(path: string, text: string): Promise<void> {

@@ -1,10 +1,10 @@
-import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { loadDatabaseConfig } from '../config/config.ts';
 import { loadConnectionState } from '../db/connections/live.ts';
 import { inSnapshot } from '../db/core/cursor.ts';
 import { EXPORT_LIMITS, type Db } from '../db/core/database.ts';
+import { EXPORTS_SESSION } from '../db/core/sessions.ts';
 import { openAllocatedExport, openFocusExport } from '../db/focus/export.ts';
 import type { FocusQuery } from '../db/focus/query.ts';
 import { addDays, dayOf, isDay, type Day } from '../domain/days.ts';
@@ -29,6 +29,8 @@ const USAGE = `Usage: npm run focus -- --from <day> --to <day> --out <file>
 
 /** As in the API. */
 const MAX_DAYS = 1100;
+const FIRST_DAY = '2000-01-01';
+const LAST_DAY = '2199-12-31';
 
 interface Order {
   readonly profile: FocusProfile;
@@ -43,7 +45,10 @@ await runCommand(USAGE, async (args) => {
   const { out, isForced } = order;
   try {
     if (out !== '-' && !isForced) await refuseExisting([out, metadataFile(out)]);
-    return await withDatabase(loadDatabaseConfig, ({ db }) => write(db, order), EXPORT_LIMITS);
+    return await withDatabase(loadDatabaseConfig, ({ db }) => write(db, order), {
+      name: EXPORTS_SESSION,
+      limits: EXPORT_LIMITS,
+    });
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     console.error(error.message);
@@ -65,20 +70,22 @@ async function write(db: Db, { profile, format, query, out }: Order): Promise<nu
     if (problem !== null) throw new UsageError(`--format ${format} ${problem}.`);
     const facts = factsOf(profile, query, opened);
     const lines = counted(opened.lines);
+    const metadata = `${JSON.stringify(metadataOf(facts), null, 2)}\n`;
     if (out === '-') {
       await writeFocus(format, facts, lines, standardOutput());
       return 0;
     }
-    await writeWhole(out, (handle) =>
-      writeFocus(format, facts, lines, {
+    await writeWhole(out, async (handle) => {
+      await writeFocus(format, facts, lines, {
         isOpen: true,
         write: async (bytes) => {
           // A handle may take only a part of what it is given; this writes all of it.
           await handle.appendFile(bytes);
         },
-      }),
-    );
-    await writeText(metadataFile(out), `${JSON.stringify(metadataOf(facts), null, 2)}\n`);
+      });
+      // Before the file has its name, so that it is never there without them.
+      await writeText(metadataFile(out), metadata);
+    });
     return 0;
   });
 }
@@ -94,19 +101,23 @@ async function* counted(lines: AsyncIterable<readonly FocusLine[]>): AsyncGenera
   process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}${count} rows written.\n`);
 }
 
-/** A reader that ends early, such as `head`, closes it. */
+/** A reader that ends early, such as `head`, closes it. After that, nothing else comes of it. */
 function standardOutput(): Sink {
   let isOpen = true;
-  process.stdout.on('error', () => {
-    isOpen = false;
+  const closed = new Promise<void>((resolve) => {
+    process.stdout.on('error', () => {
+      isOpen = false;
+      resolve();
+    });
   });
   return {
     get isOpen() {
       return isOpen;
     },
     write: async (bytes) => {
-      if (isOpen && !process.stdout.write(bytes))
-        await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]);
+      if (!isOpen || process.stdout.write(bytes)) return;
+      const drained = new Promise<void>((resolve) => process.stdout.once('drain', resolve));
+      await Promise.race([drained, closed]);
     },
   };
 }
@@ -142,7 +153,9 @@ function orderOf(args: string[], today: Day): Order {
 }
 
 function dayIn(name: string, text: string | undefined): Day {
-  if (text === undefined || !isDay(text)) throw new UsageError(`--${name} must be a day in the form YYYY-MM-DD.`);
+  if (text === undefined || !isDay(text) || text < FIRST_DAY || text > LAST_DAY) {
+    throw new UsageError(`--${name} must be a day from ${FIRST_DAY} to ${LAST_DAY}, in the form YYYY-MM-DD.`);
+  }
   return text;
 }
 

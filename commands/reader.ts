@@ -53,13 +53,13 @@ function sayRemoved(name: string, removal: Awaited<ReturnType<typeof removeReade
   console.log(
     removal === 'dropped'
       ? `The role "${name}" is dropped.`
-      : `The role "${name}" reads nothing here any more. It stays, because it has rights in other databases of this server.`,
+      : `The role "${name}" reads nothing here any more. It stays, because it has rights in another database of this server, or owns something there.`,
   );
 }
 
 function sayMade(
   name: string,
-  { database, isNew, password, isSetUp, writesLargeObjects }: Reader,
+  { database, isNew, password, isSetUp, writesByFunctions }: Reader,
   { databaseUrl }: DatabaseConfig,
 ): void {
   // Only the password goes to standard output, so that a redirection can store it.
@@ -77,10 +77,9 @@ function sayMade(
       : [
           'Its limits (time, sessions, read-only) are not set, because the role in DATABASE_URL may not change it. Run this as a superuser to set them.',
         ]),
-    ...(writesLargeObjects
+    ...(writesByFunctions
       ? [
-          'It can write large objects, as every role of this database can. To end that, run as a superuser:',
-          '  revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public;',
+          'It can write large objects, and messages into the write-ahead log, as every role of this database can. To end that, run this as a superuser.',
         ]
       : []),
   ];

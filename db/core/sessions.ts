@@ -2,8 +2,14 @@ import { sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { row, type Db } from './database.ts';
 
-/** No healthy process of Meterline is silent for this long inside a transaction. */
+/** No healthy process of Meterline is silent for this long inside a transaction, unless it exports. */
 const FROZEN_AFTER_SECONDS = 20;
+
+/**
+ * The name of sessions that write files as slowly as their clients take them. They only read, so their locks keep nobody from
+ * writing, and Postgres' own timeout ends those that freeze.
+ */
+export const EXPORTS_SESSION = 'meterline-exports';
 
 /**
  * Ends sessions of Meterline that are silent inside an open transaction. Their process is frozen, and their locks block
@@ -16,7 +22,7 @@ export async function endFrozenSessions(db: Db, frozenAfterSeconds: number = FRO
       select pg_terminate_backend(pid)
       from pg_stat_activity
       where datname = current_database() and usename = current_user and pid <> pg_backend_pid()
-        and application_name like 'meterline%'
+        and application_name like 'meterline%' and application_name <> ${EXPORTS_SESSION}
         and xact_start is not null and wait_event = 'ClientRead'
         and state_change < now() - make_interval(secs => ${frozenAfterSeconds})
     `,

@@ -108,14 +108,15 @@ function named(day: Day): SQL {
     select w.connection_id, w.workspace_id, ${pairsOf(sql`w.tags`)} as tags,
       coalesce(
         (
+          -- An organization that was connected again has earlier names from the connection before.
           select n.name from workspace_names n
-          where n.connection_id = w.listed_by and n.workspace_id = w.workspace_id
-          order by n.first_seen <= ${day}::date desc, case when n.first_seen <= ${day}::date then -n.id else n.id end
+          where n.connection_id = any(a.siblings) and n.workspace_id = w.workspace_id
+          order by n.first_seen <= ${day}::date desc, abs(n.first_seen - ${day}::date), n.id desc
           limit 1
         ),
         w.name
       ) as name
-    from workspaces_now w
+    from workspaces_now w join asked a on a.id = w.connection_id
   )`;
 }
 

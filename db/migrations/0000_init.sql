@@ -1279,16 +1279,17 @@ SELECT
   f.shown_low AS forecast_low,
   f.shown_high AS forecast_high
 FROM (
-  SELECT DISTINCT ON (o.connection_id, to_char(o.from_day::timestamp, 'YYYY-MM'))
+  -- An organization that was connected again has forecasts of both connections for the same month.
+  SELECT DISTINCT ON (n.organization, to_char(o.from_day::timestamp, 'YYYY-MM'))
     o.*,
     to_char(o.from_day::timestamp, 'YYYY-MM') AS month
   FROM forecasts o
-  WHERE o.connection_id IS NOT NULL
-  ORDER BY o.connection_id, to_char(o.from_day::timestamp, 'YYYY-MM'), o.made_on DESC
+  JOIN counting_connections n ON n.id = o.connection_id
+  ORDER BY n.organization, to_char(o.from_day::timestamp, 'YYYY-MM'), o.made_on DESC, n.created_at DESC, n.id DESC
 ) f
 JOIN counting_connections c ON c.id = f.connection_id;
 --> statement-breakpoint
-COMMENT ON VIEW "monthly_forecasts" IS 'What each month of a connection was expected to come to in USD, by the last forecast that was made of it; null forecasts have a reason.';
+COMMENT ON VIEW "monthly_forecasts" IS 'What each month of an organization was expected to come to in USD, by the last forecast that was made of it; null forecasts have a reason.';
 --> statement-breakpoint
 -- The functions and views that follow are what `allocated_costs` is made of. The functions read no table, so
 -- the right to select from the view suffices. The API has the shares of an open month from here, and decides everything else

@@ -4,7 +4,15 @@ import { databaseFailure, type Db } from '../core/database.ts';
 import { NO_RIGHT } from '../core/failures.ts';
 import { READER_MARK, readReaderFacts, type ReaderFacts } from './facts.ts';
 import { mintPassword, scramVerifier } from './password.ts';
-import { clearRole, createRole, mayWriteLargeObjects, rightsBeyond, setRights, setUpRole } from './rights.ts';
+import {
+  clearRole,
+  createRole,
+  hasRightsElsewhere,
+  mayWriteByFunctions,
+  rightsBeyond,
+  setRights,
+  setUpRole,
+} from './rights.ts';
 
 /** A role cannot be made a reader, or be removed. The message says why, and what to do. */
 export class ReaderError extends Error {
@@ -19,8 +27,8 @@ export interface Reader {
   readonly password: string | null;
   /** Whether it has the settings of a reader. Without, only its rights were set. */
   readonly isSetUp: boolean;
-  /** Whether it may write large objects still, since no superuser took that away. */
-  readonly writesLargeObjects: boolean;
+  /** Whether it may write large objects and the write-ahead log still, since no superuser took that away. */
+  readonly writesByFunctions: boolean;
 }
 
 /**
@@ -54,13 +62,16 @@ export async function makeReader(db: Db, name: string, withNewPassword: boolean)
         isNew: role === null,
         password,
         isSetUp,
-        writesLargeObjects: await mayWriteLargeObjects(tx, name),
+        writesByFunctions: await mayWriteByFunctions(tx, name),
       };
     }),
   );
 }
 
-/** How a role was removed: `dropped`, or `kept` because it has rights in other databases of the server. */
+/**
+ * How a role was removed: `dropped`, or `kept` because it has rights in another database of the server, or owns something there.
+ * One that only owns something cannot log in any more.
+ */
 export type Removal = 'dropped' | 'kept';
 
 /** Takes a reader's rights in this database away, ends its sessions, and drops it. Throws {@link ReaderError}. */
@@ -81,6 +92,7 @@ export async function removeReader(db: Db, name: string): Promise<Removal> {
         return 'dropped';
       } catch (error) {
         if (databaseFailure(error)?.code !== IN_USE) throw error;
+        if (!(await hasRightsElsewhere(tx, name))) await tx.execute(sql`alter role ${quoted} nologin password null`);
         if (!isSuper) await tx.execute(sql`revoke ${quoted} from current_user`);
         return 'kept';
       }

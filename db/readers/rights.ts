@@ -56,15 +56,31 @@ export async function setRights(
   await tx.execute(sql`revoke create, temporary on database ${own} from public`);
   await tx.execute(sql`revoke all on schema public from ${role}`);
   await tx.execute(sql`revoke create on schema public from public`);
-  // Large objects are data that anybody may write. They belong to no table, and nothing of Meterline uses them.
-  if (isSuper) {
-    await tx.execute(
-      sql`revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public`,
-    );
-  }
+  if (isSuper) await revokeWriting(tx);
   await tx.execute(sql`grant connect on database ${own} to ${role}`);
   await tx.execute(sql`grant usage on schema public to ${role}`);
   await tx.execute(sql`grant select on ${list(PUBLIC_VIEWS.map((view) => sql.identifier(view)))} to ${role}`);
+}
+
+/**
+ * Functions of Postgres by which anybody may write, also in a session that only reads: large objects, which belong to no table,
+ * and messages in the write-ahead log, which can fill the disk. Nothing of Meterline uses them.
+ */
+const WRITING = ['lo_creat', 'lo_create', 'lo_from_bytea', 'pg_logical_emit_message'];
+
+/** The functions of {@link WRITING}, whatever their arguments are in this version of Postgres. */
+const WRITING_FUNCTIONS = sql`
+  pg_proc p where p.pronamespace = 'pg_catalog'::regnamespace and p.proname = any(${textArray(WRITING)})
+`;
+
+/** Takes the right to write by {@link WRITING} from everybody, which only a superuser can. */
+async function revokeWriting(tx: Db): Promise<void> {
+  const found = await rows(
+    tx,
+    z.object({ statement: z.string() }),
+    sql`select format('revoke execute on function %s from public', p.oid::regprocedure) as statement from ${WRITING_FUNCTIONS}`,
+  );
+  for (const { statement } of found) await tx.execute(sql.raw(statement));
 }
 
 /** Takes every right on tables, views and sequences of this database from the role and from everybody. */
@@ -138,15 +154,31 @@ export async function rightsBeyond(tx: Db, name: string): Promise<string[]> {
   return found.map(({ beyond }) => beyond);
 }
 
-/** Whether a role may write large objects, which only a superuser can prevent. */
-export async function mayWriteLargeObjects(tx: Db, name: string): Promise<boolean> {
+/** Whether somebody gave a role rights in another database. What it made there itself is none. */
+export async function hasRightsElsewhere(tx: Db, name: string): Promise<boolean> {
+  const [found] = await rows(
+    tx,
+    z.object({ has: z.boolean() }),
+    sql`
+      select exists (
+        select from pg_shdepend d join pg_roles r on r.oid = d.refobjid
+        where r.rolname = ${name} and d.refclassid = 'pg_authid'::regclass and d.deptype = 'a'
+          and d.dbid not in (0, (select oid from pg_database where datname = current_database()))
+      ) as has
+    `,
+  );
+  return found?.has ?? false;
+}
+
+/** Whether a role may write by functions that every role has, which only a superuser can prevent. */
+export async function mayWriteByFunctions(tx: Db, name: string): Promise<boolean> {
   const [found] = await rows(
     tx,
     z.object({ may: z.boolean() }),
     sql`
-      select bool_or(has_function_privilege(r.oid, f, 'execute')) as may
-      from pg_roles r, unnest(array['lo_creat(integer)', 'lo_create(oid)', 'lo_from_bytea(oid, bytea)']) f
-      where r.rolname = ${name}
+      select exists (
+        select from ${WRITING_FUNCTIONS} and has_function_privilege((select oid from pg_roles where rolname = ${name}), p.oid, 'execute')
+      ) as may
     `,
   );
   return found?.may ?? false;

@@ -6,6 +6,8 @@ import { DECIMAL_DIGITS, DECIMAL_SCALE } from './price.ts';
 /** What the metadata of a file say about it beside its columns. */
 export interface FocusFacts extends FocusProfile {
   readonly range: DayRange;
+  /** The connections whose rows it has; null for all. */
+  readonly connections: readonly string[] | null;
   /** The most digits behind the point that a cost of the file has, at least {@link DECIMAL_SCALE}. */
   readonly costScale: number;
   /** When the newest of its days was read, in RFC 3339; null if none was. */
@@ -26,12 +28,17 @@ interface Known {
 }
 
 /** The facts of the file of an export. */
-export function factsOf({ version, isAllocated }: FocusProfile, { from, to }: DayRange, known: Known): FocusFacts {
+export function factsOf(
+  { version, isAllocated }: FocusProfile,
+  { from, to, connections }: DayRange & Pick<FocusFacts, 'connections'>,
+  known: Known,
+): FocusFacts {
   const { provisionalDays, missingDays, uncoveredDays, asOf } = known.certainty;
   return {
     version,
     isAllocated,
     range: { from, to },
+    connections: connections === null ? null : [...new Set(connections)].sort(),
     costScale: Math.max(DECIMAL_SCALE, known.fractionDigits),
     readAt: asOf,
     isComplete: provisionalDays + missingDays + uncoveredDays === 0,
@@ -84,7 +91,7 @@ export const SCHEMA_REVISION = { number: 1, createdAt: '2026-12-01T00:00:00Z' } 
 
 const DATASET = 'meterline-cost-and-usage';
 
-/** What a file replaces, in words. */
+/** What a file of all connections replaces, in words. */
 const REPLACEMENT = {
   byDay:
     'Replaces every earlier file: delete the rows with a ChargePeriodStart within the time sector, then load these. Rows with the ChargeClass Correction change a closed month; their BillingPeriodStart is the month that carries them.',
@@ -94,22 +101,24 @@ const REPLACEMENT = {
 
 /** The metadata of a file. The same facts give the same metadata. */
 export function metadataOf(facts: FocusFacts): FocusMetadata {
-  const { version, isAllocated, range, costScale, isComplete } = facts;
+  const { version, isAllocated, range, connections, costScale, isComplete } = facts;
   const readAt = facts.readAt === null ? null : toSecond(facts.readAt);
-  const id = isAllocated ? `${DATASET}-allocated` : DATASET;
+  const dataset = isAllocated ? `${DATASET}-allocated` : DATASET;
+  const id = [dataset, ...(connections ?? [])].join('-');
+  const replacement = isAllocated ? REPLACEMENT.byMonth : REPLACEMENT.byDay;
   const scale = costScale === DECIMAL_SCALE ? '' : `-scale${costScale}`;
   return {
     DataGenerator: { DataGenerator: 'Meterline' },
     DatasetInstance: [
       {
         DatasetInstanceId: id,
-        DatasetInstanceName: isAllocated ? 'Costs and usage by cost center' : 'Costs and usage',
+        DatasetInstanceName: `Costs and usage${isAllocated ? ' by cost center' : ''}${connections === null ? '' : ` of ${connections.length === 1 ? 'a connection' : `${connections.length} connections`}`}`,
         FocusDatasetId: 'CostAndUsage',
       },
     ],
     Schema: [
       {
-        SchemaId: `${id}-${version}-r${SCHEMA_REVISION.number}${scale}`,
+        SchemaId: `${dataset}-${version}-r${SCHEMA_REVISION.number}${scale}`,
         FocusVersion: version,
         CreationDate: SCHEMA_REVISION.createdAt,
         DataGeneratorVersion: VERSION,
@@ -132,7 +141,10 @@ export function metadataOf(facts: FocusFacts): FocusMetadata {
         ],
       },
     ],
-    x_Replacement: isAllocated ? REPLACEMENT.byMonth : REPLACEMENT.byDay,
+    x_Replacement:
+      connections === null
+        ? replacement
+        : `Has the rows of these connections alone: ${connections.join(', ')}. Its rows do not say of which connection they are, so keep its files in a table of their own. There it holds: ${replacement}`,
   };
 }
 

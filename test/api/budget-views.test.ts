@@ -21,9 +21,13 @@ afterAll(() => api.close());
 beforeEach(() => api.db.execute(sql`truncate connections, budgets, notices, assess_state cascade`));
 
 /** A connection whose days are settled up to yesterday; today is read in part, and costs more than expected already. */
-async function spending(days: number): Promise<string> {
+async function spending(days: number, organization?: string): Promise<string> {
   const began = addDays(TODAY, -days);
-  const id = await seedConnection(api.db, { began, backfillTo: TODAY });
+  const id = await seedConnection(api.db, {
+    began,
+    backfillTo: TODAY,
+    ...(organization === undefined ? {} : { organization }),
+  });
   for (const [index, day] of daysIn({ from: began, to: addDays(TODAY, -1) }).entries()) {
     await seedCostDay(api.db, id, day, [{ model: 'a', amount: `${10 + (index % 7)}.125` }]);
   }
@@ -194,6 +198,22 @@ describe('monthly_forecasts', () => {
     await disconnect(api.db, id, true);
     expect(await found()).toEqual([]);
     expect(await rows(api.db, sql`select from forecasts where connection_id = ${id}`)).toEqual([]);
+  });
+
+  it('has one row for a month in which an organization was connected again: that of the newest connection', async () => {
+    const id = await spending(60);
+    await assess(api.db, TODAY);
+    const [before] = await found();
+    const organization = await rows<{ id: string }>(
+      api.db,
+      sql`select organization_id as id from connections where id = ${id}`,
+    );
+    await disconnect(api.db, id, false);
+    const again = await spending(40, organization[0]?.id);
+    await assess(api.db, TODAY);
+    expect(await found()).toHaveLength(1);
+    expect(await rows(api.db, sql`select connection_id from monthly_forecasts`)).toEqual([{ connection_id: again }]);
+    expect(before).toMatchObject({ month: monthOf(TODAY) });
   });
 
   it('has the reason of a connection of which nothing can be said', async () => {

@@ -14,7 +14,7 @@ import {
   type Db,
 } from '../../db/core/database.ts';
 import { connections } from '../../db/schema.ts';
-import { endFrozenSessions } from '../../db/core/sessions.ts';
+import { EXPORTS_SESSION, endFrozenSessions } from '../../db/core/sessions.ts';
 import { row, rows } from '../support/rows.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/wait.ts';
@@ -246,6 +246,23 @@ describe('a pool', () => {
     thaw();
     expect(await outcome).toBe('ended');
     await frozen.close();
+  });
+
+  it('are left alone while they write a file as slowly as its client takes it', async () => {
+    const slow = openDatabase(database.url, { max: 1, name: EXPORTS_SESSION });
+    const { promise: held, resolve: isHeld } = withResolvers();
+    const { promise: taken, resolve: take } = withResolvers();
+    const file = slow.db.transaction(async (tx) => {
+      await tx.execute(sql`select 1`);
+      isHeld();
+      await taken;
+      return tx.execute(sql`select 1`);
+    });
+    await held;
+    expect(await endFrozenSessions(database.db, 0)).toBe(0);
+    take();
+    await file;
+    await slow.close();
   });
 });
 

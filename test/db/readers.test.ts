@@ -56,7 +56,7 @@ const codeOf = async (statement: Promise<unknown>): Promise<unknown> =>
 
 describe('the role of a reader', () => {
   it('reads each public view, and is told its password once', async () => {
-    expect(made).toMatchObject({ isNew: true, isSetUp: true, writesLargeObjects: false });
+    expect(made).toMatchObject({ isNew: true, isSetUp: true, writesByFunctions: false });
     for (const view of PUBLIC_VIEWS) {
       expect([view, await codeOf(reader.unsafe(`select * from ${view} limit 1`))]).toEqual([view, null]);
     }
@@ -106,6 +106,8 @@ describe('the role of a reader', () => {
     `select lo_import('/etc/passwd')`,
     'select lo_create(0)',
     `select lo_from_bytea(0, 'x')`,
+    `select pg_logical_emit_message(true, 'x', 'y')`,
+    `select pg_logical_emit_message(false, 'x', 'y'::bytea)`,
     `select nextval('read_attempts')`,
     `select setval('read_attempts', 1)`,
     `select nextval('days_day_no_seq')`,
@@ -320,7 +322,7 @@ describe('whoever runs it', () => {
     const opened = run(OWNER);
     const { db } = opened;
     const one = await makeReader(db, reading, false);
-    expect(one).toMatchObject({ isNew: true, isSetUp: true, writesLargeObjects: true });
+    expect(one).toMatchObject({ isNew: true, isSetUp: true, writesByFunctions: true });
     const again = await makeReader(db, reading, true);
     expect(again).toMatchObject({ isNew: false, isSetUp: true });
     // It can do this much on its own, and nothing comes of it but something that it owns.
@@ -336,6 +338,18 @@ describe('whoever runs it', () => {
     await session.end({ timeout: 5 });
     await expect(removeReader(db, reading)).rejects.toThrow(`There is no role "${reading}".`);
     await opened.close();
+  });
+
+  it('cannot log in any more where what it made in another database keeps it from being dropped', async () => {
+    const hoarder = own('hoarder');
+    const { password } = await makeReader(database.db, hoarder, false);
+    const elsewhere = connected(databaseUrl(inject('postgresUrl'), name), hoarder, password);
+    await elsewhere.unsafe('select lo_create(0)');
+    expect(await removeReader(database.db, hoarder)).toBe('kept');
+    await elsewhere.end({ timeout: 5 });
+    const again = connected(databaseUrl(inject('postgresUrl'), name), hoarder, password);
+    expect(await codeOf(again`select 1`)).not.toBeNull();
+    await again.end({ timeout: 5 });
   });
 
   it('removes a role that reads another database from this one only', async () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { toDay } from '../../domain/days.ts';
 import { columnsOf } from '../../domain/focus/columns.ts';
-import { SCHEMA_REVISION } from '../../domain/focus/metadata.ts';
+import { SCHEMA_REVISION, factsOf, metadataOf } from '../../domain/focus/metadata.ts';
 import { priceOf } from '../../domain/focus/price.ts';
 import { rowsOf, type FocusLine } from '../../domain/focus/row.ts';
 import { multiplyDecimals, ofUnits, toDecimal } from '../../domain/money.ts';
@@ -101,4 +102,19 @@ it('whoever changes the columns gives the schema another number and another date
   const all = columnsOf({ version: '1.3', isAllocated: true });
   expect([SCHEMA_REVISION.number, SCHEMA_REVISION.createdAt, all.length]).toEqual([1, '2026-12-01T00:00:00Z', 51]);
   expect(columnsOf({ version: '1.4', isAllocated: false }).map(({ id }) => id)).not.toContain('ProviderName');
+});
+
+it('the metadata of a file of some connections names them, and says that it replaces nothing of the others', () => {
+  const known = {
+    fractionDigits: 2,
+    certainty: { provisionalDays: 0, missingDays: 0, uncoveredDays: 0, asOf: null },
+  };
+  const range = { from: toDay('2026-10-01'), to: toDay('2026-10-31') };
+  const of = (connections: readonly string[] | null): ReturnType<typeof metadataOf> =>
+    metadataOf(factsOf({ version: '1.4', isAllocated: false }, { ...range, connections }, known));
+  const [all, some] = [of(null), of(['b', 'a', 'b'])];
+  expect(some.DatasetInstance[0]?.DatasetInstanceId).toBe('meterline-cost-and-usage-a-b');
+  expect(some.DatasetInstance[0]?.DatasetInstanceId).not.toBe(all.DatasetInstance[0]?.DatasetInstanceId);
+  expect(some.x_Replacement).toMatch(/^Has the rows of these connections alone: a, b\./);
+  expect(all.x_Replacement).not.toContain('connections alone');
 });
