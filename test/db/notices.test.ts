@@ -321,7 +321,9 @@ describe('a connection', () => {
         where n.connection_id = ${id} order by d.no
       `,
     );
-    const reason = expect.stringMatching(/^Key …wxyz was rejected before its first success; key ….{4} serves again\.$/);
+    const reason = expect.stringMatching(
+      /^Key …wxyz was rejected before its first success; key ….{4} serves again\.$/,
+    ) as string;
     expect(told).toEqual([
       { occasion: 'opened', reason },
       { occasion: 'withdrawn', reason },
