@@ -67,6 +67,7 @@ const QUIET = [
   ...[
     'node:crypto',
     'node:fs',
+    'node:fs/promises',
     'node:path',
     'node:stream',
     'node:timers/promises',

@@ -94,7 +94,9 @@ describeInBrowser('the console for everybody', () => {
     const from = await page.evaluate('document.activeElement.getAttribute("data-bar")');
     await page.keyboard.press('ArrowLeft');
     const to = z.string().parse(await page.evaluate('document.activeElement.getAttribute("data-bar")'));
-    expect(to < String(from)).toBe(true);
+    // On the first day of a month there is no bar before today's.
+    const isFirst = from === (await page.locator('[data-bar]').first().getAttribute('data-bar'));
+    expect(isFirst ? to === from : to < String(from)).toBe(true);
     await page.keyboard.press('Enter');
     await page.waitForURL(`**/#/explore?*from=${to}&to=${to}*`);
     await opened.context.close();
