@@ -15,7 +15,7 @@ const role = z.object({
   /** Default privileges and large objects aside: no right can keep a role from its own. */
   ownsSomething: z.boolean(),
   writes: z.boolean(),
-  /** Whether this session may change the role itself, and not only its rights. */
+  /** Whether the command may change the role itself, and not only its rights. */
   isAlterable: z.boolean(),
 });
 
