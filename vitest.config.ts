@@ -5,8 +5,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'model-1',
   'model-2',
+  'fuzz',
   'killed-deliveries',
   'lifecycle',
+  'contract',
   'canary',
   'rotation',
   'statuses',
