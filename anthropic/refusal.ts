@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { FailureCode } from '../domain/failures.ts';
+import { parseUrl } from '../domain/url.ts';
 import { redact } from '../runtime/redact.ts';
 import { AnthropicError } from './failure.ts';
 import { headerOf } from './reply-body.ts';
@@ -115,8 +116,8 @@ function hintOf(
 function hostOf(location: string | null, host: string, clean: Cleaned): string {
   const cleaned = clean(location);
   if (cleaned === null) return 'nowhere';
-  if (!URL.canParse(cleaned, `https://${host}`)) return 'an address that cannot be shown';
-  return (clean(new URL(cleaned, `https://${host}`).host) ?? '').slice(0, 100);
+  const url = parseUrl(cleaned, `https://${host}`);
+  return url === null ? 'an address that cannot be shown' : (clean(url.host) ?? '').slice(0, 100);
 }
 
 function errorBody({ text, requestId }: ErrorReply, clean: Cleaned): ErrorBody {

@@ -1,3 +1,5 @@
+import { parseUrl } from './url.ts';
+
 const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Whether an address is loopback. Less common spellings, such as 127.0.0.2, do not count. */
@@ -20,8 +22,8 @@ export function warningOf(address: string): string | null {
  * with it. Null for any other text and for paths that cannot be right.
  */
 export function toBaseUrl(text: string): URL | null {
-  if (!URL.canParse(text)) return null;
-  const url = new URL(text);
+  const url = parseUrl(text);
+  if (url === null) return null;
   const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
   const isBare = [url.username, url.password, url.search, url.hash].every((part) => part === '');
   if (!isSafe || !isBare) return null;

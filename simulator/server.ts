@@ -32,12 +32,19 @@ const BASE = 'http://simulator';
 /** Longer than a client keeps an idle connection, so that the server never closes one while a request is on its way. */
 const KEEP_ALIVE_MS = 120_000;
 
+function urlOf(target: string): URL {
+  try {
+    return new URL(target, BASE);
+  } catch {
+    return new URL('/malformed', BASE);
+  }
+}
+
 /** An HTTP server with the Admin API and its control surface on one port. */
 export function createSimulatorServer(state: State, control: Control): Server {
   let serial = 0;
   const server = createServer((request, response) => {
-    const target = request.url ?? '/';
-    const url = new URL(URL.canParse(target, BASE) ? target : '/malformed', BASE);
+    const url = urlOf(request.url ?? '/');
     if (url.pathname.startsWith(CONTROL_PREFIX)) {
       void handleControl(control, request, response, url);
       return;

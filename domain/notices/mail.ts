@@ -1,5 +1,6 @@
 import { CONTROLS } from '../characters.ts';
 import { isLoopback } from '../base-url.ts';
+import { parseUrl } from '../url.ts';
 import { isMailAddress } from './targets.ts';
 
 /** A mail server, as an address of `METERLINE_SMTP_URL` names it. */
@@ -13,8 +14,8 @@ export interface SmtpServer {
 
 /** Reads `smtp://` or `smtps://` with a host and perhaps a port, a user and a password; null for any other text. */
 export function parseSmtpUrl(text: string): SmtpServer | null {
-  if (!URL.canParse(text) || /\s/.test(text)) return null;
-  const url = new URL(text);
+  const url = /\s/.test(text) ? null : parseUrl(text);
+  if (url === null) return null;
   const isBare = ['', '/'].includes(url.pathname) && !/[?#]/.test(text);
   if (!['smtp:', 'smtps:'].includes(url.protocol) || url.hostname === '' || !isBare || url.port === '0') return null;
   const [user, password] = [decoded(url.username), decoded(url.password)];

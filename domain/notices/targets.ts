@@ -1,6 +1,7 @@
 import { HIDDEN } from '../characters.ts';
 import { bareHost, isNamed, problemWithAddress, type AllowList } from './allow-list.ts';
 import { parseIp } from './ip.ts';
+import { parseUrl } from '../url.ts';
 
 /** The most addresses of a channel. */
 export const MAX_ADDRESSES = 50;
@@ -18,7 +19,7 @@ export const URL_PATTERN = '^https?://[!-~]+$';
  */
 export function problemWithUrl(text: string, allow: AllowList): string | null {
   if (text.length > URL_LENGTH) return `must have at most ${URL_LENGTH} characters`;
-  const url = URL.canParse(text) && !/[\s\\]/.test(text) ? new URL(text) : null;
+  const url = /[\s\\]/.test(text) ? null : parseUrl(text);
   if (url === null || !['https:', 'http:'].includes(url.protocol)) return 'must be an https:// address';
   if (url.username !== '' || url.password !== '') return 'must contain no user and no password';
   if (url.hash !== '') return 'must contain no fragment';
@@ -42,7 +43,7 @@ function problemWithHost(hostname: string, allow: AllowList): string | null {
 
 /** The host of an address, without brackets and in small letters; null if it has none. */
 export function hostOf(text: string): string | null {
-  const host = URL.canParse(text) ? bareHost(new URL(text).hostname) : '';
+  const host = bareHost(parseUrl(text)?.hostname ?? '');
   return host === '' ? null : host;
 }
 

@@ -1,5 +1,6 @@
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type { Mailbox } from '../../domain/notices/mail.ts';
+import { parseUrl } from '../../domain/url.ts';
 import type { Message } from '../delivery.ts';
 import { mailHtml } from '../render/mail-html.ts';
 import { mailText } from '../render/mail-text.ts';
@@ -66,8 +67,9 @@ function built(message: Message, to: string, { from, userAgent }: Sender, limits
 
 /** Only https takes a click without a person (RFC 8058). */
 function unsubscribing(address: string | null): Record<string, string> {
-  if (address === null || !URL.canParse(address)) return {};
-  const { href, protocol } = new URL(address);
+  const url = address === null ? null : parseUrl(address);
+  if (url === null) return {};
+  const { href, protocol } = url;
   const list = { 'List-Unsubscribe': `<${href.replaceAll('>', '%3E')}>` };
   return protocol === 'https:' ? { ...list, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' } : list;
 }
@@ -75,8 +77,7 @@ function unsubscribing(address: string | null): Record<string, string> {
 /** The domain of an address, in ASCII. */
 function domainOf(address: string): string {
   const domain = address.slice(address.lastIndexOf('@') + 1);
-  const url = `http://${domain}`;
-  return URL.canParse(url) ? new URL(url).hostname : domain;
+  return parseUrl(`http://${domain}`)?.hostname ?? domain;
 }
 
 /** An address as servers know it: few take a domain in Unicode. */

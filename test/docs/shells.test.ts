@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
+import { parseUrl } from '../../domain/url.ts';
 import { CONNECT_COMMAND, definitions, exampleCommands } from '../../local/terminal/guide.ts';
 import { DOCUMENTS, blocksOf, read, shellBlocksOf } from '../support/documents.ts';
 import { TOKEN, TYPED, makeClone, paste, removeClones, type Clone, type Pasted, type Shell } from './paste.ts';
@@ -92,7 +93,7 @@ function addressesIn(calls: readonly (readonly string[])[]): string[] {
 }
 
 function hostOf(address: string): string {
-  return URL.canParse(address) ? new URL(address).host : address;
+  return parseUrl(address)?.host ?? address;
 }
 
 /** The lines with a comment: a `#` that begins a word outside of quotes. */
