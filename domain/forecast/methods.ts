@@ -1,3 +1,4 @@
+import { seasonalTrend } from './mstl.ts';
 import { WEEK, at, meanOf } from './series.ts';
 import { FLAT, shapeBefore, type Shape } from './shape.ts';
 import { atPresentLevel } from './shift.ts';
@@ -9,6 +10,7 @@ export const SINGLE_METHODS = [
   'weekday_mean',
   'level_weekday',
   'trend_weekday',
+  'mstl',
   'last_year',
 ] as const;
 export type SingleMethod = (typeof SINGLE_METHODS)[number];
@@ -85,6 +87,7 @@ export const CANDIDATES: readonly Candidate[] = [
       trendWeekday(past, weights, damping, out);
     },
   })),
+  { method: 'mstl', trust: 0.7, run: seasonalTrendOrLevel },
   { method: 'last_year', trust: 1, run: lastYear },
 ];
 
@@ -177,9 +180,14 @@ function weekdayMean({ values, start }: Past, weeks: number, out: Out): void {
   }
 }
 
+/** The decomposition, or the present level where it has too few days. */
+function seasonalTrendOrLevel(past: Past, out: Out): void {
+  if (!seasonalTrend(past, out)) levelWeekday(past, PRESENT_LEVEL, out);
+}
+
 /** The present level, moved as it moved in the same weeks of the last year. Without a year, the present level alone. */
 function lastYear(past: Past, out: Out): void {
-  levelWeekday(past, YEAR_LEVEL, out);
+  levelWeekday(past, PRESENT_LEVEL, out);
   const { values, start } = past;
   const base =
     start >= YEAR + YEAR_BASE_DAYS ? meanOf(values, start - YEAR - YEAR_BASE_DAYS, start - YEAR) : Number.NaN;
@@ -193,4 +201,4 @@ function lastYear(past: Past, out: Out): void {
     out.values[out.from + ahead] = level * Math.min(YEAR_RATIO, Math.max(1 / YEAR_RATIO, ratio));
   }
 }
-const YEAR_LEVEL = fading(14);
+const PRESENT_LEVEL = fading(14);

@@ -16,7 +16,7 @@ import { ADMIN_TOKEN, CANARY, startApi, type Api } from './support.ts';
 const { METERLINE_FUZZ_SEED: asked = '20261124' } = process.env;
 const seed = asked === 'random' ? randomInt(2 ** 31) : Number(asked);
 /** How many requests each route gets. */
-const RUNS = Number(process.env['METERLINE_FUZZ_RUNS'] ?? 400);
+const RUNS = Number(process.env['METERLINE_FUZZ_RUNS'] ?? 150);
 /** Frames that are never completed take as long as the server allows, all at the same time. */
 const SIDE_BY_SIDE = 400;
 
