@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 import { VERSION } from '../domain/version.ts';
+import { aheadSection } from './ahead.ts';
 import { measureAuth } from './auth.ts';
 import { badSection } from './bad-input.ts';
 import { chargebackSection } from './chargeback.ts';
@@ -64,6 +65,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   year: yearSection,
   spend: spendSection,
   chargeback: chargebackSection,
+  ahead: aheadSection,
   focus: focusSection,
   console: consoleSection,
   grafana: grafanaSection,

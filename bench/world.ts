@@ -46,6 +46,8 @@ export interface Deployment {
   readonly pids: { readonly api: number; readonly worker: number };
   /** The longest time in milliseconds that the ready worker's event loop was blocked so far. */
   readonly longestBlockMs: () => number;
+  /** The same of the API. */
+  readonly apiBlockMs: () => number;
   close(): Promise<void>;
 }
 
@@ -147,20 +149,16 @@ export async function deploy(
     ...settings,
   };
   const log = (role: string): string => join(servers.directory, 'logs', `${role}-${id}.log`);
-  const loopFile = join(servers.directory, `loop-${id}`);
+  const loops = { api: loopOf(servers, `api-${id}`), worker: loopOf(servers, `worker-${id}`) };
+  const start = (name: string, role: 'api' | 'worker', nodeFlags: readonly string[]): ReturnType<typeof startService> =>
+    startService({ name, script: program(role), env, logFile: log(role), nodeFlags });
   await runOnce({ name: 'The migration', script: program('db'), env, logFile: log('migrate') });
   const [api, worker] = await Promise.all([
-    startService({ name: 'The API', script: program('api'), env, logFile: log('api') }),
-    startService({
-      name: 'The worker',
-      script: program('worker'),
-      env,
-      logFile: log('worker'),
-      nodeFlags: [`--import=${LOOP}?to=${encodeURIComponent(loopFile)}`, ...workerFlags],
-    }),
+    start('The API', 'api', [loops.api.flag]),
+    start('The worker', 'worker', [loops.worker.flag, ...workerFlags]),
   ]);
-  // It is ready: what its start blocked does not count.
-  process.kill(worker.pid, 'SIGUSR2');
+  // They are ready: what their start blocked does not count.
+  for (const { pid } of [api, worker]) process.kill(pid, 'SIGUSR2');
   const sql = postgres(databaseUrl, { max: 1, onnotice: quiet });
   const apiUrl = `http://127.0.0.1:${port}`;
   return {
@@ -171,11 +169,21 @@ export async function deploy(
     sql,
     taskQueue,
     pids: { api: api.pid, worker: worker.pid },
-    longestBlockMs: () => (existsSync(loopFile) ? Number(readFileSync(loopFile, 'utf8')) : 0),
+    longestBlockMs: loops.worker.longestMs,
+    apiBlockMs: loops.api.longestMs,
     async close() {
       await sql.end();
       await Promise.all([api.stop(), worker.stop()]);
     },
+  };
+}
+
+/** What has a program watch its event loop, and its longest block so far in milliseconds. */
+function loopOf({ directory }: Servers, name: string): { readonly flag: string; readonly longestMs: () => number } {
+  const file = join(directory, `loop-${name}`);
+  return {
+    flag: `--import=${LOOP}?to=${encodeURIComponent(file)}`,
+    longestMs: () => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0),
   };
 }
 
