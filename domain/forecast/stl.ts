@@ -26,7 +26,7 @@ export function stl(values: Float64Array): Decomposition {
   const { length } = values;
   const season = new Float64Array(length);
   const adjusted = values.slice();
-  let trend = new Float64Array(length);
+  let trend: Float64Array = new Float64Array(length);
   for (let round = 0; round < ROUNDS; round += 1) {
     const cycles = smoothedCycles(values, trend);
     const low = smoothed(movingMean(movingMean(movingMean(cycles, WEEK), WEEK), 3), LOW_PASS);
