@@ -207,6 +207,16 @@ describe('GET /v1/chargeback/{month}', () => {
     expect((await api.get('/v1/chargeback/2030-01')).body).toMatchObject({ data: [], uncovered_days: 31 });
   });
 
+  it.each(['2000-01', '2199-12'])('answers for %s, an end of the months that it takes', async (month) => {
+    for (const part of ['', '/lines', '/journal']) {
+      const answers = [`/v1/chargeback/${month}${part}`, `/v1/chargeback/${month}${part}?format=csv`];
+      for (const path of answers) expect([path, (await api.get(path)).status]).toEqual([path, 200]);
+    }
+    const preview = await api.send('POST', '/v1/allocation/preview', { month, rules: [] });
+    expect([preview.status, preview.body.from.slice(0, 7), preview.body.to.slice(8)]).toEqual([200, month, '31']);
+    expect((await api.send('POST', `/v1/chargeback/${month}/close`, {})).status).toBe(409);
+  });
+
   it('needs a token', async () => {
     expect((await api.get('/v1/chargeback/2026-07', null)).status).toBe(401);
     expect((await api.get('/v1/chargeback/2026-07', ADMIN_TOKEN)).status).toBe(200);
