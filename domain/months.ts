@@ -3,14 +3,18 @@ import { addDays, toDay, type Day, type DayRange } from './days.ts';
 /** A UTC calendar month, `YYYY-MM`. Months compare as texts. */
 export type Month = `${number}-${number}`;
 
-/** Whether `text` is a month from 2000-01 to 2199-12. */
+/** Whether `text` is a month that people may ask for: from 2000-01 to 2199-12. The months beside these are months as well. */
 export function isMonth(text: string): text is Month {
-  return /^(?:20|21)[0-9]{2}-(?:0[1-9]|1[0-2])$/.test(text);
+  return /^2[01]/.test(text) && isSpelled(text);
+}
+
+function isSpelled(text: string): text is Month {
+  return /^[0-9]{4}-(?:0[1-9]|1[0-2])$/.test(text);
 }
 
 /** The month that a text spells. Throws a RangeError that quotes the text. */
 export function toMonth(text: string): Month {
-  if (!isMonth(text)) throw new RangeError(`"${text.slice(0, 40)}" is not a month in the form YYYY-MM`);
+  if (!isSpelled(text)) throw new RangeError(`"${text.slice(0, 40)}" is not a month in the form YYYY-MM`);
   return text;
 }
 

@@ -36,10 +36,15 @@ const rule = z
   .strictObject({
     name: name.meta({ description: 'Unique among rules. `lines` shows it.' }),
     where,
-    to: z.union([z.string(), z.strictObject({ tag: z.string() }), z.strictObject({ pool: z.string() })]).meta({
-      description:
-        'A cost center by its name; `{"tag": "team"}` for the cost center that this tag of the workspace names, where a line without the tag does not match; or `{"pool": "name"}`.',
-    }),
+    to: z
+      .union(
+        [z.string(), z.strictObject({ tag: z.string() }), z.strictObject({ pool: z.string() })],
+        'must be the name of a cost center, {"tag": "<key>"} or {"pool": "<name>"}',
+      )
+      .meta({
+        description:
+          'A cost center by its name; `{"tag": "team"}` for the cost center that this tag of the workspace names, where a line without the tag does not match; or `{"pool": "name"}`.',
+      }),
   })
   .meta({ id: 'AllocationRule' });
 
@@ -47,18 +52,26 @@ const pool = z
   .strictObject({
     name: name.meta({ description: 'Unique among pools.' }),
     split: z
-      .union([
-        z.literal('even'),
-        z.strictObject({ fixed: z.record(z.string(), z.string()) }),
-        z.strictObject({ proportional: z.enum(['cost', 'tokens']) }),
-      ])
+      .union(
+        [
+          z.literal('even'),
+          z.strictObject({ fixed: z.record(z.string(), z.string()) }),
+          z.strictObject({ proportional: z.enum(['cost', 'tokens']) }),
+        ],
+        'must be "even", {"proportional": "cost"}, {"proportional": "tokens"}, or {"fixed": {"<name>": "<percent>"}} with percentages as text',
+      )
       .meta({
         description:
           'In equal parts; in fixed percentages that add up to 100, as decimals in text; or in proportion to what the recipients have in the month, with what they get from earlier pools.',
         examples: [{ fixed: { Platform: '60', Research: '40' } }],
       }),
     among: z
-      .array(z.union([z.string(), z.strictObject({ pool: z.string() })]))
+      .array(
+        z.union(
+          [z.string(), z.strictObject({ pool: z.string() })],
+          'must be the name of a cost center, or {"pool": "<name>"}',
+        ),
+      )
       .optional()
       .meta({
         description:
@@ -69,14 +82,14 @@ const pool = z
 
 const rules = z
   .array(rule)
-  .max(MOST.rules)
+  .max(MOST.rules, `must have at most ${MOST.rules} rules`)
   .meta({
     description: 'In their order. The first rule that matches a line decides.',
     examples: [[{ name: 'By team', where: {}, to: { tag: 'team' } }]],
   });
 const pools = z
   .array(pool)
-  .max(MOST.pools)
+  .max(MOST.pools, `must have at most ${MOST.pools} pools`)
   .optional()
   .meta({ description: 'In their order. A pool shares with cost centers and with later pools.' });
 const from = monthIn.meta({ description: 'The first month in which it is in force.' });

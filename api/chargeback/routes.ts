@@ -265,7 +265,7 @@ function whyNotReopened({ last, purgedDays }: ReopenError): string {
   if (last === null) return 'No month is closed.';
   if (purgedDays === 0) return `Only the last closed month can be reopened, and that is ${last}.`;
   const days = purgedDays === 1 ? 'a day' : `${purgedDays} days`;
-  return `The data of ${days} of ${last} were purged, so an open month would lack them. The statement stays.`;
+  return `The statement of ${last} has ${days} whose data were purged, so the open month would lack them. The statement stays.`;
 }
 
 /** What each cost center owes. */

@@ -48,7 +48,8 @@ export function contradiction(path: string, message: string): Problem {
   return new Problem('conflict', { detail: `"${name}" ${message}.`, errors: [{ path, message }] });
 }
 
-const PLAIN_NAME = /^(?:not\.)?[a-z_]{1,30}$/;
+/** Also with the brackets that other APIs, Anthropic's among them, ask for. */
+const PLAIN_NAME = /^(?:not\.)?[a-z_]{1,30}(?:\[\])?$/;
 
 /** What zod found wrong, and where. Of the input it shows only names of fields. `known` are the names that are allowed. */
 export function requestErrorsOf(

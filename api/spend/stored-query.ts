@@ -16,7 +16,7 @@ import { contradiction } from '../http/problems.ts';
 
 /** The spend queries that are stored with something, such as a report. */
 
-const stored = z.object({}).catchall(z.union([z.string(), z.array(z.string())]));
+const stored = z.object({}).catchall(z.union([z.string(), z.array(z.string())], 'must be a text, or a list of texts'));
 
 /**
  * A spend query in a request's body: the parameters of `GET /v1/costs` that the options allow. Its errors name the parameter.

@@ -53,14 +53,14 @@ function Events() {
     <section class="card">
       <header>
         <h2>What happened</h2>
-        <span class="muted">Tokens and sessions. Each connection has events of its own.</span>
+        <span class="muted">Whatever belongs to no single connection. Each connection has events of its own.</span>
       </header>
       <ListFrame
         list={list}
         what="events"
         none="Nothing yet."
         heads={['When', 'Who', 'What']}
-        class=""
+        class="events"
         row={(event: Reply<'/v1/events'>['data'][number]) => (
           <tr key={event.id}>
             <td class="nowrap">{instant(event.at)}</td>

@@ -1,13 +1,5 @@
-import { signOf } from '../format/decimal.ts';
 import { usdChange } from '../format/money.ts';
-
-/** Why an amount changed: the four add up to the change exactly. */
-export interface WhyChange {
-  readonly volume: string;
-  readonly mix: string;
-  readonly price: string;
-  readonly unmatched: string;
-}
+import { worthSaying, type WhyChange } from '../format/why.ts';
 
 const PARTS = [
   { name: 'volume', words: 'Volume: more or fewer tokens', fill: 'fill-0' },
@@ -20,7 +12,7 @@ const PARTS = [
 export function Why({ change }: { change: WhyChange }) {
   const sizes = PARTS.map(({ name }) => Math.abs(Number(change[name])));
   const whole = sizes.reduce((a, b) => a + b, 0);
-  const moved = PARTS.filter(({ name }) => signOf(change[name]) !== 0);
+  const moved = worthSaying(change);
   return (
     <>
       <div class="why" aria-hidden="true">
@@ -31,7 +23,7 @@ export function Why({ change }: { change: WhyChange }) {
       </div>
       <span class="faint small num">
         {moved.length === 0 && 'no change'}
-        {moved.map(({ name }) => (
+        {moved.map((name) => (
           <span key={name}>
             <span class="nowrap">{`${name} ${usdChange(change[name])}`}</span>{' '}
           </span>

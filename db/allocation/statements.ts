@@ -108,7 +108,7 @@ export async function closedMonthsOf(db: Db, connectionId: string): Promise<numb
 /** Why a month is not reopened. */
 export class ReopenError extends Error {
   override readonly name = 'ReopenError';
-  /** `last` is the last closed month, null if no month is closed; `purgedDays` are days of it that nobody has any more. */
+  /** `last` is the last closed month, null if no month is closed; `purgedDays` are days of its statement whose data were purged. */
   constructor(
     readonly last: Month | null,
     readonly purgedDays = 0,
@@ -118,7 +118,7 @@ export class ReopenError extends Error {
 }
 
 /**
- * How many days of a closed month no connection has any more, since their data were purged; days of earlier months whose
+ * How many days of a closed month an organization has no more, since their data were purged; days of earlier months whose
  * corrections it carries count as well.
  */
 async function purgedDaysOf(tx: Db, month: Month): Promise<number> {
@@ -126,7 +126,7 @@ async function purgedDaysOf(tx: Db, month: Month): Promise<number> {
     tx,
     z.object({ days: z.int() }),
     sql`
-      select count(*)::int as days
+      select count(distinct k.day)::int as days
       from statements st join statement_days k on k.statement_no = st.statement_no
       where st.month = ${firstDayOf(month)} and st.state = 'closed' and not exists (
         select from counted_days d

@@ -311,10 +311,10 @@ describe('a month that is opened again', () => {
   it('is none whose data were purged', async () => {
     const { api, ledger } = world;
     await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
-    await disconnect(api.db, ledger[0]?.id ?? '', true);
+    for (const { id } of ledger) await disconnect(api.db, id, true);
     expect(await detailOf('POST', '/v1/chargeback/2026-01/reopen', { reason: 'x' })).toEqual([
       409,
-      'The data of 31 days of 2026-01 were purged, so an open month would lack them. The statement stays.',
+      'The statement of 2026-01 has 31 days whose data were purged, so the open month would lack them. The statement stays.',
     ]);
   });
 

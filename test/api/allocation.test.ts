@@ -113,10 +113,31 @@ describe('PUT /v1/allocation', () => {
       'body.rules.0.when',
     ],
     ['an unknown split', { from: '2026-07', rules: [], pools: [{ name: 'p', split: 'odd' }] }, 'body.pools.0.split'],
+    [
+      'two targets',
+      { from: '2026-07', rules: [{ name: 'a', where: {}, to: { tag: 'team', pool: 'p' } }] },
+      'body.rules.0.to',
+    ],
+    [
+      'a split in proportion to something else',
+      { from: '2026-07', rules: [], pools: [{ name: 'p', split: { proportional: 'lines' } }] },
+      'body.pools.0.split',
+    ],
+    [
+      'a recipient that is no name',
+      { from: '2026-07', rules: [], pools: [{ name: 'p', split: 'even', among: [{ center: 'A' }] }] },
+      'body.pools.0.among.0',
+    ],
+    [
+      'too many rules',
+      { from: '2026-07', rules: Array.from({ length: 501 }, (_, at) => ({ name: `${at}`, where: {}, to: 'A' })) },
+      'body.rules',
+    ],
     ['an unknown field', { from: '2026-07', rules: [], through: '2026-08' }, 'body.through'],
-  ])('refuses %s', async (_what, body, path) => {
+  ])('refuses %s, and says what it takes', async (_what, body, path) => {
     const answer = await put(body);
     expect([answer.status, errorsOf(answer).map(([where]) => where)]).toEqual([400, [path]]);
+    expect(errorsOf(answer)[0]?.[1]).toMatch(/^(?:must |is missing|is not known here)/);
   });
 
   it.each([
@@ -205,6 +226,16 @@ describe('GET /v1/chargeback/{month}', () => {
     expect(body).toMatchObject({ data: [], total: '0', allocated_percent: null });
     expect(body.missing_days + body.uncovered_days).toBeGreaterThan(0);
     expect((await api.get('/v1/chargeback/2030-01')).body).toMatchObject({ data: [], uncovered_days: 31 });
+  });
+
+  it.each(['2000-01', '2199-12'])('answers for %s, an end of the months that it takes', async (month) => {
+    for (const part of ['', '/lines', '/journal']) {
+      const answers = [`/v1/chargeback/${month}${part}`, `/v1/chargeback/${month}${part}?format=csv`];
+      for (const path of answers) expect([path, (await api.get(path)).status]).toEqual([path, 200]);
+    }
+    const preview = await api.send('POST', '/v1/allocation/preview', { month, rules: [] });
+    expect([preview.status, preview.body.from.slice(0, 7), preview.body.to.slice(8)]).toEqual([200, month, '31']);
+    expect((await api.send('POST', `/v1/chargeback/${month}/close`, {})).status).toBe(409);
   });
 
   it('needs a token', async () => {

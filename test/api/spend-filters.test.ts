@@ -98,6 +98,7 @@ describe('a filter', () => {
     ['usage', 'not.currency=x', 'query.not.currency'],
     ['usage', 'order=-amount', 'query.order'],
     ['costs', 'colour=x', 'query.colour'],
+    ['costs', 'group_by[]=model', 'query.group_by[]'],
     ['costs', 'limit=1&limit=2', 'query.limit'],
     ['costs', 'format=csv&format=csv', 'query.format'],
     ['costs', 'format=xml', 'query.format'],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as days from '../../console/format/days.ts';
-import { count, exact, money, percentChange, usd, usdChange } from '../../console/format/money.ts';
+import { count, exact, money, percent, percentChange, usd, usdChange } from '../../console/format/money.ts';
+import { worthSaying } from '../../console/format/why.ts';
 
 test('a day is one of the calendar', () => {
   const texts = ['2026-11-30', '2024-02-29', '2026-02-29', '2026-02-31', '2026-13-01', '2026-1-1', 'yesterday', ''];
@@ -27,6 +28,19 @@ describe('amounts for people', () => {
     expect(percentChange('-50', '100')).toBe('−50.0 %');
     expect(percentChange('-50', '-100')).toBe('−50.0 %');
     expect(percentChange('1', '0')).toBeNull();
+  });
+
+  test('a share of next to nothing is a share', () => {
+    expect(['0.714', '0.0000000001', '1e-17', '-0.0000000001', '-0.5', '1'].map(percent)).toEqual([
+      ...['71.4 %', '0.0 %', '0.0 %', '0.0 %', '−50.0 %', '100.0 %'],
+    ]);
+  });
+
+  test('what rounding leaves is no reason for a change of dollars, and is one for a change of less', () => {
+    const rest = { mix: '0.000000000000261', price: '0', unmatched: '0' };
+    expect(worthSaying({ volume: '-13361.82', ...rest })).toEqual(['volume']);
+    expect(worthSaying({ volume: '-0.004', ...rest })).toEqual(['volume', 'mix']);
+    expect(worthSaying({ volume: '0', ...rest, unmatched: '0.005000001' })).toEqual(['unmatched']);
   });
 
   test('another currency is named, and no amount is rounded where all digits are asked for', () => {

@@ -5,6 +5,7 @@ import { longDay } from '../../format/days.ts';
 import { Note } from '../../parts/messages.tsx';
 import { counted } from '../../parts/standing.ts';
 import { linkTo } from '../../route.ts';
+import { shownOn } from './shown-on.ts';
 
 type Day = Schema<'UncertainDay'>;
 
@@ -14,7 +15,7 @@ const MOST_NAMED = 3;
 /** The days that keep a month from being closed, and where to look at each. */
 export function Blockers({ days }: { days: readonly Day[]; month: string }) {
   const { data } = useReply('/v1/connections', { query: { limit: 100 } });
-  const live = (data?.data ?? []).filter(({ status }) => status !== 'refused');
+  const connections = data?.data ?? [];
   return (
     <>
       <Note
@@ -28,8 +29,7 @@ export function Blockers({ days }: { days: readonly Day[]; month: string }) {
       <ul class="plain-list blockers tall" tabindex={0} aria-label="Days that are not certain">
         {days.map((day) => (
           <li key={day.day}>
-            <span class="when">{longDay(day.day)}</span> <span class="muted">{reasonOf(day)}</span>{' '}
-            <Links day={day.day} connections={live} />
+            <span class="when">{longDay(day.day)}</span> <Reason day={day} connections={connections} />
           </li>
         ))}
       </ul>
@@ -45,6 +45,16 @@ function adviceFor(days: readonly Day[]): string {
     : 'Wait until every day is final, or close the month all the same and say why.';
 }
 
+function Reason({ day, connections }: { day: Day; connections: readonly Schema<'Connection'>[] }) {
+  const { lacking, shown } = shownOn(day, connections);
+  return (
+    <>
+      <span class="muted">{lacking ? 'is not covered by every connection. These began later:' : reasonOf(day)}</span>{' '}
+      <Links day={day.day} connections={shown} isNamed={lacking} />
+    </>
+  );
+}
+
 function reasonOf({ state, flagged }: Day): string {
   if (state === 'missing') return 'is still to be read.';
   if (state === 'uncovered') return 'is covered by no connection.';
@@ -53,8 +63,13 @@ function reasonOf({ state, flagged }: Day): string {
     : 'is provisional: Anthropic may still change it.';
 }
 
-function Links(props: { day: string; connections: readonly { readonly id: string; readonly name: string }[] }) {
-  const { day, connections } = props;
+function Links(props: {
+  day: string;
+  connections: readonly { readonly id: string; readonly name: string }[];
+  /** Whether the name is said although there is only one. */
+  isNamed: boolean;
+}) {
+  const { day, connections, isNamed } = props;
   if (connections.length === 0) return null;
   if (connections.length > MOST_NAMED) {
     const query = searchOf({ report: 'costs', from: day, to: day, group_by: 'connection' });
@@ -70,7 +85,7 @@ function Links(props: { day: string; connections: readonly { readonly id: string
         <span key={id}>
           {index > 0 && ', '}
           <a href={linkTo(['connections', id, 'days', day])}>
-            {connections.length === 1 ? 'See the day' : name}
+            {connections.length === 1 && !isNamed ? 'See the day' : name}
             <span class="hidden">{` ${longDay(day)}`}</span>
           </a>
         </span>

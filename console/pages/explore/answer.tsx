@@ -138,13 +138,17 @@ function Total({ query, whole }: { query: SpendQuery; whole: Page }) {
           </span>
           {whole.compare.uncovered_days + whole.compare.missing_days > 0 && (
             <div class="faint small">
-              {`${whole.compare.uncovered_days + whole.compare.missing_days} days of it are not known, so the change is too high.`}
+              {`${unknownDays(whole.compare.uncovered_days + whole.compare.missing_days)} not known, so the change is too high.`}
             </div>
           )}
         </div>
       )}
     </div>
   );
+}
+
+function unknownDays(days: number): string {
+  return days === 1 ? 'A day of it is' : `${days} days of it are`;
 }
 
 function CountField({ query }: { query: SpendQuery }) {

@@ -156,7 +156,7 @@ function Share({ query, line, total }: { query: SpendQuery; line: Line; total: F
       <span class="share">
         <i aria-hidden="true" style={{ width: `${share * 100}%` }} />
       </span>
-      <span class="faint small num">{percent(String(share))}</span>
+      <span class="faint small num">{percent(share)}</span>
     </td>
   );
 }

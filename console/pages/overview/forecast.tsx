@@ -27,6 +27,6 @@ export function Expected({ forecast }: { forecast: Forecast }) {
 function errorText(backtest: Forecast['backtest']): string {
   if (backtest === null) return 'There is too little past to say how far it is off.';
   const { origins, error, bias, coverage } = backtest;
-  const [off, size, held] = [error, Math.abs(bias), coverage].map((share) => percent(String(share)));
+  const [off, size, held] = [error, Math.abs(bias), coverage].map(percent);
   return `Repeated from ${origins} past days of this very data, it was off by ${off ?? ''} on average, ${size ?? ''} too ${bias < 0 ? 'low' : 'high'}, and its band held ${held ?? ''} of what came.`;
 }
