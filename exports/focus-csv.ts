@@ -1,5 +1,5 @@
 import { columnsOf, type FocusProfile, type KnownColumn } from '../domain/focus/columns.ts';
-import { rowsOf, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
+import { rowsWith, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
 import type { Sink } from './sink.ts';
 
 /**
@@ -12,11 +12,12 @@ export async function writeFocusCsv(
   sink: Sink,
 ): Promise<void> {
   const columns = columnsOf(profile);
+  const toRows = rowsWith(columns);
   await sink.write(`${columns.map(({ id }) => id).join(',')}\r\n`);
   for await (const batch of lines) {
     if (!sink.isOpen) return;
     await sink.write(
-      rowsOf(batch, columns)
+      toRows(batch)
         .map((row) => recordOf(columns, row))
         .join(''),
     );

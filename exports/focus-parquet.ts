@@ -2,7 +2,7 @@ import { ByteWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer'
 import { columnsOf, type KnownColumn } from '../domain/focus/columns.ts';
 import { metadataOf, scaleOf, type FocusFacts } from '../domain/focus/metadata.ts';
 import { DECIMAL_DIGITS } from '../domain/focus/price.ts';
-import { rowsOf, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
+import { rowsWith, type FocusLine, type FocusRow } from '../domain/focus/row.ts';
 import type { Decimal } from '../domain/money.ts';
 import { toCanonical } from '../domain/money.ts';
 import { VERSION } from '../domain/version.ts';
@@ -23,6 +23,7 @@ export async function writeFocusParquet(
   sink: Sink,
 ): Promise<void> {
   const columns = columnsOf(facts);
+  const toRows = rowsWith(columns);
   const bytes = new Flushing(sink);
   const file = new ParquetWriter({
     writer: bytes,
@@ -48,7 +49,7 @@ export async function writeFocusParquet(
   };
   for await (const batch of lines) {
     if (!sink.isOpen) return;
-    waiting.push(...rowsOf(batch, columns));
+    waiting.push(...toRows(batch));
     if (waiting.length >= GROUP_ROWS) await writeGroup();
   }
   if (waiting.length > 0) await writeGroup();

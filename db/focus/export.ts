@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DECIMAL_SCALE, digitsOf } from '../../domain/focus/price.ts';
 import type { FocusLine } from '../../domain/focus/row.ts';
 import { ZERO, addDecimals, type Decimal } from '../../domain/money.ts';
+import { readAhead } from '../core/cursor.ts';
 import { list, row, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { readChargedTotals } from '../allocation/rows.ts';
@@ -41,7 +42,7 @@ export async function openFocusExport(tx: Db, query: FocusQuery): Promise<FocusE
     total: total.amount,
     otherCurrencies: otherCurrencies.map(({ currency, amount }) => ({ currency, amount })),
     ...(await digitsOfLines(tx, query, corrected)),
-    lines: eachFocusLine(tx, query, corrected),
+    lines: readAhead(eachFocusLine(tx, query, corrected)),
   };
 }
 
@@ -75,7 +76,7 @@ export async function openAllocatedExport(tx: Db, query: FocusQuery): Promise<Fo
       .map(([currency, amount]) => ({ currency, amount })),
     wholeDigits,
     fractionDigits,
-    lines: eachMonth(tx, query),
+    lines: readAhead(eachMonth(tx, query)),
   };
 }
 

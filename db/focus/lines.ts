@@ -132,14 +132,14 @@ function ledgerLines(query: FocusQuery, without: readonly CorrectedDay[]): SQL {
     select d.day::text, ${firstDayOf(monthOf(query.from))}::text as "billingMonth",
       d.organization as "accountId", a.organization_name as "accountName", ${describing(sql`s`)},
       n.name as "workspaceName", n.tags, ${decimalIn(sql`m.amount`)} as amount, ${decimalIn(sql`m.tokens`)} as tokens,
-      false as "isCorrection", ${secondOf(sql`d.read_at`)} as "readAt", d.state as "dayState"
+      false as "isCorrection", ${secondOf(sql`d.read_at`)} as "readAt", d.state as "dayState", null as allocation
     from met m
     join cost_days d on d.day_no = m.day_no
     join asked a on a.id = d.connection_id
     join cost_series s on s.series_no = m.series_no
     left join named n on n.connection_id = s.connection_id and n.workspace_id = s.workspace_id
     where d.day_no <> all(${excluded})
-    order by d.organization collate "C", m.series_no
+    order by m.day_no, m.series_no
   `;
 }
 
@@ -184,7 +184,7 @@ function closedLines(
       (select c.organization_name from connections c where c.id = l.connection_id) as "accountName", ${describing(sql`l`)},
       coalesce(w.name, n.name) as "workspaceName", case when w.name is null then n.tags else ${pairsOf(sql`w.tags`)} end as tags,
       ${decimalIn(sql`l.amount`)} as amount, null::text as tokens, l.is_correction as "isCorrection",
-      ${secondOf(sql`l.read_at`)} as "readAt", l.state as "dayState"
+      ${secondOf(sql`l.read_at`)} as "readAt", l.state as "dayState", null as allocation
     from each_line l
     left join statement_workspaces w
       on w.statement_no = l.rules_of and w.organization = l.organization and w.workspace_id = l.workspace_id

@@ -2,13 +2,12 @@ import { z } from 'zod';
 import { sql, type SQL } from 'drizzle-orm';
 import type { Day, DayRange } from '../../domain/days.ts';
 import { monthOf } from '../../domain/months.ts';
-import { toSecond } from '../../domain/focus/metadata.ts';
 import type { FocusLine } from '../../domain/focus/row.ts';
 import { COST_DIMENSIONS } from '../../domain/lines.ts';
 import { DAY_STATES } from '../../domain/reading.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
 import { list } from '../core/database.ts';
-import { dayJson, decimalText } from '../core/json.ts';
+import { decimalText } from '../core/json.ts';
 
 /** What is exported. */
 export interface FocusQuery extends DayRange {
@@ -61,11 +60,13 @@ export function pairsOf(tags: SQL): SQL {
 }
 
 const text = z.string().nullable();
+/** Postgres has checked that there is such a day, so only its form is left: a file has two for each line. */
+const day = z.custom<Day>((value) => typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value), 'is not a day');
 
 /** The fields of a {@link FocusLine} as Postgres answers them, but for who it belongs to. */
 export const lineFields = {
-  day: dayJson,
-  billingMonth: dayJson.transform(monthOf),
+  day,
+  billingMonth: day.transform(monthOf),
   accountId: z.string(),
   accountName: text,
   workspaceId: text,
@@ -82,11 +83,9 @@ export const lineFields = {
   amount: decimalText,
   tokens: decimalText.nullable(),
   isCorrection: z.boolean(),
-  readAt: z.string().transform(toSecond).nullable(),
+  readAt: text,
   dayState: z.enum(DAY_STATES).nullable(),
 };
 
 /** A line of a file that is not split by cost center. */
-export const lineSchema: z.ZodType<FocusLine> = z
-  .object(lineFields)
-  .transform((line) => ({ ...line, allocation: null }));
+export const lineSchema: z.ZodType<FocusLine> = z.object({ ...lineFields, allocation: z.null() });

@@ -8,6 +8,7 @@ export const DECIMAL_SCALE = 15;
 /** A unit price has at most this many digits behind the point. */
 const PRICE_SCALE = 12;
 const MILLION_DIGITS = 6;
+const PRICES_OF_A_TOKEN = 10n ** BigInt(MILLION_DIGITS + PRICE_SCALE);
 
 /** What a row says about its quantity and its price. */
 export interface Price {
@@ -28,14 +29,12 @@ export function priceOf(amount: Decimal, tokens: Decimal | null): Price | null {
   const { units, scale } = toUnits([amount, tokens]);
   const [cost = 0n, count = 0n] = units;
   if (count === 0n) return null;
-  const dividend = cost * 10n ** BigInt(MILLION_DIGITS + PRICE_SCALE);
+  const dividend = cost * PRICES_OF_A_TOKEN;
   if (dividend % count !== 0n) return null;
-  const price = {
-    consumed: tokens,
-    quantity: ofUnits(count, scale + MILLION_DIGITS),
-    unitPrice: ofUnits(dividend / count, PRICE_SCALE),
-  };
-  return Object.values(price).every((each) => fitsDecimal(each, DECIMAL_SCALE)) ? price : null;
+  const quantity = ofUnits(count, scale + MILLION_DIGITS);
+  const unitPrice = ofUnits(dividend / count, PRICE_SCALE);
+  const fit = [tokens, quantity, unitPrice].every((each) => fitsDecimal(each, DECIMAL_SCALE));
+  return fit ? { consumed: tokens, quantity, unitPrice } : null;
 }
 
 /** Whether a decimal fits {@link DECIMAL_DIGITS} with this many of them behind the point. */
@@ -46,6 +45,9 @@ export function fitsDecimal(decimal: Decimal, scale: number): boolean {
 
 /** How many digits a decimal has before and behind its point. A lone zero before it is none. */
 export function digitsOf(decimal: Decimal): { whole: number; fraction: number } {
-  const [whole = '', fraction = ''] = decimal.replace('-', '').split('.');
-  return { whole: whole === '0' ? 0 : whole.length, fraction: fraction.length };
+  const start = isNegative(decimal) ? 1 : 0;
+  const point = decimal.indexOf('.');
+  const end = point < 0 ? decimal.length : point;
+  const isBare = end - start === 1 && decimal[start] === '0';
+  return { whole: isBare ? 0 : end - start, fraction: point < 0 ? 0 : decimal.length - point - 1 };
 }

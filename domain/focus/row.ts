@@ -68,21 +68,43 @@ interface Period {
   readonly bounds: readonly [chargeStart: string, chargeEnd: string, billStart: string, billEnd: string];
 }
 
-interface Priced extends Price {
-  readonly sku: string;
-  readonly skuPrice: string;
+/** A correction has no price, which belongs to no quantity. Neither has a line without a model or a token type. */
+interface Priced {
+  readonly price: Price;
+  readonly sku: Sku;
+}
+
+/** What is priced, and at which of its prices. */
+interface Sku {
+  readonly id: string;
+  readonly priceId: string;
   readonly details: string;
 }
 
-/** The rows of lines, each with these columns. Many lines follow each other that are of one day. */
-export function rowsOf(lines: readonly FocusLine[], columns: readonly KnownColumn[]): FocusRow[] {
+/** Makes rows of lines. */
+export type ToRows = (lines: readonly FocusLine[]) => FocusRow[];
+
+/**
+ * Makes rows with these columns. Many lines follow each other that are of one day, and few units are priced, so a file has
+ * one of these, which remembers both.
+ */
+export function rowsWith(columns: readonly KnownColumn[]): ToRows {
   const values = columns.map(({ id }) => VALUES[id]);
+  const skuOf = rememberingSkus();
   let period: Period | null = null;
-  return lines.map((line) => {
-    if (period?.day !== line.day || period.billingMonth !== line.billingMonth) period = periodOf(line);
-    const known = { line, period, priced: pricedOf(line), region: regionOf(line.inferenceGeo) };
-    return values.map((value) => value(known));
-  });
+  return (lines) =>
+    lines.map((line) => {
+      if (period?.day !== line.day || period.billingMonth !== line.billingMonth) period = periodOf(line);
+      const price = line.isCorrection ? null : priceOf(line.amount, line.tokens);
+      const sku = price === null ? null : skuOf(line);
+      const known = {
+        line,
+        period,
+        priced: price === null || sku === null ? null : { price, sku },
+        region: regionOf(line.inferenceGeo),
+      };
+      return values.map((value) => value(known));
+    });
 }
 
 /** FOCUS has no empty texts: what is missing is null. */
@@ -100,18 +122,34 @@ function startOf(day: Day): string {
   return `${day}T00:00:00Z`;
 }
 
-/** A correction has no price, which belongs to no quantity. Neither has a line without a model or a token type. */
-function pricedOf(line: FocusLine): Priced | null {
+/** More are not in use at once. */
+const REMEMBERED_SKUS = 10_000;
+
+function rememberingSkus(): (line: FocusLine) => Sku | null {
+  const known = new Map<string, Sku | null>();
+  return (line) => {
+    const { model, tokenType, serviceTier, contextWindow, inferenceGeo } = line;
+    // No text of Postgres has a NUL, and an empty one is as good as none.
+    const key = [model, tokenType, serviceTier, contextWindow, inferenceGeo].join('\0');
+    let sku = known.get(key);
+    if (sku === undefined) {
+      if (known.size === REMEMBERED_SKUS) known.clear();
+      sku = skuOf(line);
+      known.set(key, sku);
+    }
+    return sku;
+  };
+}
+
+/** Null for a line without a model or a token type. */
+function skuOf(line: FocusLine): Sku | null {
   const [model, tokenType] = [valueOf(line.model), valueOf(line.tokenType)];
-  if (line.isCorrection || model === null || tokenType === null) return null;
-  const price = priceOf(line.amount, line.tokens);
-  if (price === null) return null;
+  if (model === null || tokenType === null) return null;
   const geo = knownGeo(line.inferenceGeo);
-  const sku = joined([model, tokenType]);
+  const id = joined([model, tokenType]);
   return {
-    ...price,
-    sku,
-    skuPrice: `${sku}:${joined([line.serviceTier ?? '', line.contextWindow ?? '', geo ?? ''])}`,
+    id,
+    priceId: `${id}:${joined([line.serviceTier ?? '', line.contextWindow ?? '', geo ?? ''])}`,
     details: JSON.stringify({
       x_Model: model,
       x_TokenType: tokenType,
@@ -125,7 +163,7 @@ function pricedOf(line: FocusLine): Priced | null {
 /** Without commitments and contracts, which the Admin API does not tell, all costs are what is billed. */
 const cost = ({ line }: Known): string => line.amount;
 const provider = (): string => PROVIDER;
-const unitPrice = ({ priced }: Known): string | null => priced?.unitPrice ?? null;
+const unitPrice = ({ priced }: Known): string | null => priced?.price.unitPrice ?? null;
 /** A value of those rows alone that have a price: either all such columns have a value or none has. */
 const ofPriced =
   (value: string) =>
@@ -157,17 +195,17 @@ const VALUES: Readonly<Record<FocusColumnId, (known: Known) => string | null>> =
   ServiceName: () => 'Claude API',
   ServiceCategory: () => 'AI and Machine Learning',
   ServiceSubcategory: () => 'Generative AI',
-  PricingQuantity: ({ priced }) => priced?.quantity ?? null,
+  PricingQuantity: ({ priced }) => priced?.price.quantity ?? null,
   PricingUnit: ofPriced('1000000 Tokens'),
   PricingCategory: ofPriced('Standard'),
-  ConsumedQuantity: ({ priced }) => priced?.consumed ?? null,
+  ConsumedQuantity: ({ priced }) => priced?.price.consumed ?? null,
   ConsumedUnit: ofPriced('Tokens'),
   ListUnitPrice: unitPrice,
   ContractedUnitPrice: unitPrice,
-  SkuId: ({ priced }) => priced?.sku ?? null,
+  SkuId: ({ priced }) => priced?.sku.id ?? null,
   SkuMeter: ({ line, priced }) => (priced === null ? null : (METERS.get(line.tokenType ?? '') ?? line.tokenType)),
-  SkuPriceId: ({ priced }) => priced?.skuPrice ?? null,
-  SkuPriceDetails: ({ priced }) => priced?.details ?? null,
+  SkuPriceId: ({ priced }) => priced?.sku.priceId ?? null,
+  SkuPriceDetails: ({ priced }) => priced?.sku.details ?? null,
   SubAccountId: ({ line }) => valueOf(line.workspaceId),
   SubAccountName: ({ line }) => (valueOf(line.workspaceId) === null ? null : valueOf(line.workspaceName)),
   RegionId: ({ region }) => region,

@@ -4,7 +4,7 @@ import { toDay } from '../../domain/days.ts';
 import { columnsOf } from '../../domain/focus/columns.ts';
 import { SCHEMA_REVISION, factsOf, metadataOf } from '../../domain/focus/metadata.ts';
 import { priceOf } from '../../domain/focus/price.ts';
-import { rowsOf, type FocusLine } from '../../domain/focus/row.ts';
+import { rowsWith, type FocusLine } from '../../domain/focus/row.ts';
 import { multiplyDecimals, ofUnits, toDecimal } from '../../domain/money.ts';
 import { faultsIn } from '../focus/rules.ts';
 
@@ -49,7 +49,7 @@ describe('the row of a line', () => {
     const columns = columnsOf({ version, isAllocated: false });
     fc.assert(
       fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), (lines) => {
-        const rows = rowsOf(lines, columns).map((row) =>
+        const rows = rowsWith(columns)(lines).map((row) =>
           Object.fromEntries(
             columns.map(({ id, type }, place) => {
               const value = row[place] ?? null;
