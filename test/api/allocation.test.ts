@@ -129,6 +129,11 @@ describe('PUT /v1/allocation', () => {
       { from: '2026-07', rules: [{ name: 'a', where: { model: [1] }, to: 'A' }] },
       'body.rules.0.where.model.0',
     ],
+    [
+      'exceptions that are a list',
+      { from: '2026-07', rules: [{ name: 'a', where: { not: [] }, to: 'A' }] },
+      'body.rules.0.where.not',
+    ],
     ['a rule without a target', { from: '2026-07', rules: [{ name: 'a', where: {} }] }, 'body.rules.0.to'],
     [
       'a rule with an unknown field',
