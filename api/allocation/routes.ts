@@ -7,7 +7,8 @@ import {
   type RuleDocument,
 } from '../../domain/allocation/check.ts';
 import type { Allocation } from '../../domain/allocation/document.ts';
-import { warningsOf } from '../../domain/allocation/reach.ts';
+import { connectionWarnings, connectionsIn } from '../../domain/allocation/connections.ts';
+import { warningsOf, type Warning } from '../../domain/allocation/reach.ts';
 import { allocate } from '../../domain/allocation/shares.ts';
 import { ZERO, addDecimals, subtractDecimals, type Decimal } from '../../domain/money.ts';
 import { daysOfMonth, monthOf, type Month } from '../../domain/months.ts';
@@ -19,6 +20,7 @@ import {
   type AllocationVersion,
 } from '../../db/allocation/versions.ts';
 import { reportsOf } from '../../db/allocation/close.ts';
+import { newestConnections } from '../../db/allocation/named-connections.ts';
 import { monthQuery } from '../../db/allocation/source.ts';
 import { findStatement } from '../../db/allocation/statements.ts';
 import { weigh, type Weighed } from '../../db/allocation/weights.ts';
@@ -27,7 +29,7 @@ import { readCompleteness } from '../../db/spend/completeness.ts';
 import { giveRoom } from '../../db/spend/rows.ts';
 import { todayOf } from '../connections/lookups.ts';
 import { decodeCursor, pageOf } from '../http/cursor.ts';
-import { endpoint } from '../http/endpoint.ts';
+import { endpoint, type Deps } from '../http/endpoint.ts';
 import { Problem, contradiction } from '../http/problems.ts';
 import { nothing } from '../http/schemas.ts';
 import { daysOf } from '../spend/documents.ts';
@@ -63,7 +65,7 @@ const put = endpoint({
       throw contradiction('body.from', `must be after ${error.lastClosed}, the last closed month`);
     });
     if (isNew) deps.log.info({ version: stored.version, from: body.from, actor }, 'an allocation is stored');
-    return { status: 200, body: { ...versionFields(stored), warnings: warningsOf(stored.allocation) } };
+    return { status: 200, body: { ...versionFields(stored), warnings: await warningsIn(deps, stored.allocation) } };
   },
 });
 
@@ -79,6 +81,12 @@ function allocationIn(from: Month, rules: readonly RuleDocument[], pools: readon
       .slice(0, 2_000),
     errors,
   });
+}
+
+/** What a document has no use for, and the connections that its rules miss. */
+async function warningsIn({ db }: Deps, allocation: Allocation): Promise<Warning[]> {
+  const newest = await newestConnections(db, connectionsIn(allocation));
+  return [...warningsOf(allocation), ...connectionWarnings(allocation, newest)];
 }
 
 const get = endpoint({
@@ -100,7 +108,7 @@ const get = endpoint({
         detail: `No allocation is in force in ${month}. PUT /v1/allocation stores one.`,
       });
     }
-    return { status: 200, body: { ...versionFields(found), warnings: warningsOf(found.allocation) } };
+    return { status: 200, body: { ...versionFields(found), warnings: await warningsIn(deps, found.allocation) } };
   },
 });
 
@@ -191,7 +199,7 @@ const preview = endpoint({
         data,
         pools: poolsOf(after),
         total: addDecimals(data.map((row) => row.after)),
-        warnings: warningsOf(given),
+        warnings: await warningsIn(deps, given),
         ...daysOf(days),
       },
     };

@@ -79,6 +79,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'an object',
+  record: 'an object',
 };
 
 /** The message of an issue, where a schema has no words of its own for what is missing or of another kind. */

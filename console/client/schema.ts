@@ -1131,7 +1131,7 @@ export interface components {
             readonly stored_by: string;
             /** @description From 1 on. */
             readonly version: number;
-            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty. */
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
             readonly warnings: readonly {
                 readonly message: string;
                 readonly path: string;
@@ -1216,7 +1216,7 @@ export interface components {
              */
             readonly total: string;
             readonly uncovered_days: number;
-            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty. */
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
             readonly warnings: readonly {
                 readonly message: string;
                 readonly path: string;

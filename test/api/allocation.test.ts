@@ -50,6 +50,29 @@ describe('PUT /v1/allocation', () => {
     ]);
   });
 
+  it('warns of rules whose connection does not exist, or whose organization another connection reads', async () => {
+    const ended = await seedConnection(api.db, {
+      organization: 'again',
+      status: 'disconnected',
+      createdAt: new Date('2026-01-01T00:00:00Z'),
+    });
+    const now = await seedConnection(api.db, { organization: 'again' });
+    const unknown = '00000000-0000-4000-8000-000000000000';
+    const rule = (name: string, ...connection: string[]) => ({ name, where: { connection }, to: name });
+    const answer = await api.send('POST', '/v1/allocation/preview', {
+      month: '2026-07',
+      rules: [rule('old', ended), rule('both', ended.toUpperCase(), now), rule('new', now), rule('nobody', unknown)],
+    });
+    const { warnings } = JSON.parse(answer.text) as { warnings: { path: string; message: string }[] };
+    expect(warnings.filter(({ message }) => message.includes('names the connection'))).toEqual([
+      {
+        path: 'rules.0',
+        message: `the rule "old" names the connection ${ended}, and not ${now}, the newer one of the same organization`,
+      },
+      { path: 'rules.3', message: `the rule "nobody" names the connection ${unknown}, which does not exist` },
+    ]);
+  });
+
   it('leaves earlier months the document that they have', async () => {
     await put({ ...document, from: '2026-09', rules: [] });
     expect((await api.get('/v1/allocation?month=2026-08')).body).toMatchObject({ from: '2026-07' });
@@ -105,6 +128,11 @@ describe('PUT /v1/allocation', () => {
       'a number as a value',
       { from: '2026-07', rules: [{ name: 'a', where: { model: [1] }, to: 'A' }] },
       'body.rules.0.where.model.0',
+    ],
+    [
+      'exceptions that are a list',
+      { from: '2026-07', rules: [{ name: 'a', where: { not: [] }, to: 'A' }] },
+      'body.rules.0.where.not',
     ],
     ['a rule without a target', { from: '2026-07', rules: [{ name: 'a', where: {} }] }, 'body.rules.0.to'],
     [
