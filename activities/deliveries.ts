@@ -98,13 +98,13 @@ function targetOf({ ring }: Deps, { channelId, kind, address, sealed, encryption
 }
 
 function messageOf({ ring, publicUrl }: Deps, attempt: Attempt): Message {
-  const { deliveryId, channelId, kind, address, occasion, notice } = attempt;
+  const { deliveryId, channelId, kind, address, occasion, at, notice } = attempt;
   const token = kind === 'email' ? unsubscribeToken(ring, { channelId, address }) : null;
   return {
     deliveryId,
     noticeId: notice.id,
     dedupeKey: notice.dedupeKey,
-    atMs: notice.openedAt.getTime(),
+    atMs: at.getTime(),
     ...wordsOf(attempt),
     isClosed: occasion !== 'opened',
     unsubscribeUrl: token === null ? null : `${publicUrl}/unsubscribe/${token}`,

@@ -16,7 +16,7 @@ export interface Message {
   readonly noticeId: string;
   /** The same for opening and closing: PagerDuty's `dedup_key`. */
   readonly dedupeKey: string;
-  /** When the notice was decided. */
+  /** When what is told was decided: that the notice opened, closed or was withdrawn. */
   readonly atMs: number;
   readonly content: NoticeContent;
   /** `data` in the body of a webhook. */

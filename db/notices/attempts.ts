@@ -37,10 +37,11 @@ export interface Attempt {
   readonly encryptionKeyId: string | null;
   readonly address: string;
   readonly occasion: Occasion;
+  /** When the notice opened, closed or was withdrawn, whichever this delivery tells. */
+  readonly at: Date;
   readonly notice: {
     readonly id: string;
     readonly dedupeKey: string;
-    readonly openedAt: Date;
     readonly content: NoticeContent;
     readonly data: Json;
     /** Null if it was not withdrawn. */
@@ -104,9 +105,9 @@ export async function claimDelivery(db: Db, deliveryId: string, claimant: Claima
         ...(isRevived ? { endedAt: null, endedBy: null, queuedAt: new Date(claimant.nowMs), failures: 0 } : {}),
       })
       .where(eq(deliveries.id, deliveryId));
-    const { address, occasion } = delivery;
+    const { address, occasion, createdAt: at } = delivery;
     const { id: channelId, kind, sealed, encryptionKeyId } = channel;
-    const attempt = { deliveryId, tries, channelId, kind, sealed, encryptionKeyId, address, occasion, notice };
+    const attempt = { deliveryId, tries, channelId, kind, sealed, encryptionKeyId, address, occasion, at, notice };
     return { next: 'send', attempt, shown: { ...shown, state: 'pending', tries, words: delivery.words } };
   });
 }
@@ -132,6 +133,7 @@ async function lockDelivery(tx: Db, deliveryId: string) {
         address: deliveries.address,
         occasion: deliveries.occasion,
         queuedAt: deliveries.queuedAt,
+        createdAt: deliveries.createdAt,
         endedBy: deliveries.endedBy,
       },
       channel: {
@@ -146,7 +148,6 @@ async function lockDelivery(tx: Db, deliveryId: string) {
       notice: {
         id: notices.id,
         dedupeKey: notices.dedupeKey,
-        openedAt: notices.openedAt,
         content: notices.content,
         data: notices.data,
         withdrawnReason: notices.withdrawnReason,

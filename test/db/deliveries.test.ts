@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Db } from '../../db/core/database.ts';
 import { claimDelivery, markSending, recordOutcome, type Attempt, type Claimant } from '../../db/notices/attempts.ts';
 import { changeChannel, unsubscribe } from '../../db/notices/channels.ts';
+import { withdrawNotice } from '../../db/notices/outbox.ts';
 import { listOverdueDeliveries, resendDelivery } from '../../db/notices/starts.ts';
 import { createKeyRing } from '../../db/keys/key-ring.ts';
 import { rewrapChannels } from '../../db/notices/stored-channels.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../../db/keys/stored-keys.ts';
 import { TARGETS, channelOf, deliveryOf, writeTo } from '../support/fake-door.ts';
 import { testDatabase, type TestDatabase } from '../support/postgres.ts';
+import { rows } from '../support/rows.ts';
 import { RING } from './support.ts';
 
 let database: TestDatabase;
@@ -36,6 +38,30 @@ async function claimed(id: string, by = claimant()): Promise<Attempt> {
 const sent = { state: 'sent', reply: '250 ok' } as const;
 
 describe('a try', () => {
+  it('of a withdrawal has the time of the withdrawal, and one of the opening that of the opening', async () => {
+    const id = await written('email');
+    await db.execute(sql`
+      update notices set opened_at = opened_at - interval '3 days', closed_at = null
+      where id = (select notice_id from deliveries where id = ${id})
+    `);
+    await db.execute(sql`update deliveries set created_at = created_at - interval '3 days' where id = ${id}`);
+    const { notice, at } = await claimed(id);
+    await recordOutcome(db, await claimed(id), sent, claimant());
+    const beganAt = Date.now();
+    await db.transaction((tx) => withdrawNotice(tx, notice.id, 'It was wrong.'));
+    const [withdrawal] = await rows<{ id: string; at: string }>(
+      db,
+      sql`
+        select d.id, n.withdrawn_at as at from deliveries d join notices n on n.id = d.notice_id
+        where d.notice_id = ${notice.id} and d.occasion = 'withdrawn'
+      `,
+    );
+    const attempt = await claimed(withdrawal?.id ?? '');
+    expect(attempt.at).toEqual(new Date(withdrawal?.at ?? ''));
+    expect(attempt.at.getTime() - at.getTime()).toBeGreaterThan(2 * 86_400_000);
+    expect(Math.abs(attempt.at.getTime() - beganAt)).toBeLessThan(3_600_000);
+  });
+
   it('that another one followed must not send any more, and changes nothing', async () => {
     const id = await written('email');
     const [first, second] = [await claimed(id), await claimed(id)];
