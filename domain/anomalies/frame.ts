@@ -85,14 +85,20 @@ export function matcherOf(
   return (leaf) => asked.every(({ at, values }) => values.includes(leaf[at] ?? null));
 }
 
-/** The spend on every day of the lines that meet conditions. */
-export function seriesOf(frame: Frame, conditions: readonly Condition[]): Float64Array {
-  if (conditions.length === 0) return frame.total;
+/** The spend on every day of the lines that meet conditions, and none of those `without`. */
+export function seriesOf(
+  frame: Frame,
+  conditions: readonly Condition[],
+  without: readonly (readonly Condition[])[] = [],
+): Float64Array {
+  if (without.length === 0 && conditions.length === 0) return frame.total;
   const [only] = conditions;
-  const part = conditions.length === 1 ? frame.parts.find(({ condition }) => isSame(condition, only)) : undefined;
+  const isPart = without.length === 0 && conditions.length === 1;
+  const part = isPart ? frame.parts.find(({ condition }) => isSame(condition, only)) : undefined;
   if (part !== undefined) return part.values;
   const isMet = matcherOf(frame, conditions);
-  const isIn = Uint8Array.from(frame.leaves, (leaf) => (isMet(leaf) ? 1 : 0));
+  const isOut = without.map((one) => matcherOf(frame, one));
+  const isIn = Uint8Array.from(frame.leaves, (leaf) => (isMet(leaf) && !isOut.some((is) => is(leaf)) ? 1 : 0));
   return Float64Array.from(frame.cells, ({ leaves, usd }) => {
     let sum = 0;
     for (let at = 0; at < leaves.length; at += 1) sum += isIn[leaves[at] ?? 0] === 1 ? (usd[at] ?? 0) : 0;

@@ -19,12 +19,14 @@ export interface Contrast {
   readonly direction: 1 | -1;
   /** Only what meets these conditions deviates. */
   readonly scope: readonly Condition[];
+  /** What meets one of these is told already as spend that never was. */
+  readonly without: readonly (readonly Condition[])[];
 }
 
 const EXPLAINED = 0.8;
 const MAX_CONDITIONS = 3;
 /** A cause grows so many times as fast as what is left. */
-const LIFT = 2.5;
+export const LIFT = 2.5;
 /** How far a total may move, as a share of one of two moves that offset each other. */
 const OFFSET_NET = 0.35;
 const OFFSET_LEAST = 0.6;
@@ -68,9 +70,12 @@ export function locate(frame: Frame, contrast: Contrast): Location {
   };
 }
 
-function leavesOf(frame: Frame, { now, before, direction }: Contrast): Leaves {
+function leavesOf(frame: Frame, { now, before, direction, without }: Contrast): Leaves {
   const sums = addLeaves(frame, before).map((sum) => sum / Math.max(1, before.length));
   const deviations = addLeaves(frame, now).map((sum, leaf) => direction * (sum / now.length - (sums[leaf] ?? 0)));
+  for (const isMet of without.map((conditions) => matcherOf(frame, conditions))) {
+    for (const [place, leaf] of frame.leaves.entries()) if (isMet(leaf)) deviations[place] = 0;
+  }
   return { frame, deviations, before: sums };
 }
 

@@ -1,9 +1,11 @@
 import { seasonality, toldOf, weariness } from './caution.ts';
 import { weekdayOf } from './flat.ts';
-import { seriesOf, type Frame, type Part } from './frame.ts';
+import { seriesOf, type Frame } from './frame.ts';
 import type { Condition } from './incident.ts';
 import { locate, type Location } from './locate.ts';
 import { LEAST_DAYS, errorOn, expectedOn, Reader, type Deviation, type Reading } from './reading.ts';
+import { growthAt, isOpen, justEnded, kinshipOf, type Kinship } from './same.ts';
+import { hasManyNew, isNewAt, wasNew } from './news.ts';
 import { meanOf } from './statistics.ts';
 import {
   CONFIRMED_DAYS,
@@ -13,10 +15,12 @@ import {
   LEAST_USD,
   NEW_STRENGTH,
   NO_LIMITS,
+  clearerOf,
   kindOf,
   leastErrorOf,
   limitsOf,
   moveOf,
+  placesOf,
   type Move,
   type Track,
 } from './track.ts';
@@ -31,19 +35,15 @@ const NORMAL_DAYS = 14;
 const QUIET_DAYS = { short: 1, long: 2, new_spend: 4 };
 /** A part of the spend is judged more strictly than the total, since there are many. */
 const PART_STRICTNESS = 1.6;
-/** New values of a dimension are no news where it has so many of them within {@link NEWS_DAYS} days. */
-const MANY_NEW = 4;
-const NEWS_DAYS = 60;
-const NEW_FOR_DAYS = 14;
-/** A move of the same cause that is over for fewer days goes on. */
-const SAME_MOVE_DAYS = 3;
-
 /** Every move that the days show, oldest first. Each day is judged by the days before it alone. */
 export function replay(frame: Frame, advice: Advice): Move[] {
   const run = new Replay(frame, advice);
   for (let place = 0; place < frame.days.length; place += 1) run.judge(place);
   return run.moves();
 }
+
+/** What is known of a move when it begins. */
+type About = Pick<Track, 'location' | 'isNew' | 'isDrift' | 'direction' | 'expectation' | 'limits'>;
 
 class Replay {
   readonly #frame: Frame;
@@ -75,6 +75,13 @@ class Replay {
 
   #open(): Track[] {
     return this.#tracks.filter(({ end }) => end === null);
+  }
+
+  /** Where there is spend that never was, of which people were told. */
+  #news(): (readonly Condition[])[] {
+    return this.#open()
+      .filter(({ isNew }) => isNew)
+      .map(({ location }) => location.cause);
   }
 
   /** Whether the move goes on on this day, and what the day was without it. */
@@ -136,12 +143,13 @@ class Replay {
     const reading = this.#reader.readDeviating(this.#usual.total, place, LEAST_STRENGTH);
     const deviation = reading === null ? null : this.#strongest(reading, place, 1, []);
     if (reading === null || deviation === null) return;
-    const now = this.#placesOf(deviation, place);
+    const now = placesOf(deviation, place);
     const location = locate(this.#frame, {
       now,
       before: this.#comparable(now),
       direction: deviation.direction,
       scope: [],
+      without: this.#news(),
     });
     this.#start(location, { reading, deviation, now, place, usual });
   }
@@ -160,8 +168,14 @@ class Replay {
       const strongest = found[0];
       if (strongest === undefined) return;
       const { part, values, reading, deviation } = strongest;
-      const now = this.#placesOf(deviation, place);
-      const contrast = { now, before: this.#comparable(now), direction: deviation.direction, scope: [part.condition] };
+      const now = placesOf(deviation, place);
+      const contrast = {
+        now,
+        before: this.#comparable(now),
+        direction: deviation.direction,
+        scope: [part.condition],
+        without: [],
+      };
       const location = locate(this.#frame, contrast);
       const own = this.#usual.parts.findIndex((one) => one.part === part);
       location.overlaps[own] = 1;
@@ -174,34 +188,18 @@ class Replay {
   #judgeNews(place: number, usual: number): void {
     const least = Math.max(LEAST_USD, LEAST_SHARE * usual);
     for (const { part, values } of this.#usual.parts) {
-      const isNew = part.firstPlace >= LEAST_DAYS && part.firstPlace <= place && place - part.firstPlace < NEW_FOR_DAYS;
-      if (!isNew || !((values[place] ?? 0) >= least)) continue;
-      if (this.#wasNew(part) || this.#hasManyNew(part, place)) continue;
+      if (!isNewAt(part, place) || !((values[place] ?? 0) >= least)) continue;
+      if (wasNew(this.#tracks, part) || hasManyNew(this.#frame.parts, part, place)) continue;
       const now = [place];
       const location = locate(this.#frame, {
         now,
         before: this.#comparable(now),
         direction: 1,
         scope: [part.condition],
+        without: [],
       });
       this.#begin({ location, isNew: true, isDrift: false, direction: 1, expectation: null, limits: NO_LIMITS }, now);
     }
-  }
-
-  #wasNew({ condition }: Part): boolean {
-    const cause = JSON.stringify([condition]);
-    return this.#tracks.some(({ isNew, location }) => isNew && JSON.stringify(location.cause) === cause);
-  }
-
-  #hasManyNew({ dimension }: Part, place: number): boolean {
-    const others = this.#usual.parts.filter(
-      ({ part }) =>
-        part.dimension === dimension &&
-        part.firstPlace >= LEAST_DAYS &&
-        part.firstPlace <= place &&
-        place - part.firstPlace < NEWS_DAYS,
-    );
-    return others.length > MANY_NEW;
   }
 
   #strongest(reading: Reading, place: number, strictness: number, cause: readonly Condition[]): Deviation | null {
@@ -220,13 +218,6 @@ class Replay {
       }))
       .filter((one) => one.strength >= LEAST_STRENGTH && !(one.test === 'drift' && drifting));
     return able.sort((a, b) => b.strength - a.strength)[0] ?? null;
-  }
-
-  /** The days that a deviation is about, the last of them at `place`. */
-  #placesOf({ test }: Deviation, place: number): number[] {
-    const count = { day: 1, shift: 3, drift: 7 }[test];
-    const from = Math.max(0, place - count + 1);
-    return Array.from({ length: place - from + 1 }, (_, at) => from + at);
   }
 
   /** The same weekdays in the four weeks before these days; all days of those weeks where a weekday has none. */
@@ -249,8 +240,9 @@ class Replay {
     found: { reading: Reading; deviation: Deviation; now: readonly number[]; place: number; usual: number },
   ): void {
     const { reading, deviation, now, place } = found;
-    if (this.#isOpen(location.cause, deviation.direction)) return;
-    const ended = this.#justEnded(location.cause, deviation.direction, now[0] ?? place);
+    const { direction } = deviation;
+    if (isOpen(this.#tracks, location.cause, direction)) return;
+    const ended = justEnded(this.#tracks, { cause: location.cause, direction, first: now[0] ?? place }, this.#frame);
     if (ended !== null) {
       this.#resume(ended, place, deviation.strength);
       return;
@@ -268,27 +260,44 @@ class Replay {
             level: location.cause.length === 0 ? reading.before[deviation.test] : own.expectation.level,
           };
     const isDrift = deviation.test === 'drift';
-    const limits = own === null ? NO_LIMITS : limitsOf(own, deviation.direction);
-    const track = this.#begin(
-      { location, isNew: false, isDrift, direction: deviation.direction, expectation, limits },
-      now,
-    );
+    const limits = own === null ? NO_LIMITS : limitsOf(own, direction);
+    const about = { location, isNew: false, isDrift, direction, expectation, limits };
+    const kin = this.#kinOf(about, now, place);
+    if (kin?.kinship === 'shows_in_part') {
+      this.#usual.hide(kin.track, location.overlaps, place);
+      return;
+    }
+    const track = kin === null ? this.#begin(about, now) : this.#relocate(kin.track, about, now);
     this.#raiseEvidence(track, deviation.strength);
   }
 
-  /** A move of this cause that ended just before a day, or after it. */
-  #justEnded(cause: readonly Condition[], direction: 1 | -1, place: number): Track | null {
-    const spelled = JSON.stringify(cause);
-    const since = (this.#frame.dayNumbers[place] ?? 0) - SAME_MOVE_DAYS;
-    const found = this.#tracks.find(
-      (track) =>
-        track.end === 'back' &&
-        !track.isNew &&
-        track.direction === direction &&
-        (this.#frame.dayNumbers[track.last] ?? 0) >= since &&
-        JSON.stringify(track.location.cause) === spelled,
+  /** The latest known move that has the cause of one which was just found, and what the one is to the other. */
+  #kinOf(about: About, now: readonly number[], place: number): { track: Track; kinship: Kinship } | null {
+    const { location, direction, isDrift, expectation } = about;
+    const value = seriesOf(this.#frame, location.cause, this.#news())[place] ?? 0;
+    const error = expectation === null ? 0 : errorOn(expectation, this.#frame.dayNumbers[place] ?? 0, value);
+    const found = { location, direction, isDrift, first: now[0] ?? place, growth: growthAt(error) };
+    for (const track of this.#tracks.toReversed()) {
+      const kinship = kinshipOf(track, found, this.#frame);
+      if (kinship !== 'other') return { track, kinship };
+    }
+    return null;
+  }
+
+  /** The same move goes on where it is known to happen by now. What was clear of it stays so. */
+  #relocate(known: Track, about: About, now: readonly number[]): Track {
+    this.#tracks.splice(this.#tracks.indexOf(known), 1);
+    const [first, place] = [Math.min(known.first, now[0] ?? known.first), now.at(-1) ?? known.last];
+    this.#usual.restore(first, place);
+    const track = this.#begin(
+      about,
+      Array.from({ length: place - first + 1 }, (_, at) => first + at),
     );
-    return found ?? null;
+    for (const [at, evidence] of track.evidence.entries()) {
+      const before = known.evidence.find((one) => one.place === evidence.place);
+      if (before !== undefined) track.evidence[at] = clearerOf(evidence, before);
+    }
+    return track;
   }
 
   /** The move was not over: two incidents of one cause would be told as two causes. */
@@ -311,18 +320,8 @@ class Replay {
     if (last !== undefined) evidence[evidence.length - 1] = { ...last, strength: Math.max(last.strength, strength) };
   }
 
-  #isOpen(cause: readonly Condition[], direction: 1 | -1): boolean {
-    const spelled = JSON.stringify(cause);
-    return this.#open().some(
-      (track) => track.direction === direction && JSON.stringify(track.location.cause) === spelled,
-    );
-  }
-
-  #begin(
-    about: Pick<Track, 'location' | 'isNew' | 'isDrift' | 'direction' | 'expectation' | 'limits'>,
-    now: readonly number[],
-  ): Track {
-    const values = seriesOf(this.#frame, about.location.cause);
+  #begin(about: About, now: readonly number[]): Track {
+    const values = seriesOf(this.#frame, about.location.cause, about.isNew ? [] : this.#news());
     const first = now[0] ?? 0;
     const place = now.at(-1) ?? first;
     const track: Track = {

@@ -1,6 +1,6 @@
 import { type IncidentEnd, type IncidentKind } from './incident.ts';
 import type { Location } from './locate.ts';
-import type { Expectation, Reading } from './reading.ts';
+import type { Deviation, Expectation, Reading } from './reading.ts';
 import { meanOf, medianOf } from './statistics.ts';
 
 /** A day on which a move shows, and how clearly. */
@@ -12,6 +12,16 @@ export interface Evidence {
   readonly usd: number;
   /** The same as a share of the usual total of a day. */
   readonly share: number;
+}
+
+/** What two looks at a day show together. */
+export function clearerOf(a: Evidence, b: Evidence): Evidence {
+  return {
+    place: a.place,
+    strength: Math.max(a.strength, b.strength),
+    usd: Math.max(a.usd, b.usd),
+    share: Math.max(a.share, b.share),
+  };
 }
 
 /** A move of the spend that the days show, whatever the sensitivity. Days are places in the frame. */
@@ -107,4 +117,11 @@ export function moveOf(track: Track): Move {
     expectation,
     end,
   };
+}
+
+/** The days that a deviation is about, the last of them at `place`. */
+export function placesOf({ test }: Deviation, place: number): number[] {
+  const count = { day: 1, shift: 3, drift: 7 }[test];
+  const from = Math.max(0, place - count + 1);
+  return Array.from({ length: place - from + 1 }, (_, at) => from + at);
 }

@@ -9,6 +9,8 @@ import { CONFIRMED_DAYS, LEAST_SHARE, LEAST_USD, moved, type Track } from './tra
 const OVERLAP = 0.1;
 /** A day of a spike counts among what is usual as if it had been this much beyond its band. */
 const REMEMBERED = 1.3;
+/** A day of a move is no part of its level if it is out by so many usual errors less. */
+const FADED = 6;
 /** How many days before a move it is compared with. */
 export const COMPARED_DAYS = 28;
 
@@ -41,7 +43,11 @@ export class Usual {
       const expected = expectation === null ? 0 : expectedOn(expectation, day);
       this.total[place] = (this.total[place] ?? 0) - ((track.values[place] ?? 0) - expected);
     } else if (expectation !== null) {
-      const shift = track.direction * medianOf(Float64Array.from(track.errors.slice(-7)));
+      const size = medianOf(Float64Array.from(track.errors.slice(-7)));
+      const own = track.errors.at(-1) ?? size;
+      const usual = expectation.errors[weekdayOf(day)] ?? 0;
+      // A move that dies away is smaller by now: what is left of the day would be too low by more than days differ.
+      const shift = track.direction * (own < size - FADED * usual ? own : size);
       const isConfirmed = track.errors.length >= CONFIRMED_DAYS;
       this.total[place] = isConfirmed ? moved(this.total[place] ?? 0, expectation.offset, -shift) : Number.NaN;
     }
@@ -54,14 +60,28 @@ export class Usual {
     }
   }
 
+  /** Hides more parts of a move from a day on. */
+  hide(track: Track, overlaps: Float64Array, place: number): void {
+    const { overlaps: known } = track.location;
+    for (const [at, overlap] of overlaps.entries()) known[at] = Math.max(known[at] ?? 0, overlap);
+    this.hideParts(track, place);
+  }
+
+  /** Takes the total of some days as it was, since their move is known better by now. */
+  restore(first: number, last: number): void {
+    for (let place = first; place <= last; place += 1) this.total[place] = this.#frame.total[place] ?? 0;
+  }
+
   /** The level of a move is the new normal: the days before it count as if they had been at that level. */
   settle(track: Track, place: number): void {
     track.end = 'new_normal';
     const { location, expectation } = track;
+    // New spend often grows for some days: its last week is its level.
+    const from = track.isNew ? Math.max(track.first, place - 6) : track.first;
     for (const [at, { part, values }] of this.parts.entries()) {
       if ((location.overlaps[at] ?? 0) < OVERLAP) continue;
-      values.fill(Number.NaN, 0, track.first);
-      for (let past = track.first; past <= place; past += 1) values[past] = part.values[past] ?? 0;
+      values.fill(Number.NaN, 0, from);
+      for (let past = from; past <= place; past += 1) values[past] = part.values[past] ?? 0;
     }
     if (track.isDrift || location.counterpart.length > 0) return;
     if (location.cause.length === 0) {
@@ -71,14 +91,14 @@ export class Usual {
       }
       return;
     }
-    this.#raiseTotal(track, place);
+    this.#raiseTotal(track, from, place);
   }
 
-  /** Adds to the days before a move what its cause would have had more on them. */
-  #raiseTotal(track: Track, place: number): void {
-    const { expectation, values, first } = track;
+  /** Adds to the days before the level of a move what its cause would have had more on them. */
+  #raiseTotal(track: Track, from: number, place: number): void {
+    const { expectation, values } = track;
     const { dayNumbers, total } = this.#frame;
-    const places = Array.from({ length: place - first + 1 }, (_, at) => first + at);
+    const places = Array.from({ length: place - from + 1 }, (_, at) => from + at);
     const spend = (only: readonly number[]): number => meanOf(Float64Array.from(only, (past) => values[past] ?? 0));
     const expected = meanOf(
       Float64Array.from(places, (past) => (expectation === null ? 0 : expectedOn(expectation, dayNumbers[past] ?? 0))),
@@ -88,7 +108,8 @@ export class Usual {
       const same = places.filter((past) => weekdayOf(dayNumbers[past] ?? 0) === weekday);
       return spend(same.length === 0 ? places : same);
     });
-    for (let past = 0; past < first; past += 1) {
+    for (let past = track.first; past < from; past += 1) this.total[past] = (total[past] ?? 0) - (values[past] ?? 0);
+    for (let past = 0; past < from; past += 1) {
       const added = ratio === null ? onWeekday[weekdayOf(dayNumbers[past] ?? 0)] : (ratio - 1) * (values[past] ?? 0);
       this.total[past] = Math.max(0, (this.total[past] ?? 0) + (added ?? 0));
     }
