@@ -1,3 +1,4 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { ConfigError, loadConfig, type DatabaseConfig } from '../config/config.ts';
 import { withEmbedded } from '../config/embedded.ts';
 import type { Environment } from '../config/variables.ts';
@@ -8,6 +9,14 @@ import type { Limits } from '../db/core/servers.ts';
 /** The command line is not one that the command understands. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** Throws {@link UsageError} for an option that is given more than once and does not take several values: none wins silently. */
+export function refuseRepeated(args: string[], options: NonNullable<ParseArgsConfig['options']>): void {
+  const { tokens } = parseArgs({ args, options, tokens: true, strict: false, allowPositionals: true });
+  const given = tokens.filter((token) => token.kind === 'option').map(({ name }) => name);
+  const twice = given.find((name, place) => given.indexOf(name) < place && options[name]?.multiple !== true);
+  if (twice !== undefined) throw new UsageError(`--${twice} is given more than once.`);
 }
 
 /** What a command works with. */

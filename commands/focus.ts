@@ -7,14 +7,14 @@ import { EXPORT_LIMITS, type Db } from '../db/core/database.ts';
 import { EXPORTS_SESSION } from '../db/core/sessions.ts';
 import { openAllocatedExport, openFocusExport } from '../db/focus/export.ts';
 import type { FocusQuery } from '../db/focus/query.ts';
-import { addDays, dayOf, isDay, type Day } from '../domain/days.ts';
+import { ASKABLE_DAY, MAX_QUERY_DAYS, dayOf, isAskableDay, lengthOf, type Day } from '../domain/days.ts';
 import { FOCUS_VERSIONS, type FocusProfile } from '../domain/focus/columns.ts';
 import { factsOf, metadataOf } from '../domain/focus/metadata.ts';
 import type { FocusLine } from '../domain/focus/row.ts';
 import { daysOfMonth, monthOf } from '../domain/months.ts';
 import { FOCUS_FORMATS, problemWithDigits, writeFocus, type FocusFormat } from '../exports/focus.ts';
 import type { Sink } from '../exports/sink.ts';
-import { UsageError, runCommand, withDatabase } from './command.ts';
+import { UsageError, refuseRepeated, runCommand, withDatabase } from './command.ts';
 import { FileError, refuseExisting, writeText, writeWhole } from './file.ts';
 
 /** `npm run focus`: writes costs and usage as a FOCUS file. Access to the database is enough to use it. */
@@ -26,11 +26,6 @@ const USAGE = `Usage: npm run focus -- --from <day> --to <day> --out <file>
   --allocated           a row for each cost center; whole months only
   --force               replace a file that exists
   --out -               CSV to standard output, without metadata`;
-
-/** As in the API. */
-const MAX_DAYS = 1100;
-const FIRST_DAY = '2000-01-01';
-const LAST_DAY = '2199-12-31';
 
 interface Order {
   readonly profile: FocusProfile;
@@ -133,8 +128,8 @@ function orderOf(args: string[], today: Day): Order {
   if (out === '-' && knownFormat !== 'csv') throw new UsageError('--out - takes --format csv.');
   const range = { from: dayIn('from', from), to: dayIn('to', to) };
   if (range.from > range.to) throw new UsageError('--from must not be after --to.');
-  if (addDays(range.from, MAX_DAYS) <= range.to)
-    throw new UsageError(`--from must be at most ${MAX_DAYS - 1} days before --to.`);
+  if (lengthOf(range) > MAX_QUERY_DAYS)
+    throw new UsageError(`--from must be at most ${MAX_QUERY_DAYS - 1} days before --to.`);
   const isWhole =
     daysOfMonth(monthOf(range.from)).from === range.from && daysOfMonth(monthOf(range.to)).to === range.to;
   if (isAllocated && !isWhole)
@@ -153,23 +148,20 @@ function orderOf(args: string[], today: Day): Order {
 }
 
 function dayIn(name: string, text: string | undefined): Day {
-  if (text === undefined || !isDay(text) || text < FIRST_DAY || text > LAST_DAY) {
-    throw new UsageError(`--${name} must be a day from ${FIRST_DAY} to ${LAST_DAY}, in the form YYYY-MM-DD.`);
-  }
+  if (text === undefined || !isAskableDay(text)) throw new UsageError(`--${name} ${ASKABLE_DAY}.`);
   return text;
 }
 
 function optionsOf(args: string[]) {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
+  const options = {
+    ...{ version: text, format: text, from: text, to: text, out: text },
+    ...{ connection: { ...text, multiple: true as const }, allocated: flag, force: flag },
+  } as const;
+  refuseRepeated(args, options);
   try {
-    return parseArgs({
-      args,
-      options: {
-        ...{ version: text, format: text, from: text, to: text, out: text },
-        ...{ connection: { type: 'string', multiple: true }, allocated: flag, force: flag },
-      },
-    }).values;
+    return parseArgs({ args, options }).values;
   } catch {
     throw new UsageError('The command takes the options below alone, each text with a value.');
   }

@@ -3,7 +3,7 @@ import { loadDatabaseConfig, type DatabaseConfig } from '../config/config.ts';
 import { parseDatabaseUrl, serverNames } from '../config/database-url.ts';
 import { ReaderError, makeReader, removeReader, type Reader } from '../db/readers/readers.ts';
 import { PUBLIC_VIEWS } from '../domain/readers.ts';
-import { UsageError, runCommand, withDatabase } from './command.ts';
+import { UsageError, refuseRepeated, runCommand, withDatabase } from './command.ts';
 
 /** `npm run reader`: makes a role in Postgres that reads the public views, for SQL clients, BI tools and Grafana. */
 const USAGE = `Usage: npm run reader -- <role> [--new-password | --remove]
@@ -32,12 +32,10 @@ await runCommand(USAGE, async (args) => {
 
 function optionsOf(args: string[]): { name: string; withNewPassword: boolean; isRemoved: boolean } {
   const flag = { type: 'boolean' } as const;
+  const options = { 'new-password': flag, remove: flag };
+  refuseRepeated(args, options);
   try {
-    const { values, positionals } = parseArgs({
-      args,
-      allowPositionals: true,
-      options: { 'new-password': flag, remove: flag },
-    });
+    const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
     const { 'new-password': withNewPassword = false, remove: isRemoved = false } = values;
     const [name, ...more] = positionals;
     if (name !== undefined && more.length === 0 && !(withNewPassword && isRemoved)) {

@@ -3,7 +3,7 @@ import { loadDatabaseConfig } from '../config/config.ts';
 import { TokenError, createToken, listTokens, revokeToken, type TokenInfo } from '../db/tokens/tokens.ts';
 import { DAY_MS } from '../domain/days.ts';
 import { COMMAND, TOKEN_ROLES, problemWithTokenName, type TokenRole } from '../domain/tokens.ts';
-import { UsageError, runCommand, table, withDatabase } from './command.ts';
+import { UsageError, refuseRepeated, runCommand, table, withDatabase } from './command.ts';
 
 /** `npm run tokens`: creates, lists and revokes tokens of the HTTP API. Access to the database is enough to use it. */
 const USAGE = `Usage: npm run tokens -- <command>
@@ -63,8 +63,10 @@ function tokenOf(args: string[]): { name: string; role: TokenRole; expiresAt?: D
 
 function optionsOf(args: string[]): { name?: string; role?: string; expires?: string } {
   const text = { type: 'string' } as const;
+  const options = { name: text, role: text, expires: text };
+  refuseRepeated(args, options);
   try {
-    return parseArgs({ args, options: { name: text, role: text, expires: text } }).values;
+    return parseArgs({ args, options }).values;
   } catch {
     throw new UsageError('"create" takes --name, --role and --expires, each with a value.');
   }

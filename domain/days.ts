@@ -16,6 +16,19 @@ export const MAX_WINDOW_DAYS = 31;
 /** A connection reads at most this many days of history, when it is created and when somebody extends it. */
 export const MAX_HISTORY_DAYS = 365;
 
+/** A question about costs or usage, and a file of them, has at most this many days: three years. */
+export const MAX_QUERY_DAYS = 1100;
+
+const ASKABLE = { from: '2000-01-01', to: '2199-12-31' } as const satisfies DayRange;
+
+/** What a day must be that somebody asks for, as the end of a sentence. */
+export const ASKABLE_DAY = `must be a day from ${ASKABLE.from} to ${ASKABLE.to}, in the form YYYY-MM-DD`;
+
+/** Whether anybody may ask for a day. Postgres and JavaScript agree on every day of these two centuries. */
+export function isAskableDay(text: string): text is Day {
+  return isDay(text) && text >= ASKABLE.from && text <= ASKABLE.to;
+}
+
 /** Whether `text` is a real calendar day in the form `YYYY-MM-DD` (2026-02-30 is not). */
 export function isDay(text: string): text is Day {
   if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;

@@ -10,13 +10,14 @@ export const FOCUS_FORMATS = ['csv', 'parquet'] as const;
 /** One of {@link FOCUS_FORMATS}. */
 export type FocusFormat = (typeof FOCUS_FORMATS)[number];
 
-/** Writes lines as a file. Stops if nobody takes it any more. */
-export function writeFocus(
+/** Writes lines as a file. Reads none if nobody takes them, and stops if nobody does any more. */
+export async function writeFocus(
   format: FocusFormat,
   facts: FocusFacts,
   lines: AsyncIterable<readonly FocusLine[]>,
   sink: Sink,
 ): Promise<void> {
+  if (!sink.isOpen) return;
   switch (format) {
     case 'csv':
       return writeFocusCsv(facts, lines, sink);

@@ -1,11 +1,10 @@
 import type { z } from 'zod';
 import { existingChannels } from '../../db/budgets/budgets.ts';
 import { isRecurring, isSameThreshold, type Period, type Scope, type Threshold } from '../../domain/budgets/budget.ts';
-import { lengthOf } from '../../domain/days.ts';
+import { MAX_QUERY_DAYS, lengthOf } from '../../domain/days.ts';
 import { todayOf } from '../connections/lookups.ts';
 import type { Deps } from '../http/endpoint.ts';
 import { contradiction } from '../http/problems.ts';
-import { MAX_DAYS } from '../spend/request.ts';
 import { checkConnections } from '../spend/stored-query.ts';
 import type { budgetChange, newBudget } from './schemas.ts';
 
@@ -33,8 +32,8 @@ export async function scopeOf(
 export function periodGiven(deps: Deps, period: Period, mayBeOver = false): Period {
   if (isRecurring(period)) return period;
   if (period.from > period.to) throw contradiction('body.period.from', 'must not be after "to"');
-  if (lengthOf(period) > MAX_DAYS) {
-    throw contradiction('body.period.to', `must not be more than ${MAX_DAYS} days after "from"`);
+  if (lengthOf(period) > MAX_QUERY_DAYS) {
+    throw contradiction('body.period.to', `must not be more than ${MAX_QUERY_DAYS} days after "from"`);
   }
   if (!mayBeOver && period.to < todayOf(deps)) throw contradiction('body.period.to', 'must not lie in the past');
   return period;

@@ -64,7 +64,12 @@ export const linesRoute = endpoint({
       if (query.after !== undefined) throw invalid('query.after', 'must be absent for CSV, which has all rows');
       const { request, of } = await askedOf(deps, month, query);
       const shown = await findMonth(deps.tx, request);
-      await reply.begin(`chargeback-lines_${request.month}.csv`, { 'Meterline-State': shown.state }, COLUMNS);
+      const takesRows = await reply.begin(
+        `chargeback-lines_${request.month}.csv`,
+        { 'Meterline-State': shown.state },
+        COLUMNS,
+      );
+      if (!takesRows) return;
       const known = new Map<number, RulesOf>();
       for await (const batch of eachChargedLine(deps.tx, linesOf(shown), of)) {
         if (!reply.isOpen) return;

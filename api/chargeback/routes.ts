@@ -172,11 +172,12 @@ const get = endpoint({
       const totals = await readChargedTotals(deps.tx, source);
       const days = await completenessOf(deps.tx, shown, request);
       const columns = rowColumns(query.group_by);
-      await reply.begin(
+      const takesRows = await reply.begin(
         `chargeback_${request.month}.csv`,
         { 'Meterline-State': shown.state, ...headersOf(totals, days) },
         columns,
       );
+      if (!takesRows) return;
       for await (const rows of eachCharged(deps.tx, source, query.group_by)) {
         if (!reply.isOpen) return;
         await reply.rows(rows.map((row) => columns.map(({ of }) => of(row))));

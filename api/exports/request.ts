@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Db } from '../../db/core/database.ts';
 import { openAllocatedExport, openFocusExport, type FocusExport } from '../../db/focus/export.ts';
 import type { FocusQuery } from '../../db/focus/query.ts';
-import type { Day, DayRange } from '../../domain/days.ts';
+import { MAX_QUERY_DAYS, type Day, type DayRange } from '../../domain/days.ts';
 import type { FocusProfile } from '../../domain/focus/columns.ts';
 import { factsOf, type FocusFacts } from '../../domain/focus/metadata.ts';
 import { daysOfMonth, monthOf } from '../../domain/months.ts';
@@ -11,7 +11,7 @@ import { todayOf } from '../connections/lookups.ts';
 import type { Deps } from '../http/endpoint.ts';
 import { contradiction, invalid } from '../http/problems.ts';
 import { rangeOf } from '../http/range.ts';
-import { MAX_DAYS, connectionsOf } from '../spend/request.ts';
+import { connectionsOf } from '../spend/request.ts';
 import type { focusQuery } from './schemas.ts';
 
 /** What a request asks for. */
@@ -22,13 +22,17 @@ export interface FocusRequest {
 }
 
 /** Reads a request. Throws `invalid_request` for a range that cannot be, and `not_found` for an unknown connection. */
-export async function focusRequestOf(deps: Deps, asked: z.output<typeof focusQuery>): Promise<FocusRequest> {
+export async function focusRequestOf(
+  deps: Deps,
+  asked: z.output<typeof focusQuery>,
+  format: FocusFormat,
+): Promise<FocusRequest> {
   const today = todayOf(deps);
   const isAllocated = asked.allocated === 'true';
-  const range = isAllocated ? wholeMonthsOf(asked, today) : rangeOf(asked, today, MAX_DAYS, invalid);
+  const range = isAllocated ? wholeMonthsOf(asked, today) : rangeOf(asked, today, MAX_QUERY_DAYS, invalid);
   return {
     profile: { version: asked.version, isAllocated },
-    format: asked.format,
+    format,
     query: { ...range, today, connections: await connectionsOf(deps, asked.connection_id) },
   };
 }
@@ -39,7 +43,7 @@ function wholeMonthsOf(
   today: Day,
 ): DayRange {
   const last = to ?? daysOfMonth(monthOf(today)).to;
-  const range = rangeOf({ from: from ?? daysOfMonth(monthOf(last)).from, to: last }, today, MAX_DAYS, invalid);
+  const range = rangeOf({ from: from ?? daysOfMonth(monthOf(last)).from, to: last }, today, MAX_QUERY_DAYS, invalid);
   if (daysOfMonth(monthOf(range.from)).from !== range.from) {
     throw invalid('query.from', 'must be the first day of a month with allocated=true');
   }

@@ -1,11 +1,10 @@
-import { inSnapshot } from '../../db/core/cursor.ts';
+import { MAX_QUERY_DAYS } from '../../domain/days.ts';
 import { metadataOf } from '../../domain/focus/metadata.ts';
-import { fileNameOf, writeFocus, type FocusFormat } from '../../exports/focus.ts';
+import { FOCUS_FORMATS, fileNameOf, writeFocus, type FocusFormat } from '../../exports/focus.ts';
 import { CSV_TYPE, headerText } from '../http/csv.ts';
 import { endpoint, fileEndpoint } from '../http/endpoint.ts';
 import { nothing } from '../http/schemas.ts';
 import { FILE_HEADERS, OTHER_CURRENCIES_HEADER, certaintyHeaders, inFile } from '../spend/documents.ts';
-import { MAX_DAYS } from '../spend/request.ts';
 import { focusRequestOf, openExport } from './request.ts';
 import { focusMetadata, focusQuery } from './schemas.ts';
 
@@ -21,7 +20,7 @@ const focus = fileEndpoint({
   tag,
   operation: 'exportFocus',
   summary: 'Writes costs and usage as a FOCUS file, a row for each line of cost',
-  description: `Costs are exact: those of each day and currency add up to \`GET /v1/costs\`. The last 31 days, or up to ${MAX_DAYS}. A row has a quantity and a price only where its tokens are known and the price times the quantity is its cost to the last digit. A change to a closed month is a row of its own, with the \`ChargeClass\` \`Correction\`. Texts are as they were reported, so a program for tables may take one for a formula. Two exports are written at a time.`,
+  description: `Costs are exact: those of each day and currency add up to \`GET /v1/costs\`. The last 31 days, or up to ${MAX_QUERY_DAYS}. A row has a quantity and a price only where its tokens are known and the price times the quantity is its cost to the last digit. A change to a closed month is a row of its own, with the \`ChargeClass\` \`Correction\`. Texts are as they were reported, so a program for tables may take one for a formula. Two exports are written at a time.`,
   query: focusQuery,
   file: {
     types: { 'text/csv': 'RFC 4180, with a header.', [TYPES.parquet]: 'Decimals are DECIMAL(38, s).' },
@@ -33,8 +32,10 @@ const focus = fileEndpoint({
   },
   statuses: { 200: 'The file.' },
   problems: ['not_found', 'conflict'],
-  write: async ({ query: asked }, deps, reply) => {
-    const request = await focusRequestOf(deps, asked);
+  write: async ({ query: asked, preferred }, deps, reply) => {
+    const accepted = preferred(FOCUS_FORMATS.map((format) => TYPES[format]));
+    const format = asked.format ?? FOCUS_FORMATS.find((one) => TYPES[one] === accepted) ?? FOCUS_FORMATS[0];
+    const request = await focusRequestOf(deps, asked, format);
     const { facts, certainty, total, otherCurrencies, lines } = await openExport(deps.tx, request);
     reply.begin({
       name: fileNameOf(facts, request.format),
@@ -60,10 +61,10 @@ const metadata = endpoint({
   out: focusMetadata,
   statuses: { 200: 'The metadata, in the words of FOCUS.' },
   problems: ['not_found', 'conflict'],
-  inTurn: true,
+  asExport: true,
   handle: async ({ query: asked }, deps) => {
-    const request = await focusRequestOf(deps, asked);
-    const { facts } = await inSnapshot(deps.db, (tx) => openExport(tx, request));
+    const request = await focusRequestOf(deps, asked, asked.format ?? FOCUS_FORMATS[0]);
+    const { facts } = await openExport(deps.db, request);
     const { DatasetInstance, Schema, Recency, ...rest } = metadataOf(facts);
     return {
       status: 200,

@@ -8,7 +8,10 @@ const version = z
   .enum(FOCUS_VERSIONS)
   .default('1.4')
   .meta({ description: 'The version of FOCUS. 1.3 has `ProviderName`, `PublisherName` and `InvoiceId` as well.' });
-const format = z.enum(FOCUS_FORMATS).default('csv').meta({ description: 'What the file is written in.' });
+const format = z.enum(FOCUS_FORMATS).optional().meta({
+  description:
+    'What the file is written in. Without it, the header Accept decides, and it is CSV unless that prefers Parquet.',
+});
 const allocated = z.enum(['true', 'false']).default('false').meta({
   description:
     'With `true`, a row for each cost center that shares a line, with the amounts of chargeback. The range must consist of whole months, by default the running one.',

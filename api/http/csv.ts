@@ -21,16 +21,24 @@ export class CsvReply {
     this.#file = file;
   }
 
-  /** Whether the client is still there. */
+  /** Whether the client takes the file: not if it asked for the headers alone, nor once it is gone. */
   get isOpen(): boolean {
     return this.#file.isOpen;
   }
 
-  /** Begins the reply. `name` is what a browser calls the file. What fails from here on breaks the connection. */
-  async begin(name: string, headers: Readonly<Record<string, string>>, columns: readonly CsvColumn[]): Promise<void> {
+  /**
+   * Begins the reply. `name` is what a browser calls the file. What fails from here on breaks the connection. Says whether
+   * the client takes rows.
+   */
+  async begin(
+    name: string,
+    headers: Readonly<Record<string, string>>,
+    columns: readonly CsvColumn[],
+  ): Promise<boolean> {
     this.#columns = columns;
     this.#file.begin({ name, type: CSV_TYPE, headers });
     await this.#file.write(`${columns.map(({ name: header }) => quoted(header)).join(',')}\r\n`);
+    return this.isOpen;
   }
 
   /** Writes rows, and waits until the client has taken most of them. */

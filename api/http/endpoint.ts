@@ -69,6 +69,8 @@ export interface Call<Query, Body> {
   /** The id of the token; null for the token in `METERLINE_API_TOKEN`. */
   readonly actorId: string | null;
   readonly waitFor: WaitFor;
+  /** Which of these media types the client takes most gladly, by its header `Accept`; null if it takes none. */
+  readonly preferred: <Type extends string>(types: readonly Type[]) => Type | null;
 }
 
 /** A query parameter. */
@@ -147,6 +149,8 @@ interface Definition<Query extends z.ZodObject, Body extends z.ZodObject, Out ex
 > {
   /** Whether the requests of one token take turns, because each is expensive. */
   readonly inTurn?: boolean;
+  /** Set for a route that takes as long as a file: it counts as an export, and its `db` is a snapshot. */
+  readonly asExport?: boolean;
   readonly csv?: CsvDefinition<Query>;
   readonly handle: (call: Call<z.output<Query>, z.output<Body>>, deps: Deps) => Promise<Reply<z.input<Out>>>;
 }
@@ -179,6 +183,11 @@ export function endpoint<Query extends z.ZodObject, Body extends z.ZodObject, Ou
       const { csv } = definition;
       if (csv !== undefined && wantsCsv(request, csv.format(call.query))) {
         await deps.exports.file(request, response, (tx, file) => csv.write(call, { ...deps, tx }, new CsvReply(file)));
+        return;
+      }
+      if (definition.asExport === true) {
+        const reply = await deps.exports.run(request, response, (tx) => definition.handle(call, { ...deps, db: tx }));
+        if (reply !== null) send(response, reply, definition.out);
         return;
       }
       const endTurn =
@@ -224,6 +233,7 @@ function callOf<Query extends z.ZodObject, Body extends z.ZodObject>(
     caller,
     actor: caller?.name ?? '',
     actorId: caller?.id ?? null,
+    preferred: (types) => types.find((type) => type === request.accepts([...types])) ?? null,
     waitFor: (look) => waitFor(look, { timeoutMs: waitMs, isOver: () => response.closed || stopping.aborted }),
   };
 }

@@ -27,11 +27,21 @@ export class Exports {
     this.#otherDb = otherDb;
   }
 
-  /**
-   * Answers with the file that `write` writes. Throws `too_many_requests` if others are being written. Breaks the connection
-   * after ten minutes. Ends soon after the client left, also while Postgres adds up.
-   */
+  /** Answers with the file that `write` writes, as {@link run}. */
   async file(request: Request, response: Response, write: (tx: Db, reply: FileReply) => Promise<void>): Promise<void> {
+    const reply = new FileReply(response);
+    const written = await this.run(request, response, async (tx) => {
+      await write(tx, reply);
+      return true;
+    });
+    if (written === true) reply.end();
+  }
+
+  /**
+   * Gives what `work` finds in a snapshot; null if the client left. Throws `too_many_requests` if other exports run. Breaks
+   * the connection after ten minutes. Ends soon after the client left, also while Postgres adds up.
+   */
+  async run<T>(request: Request, response: Response, work: (tx: Db) => Promise<T>): Promise<T | null> {
     if (this.#running >= AT_ONCE) {
       const detail = `${AT_ONCE} exports are being written already.`;
       throw new Problem('too_many_requests', { detail, retryAfter: RETRY_AFTER_S });
@@ -42,17 +52,16 @@ export class Exports {
     request.socket.setTimeout(LONGEST_MS);
     let isOver = false;
     try {
-      const reply = new FileReply(response);
-      await inSnapshot(this.#db, async (tx) => {
+      return await inSnapshot(this.#db, async (tx) => {
         const transaction = await openTransaction(tx);
-        if (response.closed) return;
+        if (response.closed) return null;
         response.once('close', () => void this.#cancel(transaction, () => isOver));
-        await write(tx, reply);
+        return work(tx);
       });
-      reply.end();
     } catch (error) {
       // Nobody is there to be told that the export was cancelled.
       if (!response.closed) throw error;
+      return null;
     } finally {
       isOver = true;
       clearTimeout(cutOff);

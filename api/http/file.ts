@@ -15,14 +15,16 @@ export interface FileHead {
 /** A reply that is a file, written bit by bit, as fast as its client reads. */
 export class FileReply {
   readonly #response: ServerResponse;
+  readonly #hasBody: boolean;
 
   constructor(response: ServerResponse) {
     this.#response = response;
+    this.#hasBody = response.req.method !== 'HEAD';
   }
 
-  /** Whether the client is still there. */
+  /** Whether the client takes the file: not if it asked for the headers alone, nor once it is gone. */
   get isOpen(): boolean {
-    return !this.#response.destroyed;
+    return this.#hasBody && !this.#response.destroyed;
   }
 
   /** Begins the reply. What fails after its first bytes breaks the connection. */
@@ -36,7 +38,7 @@ export class FileReply {
   /** Writes bytes, and waits until the client has taken most of them. */
   async write(bytes: string | Uint8Array): Promise<void> {
     const response = this.#response;
-    if (response.destroyed || response.write(bytes)) return;
+    if (!this.isOpen || response.write(bytes)) return;
     await new Promise<void>((resolve) => {
       const stalled = setTimeout(() => response.destroy(), STALLED_MS);
       const go = (): void => {

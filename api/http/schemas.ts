@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isDay, toDay } from '../../domain/days.ts';
+import { ASKABLE_DAY, isAskableDay, toDay } from '../../domain/days.ts';
 import { FAILURE_CODES } from '../../domain/failures.ts';
 import { isMonth, toMonth } from '../../domain/months.ts';
 
@@ -13,13 +13,10 @@ export const nothing = z.strictObject({});
 
 const DAY = /^(?:20|21)[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$/;
 
-/** A day in a request. Postgres and JavaScript agree on every day of these two centuries. */
+/** A day in a request. */
 export const dayIn = z
   .string()
-  .refine(
-    (text) => DAY.test(text) && isDay(text),
-    'must be a day from 2000-01-01 to 2199-12-31, in the form YYYY-MM-DD',
-  )
+  .refine(isAskableDay, ASKABLE_DAY)
   .transform(toDay)
   .meta({
     override: { type: 'string', format: 'date', pattern: DAY.source, examples: ['2026-01-31'] },

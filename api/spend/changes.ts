@@ -1,3 +1,4 @@
+import { MAX_QUERY_DAYS } from '../../domain/days.ts';
 import { compileChanges, explainChanges, type Change, type ChangeRow } from '../../db/spend/changes.ts';
 import { readRows, readTotals } from '../../db/spend/rows.ts';
 import { endpoint } from '../http/endpoint.ts';
@@ -18,7 +19,7 @@ import {
   type Column,
 } from './documents.ts';
 import { CHANGES, changesQuery } from './parameters.ts';
-import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
+import { csvQueryOf, spendQueryOf } from './request.ts';
 import { changes as changesOut } from './schemas.ts';
 
 const changes = endpoint({
@@ -26,7 +27,7 @@ const changes = endpoint({
   path: '/v1/costs/changes',
   tag: 'Costs and usage',
   operation: 'getCostChanges',
-  summary: `Explains why costs changed between two ranges: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}, and an earlier one`,
+  summary: `Explains why costs changed between two ranges: the last ${DEFAULT_DAYS} days, or up to ${MAX_QUERY_DAYS}, and an earlier one`,
   description: [
     'Amounts are exact decimals in USD; other currencies are listed apart. In each row, `volume`, `mix`, `price` and `unmatched` add up to `change`.',
     'A row consists of cells: connection, workspace, model, token type, context window, service tier and geography. With C for cost and q for tokens of a cell, and 0 for before and 1 for after:',

@@ -1,5 +1,6 @@
 import { compileCosts, sumCosts, type Cost, type CostRow } from '../../db/spend/costs.ts';
 import { readRowsByDays, readUngroupedTotals } from '../../db/spend/stretches.ts';
+import { MAX_QUERY_DAYS } from '../../domain/days.ts';
 import { subtractDecimals } from '../../domain/money.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
 import { headerText } from '../http/csv.ts';
@@ -20,7 +21,7 @@ import {
   type Column,
 } from './documents.ts';
 import { COSTS, costsQuery } from './parameters.ts';
-import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
+import { csvQueryOf, spendQueryOf } from './request.ts';
 import { costs as costsOut } from './schemas.ts';
 
 const costs = endpoint({
@@ -28,7 +29,7 @@ const costs = endpoint({
   path: '/v1/costs',
   tag: 'Costs and usage',
   operation: 'getCosts',
-  summary: `Adds up the costs of a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}`,
+  summary: `Adds up the costs of a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_QUERY_DAYS}`,
   description:
     'Amounts are exact decimals in USD; other currencies are listed apart. The total is that of the whole range and not only of the page. `provisional_days`, `missing_days` and `uncovered_days` count the days for which the sums are not certain. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.',
   query: costsQuery,

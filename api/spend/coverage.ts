@@ -1,10 +1,11 @@
+import { MAX_QUERY_DAYS } from '../../domain/days.ts';
 import { readCoverage } from '../../db/spend/coverage.ts';
 import { endpoint } from '../http/endpoint.ts';
 import { DEFAULT_DAYS } from '../http/range.ts';
 import { nothing } from '../http/schemas.ts';
 import { daysOf } from './documents.ts';
 import { COSTS, coverageQuery } from './parameters.ts';
-import { MAX_DAYS, spendQueryOf } from './request.ts';
+import { spendQueryOf } from './request.ts';
 import { coverage as coverageOut } from './schemas.ts';
 
 const coverage = endpoint({
@@ -12,7 +13,7 @@ const coverage = endpoint({
   path: '/v1/coverage',
   tag: 'Costs and usage',
   operation: 'getDayStates',
-  summary: `Shows how far the costs of each day can be relied on: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}`,
+  summary: `Shows how far the costs of each day can be relied on: the last ${DEFAULT_DAYS} days, or up to ${MAX_QUERY_DAYS}`,
   description:
     '`provisional_days`, `missing_days` and `uncovered_days` are those of `GET /v1/costs` for the same range and connections. With several connections, a day may count as more than one of them, while `state` names the first.',
   query: coverageQuery,

@@ -152,7 +152,8 @@ export async function writeCsv<Row>(
 ): Promise<void> {
   const { query, columns } = report;
   const name = `${report.name}_${query.from}_${query.to}.csv`;
-  await reply.begin(name, { ...certaintyHeaders(report.certainty), ...report.totals }, columns);
+  const takesRows = await reply.begin(name, { ...certaintyHeaders(report.certainty), ...report.totals }, columns);
+  if (!takesRows) return;
   for await (const rows of report.rows) {
     if (!reply.isOpen) return;
     await reply.rows(rows.map((row) => columns.map(({ of }) => of(row))));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Day, DayRange } from '../../domain/days.ts';
+import { MAX_QUERY_DAYS, type Day, type DayRange } from '../../domain/days.ts';
 import { begins, comparisonOf, ends, type Compare, type Comparison } from '../../domain/spend/compare.ts';
 import { ParameterError, filtersIn, parameterOf } from '../../domain/spend/parameters.ts';
 import {
@@ -17,9 +17,6 @@ import { Problem, invalid } from '../http/problems.ts';
 import { rangeOf } from '../http/range.ts';
 import { dayIn } from '../http/schemas.ts';
 import type { Report } from './parameters.ts';
-
-/** The longest range of days that a query may sum up. */
-export const MAX_DAYS = 1100;
 
 /** The query parameters that every report on spend has. The filters are beside them, by their names. */
 export interface SpendRequest {
@@ -57,7 +54,12 @@ export async function spendQueryOf(
   const today = todayOf(deps);
   const filters = await filtersOf(deps, report, request, tags);
   const cursor = request.after === undefined ? null : decodeCursor(request.after, position);
-  const range = rangeOf({ from: request.from ?? cursor?.from, to: request.to ?? cursor?.to }, today, MAX_DAYS, invalid);
+  const range = rangeOf(
+    { from: request.from ?? cursor?.from, to: request.to ?? cursor?.to },
+    today,
+    MAX_QUERY_DAYS,
+    invalid,
+  );
   const comparison = request.compare === undefined ? null : comparisonWith(range, request.compare, request.group_by);
   const { group_by: groupBy, order, limit } = request;
   const query = { ...range, today, filters, groupBy, order, comparison, after: cursor?.key ?? null, limit };

@@ -6,6 +6,7 @@ import {
   type UnitCostRow,
   type UnitCostTotals,
 } from '../../db/spend/unit-costs.ts';
+import { MAX_QUERY_DAYS } from '../../domain/days.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
 import { headerText } from '../http/csv.ts';
@@ -25,7 +26,7 @@ import {
   type Column,
 } from './documents.ts';
 import { UNIT_COSTS, unitCostsQuery } from './parameters.ts';
-import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
+import { csvQueryOf, spendQueryOf } from './request.ts';
 import { unitCosts as unitCostsOut, type NoPrice, type NoSavings } from './schemas.ts';
 
 const unitCosts = endpoint({
@@ -33,7 +34,7 @@ const unitCosts = endpoint({
   path: '/v1/unit-costs',
   tag: 'Costs and usage',
   operation: 'getUnitCosts',
-  summary: `Says what a million tokens cost in a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}`,
+  summary: `Says what a million tokens cost in a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_QUERY_DAYS}`,
   description: [
     'Costs and tokens meet where connection, day, workspace, model, token type, context window, service tier and geography are the same. A geography that is absent, null or `not_available` is one value.',
     'Prices are only those that were billed: `usd_per_million` is (`amount` − `unmatched_amount`) / (`tokens` − `unpriced_tokens`) × 10⁶, rounded half-even to 12 decimals, or null with a `reason`. The amounts of all rows add up to those of `/v1/costs`, and the tokens to those of `/v1/usage`.',

@@ -1,5 +1,6 @@
 import { compileUsage, sumUsage, type Usage, type UsageCounts, type UsageRow } from '../../db/spend/usage.ts';
 import { readRowsByDays, readUngroupedTotals } from '../../db/spend/stretches.ts';
+import { MAX_QUERY_DAYS } from '../../domain/days.ts';
 import { USAGE_COUNTS } from '../../domain/lines.ts';
 import { ZERO, subtractDecimals, type Decimal } from '../../domain/money.ts';
 import type { SpendQuery } from '../../domain/spend/query.ts';
@@ -20,7 +21,7 @@ import {
   type Column,
 } from './documents.ts';
 import { USAGE, usageQuery } from './parameters.ts';
-import { MAX_DAYS, csvQueryOf, spendQueryOf } from './request.ts';
+import { csvQueryOf, spendQueryOf } from './request.ts';
 import { usage as usageOut } from './schemas.ts';
 
 const usage = endpoint({
@@ -28,7 +29,7 @@ const usage = endpoint({
   path: '/v1/usage',
   tag: 'Costs and usage',
   operation: 'getUsage',
-  summary: `Adds up the tokens and requests of a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_DAYS}`,
+  summary: `Adds up the tokens and requests of a range of days: the last ${DEFAULT_DAYS} days, or up to ${MAX_QUERY_DAYS}`,
   description:
     'Counts are exact whole numbers. The totals are those of the whole range and not only of the page. A query parameter `tag.<key>` or `not.tag.<key>` filters by a tag of workspaces.',
   query: usageQuery,

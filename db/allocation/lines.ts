@@ -115,8 +115,8 @@ export function closedLines(statementNo: number): SQL[] {
   ];
 }
 
-/** Which lines are wanted. A line of a pool is, if one who shares it is. */
-function isWanted({ center, connections }: LinesOf): SQL {
+/** Which lines `l` of `each_line` are wanted. A line of a pool is, if one who shares it is. */
+export function isWanted({ center, connections }: LinesOf): SQL {
   const ofConnections =
     connections === null ? sql`true` : sql`l.connection_id = any(${numberArray('uuid', connections)})`;
   if (center === null) return ofConnections;

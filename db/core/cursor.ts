@@ -5,7 +5,7 @@ import { rows, type Db } from './database.ts';
 
 const BATCH_ROWS = 1_000;
 /** How many batches are read ahead: Postgres takes about as long for the first row of a day as Node for so many rows. */
-const AHEAD = 8;
+const AHEAD = 5;
 /** Fewer than a batch, so that what is ahead grows while these are used. */
 const PART_ROWS = 250;
 
@@ -29,7 +29,7 @@ export async function* eachRow<Row>(
 }
 
 /**
- * The rows of batches, in smaller batches. While these are used, Postgres makes the next ones: up to eight batches wait, so
+ * The rows of batches, in smaller batches. While these are used, Postgres makes the next ones: up to five batches wait, so
  * memory does not grow with a client that reads slowly. Whoever stops early waits for the end of those that were asked for.
  */
 export async function* readAhead<Row>(batches: AsyncGenerator<readonly Row[]>): AsyncGenerator<readonly Row[]> {

@@ -1,15 +1,25 @@
 import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
+import { DECIMAL_SCALE, digitsOf } from '../../domain/focus/price.ts';
 import type { FocusLine } from '../../domain/focus/row.ts';
 import { COST_DIMENSIONS } from '../../domain/lines.ts';
 import { daysOfMonth, firstDayOf, monthOf, nextMonth, type Month } from '../../domain/months.ts';
 import { planForManyRows } from '../allocation/close.ts';
-import { ORDER_OF_CENTER, OWN_KEY, assignedParts, closedLines, openLines } from '../allocation/lines.ts';
+import {
+  ORDER_OF_CENTER,
+  OWN_KEY,
+  assignedParts,
+  closedLines,
+  isWanted,
+  openLines,
+  type LinesOf,
+} from '../allocation/lines.ts';
 import { readOpenMonth, rulesOfStatements, type ReadMonth, type RulesOf } from '../allocation/months.ts';
 import { closedSource, openSource, type Source } from '../allocation/source.ts';
 import { findStatement } from '../allocation/statements.ts';
 import { eachRow } from '../core/cursor.ts';
-import { list, type Db } from '../core/database.ts';
+import { list, row, type Db } from '../core/database.ts';
+import { decimalText } from '../core/json.ts';
 import { dayParts } from '../spend/scope.ts';
 import { decimalIn, describing, lineFields, pairsOf, secondOf, spendQueryOf, type FocusQuery } from './query.ts';
 import { tokenParts } from './tokens.ts';
@@ -47,9 +57,45 @@ export function sourceOf({ open, statementNo }: AllocatedMonth, { connections }:
   return open === null ? closedSource(statementNo, connections) : openSource(open);
 }
 
-/** The parts of a month up to `assigned`, which has a row for each line and each who shares it. */
-export function partsOf({ open, statementNo }: AllocatedMonth, { connections }: FocusQuery): SQL[] {
-  return assignedParts(open === null ? closedLines(statementNo) : openLines(open), { center: null, connections });
+/** The parts of a month up to `each_line`. */
+function linesOf({ open, statementNo }: AllocatedMonth): SQL[] {
+  return open === null ? closedLines(statementNo) : openLines(open);
+}
+
+/** Of all cost centers. */
+function wantedOf({ connections }: FocusQuery): LinesOf {
+  return { center: null, connections };
+}
+
+/**
+ * At least as many digits as any amount of a month has before and behind the point. A share of a line has at most the digits
+ * of both behind it, so the lines need not be shared to know.
+ */
+export async function digitsOfMonth(
+  tx: Db,
+  query: FocusQuery,
+  shown: AllocatedMonth,
+): Promise<{ wholeDigits: number; fractionDigits: number }> {
+  const { largest, scale } = await row(
+    tx,
+    z.object({ largest: decimalText, scale: z.int() }),
+    sql`
+      with ${list(linesOf(shown))},
+      lines as (
+        select rules_of, pool, max(abs(amount)) as largest, max(scale(trim_scale(amount))) as scale
+        -- Not from the part "wanted", which Postgres would write to disk, since several parts read it.
+        from each_line l where ${isWanted(wantedOf(query))} group by rules_of, pool
+      ),
+      fractions as (
+        select rules_of, pool, max(fraction) as largest, max(scale(trim_scale(fraction))) as scale
+        from shares group by rules_of, pool
+      )
+      select ${decimalIn(sql`coalesce(max(l.largest * coalesce(f.largest, 1)), 0)`)} as largest,
+        coalesce(max(l.scale + coalesce(f.scale, 0)), 0) as scale
+      from lines l left join fractions f on f.rules_of = l.rules_of and f.pool = l.pool
+    `,
+  );
+  return { wholeDigits: digitsOf(largest).whole, fractionDigits: Math.max(DECIMAL_SCALE, scale) };
 }
 
 const allocatedLine = z.object({
@@ -127,7 +173,7 @@ function statementOf(shown: AllocatedMonth, query: FocusQuery): SQL {
   const { parts, rows } = billed(shown, query);
   const dimensions = list(COST_DIMENSIONS.map((name) => sql.raw(name)));
   return sql`
-    with ${list([...partsOf(shown, query), ...contextOf(shown), ...parts])},
+    with ${list([...assignedParts(linesOf(shown), wantedOf(query)), ...contextOf(shown), ...parts])},
     -- One order instead of a join, as in the part "met".
     each_share (is_line, day, line_key, connection_id, ${dimensions}, center, rule, rules_of, is_correction, amount, share, tokens) as (
       select true, day, line_key, connection_id, ${dimensions}, center, rule, rules_of, is_correction, amount, share, null::numeric

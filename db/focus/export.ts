@@ -12,7 +12,7 @@ import { compileCosts } from '../spend/costs.ts';
 import { asked, dayParts } from '../spend/scope.ts';
 import { giveRoom } from '../spend/rows.ts';
 import { readUngroupedTotals } from '../spend/stretches.ts';
-import { eachAllocatedLine, findAllocatedMonth, monthsIn, partsOf, sourceOf } from './allocated.ts';
+import { digitsOfMonth, eachAllocatedLine, findAllocatedMonth, monthsIn, sourceOf } from './allocated.ts';
 import { correctedDays, eachFocusLine, type CorrectedDay } from './lines.ts';
 import { decimalIn, spendQueryOf, type FocusQuery } from './query.ts';
 
@@ -63,7 +63,7 @@ export async function openAllocatedExport(tx: Db, query: FocusQuery): Promise<Fo
     const totals = await readChargedTotals(tx, sourceOf(shown, query));
     amounts.push({ currency: 'USD', amount: addDecimals([totals.total, totals.totalAdjustment]) });
     amounts.push(...totals.otherCurrencies);
-    const digits = await digitsIn(tx, partsOf(shown, query), sql`select amount * share as amount from assigned`);
+    const digits = await digitsOfMonth(tx, query, shown);
     wholeDigits = Math.max(wholeDigits, digits.wholeDigits);
     fractionDigits = Math.max(fractionDigits, digits.fractionDigits);
   }

@@ -175,6 +175,17 @@ describe('CSV', () => {
     const head = await api.send('HEAD', '/v1/costs?format=csv');
     expect([head.status, head.text, head.headers.get('meterline-total')]).toEqual([200, '', '31']);
   });
+
+  it('answers HEAD without reading a line, and refuses what GET refuses', async () => {
+    const path = '/v1/costs?format=csv&group_by=description';
+    const head = await api.db.transaction(async (tx) => {
+      await tx.execute(sql`lock table cost_lines in access exclusive mode`);
+      return api.send('HEAD', path);
+    });
+    expect([head.status, head.headers.get('meterline-total')]).toEqual([200, '31']);
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    expect((await fetch(`${api.url}${path}&colour=x`, { method: 'HEAD', headers })).status).toBe(400);
+  });
 });
 
 const MANY = 60_000;

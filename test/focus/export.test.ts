@@ -99,6 +99,59 @@ describe('a FOCUS file', () => {
     });
   });
 
+  it.each(['csv', 'parquet'])(
+    'in %s answers HEAD as GET, without reading a line, and refuses alike',
+    async (format) => {
+      const path = `/v1/exports/focus?format=${format}&${RANGE}`;
+      const got = await api.get(path);
+      // Lines alone need the names that workspaces had on a day.
+      const head = await api.db.transaction(async (tx) => {
+        await tx.execute(sql`lock table workspace_names in access exclusive mode`);
+        return api.send('HEAD', path);
+      });
+      expect([head.status, head.text]).toEqual([200, '']);
+      const named = ({ headers }: typeof head): unknown[] =>
+        [...headers].filter(([name]) => /^(meterline|content-(type|disp))/.test(name));
+      expect(named(head)).toEqual(named(got));
+      expect(named(head).length).toBeGreaterThan(5);
+      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+      const statusOf = async (more: string): Promise<number> =>
+        (await fetch(`${api.url}${path}&${more}`, { method: 'HEAD', headers })).status;
+      expect([await statusOf('colour=x'), await statusOf('connection_id=x')]).toEqual([400, 404]);
+    },
+  );
+
+  it.each([
+    ['application/vnd.apache.parquet', '', 'application/vnd.apache.parquet'],
+    ['text/csv;q=0.5, application/vnd.apache.parquet', '', 'application/vnd.apache.parquet'],
+    ['application/vnd.apache.parquet', '&format=csv', 'text/csv'],
+    ['text/csv', '&format=parquet', 'application/vnd.apache.parquet'],
+    ['text/csv', '', 'text/csv'],
+    ['*/*', '', 'text/csv'],
+    ['application/json', '', 'text/csv'],
+  ])('for Accept: %s and the parameters "%s" is %s', async (accept, more, type) => {
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, accept };
+    const reply = await fetch(`${api.url}/v1/exports/focus?${RANGE}${more}`, { headers });
+    await reply.arrayBuffer();
+    expect([reply.status, reply.headers.get('content-type')?.split(';')[0]]).toEqual([200, type]);
+  });
+
+  it('has metadata that have its time, and count as one of two exports', async () => {
+    await api.db.transaction(async (tx) => {
+      await tx.execute(sql`lock table cost_lines in access exclusive mode`);
+      const controller = new AbortController();
+      const path = `/v1/exports/focus/metadata?${RANGE}`;
+      const init = { headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, signal: controller.signal };
+      const waiting = [1, 2].map(() => fetch(`${api.url}${path}`, init).catch(() => null));
+      await expect.poll(async () => (await api.get(path)).status, { timeout: 20_000 }).toBe(429);
+      controller.abort();
+      await Promise.all(waiting);
+    });
+    await expect
+      .poll(async () => (await api.get(`/v1/exports/focus/metadata?${RANGE}`)).status, { timeout: 20_000 })
+      .toBe(200);
+  });
+
   it('without data is a header, and a table without rows', async () => {
     const none = 'from=2020-01-01&to=2020-01-31';
     const [inCsv, inParquet] = [await csv(api, none), await parquet(api, none)];
