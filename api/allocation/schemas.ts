@@ -116,12 +116,10 @@ export const allocationQuery = z.strictObject({
 /** The query of GET /v1/allocation/versions. */
 export const versionsQuery = z.strictObject(pageQuery);
 
-const warnings = z
-  .array(z.strictObject({ path: z.string(), message: z.string() }))
-  .meta({
-    description:
-      'What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it.',
-  });
+const warnings = z.array(z.strictObject({ path: z.string(), message: z.string() })).meta({
+  description:
+    'What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it.',
+});
 
 const versionFields = {
   version: wholeNumber.meta({ description: 'From 1 on.' }),
