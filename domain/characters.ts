@@ -13,3 +13,15 @@ export const HIDDEN = CONTROLS + INVISIBLE.replaceAll(/[0-9a-f]+/g, inClass).rep
 function inClass(hex: string): string {
   return hex.length > 4 ? String.fromCodePoint(Number.parseInt(hex, 16)) : `\\u${hex.padStart(4, '0')}`;
 }
+
+/**
+ * Characters that turn what stands around them, or are nothing to see. Names that others chose are shown without them. Joiners
+ * stay: emoji and several languages need them.
+ */
+const DECEIVING =
+  /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+
+/** A text from outside without characters that hide it or turn what stands around them. */
+export function withoutDeceit(text: string): string {
+  return text.replace(DECEIVING, '');
+}

@@ -1,4 +1,4 @@
-import { CONTROLS, SPACES } from '../domain/characters.ts';
+import { CONTROLS, SPACES, withoutDeceit } from '../domain/characters.ts';
 import type { NoticeContent } from '../domain/notices/content.ts';
 
 const MARK = '…';
@@ -6,12 +6,6 @@ const MARK = '…';
 const PRODUCT = 'Meterline';
 /** White space, line breaks and control characters, which become one space. */
 const BLANKS = new RegExp(`[${CONTROLS}${SPACES}]+`, 'gu');
-/**
- * Characters that change the direction of what stands around them, or are nothing to see. Joiners stay: emoji and several
- * languages need them.
- */
-const DECEIVING =
-  /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
 const HALVES = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /** Cuts a text to a length in UTF-16 units, between characters, and marks the cut. */
@@ -24,7 +18,7 @@ export function cut(text: string, length: number): string {
 export function line(text: string, length: number): string {
   // No text needs as much as this to be read; what follows would only cost time.
   const begin = text.slice(0, length * 8);
-  return cut(begin.replace(DECEIVING, '').replace(HALVES, '\ufffd').replace(BLANKS, ' ').trim(), length);
+  return cut(withoutDeceit(begin).replace(HALVES, '\ufffd').replace(BLANKS, ' ').trim(), length);
 }
 
 /** How much of a notice a channel shows. What is left out is said in words. */

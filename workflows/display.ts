@@ -1,3 +1,4 @@
+import { withoutDeceit } from '../domain/characters.ts';
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { SearchAttributePair } from '@temporalio/common';
 import type { ConnectionView, LoadedConnection } from '../activities/connection.ts';
@@ -271,9 +272,11 @@ function describeWait({ status, candidates, failure }: Facts, untilMs: number | 
   }
 }
 
-/** A name that somebody else chose, escaped so that it is no Markdown. */
+/** A name that somebody else chose, escaped so that it is no Markdown, on one line that turns and hides nothing. */
 export function plain(name: string): string {
-  return name.replace(/[\\`*_[\]<>#|~!]/g, '\\$&').replace(/\s+/g, ' ');
+  return withoutDeceit(name)
+    .replace(/[\\`*_[\]<>#|~!]/g, '\\$&')
+    .replace(/\s+/g, ' ');
 }
 
 /** A range of days as people read it. */

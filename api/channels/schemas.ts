@@ -13,11 +13,11 @@ import {
   URL_PATTERN,
 } from '../../domain/notices/targets.ts';
 import { instant, listOf, nullableText, pageQuery, uuid, wholeNumber } from '../http/schemas.ts';
-import { shownText } from '../http/shown-text.ts';
+import { shownName } from '../http/shown-text.ts';
 
 const MAX_CONNECTIONS = 200;
 
-const name = shownText({
+const name = shownName({
   most: 100,
   description: 'What people call the channel. No two channels have the same name. Spaces at its ends are dropped.',
   example: 'Costs team',

@@ -16,11 +16,11 @@ import {
   wholeNumber,
   workflowId,
 } from '../http/schemas.ts';
-import { shownText } from '../http/shown-text.ts';
+import { shownName } from '../http/shown-text.ts';
 import { adminApiKey, candidate } from '../keys/schemas.ts';
 import { sync } from '../syncs/schemas.ts';
 
-const name = shownText({
+const name = shownName({
   most: 100,
   description: 'What people call the connection. Spaces at its ends are dropped.',
   example: 'Acme production',

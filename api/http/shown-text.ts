@@ -2,27 +2,51 @@ import { z } from 'zod';
 import { CONTROLS, HIDDEN, SPACES } from '../../domain/characters.ts';
 import { SECRET_PATTERN } from '../../domain/tokens.ts';
 
-const PATTERN = `^(?![^${CONTROLS}]*(?:sk-ant-|${SECRET_PATTERN}))[^${CONTROLS}]*[^${HIDDEN}${SPACES}][^${CONTROLS}]*$`;
+const patternOf = (unfit: string): string =>
+  `^(?![^${unfit}]*(?:sk-ant-|${SECRET_PATTERN}))[^${unfit}]*[^${HIDDEN}${SPACES}][^${unfit}]*$`;
 const SEEN = new RegExp(`[^${HIDDEN}${SPACES}]`, 'u');
+const UNSEEN = new RegExp(`[${HIDDEN}]`, 'u');
 const SECRET = new RegExp(SECRET_PATTERN);
 
-/** A text of a request that is shown in the clear later. Spaces at its ends are dropped. */
-export function shownText(meta: {
+interface Meta {
   readonly most: number;
   readonly description: string;
   readonly example: string;
-}): z.ZodType<string, string> {
+}
+
+/** A text of a request that is shown in the clear later. Spaces at its ends are dropped. */
+export function shownText(meta: Meta): z.ZodType<string, string> {
+  return checkedText(meta, CONTROLS, (text) => problemWith(text, meta.most));
+}
+
+/** A {@link shownText} that people know something by: two that look the same are the same, so nothing in it is invisible. */
+export function shownName(meta: Meta): z.ZodType<string, string> {
+  return checkedText(meta, HIDDEN, (text) => problemWith(text, meta.most) ?? problemWithUnseen(text));
+}
+
+function checkedText(
+  { most, description, example }: Meta,
+  unfit: string,
+  problemOf: (text: string) => string | null,
+): z.ZodType<string, string> {
   return z
     .string()
     .superRefine((text, context) => {
-      const problem = problemWith(text, meta.most);
+      const problem = problemOf(text);
       if (problem !== null) context.addIssue(problem);
     })
     .transform((text) => text.trim())
     .meta({
-      override: { type: 'string', minLength: 1, maxLength: meta.most, pattern: PATTERN, examples: [meta.example] },
-      description: `${meta.description} It is shown in the clear, so it must not contain a key (\`sk-ant-…\`) or a token of this API (\`meterline_…\`).`,
+      override: { type: 'string', minLength: 1, maxLength: most, pattern: patternOf(unfit), examples: [example] },
+      description: `${description} It is shown in the clear, so it must not contain a key (\`sk-ant-…\`) or a token of this API (\`meterline_…\`).`,
     });
+}
+
+function problemWithUnseen(text: string): string | null {
+  const code = UNSEEN.exec(text)?.[0].codePointAt(0);
+  if (code === undefined) return null;
+  const spelled = code.toString(16).toUpperCase().padStart(4, '0');
+  return `must not contain characters that nobody sees; remove U+${spelled}`;
 }
 
 function problemWith(text: string, most: number): string | null {

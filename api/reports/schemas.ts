@@ -4,13 +4,13 @@ import { REPORT_NAME_LENGTH } from '../../db/reports/tables.ts';
 import { EVERY, HOURS, TIME_ZONE_LENGTH, TIME_ZONE_PATTERN } from '../../domain/reports/periods.ts';
 import { delivery } from '../channels/schemas.ts';
 import { dayOut, instant, listOf, nullableText, pageQuery, uuid } from '../http/schemas.ts';
-import { shownText } from '../http/shown-text.ts';
+import { shownName } from '../http/shown-text.ts';
 import { notice } from '../notices/schemas.ts';
 import { storedQueryIn, storedQueryOut } from '../spend/stored-query.ts';
 
 const MAX_CHANNELS = 50;
 
-const name = shownText({
+const name = shownName({
   most: REPORT_NAME_LENGTH,
   description: 'What people call the report. No two reports have the same name. Spaces at its ends are dropped.',
   example: 'Weekly costs by team',

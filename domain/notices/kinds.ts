@@ -1,3 +1,4 @@
+import { withoutDeceit } from '../characters.ts';
 import { addDecimals, isNegative, subtractDecimals, type Decimal } from '../money.ts';
 import { FAILURES, type FailureCode } from '../failures.ts';
 import * as report from '../reports/notice.ts';
@@ -246,5 +247,7 @@ function whatHappened(code: FailureCode | undefined): string {
 }
 
 function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
+  return withoutDeceit(text)
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
 }

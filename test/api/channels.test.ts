@@ -109,6 +109,7 @@ describe('a channel', () => {
     ['no addresses', { ...BODIES.email, to: [] }, 400],
     ['an unknown kind', { kind: 'fax', to: ['a@example.com'] }, 400],
     ['an unknown kind of notices', { ...BODIES.email, subscriptions: { kinds: ['gossip'] } }, 400],
+    ['a name that turns what stands beside it', { ...BODIES.email, name: 'Ops \u2066x' }, 400],
     ['a name that looks like a key', { ...BODIES.email, name: 'sk-ant-admin01-x' }, 400],
     ['a secret of another form', { ...BODIES.webhook, secret: 'hunter2' }, 400],
     ['a region that PagerDuty does not have', { ...BODIES.pagerduty, region: 'de' }, 400],

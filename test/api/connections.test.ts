@@ -178,6 +178,8 @@ describe('POST /v1/connections', () => {
     [{ admin_api_key: CANARY }, 'body.name'],
     [{ ...NEW, name: ' ' }, 'body.name'],
     [{ ...NEW, name: 'a\u0000b' }, 'body.name'],
+    [{ ...NEW, name: 'a\u202eb' }, 'body.name'],
+    [{ ...NEW, name: 'a\u200bb' }, 'body.name'],
     [{ ...NEW, name: 'x'.repeat(101) }, 'body.name'],
     [{ ...NEW, backfill_days: 0 }, 'body.backfill_days'],
     [{ ...NEW, backfill_days: 366 }, 'body.backfill_days'],

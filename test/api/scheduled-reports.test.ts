@@ -95,6 +95,7 @@ describe('a report', () => {
     [{ channels: [] }, 'body.channels', /must name a channel/],
     [{ channels: ['mail'] }, 'body.channels.0', /id of a channel/],
     [{ name: ' ' }, 'body.name', /empty/],
+    [{ name: 'a\u202eb' }, 'body.name', /remove U\+202E/],
   ])('is refused with %j, which names the field', async (fault, path, message) => {
     const { status, body } = await api.send('POST', '/v1/reports', { ...DAILY, ...fault });
     expect([status, body.errors]).toMatchObject([400, [{ path, message: expect.stringMatching(message) as unknown }]]);
