@@ -1,8 +1,16 @@
 import type { z } from 'zod';
 import type { StoredBudget } from '../../db/budgets/budgets.ts';
+import type { Assessed } from '../../db/budgets/forecasts.ts';
 import type { Alert, BudgetStatus } from '../../db/budgets/status.ts';
 import type { ReplayedAlert } from '../../domain/budgets/replay.ts';
-import { isRecurring, isSameThreshold, usdOf, type Threshold } from '../../domain/budgets/budget.ts';
+import {
+  isRecurring,
+  isSameThreshold,
+  percentOf,
+  periodOf,
+  usdOf,
+  type Threshold,
+} from '../../domain/budgets/budget.ts';
 import { cumulativeBand } from '../../domain/budgets/chart.ts';
 import { atLeast, cumulative, daysToExhaustion, spentOf } from '../../domain/budgets/state.ts';
 import type { Day, DayRange } from '../../domain/days.ts';
@@ -10,7 +18,7 @@ import { ZERO, type Decimal } from '../../domain/money.ts';
 import { parameterFrom } from '../../domain/spend/parameters.ts';
 import type { budget, budgetItem, replay } from './schemas.ts';
 
-type Basics = Omit<z.input<typeof budgetItem>, 'thresholds'>;
+type Basics = Omit<z.input<typeof budgetItem>, 'thresholds' | 'assessed'>;
 
 function basicsOf({ id, name, scope, period, amount, channels, createdAt }: StoredBudget): Basics {
   return {
@@ -25,9 +33,27 @@ function basicsOf({ id, name, scope, period, amount, channels, createdAt }: Stor
   };
 }
 
-/** A budget in a list. */
-export function itemDocument(stored: StoredBudget): z.input<typeof budgetItem> {
-  return { ...basicsOf(stored), thresholds: stored.thresholds.map(({ of, percent, usd }) => ({ of, percent, usd })) };
+/** A budget in a list, and what it came to when it was assessed last. */
+export function itemDocument(
+  stored: StoredBudget,
+  assessed: Assessed | undefined,
+  today: Day,
+): z.input<typeof budgetItem> {
+  return {
+    ...basicsOf(stored),
+    thresholds: stored.thresholds.map(({ of, percent, usd }) => ({ of, percent, usd })),
+    assessed: assessed === undefined ? null : assessedDocument(stored, assessed, today),
+  };
+}
+
+/** Null if it was not assessed yet in the period that today lies in. */
+function assessedDocument(
+  { amount, period: recurs }: StoredBudget,
+  { on, period: { from, to }, spent, expected }: Assessed,
+  today: Day,
+): z.input<typeof budgetItem>['assessed'] {
+  if (periodOf(recurs, today).from !== from) return null;
+  return { on, from, to, spent, percent: percentOf(spent, amount), expected };
 }
 
 /** A budget as it stands today. */

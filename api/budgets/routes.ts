@@ -6,6 +6,7 @@ import {
   deleteBudget,
   listBudgets,
 } from '../../db/budgets/budgets.ts';
+import { lastAssessed } from '../../db/budgets/forecasts.ts';
 import { readBudget, readForReplay } from '../../db/budgets/status.ts';
 import { within } from '../../domain/budgets/state.ts';
 import { addDays, daysBetween } from '../../domain/days.ts';
@@ -66,10 +67,16 @@ const list = endpoint({
   out: budgetList,
   statuses: { 200: 'A page of budgets.' },
   problems: ['conflict'],
-  handle: async ({ query: { limit, after } }, { db }) => {
+  handle: async ({ query: { limit, after } }, deps) => {
+    const { db } = deps;
     const from = after === undefined ? null : decodeCursor(after, z.int());
     const { page, next } = pageOf(await listBudgets(db, { after: from, limit: limit + 1 }), limit, ({ no }) => no);
-    return { status: 200, body: { data: page.map(itemDocument), next } };
+    const assessed = await lastAssessed(
+      db,
+      page.map(({ id }) => id),
+    );
+    const today = todayOf(deps);
+    return { status: 200, body: { data: page.map((one) => itemDocument(one, assessed.get(one.id), today)), next } };
   },
 });
 

@@ -3,7 +3,7 @@ import { MEASURES, RECURRING } from '../../domain/budgets/budget.ts';
 import { toDecimal } from '../../domain/money.ts';
 import { COVERAGE_STATES } from '../../domain/reading.ts';
 import { amount, dayIn, dayOut, instant, listOf, nullableText, pageQuery, uuid, wholeNumber } from '../http/schemas.ts';
-import { shownText } from '../http/shown-text.ts';
+import { shownName, shownText } from '../http/shown-text.ts';
 import { storedQueryIn, storedQueryOut } from '../spend/stored-query.ts';
 
 const MAX_THRESHOLDS = 20;
@@ -33,7 +33,7 @@ const threshold = z
   })
   .meta({ override: { examples: [{ of: 'actual', percent: '80' }] } });
 
-const name = shownText({
+const name = shownName({
   most: 100,
   description: 'What people call the budget. No two budgets have the same name. Spaces at its ends are dropped.',
   example: 'Platform team',
@@ -120,7 +120,26 @@ const basics = {
 
 /** A budget in a list. */
 export const budgetItem = z
-  .strictObject({ ...basics, thresholds: z.array(z.strictObject(thresholdOut)) })
+  .strictObject({
+    ...basics,
+    thresholds: z.array(z.strictObject(thresholdOut)),
+    assessed: z
+      .strictObject({
+        on: dayOut,
+        from: dayOut,
+        to: dayOut,
+        spent: amount.meta({ description: 'US dollars over every day that was read.' }),
+        percent: amount.meta({ description: 'Of the amount, cut after two decimals.' }),
+        expected: amount
+          .nullable()
+          .meta({ description: 'What the whole period is expected to come to; null if nothing can be said.' }),
+      })
+      .nullable()
+      .meta({
+        description:
+          'The period that today lies in, as it was assessed last: after the last sync. Null until it is assessed. `GET /v1/budgets/{id}` counts anew and says which days are missing.',
+      }),
+  })
   .meta({ id: 'BudgetItem' });
 
 /** The reply of GET /v1/budgets. */

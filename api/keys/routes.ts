@@ -13,7 +13,7 @@ import { nothing } from '../http/schemas.ts';
 import { MAX_WAIT_MS } from '../http/wait.ts';
 import { tellOrDefer } from '../temporal.ts';
 import { candidateDocument, keyDocument, rotationTo } from './documents.ts';
-import { addedKey, adminKeyOf, keyList, keysQuery, newKey } from './schemas.ts';
+import { SIGNAL_NEXT, addedKey, adminKeyOf, keyList, keysQuery, newKey } from './schemas.ts';
 import { acceptedOrThrow, awaitVerdict } from './verdicts.ts';
 
 const tag = 'Keys';
@@ -23,13 +23,13 @@ const addKey = endpoint({
   path: '/v1/connections/:id/keys',
   tag,
   operation: 'addKey',
-  summary: 'Adds a candidate, and returns the Temporal signal that asks to use it',
+  summary: 'Stores a candidate without using it, and returns the Temporal signal that asks to use it',
   description:
-    'For a rotation by a Temporal signal instead of HTTP: the signal contains no secret. Meterline asks Anthropic about the key once it receives the signal.',
+    'The first of two steps of a rotation by a Temporal signal, which contains no secret. The key that the connection has stays active: Meterline asks Anthropic about the new one once it receives the signal, and changes over if it is accepted. `POST /v1/connections/{id}/rotate-key` does it in one step.',
   query: nothing,
   body: newKey,
   out: addedKey,
-  statuses: { 201: 'The key is stored. It is destroyed after 24 hours unless the signal asks to use it.' },
+  statuses: { 201: 'The key is stored and not used. It is destroyed after 24 hours unless the signal asks to use it.' },
   problems: ['key_format', 'conflict'],
   handle: async ({ id: givenId, body, actor }, deps) => {
     const adminKey = adminKeyOf(body);
@@ -37,7 +37,7 @@ const addKey = endpoint({
     const added = await addCandidateToLive(deps.db, deps.ring, { connectionId: id, adminKey, requested: false, actor });
     if (added === null) throw hasEnded();
     const { keyId, hint, state } = added;
-    return { status: 201, body: { key_id: keyId, hint, state, signal: rotationTo(id, keyId) } };
+    return { status: 201, body: { key_id: keyId, hint, state, action: SIGNAL_NEXT, signal: rotationTo(id, keyId) } };
   },
 });
 

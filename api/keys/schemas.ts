@@ -73,12 +73,20 @@ export const keyList = listOf(
     .meta({ id: 'Key' }),
 ).meta({ id: 'KeyList' });
 
+/** What is next for a key that was added. */
+export const SIGNAL_NEXT =
+  'Nothing is rotated yet. Send the signal to the workflow within 24 hours, and Meterline asks Anthropic about the key and changes over once it is accepted. POST …/rotate-key does both at once.';
+
 /** The reply of POST /v1/connections/{id}/keys. */
 export const addedKey = z
   .strictObject({
     key_id: uuid,
     hint,
-    state: z.enum(KEY_STATES),
+    state: z.enum(KEY_STATES).meta({ description: '`candidate`: the key is stored, and nothing uses it yet.' }),
+    action: z.string().meta({
+      description: 'What to do next, since the connection goes on with the key that it has.',
+      examples: [SIGNAL_NEXT],
+    }),
     signal: rotation,
   })
   .meta({ id: 'AddedKey' });

@@ -521,8 +521,8 @@ export interface paths {
         readonly get: operations["listKeys"];
         readonly put?: never;
         /**
-         * Adds a candidate, and returns the Temporal signal that asks to use it
-         * @description For a rotation by a Temporal signal instead of HTTP: the signal contains no secret. Meterline asks Anthropic about the key once it receives the signal.
+         * Stores a candidate without using it, and returns the Temporal signal that asks to use it
+         * @description The first of two steps of a rotation by a Temporal signal, which contains no secret. The key that the connection has stays active: Meterline asks Anthropic about the new one once it receives the signal, and changes over if it is accepted. `POST /v1/connections/{id}/rotate-key` does it in one step.
          */
         readonly post: operations["addKey"];
         readonly delete?: never;
@@ -1085,6 +1085,11 @@ export interface components {
     schemas: {
         readonly AddedKey: {
             /**
+             * @description What to do next, since the connection goes on with the key that it has.
+             * @example Nothing is rotated yet. Send the signal to the workflow within 24 hours, and Meterline asks Anthropic about the key and changes over once it is accepted. POST …/rotate-key does both at once.
+             */
+            readonly action: string;
+            /**
              * @description The last four characters of the key.
              * @example wxyz
              */
@@ -1111,7 +1116,10 @@ export interface components {
                  */
                 readonly workflow_id: string;
             };
-            /** @enum {string} */
+            /**
+             * @description `candidate`: the key is stored, and nothing uses it yet.
+             * @enum {string}
+             */
             readonly state: "candidate" | "active" | "superseded" | "refused" | "destroyed";
         };
         readonly Allocation: {
@@ -1725,6 +1733,39 @@ export interface components {
              * @example 12.3456789
              */
             readonly amount: string;
+            /** @description The period that today lies in, as it was assessed last: after the last sync. Null until it is assessed. `GET /v1/budgets/{id}` counts anew and says which days are missing. */
+            readonly assessed: {
+                /** @description What the whole period is expected to come to; null if nothing can be said. */
+                readonly expected: string | null;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly from: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly on: string;
+                /**
+                 * @description Of the amount, cut after two decimals.
+                 * @example 12.3456789
+                 */
+                readonly percent: string;
+                /**
+                 * @description US dollars over every day that was read.
+                 * @example 12.3456789
+                 */
+                readonly spent: string;
+                /**
+                 * Format: date
+                 * @description A UTC day.
+                 * @example 2026-01-31
+                 */
+                readonly to: string;
+            } | null;
             readonly channels: readonly string[];
             readonly cost_center: string | null;
             /**
@@ -6930,7 +6971,7 @@ export interface operations {
             };
         };
         readonly responses: {
-            /** @description The key is stored. It is destroyed after 24 hours unless the signal asks to use it. */
+            /** @description The key is stored and not used. It is destroyed after 24 hours unless the signal asks to use it. */
             readonly 201: {
                 headers: {
                     readonly [name: string]: unknown;

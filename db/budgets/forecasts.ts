@@ -5,7 +5,7 @@ import { atLeast, lastSettled, outlookAt, within } from '../../domain/budgets/st
 import { addDays, laterOf, type Day, type DayRange } from '../../domain/days.ts';
 import { addDecimals, type Decimal } from '../../domain/money.ts';
 import { daysOfMonth, monthOf } from '../../domain/months.ts';
-import { row, rows, type Db } from '../core/database.ts';
+import { numberArray, row, rows, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
 import { budgets, forecasts } from './tables.ts';
 
@@ -128,6 +128,40 @@ export async function lastForecast(db: Db, budgetId: string, { from, to }: DayRa
   if (found?.isJudged !== true) return null;
   return { madeOn: found.kept.madeOn, outlook: outlookFrom(found.kept) };
 }
+
+/** What a budget came to when it was assessed last. Amounts are US dollars. */
+export interface Assessed {
+  readonly on: Day;
+  readonly period: DayRange;
+  readonly spent: Decimal;
+  /** What the whole period is expected to come to; null if nothing can be said. */
+  readonly expected: Decimal | null;
+}
+
+/** What each of these budgets came to when its newest period was assessed last. Those not assessed since they changed are left out. */
+export async function lastAssessed(db: Db, budgetIds: readonly string[]): Promise<ReadonlyMap<string, Assessed>> {
+  const found = await rows(
+    db,
+    lastOfBudget,
+    sql`
+      select distinct on (f.budget_id) f.budget_id as id, f.made_on::text as on, f.from_day::text as from,
+        f.to_day::text as to, trim_scale(f.spent)::text as spent, trim_scale(f.shown_mean)::text as expected
+      from forecasts f join budgets b on b.id = f.budget_id
+      where f.budget_id = any(${numberArray('uuid', budgetIds)}) and b.is_judged
+      order by f.budget_id, f.to_day desc, f.made_on desc
+    `,
+  );
+  return new Map(found.map(({ id, from, to, ...assessed }) => [id, { ...assessed, period: { from, to } }]));
+}
+
+const lastOfBudget = z.object({
+  id: z.string(),
+  on: dayJson,
+  from: dayJson,
+  to: dayJson,
+  spent: decimalText,
+  expected: decimalText.nullable(),
+});
 
 /** A forecast as it was kept, and the day on which it was made. */
 export interface KeptForecast {

@@ -72,6 +72,7 @@ describe('a budget', () => {
       forecast: { method: null },
     });
     expect(unjudged.forecast.reason).toContain('within a minute');
+    expect((await api.get('/v1/budgets')).body.data).toMatchObject([{ id, assessed: null }]);
     await assess(api.db, TODAY);
     const { body } = await api.get(`/v1/budgets/${id}`);
     expect(body.forecast).toMatchObject({ reason: null, made_on: TODAY });
@@ -83,7 +84,15 @@ describe('a budget', () => {
     expect(actual?.fired_at).toMatch(/^20.+Z$/);
     expect((await api.get('/v1/notices?kind=budget_threshold')).body.data).toMatchObject([{ id: actual?.notice_id }]);
     expect(expected).toMatchObject({ of: 'forecast', percent: null, usd: '90', fired_at: null, notice_id: null });
-    expect((await api.get('/v1/budgets')).body.data).toMatchObject([{ id, name: 'Platform' }]);
+    const { data } = (await api.get('/v1/budgets')).body;
+    expect(data).toMatchObject([{ id, name: 'Platform' }]);
+    expect(data[0]?.['assessed']).toMatchObject({
+      on: TODAY,
+      from: '2026-07-01',
+      to: '2026-07-31',
+      spent: '60',
+      percent: '59.7',
+    });
 
     const change = { name: 'Other', cost_center: 'red', amount: '7' };
     const changed = await api.send('PATCH', `/v1/budgets/${id}`, change);
@@ -123,6 +132,7 @@ describe('a budget', () => {
     ['an unknown filter', { filters: { colour: 'red' } }, 400, 'body.filters.colour'],
     ['two scopes', { cost_center: 'red' }, 409, 'body.cost_center'],
     ['no name', { name: ' ' }, 400, 'body.name'],
+    ['a name that looks like another one', { name: 'Team\u200b' }, 400, 'body.name'],
   ])('with %s is refused, and the field is named', async (_, given, status, path) => {
     const answer = await refused(given);
     expect([answer.status, answer.body.errors[0]?.path]).toEqual([status, path]);

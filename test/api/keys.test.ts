@@ -34,7 +34,7 @@ async function stateOf(connectionId: string, keyId: string) {
 }
 
 describe('POST /v1/connections/{id}/keys', () => {
-  it('adds a candidate and answers with the signal that asks to use it, but does not send it', async () => {
+  it('adds a candidate, says that nothing is rotated yet, and answers with the signal that asks to use it', async () => {
     const id = await seedConnection(api.db, { withKey: true });
     const sent = api.temporal.signals.length;
     const added = await api.send('POST', `/v1/connections/${id}/keys`, NEW_KEY);
@@ -44,6 +44,7 @@ describe('POST /v1/connections/{id}/keys', () => {
       key_id: keyId,
       hint: 'next',
       state: 'candidate',
+      action: expect.stringMatching(/^Nothing is rotated yet\. Send the signal/) as unknown,
       signal: { workflow_id: `connection-${id}`, name: 'rotateKey', input: { keyId } },
     });
     expect(api.temporal.signals).toHaveLength(sent);

@@ -47,7 +47,8 @@ export function newBudget(): BudgetDraft {
 }
 
 /** A stored budget as its form shows it. */
-export function budgetDraftOf({ period, filters, cost_center: center, thresholds, ...rest }: BudgetItem): BudgetDraft {
+export function budgetDraftOf(budget: Omit<BudgetItem, 'assessed'>): BudgetDraft {
+  const { period, filters, cost_center: center, thresholds, ...rest } = budget;
   const { name, amount, channels } = rest;
   const isDays = typeof period !== 'string';
   const { from, to } = isDays ? period : newBudget();
