@@ -322,6 +322,40 @@ describe('a scope', () => {
   });
 });
 
+describe('two months of a connection, assessed day by day', () => {
+  it('with an outage over a threshold, late days and corrections tell of each crossing exactly once', async () => {
+    await mail('Mail', 'a@example.com');
+    await budget({ createdOn: toDay('2026-09-01') });
+    const first = toDay('2026-09-01');
+    const id = await reading([], first);
+    const fired: string[] = [];
+    const withdrawn: string[] = [];
+    for (let index = 0; index < 61; index += 1) {
+      const [day, today] = [addDays(first, index), addDays(first, index + 1)];
+      // The threshold of $50 is crossed on 17 September, while nothing can be read.
+      const isOut = day >= toDay('2026-09-15') && day < toDay('2026-09-20');
+      if (day === toDay('2026-09-20')) {
+        for (let late = 14; late < 19; late += 1) await reads(id, addDays(first, late), '3');
+      }
+      if (!isOut) await reads(id, day, '3');
+      if (day === toDay('2026-09-25')) await reads(id, toDay('2026-09-03'), '-60');
+      if (day === toDay('2026-10-02')) await reads(id, toDay('2026-09-03'), '3');
+      const { alerts: more, withdrawn: less } = await assessed(today);
+      if (more > 0) fired.push(...Array.from({ length: more }, () => day));
+      if (less > 0) withdrawn.push(...Array.from({ length: less }, () => day));
+    }
+    expect(fired).toEqual(['2026-09-20', '2026-10-02', '2026-10-17']);
+    expect(withdrawn).toEqual(['2026-09-25']);
+    const mails = await rows<{ occasion: string }>(
+      db,
+      sql`
+        select d.occasion from deliveries d join notices n on n.id = d.notice_id
+        where n.kind = 'budget_threshold' order by d.no
+      `,
+    );
+    expect(mails.map(({ occasion }) => occasion)).toEqual(['opened', 'withdrawn', 'opened', 'opened']);
+  }, 120_000);
+});
 describe('two assessments at once', () => {
   it('tell of a threshold once', async () => {
     await mail('Mail', 'a@example.com');
