@@ -8032,7 +8032,7 @@ export interface operations {
                 readonly allocated?: "true" | "false";
                 /** @description Only these connections; repeat it for several. Without it, all connections together. */
                 readonly connection_id?: readonly string[];
-                /** @description What the file is written in. */
+                /** @description What the file is written in. Without it, the header Accept decides, and it is CSV unless that prefers Parquet. */
                 readonly format?: "csv" | "parquet";
                 /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
                 readonly from?: string;
@@ -8110,7 +8110,7 @@ export interface operations {
                 readonly allocated?: "true" | "false";
                 /** @description Only these connections; repeat it for several. Without it, all connections together. */
                 readonly connection_id?: readonly string[];
-                /** @description What the file is written in. */
+                /** @description What the file is written in. Without it, the header Accept decides, and it is CSV unless that prefers Parquet. */
                 readonly format?: "csv" | "parquet";
                 /** @description The first UTC day, inclusive. Without it, 30 days before the last. */
                 readonly from?: string;

@@ -87,7 +87,7 @@ export const CANDIDATES: readonly Candidate[] = [
       trendWeekday(past, weights, damping, out);
     },
   })),
-  { method: 'mstl', trust: 0.7, run: seasonalTrendOrLevel },
+  { method: 'mstl', trust: 0.5, run: seasonalTrendOrLevel },
   { method: 'last_year', trust: 1, run: lastYear },
 ];
 
