@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { CONTROLS, HIDDEN, SPACES } from '../../domain/characters.ts';
+import { CONTROLS, HIDDEN, SPACES, UNFIT_IN_NAMES } from '../../domain/characters.ts';
 import { SECRET_PATTERN } from '../../domain/tokens.ts';
 
 const patternOf = (unfit: string): string =>
   `^(?![^${unfit}]*(?:sk-ant-|${SECRET_PATTERN}))[^${unfit}]*[^${HIDDEN}${SPACES}][^${unfit}]*$`;
 const SEEN = new RegExp(`[^${HIDDEN}${SPACES}]`, 'u');
-const UNSEEN = new RegExp(`[${HIDDEN}]`, 'u');
+const UNSEEN = new RegExp(`[${UNFIT_IN_NAMES}]`, 'u');
 const SECRET = new RegExp(SECRET_PATTERN);
 
 interface Meta {
@@ -21,7 +21,7 @@ export function shownText(meta: Meta): z.ZodType<string, string> {
 
 /** A {@link shownText} that people know something by: two that look the same are the same, so nothing in it is invisible. */
 export function shownName(meta: Meta): z.ZodType<string, string> {
-  return checkedText(meta, HIDDEN, (text) => problemWith(text, meta.most) ?? problemWithUnseen(text));
+  return checkedText(meta, UNFIT_IN_NAMES, (text) => problemWith(text, meta.most) ?? problemWithUnseen(text));
 }
 
 function checkedText(

@@ -1,4 +1,4 @@
-import { CONTROLS, HIDDEN } from '../characters.ts';
+import { CONTROLS, UNFIT_IN_NAMES } from '../characters.ts';
 import { isLoopback } from '../base-url.ts';
 import { parseUrl } from '../url.ts';
 import { isMailAddress } from './targets.ts';
@@ -48,6 +48,6 @@ export interface Mailbox {
 export function parseMailbox(text: string): Mailbox | null {
   const [, quoted, plain = '', address = ''] = /^\s*(?:"([^"\\]*)"|([^"<>]*?))\s*<([^<>]*)>\s*$/.exec(text) ?? [];
   const mailbox = address === '' ? { name: '', address: text.trim() } : { name: (quoted ?? plain).trim(), address };
-  const isPlain = mailbox.name.length <= 100 && !new RegExp(`[${HIDDEN}]`, 'u').test(text);
+  const isPlain = mailbox.name.length <= 100 && !new RegExp(`[${UNFIT_IN_NAMES}]`, 'u').test(text);
   return isPlain && isMailAddress(mailbox.address) ? mailbox : null;
 }

@@ -168,6 +168,13 @@ describe('POST /v1/connections', () => {
     expect(refused.body.detail).toContain(words);
   });
 
+  it('takes a name whose emoji or letters need joiners', async () => {
+    const name = '👩\u200d💻 نمی\u200cخواهم';
+    const key = `sk-ant-new8-${'b'.repeat(30)}`;
+    const made = await api.send('POST', '/v1/connections', { ...NEW, name, admin_api_key: key });
+    expect([made.status, made.body.name]).toEqual([202, name]);
+  });
+
   it('sends a key with an unknown prefix to Anthropic', async () => {
     const made = await api.send('POST', '/v1/connections', { ...NEW, admin_api_key: `sk-ant-new7-${'a'.repeat(30)}` });
     expect(made.status).toBe(202);
