@@ -152,6 +152,9 @@ function Figures(props: {
               {usd(costs.total)}
             </div>
             <Against costs={costs} />
+            {unit?.usd_per_million == null ? null : (
+              <div class="faint">{`${usd(unit.usd_per_million)} for a million tokens`}</div>
+            )}
           </>
         ) : (
           <>
@@ -163,22 +166,20 @@ function Figures(props: {
       <Saved name="Cache saved" rows={rows.map((row) => row.cache_savings)}>
         {unit?.cache_hit_rate == null ? 'No input tokens yet' : `Hit rate ${percent(unit.cache_hit_rate)}`}
       </Saved>
-      <Saved name="Batch saved" rows={rows.map((row) => row.batch_savings)}>
-        {unit?.usd_per_million == null ? '' : `All tokens: ${usd(unit.usd_per_million)} a million`}
-      </Saved>
+      <Saved name="Batch saved" rows={rows.map((row) => row.batch_savings)} />
     </div>
   );
 }
 
 /** What was saved, as far as it can be said: a model without a billed price to compare with is left out, and said. */
-function Saved(props: { name: string; rows: readonly (string | null | undefined)[]; children: string }) {
+function Saved(props: { name: string; rows: readonly (string | null | undefined)[]; children?: string }) {
   const known = props.rows.filter((row) => typeof row === 'string');
   const unknown = props.rows.length - known.length;
   return (
     <div>
       <div class="muted">{props.name}</div>
       <div class="mid num">{known.length === 0 ? '–' : usd(sum('0', ...known))}</div>
-      <div class="faint">{props.children}</div>
+      {props.children !== undefined && <div class="faint">{props.children}</div>}
       {unknown > 0 && (
         <div class="faint small">{`Without ${unknown} of ${props.rows.length} models: this month billed no price to compare with.`}</div>
       )}
