@@ -94,15 +94,14 @@ export async function ask<Path extends keyof paths, M extends Method>(
   return (text === '' ? null : JSON.parse(text, harmless)) as Reply<Path, M>;
 }
 
-/** Characters that turn what stands around them, or are nothing to see. Names from Anthropic may have them. */
-const DECEIVING =
-  /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+/** Characters that turn what stands around them, or are nothing to see. Names from Anthropic may have them. Joiners stay. */
+const DECEIVING = /(?![\u200c\u200d])\p{Cf}/gu;
 /** What is read, and never sent back as a filter. */
-const READ_ONLY = new Set(['name', 'subject', 'sentence', 'words', 'message', 'detail']);
+const READ_ONLY = /^(name|subject|sentence|words|message|detail)$/;
 
 /** Takes out of a name what would turn or hide the text beside it. */
 function harmless(key: string, value: unknown): unknown {
-  return typeof value === 'string' && READ_ONLY.has(key) ? value.replace(DECEIVING, '') : value;
+  return typeof value === 'string' && READ_ONLY.test(key) ? value.replace(DECEIVING, '') : value;
 }
 
 /** The problem that a reply names. A proxy in between may answer with something else. */

@@ -13,6 +13,7 @@ import { MonthPage } from './chargeback/month.tsx';
 import { isMonth, PARTS, placeOf, type Part } from './chargeback/place.ts';
 import { RulesPage } from './chargeback/rules.tsx';
 import '../style/chargeback.css';
+import { Select } from '../parts/select.tsx';
 
 /** A month that has costs, with its statements. */
 export type ListedMonth = Reply<'/v1/chargeback'>['data'][number];
@@ -128,19 +129,18 @@ function MonthField({ month, months, part }: { month: string; months: readonly L
   return (
     <label class="inline month-field">
       Month{' '}
-      <select
+      <Select
         value={month}
-        onChange={(event) => {
-          go(placeOf(event.currentTarget.value, part === 'lines' ? 'month' : part));
+        options={[
+          ...(isListed ? [] : [[month, longMonth(month)] as const]),
+          ...months.map(
+            (each) => [each.month, `${longMonth(each.month)}${each.state === 'closed' ? ', closed' : ''}`] as const,
+          ),
+        ]}
+        onChoose={(chosen) => {
+          go(placeOf(chosen, part === 'lines' ? 'month' : part));
         }}
-      >
-        {!isListed && <option value={month}>{longMonth(month)}</option>}
-        {months.map((each) => (
-          <option key={each.month} value={each.month}>
-            {`${longMonth(each.month)}${each.state === 'closed' ? ', closed' : ''}`}
-          </option>
-        ))}
-      </select>
+      />
     </label>
   );
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { chosenOf, keysOf } from '../format/keys.ts';
+import { Select } from './select.tsx';
 
 /** A choice among few things, `''` for no choice, with its label beside it. */
 export function Choice(props: {
@@ -13,20 +14,7 @@ export function Choice(props: {
   return (
     <span class="choice-of">
       <label for={id}>{label}</label>
-      <select
-        id={id}
-        class="select"
-        value={value}
-        onChange={(event) => {
-          onChoose(event.currentTarget.value);
-        }}
-      >
-        {options.map(([each, name]) => (
-          <option key={each} value={each}>
-            {name}
-          </option>
-        ))}
-      </select>
+      <Select {...{ id, value, options, onChoose }} class="select" />
     </span>
   );
 }

@@ -1,5 +1,6 @@
 import type { InputHTMLAttributes } from 'preact';
 import { Field } from './field.tsx';
+import { Select } from './select.tsx';
 
 interface InputProps {
   readonly id: string;
@@ -47,21 +48,7 @@ export function SelectField(
   const { id, label, hint, faults, value, options, onChoose } = props;
   return (
     <Field {...{ id, label, hint, faults }}>
-      {(attributes) => (
-        <select
-          {...attributes}
-          value={value}
-          onChange={(event) => {
-            onChoose(event.currentTarget.value);
-          }}
-        >
-          {options.map(([each, name]) => (
-            <option key={each} value={each}>
-              {name}
-            </option>
-          ))}
-        </select>
-      )}
+      {(attributes) => <Select {...attributes} {...{ value, options, onChoose }} />}
     </Field>
   );
 }

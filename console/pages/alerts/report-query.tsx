@@ -3,6 +3,7 @@ import { dimensionsOf, labelOf } from '../explore/dimensions.ts';
 import { FilterChips } from '../explore/filter-chips.tsx';
 import { useTagKeys } from '../explore/names.ts';
 import type { ReportDraft } from './report-draft.ts';
+import { Select } from '../../parts/select.tsx';
 
 interface QueryProps {
   readonly draft: ReportDraft;
@@ -36,18 +37,10 @@ function Groups({ draft: { groupBy }, onChange }: PartProps) {
   const choice = (name: string, value: string, choices: readonly string[], onChoose: (value: string) => void) => (
     <label>
       {name}
-      <select
-        value={value}
-        onChange={(event) => {
-          onChoose(event.currentTarget.value);
-        }}
-      >
-        {[...new Set([...choices, value])].map((each) => (
-          <option key={each} value={each}>
-            {each === '' ? 'nothing more' : labelOf(each)}
-          </option>
-        ))}
-      </select>
+      <Select
+        {...{ value, onChoose }}
+        options={[...new Set([...choices, value])].map((each) => [each, each === '' ? 'nothing more' : labelOf(each)])}
+      />
     </label>
   );
   return (

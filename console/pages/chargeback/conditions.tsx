@@ -4,6 +4,7 @@ import { dimensionsOf, labelOf } from '../explore/dimensions.ts';
 import { useSuggestions } from '../explore/names.ts';
 import type { Condition } from './draft.ts';
 import type { EditorFacts } from './facts.ts';
+import { IS_OR_NOT, Select } from '../../parts/select.tsx';
 
 interface ConditionsProps {
   readonly where: readonly Condition[];
@@ -31,22 +32,17 @@ export function Conditions({ where, facts, onChange }: ConditionsProps) {
       ))}
       <label class="inline">
         <span class="hidden">Add a condition</span>
-        <select
+        <Select
           value=""
           data-at="condition"
-          onChange={(event) => {
-            const { value } = event.currentTarget;
-            event.currentTarget.value = '';
+          options={[
+            ['', where.length === 0 ? 'only some lines …' : 'and whose …'],
+            ...open.map((dimension) => [dimension, labelOf(dimension)] as const),
+          ]}
+          onChoose={(value) => {
             if (value !== '') onChange([...where, { dimension: value, excludes: false, values: [] }]);
           }}
-        >
-          <option value="">{where.length === 0 ? 'only some lines …' : 'and whose …'}</option>
-          {open.map((dimension) => (
-            <option key={dimension} value={dimension}>
-              {labelOf(dimension)}
-            </option>
-          ))}
-        </select>
+        />
       </label>
     </fieldset>
   );
@@ -71,17 +67,15 @@ function ConditionFields(props: {
   return (
     <div class="condition" role="group" aria-label={`Condition ${props.index + 1}: ${what}`}>
       <span class="label-of">{what}</span>
-      <select
+      <Select
         class="small"
         aria-label={`${what} is or is not`}
         value={excludes ? 'not' : 'is'}
-        onChange={(event) => {
-          onChange({ ...condition, excludes: event.currentTarget.value === 'not' });
+        options={IS_OR_NOT}
+        onChoose={(value) => {
+          onChange({ ...condition, excludes: value === 'not' });
         }}
-      >
-        <option value="is">is any of</option>
-        <option value="not">is none of</option>
-      </select>
+      />
       <ul class="values-chosen">
         {values.map((value) => (
           <li key={value} class="chip-pair">
@@ -136,26 +130,21 @@ function AddValue(props: { condition: Condition; facts: EditorFacts; onAdd: (val
     );
   }
   return (
-    <select
+    <Select
       class="small"
       value=""
       aria-label={`Add a value of ${labelOf(dimension)}`}
-      onChange={(event) => {
-        const { value } = event.currentTarget;
-        event.currentTarget.value = '';
+      options={[
+        ['', values.length === 0 ? 'choose …' : 'or …'],
+        ...open.map(({ id, name, amount }) => [`=${id}`, amount === null ? name : `${name} (${usd(amount)})`] as const),
+        ...(hasNone ? [] : [['=', facts.nameOf(dimension, '')] as const]),
+        [OTHER, 'another, which I type …'],
+      ]}
+      onChoose={(value) => {
         if (value === OTHER) setTyping(true);
         else if (value !== '') onAdd(value.slice(1));
       }}
-    >
-      <option value="">{values.length === 0 ? 'choose …' : 'or …'}</option>
-      {open.map(({ id, name, amount }) => (
-        <option key={id} value={`=${id}`}>
-          {amount === null ? name : `${name} (${usd(amount)})`}
-        </option>
-      ))}
-      {!hasNone && <option value="=">{facts.nameOf(dimension, '')}</option>}
-      <option value={OTHER}>another, which I type …</option>
-    </select>
+    />
   );
 }
 

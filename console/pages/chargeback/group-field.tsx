@@ -2,6 +2,7 @@ import { go } from '../../route.ts';
 import { dimensionsOf, GRAINS, labelOf } from '../explore/dimensions.ts';
 import { useTagKeys } from '../explore/names.ts';
 import { placeOf } from './place.ts';
+import { Select } from '../../parts/select.tsx';
 
 const COST_CENTER = 'cost_center';
 
@@ -35,21 +36,13 @@ export function GroupField(props: { month: string; groupBy: readonly string[]; r
       ))}
       <label class="inline">
         <span class="hidden">Split further by</span>
-        <select
+        <Select
           value=""
-          onChange={(event) => {
-            const { value } = event.currentTarget;
+          options={[['', 'split further by …'], ...open.map((group) => [group, groupLabel(group)] as const)]}
+          onChoose={(value) => {
             if (value !== '') go(linkFor([...groupBy, value]));
-            event.currentTarget.value = '';
           }}
-        >
-          <option value="">split further by …</option>
-          {open.map((group) => (
-            <option key={group} value={group}>
-              {groupLabel(group)}
-            </option>
-          ))}
-        </select>
+        />
       </label>
     </div>
   );

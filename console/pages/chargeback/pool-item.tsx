@@ -5,6 +5,7 @@ import { Item } from './item.tsx';
 import type { ItemActions } from './item-actions.ts';
 import type { Remark } from './use-preview.ts';
 import { poolText } from './words.ts';
+import { Select } from '../../parts/select.tsx';
 
 interface PoolProps {
   readonly pool: DraftPool;
@@ -57,21 +58,15 @@ function SplitField({ pool, onChange }: Pick<PoolProps, 'pool' | 'onChange'>) {
   return (
     <label>
       It is split
-      <select
+      <Select
         value={pool.split}
-        onChange={(event) => {
-          const { value } = event.currentTarget;
+        options={Object.entries(SPLITS)}
+        onChoose={(value) => {
           const split = value === 'fixed' || value === 'even' || value === 'tokens' ? value : 'cost';
           const among = split === 'fixed' && pool.among === null ? [newRecipient()] : pool.among;
           onChange({ ...pool, split, among });
         }}
-      >
-        {Object.entries(SPLITS).map(([split, words]) => (
-          <option key={split} value={split}>
-            {words}
-          </option>
-        ))}
-      </select>
+      />
     </label>
   );
 }

@@ -6,6 +6,7 @@ import { Item } from './item.tsx';
 import type { ItemActions } from './item-actions.ts';
 import type { Remark } from './use-preview.ts';
 import { conditionsText, targetText } from './words.ts';
+import { Select } from '../../parts/select.tsx';
 
 interface RuleProps {
   readonly rule: DraftRule;
@@ -84,22 +85,16 @@ function TargetFields(props: { to: Target; draft: Draft; facts: EditorFacts; onC
     <div class="fields">
       <label>
         They go to
-        <select
+        <Select
           value={to.kind}
-          onChange={(event) => {
-            const { value } = event.currentTarget;
+          options={Object.entries(KINDS)}
+          onChoose={(value) => {
             const kind = value === 'tag' || value === 'pool' ? value : 'center';
             const [first = ''] =
               kind === 'tag' ? facts.tags : kind === 'pool' ? draft.pools.map(({ name }) => name) : [];
             onChange({ kind, name: first });
           }}
-        >
-          {Object.entries(KINDS).map(([kind, words]) => (
-            <option key={kind} value={kind}>
-              {words}
-            </option>
-          ))}
-        </select>
+        />
       </label>
       <TargetName {...{ to, draft, facts, onChange }} />
     </div>

@@ -5,6 +5,7 @@ import { longMonth } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { documentOf, lackOf, type Draft } from './draft.ts';
 import { nextMonth } from './place.ts';
+import { Select } from '../../parts/select.tsx';
 
 /** How many months ahead rules can be written here. */
 const AHEAD = 6;
@@ -39,18 +40,11 @@ export function Save({ month, draft, isChanged, firstMonth, versions, onDiscard,
       <div class="row">
         <label class="inline">
           In force from{' '}
-          <select
+          <Select
             value={from}
-            onChange={(event) => {
-              setFrom(event.currentTarget.value);
-            }}
-          >
-            {monthsFrom(firstMonth, month).map((each) => (
-              <option key={each} value={each}>
-                {longMonth(each)}
-              </option>
-            ))}
-          </select>
+            options={monthsFrom(firstMonth, month).map((each) => [each, longMonth(each)])}
+            onChoose={setFrom}
+          />
         </label>
         <button class="primary" type="submit" disabled={isBusy || lack !== null || draft.rules.length === 0}>
           Save the rules

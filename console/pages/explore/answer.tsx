@@ -17,6 +17,7 @@ import { COUNTS, grainIn, viewOf, viewsOf, type SpendQuery, type View } from './
 import { MAIN, type Page } from './reports.ts';
 import { useLoad } from '../../client/use-load.ts';
 import { COMPARE_WORDS, COUNT_WORDS, sentenceOf, type NameOf } from './words.ts';
+import { Select } from '../../parts/select.tsx';
 
 /** What the API answers to a query: a total, a chart, and a table. */
 export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf }) {
@@ -155,20 +156,13 @@ function CountField({ query }: { query: SpendQuery }) {
   return (
     <label class="inline">
       Chart{' '}
-      <select
+      <Select
         value={query.count ?? ''}
-        onChange={(event) => {
-          const { value } = event.currentTarget;
+        options={[['', 'All tokens'], ...COUNTS.map((each) => [each, COUNT_WORDS[each]] as const)]}
+        onChoose={(value) => {
           go(linkFor({ ...query, count: COUNTS.find((each) => each === value) ?? null }));
         }}
-      >
-        <option value="">All tokens</option>
-        {COUNTS.map((each) => (
-          <option key={each} value={each}>
-            {COUNT_WORDS[each]}
-          </option>
-        ))}
-      </select>
+      />
     </label>
   );
 }

@@ -4,6 +4,7 @@ import type { EditorProps } from './chips.tsx';
 import { dimensionOf, dimensionsOf, labelOf, parameterOf, valueText } from './dimensions.ts';
 import { useSuggestions, useTagKeys, type Suggestion } from './names.ts';
 import { tagsIn, withFilter, type Filter } from './query.ts';
+import { IS_OR_NOT, Select } from '../../parts/select.tsx';
 
 interface FilterEditorProps extends EditorProps {
   /** The filter that is changed; null for a new one. */
@@ -32,33 +33,25 @@ export function FilterEditor({ query, onAsk, filter, verb = 'Show' }: FilterEdit
       <div class="fields">
         <label>
           Only lines whose
-          <select
+          <Select
             data-first
             value={dimension ?? ''}
-            onChange={(event) => {
-              setDimension(event.currentTarget.value === '' ? null : event.currentTarget.value);
+            options={[['', 'Choose …'], ...dimensions.map((each) => [each, labelOf(each)] as const)]}
+            onChoose={(value) => {
+              setDimension(value === '' ? null : value);
               setValues([]);
             }}
-          >
-            <option value="">Choose …</option>
-            {dimensions.map((each) => (
-              <option key={each} value={each}>
-                {labelOf(each)}
-              </option>
-            ))}
-          </select>
+          />
         </label>
         <label>
           Is or is not
-          <select
+          <Select
             value={excludes ? 'not' : 'is'}
-            onChange={(event) => {
-              setExcludes(event.currentTarget.value === 'not');
+            options={IS_OR_NOT}
+            onChoose={(value) => {
+              setExcludes(value === 'not');
             }}
-          >
-            <option value="is">is any of</option>
-            <option value="not">is none of</option>
-          </select>
+          />
         </label>
       </div>
       {dimension !== null && <Values key={dimension} {...{ query, dimension, values }} onChange={setValues} />}

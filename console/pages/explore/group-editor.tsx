@@ -3,6 +3,7 @@ import type { EditorProps } from './chips.tsx';
 import { dimensionsOf, GRAINS, isGrain, labelOf } from './dimensions.ts';
 import { useTagKeys } from './names.ts';
 import { dimensionsIn, grainIn } from './query.ts';
+import { Select } from '../../parts/select.tsx';
 
 /** Chooses what to group by: dimensions in their order, and how days are put together. */
 export function GroupEditor({ query, onAsk }: EditorProps) {
@@ -33,22 +34,14 @@ export function GroupEditor({ query, onAsk }: EditorProps) {
       </div>
       <label>
         Add
-        <select
+        <Select
           value=""
           data-at="add"
-          onChange={(event) => {
-            const { value } = event.currentTarget;
+          options={[['', 'Choose …'], ...open.map((dimension) => [dimension, labelOf(dimension)] as const)]}
+          onChoose={(value) => {
             if (value !== '') setChosen([...chosen, value]);
-            event.currentTarget.value = '';
           }}
-        >
-          <option value="">Choose …</option>
-          {open.map((dimension) => (
-            <option key={dimension} value={dimension}>
-              {labelOf(dimension)}
-            </option>
-          ))}
-        </select>
+        />
       </label>
       <div>
         <button class="primary" type="submit" disabled={groupBy.length === 0}>
