@@ -15,6 +15,7 @@ export { connections, events, workspaceNames, workspaces, workspaceTags } from '
 export { deploymentEvents } from './deployment/tables.ts';
 export { keySteps, keys } from './keys/tables.ts';
 export {
+  costCells,
   costLines,
   costRollup,
   costSeries,

@@ -70,6 +70,20 @@ export const TOKEN_TYPES: Readonly<Record<TokenCount, string>> = {
   cache_creation_1h: 'cache_creation.ephemeral_1h_input_tokens',
 };
 
+/**
+ * What cells of costs are about, beside the day and a token type that usage has no count for: whatever a cost is about but
+ * its description.
+ */
+export const CELL_DIMENSIONS = [...USAGE_DIMENSIONS, 'cost_type', 'currency'] as const;
+
+/** The amounts of a cell: by the count of usage that they pay for, after those that pay for none of these counts. */
+export const CELL_AMOUNTS = ['other', ...TOKEN_COUNTS] as const;
+
+/** The place among {@link CELL_AMOUNTS} of costs of a token type, or without any: its kind. */
+export function tokenKind(tokenType: string | null): number {
+  return TOKEN_COUNTS.findIndex((count) => TOKEN_TYPES[count] === tokenType) + 1;
+}
+
 /** A whole number, not negative; a bigint where a float might round it. */
 export type Count = number | bigint;
 

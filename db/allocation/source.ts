@@ -120,7 +120,7 @@ export function ledgerParts(
   const query = monthQuery(month, today, [...new Set([...groups, ...asksFor.filter(hasTag), ...ofConnection])]);
   const { columns, valueOf } = ruleValues(rules, query);
   const elements = keyElements(query.groupBy);
-  const lines = costLinesFor({ ...query, groupBy: [...query.groupBy, ...asksFor] });
+  const lines = costLinesFor(query, asksFor);
   const keys = [
     ...elements.slice(0, groups.length).map((element, index) => sql`${element} as ${keyColumn(index)}`),
     ...ofConnection.map((dimension) => sql`${valueOf(dimension)} as of_connection`),

@@ -15,7 +15,7 @@ import { list, rows, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
 import { STATE_BY_DAY, completenessParts } from '../spend/completeness.ts';
 import { WORKSPACES_NOW } from '../spend/groups.ts';
-import { COST_LINES, CURRENCY, addedUp, costLinesFor } from '../spend/lines.ts';
+import { COST_ROLLUP, CURRENCY, addedUp, costLinesFor } from '../spend/lines.ts';
 import { DAY_PARTS, asked, dayParts } from '../spend/scope.ts';
 
 /** A forecast learns from so many days before the period, if the sums of the ledger by workspace and model give them. */
@@ -71,7 +71,7 @@ export class BudgetReader {
 function historyOf(scope: Scope, since: Day, today: Day): Day {
   // A cost center depends on the rules and the shares of each month.
   if (!('filters' in scope)) return firstDayOf(previousMonth(previousMonth(monthOf(earlierOf(since, today)))));
-  const isRolledUp = costLinesFor(queryOf({ from: since, to: today }, today, scope.filters)) !== COST_LINES;
+  const isRolledUp = costLinesFor(queryOf({ from: since, to: today }, today, scope.filters)) === COST_ROLLUP;
   return earlierOf(since, addDays(today, -(isRolledUp ? HISTORY_DAYS : HISTORY_OF_LINES_DAYS)));
 }
 

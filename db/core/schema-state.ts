@@ -5,7 +5,7 @@ import { SchemaError } from './failures.ts';
 import { bigintText } from './json.ts';
 
 /** When the last migration of this release was written, from the journal in db/migrations/meta. */
-export const LAST_MIGRATION_MS = 1_796_083_978_703;
+export const LAST_MIGRATION_MS = 1_796_130_516_435;
 
 /** What a process logs when the schema is newer than the process. */
 export const NEWER_SCHEMA =

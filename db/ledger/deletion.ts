@@ -3,7 +3,7 @@ import type { Day } from '../../domain/days.ts';
 import type { Db } from '../core/database.ts';
 
 /** Their rows know their day by its number. */
-const TABLES_OF_DAY = ['cost_lines', 'usage_lines', 'cost_rollup'] as const;
+const TABLES_OF_DAY = ['cost_lines', 'usage_lines', 'cost_rollup', 'cost_cells'] as const;
 const TABLES_OF_CONNECTION = ['cost_series', 'usage_series', 'restatements', 'syncs', 'days'] as const;
 
 /** Deletes everything that was read for a connection, and its syncs. */

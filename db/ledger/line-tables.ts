@@ -85,7 +85,10 @@ export interface SentLines {
   readonly sent: SQL;
   /** The lines as a table named `read`, made from `sent`; `slice` takes a part of each array. */
   readonly read: (slice?: SQL) => SQL;
-  /** The amounts of the lines, each with the number of the series that stands for its group, if they are rolled up. */
+  /**
+   * The amounts of the lines as a table named `line`, if they are rolled up: each with its kind, and with the numbers of the
+   * series that stand for its group and for its cell.
+   */
   readonly grouped: (slice?: SQL) => SQL;
   /** The numbers of the series that the total leaves out: they are not in US dollars. */
   readonly excluded: SQL;
@@ -152,12 +155,19 @@ export function sentLines(table: LineTable, days: readonly DayContent[], numbers
     content.report === 'cost' ? content.notDollars.map((line) => numbers.of(content.series[line] ?? -1)) : [],
   );
   if (table.isRolledUp) {
-    arrays.push(sql`${arrayOf('integer', (day) => groupsOf(day, numbers).join(','))} as group_no`);
+    arrays.push(
+      sql`${arrayOf('integer', (day) => firstOf(day, (place) => numbers.groupOf(place)).join(','))} as group_no`,
+      sql`${arrayOf('integer', (day) => firstOf(day, (place) => numbers.cellOf(place)).join(','))} as cell_no`,
+      sql`${arrayOf('integer', (day) => kindsOf(day, numbers).join(','))} as kind`,
+    );
   }
   return {
     names,
     sent: sql`${arrayOf('integer', (day) => day.numbers.join(','))} as series_no, ${list(arrays)}`,
-    grouped: (slice = sql``) => sql`unnest(sent.group_no${slice}, sent.amount${slice}) as line(series_no, amount)`,
+    grouped: (slice = sql``) => {
+      const slices = ['group_no', 'cell_no', 'kind', 'amount'].map((name) => sql`sent.${sql.raw(name)}${slice}`);
+      return sql`unnest(${list(slices)}) as line(group_no, cell_no, kind, amount)`;
+    },
     read: (slice = sql``) => {
       const slices = [sql.identifier('series_no'), ...columns].map((name) => sql`sent.${name}${slice}`);
       return sql`unnest(${list(slices)}) as read(series_no, ${names})`;
@@ -180,13 +190,18 @@ function inOrder(content: DayContent, numbers: SeriesNumbers): OrderedDay {
 }
 
 /** Of each line in their order the number of the series that stands for its group: the lowest that the day has of it. */
-function groupsOf({ content, order, numbers: ofLines }: OrderedDay, numbers: SeriesNumbers): Int32Array {
+function firstOf({ content, order, numbers }: OrderedDay, groupOf: (place: number) => number): Int32Array {
   const first = new Map<number, number>();
   return order.map((line, at) => {
-    const group = numbers.groupOf(content.series[line] ?? -1);
-    const own = ofLines[at] ?? 0;
+    const group = groupOf(content.series[line] ?? -1);
+    const own = numbers[at] ?? 0;
     const known = first.get(group) ?? own;
     if (known === own) first.set(group, own);
     return known;
   });
+}
+
+/** The kind of each line in their order. */
+function kindsOf({ content, order }: OrderedDay, numbers: SeriesNumbers): Int32Array {
+  return order.map((line) => numbers.kindOf(content.series[line] ?? -1));
 }

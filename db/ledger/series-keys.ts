@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { sizeOf, type NewSeries } from '../../domain/day-content.ts';
-import { GROUP_DIMENSIONS, USAGE_DIMENSIONS, unitText } from '../../domain/lines.ts';
+import { CELL_DIMENSIONS, GROUP_DIMENSIONS, USAGE_DIMENSIONS, tokenKind, unitText } from '../../domain/lines.ts';
 
 /** What a series has in some of its dimensions, in their order. */
 type Key = readonly (string | null)[];
@@ -49,19 +49,49 @@ export function unitsOf(of: NewSeries, series: Iterable<number>): { ids: string[
   return { ids, places };
 }
 
-/** Numbers for the groups by which the costs of a reading are rolled up. Series of one group have one number. */
+/** Of each new series the kind of its token type. */
+export function kindsOf(series: NewSeries): Int32Array {
+  const { keys, places } = keysOf(series, allOf(series), ['token_type']);
+  return places.map((place) => tokenKind(keys[place - 1]?.[0] ?? null));
+}
+
+function allOf(series: NewSeries): Iterable<number> {
+  return Array(sizeOf(series)).keys();
+}
+
+/** Numbers for groups of the series of a reading. Series of one group have one number. */
 export class Groups {
+  readonly #dimensions: readonly string[];
+  readonly #textOf: (text: string | null, dimension: string) => string | null;
   readonly #known = new Map<string, number>();
+
+  /** Series are of one group if they have the same texts in these dimensions, or what stands for them. */
+  constructor(dimensions: readonly string[], textOf = (text: string | null, _dimension: string) => text) {
+    this.#dimensions = dimensions;
+    this.#textOf = textOf;
+  }
 
   /** Of each new series the number of its group. */
   of(series: NewSeries): Int32Array {
-    const { keys, places } = keysOf(series, Array(sizeOf(series)).keys(), GROUP_DIMENSIONS);
+    const { keys, places } = keysOf(series, allOf(series), this.#dimensions);
     const numbers = keys.map((key) => {
-      const text = JSON.stringify(key);
+      const text = JSON.stringify(key.map((part, at) => this.#textOf(part, this.#dimensions[at] ?? '')));
       const number = this.#known.get(text) ?? this.#known.size;
       this.#known.set(text, number);
       return number;
     });
     return places.map((place) => numbers[place - 1] ?? 0);
   }
+}
+
+/** The groups by which costs are rolled up. */
+export function rollupGroups(): Groups {
+  return new Groups(GROUP_DIMENSIONS);
+}
+
+/** The groups that are cells: token types that usage counts are columns of one cell. */
+export function cellGroups(): Groups {
+  return new Groups([...CELL_DIMENSIONS, 'token_type'], (text, dimension) =>
+    dimension === 'token_type' && tokenKind(text) > 0 ? null : text,
+  );
 }

@@ -13,7 +13,7 @@ import {
   type Db,
 } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
-import { Groups, unitsOf } from './series-keys.ts';
+import { cellGroups, kindsOf, rollupGroups, unitsOf } from './series-keys.ts';
 
 /** More would take much memory at once, and hold up the worker while they are written down. */
 const SERIES_PER_STATEMENT = 6_000;
@@ -26,9 +26,12 @@ const ID_DIGITS = 32;
 export class SeriesNumbers {
   /** By place; 0 where the number is not known yet. */
   #numbers = new Int32Array(1024);
-  readonly #groups = new Groups();
-  /** By place. */
+  readonly #groups = rollupGroups();
+  readonly #cells = cellGroups();
+  /** These three by place. */
   #groupOf = new Int32Array(1024);
+  #cellOf = new Int32Array(1024);
+  #kindOf = new Int32Array(1024);
   #unnumbered: NewSeries[] = [];
   #numbering: Promise<void> = Promise.resolve();
 
@@ -49,6 +52,16 @@ export class SeriesNumbers {
     return this.#groupOf[place] ?? 0;
   }
 
+  /** The cell that the costs of the series at a place belong to. Any two series of one cell have the same. */
+  cellOf(place: number): number {
+    return this.#cellOf[place] ?? 0;
+  }
+
+  /** The kind of token of the series at a place, which is its column in a cell. */
+  kindOf(place: number): number {
+    return this.#kindOf[place] ?? 0;
+  }
+
   /**
    * Looks up the numbers of all series that were added, and stores the series that are new. This is not part of the
    * transaction that writes the days: a series without lines is visible nowhere, and days that are written at the same
@@ -60,7 +73,11 @@ export class SeriesNumbers {
     // One page at a time: the lines of a page may be of series that the page before it brought.
     this.#numbering = this.#numbering.then(async () => {
       for (const some of series) {
-        if (LINE_TABLES[report].isRolledUp) this.#groupOf = withPart(this.#groupOf, some.first, this.#groups.of(some));
+        if (LINE_TABLES[report].isRolledUp) {
+          this.#groupOf = withPart(this.#groupOf, some.first, this.#groups.of(some));
+          this.#cellOf = withPart(this.#cellOf, some.first, this.#cells.of(some));
+          this.#kindOf = withPart(this.#kindOf, some.first, kindsOf(some));
+        }
         const elements = some.texts.map(elementOf);
         for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
           const part = new SeriesPart(some, elements, from, Math.min(from + SERIES_PER_STATEMENT, sizeOf(some)));

@@ -110,6 +110,44 @@ export const costRollup = pgTable(
   ],
 );
 
+/**
+ * The cost of a day by everything but the description, with a column per kind of token, so that a row meets the usage of its
+ * unit. Written in the transaction that writes the lines: questions about prices, and nearly all that lines of years are
+ * asked, take a fraction of the time. The lowest series of a cell that the day has stands for it. Amounts are null where the
+ * cell has no line. No foreign keys, as in {@link costLines}.
+ */
+export const costCells = pgTable(
+  'cost_cells',
+  {
+    dayNo: integer('day_no').notNull(),
+    seriesNo: integer('series_no').notNull(),
+    /** Of no token type, or of one that usage has no count for. */
+    other: decimal(),
+    uncachedInputTokens: decimal('uncached_input_tokens'),
+    outputTokens: decimal('output_tokens'),
+    cacheReadInputTokens: decimal('cache_read_input_tokens'),
+    cacheCreation5m: decimal('cache_creation_5m'),
+    cacheCreation1h: decimal('cache_creation_1h'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.dayNo, table.seriesNo] }),
+    check(
+      'cost_cells_finite',
+      sql.join(
+        [
+          table.other,
+          table.uncachedInputTokens,
+          table.outputTokens,
+          table.cacheReadInputTokens,
+          table.cacheCreation5m,
+          table.cacheCreation1h,
+        ].map(isFiniteDecimal),
+        sql` and `,
+      ),
+    ),
+  ],
+);
+
 /** What usage lines are about. No foreign key, as in {@link costSeries}. */
 export const usageSeries = pgTable(
   'usage_series',

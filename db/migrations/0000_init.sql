@@ -164,6 +164,19 @@ CREATE TABLE "connections" (
 	CONSTRAINT "connections_counts" CHECK (least("connections"."failure_count", "connections"."last_sync") >= 0)
 );
 --> statement-breakpoint
+CREATE TABLE "cost_cells" (
+	"day_no" integer NOT NULL,
+	"series_no" integer NOT NULL,
+	"other" numeric,
+	"uncached_input_tokens" numeric,
+	"output_tokens" numeric,
+	"cache_read_input_tokens" numeric,
+	"cache_creation_5m" numeric,
+	"cache_creation_1h" numeric,
+	CONSTRAINT "cost_cells_day_no_series_no_pk" PRIMARY KEY("day_no","series_no"),
+	CONSTRAINT "cost_cells_finite" CHECK ("cost_cells"."other" not in ('NaN', 'Infinity', '-Infinity') and "cost_cells"."uncached_input_tokens" not in ('NaN', 'Infinity', '-Infinity') and "cost_cells"."output_tokens" not in ('NaN', 'Infinity', '-Infinity') and "cost_cells"."cache_read_input_tokens" not in ('NaN', 'Infinity', '-Infinity') and "cost_cells"."cache_creation_5m" not in ('NaN', 'Infinity', '-Infinity') and "cost_cells"."cache_creation_1h" not in ('NaN', 'Infinity', '-Infinity'))
+);
+--> statement-breakpoint
 CREATE TABLE "cost_lines" (
 	"day_no" integer NOT NULL,
 	"series_no" integer NOT NULL,
@@ -985,7 +998,7 @@ COMMENT ON VIEW "daily_costs" IS 'Cost per UTC day, workspace, model, cost type 
 -- and geography in one) and the kind of token. Kinds 1 to 5 have a column in usage; kind 0 is the token type that `other`
 -- names, or costs without any. As in db/spend/unit-cells.
 --
--- Lines are added up before anything else, so that a filter on the day or the connection reaches `days`, and names are
+-- Cells and lines are added up before anything else, so that a filter on the day or the connection reaches `days`, and names are
 -- looked up for few rows. Columns that a query does not ask for cost nothing, since Postgres leaves their joins out.
 CREATE VIEW "unit_costs" AS
 SELECT
@@ -1057,19 +1070,19 @@ FROM (
       day,
       unit_id,
       other,
-      sum(amount) FILTER (WHERE usd_kind = 0) AS a0,
-      sum(amount) FILTER (WHERE usd_kind = 1) AS a1,
-      sum(amount) FILTER (WHERE usd_kind = 2) AS a2,
-      sum(amount) FILTER (WHERE usd_kind = 3) AS a3,
-      sum(amount) FILTER (WHERE usd_kind = 4) AS a4,
-      sum(amount) FILTER (WHERE usd_kind = 5) AS a5,
+      sum(a0) AS a0,
+      sum(a1) AS a1,
+      sum(a2) AS a2,
+      sum(a3) AS a3,
+      sum(a4) AS a4,
+      sum(a5) AS a5,
       nullif(sum(t0), 0) AS t0,
       nullif(sum(t1), 0) AS t1,
       nullif(sum(t2), 0) AS t2,
       nullif(sum(t3), 0) AS t3,
       nullif(sum(t4), 0) AS t4,
       nullif(sum(t5), 0) AS t5,
-      jsonb_agg(jsonb_build_object('kind', kind, 'currency', currency, 'amount', amount)) FILTER (WHERE usd_kind <> kind) AS others,
+      jsonb_path_query_array(jsonb_agg(others) FILTER (WHERE others IS NOT NULL), '$[*][*]') AS others,
       min(cost_series) AS cost_series,
       min(usage_series) AS usage_series
     FROM (
@@ -1078,10 +1091,25 @@ FROM (
         d.day,
         s.unit_id,
         CASE WHEN s.token_kind IS NULL AND s.token_type IS NOT NULL THEN ':' || s.token_type ELSE '' END AS other,
-        coalesce(s.token_kind, 0) AS kind,
-        CASE WHEN s.currency = 'USD' THEN coalesce(s.token_kind, 0) ELSE -1 END AS usd_kind,
-        s.currency,
-        l.amount,
+        CASE WHEN s.currency = 'USD' THEN l.other END AS a0,
+        CASE WHEN s.currency = 'USD' THEN l.uncached_input_tokens END AS a1,
+        CASE WHEN s.currency = 'USD' THEN l.output_tokens END AS a2,
+        CASE WHEN s.currency = 'USD' THEN l.cache_read_input_tokens END AS a3,
+        CASE WHEN s.currency = 'USD' THEN l.cache_creation_5m END AS a4,
+        CASE WHEN s.currency = 'USD' THEN l.cache_creation_1h END AS a5,
+        CASE WHEN s.currency <> 'USD' THEN (
+          SELECT jsonb_agg(jsonb_build_object('kind', k.kind, 'currency', s.currency, 'amount', k.amount))
+          FROM (
+            VALUES
+              (0, l.other),
+              (1, l.uncached_input_tokens),
+              (2, l.output_tokens),
+              (3, l.cache_read_input_tokens),
+              (4, l.cache_creation_5m),
+              (5, l.cache_creation_1h)
+          ) AS k(kind, amount)
+          WHERE k.amount IS NOT NULL
+        ) END AS others,
         NULL::numeric AS t0,
         NULL::bigint AS t1,
         NULL::bigint AS t2,
@@ -1091,12 +1119,12 @@ FROM (
         s.series_no AS cost_series,
         NULL::integer AS usage_series
       FROM counted_days d
-      JOIN cost_lines l ON l.day_no = d.day_no
+      JOIN cost_cells l ON l.day_no = d.day_no
       JOIN cost_series s ON s.series_no = l.series_no
       WHERE d.report = 'cost'
       UNION ALL
       SELECT
-        d.connection_id, d.day, s.unit_id, '', NULL, NULL, NULL, NULL, NULL,
+        d.connection_id, d.day, s.unit_id, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
         l.uncached_input_tokens, l.output_tokens, l.cache_read_input_tokens, l.cache_creation_5m, l.cache_creation_1h,
         NULL, s.series_no
       FROM counted_days d
@@ -1105,7 +1133,7 @@ FROM (
       WHERE d.report = 'usage'
       UNION ALL
       SELECT
-        d.connection_id, d.day, s.unit_id, ':' || more.key, NULL, NULL, NULL, NULL, more.value::numeric,
+        d.connection_id, d.day, s.unit_id, ':' || more.key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, more.value::numeric,
         NULL, NULL, NULL, NULL, NULL,
         NULL, s.series_no
       FROM counted_days d

@@ -2,13 +2,13 @@ import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { TOKEN_COUNTS, TOKEN_TYPES } from '../../domain/lines.ts';
 import type { Decimal } from '../../domain/money.ts';
-import type { SpendQuery } from '../../domain/spend/query.ts';
+import { USAGE_DIMENSIONS, type SpendQuery } from '../../domain/spend/query.ts';
 import { list, type Db } from '../core/database.ts';
 import { decimalText } from '../core/json.ts';
 import { certainty, certaintyFields, type Certainty } from './completeness.ts';
 import { ofCurrency } from './costs.ts';
 import { WORKSPACES_NOW, groupRowFields, rawNames, type GroupRow } from './groups.ts';
-import { COST_LINES, CURRENCY, USAGE_LINES, addedUp, keyed, placedLines, type Column } from './lines.ts';
+import { CURRENCY, USAGE_LINES, addedUp, costLinesFor, keyed, placedLines, type Column } from './lines.ts';
 import { quotient } from './quotient.ts';
 import { readPage, type Compiled, type Page } from './rows.ts';
 import { asked, dayParts, placedDays } from './scope.ts';
@@ -60,7 +60,7 @@ export function compileChanges(query: SpendQuery): Compiled<ChangeRow, ChangeTot
       asked(query),
       WORKSPACES_NOW,
       ...dayParts(query, ['cost', 'usage']),
-      sql`cells as (${addedUp(query, COST_LINES, ['amount'], [CURRENCY, ...CELL])})`,
+      sql`cells as (${addedUp(query, costLinesFor(query, [...USAGE_DIMENSIONS, 'token_type']), ['amount'], [CURRENCY, ...CELL])})`,
       sql`cell_tokens as materialized (${cellTokens(query)})`,
       sql`grouped as materialized (${explainedCells(query)})`,
       keyed(query, SUMS, [CURRENCY.name], ofCurrency(query), 'unexplained'),

@@ -1,9 +1,10 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Report } from '../../domain/lines.ts';
+import { CELL_AMOUNTS, CELL_DIMENSIONS, TOKEN_COUNTS, TOKEN_TYPES, type Report } from '../../domain/lines.ts';
 import { grainOf, isGrain, tagOf, type Dimension, type SpendQuery } from '../../domain/spend/query.ts';
 import { isCounted, keyOf, rawColumns, rawNames, withTags } from './groups.ts';
 import { placedDays } from './scope.ts';
 import { list } from '../core/database.ts';
+import { wholeOf } from '../ledger/rollup.ts';
 
 /** The tables in which lines of a report are kept. */
 export interface LineSource {
@@ -14,6 +15,8 @@ export interface LineSource {
   readonly series: SQL;
   /** The column that both have. */
   readonly number: SQL;
+  /** In cells, whether the amounts of a cell are added up, or stay apart by their token type. */
+  readonly cells?: 'added up' | 'by token type';
 }
 
 /** Lines of cost, and what each is about. */
@@ -25,16 +28,22 @@ export const COST_LINES: LineSource = {
 };
 
 /** The sums that the ledger keeps of lines of cost: fewer by far, and about nothing but {@link ROLLUP_DIMENSIONS}. */
-const COST_ROLLUP: LineSource = { ...COST_LINES, lines: sql.raw('cost_rollup') };
+export const COST_ROLLUP: LineSource = { ...COST_LINES, lines: sql.raw('cost_rollup') };
 const ROLLUP_DIMENSIONS: readonly Dimension[] = ['connection', 'workspace', 'model', 'cost_type', 'currency'];
 
-/** What the costs of a query are added up from. */
-export function costLinesFor({ filters, groupBy }: SpendQuery): LineSource {
+/** Other sums that it keeps: more than those of the rollup, and about everything but descriptions. */
+const COST_CELLS: LineSource = { ...COST_LINES, lines: sql.raw('cost_cells'), cells: 'added up' };
+const COST_CELLS_BY_TYPE: LineSource = { ...COST_CELLS, cells: 'by token type' };
+
+/** What the costs of a query are added up from, if these dimensions matter beside its groups and filters. */
+export function costLinesFor({ filters, groupBy }: SpendQuery, others: readonly Dimension[] = []): LineSource {
   const groups = groupBy.filter((group) => !isGrain(group));
-  const isRolledUp = [...groups, ...filters.map(({ dimension }) => dimension)].every(
-    (dimension) => tagOf(dimension) !== null || ROLLUP_DIMENSIONS.some((known) => known === dimension),
-  );
-  return isRolledUp ? COST_ROLLUP : COST_LINES;
+  const dimensions = [...groups, ...filters.map(({ dimension }) => dimension), ...others];
+  if (dimensions.every((dimension) => tagOf(dimension) !== null || ROLLUP_DIMENSIONS.includes(dimension))) {
+    return COST_ROLLUP;
+  }
+  if (dimensions.includes('description')) return COST_LINES;
+  return dimensions.includes('token_type') ? COST_CELLS_BY_TYPE : COST_CELLS;
 }
 
 /** Lines of usage, and what each is about. */
@@ -77,15 +86,48 @@ export function addedUp(
   measures: readonly Measure[],
   more: readonly Column[] = [],
 ): SQL {
-  const { series, number } = source;
   const names = sumNames(query, measures);
   const groups = [...rawNames(query), ...more.map(({ name }) => name)];
   return sql`
     select ${list([...rawColumns(query), ...more.map(({ name, from }) => sql`${from} as ${name}`), sumsOf(names)])}
-    from (${placedLines(query, source, measures)}) l
-    join ${series} s on s.${number} = l.${number}
+    from ${withSeries(query, source, measures)}
     where ${isCounted(query)}
     ${groups.length === 0 ? sql`` : sql`group by ${list(groups)}`}
+  `;
+}
+
+/** Lines `l` with what they are about, `s`, as the rest of a `from`. */
+function withSeries(query: SpendQuery, source: LineSource, measures: readonly Measure[]): SQL {
+  const { series, number, cells } = source;
+  if (cells !== undefined) return cellsWithSeries(query, source);
+  return sql`(${placedLines(query, source, measures)}) l join ${series} s on s.${number} = l.${number}`;
+}
+
+/** The dimensions of a cell, from the series `c` that stands for it. */
+const OF_CELL = sql.raw(['connection_id', 'unit_id', ...CELL_DIMENSIONS].map((name) => `c.${name}`).join(', '));
+
+/** As {@link withSeries}: each `amount` of a cell, or their sum, where the cell has any. */
+function cellsWithSeries(query: SpendQuery, source: LineSource): SQL {
+  const names = sumNames(query, ['amount']);
+  const suffixes = names.map((name) => name.slice('amount'.length));
+  const typeOf = (kind: number): SQL =>
+    kind === 0
+      ? sql`case when c.token_kind is null then c.token_type end`
+      : sql.raw(`'${TOKEN_TYPES[TOKEN_COUNTS[kind - 1] ?? 'output_tokens']}'`);
+  const apart = CELL_AMOUNTS.map(
+    (name, kind) => sql`(${list([typeOf(kind), ...suffixes.map((suffix) => sql.raw(`l.${name}${suffix}`))])})`,
+  );
+  const added = sql`(${list([sql`null::text`, ...suffixes.map((suffix) => wholeOf(sql`l`, suffix))])})`;
+  const isThere = names.map((name) => sql`k.${sql.raw(name)} is not null`);
+  return sql`
+    (
+      select l.bucket, ${OF_CELL}, k.*
+      from (${placedLines(query, source, CELL_AMOUNTS)}) l
+      join cost_series c on c.series_no = l.series_no
+      join lateral (values ${source.cells === 'added up' ? added : list(apart)}) k(token_type, ${sql.raw(names.join(', '))})
+        on ${sql.join(isThere, sql` or `)}
+    ) s
+    cross join lateral (select s.bucket) l
   `;
 }
 

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm';
-import { TOKEN_COUNTS } from '../../domain/lines.ts';
+import { CELL_AMOUNTS, TOKEN_COUNTS } from '../../domain/lines.ts';
 import type { Filter, SpendQuery } from '../../domain/spend/query.ts';
 import { list } from '../core/database.ts';
 import { isCounted } from './groups.ts';
@@ -12,7 +12,7 @@ import { DAY_PARTS, bucketOfDay } from './scope.ts';
  */
 
 /** The kinds of tokens. */
-export const KINDS = [0, ...TOKEN_COUNTS.map((_, index) => index + 1)];
+export const KINDS = CELL_AMOUNTS.map((_, kind) => kind);
 
 /** One expression for each kind. */
 export function ofEachKind(expression: (kind: string) => string): SQL {
@@ -47,6 +47,8 @@ function addedParts(query: SpendQuery, currencyOfTokens: SQL): SQL[] {
     select coalesce(c.day_no, u.day_no) as place, u.day_no
     from ${usage.after} u left join ${cost.after} c using (connection_id, day)
   `;
+  const amounts = sql.raw(CELL_AMOUNTS.map((name, kind) => `l.${name} as a${kind}`).join(', '));
+  const noAmounts = sql.raw(KINDS.map((kind) => `null::numeric as a${kind}`).join(', '));
   const noTokens = sql.raw(TOKEN_COUNTS.map((_, index) => `null::bigint as t${index + 1}`).join(', '));
   return [
     sql`dated as materialized (
@@ -64,24 +66,24 @@ function addedParts(query: SpendQuery, currencyOfTokens: SQL): SQL[] {
     )`,
     sql`added as materialized (
       select place, unit_id, currency, currency = 'USD' as in_dollars, counted, other,
-        ${ofEachKind((kind) => `sum(amount) filter (where ${kind === '0' ? 'kind is null' : `kind = ${kind}`}) as a${kind}`)},
+        ${ofEachKind((kind) => `sum(a${kind}) as a${kind}`)},
         ${ofEachKind((kind) => `nullif(sum(t${kind}) filter (where t${kind} <> 0), 0) as t${kind}`)},
         min(cost_series) as cost_series, min(usage_series) as usage_series
       from (
         select d.day_no as place, s.unit_id, s.currency, (${counted}) as counted,
           case when s.token_kind is null and s.token_type is not null then ':' || s.token_type else '' end as other,
-          s.token_kind as kind, l.amount, null::numeric as t0, ${noTokens},
+          ${amounts}, null::numeric as t0, ${noTokens},
           s.series_no as cost_series, null::integer as usage_series
         from ${cost.after} d
-        join cost_lines l on l.day_no = d.day_no
+        join cost_cells l on l.day_no = d.day_no
         join cost_series s on s.series_no = l.series_no
         union all
-        select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), '', null, null, null, ${list(tokens)}, null, s.series_no
+        select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), '', ${noAmounts}, null, ${list(tokens)}, null, s.series_no
         from (${usageDays}) d
         join usage_lines l on l.day_no = d.day_no
         join usage_series s on s.series_no = l.series_no
         union all
-        select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), ':' || more.key, null, null, more.value::numeric,
+        select d.place, s.unit_id, ${currencyOfTokens}, (${counted}), ':' || more.key, ${noAmounts}, more.value::numeric,
           ${noTokens}, null, s.series_no
         from (${usageDays}) d
         join usage_lines l on l.day_no = d.day_no and l.extra_counts is not null

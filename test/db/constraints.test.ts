@@ -329,6 +329,8 @@ const IMPOSSIBLE: readonly (readonly [table: string, what: string, constraint: s
   ['workspace_names', 'belongs to no workspace', 'workspace_names_workspace', sql`workspace_id = 'lost'`],
   ['cost_lines', 'has an amount that is no number', 'cost_lines_finite', sql`amount = 'NaN'`],
   ['cost_rollup', 'has an amount that is no number', 'cost_rollup_finite', sql`amount = 'NaN'`],
+  ['cost_cells', 'has an amount that is no number', 'cost_cells_finite', sql`other = 'NaN'`],
+  ['cost_cells', 'has tokens whose amount is no number', 'cost_cells_finite', sql`cache_creation_1h = 'Infinity'`],
   ['allocation_versions', 'has no number', 'allocation_versions_version', sql`version = 0`],
   ['allocation_versions', 'begins within a month', 'allocation_versions_from', sql`from_day = '2026-01-02'`],
   ['allocation_versions', 'was stored by nobody', 'allocation_versions_actor', sql`actor = ''`],

@@ -28,6 +28,7 @@ beforeAll(async () => {
   // As it is right after a backfill: nothing has analyzed the tables, and others' data lie beside.
   await database.db.execute(sql`alter table cost_lines set (autovacuum_enabled = off)`);
   await database.db.execute(sql`alter table cost_rollup set (autovacuum_enabled = off)`);
+  await database.db.execute(sql`alter table cost_cells set (autovacuum_enabled = off)`);
   await database.db.execute(sql`alter table cost_series set (autovacuum_enabled = off)`);
   for (let connection = 0; connection < 3; connection += 1) {
     id = (await connect(database.db)).id;
@@ -82,7 +83,8 @@ async function plansOf(work: (db: Db) => Promise<unknown>, on = database): Promi
 
 describe('right after a backfill, before anything was analyzed,', () => {
   const TABLES = [
-    ['cost_lines', 'token_type'],
+    ['cost_lines', 'description'],
+    ['cost_cells', 'token_type'],
     ['cost_rollup', 'model'],
   ] as const;
 
@@ -101,7 +103,7 @@ describe('right after a backfill, before anything was analyzed,', () => {
     const [plan = ''] = await plansOf((db) => sumCosts(db, query));
     expect(plan).toMatch(new RegExp(`(Index|Bitmap Index) Scan (using|on) ${table}_day_no_series_no_pk`));
     expect(plan).toMatch(/(Index|Bitmap Index) Scan (using|on) days_connection_id_report_day_pk/);
-    expect(plan).not.toMatch(/Seq Scan on (cost_lines|cost_rollup|days)/);
+    expect(plan).not.toMatch(/Seq Scan on (cost_lines|cost_cells|cost_rollup|days)/);
     // A loop that compares every line with every series took three seconds.
     expect(plan).not.toMatch(/Join Filter: .*series_no/);
   });
@@ -120,7 +122,7 @@ describe('right after a backfill, before anything was analyzed,', () => {
     };
     const [plan = ''] = await plansOf((db) => sumCosts(db, query));
     expect(plan).toMatch(new RegExp(`(Index|Bitmap Index) Scan (using|on) ${table}_day_no_series_no_pk`));
-    expect(plan).not.toMatch(/Seq Scan on (cost_lines|cost_rollup)/);
+    expect(plan).not.toMatch(/Seq Scan on (cost_lines|cost_cells|cost_rollup)/);
     expect(plan).not.toMatch(/Join Filter: .*series_no/);
     // Only days of a connection that has a newer one are looked for there, each by its key.
     expect(plan).toMatch(/Index (Only )?Scan using days_connection_id_report_day_pk on days n/);

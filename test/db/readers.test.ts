@@ -66,7 +66,16 @@ describe('the role of a reader', () => {
   const DENIED = [
     // Each kind of table, and what the views are made of.
     ...['keys', 'tokens', 'sessions', 'links', 'channels', 'channel_addresses', 'connections', 'days', 'cost_lines'],
-    ...['usage_lines', 'cost_rollup', 'cost_series', 'workspaces', 'restatements', 'events', 'deployment_events'],
+    ...[
+      'usage_lines',
+      'cost_rollup',
+      'cost_cells',
+      'cost_series',
+      'workspaces',
+      'restatements',
+      'events',
+      'deployment_events',
+    ],
     ...['budgets', 'forecasts', 'notices', 'deliveries', 'statements', 'allocation_versions', 'assess_state', 'syncs'],
     ...['counted_days', 'counting_connections', 'current_workspaces', 'charged_months', 'applied_migrations'],
     ...['drizzle.__drizzle_migrations', 'pg_authid', 'pg_shadow', 'pg_statistic', 'pg_largeobject'],

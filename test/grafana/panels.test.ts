@@ -205,7 +205,15 @@ describe('the dashboard', () => {
   });
 
   it('reads public views only: the role may read nothing else', async () => {
-    for (const table of ['cost_lines', 'cost_rollup', 'connections', 'keys', 'forecasts', 'counted_days']) {
+    for (const table of [
+      'cost_lines',
+      'cost_rollup',
+      'cost_cells',
+      'connections',
+      'keys',
+      'forecasts',
+      'counted_days',
+    ]) {
       await expect(reader.ask(`select from ${table}`)).rejects.toThrow('permission denied');
     }
   });
