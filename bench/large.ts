@@ -97,7 +97,11 @@ export async function measureYear(servers: Servers, upstream: Upstream): Promise
   try {
     const connected = await connect(deployment, upstream, 365);
     const [size] = await deployment.sql`
-      select (pg_total_relation_size('cost_lines') + pg_total_relation_size('cost_rollup'))::float8 as lines, pg_total_relation_size('cost_series')::float8 as series,
+      select
+        (
+          pg_total_relation_size('cost_lines') + pg_total_relation_size('cost_cells') + pg_total_relation_size('cost_rollup')
+        )::float8 as lines,
+        pg_total_relation_size('cost_series')::float8 as series,
         (select count(*) from cost_series)::int as count`;
     const weighed = z.object({ lines: z.number(), series: z.number(), count: z.number() }).parse(size);
     return {

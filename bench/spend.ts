@@ -50,11 +50,11 @@ export async function spendSection(servers: Servers, runs: number): Promise<stri
         [`${MONTH * (COPIES + 1)} days, ${number(stored.lines)} lines:`, '', ''],
         ...ofYear,
         [
-          'bytes in Postgres per line, with indexes, dimensions and rollup',
+          'bytes in Postgres per line, with indexes, dimensions, cells and rollup',
           stored.bytes.toFixed(0),
           String(BYTES_GOAL),
         ],
-        ['… of that, rollup', stored.rollup.toFixed(1), ''],
+        ['… of that, cells and rollup', stored.rollup.toFixed(1), ''],
       ]);
     } finally {
       await deployment.close();
@@ -132,6 +132,11 @@ async function copyDays({ sql }: Deployment, id: string): Promise<{ lines: numbe
     ), lines as (
       insert into cost_lines (day_no, series_no, amount)
       select pairs.day_no, l.series_no, l.amount from pairs join cost_lines l on l.day_no = pairs.original order by 1, 2
+    ), cells as (
+      insert into cost_cells
+      select pairs.day_no, c.series_no, c.other, c.uncached_input_tokens, c.output_tokens, c.cache_read_input_tokens,
+        c.cache_creation_5m, c.cache_creation_1h
+      from pairs join cost_cells c on c.day_no = pairs.original order by 1, 2
     )
     insert into cost_rollup (day_no, series_no, amount)
     select pairs.day_no, r.series_no, r.amount from pairs join cost_rollup r on r.day_no = pairs.original order by 1, 2`;
@@ -140,7 +145,7 @@ async function copyDays({ sql }: Deployment, id: string): Promise<{ lines: numbe
     select
       (select sum(lines) from days where connection_id = ${id} and report = 'cost')::float8 as lines,
       (pg_total_relation_size('cost_lines') + pg_total_relation_size('cost_series'))::float8 as bytes,
-      pg_total_relation_size('cost_rollup')::float8 as rollup`;
+      (pg_total_relation_size('cost_rollup') + pg_total_relation_size('cost_cells'))::float8 as rollup`;
   const { lines, bytes, rollup } = z.object({ lines: z.number(), bytes: z.number(), rollup: z.number() }).parse(found);
   return { lines, bytes: (bytes + rollup) / lines, rollup: rollup / lines };
 }

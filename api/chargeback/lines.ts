@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { eachChargedLine, readChargedLines, type ChargedLine, type LinesOf } from '../../db/allocation/lines.ts';
 import type { RulesOf } from '../../db/allocation/months.ts';
-import { inSnapshot } from '../../db/core/cursor.ts';
+import { inSnapshot, readAhead } from '../../db/core/cursor.ts';
 import { COST_DIMENSIONS } from '../../domain/lines.ts';
 import { DEFAULT_WORKSPACE } from '../../domain/workspaces.ts';
 import { todayOf } from '../connections/lookups.ts';
@@ -71,7 +71,7 @@ export const linesRoute = endpoint({
       );
       if (!takesRows) return;
       const known = new Map<number, RulesOf>();
-      for await (const batch of eachChargedLine(deps.tx, linesOf(shown), of)) {
+      for await (const batch of readAhead(eachChargedLine(deps.tx, linesOf(shown), of))) {
         if (!reply.isOpen) return;
         const unknown = batch.filter(({ rulesOf }) => !known.has(rulesOf));
         // A cursor is open in this transaction, and other statements may run beside it.

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { readAhead } from '../../db/core/cursor.ts';
 import type { Completeness, Certainty } from '../../db/spend/completeness.ts';
 import type { GroupRow } from '../../db/spend/groups.ts';
 import { tagOf, type Group, type GroupKey, type SpendQuery } from '../../domain/spend/query.ts';
@@ -147,14 +148,14 @@ export async function writeCsv<Row>(
     readonly certainty: Certainty;
     readonly totals: Readonly<Record<string, string>>;
     readonly columns: readonly Column<Row>[];
-    readonly rows: AsyncIterable<readonly Row[]>;
+    readonly rows: AsyncGenerator<readonly Row[]>;
   },
 ): Promise<void> {
   const { query, columns } = report;
   const name = `${report.name}_${query.from}_${query.to}.csv`;
   const takesRows = await reply.begin(name, { ...certaintyHeaders(report.certainty), ...report.totals }, columns);
   if (!takesRows) return;
-  for await (const rows of report.rows) {
+  for await (const rows of readAhead(report.rows)) {
     if (!reply.isOpen) return;
     await reply.rows(rows.map((row) => columns.map(({ of }) => of(row))));
   }

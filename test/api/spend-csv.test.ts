@@ -278,7 +278,7 @@ describe('a file whose client goes away while Postgres adds up', () => {
       where datname = current_database() and application_name = 'meterline test exports' and wait_event_type = 'Lock'
     `;
     await database.db.transaction(async (tx) => {
-      await tx.execute(sql`lock table cost_lines, cost_rollup in access exclusive mode`);
+      await tx.execute(sql`lock table cost_lines, cost_cells, cost_rollup in access exclusive mode`);
       const left = [1, 2].map(() => ask('/v1/costs?group_by=description&format=csv', client.signal));
       await expect.poll(() => rows(database.db, waiting)).toEqual([{ waiting: 2 }]);
       expect((await ask('/v1/usage?format=csv')).status).toBe(429);

@@ -84,6 +84,10 @@ const DIMENSIONS = [
   { model: 'a', description: 'Ünï "code", \\ {NULL}' },
   { cost_type: 'quantum', new_field: 'x' },
   { currency: 'EUR', model: 'a' },
+  { model: 'a', token_type: 'output_tokens' },
+  { model: 'a', token_type: 'cache_read_input_tokens', inference_geo: 'not_available' },
+  { model: 'a', token_type: 'not_known_yet' },
+  { model: 'a', token_type: 'output_tokens', service_tier: 'batch' },
 ] as const;
 const amount = fc.oneof(
   fc.constantFrom('0', '1', '-1', '1.10', '0.000000000000000000000000000001', '99999999999999999999.99'),
