@@ -20,7 +20,7 @@ import {
   type AllocationVersion,
 } from '../../db/allocation/versions.ts';
 import { reportsOf } from '../../db/allocation/close.ts';
-import { newestConnections } from '../../db/allocation/named-connections.ts';
+import { newestConnections } from '../../db/connections/newest.ts';
 import { monthQuery } from '../../db/allocation/source.ts';
 import { findStatement } from '../../db/allocation/statements.ts';
 import { weigh, type Weighed } from '../../db/allocation/weights.ts';

@@ -1141,6 +1141,7 @@ export interface components {
             readonly version: number;
             /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
             readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
                 readonly message: string;
                 readonly path: string;
             }[];
@@ -1226,6 +1227,7 @@ export interface components {
             readonly uncovered_days: number;
             /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
             readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
                 readonly message: string;
                 readonly path: string;
             }[];
@@ -1632,6 +1634,12 @@ export interface components {
             }[];
             /** @description Days up to today that no connection covers. */
             readonly uncovered_days: number;
+            /** @description Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it. */
+            readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
+                readonly message: string;
+                readonly path: string;
+            }[];
         };
         readonly BudgetChange: {
             /**
@@ -1803,6 +1811,12 @@ export interface components {
                 readonly percent: string | null;
                 /** @description US dollars; null for a percentage. */
                 readonly usd: string | null;
+            }[];
+            /** @description Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it. */
+            readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
+                readonly message: string;
+                readonly path: string;
             }[];
         };
         readonly BudgetList: {
@@ -4011,6 +4025,12 @@ export interface components {
             readonly temporal: components["schemas"]["ScheduleInTemporal"];
             /** @example Europe/Berlin */
             readonly time_zone: string;
+            /** @description Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it. */
+            readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
+                readonly message: string;
+                readonly path: string;
+            }[];
         };
         readonly ReportChange: {
             /** @description The channels that it goes to, whatever they subscribe to. Null, or nothing, stands for every channel that takes the kind `report`. */

@@ -5,7 +5,7 @@ import { useReply } from '../../client/use-reply.ts';
 import { distance, instant, range } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
-import { Badge, Note } from '../../parts/messages.tsx';
+import { Badge, Note, Warnings } from '../../parts/messages.tsx';
 import { labelOf } from '../explore/dimensions.ts';
 import { useFilterWords } from '../explore/names.ts';
 import { Entries } from '../../parts/entries.tsx';
@@ -61,6 +61,7 @@ function ReportEntry(props: { report: Report; isAdmin: boolean; onChange: () => 
       </div>
       <h3>{isAdmin ? <a href={placeOf('reports', id)}>{name}</a> : name}</h3>
       {attention !== null && <p class="warning">{attention}</p>}
+      <Warnings of={report} />
       <p class="muted">
         <Asks report={report} />
       </p>

@@ -7,7 +7,7 @@ import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Await } from '../../parts/await.tsx';
 import { Completeness } from '../../parts/completeness.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
-import { Note } from '../../parts/messages.tsx';
+import { Note, Warnings } from '../../parts/messages.tsx';
 import { Table } from '../../parts/table.tsx';
 import { go, linkTo } from '../../route.ts';
 import { placeOf } from '../alerts/place.ts';
@@ -65,6 +65,7 @@ function Shown({ budget, isAdmin }: { budget: Budget; isAdmin: boolean }) {
               <p>If you did not expect that, look at what it counts.</p>
             </Note>
           )}
+          <Warnings of={budget} />
           <BudgetChart budget={budget} />
           <Completeness of={budget} />
         </section>

@@ -3,7 +3,7 @@ import { useReply } from '../../client/use-reply.ts';
 import { range } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
 import { Entries } from '../../parts/entries.tsx';
-import { Badge, Failure, Loading } from '../../parts/messages.tsx';
+import { Badge, Failure, Loading, Warnings } from '../../parts/messages.tsx';
 import { linkTo } from '../../route.ts';
 import { Meter } from './meter.tsx';
 import { expectedText, periodText, spentText, thresholdText, useScope, type Budget, type BudgetItem } from './words.ts';
@@ -61,6 +61,7 @@ function Entry({ budget, isRead }: { budget: BudgetItem; isRead: boolean }) {
         <a href={linkTo(['budgets', id])}>{name}</a>
       </h3>
       <p class="muted">{`${useScope(budget)}, ${periodText(period)}: ${usd(amount)}. It tells at ${thresholds.map(thresholdText).join(', ')}.`}</p>
+      <Warnings of={budget} />
       {data !== null ? (
         <>
           <Meter budget={data} />
