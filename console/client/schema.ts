@@ -6561,7 +6561,7 @@ export interface operations {
                      *       "status": 409,
                      *       "detail": "The organization of this key already has a connection.",
                      *       "code": "already_connected",
-                     *       "action": "Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again."
+                     *       "action": "Use the connection that the reply names. To change its key, rotate it; to start again, disconnect it first."
                      *     }
                      */
                     readonly "application/problem+json": components["schemas"]["Problem"];
@@ -7351,7 +7351,7 @@ export interface operations {
                      *       "status": 409,
                      *       "detail": "The organization of this key already has a connection.",
                      *       "code": "already_connected",
-                     *       "action": "Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again."
+                     *       "action": "Use the connection that the reply names. To change its key, rotate it; to start again, disconnect it first."
                      *     }
                      */
                     readonly "application/problem+json": components["schemas"]["Problem"];

@@ -1,4 +1,5 @@
 import { ask, type Schema } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
@@ -22,15 +23,16 @@ const REFRESH_MS = 30_000;
 export function Reports({ isAdmin }: { isAdmin: boolean }) {
   const list = useList('/v1/reports', { query: { limit: PAGE }, everyMs: REFRESH_MS });
   return (
-    <section class="card" aria-labelledby="reports">
-      <header>
-        <h2 id="reports">Reports</h2>
-        {isAdmin && (
+    <Card
+      title="Reports"
+      aside={
+        isAdmin && (
           <a class="button" href={placeOf('reports', 'new')}>
             Create a report
           </a>
-        )}
-      </header>
+        )
+      }
+    >
       <Entries
         list={list}
         what="reports"
@@ -46,7 +48,7 @@ export function Reports({ isAdmin }: { isAdmin: boolean }) {
         }
         row={(report: Report) => <ReportEntry key={report.id} {...{ report, isAdmin }} onChange={list.reload} />}
       />
-    </section>
+    </Card>
   );
 }
 

@@ -1,4 +1,5 @@
 import { ApiError, ask } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { instant, longDay, range, today } from '../../format/days.ts';
@@ -69,12 +70,9 @@ function Shown({ budget, isAdmin }: { budget: Budget; isAdmin: boolean }) {
           <BudgetChart budget={budget} />
           <Completeness of={budget} />
         </section>
-        <section class="card" aria-labelledby="thresholds">
-          <header>
-            <h2 id="thresholds">When it tells</h2>
-          </header>
+        <Card title="When it tells">
           <Thresholds budget={budget} />
-        </section>
+        </Card>
       </div>
     </>
   );

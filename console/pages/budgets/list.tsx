@@ -1,4 +1,5 @@
 import { useList } from '../../client/use-list.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { range } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
@@ -24,11 +25,7 @@ export function BudgetList({ isAdmin }: { isAdmin: boolean }) {
           </a>
         )}
       </div>
-      <section class="card" aria-labelledby="all">
-        <header>
-          <h2 id="all">All budgets</h2>
-          <span class="muted">Newest first</span>
-        </header>
+      <Card title="All budgets" aside={<span class="muted">Newest first</span>}>
         <Entries
           list={list}
           what="budgets"
@@ -46,7 +43,7 @@ export function BudgetList({ isAdmin }: { isAdmin: boolean }) {
             <Entry key={budget.id} budget={budget} isRead={(list.rows ?? []).indexOf(budget) < READ} />
           )}
         />
-      </section>
+      </Card>
     </>
   );
 }

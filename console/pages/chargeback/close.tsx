@@ -1,4 +1,5 @@
 import type { Reply } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { longMonth } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
@@ -41,8 +42,7 @@ function OpenMonth({ month, months, isAdmin, onChange, data }: Shown) {
   const isUncertain = closable.needs_override;
   const next = nextOf(months);
   return (
-    <section class="card stack" aria-labelledby="close">
-      <h2 id="close">{`Close ${longMonth(month)}`}</h2>
+    <Card class="stack" title={`Close ${longMonth(month)}`}>
       {closable.possible ? (
         <Note tone="good" title="Nothing is in the way.">
           <p>{`Every day of ${longMonth(month)} is final and adds up to Anthropic’s own total.`}</p>
@@ -60,7 +60,7 @@ function OpenMonth({ month, months, isAdmin, onChange, data }: Shown) {
         ) : (
           <p class="muted">An admin can close the month.</p>
         ))}
-    </section>
+    </Card>
   );
 }
 
