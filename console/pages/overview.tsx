@@ -272,7 +272,12 @@ function moverLink({ workspace, model }: Mover, from: string, to: string): strin
 function MoverTable({ rows, from, to }: { rows: readonly Mover[]; from: string; to: string }) {
   return (
     <>
-      <Table label="The largest changes" heads={['Workspace, model', 'This month', 'Change', 'Why']} numbers={[1, 2]}>
+      <Table
+        label="The largest changes"
+        heads={['Workspace, model', 'This month', 'Change', 'Why']}
+        numbers={[1, 2]}
+        class="movers"
+      >
         {rows.map((row) => (
           <tr key={`${row.workspace?.id ?? ''} ${row.model ?? ''}`}>
             <th scope="row" class="name">

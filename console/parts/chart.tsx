@@ -1,7 +1,7 @@
 import { useId, useRef, useState } from 'preact/hooks';
 import { go } from '../route.ts';
 import { BarShape } from './chart/bar.tsx';
-import { LEFT, columnOf, extentOf, yOf, type Room } from './chart/geometry.ts';
+import { LEFT, columnOf, extentOf, labelsOf, yOf, type Room } from './chart/geometry.ts';
 import type { Bar, Level } from './chart/model.ts';
 import { ticksOf } from './chart/ticks.ts';
 import { Tip } from './chart/tip.tsx';
@@ -87,12 +87,13 @@ export function StackedBars(props: ChartProps) {
 const MOVES = 'The arrow keys move from bar to bar.';
 
 function Levels({ levels, room, width }: { levels: readonly Level[]; room: Room; width: number }) {
+  const labels = labelsOf(levels, room);
   return (
     <g aria-hidden="true">
-      {levels.map(({ value, name, isLimit }) => (
+      {levels.map(({ value, name, isLimit }, index) => (
         <g key={name} class={`level ${isLimit ? 'limit' : ''}`}>
           <line x1={LEFT} x2={width} y1={yOf(Number(value), room)} y2={yOf(Number(value), room)} />
-          <text x={LEFT + 4} y={yOf(Number(value), room) - 4}>
+          <text x={LEFT + 4} y={labels[index]}>
             {name}
           </text>
         </g>
