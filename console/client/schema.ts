@@ -2413,6 +2413,8 @@ export interface components {
              * @example 2026-01
              */
             readonly month: string;
+            /** @description Null while the month is open. */
+            readonly reopenable: components["schemas"]["Reopenable"] | null;
             /** @enum {string} */
             readonly state: "open" | "closed";
             /** @description Every statement of the month, the latest first. */
@@ -3979,6 +3981,11 @@ export interface components {
              * @example Acme production
              */
             readonly name: string;
+        };
+        readonly Reopenable: {
+            readonly possible: boolean;
+            /** @description Why the month cannot be opened again, as a sentence; null if it can. */
+            readonly why: string | null;
         };
         /** @description How the month was opened again. */
         readonly Reopened: {
