@@ -119,7 +119,7 @@ export const versionsQuery = z.strictObject(pageQuery);
 
 const warnings = anyWarnings.meta({
   description:
-    'What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it.',
+    'What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it; values with white space at an end, which look like others.',
 });
 
 const versionFields = {

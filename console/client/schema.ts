@@ -1139,7 +1139,7 @@ export interface components {
             readonly stored_by: string;
             /** @description From 1 on. */
             readonly version: number;
-            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it; values with white space at an end, which look like others. */
             readonly warnings: readonly {
                 /** @description A sentence without its full stop. */
                 readonly message: string;
@@ -1225,7 +1225,7 @@ export interface components {
              */
             readonly total: string;
             readonly uncovered_days: number;
-            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it; values with white space at an end, which look like others. */
             readonly warnings: readonly {
                 /** @description A sentence without its full stop. */
                 readonly message: string;
