@@ -58,7 +58,6 @@ export function StackedBars(props: ChartProps) {
       <svg height={height} role="group" aria-label={title} onKeyDown={move}>
         <Hatch id={hatch} />
         <Axes bars={bars} room={room} width={width} format={format} />
-        <Levels {...{ levels, room, width }} />
         {bars.map((bar, index) => (
           <BarShape
             key={bar.key}
@@ -76,6 +75,7 @@ export function StackedBars(props: ChartProps) {
             onBlur={leave}
           />
         ))}
+        <Levels {...{ levels, room, width }} />
       </svg>
       {active !== undefined && at !== null && (
         <Tip bar={active} {...{ series, others, format, width }} middle={LEFT + (at + 0.5) * room.step} />
