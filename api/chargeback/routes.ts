@@ -24,6 +24,7 @@ import {
   statementFacts,
   unallocatedDocument,
 } from './documents.ts';
+import type { reopenable } from './schemas.ts';
 import { journalRoute } from './journal.ts';
 import { linesRoute } from './lines.ts';
 import { completenessOf, findMonth, monthOfPath, refusalOf, sourceOf, versionOf, type MonthRequest } from './month.ts';
@@ -32,7 +33,6 @@ import {
   chargebackQuery,
   closing,
   months as monthsOut,
-  reopenable,
   reopening,
   statementOut,
 } from './schemas.ts';

@@ -105,7 +105,10 @@ describe('a channel', () => {
     ['ftp://hooks.example.com/x', 'must be an address that begins with https://, without spaces'],
   ])('says what is wrong with the address %s', async (url, message) => {
     const { status, body } = await send('POST', '/v1/channels', { name: 'x', kind: 'slack', url });
-    expect([status, body.errors]).toEqual([400, [{ path: 'body.url', message: expect.stringContaining(message) }]]);
+    expect([status, body.errors]).toEqual([
+      400,
+      [{ path: 'body.url', message: expect.stringContaining(message) as unknown }],
+    ]);
   });
 
   it.each([
@@ -113,7 +116,10 @@ describe('a channel', () => {
     ['costs at example.com', 'must be one mail address, such as costs@example.com'],
   ])('says what is wrong with the mail address %s', async (address, message) => {
     const { status, body } = await send('POST', '/v1/channels', { name: 'x', kind: 'email', to: [address] });
-    expect([status, body.errors]).toEqual([400, [{ path: 'body.to.0', message: expect.stringContaining(message) }]]);
+    expect([status, body.errors]).toEqual([
+      400,
+      [{ path: 'body.to.0', message: expect.stringContaining(message) as unknown }],
+    ]);
   });
 
   it('keeps its name to itself until it is deleted', async () => {
