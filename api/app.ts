@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import express, { type Express, type RequestHandler } from 'express';
 import type { Store } from 'express-rate-limit';
 import helmet from 'helmet';
@@ -159,8 +160,8 @@ export function createApp(options: AppOptions): Express {
       onlyReading: endpoints.flatMap(({ path, onlyReads }) => (onlyReads === true ? [path.slice('/v1'.length)] : [])),
     }),
   );
-  app.use('/v1/allocation', express.json({ limit: MAX_DOCUMENT_BYTES, inflate: false, reviver: refuseProto }));
-  app.use('/v1', express.json({ limit: MAX_BODY_BYTES, inflate: false, reviver: refuseProto }));
+  app.use('/v1/allocation', readJson(MAX_DOCUMENT_BYTES));
+  app.use('/v1', readJson(MAX_BODY_BYTES));
   for (const { method, path, handler } of endpoints) app[method](path, handler(deps));
   for (const [path, methods] of methodsByPath(endpoints)) app.all(path, onlyMethods(methods));
   app.use(notFound);
@@ -172,6 +173,15 @@ export function createApp(options: AppOptions): Express {
     answerProblems(log, db),
   );
   return app;
+}
+
+function readJson(limit: number): RequestHandler {
+  return express.json({ limit, inflate: false, verify: refuseOtherThanUtf8, reviver: refuseProto });
+}
+
+/** Express would put U+FFFD in place of such bytes, so a name would be stored that nobody gave. */
+function refuseOtherThanUtf8(_request: unknown, _response: unknown, body: Buffer, encoding: string): void {
+  if (encoding !== 'utf-8' || !isUtf8(body)) throw new TypeError('a body that is not UTF-8');
 }
 
 /** Nobody means such a key, and a schema would overlook it, so a rule, a report or a budget would take every line. */

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact';
+import type { ComponentChildren, ComponentType } from 'preact';
 import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
 import { useReply } from './client/use-reply.ts';
 import { errorOf, useSession, type Session } from './client/session.ts';
@@ -21,51 +21,25 @@ import { useRoute, type Route } from './route.ts';
 interface Page {
   readonly path: string;
   readonly name: string;
-  readonly isFor: 'everybody' | 'admin';
-  readonly show: (route: Route, session: Session) => ComponentChildren;
+  readonly isForAdmins?: boolean;
+  readonly Shown: ComponentType<{ route: Route; session: Session }>;
   /** The part of the path that makes it another page for whoever looks at it; without it, all of it. */
   readonly place?: (path: readonly string[]) => readonly string[];
 }
 
+/** The field for the month, or the tabs, keep the focus when another one is chosen. */
+const withoutPart = ([page = '', , ...parts]: readonly string[]): readonly string[] => [page, ...parts];
+
 const PAGES: readonly Page[] = [
-  { path: 'overview', name: 'Overview', isFor: 'everybody', show: (route) => <Overview route={route} /> },
-  { path: 'explore', name: 'Explore', isFor: 'everybody', show: (route) => <Explore route={route} /> },
-  {
-    path: 'chargeback',
-    name: 'Chargeback',
-    isFor: 'everybody',
-    show: (route, session) => <Chargeback route={route} session={session} />,
-    // The field for the month keeps the focus when another month is chosen.
-    place: ([page = '', , ...parts]) => [page, ...parts],
-  },
-  {
-    path: 'budgets',
-    name: 'Budgets',
-    isFor: 'everybody',
-    show: (route, session) => <Budgets route={route} session={session} />,
-  },
-  {
-    path: 'anomalies',
-    name: 'Anomalies',
-    isFor: 'everybody',
-    show: (route, session) => <Anomalies route={route} session={session} />,
-  },
-  {
-    path: 'alerts',
-    name: 'Alerts',
-    isFor: 'everybody',
-    show: (route, session) => <Alerts route={route} session={session} />,
-    // The tabs keep the focus when another part is chosen.
-    place: ([page = '', , ...parts]) => [page, ...parts],
-  },
-  {
-    path: 'connections',
-    name: 'Connections',
-    isFor: 'everybody',
-    show: (route, session) => <Connections route={route} session={session} />,
-  },
-  { path: 'connect', name: 'Connect', isFor: 'admin', show: (_, session) => <Connect session={session} /> },
-  { path: 'settings', name: 'Settings', isFor: 'everybody', show: (_, session) => <Settings session={session} /> },
+  { path: 'overview', name: 'Overview', Shown: Overview },
+  { path: 'explore', name: 'Explore', Shown: Explore },
+  { path: 'chargeback', name: 'Chargeback', Shown: Chargeback, place: withoutPart },
+  { path: 'budgets', name: 'Budgets', Shown: Budgets },
+  { path: 'anomalies', name: 'Anomalies', Shown: Anomalies },
+  { path: 'alerts', name: 'Alerts', Shown: Alerts, place: withoutPart },
+  { path: 'connections', name: 'Connections', Shown: Connections },
+  { path: 'connect', name: 'Connect', isForAdmins: true, Shown: Connect },
+  { path: 'settings', name: 'Settings', Shown: Settings },
 ];
 
 /** The whole console: the page to enter by for whoever has no session, else the frame with the page of the address. */
@@ -102,7 +76,7 @@ export function App() {
 }
 
 function Frame({ route, session, onLeave }: { route: Route; session: Session; onLeave: () => void }) {
-  const pages = PAGES.filter(({ isFor }) => isFor === 'everybody' || session.role === 'admin');
+  const pages = PAGES.filter(({ isForAdmins }) => isForAdmins !== true || session.role === 'admin');
   // Also a page that is not in the navigation: it says who may do what it is for.
   const page = PAGES.find(({ path }) => path === (route.path[0] ?? 'overview')) ?? pages[0];
   const main = useRef<HTMLElement>(null);
@@ -152,7 +126,7 @@ function Frame({ route, session, onLeave }: { route: Route; session: Session; on
         </div>
       </nav>
       <main ref={main} tabindex={-1}>
-        <Fence key={place}>{page?.show(route, session)}</Fence>
+        <Fence key={place}>{page !== undefined && <page.Shown {...{ route, session }} />}</Fence>
       </main>
     </div>
   );

@@ -30,7 +30,7 @@ const TABLE = {
     concerns: 'key',
     message: 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.',
     action:
-      'Create a new Admin API key in the Claude Console under Settings, Admin keys. Send it to the rotate-key route of the connection. If this was the first key of the connection, connect again with the new key.',
+      'Create a new Admin API key in the Claude Console under Settings, Admin keys. Rotate the key of the connection to it. If this was the first key of the connection, connect again with the new key.',
   },
   key_forbidden: {
     status: 422,
@@ -45,7 +45,7 @@ const TABLE = {
     concerns: 'key',
     message: 'None of the encryption keys opens the stored key.',
     action:
-      'Put the encryption key that sealed it back into METERLINE_ENCRYPTION_KEYS and restart, or send a new Admin API key to the rotate-key route of this connection.',
+      'Put the encryption key that sealed it back into METERLINE_ENCRYPTION_KEYS and restart, or rotate the key of this connection to a new Admin API key.',
   },
   network_refused: {
     status: 503,
@@ -81,7 +81,7 @@ const TABLE = {
     retry: 'never',
     message: 'The organization of this key already has a connection.',
     action:
-      'Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again.',
+      'Use the connection that the reply names. To change its key, rotate it; to start again, disconnect it first.',
   },
   rate_limited: {
     status: 503,

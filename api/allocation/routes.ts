@@ -8,6 +8,7 @@ import {
 } from '../../domain/allocation/check.ts';
 import type { Allocation } from '../../domain/allocation/document.ts';
 import { connectionWarnings, connectionsIn } from '../../domain/allocation/connections.ts';
+import { followedTags, paddedWarnings } from '../../domain/allocation/padded.ts';
 import { warningsOf, type Warning } from '../../domain/allocation/reach.ts';
 import { allocate } from '../../domain/allocation/shares.ts';
 import { ZERO, addDecimals, subtractDecimals, type Decimal } from '../../domain/money.ts';
@@ -20,7 +21,8 @@ import {
   type AllocationVersion,
 } from '../../db/allocation/versions.ts';
 import { reportsOf } from '../../db/allocation/close.ts';
-import { newestConnections } from '../../db/allocation/named-connections.ts';
+import { paddedTags } from '../../db/allocation/padded-tags.ts';
+import { newestConnections } from '../../db/connections/newest.ts';
 import { monthQuery } from '../../db/allocation/source.ts';
 import { findStatement } from '../../db/allocation/statements.ts';
 import { weigh, type Weighed } from '../../db/allocation/weights.ts';
@@ -83,10 +85,11 @@ function allocationIn(from: Month, rules: readonly RuleDocument[], pools: readon
   });
 }
 
-/** What a document has no use for, and the connections that its rules miss. */
+/** What a document has no use for, the connections that its rules miss, and values that look like others. */
 async function warningsIn({ db }: Deps, allocation: Allocation): Promise<Warning[]> {
   const newest = await newestConnections(db, connectionsIn(allocation));
-  return [...warningsOf(allocation), ...connectionWarnings(allocation, newest)];
+  const padded = await paddedTags(db, followedTags(allocation));
+  return [...warningsOf(allocation), ...connectionWarnings(allocation, newest), ...paddedWarnings(allocation, padded)];
 }
 
 const get = endpoint({

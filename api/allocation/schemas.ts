@@ -9,6 +9,7 @@ import {
   monthOut,
   nullableText,
   pageQuery,
+  warnings as anyWarnings,
   wholeNumber,
 } from '../http/schemas.ts';
 
@@ -116,9 +117,9 @@ export const allocationQuery = z.strictObject({
 /** The query of GET /v1/allocation/versions. */
 export const versionsQuery = z.strictObject(pageQuery);
 
-const warnings = z.array(z.strictObject({ path: z.string(), message: z.string() })).meta({
+const warnings = anyWarnings.meta({
   description:
-    'What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it.',
+    'What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it; values with white space at an end, which look like others.',
 });
 
 const versionFields = {

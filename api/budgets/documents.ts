@@ -4,6 +4,7 @@ import type { Assessed } from '../../db/budgets/forecasts.ts';
 import type { Alert, BudgetStatus } from '../../db/budgets/status.ts';
 import type { ReplayedAlert } from '../../domain/budgets/replay.ts';
 import {
+  filtersOf,
   isRecurring,
   isSameThreshold,
   percentOf,
@@ -16,11 +17,15 @@ import { atLeast, cumulative, daysToExhaustion, spentOf } from '../../domain/bud
 import type { Day, DayRange } from '../../domain/days.ts';
 import { ZERO, type Decimal } from '../../domain/money.ts';
 import { parameterFrom } from '../../domain/spend/parameters.ts';
+import { filterWarnings } from '../spend/stored-query.ts';
 import type { budget, budgetItem, replay } from './schemas.ts';
 
 type Basics = Omit<z.input<typeof budgetItem>, 'thresholds' | 'assessed'>;
 
-function basicsOf({ id, name, scope, period, amount, channels, createdAt }: StoredBudget): Basics {
+/** For each connection that exists, the newest one of its organization. */
+type Newest = ReadonlyMap<string, string>;
+
+function basicsOf({ id, name, scope, period, amount, channels, createdAt }: StoredBudget, newest: Newest): Basics {
   return {
     id,
     name,
@@ -30,6 +35,7 @@ function basicsOf({ id, name, scope, period, amount, channels, createdAt }: Stor
     amount,
     channels: [...channels],
     created_at: createdAt.toISOString(),
+    warnings: filterWarnings(filtersOf(scope), newest, 'filters'),
   };
 }
 
@@ -37,10 +43,11 @@ function basicsOf({ id, name, scope, period, amount, channels, createdAt }: Stor
 export function itemDocument(
   stored: StoredBudget,
   assessed: Assessed | undefined,
+  newest: Newest,
   today: Day,
 ): z.input<typeof budgetItem> {
   return {
-    ...basicsOf(stored),
+    ...basicsOf(stored, newest),
     thresholds: stored.thresholds.map(({ of, percent, usd }) => ({ of, percent, usd })),
     assessed: assessed === undefined ? null : assessedDocument(stored, assessed, today),
   };
@@ -57,14 +64,14 @@ function assessedDocument(
 }
 
 /** A budget as it stands today. */
-export function budgetDocument(status: BudgetStatus, today: Day): z.input<typeof budget> {
+export function budgetDocument(status: BudgetStatus, newest: Newest, today: Day): z.input<typeof budget> {
   const { budget: stored, period, days, alerts } = status;
   const { amount } = stored;
   const spent = spentOf(days, period, today, amount);
   const byDay = cumulative(days, period);
   const { forecast, exhaustion } = forecastOf(status, { spent: spent.spent, byDay, today });
   return {
-    ...basicsOf(stored),
+    ...basicsOf(stored, newest),
     current: { from: period.from, to: period.to },
     spent: spent.spent,
     percent: spent.percent,

@@ -6,8 +6,11 @@ import {
   deleteBudget,
   listBudgets,
 } from '../../db/budgets/budgets.ts';
+import { newestConnections } from '../../db/connections/newest.ts';
 import { lastAssessed } from '../../db/budgets/forecasts.ts';
 import { readBudget, readForReplay } from '../../db/budgets/status.ts';
+import { connectionsNamed } from '../../domain/spend/missed-connections.ts';
+import { filtersOf } from '../../domain/budgets/budget.ts';
 import { within } from '../../domain/budgets/state.ts';
 import { addDays, daysBetween } from '../../domain/days.ts';
 import { storedId, todayOf } from '../connections/lookups.ts';
@@ -75,8 +78,10 @@ const list = endpoint({
       db,
       page.map(({ id }) => id),
     );
+    const newest = await newestConnections(db, connectionsNamed(page.flatMap(({ scope }) => filtersOf(scope))));
     const today = todayOf(deps);
-    return { status: 200, body: { data: page.map((one) => itemDocument(one, assessed.get(one.id), today)), next } };
+    const data = page.map((one) => itemDocument(one, assessed.get(one.id), newest, today));
+    return { status: 200, body: { data, next } };
   },
 });
 
@@ -187,7 +192,8 @@ async function shown(deps: Deps, id: string): Promise<z.input<typeof budget>> {
   const today = todayOf(deps);
   const status = await readBudget(deps.db, id, today);
   if (status === null) throw new Problem('not_found');
-  return budgetDocument(status, today);
+  const newest = await newestConnections(deps.db, connectionsNamed(filtersOf(status.budget.scope)));
+  return budgetDocument(status, newest, today);
 }
 
 /** Has the budget judged soon. While Temporal is down, a worker asks for it later. */

@@ -2,7 +2,18 @@ import { z } from 'zod';
 import { MEASURES, RECURRING } from '../../domain/budgets/budget.ts';
 import { toDecimal } from '../../domain/money.ts';
 import { COVERAGE_STATES } from '../../domain/reading.ts';
-import { amount, dayIn, dayOut, instant, listOf, nullableText, pageQuery, uuid, wholeNumber } from '../http/schemas.ts';
+import {
+  amount,
+  dayIn,
+  dayOut,
+  instant,
+  listOf,
+  nullableText,
+  pageQuery,
+  uuid,
+  warnings,
+  wholeNumber,
+} from '../http/schemas.ts';
 import { shownName, shownText } from '../http/shown-text.ts';
 import { storedQueryIn, storedQueryOut } from '../spend/stored-query.ts';
 
@@ -116,6 +127,10 @@ const basics = {
   amount,
   channels: z.array(uuid),
   created_at: instant,
+  warnings: warnings.meta({
+    description:
+      'Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it.',
+  }),
 };
 
 /** A budget in a list. */

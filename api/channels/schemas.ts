@@ -23,12 +23,23 @@ const name = shownName({
   example: 'Costs team',
 });
 
+/** What is wrong with a text that its pattern does not take. One with other letters than ASCII has looks right to people. */
+function unfit(ifAscii: string, otherwise: string): { error: (issue: { input?: unknown }) => string } {
+  return { error: ({ input }) => (/[^\p{ASCII}]/u.test(String(input)) ? otherwise : ifAscii) };
+}
+
 const to = z
   .array(
     z
       .string()
       .max(ADDRESS_LENGTH, `must be at most ${ADDRESS_LENGTH} characters`)
-      .regex(new RegExp(ADDRESS_PATTERN), 'must be one mail address, such as costs@example.com, without line breaks')
+      .regex(
+        new RegExp(ADDRESS_PATTERN),
+        unfit(
+          'must be one mail address, such as costs@example.com, without line breaks',
+          'must be one mail address of ASCII characters: write the letters of a domain such as ü in Punycode (xn--…)',
+        ),
+      )
       .meta({ examples: ['costs@example.com'] }),
   )
   .min(1, 'must have an address')
@@ -41,7 +52,13 @@ const to = z
 const url = z
   .string()
   .max(URL_LENGTH, `must be at most ${URL_LENGTH} characters`)
-  .regex(new RegExp(URL_PATTERN), 'must be an address that begins with https://, without spaces')
+  .regex(
+    new RegExp(URL_PATTERN),
+    unfit(
+      'must be an address that begins with https://, without spaces',
+      'must have ASCII characters only: write a host with letters such as ü in Punycode (xn--…), and such letters after the host as %XX',
+    ),
+  )
   .meta({
     description:
       'The address of the webhook, for the kinds `slack`, `teams` and `webhook`. It is stored encrypted and never shown. It must begin with https:// and lead to no private network, unless `METERLINE_NOTIFY_ALLOW` names its host.',

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CloseError, closeMonth } from '../../db/allocation/close.ts';
 import { firstMonth } from '../../db/allocation/first-month.ts';
 import { eachCharged, readChargedMonth, readChargedTotals, type ChargedTotals } from '../../db/allocation/rows.ts';
-import { ReopenError, listStatements, reopenMonth } from '../../db/allocation/statements.ts';
+import { ReopenError, listStatements, purgedDaysOf, reopenMonth } from '../../db/allocation/statements.ts';
 import { inSnapshot } from '../../db/core/cursor.ts';
 import type { Completeness } from '../../db/spend/completeness.ts';
 import { monthOf, previousMonth, type Month } from '../../domain/months.ts';
@@ -24,6 +24,7 @@ import {
   statementFacts,
   unallocatedDocument,
 } from './documents.ts';
+import type { reopenable } from './schemas.ts';
 import { journalRoute } from './journal.ts';
 import { linesRoute } from './lines.ts';
 import { completenessOf, findMonth, monthOfPath, refusalOf, sourceOf, versionOf, type MonthRequest } from './month.ts';
@@ -51,10 +52,12 @@ const list = endpoint({
   problems: [],
   handle: async (_call, deps) => {
     const today = todayOf(deps);
-    const [first, statements] = await inSnapshot(deps.db, async (tx) => [
-      await firstMonth(tx, today),
-      await listStatements(tx, null),
-    ]);
+    const { first, statements, last, purgedDays } = await inSnapshot(deps.db, async (tx) => {
+      const statements = await listStatements(tx, null);
+      const last = statements.find(({ state }) => state === 'closed')?.month ?? null;
+      const purgedDays = last === null ? 0 : await purgedDaysOf(tx, last);
+      return { first: await firstMonth(tx, today), statements, last, purgedDays };
+    });
     const months: Month[] = [];
     for (let month = monthOf(today); first !== null && month >= first; month = previousMonth(month)) months.push(month);
     const data = months.map((month) => {
@@ -63,6 +66,7 @@ const list = endpoint({
       return {
         month,
         state: isClosed ? ('closed' as const) : ('open' as const),
+        reopenable: isClosed ? reopenableDocument(month, { last, purgedDays }) : null,
         statements: own.map(statementDocument),
       };
     });
@@ -262,7 +266,17 @@ const reopen = endpoint({
   },
 });
 
-function whyNotReopened({ last, purgedDays }: ReopenError): string {
+/** Whether a closed month can be opened again; `purgedDays` are those of the last closed month. */
+function reopenableDocument(
+  month: Month,
+  { last, purgedDays }: Pick<ReopenError, 'last' | 'purgedDays'>,
+): z.input<typeof reopenable> {
+  const refusal = { last, purgedDays: month === last ? purgedDays : 0 };
+  const possible = month === last && purgedDays === 0;
+  return { possible, why: possible ? null : whyNotReopened(refusal) };
+}
+
+function whyNotReopened({ last, purgedDays }: Pick<ReopenError, 'last' | 'purgedDays'>): string {
   if (last === null) return 'No month is closed.';
   if (purgedDays === 0) return `Only the last closed month can be reopened, and that is ${last}.`;
   const days = purgedDays === 1 ? 'a day' : `${purgedDays} days`;

@@ -205,11 +205,20 @@ export const chargeback = z
   })
   .meta({ id: 'Chargeback' });
 
+/** Whether a closed month can be opened again. */
+export const reopenable = z
+  .strictObject({
+    possible: z.boolean(),
+    why: nullableText.meta({ description: 'Why the month cannot be opened again, as a sentence; null if it can.' }),
+  })
+  .meta({ id: 'Reopenable' });
+
 /** A row of GET /v1/chargeback. */
 const listedMonth = z
   .strictObject({
     month: monthOut,
     state: z.enum(['open', 'closed']),
+    reopenable: reopenable.nullable().meta({ description: 'Null while the month is open.' }),
     statements: z
       .array(
         z

@@ -170,6 +170,7 @@ function bodyProblemOf(error: unknown): Problem | null {
   if (!(error instanceof Error) || !('type' in error) || !('status' in error)) return null;
   if (error.status === 413) return new Problem('too_large');
   if (error.type === 'entity.parse.failed') return invalid('body', 'is not a JSON object');
+  if (error.type === 'entity.verify.failed') return invalid('body', 'is not UTF-8');
   if (error.status === 400 || error.status === 415) return invalid('body', 'cannot be read as plain JSON in UTF-8');
   return null;
 }

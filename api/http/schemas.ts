@@ -96,6 +96,11 @@ export const temporalUrl = nullableText.meta({
 });
 export const next = nullableText.meta({ description: 'The `after` of the next page; null on the last one.' });
 
+/** Things that are allowed and hardly meant. */
+export const warnings = z.array(
+  z.strictObject({ path: z.string(), message: z.string().meta({ description: 'A sentence without its full stop.' }) }),
+);
+
 /** A page of a list. */
 export function listOf<Item extends z.ZodType>(
   item: Item,

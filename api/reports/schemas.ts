@@ -3,7 +3,7 @@ import { REPORT_QUERY } from '../../db/reports/numbers.ts';
 import { REPORT_NAME_LENGTH } from '../../db/reports/tables.ts';
 import { EVERY, HOURS, TIME_ZONE_LENGTH, TIME_ZONE_PATTERN } from '../../domain/reports/periods.ts';
 import { delivery } from '../channels/schemas.ts';
-import { dayOut, instant, listOf, nullableText, pageQuery, uuid } from '../http/schemas.ts';
+import { dayOut, instant, listOf, nullableText, pageQuery, uuid, warnings } from '../http/schemas.ts';
 import { shownName } from '../http/shown-text.ts';
 import { notice } from '../notices/schemas.ts';
 import { storedQueryIn, storedQueryOut } from '../spend/stored-query.ts';
@@ -83,6 +83,10 @@ export const report = z
     attention: nullableText.meta({
       description:
         'What keeps the report from being told, in words: every channel of it is gone, or its query has no meaning any more. Null if nothing does.',
+    }),
+    warnings: warnings.meta({
+      description:
+        'Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it.',
     }),
     created_at: instant,
     created_by: z.string().meta({ description: 'The name of the token that made it.' }),

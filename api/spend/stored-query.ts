@@ -8,7 +8,8 @@ import {
   type StoredQuery,
   type StoredQueryOptions,
 } from '../../domain/spend/stored-query.ts';
-import { COST_DIMENSIONS } from '../../domain/spend/query.ts';
+import { missedConnections } from '../../domain/spend/missed-connections.ts';
+import { COST_DIMENSIONS, type Filter } from '../../domain/spend/query.ts';
 import { SECRET_PATTERN } from '../../domain/tokens.ts';
 import { existingConnections } from '../../db/connections/live.ts';
 import type { Deps } from '../http/endpoint.ts';
@@ -59,6 +60,20 @@ export async function checkConnections({ db }: Deps, { filters }: ReadQuery, pat
       );
     }
   }
+}
+
+/** Says where stored filters name connections that are no more; `path` leads to the filters, such as `filters`. */
+export function filterWarnings(
+  filters: readonly Filter[],
+  newest: ReadonlyMap<string, string>,
+  path: string,
+): { path: string; message: string }[] {
+  return filters.flatMap((filter) =>
+    missedConnections([filter], newest).map((missed) => ({
+      path: `${path}.${filter.excludes ? 'not.' : ''}connection_id`,
+      message: `the filters name ${missed}`,
+    })),
+  );
 }
 
 function exampleOf({ groups }: StoredQueryOptions): StoredQuery {

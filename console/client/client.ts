@@ -99,9 +99,13 @@ const DECEIVING = /(?![\u200c\u200d])\p{Cf}/gu;
 /** What is read, and never sent back as a filter. */
 const READ_ONLY = /^(name|subject|sentence|words|message|detail)$/;
 
-/** Takes out of a name what would turn or hide the text beside it. */
+/**
+ * Takes out of a name what would turn or hide the text beside it, and keeps signs of amounts in the line of their dollars,
+ * with U+2060: browsers break a line between the two.
+ */
 function harmless(key: string, value: unknown): unknown {
-  return typeof value === 'string' && READ_ONLY.test(key) ? value.replace(DECEIVING, '') : value;
+  if (typeof value !== 'string' || !READ_ONLY.test(key)) return value;
+  return value.replace(DECEIVING, '').replace(/([−+])\$/g, '$1\u2060$$');
 }
 
 /** The problem that a reply names. A proxy in between may answer with something else. */

@@ -1139,8 +1139,9 @@ export interface components {
             readonly stored_by: string;
             /** @description From 1 on. */
             readonly version: number;
-            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it; values with white space at an end, which look like others. */
             readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
                 readonly message: string;
                 readonly path: string;
             }[];
@@ -1224,8 +1225,9 @@ export interface components {
              */
             readonly total: string;
             readonly uncovered_days: number;
-            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it. */
+            /** @description What is allowed and hardly meant: rules that no line reaches, pools that stay empty, and rules by a connection that does not exist, or that has a newer one of the same organization beside it; values with white space at an end, which look like others. */
             readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
                 readonly message: string;
                 readonly path: string;
             }[];
@@ -1632,6 +1634,12 @@ export interface components {
             }[];
             /** @description Days up to today that no connection covers. */
             readonly uncovered_days: number;
+            /** @description Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it. */
+            readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
+                readonly message: string;
+                readonly path: string;
+            }[];
         };
         readonly BudgetChange: {
             /**
@@ -1803,6 +1811,12 @@ export interface components {
                 readonly percent: string | null;
                 /** @description US dollars; null for a percentage. */
                 readonly usd: string | null;
+            }[];
+            /** @description Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it. */
+            readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
+                readonly message: string;
+                readonly path: string;
             }[];
         };
         readonly BudgetList: {
@@ -2399,6 +2413,8 @@ export interface components {
              * @example 2026-01
              */
             readonly month: string;
+            /** @description Null while the month is open. */
+            readonly reopenable: components["schemas"]["Reopenable"] | null;
             /** @enum {string} */
             readonly state: "open" | "closed";
             /** @description Every statement of the month, the latest first. */
@@ -3966,6 +3982,11 @@ export interface components {
              */
             readonly name: string;
         };
+        readonly Reopenable: {
+            readonly possible: boolean;
+            /** @description Why the month cannot be opened again, as a sentence; null if it can. */
+            readonly why: string | null;
+        };
         /** @description How the month was opened again. */
         readonly Reopened: {
             /**
@@ -4011,6 +4032,12 @@ export interface components {
             readonly temporal: components["schemas"]["ScheduleInTemporal"];
             /** @example Europe/Berlin */
             readonly time_zone: string;
+            /** @description Filters by a connection that does not exist any more, or that has a newer one of the same organization beside it. */
+            readonly warnings: readonly {
+                /** @description A sentence without its full stop. */
+                readonly message: string;
+                readonly path: string;
+            }[];
         };
         readonly ReportChange: {
             /** @description The channels that it goes to, whatever they subscribe to. Null, or nothing, stands for every channel that takes the kind `report`. */
@@ -6541,7 +6568,7 @@ export interface operations {
                      *       "status": 409,
                      *       "detail": "The organization of this key already has a connection.",
                      *       "code": "already_connected",
-                     *       "action": "Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again."
+                     *       "action": "Use the connection that the reply names. To change its key, rotate it; to start again, disconnect it first."
                      *     }
                      */
                     readonly "application/problem+json": components["schemas"]["Problem"];
@@ -7331,7 +7358,7 @@ export interface operations {
                      *       "status": 409,
                      *       "detail": "The organization of this key already has a connection.",
                      *       "code": "already_connected",
-                     *       "action": "Use the connection that connection_id names. Rotate its key to change the key; disconnect it first to start again."
+                     *       "action": "Use the connection that the reply names. To change its key, rotate it; to start again, disconnect it first."
                      *     }
                      */
                     readonly "application/problem+json": components["schemas"]["Problem"];

@@ -1,13 +1,6 @@
 /** Days are texts such as `2026-11-30`, and days of UTC, as everywhere in Meterline. */
 const DAY_MS = 86_400_000;
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June'].concat([
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-]);
+const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 
 /** Today, in UTC. */
 export function today(now: number = Date.now()): string {
@@ -78,19 +71,20 @@ export function instant(at: string): string {
   return `${shortDay(iso.slice(0, 10))} ${iso.slice(0, 4)}, ${iso.slice(11, 16)} UTC`;
 }
 
+const AWAY = new Intl.RelativeTimeFormat('en');
+
 /** How long ago or ahead an instant is, roughly: `3 minutes ago`, `in 2 hours`. */
 export function distance(at: string, now: number = Date.now()): string {
   const seconds = Math.round((Date.parse(at) - now) / 1000);
   const size = Math.abs(seconds);
   if (size < 10) return 'just now';
-  const [amount, unit] =
+  const [length, unit] =
     size < 60
-      ? [size, 'second']
+      ? ([1, 'second'] as const)
       : size < 3600
-        ? [Math.round(size / 60), 'minute']
+        ? ([60, 'minute'] as const)
         : size < 86_400 * 2
-          ? [Math.round(size / 3600), 'hour']
-          : [Math.round(size / 86_400), 'day'];
-  const text = `${amount} ${unit}${amount === 1 ? '' : 's'}`;
-  return seconds < 0 ? `${text} ago` : `in ${text}`;
+          ? ([3600, 'hour'] as const)
+          : ([86_400, 'day'] as const);
+  return AWAY.format(Math.sign(seconds) * Math.round(size / length), unit);
 }

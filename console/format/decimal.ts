@@ -14,11 +14,8 @@ function parse(text: string): Scaled {
 }
 
 function textOf({ units, places }: Scaled): string {
-  const digits = String(units < 0n ? -units : units).padStart(places + 1, '0');
-  const fraction = digits.slice(digits.length - places).replace(/0+$/, '');
-  const whole = digits.slice(0, digits.length - places);
-  const sign = units < 0n ? '-' : '';
-  return places === 0 || fraction === '' ? `${sign}${whole}` : `${sign}${whole}.${fraction}`;
+  const text = padded(units, places);
+  return places === 0 ? text : text.replace(/\.?0+$/, '');
 }
 
 function scaledTo(value: Scaled, places: number): bigint {
@@ -46,21 +43,22 @@ export function signOf(amount: string): -1 | 0 | 1 {
 /** A decimal rounded half to even to as many places, with all of them shown. */
 export function rounded(amount: string, places: number): string {
   const value = parse(amount);
-  if (value.places <= places) {
-    return padded(scaledTo(value, places), places);
-  }
+  if (value.places <= places) return padded(scaledTo(value, places), places);
   const divisor = 10n ** BigInt(value.places - places);
-  const magnitude = value.units < 0n ? -value.units : value.units;
-  const quotient = magnitude / divisor;
-  const twice = (magnitude % divisor) * 2n;
-  const up = twice > divisor || (twice === divisor && quotient % 2n === 1n);
-  const result = up ? quotient + 1n : quotient;
-  return padded(value.units < 0n ? -result : result, places);
+  const quotient = value.units / divisor;
+  const twice = sizeOf(value.units % divisor) * 2n;
+  const isUp = twice > divisor || (twice === divisor && quotient % 2n !== 0n);
+  const away = value.units < 0n ? -1n : 1n;
+  return padded(isUp ? quotient + away : quotient, places);
 }
 
+function sizeOf(units: bigint): bigint {
+  return units < 0n ? -units : units;
+}
+
+/** With every place shown. */
 function padded(units: bigint, places: number): string {
-  const digits = String(units < 0n ? -units : units).padStart(places + 1, '0');
-  const sign = units < 0n ? '-' : '';
-  if (places === 0) return `${sign}${digits}`;
-  return `${sign}${digits.slice(0, -places)}.${digits.slice(-places)}`;
+  const digits = String(sizeOf(units)).padStart(places + 1, '0');
+  const text = places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
+  return units < 0n ? `-${text}` : text;
 }

@@ -1,13 +1,13 @@
-import { searchOf } from '../client/client.ts';
+import { Card } from '../parts/card.tsx';
 import type { Session } from '../client/session.ts';
 import { useList } from '../client/use-list.ts';
 import { range } from '../format/days.ts';
 import { chosenOf } from '../format/keys.ts';
-import { KeyChoice } from '../parts/choice.tsx';
+import { KindAndState } from '../parts/choice.tsx';
 import { Entries } from '../parts/entries.tsx';
 import { Badge } from '../parts/messages.tsx';
 import { anomalyLink, type Anomaly } from '../parts/unusual.tsx';
-import { go, linkTo, type Route } from '../route.ts';
+import type { Route } from '../route.ts';
 import { AnomalyPage } from './anomalies/anomaly.tsx';
 import { Sensitivity } from './anomalies/sensitivity.tsx';
 import { KINDS, STATES } from './anomalies/words.ts';
@@ -25,17 +25,13 @@ export function Anomalies({ route, session }: { route: Route; session: Session }
         <h1>Anomalies</h1>
       </div>
       <div class="stack">
-        <section class="card" aria-labelledby="open">
-          <header>
-            <h2 id="open">Open</h2>
-            <span class="muted">What is unusual now</span>
-          </header>
+        <Card title="Open" aside={<span class="muted">What is unusual now</span>}>
           <List
             query={{ state: 'open' }}
             what="open anomalies"
             none="Nothing is unusual. A connection needs 14 settled days before anything can be."
           />
-        </section>
+        </Card>
         <All query={route.query} />
         <Sensitivity isAdmin={isAdmin} />
       </div>
@@ -46,39 +42,11 @@ export function Anomalies({ route, session }: { route: Route; session: Session }
 function All({ query }: { query: URLSearchParams }) {
   const kind = chosenOf(KINDS, query.get('kind'));
   const state = chosenOf(STATES, query.get('state'));
-  const choose = (part: { kind?: string | null; state?: string | null }): void => {
-    go(linkTo(['anomalies'], searchOf({ kind, state, ...part })), { replace: true });
-  };
   return (
-    <section class="card" aria-labelledby="all">
-      <header>
-        <h2 id="all">All anomalies</h2>
-        <span class="muted">Newest first</span>
-      </header>
-      <div class="row filter">
-        <KeyChoice
-          id="kind"
-          label="Kind"
-          all="Every kind"
-          words={KINDS}
-          value={kind}
-          onChoose={(chosen) => {
-            choose({ kind: chosen });
-          }}
-        />
-        <KeyChoice
-          id="state"
-          label="State"
-          all="Every state"
-          words={STATES}
-          value={state}
-          onChoose={(chosen) => {
-            choose({ state: chosen });
-          }}
-        />
-      </div>
+    <Card title="All anomalies" aside={<span class="muted">Newest first</span>}>
+      <KindAndState path={['anomalies']} kinds={KINDS} states={STATES} {...{ kind, state }} />
       <List query={{ kind, state }} what="anomalies" none="No anomaly is like this." />
-    </section>
+    </Card>
   );
 }
 

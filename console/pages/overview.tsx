@@ -1,4 +1,5 @@
 import { searchOf, type Reply, type Schema } from '../client/client.ts';
+import { Card } from '../parts/card.tsx';
 import { useReply } from '../client/use-reply.ts';
 import * as days from '../format/days.ts';
 import { difference, signOf, sum } from '../format/decimal.ts';
@@ -42,12 +43,9 @@ export function Overview({ route }: { route: Route }) {
       <div class="grid">
         <Month from={from} to={to} today={today} />
         <Movers from={from} to={to} />
-        <section class="card third">
-          <header>
-            <h2>Needs you</h2>
-          </header>
+        <Card class="third" title="Needs you">
           <NeedsYou from={from} to={to} />
-        </section>
+        </Card>
       </div>
     </>
   );
@@ -252,18 +250,14 @@ function Movers({ from, to }: { from: string; to: string }) {
   });
   const all = linkTo(['explore'], searchOf({ report: 'changes', ...query, group_by: 'workspace,model', limit: null }));
   return (
-    <section class="card two-thirds">
-      <header>
-        <h2>What moved, and why</h2>
-        <a href={all}>Explore the changes</a>
-      </header>
+    <Card class="two-thirds" title="What moved, and why" aside={<a href={all}>Explore the changes</a>}>
       <Await of={changes} what="changes">
         {({ compare, data }) => {
           const lacking = lackingOf(compare) ?? (data.length === 0 ? NO_COST : null);
           return lacking !== null ? <p class="muted">{lacking}</p> : <MoverTable rows={data} from={from} to={to} />;
         }}
       </Await>
-    </section>
+    </Card>
   );
 }
 
@@ -278,7 +272,12 @@ function moverLink({ workspace, model }: Mover, from: string, to: string): strin
 function MoverTable({ rows, from, to }: { rows: readonly Mover[]; from: string; to: string }) {
   return (
     <>
-      <Table label="The largest changes" heads={['Workspace, model', 'This month', 'Change', 'Why']} numbers={[1, 2]}>
+      <Table
+        label="The largest changes"
+        heads={['Workspace, model', 'This month', 'Change', 'Why']}
+        numbers={[1, 2]}
+        class="movers"
+      >
         {rows.map((row) => (
           <tr key={`${row.workspace?.id ?? ''} ${row.model ?? ''}`}>
             <th scope="row" class="name">

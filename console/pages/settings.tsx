@@ -1,4 +1,5 @@
 import type { Reply } from '../client/client.ts';
+import { Card } from '../parts/card.tsx';
 import type { Session } from '../client/session.ts';
 import { useList } from '../client/use-list.ts';
 import { instant } from '../format/days.ts';
@@ -27,10 +28,7 @@ export function Settings({ session }: { session: Session }) {
 function Yourself({ session }: { session: Session }) {
   const { name, role, session: own } = session;
   return (
-    <section class="card">
-      <header>
-        <h2>You</h2>
-      </header>
+    <Card title="You">
       <dl>
         <dt>Name</dt>
         <dd>{name}</dd>
@@ -43,18 +41,19 @@ function Yourself({ session }: { session: Session }) {
           </>
         )}
       </dl>
-    </section>
+    </Card>
   );
 }
 
 function Events() {
   const list = useList('/v1/events', { query: { limit: 50 } });
   return (
-    <section class="card">
-      <header>
-        <h2>What happened</h2>
+    <Card
+      title="What happened"
+      aside={
         <span class="muted">Whatever belongs to no single connection. Each connection has events of its own.</span>
-      </header>
+      }
+    >
       <ListFrame
         list={list}
         what="events"
@@ -69,6 +68,6 @@ function Events() {
           </tr>
         )}
       />
-    </section>
+    </Card>
   );
 }

@@ -1,7 +1,7 @@
 import { useId, useRef, useState } from 'preact/hooks';
 import { go } from '../route.ts';
 import { BarShape } from './chart/bar.tsx';
-import { LEFT, columnOf, extentOf, yOf, type Room } from './chart/geometry.ts';
+import { LEFT, columnOf, extentOf, labelsOf, yOf, type Room } from './chart/geometry.ts';
 import type { Bar, Level } from './chart/model.ts';
 import { ticksOf } from './chart/ticks.ts';
 import { Tip } from './chart/tip.tsx';
@@ -58,7 +58,6 @@ export function StackedBars(props: ChartProps) {
       <svg height={height} role="group" aria-label={title} onKeyDown={move}>
         <Hatch id={hatch} />
         <Axes bars={bars} room={room} width={width} format={format} />
-        <Levels {...{ levels, room, width }} />
         {bars.map((bar, index) => (
           <BarShape
             key={bar.key}
@@ -76,6 +75,7 @@ export function StackedBars(props: ChartProps) {
             onBlur={leave}
           />
         ))}
+        <Levels {...{ levels, room, width }} />
       </svg>
       {active !== undefined && at !== null && (
         <Tip bar={active} {...{ series, others, format, width }} middle={LEFT + (at + 0.5) * room.step} />
@@ -87,12 +87,13 @@ export function StackedBars(props: ChartProps) {
 const MOVES = 'The arrow keys move from bar to bar.';
 
 function Levels({ levels, room, width }: { levels: readonly Level[]; room: Room; width: number }) {
+  const labels = labelsOf(levels, room);
   return (
     <g aria-hidden="true">
-      {levels.map(({ value, name, isLimit }) => (
+      {levels.map(({ value, name, isLimit }, index) => (
         <g key={name} class={`level ${isLimit ? 'limit' : ''}`}>
           <line x1={LEFT} x2={width} y1={yOf(Number(value), room)} y2={yOf(Number(value), room)} />
-          <text x={LEFT + 4} y={yOf(Number(value), room) - 4}>
+          <text x={LEFT + 4} y={labels[index]}>
             {name}
           </text>
         </g>

@@ -1,5 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { chosenOf, keysOf } from '../format/keys.ts';
+import { searchOf } from '../client/client.ts';
+import { go, linkTo } from '../route.ts';
 import { Select } from './select.tsx';
 
 /** A choice among few things, `''` for no choice, with its label beside it. */
@@ -43,5 +45,43 @@ export function KeyChoice<Key extends string>(props: {
         onChoose(chosenOf(words, chosen));
       }}
     />
+  );
+}
+
+/** Choices of a kind and a state of what a page lists. They go into the address. */
+export function KindAndState<Kind extends string, State extends string>(props: {
+  path: readonly string[];
+  kinds: Readonly<Record<Kind, string | { readonly name: string }>>;
+  states: Readonly<Record<State, string>>;
+  kind: Kind | null;
+  state: State | null;
+}) {
+  const { path, kinds, states, kind, state } = props;
+  const choose = (part: { kind?: string | null; state?: string | null }): void => {
+    go(linkTo(path, searchOf({ kind, state, ...part })), { replace: true });
+  };
+  return (
+    <div class="row filter">
+      <KeyChoice
+        id="kind"
+        label="Kind"
+        all="Every kind"
+        words={kinds}
+        value={kind}
+        onChoose={(chosen) => {
+          choose({ kind: chosen });
+        }}
+      />
+      <KeyChoice
+        id="state"
+        label="State"
+        all="Every state"
+        words={states}
+        value={state}
+        onChoose={(chosen) => {
+          choose({ state: chosen });
+        }}
+      />
+    </div>
   );
 }

@@ -5,7 +5,7 @@ import { More } from './more.tsx';
 
 /** A list whose rows have more words than a table takes, or what stands in its place. */
 export function Entries<Row>(props: {
-  list: List<Row>;
+  list: Pick<List<Row>, 'rows' | 'error' | 'reload' | 'more' | 'isLoading'>;
   /** What the rows are, in the plural and in small letters. */
   what: string;
   /** What stands in its place if there are none. */

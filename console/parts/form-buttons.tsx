@@ -4,16 +4,25 @@ import type { ComponentChildren } from 'preact';
 export function FormButtons(props: {
   /** The id of the form, for buttons that stand outside of it. */
   form?: string;
-  /** The word on the button that sends it. */
+  /** The words on the button that sends it. */
   verb: string;
   isBusy: boolean;
-  onGiveUp: (() => void) | null;
+  /** Whether it can be sent, as far as this page knows. */
+  isReady?: boolean;
+  /** Whether it destroys something. */
+  isDanger?: boolean;
+  onGiveUp?: (() => void) | null;
   children?: ComponentChildren;
 }) {
-  const { form, verb, isBusy, onGiveUp, children } = props;
+  const { form, verb, isBusy, isReady = true, isDanger = false, onGiveUp = null, children } = props;
   return (
     <div class="row">
-      <button type="submit" class="primary" disabled={isBusy} {...(form === undefined ? {} : { form })}>
+      <button
+        type="submit"
+        class={isDanger ? 'danger' : 'primary'}
+        disabled={isBusy || !isReady}
+        {...(form === undefined ? {} : { form })}
+      >
         {verb}
       </button>
       {children}

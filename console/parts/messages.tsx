@@ -72,6 +72,17 @@ function nameOf(path: string): string {
   return path.split('.').slice(1).join('.');
 }
 
+/** What is allowed about something, and hardly meant. */
+export function Warnings({ of: { warnings } }: { of: { readonly warnings: readonly { readonly message: string }[] } }) {
+  return (
+    <>
+      {warnings.map(({ message }) => (
+        <p key={message} class="warning">{`Look again: ${message}.`}</p>
+      ))}
+    </>
+  );
+}
+
 /** Stands where a reply will be. */
 export function Loading({ what }: { what: string }) {
   return (

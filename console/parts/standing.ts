@@ -158,21 +158,15 @@ export function nextReadOf(connection: Connection, now: number = Date.now()): st
   return next_sync_at === null ? '–' : `${soon(next_sync_at, now)}, at ${instant(next_sync_at)}`;
 }
 
-/** What to do about a failure, in the words of this page: the API's own ones name its routes. */
+/** What to do about a failure, in the words of this page where the API's own ones are for programs. */
 export function remedyOf({ code, action }: { readonly code: Failure['code']; readonly action: string }): string {
   return REMEDIES[code] ?? action.replace(/^Nothing(?=:| at first:)/, 'You need do nothing');
 }
 
 const REMEDIES: Readonly<Partial<Record<Failure['code'], string>>> = {
-  key_invalid:
-    'Create another Admin key in the Claude Console under Settings, Admin keys, copy all of it, and send it here.',
   unauthorized: 'Enter again, with a link or a token that is valid.',
   too_many_requests: 'Wait a moment. This page asks again by itself.',
   unavailable: 'This page asks again by itself. If it lasts, tell whoever runs this Meterline.',
-  key_unreadable:
-    'Put the encryption key that sealed it back into METERLINE_ENCRYPTION_KEYS and restart, or send another Admin key.',
-  already_connected: 'Use that connection. To change its key, rotate it; to start again, disconnect it first.',
-  organization_mismatch: 'Use a key of this connection’s organization, or connect the other organization separately.',
 };
 
 function told(failure: Failure | null): string[] {

@@ -121,7 +121,7 @@ export class ReopenError extends Error {
  * How many days of a closed month an organization has no more, since their data were purged; days of earlier months whose
  * corrections it carries count as well.
  */
-async function purgedDaysOf(tx: Db, month: Month): Promise<number> {
+export async function purgedDaysOf(tx: Db, month: Month): Promise<number> {
   const { days } = await row(
     tx,
     z.object({ days: z.int() }),

@@ -1504,6 +1504,7 @@ SELECT
   a.connection_id,
   a.connection_name,
   a.organization_id,
+  o.organization_name,
   a.day,
   a.workspace_id,
   CASE WHEN a.workspace_id IS NULL THEN 'Default workspace' ELSE coalesce(a.workspace_name, a.workspace_id) END
@@ -1876,7 +1877,8 @@ CROSS JOIN LATERAL (
     LEFT JOIN current_workspaces w ON w.connection_id = k.connection_id AND w.workspace_id = k.workspace_id
     WHERE m.carries
   )
-) a;
+) a
+LEFT JOIN connections o ON o.id = a.connection_id AND a.organization_id IS NOT NULL;
 --> statement-breakpoint
 COMMENT ON VIEW "allocated_costs" IS 'Who each line of cost belongs to, and why: a row per line and cost center. Over a month, amount adds up to the bill of the month and, as kind adjustment, to the corrections of closed months. A null cost_center is nobody.';
 --> statement-breakpoint

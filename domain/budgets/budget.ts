@@ -21,6 +21,11 @@ export type Threshold = { readonly of: Measure } & (
 /** What counts: the costs that every filter lets through, or those of a cost center, without adjustments. */
 export type Scope = { readonly filters: readonly Filter[] } | { readonly costCenter: string };
 
+/** The filters of a scope; a cost center has none. */
+export function filtersOf(scope: Scope): readonly Filter[] {
+  return 'filters' in scope ? scope.filters : [];
+}
+
 /** How much may be spent in each period, and when to tell. */
 export interface Budget {
   readonly id: string;

@@ -318,6 +318,37 @@ describe('a month that is opened again', () => {
     ]);
   });
 
+  it('is the last closed one whose data are here, and the list says why another one cannot be', async () => {
+    const { api, ledger } = world;
+    const reopenable = async (): Promise<unknown[]> =>
+      (await api.get('/v1/chargeback')).body.data
+        .filter(({ month }) => month === '2026-01' || month === '2026-02')
+        .map((listed) => [listed['month'], listed['reopenable']]);
+    await send(api, 'POST', '/v1/chargeback/2026-01/close', {});
+    const possible = { possible: true, why: null };
+    expect(await reopenable()).toEqual([
+      ['2026-02', null],
+      ['2026-01', possible],
+    ]);
+    await send(api, 'POST', '/v1/chargeback/2026-02/close', {});
+    const notLast = 'Only the last closed month can be reopened, and that is 2026-02.';
+    expect(await reopenable()).toEqual([
+      ['2026-02', possible],
+      ['2026-01', { possible: false, why: notLast }],
+    ]);
+    await disconnect(api.db, ledger[0]?.id ?? '', true);
+    expect(await reopenable()).toEqual([
+      [
+        '2026-02',
+        {
+          possible: false,
+          why: expect.stringMatching(/^The statement of 2026-02 has \d+ days whose data were purged/) as unknown,
+        },
+      ],
+      ['2026-01', { possible: false, why: notLast }],
+    ]);
+  });
+
   it('keeps its statement as a revision, and is closed anew', async () => {
     const { api, ledger } = world;
     await send(api, 'POST', '/v1/chargeback/2026-01/close', {});

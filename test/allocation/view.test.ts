@@ -208,6 +208,11 @@ describe('of closed months', () => {
       await world.restate(0, '2026-01-10', 503);
       await world.restate(1, '2026-02-11', 504);
       await expectAllSame();
+      const otherwise = sql`
+        select from allocated_costs a join connections c on c.id = a.connection_id
+        where (a.organization_id, a.organization_name) is distinct from (c.organization_id, c.organization_name)
+      `;
+      expect(await rows(api.db, otherwise)).toEqual([]);
       await send(api, 'POST', '/v1/chargeback/2026-02/reopen', { reason: 'a test' });
       await expectAllSame();
       await send(api, 'POST', '/v1/chargeback/2026-02/close', {});

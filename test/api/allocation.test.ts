@@ -73,6 +73,38 @@ describe('PUT /v1/allocation', () => {
     ]);
   });
 
+  it('warns of values that white space at an end makes look like others, in rules and in the tags that they follow', async () => {
+    const id = await seedConnection(api.db, {});
+    await api.db.execute(sql`
+      insert into workspaces (connection_id, id, name, reported) values (${id}, 'w1', 'W', '{}'), (${id}, 'w2', 'W', '{}')
+    `);
+    await api.db.execute(sql`
+      insert into workspace_tags (connection_id, workspace_id, key, value, first_seen)
+      values (${id}, 'w1', 'team', 'Platform ', '2026-07-01'), (${id}, 'w2', 'team', 'Platform', '2026-07-01'),
+        (${id}, 'w1', 'other', ' x', '2026-07-01')
+    `);
+    const answer = await api.send('POST', '/v1/allocation/preview', {
+      month: '2026-07',
+      rules: [
+        { name: 'padded', where: { 'tag.team': ['Platform ', 'Platform'] }, to: 'Platform' },
+        { name: 'By team', where: {}, to: { tag: 'team' } },
+      ],
+    });
+    const { warnings } = JSON.parse(answer.text) as { warnings: { path: string; message: string }[] };
+    expect(warnings).toEqual([
+      {
+        path: 'rules.0',
+        message: 'the rule "padded" asks for the tag.team "Platform ", which has white space at an end',
+      },
+      {
+        path: 'rules.1',
+        message:
+          'the rule "By team" makes the cost center "Platform ", with white space at an end, of the tag team of a workspace: it is another one than "Platform"',
+      },
+    ]);
+    await api.db.execute(sql`delete from connections where id = ${id}`);
+  });
+
   it('leaves earlier months the document that they have', async () => {
     await put({ ...document, from: '2026-09', rules: [] });
     expect((await api.get('/v1/allocation?month=2026-08')).body).toMatchObject({ from: '2026-07' });

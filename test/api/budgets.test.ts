@@ -48,6 +48,22 @@ async function spending(amount: string): Promise<void> {
 }
 
 describe('a budget', () => {
+  it('warns of filters whose organization another connection reads by now, in every reply', async () => {
+    const of = { organization: 'again' };
+    const ended = await seedConnection(api.db, { ...of, status: 'disconnected', createdAt: new Date('2026-01-01') });
+    const now = await seedConnection(api.db, of);
+    const both = await create({ name: 'Both', filters: { connection_id: [ended, now] } });
+    const path = `/v1/budgets/${await create({ filters: { connection_id: ended } })}`;
+    const missed = `the filters name the connection ${ended}, and not ${now}, the newer one of the same organization`;
+    const warnings = [{ path: 'filters.connection_id', message: missed }];
+    expect((await api.get(path)).body).toMatchObject({ warnings });
+    expect((await api.get(`/v1/budgets/${both}`)).body).toMatchObject({ warnings: [] });
+    expect((await api.get('/v1/budgets')).body.data).toMatchObject([{ warnings }, { warnings: [] }]);
+    const excluding = await api.send('PATCH', path, { filters: { 'not.connection_id': ended } });
+    expect(excluding.body).toMatchObject({ warnings: [{ path: 'filters.not.connection_id', message: missed }] });
+    expect((await api.send('PATCH', path, { filters: {} })).body).toMatchObject({ warnings: [] });
+  });
+
   it('with a filter that a schema would overlook is refused, and counts nothing by mistake', async () => {
     const body = JSON.stringify({ ...BUDGET, filters: {} }).replace('"filters":{}', '"filters":{"__proto__":["x"]}');
     const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };

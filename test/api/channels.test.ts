@@ -96,6 +96,32 @@ describe('a channel', () => {
     },
   );
 
+  it.each([
+    [
+      'https://münchen.example/hook',
+      'must have ASCII characters only: write a host with letters such as ü in Punycode',
+    ],
+    ['https://hooks.example.com/ü', 'and such letters after the host as %XX'],
+    ['ftp://hooks.example.com/x', 'must be an address that begins with https://, without spaces'],
+  ])('says what is wrong with the address %s', async (url, message) => {
+    const { status, body } = await send('POST', '/v1/channels', { name: 'x', kind: 'slack', url });
+    expect([status, body.errors]).toEqual([
+      400,
+      [{ path: 'body.url', message: expect.stringContaining(message) as unknown }],
+    ]);
+  });
+
+  it.each([
+    ['costs@münchen.example', 'must be one mail address of ASCII characters'],
+    ['costs at example.com', 'must be one mail address, such as costs@example.com'],
+  ])('says what is wrong with the mail address %s', async (address, message) => {
+    const { status, body } = await send('POST', '/v1/channels', { name: 'x', kind: 'email', to: [address] });
+    expect([status, body.errors]).toEqual([
+      400,
+      [{ path: 'body.to.0', message: expect.stringContaining(message) as unknown }],
+    ]);
+  });
+
   it('keeps its name to itself until it is deleted', async () => {
     const id = await create('slack', { name: 'Same' });
     const again = await send('POST', '/v1/channels', { name: 'Same', ...BODIES.teams });

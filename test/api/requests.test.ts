@@ -14,7 +14,7 @@ afterAll(() => api.close());
 
 const JSON_HEADERS = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' };
 
-function post(body: string, headers: Record<string, string> = {}): Promise<Answer> {
+function post(body: string | Uint8Array, headers: Record<string, string> = {}): Promise<Answer> {
   return api.raw('/v1/connections', { method: 'POST', headers: { ...JSON_HEADERS, ...headers }, body });
 }
 
@@ -142,6 +142,19 @@ describe('a body', () => {
     const refused = await post(JSON.stringify({ name, admin_api_key: CANARY }));
     expect([refused.status, refused.body.errors]).toEqual([400, [{ path: 'body.name', message }]]);
   });
+
+  it.each([
+    ['a byte that no text in UTF-8 has', 'application/json', 'latin1'],
+    ['another encoding that the type names', 'application/json; charset=utf-16le', 'utf16le'],
+  ] as const)(
+    'in %s is a 400 that says so, because the name would be stored with other letters',
+    async (_, type, encoding) => {
+      const body = Buffer.from(JSON.stringify({ name: 'Zürich', admin_api_key: CANARY }), encoding);
+      const refused = await post(body, { 'content-type': type });
+      expect([refused.status, refused.body.errors]).toEqual([400, [{ path: 'body', message: 'is not UTF-8' }]]);
+      expect(refused.text).not.toContain('CANARY');
+    },
+  );
 
   it('that is compressed is a 400, so that no small body becomes a large one', async () => {
     expect((await post('{}', { 'content-encoding': 'gzip' })).status).toBe(400);

@@ -55,6 +55,7 @@ describe('a report', () => {
       query: { group_by: ['workspace', 'model'], workspace: ['default', 'w'] },
       channels: null,
       attention: null,
+      warnings: [],
       created_at: expect.any(String) as unknown,
       created_by: expect.any(String) as unknown,
       schedule,
@@ -202,6 +203,20 @@ describe('a report that is run', () => {
     expect((await api.get(`/v1/reports/${id}`)).body).toMatchObject({
       attention: expect.stringMatching(/reaches nobody/) as unknown,
     });
+  });
+
+  it('warns of filters whose organization another connection reads by now', async () => {
+    const of = { organization: 'again' };
+    const ended = await seedConnection(api.db, { ...of, status: 'disconnected', createdAt: new Date('2026-01-01') });
+    const now = await seedConnection(api.db, of);
+    const path = `/v1/reports/${await create({ query: { connection_id: ended } })}`;
+    const message = `the filters name the connection ${ended}, and not ${now}, the newer one of the same organization`;
+    const warnings = [{ path: 'query.connection_id', message }];
+    expect((await api.get(path)).body).toMatchObject({ warnings });
+    expect((await api.get('/v1/reports')).body.data).toMatchObject([{ warnings }]);
+    const changed = await api.send('PATCH', path, { query: { connection_id: [ended, now] } });
+    expect(changed.body).toMatchObject({ warnings: [] });
+    await api.db.execute(sql`delete from connections where id in (${ended}, ${now})`);
   });
 
   it('whose stored query lost its meaning says so in words', async () => {

@@ -1,8 +1,10 @@
+import { sql } from 'drizzle-orm';
 import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
 import { toDecimal } from '../../domain/money.ts';
+import { seedConnection } from '../api/support.ts';
 import { spike, storeIncident } from '../support/incident.ts';
 import { until } from '../support/wait.ts';
 import { DARK, describeInBrowser, NARROW, violationsOf, type Opened } from './browser.ts';
@@ -376,6 +378,30 @@ describeInBrowser('budgets, anomalies and forecasts in the console', () => {
         await context.close();
       });
     });
+  });
+
+  test('warns where filters name a connection whose organization a newer one reads: in the list, on its page, of a report', async () => {
+    const { db } = here.world.database;
+    const organization = z.object({ organization: z.object({ id: z.string() }) });
+    const { id: ofBoth } = (await read(`/v1/connections/${connection}`, organization)).organization;
+    const ended = await seedConnection(db, {
+      ...{ name: 'Before', organization: ofBoth, status: 'disconnected', createdAt: new Date('2026-01-01') },
+    });
+    const query = { connection_id: ended };
+    const sent = await here.send('POST', '/v1/budgets', {
+      ...{ name: 'Of before', filters: query, period: 'month', amount: '5' },
+      thresholds: [{ of: 'actual', percent: '100' }],
+    });
+    const { id } = made.parse(sent.body);
+    const report = { name: 'Of before', every: 'daily', hour: 8, time_zone: 'UTC', query };
+    const { id: reportId } = made.parse((await here.send('POST', '/v1/reports', report)).body);
+    for (const place of ['budgets', `budgets/${id}`, 'alerts/reports']) {
+      await show(place);
+      await page.getByText(`and not ${connection}, the newer one of the same organization.`).waitFor();
+    }
+    await here.send('DELETE', `/v1/reports/${reportId}`);
+    await here.send('DELETE', `/v1/budgets/${id}`);
+    await db.execute(sql`delete from connections where id = ${ended}`);
   });
 
   test('deletes a budget after a question', async () => {

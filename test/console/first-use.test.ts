@@ -69,7 +69,7 @@ describeInBrowser('the first use of the console', () => {
     await page.getByRole('button', { name: /^Connect and read/ }).click();
     const alert = page.getByRole('alert');
     await alert.waitFor();
-    expect(await alert.textContent()).toContain('Create another Admin key in the Claude Console');
+    expect(await alert.textContent()).toContain('Create a new Admin API key in the Claude Console');
     await page.getByText('paste the right one and send it again').waitFor();
     expect(await page.getByLabel('Name, for you').inputValue()).toBe('Acme');
     expect(await page.getByLabel('Admin key').inputValue()).toBe('');

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { components } from '../../console/client/schema.ts';
-import { STATUS_NAMES, coverageOf, isMoving, nextReadOf, standingOf } from '../../console/parts/standing.ts';
+import { STATUS_NAMES, coverageOf, isMoving, nextReadOf, remedyOf, standingOf } from '../../console/parts/standing.ts';
 import { STATUSES } from '../../domain/connection/statuses.ts';
+import { FAILURES, FAILURE_CODES } from '../../domain/failures.ts';
 
 type Connection = components['schemas']['Connection'];
 
@@ -27,8 +28,8 @@ const LIVE: Connection = {
 };
 const REJECTED: NonNullable<Connection['error']> = {
   code: 'key_invalid',
-  message: 'Anthropic does not accept this Admin API key: it is wrong, revoked or expired.',
-  action: 'Send it to the rotate-key route of the connection.',
+  message: FAILURES.key_invalid.message,
+  action: FAILURES.key_invalid.action,
   at: '2026-11-30T05:58:00.000Z',
   detail: 'invalid x-api-key',
 };
@@ -73,6 +74,13 @@ describe('where a connection stands', () => {
     expect(textOf({ ...LIVE, status: 'refused', error })).not.toContain('Anthropic refused');
     expect(textOf({ ...LIVE, status: 'refused', error: REJECTED })).toContain('Anthropic refused the key');
   });
+
+  it.each([...FAILURE_CODES.filter((code) => FAILURES[code].status === 422 || FAILURES[code].retry !== 'never')])(
+    'says what a person does about %s, and names no route and no field of the API',
+    (code) => {
+      expect(remedyOf({ code, action: FAILURES[code].action })).not.toMatch(/route|[a-z]_[a-z]|\/v1|header|readyz/);
+    },
+  );
 
   it('counts the days of a backfill', () => {
     expect(textOf({ ...LIVE, status: 'backfilling', missing_days: 19 })).toContain('12 of 31 days are here');

@@ -3,6 +3,7 @@ import { useDraft } from '../../client/use-draft.ts';
 import { useAction } from '../../client/use-action.ts';
 import { faultsOf, FormFailure, sentencesAt, useFirstFault } from '../../parts/field.tsx';
 import { FormButtons } from '../../parts/form-buttons.tsx';
+import { Form } from '../../parts/form.tsx';
 import { TextField } from '../../parts/inputs.tsx';
 import { channelDrafts, CHANNEL_PLACES, NO_SECRETS, type ChannelDraft, type ChannelSecrets } from './channel-draft.ts';
 import { SubscriptionFields } from './subscription-fields.tsx';
@@ -37,15 +38,7 @@ export function ChannelForm(props: {
   const form = useFirstFault(error);
   const faults = faultsOf(error);
   return (
-    <form
-      ref={form}
-      class="form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        run();
-      }}
-    >
+    <Form box={form} onSend={run}>
       <TextField
         id="channel-name"
         label="Name"
@@ -60,6 +53,6 @@ export function ChannelForm(props: {
       <SubscriptionFields {...{ draft, faults }} onChange={change} />
       {error !== null && <FormFailure error={error} places={CHANNEL_PLACES} />}
       <FormButtons {...{ verb, isBusy }} onGiveUp={onGiveUp === null ? null : giveUp} />
-    </form>
+    </Form>
   );
 }

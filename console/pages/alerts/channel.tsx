@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ApiError, ask, type Schema } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
@@ -33,8 +34,7 @@ export function ChannelPage({ id, isAdmin }: { id: string; isAdmin: boolean }) {
   return (
     <>
       {error !== null && <Failure error={error} retry={reload} />}
-      <section class="card stack" aria-labelledby="channel">
-        <h2 id="channel">{channel.name}</h2>
+      <Card class="stack" title={channel.name}>
         <ChannelState channel={channel} />
         <p class="muted">{takesText(channel.subscriptions)}</p>
         <Unsubscribed channel={channel} />
@@ -43,15 +43,14 @@ export function ChannelPage({ id, isAdmin }: { id: string; isAdmin: boolean }) {
         <div role="status" class="said">
           {said !== null && <Note tone="good" title={said} />}
         </div>
-      </section>
+      </Card>
       {isAdmin && <Change channel={channel} onDone={onDone} />}
-      <section class="card" aria-labelledby="went">
-        <header>
-          <h2 id="went">What went there</h2>
-          <a href={placeOf('deliveries', null, { channel_id: id })}>Find a delivery</a>
-        </header>
+      <Card
+        title="What went there"
+        aside={<a href={placeOf('deliveries', null, { channel_id: id })}>Find a delivery</a>}
+      >
         <DeliveryList query={{ channel_id: id }} isAdmin={isAdmin} none="Nothing went there yet." />
-      </section>
+      </Card>
     </>
   );
 }
@@ -64,12 +63,9 @@ function Missing({ id, error, isAdmin }: { id: string; error: Error; isAdmin: bo
         <p>It may be deleted, or the address cut off.</p>
         <a href={placeOf('channels')}>See the channels</a>
       </Note>
-      <section class="card" aria-labelledby="went">
-        <header>
-          <h2 id="went">What went there</h2>
-        </header>
+      <Card title="What went there">
         <DeliveryList query={{ channel_id: id }} isAdmin={isAdmin} none="Nothing went there." />
-      </section>
+      </Card>
     </>
   );
 }
@@ -167,8 +163,7 @@ function Change({ channel, onDone }: { channel: Channel; onDone: (words: string)
   const { id, kind, target, to } = channel;
   const start = draftOf(channel);
   return (
-    <section class="card stack" aria-labelledby="change">
-      <h2 id="change">Change it</h2>
+    <Card class="stack" title="Change it">
       {to.some((each) => each.unsubscribed_at !== null) && (
         <p class="muted">
           To mail somebody again who unsubscribed, take the address out and save, then put it back and save again. Ask
@@ -187,6 +182,6 @@ function Change({ channel, onDone }: { channel: Channel; onDone: (words: string)
         onGiveUp={null}
         {...{ kind, start, target }}
       />
-    </section>
+    </Card>
   );
 }

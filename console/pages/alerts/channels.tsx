@@ -1,4 +1,5 @@
 import type { Schema } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useList } from '../../client/use-list.ts';
 import { instant } from '../../format/days.ts';
 import { Badge } from '../../parts/messages.tsx';
@@ -17,22 +18,24 @@ const REFRESH_MS = 30_000;
 export function Channels({ isAdmin }: { isAdmin: boolean }) {
   const list = useList('/v1/channels', { query: { limit: PAGE }, everyMs: REFRESH_MS });
   return (
-    <section class="card" aria-labelledby="channels">
-      <header>
-        <h2 id="channels">Channels</h2>
-        {isAdmin && (list.rows?.length ?? 0) > 0 && (
+    <Card
+      title="Channels"
+      aside={
+        isAdmin &&
+        (list.rows?.length ?? 0) > 0 && (
           <a class="button" href={placeOf('channels', 'new')}>
             Create a channel
           </a>
-        )}
-      </header>
+        )
+      }
+    >
       <Entries
         list={list}
         what="channels"
         none={<None isAdmin={isAdmin} />}
         row={(channel: Channel) => <ChannelEntry key={channel.id} {...{ channel, isAdmin }} />}
       />
-    </section>
+    </Card>
   );
 }
 

@@ -1,4 +1,5 @@
 import { searchOf } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { go, linkTo } from '../../route.ts';
 import { Choice, KeyChoice } from '../../parts/choice.tsx';
@@ -22,11 +23,7 @@ export function Deliveries({ query, isAdmin }: { query: URLSearchParams; isAdmin
     go(linkTo(['alerts', 'deliveries'], searchOf(next)), { replace: true });
   };
   return (
-    <section class="card" aria-labelledby="deliveries">
-      <header>
-        <h2 id="deliveries">Deliveries</h2>
-        <span class="muted">One notice to one address each, newest first</span>
-      </header>
+    <Card title="Deliveries" aside={<span class="muted">One notice to one address each, newest first</span>}>
       <div class="row filter">
         <KeyChoice
           id="state"
@@ -62,7 +59,7 @@ export function Deliveries({ query, isAdmin }: { query: URLSearchParams; isAdmin
             : 'No delivery is like this.'
         }
       />
-    </section>
+    </Card>
   );
 }
 

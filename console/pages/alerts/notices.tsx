@@ -1,9 +1,9 @@
-import { searchOf, type Schema } from '../../client/client.ts';
+import type { Schema } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
-import { Failure, Loading, Note } from '../../parts/messages.tsx';
-import { go, linkTo } from '../../route.ts';
-import { KeyChoice } from '../../parts/choice.tsx';
+import { Note } from '../../parts/messages.tsx';
+import { KindAndState } from '../../parts/choice.tsx';
 import { Entries } from '../../parts/entries.tsx';
 import { NoticeEntry } from './notice-entry.tsx';
 import { chosenOf, keysOf } from '../../format/keys.ts';
@@ -54,34 +54,26 @@ function NobodyIsTold({ isAdmin }: { isAdmin: boolean }) {
 }
 
 function OpenNotices() {
-  const { data, error, reload } = useReply('/v1/notices', {
+  const open = useReply('/v1/notices', {
     query: { state: 'open', limit: MOST_OPEN },
     everyMs: REFRESH_MS,
   });
   const urgency = keysOf(SEVERITIES);
-  const rows = [...(data?.data ?? [])].sort((a, b) => urgency.indexOf(a.severity) - urgency.indexOf(b.severity));
+  const { data } = open;
+  const rows =
+    data === null ? null : [...data.data].sort((a, b) => urgency.indexOf(a.severity) - urgency.indexOf(b.severity));
   return (
-    <section class="card" aria-labelledby="open">
-      <header>
-        <h2 id="open">Needs a person</h2>
-        <span class="muted">Notices that still hold, the most urgent first</span>
-      </header>
-      {error !== null && <Failure error={error} retry={reload} />}
-      {data === null ? (
-        error === null && <Loading what="open notices" />
-      ) : rows.length === 0 ? (
-        <p class="muted">Nothing is open. Whatever needs a person appears here until it is over.</p>
-      ) : (
-        <ul class="entries" aria-label="The open notices">
-          {rows.map((notice) => (
-            <NoticeEntry key={notice.id} notice={notice} />
-          ))}
-        </ul>
-      )}
+    <Card title="Needs a person" aside={<span class="muted">Notices that still hold, the most urgent first</span>}>
+      <Entries
+        list={{ ...open, rows, more: null }}
+        what="open notices"
+        none={<p class="muted">Nothing is open. Whatever needs a person appears here until it is over.</p>}
+        row={(notice: Notice) => <NoticeEntry key={notice.id} notice={notice} />}
+      />
       {typeof data?.next === 'string' && (
         <p class="muted small">{`These are the newest ${MOST_OPEN}; the list below has all of them.`}</p>
       )}
-    </section>
+    </Card>
   );
 }
 
@@ -89,37 +81,9 @@ function AllNotices({ query }: { query: URLSearchParams }) {
   const kind = chosenOf(NOTICE_KINDS, query.get('kind'));
   const state = chosenOf(NOTICE_STATES, query.get('state'));
   const list = useList('/v1/notices', { query: { kind, state, limit: PAGE }, everyMs: REFRESH_MS });
-  const filter = (part: { kind?: string | null; state?: string | null }): void => {
-    go(linkTo(['alerts', 'notices'], searchOf({ kind, state, ...part })), { replace: true });
-  };
   return (
-    <section class="card" aria-labelledby="all">
-      <header>
-        <h2 id="all">All notices</h2>
-        <span class="muted">Newest first, whether they went to anybody or not</span>
-      </header>
-      <div class="row filter">
-        <KeyChoice
-          id="kind"
-          label="Kind"
-          all="Every kind"
-          words={NOTICE_KINDS}
-          value={kind}
-          onChoose={(chosen) => {
-            filter({ kind: chosen });
-          }}
-        />
-        <KeyChoice
-          id="state"
-          label="State"
-          all="Every state"
-          words={NOTICE_STATES}
-          value={state}
-          onChoose={(chosen) => {
-            filter({ state: chosen });
-          }}
-        />
-      </div>
+    <Card title="All notices" aside={<span class="muted">Newest first, whether they went to anybody or not</span>}>
+      <KindAndState path={['alerts', 'notices']} kinds={NOTICE_KINDS} states={NOTICE_STATES} {...{ kind, state }} />
       <Entries
         list={list}
         what="notices"
@@ -136,6 +100,6 @@ function AllNotices({ query }: { query: URLSearchParams }) {
         }
         row={(notice: Notice) => <NoticeEntry key={notice.id} notice={notice} />}
       />
-    </section>
+    </Card>
   );
 }

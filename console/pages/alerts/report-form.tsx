@@ -4,6 +4,7 @@ import { useDraft } from '../../client/use-draft.ts';
 import { chosenOf, keysOf } from '../../format/keys.ts';
 import { faultsOf, FormFailure, sentencesAt, useFirstFault, type Faults } from '../../parts/field.tsx';
 import { FormButtons } from '../../parts/form-buttons.tsx';
+import { Form } from '../../parts/form.tsx';
 import { Radios, SelectField, TextField } from '../../parts/inputs.tsx';
 import { ChannelTicks } from './channel-ticks.tsx';
 import { EVERY, HOURS, reportDrafts, REPORT_PLACES, type ReportDraft } from './report-draft.ts';
@@ -33,20 +34,16 @@ export function ReportForm(props: {
   });
   const form = useFirstFault(error);
   const part: PartProps = { draft, faults: faultsOf(error), onChange: change };
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    run();
-  };
   const giveUp = (): void => {
     forget();
     onGiveUp();
   };
   return (
     <>
-      <form ref={form} id="report" class="form" noValidate onSubmit={submit}>
+      <Form box={form} id="report" onSend={run}>
         <NameField {...part} />
         <When {...part} />
-      </form>
+      </Form>
       {/* Its editors are forms of their own, which no form may contain. */}
       <ReportQuery {...part} />
       <ChannelFields {...part} />

@@ -1,11 +1,12 @@
 import { ask, type Schema } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { distance, instant, range } from '../../format/days.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
-import { Badge, Note } from '../../parts/messages.tsx';
+import { Badge, Note, Warnings } from '../../parts/messages.tsx';
 import { labelOf } from '../explore/dimensions.ts';
 import { useFilterWords } from '../explore/names.ts';
 import { Entries } from '../../parts/entries.tsx';
@@ -22,15 +23,16 @@ const REFRESH_MS = 30_000;
 export function Reports({ isAdmin }: { isAdmin: boolean }) {
   const list = useList('/v1/reports', { query: { limit: PAGE }, everyMs: REFRESH_MS });
   return (
-    <section class="card" aria-labelledby="reports">
-      <header>
-        <h2 id="reports">Reports</h2>
-        {isAdmin && (
+    <Card
+      title="Reports"
+      aside={
+        isAdmin && (
           <a class="button" href={placeOf('reports', 'new')}>
             Create a report
           </a>
-        )}
-      </header>
+        )
+      }
+    >
       <Entries
         list={list}
         what="reports"
@@ -46,7 +48,7 @@ export function Reports({ isAdmin }: { isAdmin: boolean }) {
         }
         row={(report: Report) => <ReportEntry key={report.id} {...{ report, isAdmin }} onChange={list.reload} />}
       />
-    </section>
+    </Card>
   );
 }
 
@@ -61,6 +63,7 @@ function ReportEntry(props: { report: Report; isAdmin: boolean; onChange: () => 
       </div>
       <h3>{isAdmin ? <a href={placeOf('reports', id)}>{name}</a> : name}</h3>
       {attention !== null && <p class="warning">{attention}</p>}
+      <Warnings of={report} />
       <p class="muted">
         <Asks report={report} />
       </p>

@@ -1,4 +1,5 @@
 import { ApiError } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { longDay, shortDay } from '../../format/days.ts';
 import { exact, usd, usdChange } from '../../format/money.ts';
@@ -122,8 +123,7 @@ function Days({ anomaly: { days, connection } }: { anomaly: Anomaly }) {
     link: linkTo(['connections', connection.id, 'days', day]),
   }));
   return (
-    <section class="card stack" aria-labelledby="days">
-      <h2 id="days">Its days against what was usual</h2>
+    <Card class="stack" title="Its days against what was usual">
       <div>
         <StackedBars title="Cost of the cause by day" series={SERIES} bars={bars} format={usd} height={200} />
         <Legend series={SERIES} bars={bars} band="What is usual" />
@@ -142,6 +142,6 @@ function Days({ anomaly: { days, connection } }: { anomaly: Anomaly }) {
           </tr>
         ))}
       </Table>
-    </section>
+    </Card>
   );
 }

@@ -1,8 +1,11 @@
 import { useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ask, type Schema } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { instant } from '../../format/days.ts';
 import { faultsOf, FormFailure, sentencesAt } from '../../parts/field.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
+import { Form } from '../../parts/form.tsx';
 import { Radios, TextField } from '../../parts/inputs.tsx';
 import { Note } from '../../parts/messages.tsx';
 import type { Anomaly } from '../../parts/unusual.tsx';
@@ -15,8 +18,7 @@ export function Feedback(props: { anomaly: Anomaly; isAdmin: boolean; onChange: 
   const { anomaly, isAdmin, onChange } = props;
   const given = anomaly.feedback;
   return (
-    <section class="card stack" aria-labelledby="feedback">
-      <h2 id="feedback">What it was</h2>
+    <Card class="stack" title="What it was">
       <div role="status">
         {given === null ? (
           !isAdmin && <p class="muted">Nobody has said what it was. An admin of this Meterline can.</p>
@@ -28,12 +30,12 @@ export function Feedback(props: { anomaly: Anomaly; isAdmin: boolean; onChange: 
           </Note>
         )}
       </div>
-      {isAdmin && <Form id={anomaly.id} onChange={onChange} />}
-    </section>
+      {isAdmin && <SayIt id={anomaly.id} onChange={onChange} />}
+    </Card>
   );
 }
 
-function Form({ id, onChange }: { id: string; onChange: () => void }) {
+function SayIt({ id, onChange }: { id: string; onChange: () => void }) {
   const [feedback, setFeedback] = useState<Said>('expected');
   const [note, setNote] = useState('');
   const { run, isBusy, error } = useAction(async () => {
@@ -43,14 +45,7 @@ function Form({ id, onChange }: { id: string; onChange: () => void }) {
     onChange();
   });
   return (
-    <form
-      class="form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        run();
-      }}
-    >
+    <Form onSend={run}>
       <fieldset class="group">
         <legend class="label">Say it, and it decides about this anomaly and those like it</legend>
         <Radios name="feedback" value={feedback} options={FEEDBACK} onChoose={setFeedback} />
@@ -63,11 +58,7 @@ function Form({ id, onChange }: { id: string; onChange: () => void }) {
         onText={setNote}
       />
       {error !== null && <FormFailure error={error} places={['note']} />}
-      <div>
-        <button type="submit" class="primary" disabled={isBusy}>
-          Send
-        </button>
-      </div>
-    </form>
+      <FormButtons verb="Send" isBusy={isBusy} />
+    </Form>
   );
 }

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
@@ -26,8 +27,7 @@ export function Sensitivity({ isAdmin }: { isAdmin: boolean }) {
     });
   });
   return (
-    <section class="card stack" aria-labelledby="sensitivity">
-      <h2 id="sensitivity">Sensitivity</h2>
+    <Card class="stack" title="Sensitivity">
       <Await of={settings} what="the sensitivity">
         {({ sensitivity }) =>
           isAdmin ? (
@@ -44,6 +44,6 @@ export function Sensitivity({ isAdmin }: { isAdmin: boolean }) {
         A choice counts from the next assessment on, which begins at once. Open anomalies that it no longer shows close.
       </p>
       {set.error !== null && <ActionFailure error={set.error} />}
-    </section>
+    </Card>
   );
 }

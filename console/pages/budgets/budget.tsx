@@ -1,4 +1,5 @@
 import { ApiError, ask } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { instant, longDay, range, today } from '../../format/days.ts';
@@ -7,7 +8,7 @@ import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Await } from '../../parts/await.tsx';
 import { Completeness } from '../../parts/completeness.tsx';
 import { Confirm } from '../../parts/confirm.tsx';
-import { Note } from '../../parts/messages.tsx';
+import { Note, Warnings } from '../../parts/messages.tsx';
 import { Table } from '../../parts/table.tsx';
 import { go, linkTo } from '../../route.ts';
 import { placeOf } from '../alerts/place.ts';
@@ -65,15 +66,13 @@ function Shown({ budget, isAdmin }: { budget: Budget; isAdmin: boolean }) {
               <p>If you did not expect that, look at what it counts.</p>
             </Note>
           )}
+          <Warnings of={budget} />
           <BudgetChart budget={budget} />
           <Completeness of={budget} />
         </section>
-        <section class="card" aria-labelledby="thresholds">
-          <header>
-            <h2 id="thresholds">When it tells</h2>
-          </header>
+        <Card title="When it tells">
           <Thresholds budget={budget} />
-        </section>
+        </Card>
       </div>
     </>
   );

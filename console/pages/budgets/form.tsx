@@ -3,6 +3,7 @@ import { useAction } from '../../client/use-action.ts';
 import { useDraft } from '../../client/use-draft.ts';
 import { faultsAt, faultsOf, FormFailure, Says, sentencesAt, useFirstFault, type Faults } from '../../parts/field.tsx';
 import { FormButtons } from '../../parts/form-buttons.tsx';
+import { Form } from '../../parts/form.tsx';
 import { Radios, SelectField, TextField } from '../../parts/inputs.tsx';
 import { ChannelTicks } from '../alerts/channel-ticks.tsx';
 import { FilterChips } from '../explore/filter-chips.tsx';
@@ -50,17 +51,14 @@ export function BudgetForm(props: {
   const part: PartProps = { draft, faults: faultsOf(error), onChange: change };
   return (
     <div ref={box} class="card stack">
-      <form
+      <Form
         id="budget"
-        class="form"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
+        onSend={() => {
           run(false);
         }}
       >
         <Basics {...part} />
-      </form>
+      </Form>
       {/* Its editors are forms of their own, which no form may contain. */}
       <Scope {...part} />
       <ThresholdFields {...part} />

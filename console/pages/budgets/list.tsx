@@ -1,9 +1,10 @@
 import { useList } from '../../client/use-list.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { range } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
 import { Entries } from '../../parts/entries.tsx';
-import { Badge, Failure, Loading } from '../../parts/messages.tsx';
+import { Badge, Failure, Loading, Warnings } from '../../parts/messages.tsx';
 import { linkTo } from '../../route.ts';
 import { Meter } from './meter.tsx';
 import { expectedText, periodText, spentText, thresholdText, useScope, type Budget, type BudgetItem } from './words.ts';
@@ -24,11 +25,7 @@ export function BudgetList({ isAdmin }: { isAdmin: boolean }) {
           </a>
         )}
       </div>
-      <section class="card" aria-labelledby="all">
-        <header>
-          <h2 id="all">All budgets</h2>
-          <span class="muted">Newest first</span>
-        </header>
+      <Card title="All budgets" aside={<span class="muted">Newest first</span>}>
         <Entries
           list={list}
           what="budgets"
@@ -46,7 +43,7 @@ export function BudgetList({ isAdmin }: { isAdmin: boolean }) {
             <Entry key={budget.id} budget={budget} isRead={(list.rows ?? []).indexOf(budget) < READ} />
           )}
         />
-      </section>
+      </Card>
     </>
   );
 }
@@ -61,6 +58,7 @@ function Entry({ budget, isRead }: { budget: BudgetItem; isRead: boolean }) {
         <a href={linkTo(['budgets', id])}>{name}</a>
       </h3>
       <p class="muted">{`${useScope(budget)}, ${periodText(period)}: ${usd(amount)}. It tells at ${thresholds.map(thresholdText).join(', ')}.`}</p>
+      <Warnings of={budget} />
       {data !== null ? (
         <>
           <Meter budget={data} />

@@ -5,13 +5,14 @@ import { longMonth } from '../../format/days.ts';
 import { difference, signOf } from '../../format/decimal.ts';
 import { usd, usdChange } from '../../format/money.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
+import { Form } from '../../parts/form.tsx';
+import { TextField } from '../../parts/inputs.tsx';
+import { ReasonField } from './reason-field.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
 import { counted } from '../../parts/standing.ts';
 import { nextMonth } from './place.ts';
 
 type Month = Reply<'/v1/chargeback/{month}'>;
-
-const REASON_LENGTH = 300;
 
 /** Asks for the invoice, and for a reason where days are not certain; then for a yes. */
 export function CloseForm(props: {
@@ -38,16 +39,15 @@ export function CloseForm(props: {
     onClosed();
   });
   return (
-    <form
-      class="form"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
+    <Form
+      onSend={() => {
         if (isReady) setAsking(true);
       }}
     >
       <InvoiceField {...{ invoice, isAmount, amount }} total={data.total} onChange={setInvoice} />
-      {needsReason && <ReasonField reason={reason} onChange={setReason} />}
+      {needsReason && (
+        <ReasonField label="Why it is closed although days are not certain" reason={reason} onChange={setReason} />
+      )}
       <div>
         <button type="submit" class="primary" disabled={!isReady}>
           {needsReason ? 'Close it all the same …' : 'Close the month …'}
@@ -64,23 +64,7 @@ export function CloseForm(props: {
           }}
         />
       )}
-    </form>
-  );
-}
-
-function ReasonField({ reason, onChange }: { reason: string; onChange: (text: string) => void }) {
-  return (
-    <label>
-      Why it is closed although days are not certain
-      <textarea
-        rows={2}
-        maxLength={REASON_LENGTH}
-        value={reason}
-        onInput={(event) => {
-          onChange(event.currentTarget.value);
-        }}
-      />
-    </label>
+    </Form>
   );
 }
 
@@ -94,34 +78,23 @@ function InvoiceField(props: {
   const { invoice, amount, isAmount, total, onChange } = props;
   const change = isAmount ? difference(amount, total) : '0';
   return (
-    <div>
-      <label for="invoice">What Anthropic’s invoice says, in dollars, if you have it</label>
-      <input
-        id="invoice"
-        inputmode="decimal"
-        autocomplete="off"
-        value={invoice}
-        placeholder={usd(total).replace('$', '')}
-        aria-invalid={amount !== '' && !isAmount}
-        aria-describedby="invoice-says"
-        onInput={(event) => {
-          onChange(event.currentTarget.value);
-        }}
-      />
-      <div id="invoice-says" aria-live="polite">
-        {amount !== '' && !isAmount ? (
-          <p class="fault">Write an amount such as 1234.56.</p>
-        ) : (
-          <p class="hint">
-            {amount === ''
-              ? 'Kept beside the bill, so that tax and credits are seen. It changes nobody’s share.'
-              : signOf(change) === 0
-                ? 'The same as the bill.'
-                : `${usdChange(change)} against the bill of ${usd(total)}: tax, credits.`}
-          </p>
-        )}
-      </div>
-    </div>
+    <TextField
+      id="invoice"
+      label="What Anthropic’s invoice says, in dollars, if you have it"
+      hint={
+        amount === ''
+          ? 'Kept beside the bill, so that tax and credits are seen. It changes nobody’s share.'
+          : !isAmount
+            ? undefined
+            : signOf(change) === 0
+              ? 'The same as the bill.'
+              : `${usdChange(change)} against the bill of ${usd(total)}: tax, credits.`
+      }
+      faults={amount === '' || isAmount ? [] : ['Write an amount such as 1234.56.']}
+      value={invoice}
+      input={{ inputmode: 'decimal', placeholder: usd(total).replace('$', '') }}
+      onText={onChange}
+    />
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Reply } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { longMonth } from '../../format/days.ts';
 import { usd } from '../../format/money.ts';
@@ -27,7 +28,11 @@ export function ClosePage(props: PartProps) {
   return (
     <>
       {error !== null && <Failure error={error} retry={reload} />}
-      {data.statement === null ? <OpenMonth {...props} data={data} /> : <ClosedMonth {...props} data={data} />}
+      {data.statement === null ? (
+        <OpenMonth {...props} data={data} />
+      ) : (
+        <ClosedMonth {...props} data={data} reopenable={listed?.reopenable ?? null} />
+      )}
       {listed !== undefined && <Revisions of={listed} />}
     </>
   );
@@ -41,8 +46,7 @@ function OpenMonth({ month, months, isAdmin, onChange, data }: Shown) {
   const isUncertain = closable.needs_override;
   const next = nextOf(months);
   return (
-    <section class="card stack" aria-labelledby="close">
-      <h2 id="close">{`Close ${longMonth(month)}`}</h2>
+    <Card class="stack" title={`Close ${longMonth(month)}`}>
       {closable.possible ? (
         <Note tone="good" title="Nothing is in the way.">
           <p>{`Every day of ${longMonth(month)} is final and adds up to Anthropic’s own total.`}</p>
@@ -60,7 +64,7 @@ function OpenMonth({ month, months, isAdmin, onChange, data }: Shown) {
         ) : (
           <p class="muted">An admin can close the month.</p>
         ))}
-    </section>
+    </Card>
   );
 }
 
@@ -77,7 +81,8 @@ function leftBehind(month: string, months: readonly ListedMonth[]): string | nul
   return isFirst && first !== undefined && first < month ? first : null;
 }
 
-function ClosedMonth({ month, months, isAdmin, onChange, data }: Shown) {
+function ClosedMonth(props: Shown & { reopenable: ListedMonth['reopenable'] }) {
+  const { month, months, isAdmin, onChange, data, reopenable } = props;
   const last = months.find(({ state }) => state === 'closed')?.month ?? month;
   return (
     <section class="card stack" aria-labelledby="closed">
@@ -89,7 +94,7 @@ function ClosedMonth({ month, months, isAdmin, onChange, data }: Shown) {
       </div>
       <StatementFacts data={data} />
       {month === last ? (
-        isAdmin && <Reopen month={month} onReopened={onChange} />
+        <Last {...{ month, isAdmin, reopenable }} onReopened={onChange} />
       ) : (
         <p class="muted">
           {`It cannot be reopened: only the last closed month can, and that is `}
@@ -98,4 +103,15 @@ function ClosedMonth({ month, months, isAdmin, onChange, data }: Shown) {
       )}
     </section>
   );
+}
+
+function Last(props: {
+  month: string;
+  isAdmin: boolean;
+  reopenable: ListedMonth['reopenable'];
+  onReopened: () => void;
+}) {
+  const { month, isAdmin, reopenable, onReopened } = props;
+  if (reopenable?.possible === false) return <p class="muted">{`It cannot be reopened. ${reopenable.why ?? ''}`}</p>;
+  return isAdmin ? <Reopen {...{ month, onReopened }} /> : null;
 }

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import type { Schema } from '../../client/client.ts';
 import { longMonth } from '../../format/days.ts';
 import { Note } from '../../parts/messages.tsx';
@@ -32,9 +33,10 @@ export function Editor({ month, stored, version, facts, query, firstMonth, versi
   const previewed = usePreview(month, draft, version);
   return (
     <div class="rules">
-      <section class="card stack" aria-labelledby="rules">
-        <header class="spread">
-          <h2 id="rules">{`Rules for ${longMonth(month)}`}</h2>
+      <Card
+        class="stack"
+        title={`Rules for ${longMonth(month)}`}
+        aside={
           <div class="tabs" role="group" aria-label="How to edit">
             {([false, true] as const).map((each) => (
               <button
@@ -49,7 +51,8 @@ export function Editor({ month, stored, version, facts, query, firstMonth, versi
               </button>
             ))}
           </div>
-        </header>
+        }
+      >
         {isOutdated && (
           <Note tone="warn" title="Somebody saved other rules since you began.">
             <p>The preview compares with theirs. Saving puts yours in their place.</p>
@@ -60,7 +63,7 @@ export function Editor({ month, stored, version, facts, query, firstMonth, versi
         ) : (
           <Lists {...{ month, draft, facts, query }} remarks={previewed.remarks} onChange={change} />
         )}
-      </section>
+      </Card>
       <PreviewCard month={month} previewed={previewed}>
         <Save
           {...{ month, draft, isChanged, firstMonth, versions }}

@@ -2,9 +2,9 @@ import { addressOf, type Reply } from '../../client/client.ts';
 import { useList } from '../../client/use-list.ts';
 import { longMonth, shortDay } from '../../format/days.ts';
 import { exact } from '../../format/money.ts';
-import { Failure, Loading } from '../../parts/messages.tsx';
+import { Await } from '../../parts/await.tsx';
 import { More } from '../../parts/more.tsx';
-import { Sheet } from '../explore/cells.tsx';
+import { Table } from '../../parts/table.tsx';
 import type { PartProps } from '../chargeback.tsx';
 import { Amount } from './figure.tsx';
 import { placeOf } from './place.ts';
@@ -39,14 +39,15 @@ export function LinesPage({ month, query }: PartProps) {
           Lines as CSV
         </a>
       </header>
-      {list.error !== null && <Failure error={list.error} retry={list.reload} />}
-      {list.rows === null ? (
-        list.error === null && <Loading what="the lines" />
-      ) : list.rows.length === 0 ? (
-        <p class="muted">{`Nothing goes there in ${longMonth(month)}. Look at the month for who owes what.`}</p>
-      ) : (
-        <LineTable lines={list.rows} hasCenter={center === null} />
-      )}
+      <Await of={{ ...list, data: list.rows }} what="the lines">
+        {(rows) =>
+          rows.length === 0 ? (
+            <p class="muted">{`Nothing goes there in ${longMonth(month)}. Look at the month for who owes what.`}</p>
+          ) : (
+            <LineTable lines={rows} hasCenter={center === null} />
+          )
+        }
+      </Await>
       {list.more !== null && (
         <div>
           <More list={list} />
@@ -58,46 +59,34 @@ export function LinesPage({ month, query }: PartProps) {
 
 function LineTable({ lines, hasCenter }: { lines: readonly Line[]; hasCenter: boolean }) {
   return (
-    <Sheet label="The lines">
-      <thead>
-        <tr>
-          {hasCenter && <th scope="col">Cost center</th>}
-          <th scope="col">Day</th>
-          <th scope="col">Line</th>
-          <th scope="col" class="r">
-            Whole line
+    <Table
+      label="The lines"
+      heads={[
+        ...(hasCenter ? ['Cost center'] : []),
+        ...['Day', 'Line', 'Whole line', 'Share', 'Amount', 'Why it is here'],
+      ]}
+      numbers={hasCenter ? [3, 4, 5] : [2, 3, 4]}
+    >
+      {lines.map((line, index) => (
+        <tr key={index}>
+          {hasCenter && <td class="name">{centerName(line.cost_center)}</td>}
+          <td class="nowrap">{shortDay(line.day)}</td>
+          <th scope="row" class="name">
+            {line.workspace.name}
+            <div class="faint small">{line.description ?? line.model ?? line.cost_type}</div>
           </th>
-          <th scope="col" class="r">
-            Share
-          </th>
-          <th scope="col" class="r">
-            Amount
-          </th>
-          <th scope="col">Why it is here</th>
+          <Money line={line} />
+          <td class="r num" title={exact(line.share)} data-exact={line.share}>
+            {shareText(line.share)}
+          </td>
+          <Amount value={line.amount} />
+          <td class="why-cell">
+            {ruleText(line)}
+            <div class="faint small">{detailText(line)}</div>
+          </td>
         </tr>
-      </thead>
-      <tbody>
-        {lines.map((line, index) => (
-          <tr key={index}>
-            {hasCenter && <td class="name">{centerName(line.cost_center)}</td>}
-            <td class="nowrap">{shortDay(line.day)}</td>
-            <th scope="row" class="name">
-              {line.workspace.name}
-              <div class="faint small">{line.description ?? line.model ?? line.cost_type}</div>
-            </th>
-            <Money line={line} />
-            <td class="r num" title={exact(line.share)} data-exact={line.share}>
-              {shareText(line.share)}
-            </td>
-            <Amount value={line.amount} />
-            <td class="why-cell">
-              {ruleText(line)}
-              <div class="faint small">{detailText(line)}</div>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </Sheet>
+      ))}
+    </Table>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Reply } from '../../client/client.ts';
 import { difference, signOf, sum } from '../../format/decimal.ts';
-import { Sheet } from '../explore/cells.tsx';
+import { Table } from '../../parts/table.tsx';
 import { valueOf } from '../explore/reports.ts';
 import { Amount, ShareCell } from './figure.tsx';
 import { groupLabel } from './group-field.tsx';
@@ -22,31 +22,32 @@ export function MonthTable({ data, revision }: { data: Month; revision: string |
   const left = rows.length - shown;
   return (
     <>
-      <Sheet label="Amounts by group">
-        <Head groupBy={data.group_by} />
-        <tbody>
-          {rows.slice(0, shown).map((row, index) => (
-            <MonthRow key={index} {...{ data, row, whole, revision }} />
-          ))}
-          {rows.length === 0 && (
-            <tr>
-              <td colspan={data.group_by.length + 5} class="muted">
-                Nothing was spent.
-              </td>
-            </tr>
-          )}
-        </tbody>
-        <tfoot>
-          <tr>
+      <Table
+        label="Amounts by group"
+        heads={[...data.group_by.map(groupLabel), 'Amount', 'Share', 'Direct', 'Shared', 'Adjustment']}
+        numbers={[0, 2, 3, 4].map((place) => place + data.group_by.length)}
+        foot={
+          <>
             <th scope="row" colspan={data.group_by.length}>
               {data.other_currencies.length === 0 ? 'Total' : 'Total, in dollars'}
             </th>
             <Amount value={whole} />
             <td />
             <Totals data={data} />
+          </>
+        }
+      >
+        {rows.slice(0, shown).map((row, index) => (
+          <MonthRow key={index} {...{ data, row, whole, revision }} />
+        ))}
+        {rows.length === 0 && (
+          <tr>
+            <td colspan={data.group_by.length + 5} class="muted">
+              Nothing was spent.
+            </td>
           </tr>
-        </tfoot>
-      </Sheet>
+        )}
+      </Table>
       {left > 0 && (
         <div>
           <button
@@ -58,31 +59,6 @@ export function MonthTable({ data, revision }: { data: Month; revision: string |
         </div>
       )}
     </>
-  );
-}
-
-const HEADS = ['Direct', 'Shared', 'Adjustment'] as const;
-
-function Head({ groupBy }: { groupBy: readonly string[] }) {
-  return (
-    <thead>
-      <tr>
-        {groupBy.map((group) => (
-          <th key={group} scope="col" class="label-of">
-            {groupLabel(group)}
-          </th>
-        ))}
-        <th scope="col" class="r">
-          Amount
-        </th>
-        <th scope="col">Share</th>
-        {HEADS.map((name) => (
-          <th key={name} scope="col" class="r">
-            {name}
-          </th>
-        ))}
-      </tr>
-    </thead>
   );
 }
 

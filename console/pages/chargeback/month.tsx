@@ -1,4 +1,5 @@
 import { addressOf, type Reply } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { daysBetween, instant, longMonth } from '../../format/days.ts';
 import { difference, signOf, sum } from '../../format/decimal.ts';
@@ -39,17 +40,13 @@ export function MonthPage({ month, query, isAdmin, months }: PartProps) {
       <Summary data={data} />
       {isKnown(data) && data.version === null && data.state === 'open' && <NoRules month={month} isAdmin={isAdmin} />}
       {isKnown(data) && (
-        <section class="card stack" aria-labelledby="centers">
-          <header class="spread">
-            <h2 id="centers">Who owes what</h2>
-            <Files month={month} asked={asked} />
-          </header>
+        <Card class="stack" title="Who owes what" aside={<Files month={month} asked={asked} />}>
           <GroupField month={month} groupBy={groupBy} revision={revision} />
           <MonthTable data={data} revision={revision} />
           {data.next !== null && (
             <p class="muted small">{`These are the first ${ROWS.toLocaleString('en')} rows. CSV has all of them.`}</p>
           )}
-        </section>
+        </Card>
       )}
       {isKnown(data) && data.unallocated.largest.length > 0 && (
         <Unallocated data={data} canMakeRules={isAdmin && data.state === 'open'} />
@@ -73,11 +70,10 @@ function isKnown({ month, missing_days: missing, uncovered_days: uncovered }: Mo
 function Summary({ data }: { data: Month }) {
   if (!isKnown(data)) {
     return (
-      <section class="card stack">
-        <h2>{longMonth(data.month)}</h2>
+      <Card class="stack" title={longMonth(data.month)}>
         <p>No day of this month is known: nothing is read yet, or no connection covers it.</p>
         <Completeness of={data} />
-      </section>
+      </Card>
     );
   }
   const whole = sum(data.total, data.total_adjustment);

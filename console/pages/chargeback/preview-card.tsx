@@ -4,7 +4,7 @@ import { difference, signOf, sum } from '../../format/decimal.ts';
 import { usd } from '../../format/money.ts';
 import { Completeness } from '../../parts/completeness.tsx';
 import { Failure, Loading, Note } from '../../parts/messages.tsx';
-import { Sheet } from '../explore/cells.tsx';
+import { Table } from '../../parts/table.tsx';
 import { Amount } from './figure.tsx';
 import type { Preview, Previewed } from './use-preview.ts';
 import { centerName } from './words.ts';
@@ -50,42 +50,30 @@ function Changes({ preview }: { preview: Preview }) {
     return signOf(difference(b.after, a.after)) || signOf(difference(b.before, a.before));
   });
   return (
-    <Sheet label="Before and after">
-      <thead>
-        <tr>
-          <th scope="col">Cost center</th>
-          <th scope="col" class="r">
-            Before
-          </th>
-          <th scope="col" class="r">
-            After
-          </th>
-          <th scope="col" class="r">
-            Change
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map(({ cost_center: center, before, after, change }) => (
-          <tr key={center ?? ''} class={center === null ? 'of-nobody' : ''}>
-            <th scope="row" class="name">
-              {centerName(center)}
-            </th>
-            <Amount value={before} />
-            <Amount value={after} />
-            <ChangeCell value={change} />
-          </tr>
-        ))}
-      </tbody>
-      <tfoot>
-        <tr>
+    <Table
+      label="Before and after"
+      heads={['Cost center', 'Before', 'After', 'Change']}
+      numbers={[1, 2, 3]}
+      foot={
+        <>
           <th scope="row">Total</th>
           <Amount value={sum('0', ...rows.map(({ before }) => before))} />
           <Amount value={preview.total} />
           <td />
+        </>
+      }
+    >
+      {rows.map(({ cost_center: center, before, after, change }) => (
+        <tr key={center ?? ''} class={center === null ? 'of-nobody' : ''}>
+          <th scope="row" class="name">
+            {centerName(center)}
+          </th>
+          <Amount value={before} />
+          <Amount value={after} />
+          <ChangeCell value={change} />
         </tr>
-      </tfoot>
-    </Sheet>
+      ))}
+    </Table>
   );
 }
 

@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ApiError, type Reply } from '../../client/client.ts';
 import { useList } from '../../client/use-list.ts';
 import { useReply } from '../../client/use-reply.ts';
@@ -98,8 +99,7 @@ function ReadOnly({ draft, facts }: { draft: Draft; facts: EditorFacts }) {
   if (draft.rules.length === 0) return null;
   const fixed = { remarks: [], isOpen: false, actions: null, onChange: () => undefined };
   return (
-    <section class="card stack" aria-labelledby="rules">
-      <h2 id="rules">The rules, in their order</h2>
+    <Card class="stack" title="The rules, in their order">
       <p class="muted small">The first rule that fits a line decides where it goes.</p>
       <ol class="items">
         {draft.rules.map((rule, index) => (
@@ -116,6 +116,6 @@ function ReadOnly({ draft, facts }: { draft: Draft; facts: EditorFacts }) {
           </ol>
         </>
       )}
-    </section>
+    </Card>
   );
 }

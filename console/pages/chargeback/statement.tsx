@@ -1,9 +1,10 @@
 import type { Reply } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { instant } from '../../format/days.ts';
 import { signOf } from '../../format/decimal.ts';
 import { count, exact, usd, usdChange } from '../../format/money.ts';
 import { Badge } from '../../parts/messages.tsx';
-import { Sheet } from '../explore/cells.tsx';
+import { Table } from '../../parts/table.tsx';
 import type { ListedMonth } from '../chargeback.tsx';
 import { Amount } from './figure.tsx';
 import { placeOf } from './place.ts';
@@ -69,44 +70,28 @@ function phrase(days: number, what: string): string[] {
 export function Revisions({ of: { month, statements } }: { of: ListedMonth }) {
   if (statements.length === 0) return null;
   return (
-    <section class="card stack" aria-labelledby="revisions">
-      <h2 id="revisions">Revisions</h2>
-      <Sheet label="Every revision">
-        <thead>
-          <tr>
-            <th scope="col">Revision</th>
-            <th scope="col">Closed</th>
-            <th scope="col" class="r">
-              Bill
+    <Card class="stack" title="Revisions">
+      <Table label="Every revision" heads={['Revision', 'Closed', 'Bill', 'Corrections', 'Reopened']} numbers={[2, 3]}>
+        {statements.map((one) => (
+          <tr key={one.revision}>
+            <th scope="row" class="nowrap">
+              <a href={placeOf(month, 'month', one.state === 'closed' ? {} : { revision: one.revision })}>
+                {one.revision}
+                <span class="hidden"> as it was</span>
+              </a>{' '}
+              {one.state === 'closed' && <Badge tone="good">in force</Badge>}
             </th>
-            <th scope="col" class="r">
-              Corrections
-            </th>
-            <th scope="col">Reopened</th>
+            <td>{`${instant(one.at)} by ${one.by}`}</td>
+            <Amount value={one.total} />
+            <Amount value={one.total_adjustment} />
+            <td class="name">
+              {one.reopened === null
+                ? '–'
+                : `${instant(one.reopened.at)} by ${one.reopened.by}: ${one.reopened.reason}`}
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {statements.map((one) => (
-            <tr key={one.revision}>
-              <th scope="row" class="nowrap">
-                <a href={placeOf(month, 'month', one.state === 'closed' ? {} : { revision: one.revision })}>
-                  {one.revision}
-                  <span class="hidden"> as it was</span>
-                </a>{' '}
-                {one.state === 'closed' && <Badge tone="good">in force</Badge>}
-              </th>
-              <td>{`${instant(one.at)} by ${one.by}`}</td>
-              <Amount value={one.total} />
-              <Amount value={one.total_adjustment} />
-              <td class="name">
-                {one.reopened === null
-                  ? '–'
-                  : `${instant(one.reopened.at)} by ${one.reopened.by}: ${one.reopened.reason}`}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </Sheet>
-    </section>
+        ))}
+      </Table>
+    </Card>
   );
 }

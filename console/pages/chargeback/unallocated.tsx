@@ -1,6 +1,6 @@
 import type { Reply } from '../../client/client.ts';
 import { valueText } from '../explore/dimensions.ts';
-import { Sheet } from '../explore/cells.tsx';
+import { Table } from '../../parts/table.tsx';
 import { Amount, ShareCell } from './figure.tsx';
 import { placeOf } from './place.ts';
 
@@ -18,45 +18,38 @@ export function Unallocated({ data, canMakeRules }: { data: Month; canMakeRules:
           {largest.length < 10 ? 'All of it, the largest first.' : 'The ten largest groups of it.'}
         </p>
       </div>
-      <Sheet label="The largest groups of it">
-        <thead>
-          <tr>
-            <th scope="col">Workspace</th>
-            <th scope="col">Cost</th>
-            <th scope="col">Why</th>
-            <th scope="col" class="r">
-              Amount
+      <Table
+        label="The largest groups of it"
+        heads={[
+          'Workspace',
+          'Cost',
+          'Why',
+          'Amount',
+          'Of what belongs to nobody',
+          ...(canMakeRules ? [<span class="hidden">What can be done</span>] : []),
+        ]}
+        numbers={[3]}
+      >
+        {largest.map((group, index) => (
+          <tr key={index}>
+            <th scope="row" class="name">
+              {group.workspace.name}
             </th>
-            <th scope="col">Of what belongs to nobody</th>
+            <td class="name">{costText(group)}</td>
+            <td class="name">{whyText(group)}</td>
+            <Amount value={group.amount} />
+            <ShareCell amount={group.amount} whole={amount} isMuted />
             {canMakeRules && (
-              <th scope="col">
-                <span class="hidden">What can be done</span>
-              </th>
+              <td class="r">
+                <a class="button small" href={remedyOf(data.month, group)}>
+                  {group.pool === null ? 'Make a rule' : 'Mend the pool'}
+                  <span class="hidden">{` for ${group.workspace.name}, ${costText(group)}`}</span>
+                </a>
+              </td>
             )}
           </tr>
-        </thead>
-        <tbody>
-          {largest.map((group, index) => (
-            <tr key={index}>
-              <th scope="row" class="name">
-                {group.workspace.name}
-              </th>
-              <td class="name">{costText(group)}</td>
-              <td class="name">{whyText(group)}</td>
-              <Amount value={group.amount} />
-              <ShareCell amount={group.amount} whole={amount} isMuted />
-              {canMakeRules && (
-                <td class="r">
-                  <a class="button small" href={remedyOf(data.month, group)}>
-                    {group.pool === null ? 'Make a rule' : 'Mend the pool'}
-                    <span class="hidden">{` for ${group.workspace.name}, ${costText(group)}`}</span>
-                  </a>
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </Sheet>
+        ))}
+      </Table>
     </section>
   );
 }

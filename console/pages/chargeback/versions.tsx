@@ -1,10 +1,12 @@
 import type { Schema } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import type { List } from '../../client/use-list.ts';
 import { instant, longMonth } from '../../format/days.ts';
-import { Badge, Failure, Loading } from '../../parts/messages.tsx';
+import { Await } from '../../parts/await.tsx';
+import { Badge } from '../../parts/messages.tsx';
 import { More } from '../../parts/more.tsx';
 import { counted } from '../../parts/standing.ts';
-import { Sheet } from '../explore/cells.tsx';
+import { Table } from '../../parts/table.tsx';
 import { placeOf } from './place.ts';
 
 type Version = Schema<'AllocationVersion'>;
@@ -13,23 +15,11 @@ type Version = Schema<'AllocationVersion'>;
 export function Versions({ list }: { list: List<Version> }) {
   if (list.rows?.length === 0) return null;
   return (
-    <section class="card stack" aria-labelledby="versions">
-      <h2 id="versions">Versions</h2>
-      {list.error !== null && <Failure error={list.error} retry={list.reload} />}
-      {list.rows === null ? (
-        list.error === null && <Loading what="the versions" />
-      ) : (
-        <Sheet label="Every version">
-          <thead>
-            <tr>
-              <th scope="col">Version</th>
-              <th scope="col">In force</th>
-              <th scope="col">What it has</th>
-              <th scope="col">Stored</th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.rows.map((version) => (
+    <Card class="stack" title="Versions">
+      <Await of={{ ...list, data: list.rows }} what="the versions">
+        {(rows) => (
+          <Table label="Every version" heads={['Version', 'In force', 'What it has', 'Stored']}>
+            {rows.map((version) => (
               <tr key={version.version}>
                 <th scope="row" class="num">
                   {version.version}
@@ -41,15 +31,15 @@ export function Versions({ list }: { list: List<Version> }) {
                 <td>{`${instant(version.stored_at)} by ${version.stored_by}`}</td>
               </tr>
             ))}
-          </tbody>
-        </Sheet>
-      )}
+          </Table>
+        )}
+      </Await>
       {list.more !== null && (
         <div>
           <More list={list} />
         </div>
       )}
-    </section>
+    </Card>
   );
 }
 

@@ -7,9 +7,9 @@ export type NameOfValue = (dimension: string, value: string) => string;
 /** What belongs to no cost center. */
 export const NOBODY = 'Nobody';
 
-/** A cost center for people. */
+/** A cost center for people. One of a tag may have spaces at its ends, which only quotes show. */
 export function centerName(center: string | null): string {
-  return center ?? NOBODY;
+  return center === null ? NOBODY : center === center.trim() ? center : `“${center}”`;
 }
 
 /** The conditions of a rule as the rest of a sentence. */

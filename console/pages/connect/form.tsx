@@ -1,3 +1,4 @@
+import { Form } from '../../parts/form.tsx';
 import { useState } from 'preact/hooks';
 import { ApiError, ask, type Schema } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
@@ -39,12 +40,9 @@ export function ConnectForm({
 
   return (
     <>
-      <form
-        class="form"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isBusy) submit(event.currentTarget);
+      <Form
+        onSend={(form) => {
+          if (!isBusy) submit(form);
         }}
       >
         <NameField fault={nameFault} />
@@ -58,7 +56,7 @@ export function ConnectForm({
             {isBusy ? 'Anthropic is asked about the key …' : ''}
           </span>
         </div>
-      </form>
+      </Form>
       {error !== null && !isBusy && <Refusal error={error} />}
     </>
   );

@@ -1,3 +1,5 @@
+import { Card } from '../../parts/card.tsx';
+
 const READS = [
   { path: '/v1/organizations/me', use: 'whether the key works, and whose it is' },
   { path: '/v1/organizations/workspaces', use: 'the names and tags of workspaces' },
@@ -8,8 +10,7 @@ const READS = [
 /** What Meterline does with an Admin key, and what it cannot do. */
 export function WhatWeDo() {
   return (
-    <section class="card what-we-do stack" aria-labelledby="what-we-do">
-      <h2 id="what-we-do">What Meterline does with the key</h2>
+    <Card class="what-we-do stack" title="What Meterline does with the key">
       <p>
         It sends <code>GET</code> to one host, and to these four paths alone:
       </p>
@@ -33,6 +34,6 @@ export function WhatWeDo() {
         <a href="/docs/#/Connections/connectOrganization">the API reference</a>. The manual is in Meterline’s folder,{' '}
         <code>docs/connect-anthropic.md</code>; how keys are kept is in <code>docs/security.md</code>.
       </p>
-    </section>
+    </Card>
   );
 }

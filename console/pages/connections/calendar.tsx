@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ask, type Reply } from '../../client/client.ts';
 import { onSignedOut } from '../../client/session.ts';
 import { useReply } from '../../client/use-reply.ts';
@@ -24,11 +25,7 @@ export function Calendar(props: { id: string; began: string; until: string | nul
   }, [beat]);
   const views = coverage.data?.data.map((day) => dayView(day, restated.times.get(day.day) ?? 0)) ?? [];
   return (
-    <section class="card wide" aria-labelledby="calendar">
-      <header>
-        <h2 id="calendar">Every day</h2>
-        <Years window={window} id={id} />
-      </header>
+    <Card class="wide" title="Every day" aside={<Years window={window} id={id} />}>
       {coverage.error !== null && <Failure error={coverage.error} retry={coverage.reload} />}
       {restated.error !== null && (
         <Failure error={restated.error} title="The calendar lacks the marks of restated days." />
@@ -40,7 +37,7 @@ export function Calendar(props: { id: string; began: string; until: string | nul
       ) : (
         <Days id={id} views={views} />
       )}
-    </section>
+    </Card>
   );
 }
 

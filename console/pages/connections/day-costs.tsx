@@ -1,4 +1,5 @@
 import { searchOf, type Reply } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useReply } from '../../client/use-reply.ts';
 import { money, usd } from '../../format/money.ts';
 import { Await } from '../../parts/await.tsx';
@@ -16,11 +17,11 @@ export function DayCosts({ id, day, isRead }: { id: string; day: string; isRead:
   });
   const explore = linkTo(['explore'], searchOf({ report: 'costs', ...query, group_by: 'workspace,model,token_type' }));
   return (
-    <section class="card wide" aria-labelledby="day-costs">
-      <header>
-        <h2 id="day-costs">What it cost, by workspace and model</h2>
-        {isRead && <a href={explore}>Explore the day</a>}
-      </header>
+    <Card
+      class="wide"
+      title="What it cost, by workspace and model"
+      aside={isRead && <a href={explore}>Explore the day</a>}
+    >
       {!isRead ? (
         <p class="muted">Unknown: the cost of this day is still to be read.</p>
       ) : (
@@ -30,7 +31,7 @@ export function DayCosts({ id, day, isRead }: { id: string; day: string; isRead:
           }
         </Await>
       )}
-    </section>
+    </Card>
   );
 }
 
@@ -43,11 +44,11 @@ function Rows({ costs }: { costs: Reply<'/v1/costs'> }) {
         heads={['Workspace', 'Model', 'Cost']}
         numbers={[2]}
         foot={
-          <tr>
+          <>
             <th scope="row">Total</th>
             <td />
             <td class="r num">{usd(total)}</td>
-          </tr>
+          </>
         }
       >
         {data.map(({ workspace, model, amount }) => (

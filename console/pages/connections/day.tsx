@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
@@ -47,18 +48,16 @@ export function DayPage({ id, day, isAdmin }: { id: string; day: string; isAdmin
         </Note>
       ) : (
         <div class="grid">
-          <section class="card wide stack" aria-labelledby="state">
-            <h2 id="state">What is known</h2>
+          <Card class="wide stack" title="What is known">
             <Verdict of={found} />
             <Reports of={found} />
             {isAdmin && connection.data !== null && isLive(connection.data) && (
               <ReadAgain id={id} day={day} isPaused={connection.data.status === 'paused'} />
             )}
-          </section>
-          <section class="card wide stack" aria-labelledby="restatements">
-            <h2 id="restatements">Restatements</h2>
+          </Card>
+          <Card class="wide stack" title="Restatements">
             <RestatementList id={id} everyMs={REFRESH_MS} day={day} />
-          </section>
+          </Card>
           <WasUnusual id={id} day={day} />
           <DayCosts id={id} day={day} isRead={found.state !== 'missing'} />
         </div>
@@ -72,10 +71,9 @@ function WasUnusual({ id, day }: { id: string; day: string }) {
   const anomalies = useAnomalies({ from: day, to: day, connection_id: id });
   if (anomalies.length === 0) return null;
   return (
-    <section class="card wide stack" aria-labelledby="unusual">
-      <h2 id="unusual">What was unusual</h2>
+    <Card class="wide stack" title="What was unusual">
       <UnusualLinks of={anomalies} />
-    </section>
+    </Card>
   );
 }
 

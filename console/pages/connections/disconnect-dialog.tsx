@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks';
 import { ask } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
-import { ActionFailure } from '../../parts/action-failure.tsx';
-import { Dialog } from '../../parts/dialog.tsx';
+import { DialogForm } from '../../parts/dialog-form.tsx';
+import { TextField } from '../../parts/inputs.tsx';
 import { Note } from '../../parts/messages.tsx';
 import type { DialogProps } from './rename-dialog.tsx';
 
@@ -11,8 +11,7 @@ export function DisconnectDialog({ connection, onClose, onDone }: DialogProps) {
   const hasEnded = connection.status === 'disconnected';
   const [typed, setTyped] = useState('');
   const [purge, setPurge] = useState(hasEnded);
-  const isSure = typed.trim() === connection.name.trim();
-  const { isBusy, error, run } = useAction(async () => {
+  const send = useAction(async () => {
     const ids = { id: connection.id };
     const query = purge ? { purge: true } : {};
     const { status } = await ask('delete', '/v1/connections/{id}', { ids, query });
@@ -20,32 +19,24 @@ export function DisconnectDialog({ connection, onClose, onDone }: DialogProps) {
     onClose();
   });
   return (
-    <Dialog
+    <DialogForm
       title={hasEnded ? `Delete the data of ${connection.name}` : `Disconnect ${connection.name}`}
+      verb={hasEnded ? 'Delete its data' : purge ? 'Disconnect and delete its data' : 'Disconnect'}
+      isReady={typed.trim() === connection.name.trim()}
+      isDanger
+      of={send}
       onClose={onClose}
     >
       {!hasEnded && <Consequences purge={purge} onPurge={setPurge} />}
       {purge && <PurgeWarning />}
-      <form
-        class="form"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isSure) run();
-        }}
-      >
-        <Confirmation name={connection.name} typed={typed} onType={setTyped} />
-        {error !== null && <ActionFailure error={error} hasForm />}
-        <div class="row">
-          <button class="danger" type="submit" disabled={!isSure || isBusy}>
-            {hasEnded ? 'Delete its data' : purge ? 'Disconnect and delete its data' : 'Disconnect'}
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      <TextField
+        id="sure"
+        label={`To confirm, type its name: ${connection.name}`}
+        faults={[]}
+        value={typed}
+        onText={setTyped}
+      />
+    </DialogForm>
   );
 }
 
@@ -84,24 +75,5 @@ function PurgeWarning() {
         record of what was done stay.
       </p>
     </Note>
-  );
-}
-
-function Confirmation(props: { name: string; typed: string; onType: (text: string) => void }) {
-  return (
-    <div>
-      <label for="sure">
-        To confirm, type its name: <strong>{props.name}</strong>
-      </label>
-      <input
-        id="sure"
-        value={props.typed}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={(event) => {
-          props.onType(event.currentTarget.value);
-        }}
-      />
-    </div>
   );
 }

@@ -1,4 +1,5 @@
 import { linkTo, go } from '../../route.ts';
+import { Card } from '../../parts/card.tsx';
 import { EventList } from './events.tsx';
 import { KeyList } from './keys.tsx';
 import { RestatementList } from './restatements.tsx';
@@ -26,8 +27,7 @@ export function Lists({ query, ...props }: ListProps & { query: URLSearchParams 
   const asked = query.get('list');
   const shown = LISTS.find(({ list }) => list === asked) ?? LISTS[0];
   return (
-    <section class="card wide stack" aria-labelledby="list">
-      <h2 id="list">{shown.name}</h2>
+    <Card class="wide stack" title={shown.name}>
       <div class="tabs" role="group" aria-label="Lists of this connection">
         {LISTS.map(({ list, name }) => (
           <button
@@ -45,6 +45,6 @@ export function Lists({ query, ...props }: ListProps & { query: URLSearchParams 
         ))}
       </div>
       {shown.show(props)}
-    </section>
+    </Card>
   );
 }

@@ -4,6 +4,8 @@ import { useAction } from '../../client/use-action.ts';
 import { useReply } from '../../client/use-reply.ts';
 import { ActionFailure } from '../../parts/action-failure.tsx';
 import { Dialog } from '../../parts/dialog.tsx';
+import { FormButtons } from '../../parts/form-buttons.tsx';
+import { Form } from '../../parts/form.tsx';
 import { KeyField, useKeyEntry } from '../../parts/key-field.tsx';
 import { Note } from '../../parts/messages.tsx';
 import { remedyOf, soon } from '../../parts/standing.ts';
@@ -37,12 +39,9 @@ export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
   return (
     <Dialog title={`Rotate the key of ${connection.name}`} onClose={onClose}>
       {sent === null ? (
-        <form
-          class="form"
-          noValidate
-          onSubmit={(event) => {
-            event.preventDefault();
-            const key = isBusy ? null : entry.take(event.currentTarget);
+        <Form
+          onSend={(form) => {
+            const key = isBusy ? null : entry.take(form);
             if (key !== null) run(key);
           }}
         >
@@ -55,15 +54,8 @@ export function RotateDialog({ connection, onClose, onDone }: DialogProps) {
             {isBusy ? 'Anthropic is asked about the key …' : ''}
           </span>
           {error !== null && !isBusy && <Refusal error={error} />}
-          <div class="row">
-            <button class="primary" type="submit" disabled={isBusy}>
-              Send the new key
-            </button>
-            <button type="button" onClick={onClose}>
-              Cancel
-            </button>
-          </div>
-        </form>
+          <FormButtons verb="Send the new key" isBusy={isBusy} onGiveUp={onClose} />
+        </Form>
       ) : (
         <>
           <Outcome id={connection.id} {...sent} />

@@ -1,4 +1,5 @@
 import { range } from '../../format/days.ts';
+import { Card } from '../../parts/card.tsx';
 import { signOf } from '../../format/decimal.ts';
 import { count, exact, percentChange, usd } from '../../format/money.ts';
 import { Legend, StackedBars } from '../../parts/chart.tsx';
@@ -42,11 +43,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
     <div class={`stack answer ${isOld ? 'old' : ''}`} aria-busy={isOld}>
       {isOld && <Loading what="the answer. This is still the one before" />}
       {shown !== null && <PictureCard picture={shown} nameOf={nameOf} />}
-      <section class="card stack">
-        <header class="spread">
-          <h2>{nameOfView(view, query)}</h2>
-          <Views query={query} />
-        </header>
+      <Card class="stack" title={nameOfView(view, query)} aside={<Views query={query} />}>
         {view === 'lines' && <Lines query={query} nameOf={nameOf} hasFacts={!hasPicture} />}
         {view === 'groups' && shown?.groups != null && (
           <Groups
@@ -59,7 +56,7 @@ export function Answer({ query, nameOf }: { query: SpendQuery; nameOf: NameOf })
         {view === 'days' && shown?.chart != null && (
           <Days key={pictureKey(shown.query)} query={shown.query} chart={shown.chart} whole={shown.whole} />
         )}
-      </section>
+      </Card>
     </div>
   );
 }

@@ -1,5 +1,3 @@
-import type { ComponentChildren } from 'preact';
-import { copyExact } from './copy.ts';
 import type { Column } from './columns.ts';
 import { exactTitle } from './columns.ts';
 import type { Figures } from './reports.ts';
@@ -15,14 +13,5 @@ export function Number({ column, figures, currency }: { column: Column; figures:
     >
       {text}
     </td>
-  );
-}
-
-/** A table that scrolls by itself where it is too wide, and whose numbers are copied exactly. */
-export function Sheet({ label, children }: { label: string; children: ComponentChildren }) {
-  return (
-    <div class="table-wrap" tabindex={0} role="region" aria-label={label} onCopy={copyExact}>
-      <table>{children}</table>
-    </div>
   );
 }

@@ -4,7 +4,8 @@ import { exact } from '../../format/money.ts';
 import { fillOf } from '../../parts/chart/geometry.ts';
 import type { Bar } from '../../parts/chart/model.ts';
 import { UnusualLinks } from '../../parts/unusual.tsx';
-import { Number as NumberCell, Sheet } from './cells.tsx';
+import { Table } from '../../parts/table.tsx';
+import { Number as NumberCell } from './cells.tsx';
 import { chartFormat, columnsOf, type Column } from './columns.ts';
 import { grainIn, dimensionsIn, type SpendQuery } from './query.ts';
 import type { Chart } from './picture.ts';
@@ -30,30 +31,33 @@ export function Days({ query, chart, whole }: DaysProps) {
   const [shown, setShown] = useState(STEP);
   const { bars } = chart;
   // Without dimensions the bars have one series, and room for the other numbers of their rows.
-  const columns = dimensionsIn(query).length > 0 ? [] : columnsOf(query).slice(1);
+  const hasSeries = dimensionsIn(query).length > 0;
+  const columns = hasSeries ? [] : columnsOf(query).slice(1);
+  const heads = [...seriesOf(chart, hasSeries), ...(hasSeries ? ['Total'] : []), ...columns.map(({ name }) => name)];
   return (
     <>
-      <Sheet label={`By ${grainIn(query) ?? 'day'}`}>
-        <Head {...{ query, chart, columns }} />
-        <tbody>
-          {bars.slice(0, shown).map((bar) => (
-            <Row key={bar.key} {...{ query, bar, columns }} figures={chart.totals.get(bar.key)?.figures ?? {}} />
-          ))}
-        </tbody>
-        <tfoot>
-          <tr>
+      <Table
+        label={`By ${grainIn(query) ?? 'day'}`}
+        heads={[grainIn(query), ...heads, 'State']}
+        numbers={heads.map((_, index) => index + 1)}
+        foot={
+          <>
             <th scope="row">Total</th>
             {chart.series.map((_, index) => (
               <Amount key={index} query={query} value={sum('0', ...bars.map((bar) => bar.values[index] ?? '0'))} />
             ))}
-            {dimensionsIn(query).length > 0 && <Amount query={query} value={whole.total[MAIN[query.report]] ?? null} />}
+            {hasSeries && <Amount query={query} value={whole.total[MAIN[query.report]] ?? null} />}
             {columns.map((column) => (
               <NumberCell key={column.name} {...{ column }} figures={whole.total} currency="USD" />
             ))}
             <td />
-          </tr>
-        </tfoot>
-      </Sheet>
+          </>
+        }
+      >
+        {bars.slice(0, shown).map((bar) => (
+          <Row key={bar.key} {...{ query, bar, columns }} figures={chart.totals.get(bar.key)?.figures ?? {}} />
+        ))}
+      </Table>
       {bars.length > shown && (
         <div>
           <button
@@ -68,29 +72,13 @@ export function Days({ query, chart, whole }: DaysProps) {
   );
 }
 
-function Head({ query, chart, columns }: { query: SpendQuery; chart: Chart; columns: readonly Column[] }) {
-  const { series, hasOthers } = chart;
-  const hasSeries = dimensionsIn(query).length > 0;
-  return (
-    <thead>
-      <tr>
-        <th scope="col" class="label-of">
-          {grainIn(query)}
-        </th>
-        {series.map((each, index) => (
-          <th key={index} scope="col" class="r series">
-            {hasSeries && <i class={`swatch ${fillOf(index, hasOthers ? series.length - 1 : null)}`} />} {each}
-          </th>
-        ))}
-        {[...(hasSeries ? ['Total'] : []), ...columns.map(({ name }) => name)].map((name) => (
-          <th key={name} scope="col" class="r">
-            {name}
-          </th>
-        ))}
-        <th scope="col">State</th>
-      </tr>
-    </thead>
-  );
+/** The heads of the columns that the chart has as series, with their colours if there are several. */
+function seriesOf({ series, hasOthers }: Chart, hasColours: boolean) {
+  return series.map((each, index) => (
+    <span class="series">
+      {hasColours && <i class={`swatch ${fillOf(index, hasOthers ? series.length - 1 : null)}`} />} {each}
+    </span>
+  ));
 }
 
 function Row(props: { query: SpendQuery; bar: Bar; columns: readonly Column[]; figures: Figures }) {

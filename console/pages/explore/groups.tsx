@@ -4,7 +4,8 @@ import { difference, signOf, sum } from '../../format/decimal.ts';
 import { percent } from '../../format/money.ts';
 import { fillOf } from '../../parts/chart/geometry.ts';
 import { Why, WhyLegend } from '../../parts/why.tsx';
-import { Number as NumberCell, Sheet } from './cells.tsx';
+import { Table } from '../../parts/table.tsx';
+import { Number as NumberCell } from './cells.tsx';
 import { columnsOf, type Column } from './columns.ts';
 import { labelOf } from './dimensions.ts';
 import { currencyOf, isUsd, largestOf, linkOf, valuesOf } from './picture.ts';
@@ -32,32 +33,37 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
   const hasWhy = query.report === 'changes';
   return (
     <>
-      <Sheet label="The groups">
-        <Head {...{ dimensions, columns, hasWhy }} />
-        <tbody>
-          {lines.map((line) => (
-            <Group key={JSON.stringify(line.values)} {...{ query, line, columns }} total={page.total}>
-              {largest.indexOf(line)}
-            </Group>
-          ))}
-          {left > 0 && (
-            <tr>
-              <th scope="row" colspan={dimensions.length}>
-                <i class={`swatch ${hasChart ? 'fill-other' : ''}`} /> {`${left} more`}
-              </th>
-              <Sums {...{ columns, hasWhy }} figures={restOf(query, page, lines, columns)} />
-            </tr>
-          )}
-        </tbody>
-        <tfoot>
-          <tr>
+      <Table
+        label="The groups"
+        heads={[
+          ...dimensions.map(labelOf),
+          ...columns.flatMap(({ name }, index) => (hasWhy || index > 0 ? [name] : [name, 'Share'])),
+          ...(hasWhy ? ['Why'] : []),
+        ]}
+        numbers={columns.map((_, index) => dimensions.length + index + (hasWhy || index === 0 ? 0 : 1))}
+        foot={
+          <>
             <th scope="row" colspan={dimensions.length}>
               {page.otherCurrencies.length === 0 ? 'Total' : 'Total, in dollars'}
             </th>
             <Sums {...{ columns, hasWhy }} figures={page.total} />
+          </>
+        }
+      >
+        {lines.map((line) => (
+          <Group key={JSON.stringify(line.values)} {...{ query, line, columns }} total={page.total}>
+            {largest.indexOf(line)}
+          </Group>
+        ))}
+        {left > 0 && (
+          <tr>
+            <th scope="row" colspan={dimensions.length}>
+              <i class={`swatch ${hasChart ? 'fill-other' : ''}`} /> {`${left} more`}
+            </th>
+            <Sums {...{ columns, hasWhy }} figures={restOf(query, page, lines, columns)} />
           </tr>
-        </tfoot>
-      </Sheet>
+        )}
+      </Table>
       {hasWhy && <WhyLegend />}
       {hidden > 0 && (
         <div>
@@ -70,30 +76,6 @@ export function Groups({ query, page, hasChart }: GroupsProps) {
         </div>
       )}
     </>
-  );
-}
-
-function Head(props: { dimensions: readonly string[]; columns: readonly Column[]; hasWhy: boolean }) {
-  const { dimensions, columns, hasWhy } = props;
-  return (
-    <thead>
-      <tr>
-        {dimensions.map((dimension) => (
-          <th key={dimension} scope="col" class="label-of">
-            {labelOf(dimension)}
-          </th>
-        ))}
-        {columns.map(({ name }, index) => (
-          <Fragment key={name}>
-            <th scope="col" class="r">
-              {name}
-            </th>
-            {!hasWhy && index === 0 && <th scope="col">Share</th>}
-          </Fragment>
-        ))}
-        {hasWhy && <th scope="col">Why</th>}
-      </tr>
-    </thead>
   );
 }
 

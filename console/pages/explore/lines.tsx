@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { Failure, Loading } from '../../parts/messages.tsx';
-import { Number as NumberCell, Sheet } from './cells.tsx';
+import { Table } from '../../parts/table.tsx';
+import { Number as NumberCell } from './cells.tsx';
 import { linkFor } from './chips.tsx';
 import { columnsOf, type Column } from './columns.ts';
 import { labelOf } from './dimensions.ts';
@@ -51,48 +52,36 @@ function LineTable({ query, page, lines }: { query: SpendQuery; page: Page; line
   return (
     <>
       {shared.length > 0 && <p>{`In all of them: ${shared.map((place) => factOf(page, lines, place)).join(', ')}.`}</p>}
-      <Sheet label="The lines">
-        <thead>
-          <tr>
-            {own.map(({ group }) => (
-              <th key={group} scope="col" class="label-of">
-                {labelOf(group)}
-              </th>
-            ))}
-            {columns.map(({ name }) => (
-              <th key={name} scope="col" class="r">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {lines.map((line, index) => (
-            <tr key={index}>
-              {own.map(({ place }) => (
-                <td key={place} class={line.values[place]?.id === null ? 'muted' : 'line-value'}>
-                  {line.values[place]?.name}
-                </td>
-              ))}
-              <Numbers {...{ columns }} figures={line.figures} currency={line.values[at]?.id ?? 'USD'} />
-            </tr>
-          ))}
-          {page.other !== null && page.other.rows > 0 && (
-            <tr>
-              <th scope="row" colspan={own.length}>{`${page.other.rows} more`}</th>
-              <Numbers {...{ columns }} figures={page.other.figures} currency="USD" />
-            </tr>
-          )}
-        </tbody>
-        <tfoot>
-          <tr>
+      <Table
+        label="The lines"
+        heads={[...own.map(({ group }) => labelOf(group)), ...columns.map(({ name }) => name)]}
+        numbers={columns.map((_, index) => own.length + index)}
+        foot={
+          <>
             <th scope="row" colspan={own.length}>
               {`Total${page.next === null ? '' : ' of all lines'}${page.otherCurrencies.length === 0 ? '' : ', in dollars'}`}
             </th>
             <Numbers {...{ columns }} figures={page.total} currency="USD" />
+          </>
+        }
+      >
+        {lines.map((line, index) => (
+          <tr key={index}>
+            {own.map(({ place }) => (
+              <td key={place} class={line.values[place]?.id === null ? 'muted' : 'line-value'}>
+                {line.values[place]?.name}
+              </td>
+            ))}
+            <Numbers {...{ columns }} figures={line.figures} currency={line.values[at]?.id ?? 'USD'} />
           </tr>
-        </tfoot>
-      </Sheet>
+        ))}
+        {page.other !== null && page.other.rows > 0 && (
+          <tr>
+            <th scope="row" colspan={own.length}>{`${page.other.rows} more`}</th>
+            <Numbers {...{ columns }} figures={page.other.figures} currency="USD" />
+          </tr>
+        )}
+      </Table>
     </>
   );
 }

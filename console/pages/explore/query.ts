@@ -1,3 +1,4 @@
+import { searchOf } from '../../client/client.ts';
 import { addDays, monthEnd, monthStart } from '../../format/days.ts';
 import {
   dimensionOf,
@@ -145,8 +146,12 @@ export function parametersOf(query: SpendQuery): Pair[] {
 
 /** The parameters of a request, with the values of repeated ones together, as the client takes them. */
 export function recordOf(query: SpendQuery): Record<string, string[]> {
+  return together(parametersOf(query));
+}
+
+function together(pairs: readonly Pair[]): Record<string, string[]> {
   const values = new Map<string, string[]>();
-  for (const [name, value] of parametersOf(query)) values.set(name, [...(values.get(name) ?? []), value]);
+  for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value]);
   return Object.fromEntries(values);
 }
 
@@ -155,10 +160,7 @@ function given(name: string, value: string | null): Pair[] {
 }
 
 function searchText(pairs: readonly Pair[]): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of pairs) search.append(name, value);
-  // Commas and colons may stand in a query as they are, and read better.
-  return search.toString().replaceAll('%2C', ',').replaceAll('%3A', ':');
+  return searchOf(together(pairs));
 }
 
 /** The path and query of the request to the API. */

@@ -86,8 +86,6 @@ export async function askAll(query: SpendQuery, signal: AbortSignal): Promise<Pa
 function ofCosts(reply: Reply<'/v1/costs'>): Page {
   return {
     ...common(reply),
-    lines: linesOf(reply.group_by, reply.data, figuresOf),
-    other: reply.other === undefined ? null : { rows: reply.other.rows, figures: figuresOf(reply.other) },
     total: withChange({ amount: reply.total, previous: reply.total_previous ?? null }),
     otherCurrencies: reply.other_currencies,
   };
@@ -102,8 +100,6 @@ function withChange(total: { readonly amount: string; readonly previous: string 
 function ofChanges(reply: Reply<'/v1/costs/changes'>): Page {
   return {
     ...common(reply),
-    lines: linesOf(reply.group_by, reply.data, figuresOf),
-    other: reply.other === undefined ? null : { rows: reply.other.rows, figures: figuresOf(reply.other) },
     total: figuresOf(reply.total),
     otherCurrencies: reply.other_currencies.map(({ currency, after }) => ({ currency, amount: after })),
   };
@@ -112,8 +108,6 @@ function ofChanges(reply: Reply<'/v1/costs/changes'>): Page {
 function ofUnitCosts(reply: Reply<'/v1/unit-costs'>): Page {
   return {
     ...common(reply),
-    lines: linesOf(reply.group_by, reply.data, figuresOf),
-    other: reply.other === undefined ? null : { rows: reply.other.rows, figures: figuresOf(reply.other) },
     total: figuresOf(reply.total),
     otherCurrencies: reply.other_currencies,
   };
@@ -128,9 +122,7 @@ function ofUsage(reply: Reply<'/v1/usage'>, count: Count | null): Page {
   const total = countsOf(reply.totals, count);
   const before = reply.totals_previous === undefined ? null : countsOf(reply.totals_previous, count).counted;
   return {
-    ...common(reply),
-    lines: linesOf(reply.group_by, reply.data, figures),
-    other: null,
+    ...common(reply, figures),
     total: before === null ? total : { ...total, previous: before, change: difference(total.counted, before) },
     otherCurrencies: [],
   };
@@ -141,22 +133,15 @@ type Counts = Readonly<Record<Count, number>> & {
 };
 
 /** The counts of a row, all tokens together, and the one that the chart shows. */
-function countsOf(row: Counts, count: Count | null): Record<Count | 'tokens' | 'counted', string> {
+function countsOf(row: Counts, count: Count | null): Figures & { readonly counted: string } {
   const text = (name: Count): string => wholeText(row[name]);
-  const counts = {
-    uncached_input_tokens: text('uncached_input_tokens'),
-    output_tokens: text('output_tokens'),
-    cache_read_input_tokens: text('cache_read_input_tokens'),
-    cache_creation_5m: text('cache_creation_5m'),
-    cache_creation_1h: text('cache_creation_1h'),
-    web_search_requests: text('web_search_requests'),
-  };
+  const counts = Object.fromEntries(COUNTS.map((name) => [name, text(name)]));
   const unnamed = Object.entries(row.other_counts).filter(([name]) => name.endsWith('tokens'));
   const tokens = sum(
     ...COUNTS.filter((name) => name !== 'web_search_requests').map(text),
     ...unnamed.map(([, value]) => wholeText(value)),
   );
-  return { ...counts, tokens, counted: count === null ? tokens : counts[count] };
+  return { ...counts, tokens, counted: count === null ? tokens : text(count) };
 }
 
 /** Large numbers as digits and not with an exponent. */
@@ -164,7 +149,7 @@ function wholeText(value: number | string): string {
   return typeof value === 'number' && Number.isInteger(value) ? BigInt(value).toString() : String(value);
 }
 
-interface CommonReply {
+interface CommonReply<Row> {
   readonly from: string;
   readonly to: string;
   readonly group_by: readonly string[];
@@ -174,12 +159,21 @@ interface CommonReply {
   readonly as_of: string | null;
   readonly compare?: Compared;
   readonly next: string | null;
+  readonly data: readonly Row[];
+  readonly other?: { readonly rows: number };
 }
 
-function common(reply: CommonReply): Omit<Page, 'lines' | 'other' | 'total' | 'otherCurrencies'> {
-  const { from, to, provisional_days, missing_days, uncovered_days, next } = reply;
-  const days = { provisional_days, missing_days, uncovered_days };
-  return { from, to, ...days, next, groupBy: reply.group_by, asOf: reply.as_of, compare: reply.compare ?? null };
+function common<Row extends object>(
+  reply: CommonReply<Row>,
+  figures: (row: Row) => Figures = figuresOf,
+): Omit<Page, 'total' | 'otherCurrencies'> {
+  const { group_by: groupBy, as_of: asOf, compare = null, data, other } = reply;
+  return {
+    ...reply,
+    ...{ groupBy, asOf, compare },
+    lines: linesOf(groupBy, data, figures),
+    other: other === undefined ? null : { rows: other.rows, figures: figuresOf(other) },
+  };
 }
 
 function linesOf<Row extends object>(
@@ -217,10 +211,9 @@ export function valueOf(group: string, value: unknown): Value {
 
 /** The texts of a row. Those of its groups are among them, which nobody reads there. */
 function figuresOf(row: object): Figures {
-  const texts = Object.entries(row).filter((entry): entry is [string, string | null] => isFigure(entry[1]));
-  return Object.fromEntries(texts);
-}
-
-function isFigure(value: unknown): boolean {
-  return value === null || typeof value === 'string';
+  return Object.fromEntries(
+    Object.entries(row).filter(
+      (entry): entry is [string, string | null] => entry[1] === null || typeof entry[1] === 'string',
+    ),
+  );
 }

@@ -1,4 +1,5 @@
 import { ask, type Reply } from '../../client/client.ts';
+import { Card } from '../../parts/card.tsx';
 import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
 import { distance, instant } from '../../format/days.ts';
@@ -16,11 +17,7 @@ export function Sessions() {
     list.reload();
   });
   return (
-    <section class="card">
-      <header>
-        <h2>Sessions</h2>
-        <span class="muted">Browsers that are in now</span>
-      </header>
+    <Card title="Sessions" aside={<span class="muted">Browsers that are in now</span>}>
       {end.error !== null && <Failure error={end.error} title="The session goes on." />}
       <ListFrame
         list={list}
@@ -52,6 +49,6 @@ export function Sessions() {
           </tr>
         )}
       />
-    </section>
+    </Card>
   );
 }

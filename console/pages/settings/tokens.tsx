@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Card } from '../../parts/card.tsx';
 import { ask, type Reply } from '../../client/client.ts';
 import { useAction } from '../../client/use-action.ts';
 import { useList } from '../../client/use-list.ts';
@@ -19,9 +20,9 @@ export function Tokens() {
     list.reload();
   });
   return (
-    <section class="card">
-      <header>
-        <h2>Tokens</h2>
+    <Card
+      title="Tokens"
+      aside={
         <button
           type="button"
           onClick={() => {
@@ -30,7 +31,8 @@ export function Tokens() {
         >
           Create a token
         </button>
-      </header>
+      }
+    >
       {isCreating && (
         <CreateToken
           onClose={() => {
@@ -48,7 +50,7 @@ export function Tokens() {
         class=""
         row={(token: Token) => <Row key={token.id} token={token} isBusy={revoke.isBusy} onRevoke={revoke.run} />}
       />
-    </section>
+    </Card>
   );
 }
 

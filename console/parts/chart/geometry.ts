@@ -1,4 +1,4 @@
-import type { Bar } from './model.ts';
+import type { Bar, Level } from './model.ts';
 import type { Ticks } from './ticks.ts';
 
 /** Pixels left of the bars, for the amounts of the axis. */
@@ -19,6 +19,26 @@ export interface Room {
 /** The height of a value in pixels from the top. */
 export function yOf(value: number, { ticks, height }: Pick<Room, 'ticks' | 'height'>): number {
   return TOP + ((ticks.max - value) / (ticks.max - ticks.min)) * (height - TOP - BOTTOM);
+}
+
+/** Pixels from the line of one label of a level to the next. */
+const LABEL_HEIGHT = 13;
+
+/** Where the labels of levels stand, in pixels from the top: above their lines, as far as none covers another or an axis. */
+export function labelsOf(levels: readonly Level[], room: Pick<Room, 'ticks' | 'height'>): number[] {
+  const lines = levels.map(({ value }) => yOf(Number(value), room) - 4);
+  const places = lines.map((_, index) => index).sort((a, b) => (lines[a] ?? 0) - (lines[b] ?? 0));
+  let free = TOP - 2;
+  for (const place of places) {
+    lines[place] = Math.max(lines[place] ?? 0, free);
+    free = lines[place] + LABEL_HEIGHT;
+  }
+  free = room.height - BOTTOM - 4;
+  for (const place of places.reverse()) {
+    lines[place] = Math.min(lines[place] ?? 0, free);
+    free = lines[place] - LABEL_HEIGHT;
+  }
+  return lines;
 }
 
 /** Pixels that a bar is wide at most: one alone is no wall. */
