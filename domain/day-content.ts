@@ -50,6 +50,10 @@ export interface NewSeries {
   readonly columns: Readonly<Record<string, Int32Array>>;
   /** The dimensions that have no column, as JSON, in the same way. */
   readonly extra: Int32Array;
+  /** The ids of the units that these series are of, 32 hexadecimal digits each, and of each series its place there, from 1 on. */
+  readonly units: { readonly ids: readonly string[]; readonly places: Int32Array };
+  /** Of each series of cost the number of the group by which it is rolled up; the same on every page. */
+  readonly groups: Int32Array;
 }
 
 /** How many series these are. */

@@ -13,6 +13,7 @@ import type { Field } from './fields.ts';
 import { ID_BYTES, IdTable } from './id-table.ts';
 import { parseField, setField, writePlainText } from './json.ts';
 import { NewSeriesColumns } from './new-series.ts';
+import { Groups, unitsOf } from './series-keys.ts';
 import { ValueTable, type Values } from './value-table.ts';
 
 /** After more than these, they are forgotten: their ids would take more than 12 MB. */
@@ -46,6 +47,7 @@ export class SeriesOfReading {
   #ids = new IdTable();
   #first = 0;
   readonly #notDollars = new Set<number>();
+  readonly #groups = new Groups();
   readonly #canonical: CanonicalWriter;
   /** The series that {@link takeNew} has not returned yet. */
   #new: NewSeriesColumns;
@@ -122,11 +124,14 @@ export class SeriesOfReading {
     const added = this.#new;
     this.#new = new NewSeriesColumns(COLUMNS[this.#report]);
     const before = this.#ids.size - added.count;
+    const columns = added.taken();
     return {
       first: this.#first + before,
       mayBeKnown: this.#first > 0,
       ids: this.#ids.hexFrom(before),
-      ...added.taken(),
+      ...columns,
+      units: unitsOf(columns),
+      groups: this.#report === 'cost' ? this.#groups.of(columns) : new Int32Array(0),
     };
   }
 

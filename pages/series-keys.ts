@@ -1,6 +1,9 @@
 import { hash } from 'node:crypto';
-import { sizeOf, type NewSeries } from '../../domain/day-content.ts';
-import { GROUP_DIMENSIONS, USAGE_DIMENSIONS, unitText } from '../../domain/lines.ts';
+import type { NewSeries } from '../domain/day-content.ts';
+import { GROUP_DIMENSIONS, USAGE_DIMENSIONS, unitText } from '../domain/lines.ts';
+
+/** The dimensions of series, as columns. */
+type Columns = Pick<NewSeries, 'texts' | 'columns' | 'extra'>;
 
 /** What a series has in some of its dimensions, in their order. */
 type Key = readonly (string | null)[];
@@ -13,13 +16,13 @@ interface SeriesKeys {
 
 const ID_DIGITS = 32;
 
-/** The keys that series have in some dimensions. `series` are places within `of`. */
-function keysOf(of: NewSeries, series: Iterable<number>, dimensions: readonly string[]): SeriesKeys {
+/** The keys that series have in some dimensions. */
+function keysOf(of: Columns, dimensions: readonly string[]): SeriesKeys {
   const columns = dimensions.map((name) => of.columns[name]);
   // Numbers of pairs of numbers: making a text of each key would take most of the time.
   const known = columns.map(() => new Map<number, number>());
   const keys: Key[] = [];
-  const places = Int32Array.from(series, (place) => {
+  const places = of.extra.map((_, place) => {
     let key = 0;
     let isNew = false;
     for (let at = 0; at < columns.length; at += 1) {
@@ -40,8 +43,8 @@ function keysOf(of: NewSeries, series: Iterable<number>, dimensions: readonly st
  * tokens are counted and billed by, whatever their type. Names come from outside, so the id is a digest for which nobody
  * can make two units alike.
  */
-export function unitsOf(of: NewSeries, series: Iterable<number>): { ids: string[]; places: Int32Array } {
-  const { keys, places } = keysOf(of, series, USAGE_DIMENSIONS);
+export function unitsOf(series: Columns): { ids: string[]; places: Int32Array } {
+  const { keys, places } = keysOf(series, USAGE_DIMENSIONS);
   const ids = keys.map((key) => {
     const texts = key.map((text, at) => unitText(USAGE_DIMENSIONS[at] ?? '', text));
     return hash('sha256', JSON.stringify(texts), 'hex').slice(0, ID_DIGITS);
@@ -54,8 +57,8 @@ export class Groups {
   readonly #known = new Map<string, number>();
 
   /** Of each new series the number of its group. */
-  of(series: NewSeries): Int32Array {
-    const { keys, places } = keysOf(series, Array(sizeOf(series)).keys(), GROUP_DIMENSIONS);
+  of(series: Columns): Int32Array {
+    const { keys, places } = keysOf(series, GROUP_DIMENSIONS);
     const numbers = keys.map((key) => {
       const text = JSON.stringify(key);
       const number = this.#known.get(text) ?? this.#known.size;
