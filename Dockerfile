@@ -41,4 +41,4 @@ COPY --from=build /app/dist ./dist
 USER 1000:1000
 EXPOSE 8080
 ENTRYPOINT ["meterline-entrypoint"]
-CMD ["node", "--enable-source-maps", "dist/api/main.js"]
+CMD ["node", "dist/api/main.js"]

@@ -12,7 +12,7 @@ export interface AssessActivities {
 }
 
 /** Makes the activities of the `assess` workflow. */
-export function createAssessActivities({ db }: Pick<Dependencies, 'db'>): AssessActivities {
+export function createAssessActivities({ db, findAnomalies }: Dependencies): AssessActivities {
   const forecast = remembering(forecastRest);
-  return { assess: ({ nowMs }) => assess(db, dayOf(nowMs), forecast) };
+  return { assess: ({ nowMs }) => assess(db, dayOf(nowMs), forecast, findAnomalies) };
 }

@@ -21,7 +21,7 @@ export class LargeReadings {
   #holder: Turn | null = null;
   #waiting: Turn[] = [];
 
-  /** Opens a reading. Its `read` waits where a page is large, and throws the reason of `signal` if that is aborted meanwhile. */
+  /** Opens a reading. Its `turn` waits after a large page, and throws the reason of `signal` if that is aborted meanwhile. */
   open(pages: PageReader, report: Report, signal: AbortSignal): OpenReading {
     const reading = pages.open(report);
     const number = (this.#last += 1);
@@ -38,11 +38,11 @@ export class LargeReadings {
         this.#next();
       });
     return {
-      read: async (body, asked) => {
-        if (body.length > LARGE_BYTES) begun ??= wait();
+      turn: async (bytes) => {
+        if (bytes > LARGE_BYTES) begun ??= wait();
         await begun;
-        return reading.read(body, asked);
       },
+      read: (body, asked) => reading.read(body, asked),
       close: () => {
         this.#leave(turn);
         reading.close();

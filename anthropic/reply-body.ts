@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 
 const FIRST_BYTES = 64 * 1024;
+const SPARE = 1.1;
 
 /** The body of a reply, or its beginning if the body is longer than the caller takes. */
 export interface ReplyBody {
@@ -19,10 +20,11 @@ export async function receiveBody(
   onBytes: (count: number) => void,
 ): Promise<ReplyBody> {
   const announced = Number(headerOf(response, 'content-length') ?? 0);
-  // A buffer of the announced size from the start: a large reply is then never held twice.
+  // A buffer of the announced size from the start: a large reply is then never held twice. The next reply may be a little
+  // larger, and should have room in it.
   const expected = announced > 0 ? Math.min(announced, maxBytes) : FIRST_BYTES;
   let received: Buffer<ArrayBuffer> =
-    room.length >= expected ? Buffer.from(room.buffer) : Buffer.allocUnsafeSlow(expected);
+    room.length >= expected ? Buffer.from(room.buffer) : Buffer.allocUnsafeSlow(Math.ceil(expected * SPARE));
   let length = 0;
   for await (const chunk of response.body) {
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));

@@ -222,6 +222,8 @@ class PartQuery {
     ];
     if (token !== null) parameters.push(['page', token]);
     const take = async (body: Buffer<ArrayBuffer>): Promise<ReadPage> => {
+      // Until its turn, a reading has this page in memory and no other.
+      await reading.turn(body.length);
       this.#setBytes(body.length);
       if (!(await before)) throw invalidReply('the query was given up');
       const { page, spare } = await reading.read(body, token === null ? this.#asked : null);

@@ -13,6 +13,8 @@ export interface PageReader {
 
 /** A report that is being read, page by page. Close it when no page follows. */
 export interface OpenReading {
+  /** Waits until this reading may ask for more pages, after one of so many bytes. */
+  turn(bytes: number): Promise<void>;
   /**
    * Reads the next page of a query, or with `asked` the first page of a new one. Takes the memory of `body`, and returns
    * it as `spare` for a later page. Throws PageError, and {@link ThreadLostError}; then the reading is over.
@@ -88,6 +90,7 @@ export class PageThread implements PageReader {
   open(report: Report): OpenReading {
     const reading: Reading = { number: (this.#last += 1), thread: null, isClosed: false };
     return {
+      turn: () => Promise.resolve(),
       read: (body, asked) =>
         new Promise((resolve, reject) => {
           const request = { kind: 'read', reading: reading.number, report, body, asked } as const;
@@ -194,6 +197,7 @@ export function pageReaderHere(): PageReader {
     open(report) {
       const reading = beginReading(report);
       return {
+        turn: () => Promise.resolve(),
         read: (body, asked) =>
           new Promise((resolve) => {
             resolve({ page: reading.read(body, asked), spare: body });

@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import type { DayContent } from '../domain/day-content.ts';
 import { PageError } from './failure.ts';
 import type { Answer, Request } from './page-reader.ts';
-import { beginReading, type PageReading } from './reading.ts';
+import { beginReading, type PageReading, type ReadPage } from './reading.ts';
 
 const readings = new Map<number, PageReading>();
 const port = parentPort;
@@ -20,7 +20,7 @@ port.on('message', (request: Request) => {
   }
   const answer = answerTo(request);
   const transfer = [request.body.buffer];
-  if (answer.kind === 'page') transfer.push(...answer.page.days.flatMap(({ content }) => buffersOf(content)));
+  if (answer.kind === 'page') transfer.push(...buffersOf(answer.page));
   port.postMessage(answer, transfer);
 });
 
@@ -36,10 +36,15 @@ function answerTo({ reading, report, body, asked }: Extract<Request, { kind: 're
 }
 
 /** What is passed on without a copy. */
-function buffersOf(content: DayContent): ArrayBuffer[] {
-  const arrays =
-    content.report === 'cost'
-      ? [content.series, content.amounts, content.ends]
-      : [content.series, ...Object.values(content.counts)];
+function buffersOf({ days, series }: ReadPage): ArrayBuffer[] {
+  const { columns, extra, units, sums } = series;
+  const ofSeries = [...Object.values(columns), extra, units.places, ...Object.values(sums ?? {})];
+  const arrays = [...ofSeries, ...days.flatMap(({ content }) => arraysOf(content))];
   return arrays.flatMap((array) => (ArrayBuffer.isView(array) ? [array.buffer as ArrayBuffer] : []));
+}
+
+function arraysOf(content: DayContent): ArrayLike<unknown>[] {
+  return content.report === 'cost'
+    ? [content.series, content.amounts, content.ends]
+    : [content.series, ...Object.values(content.counts)];
 }

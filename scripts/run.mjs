@@ -12,7 +12,7 @@ if (entry === undefined) process.exit(0);
 
 const program = join(root, 'dist', entry.replace(/\.ts$/, '.js'));
 // When this process is killed, the channel closes, and the program ends too.
-const child = spawn(process.execPath, ['--enable-source-maps', program, ...args], {
+const child = spawn(process.execPath, [program, ...args], {
   // As in the Dockerfile: the memory of a large page goes back to the system soon.
   env: {
     MALLOC_ARENA_MAX: '2',

@@ -21,7 +21,7 @@ export class WorkerCreationError extends Error {
 /** Connects to Temporal and makes a worker. Throws {@link WorkerCreationError}, or why Temporal does not serve. */
 export async function connectWorker(
   { temporal, syncHourUtc, restatementDays, publicUrl, host, port }: WorkerConfig,
-  parts: Pick<Dependencies, 'db' | 'ring' | 'transport' | 'pages' | 'door'>,
+  parts: Pick<Dependencies, 'db' | 'ring' | 'transport' | 'pages' | 'door' | 'findAnomalies'>,
   log: Logger,
 ): Promise<ConnectedWorker> {
   const { namespace, taskQueue } = temporal;

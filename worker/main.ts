@@ -17,6 +17,7 @@ import { NEWER_SCHEMA, checkSchema } from '../db/core/schema-state.ts';
 import { checkStoredKeys, describeStoredKeysCheck } from '../db/keys/stored-keys.ts';
 import { warningOf } from '../domain/base-url.ts';
 import { VERSION } from '../domain/version.ts';
+import { anomaliesInThreads } from './anomalies.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HealthPortError, healthOf, serveHealth, type Health, type WorkerPhase } from './health.ts';
 import { startKeeper, type KeeperDependencies } from './keeper-rounds.ts';
@@ -58,9 +59,10 @@ async function main(): Promise<void> {
   const { anthropicBaseUrl: baseUrl, maxReplyBytes, proxy } = config;
   const transport = createTransport({ baseUrl, maxReplyBytes, proxy });
   const pages = new PageThread(new URL('../pages/thread.js', import.meta.url));
+  const findAnomalies = anomaliesInThreads(new URL('./anomalies-thread.js', import.meta.url));
   const door = doorOf(config);
   const connect = (): ReturnType<typeof connectWorker> =>
-    connectWorker(config, { db: database.db, ring, transport, pages, door }, log);
+    connectWorker(config, { db: database.db, ring, transport, pages, door, findAnomalies }, log);
   const served = await untilItServes(outages.temporal, stop.signal, connect, temporalOutage);
   const { connection, attributes, workers } = served;
   await attributes.register();

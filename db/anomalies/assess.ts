@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
-import { assessAnomalies } from '../../domain/anomalies/assess.ts';
 import type { Sensitivity } from '../../domain/anomalies/incident.ts';
+import type { FindAnomalies } from '../../domain/anomalies/settled.ts';
 import { LIVE_STATUSES } from '../../domain/connection/statuses.ts';
 import type { Day } from '../../domain/days.ts';
 import { shareLive } from '../connections/live.ts';
@@ -28,7 +28,11 @@ const LONGEST_MS = 20_000;
  * Connections of which nothing changed since take a millisecond. Also returns how many it left for the next assessment.
  * Belongs in a transaction.
  */
-export async function assessEveryConnection(tx: Db, today: Day): Promise<AnomalyCounts & { readonly left: number }> {
+export async function assessEveryConnection(
+  tx: Db,
+  today: Day,
+  find: FindAnomalies,
+): Promise<AnomalyCounts & { readonly left: number }> {
   const begunAt = performance.now();
   await tx.execute(sql`update incident_feedback set is_assessed = true where not is_assessed`);
   await tx.execute(sql`update anomaly_settings set is_assessed = true where not is_assessed`);
@@ -44,7 +48,7 @@ export async function assessEveryConnection(tx: Db, today: Day): Promise<Anomaly
   let counts = NOTHING;
   for (const [place, { id }] of found.entries()) {
     if (performance.now() - begunAt > LONGEST_MS) return { ...counts, left: found.length - place };
-    counts = added(counts, await assessConnection(tx, id, today));
+    counts = added(counts, await assessConnection(tx, id, today, find));
   }
   return { ...counts, left: 0 };
 }
@@ -60,7 +64,12 @@ export const ANOMALIES_ARE_DUE = sql`
  * it. Assessing twice changes nothing, also at once: whoever comes second waits for the first and finds that nothing is
  * new. Does nothing for a connection that has ended. Belongs in a transaction, to which the verdicts belong.
  */
-export async function assessConnection(tx: Db, connectionId: string, today: Day): Promise<AnomalyCounts> {
+export async function assessConnection(
+  tx: Db,
+  connectionId: string,
+  today: Day,
+  find: FindAnomalies,
+): Promise<AnomalyCounts> {
   const sensitivity = await readSensitivity(tx);
   if ((await assessedBasis(tx, connectionId)) === (await basisOf(tx, connectionId, sensitivity, today))) return NOTHING;
   // An end of the connection waits until the incidents are stored, and then deletes or closes them all.
@@ -69,9 +78,9 @@ export async function assessConnection(tx: Db, connectionId: string, today: Day)
   const basis = await basisOf(tx, connectionId, sensitivity, today);
   if ((await assessedBasis(tx, connectionId)) === basis) return NOTHING;
   const incidents = await storedIncidents(tx, connectionId, today);
-  const days = await readSettledDays(tx, connectionId, today);
-  const verdicts = assessAnomalies({ days, incidents, sensitivity, today });
-  const settled = days.map(({ day }) => day);
+  const texts = await readSettledDays(tx, connectionId, today);
+  const verdicts = await find({ settled: texts, incidents, sensitivity, today });
+  const settled = texts.days.map(({ day }) => day);
   let counts = NOTHING;
   for (const verdict of verdicts) {
     counts = added(counts, await storeVerdict(tx, connectionId, verdict, { settled, today }));

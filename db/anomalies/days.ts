@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
-import { HISTORY_DAYS, type SettledDay, type SpendGroup } from '../../domain/anomalies/incident.ts';
+import { HISTORY_DAYS } from '../../domain/anomalies/incident.ts';
+import type { SettledTexts } from '../../domain/anomalies/settled.ts';
 import { addDays, type Day } from '../../domain/days.ts';
-import { toCanonical } from '../../domain/money.ts';
 import { eachRow } from '../core/cursor.ts';
-import { rows, type Db } from '../core/database.ts';
+import { list, row, type Db } from '../core/database.ts';
 import { dayJson, decimalText } from '../core/json.ts';
 
 /** What the spend is split by when the cause of an incident is looked for, and where a line of cost has it. */
@@ -22,15 +22,14 @@ export function settledDays(connectionId: string, today: Day): ReturnType<typeof
   `;
 }
 
-/** Days whose groups are in memory at once as text, before they are taken apart. */
+/** Days whose texts come from Postgres at once. */
 const BATCH_DAYS = 40;
 
 /**
  * The settled days of a connection, of the last {@link HISTORY_DAYS} at most, with what they cost in US dollars by
- * {@link CAUSE_DIMENSIONS}. It reads the sums that the ledger keeps of each day, and no lines. Groups with the same
- * dimensions share them, so that a long history takes little memory. Must run in a transaction.
+ * {@link CAUSE_DIMENSIONS}. It reads the sums that the ledger keeps of each day, and no lines. Must run in a transaction.
  */
-export async function readSettledDays(tx: Db, connectionId: string, today: Day): Promise<SettledDay[]> {
+export async function readSettledDays(tx: Db, connectionId: string, today: Day): Promise<SettledTexts> {
   const dimensions = await readDimensions(tx, connectionId, today);
   const statement = sql`
     select d.day::text as day, trim_scale(d.total)::text as total, coalesce(sums.groups, '') as groups
@@ -41,52 +40,30 @@ export async function readSettledDays(tx: Db, connectionId: string, today: Day):
     where ${settledDays(connectionId, today)}
     order by d.day
   `;
-  const settled: SettledDay[] = [];
+  const days: SettledTexts['days'][number][] = [];
   const schema = z.object({ day: dayJson, total: decimalText, groups: z.string() });
-  for await (const batch of eachRow(tx, schema, statement, BATCH_DAYS)) {
-    for (const { day, total, groups } of batch) settled.push({ day, total, groups: groupsOf(groups, dimensions) });
-  }
-  return settled;
+  for await (const batch of eachRow(tx, schema, statement, BATCH_DAYS)) days.push(...batch);
+  return { dimensions, days };
 }
 
-/** The dimensions by the number of their series, for those in US dollars. Equal ones are one object. */
-async function readDimensions(
-  tx: Db,
-  connectionId: string,
-  today: Day,
-): Promise<ReadonlyMap<number, SpendGroup['dimensions']>> {
-  const text = z.string().nullable();
-  const found = await rows(
+/** The dimensions with the numbers of their series, for those in US dollars, as JSON. */
+async function readDimensions(tx: Db, connectionId: string, today: Day): Promise<string> {
+  const names = Object.entries(CAUSE_DIMENSIONS);
+  const { dimensions } = await row(
     tx,
-    z.object({ no: z.int(), workspace: text, model: text, cost_type: text }),
+    z.object({ dimensions: z.string() }),
     sql`
-      select s.series_no as no, s.workspace_id as workspace, s.model, s.cost_type
-      from cost_series s
-      where s.connection_id = ${connectionId} and s.currency = 'USD' and s.series_no in (
-        select r.series_no from days d join cost_rollup r using (day_no) where ${settledDays(connectionId, today)}
-      )
+      select coalesce(json_agg(json_build_array(values, series)), '[]')::text as dimensions
+      from (
+        select json_build_object(${list(names.map(([name, column]) => sql`${name}::text, ${sql.identifier(column)}`))}) as values,
+          string_agg(series_no::text, ' ') as series
+        from cost_series s
+        where s.connection_id = ${connectionId} and s.currency = 'USD' and s.series_no in (
+          select r.series_no from days d join cost_rollup r using (day_no) where ${settledDays(connectionId, today)}
+        )
+        group by ${list(names.map(([, column]) => sql.identifier(column)))}
+      ) sets
     `,
   );
-  const known = new Map<string, SpendGroup['dimensions']>();
-  return new Map(
-    found.map(({ no, ...dimensions }) => {
-      const key = JSON.stringify(dimensions);
-      const shared = known.get(key) ?? dimensions;
-      known.set(key, shared);
-      return [no, shared];
-    }),
-  );
-}
-
-/** Takes apart what {@link readSettledDays} asks for: the number of a series, its sum, the next number, its sum, … */
-function groupsOf(text: string, dimensions: ReadonlyMap<number, SpendGroup['dimensions']>): SpendGroup[] {
-  if (text === '') return [];
-  const groups: SpendGroup[] = [];
-  const parts = text.split(' ');
-  for (let at = 0; at + 1 < parts.length; at += 2) {
-    const shared = dimensions.get(Number(parts[at]));
-    // Without dimensions it is in another currency.
-    if (shared !== undefined) groups.push({ dimensions: shared, usd: toCanonical(parts[at + 1] ?? ''), tokens: null });
-  }
-  return groups;
+  return dimensions;
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { z } from 'zod';
+import { findAnomaliesHere, type FindAnomalies } from '../../domain/anomalies/settled.ts';
 import { forecastRest } from '../../domain/budgets/forecaster.ts';
 import type { Forecaster } from '../../domain/budgets/state.ts';
 import { ANOMALIES_ARE_DUE, assessEveryConnection, type AnomalyCounts } from '../anomalies/assess.ts';
@@ -38,7 +39,12 @@ export interface Assessment {
  * transaction. It locks before it takes its snapshot, so an assessment that sees less never decides after one that has seen
  * more. Twice changes nothing. `today` is the day of the caller's clock; a day before the last assessment counts as that one.
  */
-export async function assess(db: Db, today: Day, forecast: Forecaster = forecastRest): Promise<Assessed> {
+export async function assess(
+  db: Db,
+  today: Day,
+  forecast: Forecaster = forecastRest,
+  find: FindAnomalies = findAnomaliesHere,
+): Promise<Assessed> {
   return db.transaction(
     async (tx) => {
       // The first statement that takes a snapshot must come after the lock, and this one takes none.
@@ -51,7 +57,7 @@ export async function assess(db: Db, today: Day, forecast: Forecaster = forecast
       const { made, left } = await forecastConnections(tx, asOf, forecast);
       await judgeForecastsOfConnections(tx, asOf);
       await closeOldAlerts(tx, asOf);
-      const { left: unassessed, ...anomalies } = await assessEveryConnection(tx, asOf);
+      const { left: unassessed, ...anomalies } = await assessEveryConnection(tx, asOf, find);
       return { ...ofBudgets, anomalies, forecasts: made, left: left + unassessed };
     },
     { isolationLevel: 'repeatable read' },

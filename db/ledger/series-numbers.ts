@@ -13,7 +13,6 @@ import {
   type Db,
 } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
-import { cellGroups, kindsOf, rollupGroups, unitsOf } from './series-keys.ts';
 
 /** More would take much memory at once, and hold up the worker while they are written down. */
 const SERIES_PER_STATEMENT = 6_000;
@@ -26,8 +25,6 @@ const ID_DIGITS = 32;
 export class SeriesNumbers {
   /** By place; 0 where the number is not known yet. */
   #numbers = new Int32Array(1024);
-  readonly #groups = rollupGroups();
-  readonly #cells = cellGroups();
   /** These three by place. */
   #groupOf = new Int32Array(1024);
   #cellOf = new Int32Array(1024);
@@ -73,10 +70,10 @@ export class SeriesNumbers {
     // One page at a time: the lines of a page may be of series that the page before it brought.
     this.#numbering = this.#numbering.then(async () => {
       for (const some of series) {
-        if (LINE_TABLES[report].isRolledUp) {
-          this.#groupOf = withPart(this.#groupOf, some.first, this.#groups.of(some));
-          this.#cellOf = withPart(this.#cellOf, some.first, this.#cells.of(some));
-          this.#kindOf = withPart(this.#kindOf, some.first, kindsOf(some));
+        if (some.sums !== null) {
+          this.#groupOf = withPart(this.#groupOf, some.first, some.sums.groups);
+          this.#cellOf = withPart(this.#cellOf, some.first, some.sums.cells);
+          this.#kindOf = withPart(this.#kindOf, some.first, some.sums.kinds);
         }
         const elements = some.texts.map(elementOf);
         for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
@@ -136,11 +133,10 @@ class SeriesPart {
     return [...names.map((name) => spell(columns[name])), spell(extra)];
   }
 
-  unitsOf(places: readonly number[]): { ids: string[]; places: Int32Array } {
-    return unitsOf(
-      this.#series,
-      places.map((place) => this.#from + place),
-    );
+  /** The ids of units, and of each series the place of its own. */
+  unitsOf(places: readonly number[]): { ids: readonly string[]; places: number[] } {
+    const { units } = this.#series;
+    return { ids: units.ids, places: places.map((place) => units.places[this.#from + place] ?? 0) };
   }
 
   /** `numbers` has one number per place, in their order; 0 for a series that is not stored. */

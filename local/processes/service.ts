@@ -42,7 +42,7 @@ const readyMessage = z.object({ type: z.literal('ready'), address: z.string().op
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { name, script, args = [], nodeFlags = [], readyWithinMs = READY_WITHIN_MS } = options;
-  const service = await spawnService(process.execPath, ['--enable-source-maps', ...nodeFlags, script, ...args], {
+  const service = await spawnService(process.execPath, [...nodeFlags, script, ...args], {
     env: { ...MEMORY_SETTINGS, ...options.env },
     logFile: options.logFile,
     onSpawn: options.onSpawn,
@@ -86,7 +86,7 @@ async function waitForStart(service: Spawned, readyWithinMs: number): Promise<St
 /** Runs one of our programs that does one thing and ends. Throws StackError if it fails. */
 export async function runOnce(options: ServiceOptions): Promise<void> {
   const { name, script, args = [], env, logFile } = options;
-  const service = await spawnService(process.execPath, ['--enable-source-maps', script, ...args], { env, logFile });
+  const service = await spawnService(process.execPath, [script, ...args], { env, logFile });
   const exit = await service.exited;
   if (exit.code === 0) return;
   throw new StackError(`${name} failed (${describeExit(exit)}). Its last lines (${logFile}):\n${service.lastLines()}`);

@@ -11,6 +11,7 @@ function world(): { large: LargeReadings; pages: PageReader; given: number[]; cl
   let closed = 0;
   const pages: PageReader = {
     open: () => ({
+      turn: () => Promise.resolve(),
       read: (body) => {
         given.push(body.length);
         return Promise.resolve({ page: undefined as never, spare: body });
@@ -22,8 +23,10 @@ function world(): { large: LargeReadings; pages: PageReader; given: number[]; cl
   return { large: new LargeReadings(), pages, given, closed: () => closed };
 }
 
-function body(length: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(length);
+/** Reads a page of so many bytes, as a report does. */
+async function read(reading: OpenReading, bytes: number): Promise<void> {
+  await reading.turn(bytes);
+  await reading.read(new Uint8Array(bytes), null);
 }
 
 /** Lets everything happen that does not wait for something outside. */
@@ -36,8 +39,8 @@ const never = new AbortController().signal;
 it('a large page waits until the reading that began to read large pages before is closed', async () => {
   const { large, pages, given } = world();
   const [cost, usage] = [large.open(pages, 'cost', never), large.open(pages, 'usage', never)];
-  await cost.read(body(LARGE), null);
-  const second = usage.read(body(LARGE + 1), null);
+  await read(cost, LARGE);
+  const second = read(usage, LARGE + 1);
   await settled();
   expect(given).toEqual([LARGE]);
   cost.close();
@@ -48,8 +51,8 @@ it('a large page waits until the reading that began to read large pages before i
 it('small pages wait for nobody', async () => {
   const { large, pages, given } = world();
   const [cost, usage] = [large.open(pages, 'cost', never), large.open(pages, 'usage', never)];
-  await cost.read(body(LARGE), null);
-  await usage.read(body(SMALL), null);
+  await read(cost, LARGE);
+  await read(usage, SMALL);
   expect(given).toEqual([LARGE, SMALL]);
 });
 
@@ -57,8 +60,8 @@ it('of the readings that wait, the one that began first has the next turn', asyn
   const { large, pages, given } = world();
   const open = (): OpenReading => large.open(pages, 'cost', never);
   const [first, second, third] = [open(), open(), open()];
-  await third.read(body(LARGE), null);
-  const reads = [second.read(body(LARGE + 2), null), first.read(body(LARGE + 1), null)];
+  await read(third, LARGE);
+  const reads = [read(second, LARGE + 2), read(first, LARGE + 1)];
   await settled();
   third.close();
   await settled();
@@ -72,13 +75,13 @@ it('a reading that is cancelled waits no longer, and holds up nobody', async () 
   const cancelled = new AbortController();
   const open = (signal: AbortSignal): OpenReading => large.open(pages, 'cost', signal);
   const [first, second, third] = [open(never), open(cancelled.signal), open(never)];
-  await first.read(body(LARGE), null);
-  const waiting = second.read(body(LARGE), null);
+  await read(first, LARGE);
+  const waiting = read(second, LARGE);
   cancelled.abort(new Error('cancelled'));
   await expect(waiting).rejects.toThrow('cancelled');
   second.close();
   first.close();
-  await third.read(body(LARGE), null);
+  await read(third, LARGE);
   expect(given).toEqual([LARGE, LARGE]);
   expect(closed()).toBe(2);
 });

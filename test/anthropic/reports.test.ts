@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { LargeDay } from '../../anthropic/report.ts';
 import { addDays, daysIn, splitRange, toDay, type Day } from '../../domain/days.ts';
 import { tokensOf, type UsageLine } from '../support/lines.ts';
+import type { Report } from '../../domain/lines.ts';
 import { addDecimals } from '../../domain/money.ts';
+import { pageReaderHere } from '../../pages/page-reader.ts';
 import { readCostDays, readCostTotals, readRows, readUsageDays, readUsageTotals } from '../support/pages.ts';
 import {
   REQUEST_ID,
@@ -161,6 +163,29 @@ describe('a page of too many days', () => {
     const days = { from: DAY, to: addDays(DAY, 1) };
     const replies = [page({ [DAY]: rows })];
     await expect(allDays(readCostDays(given(...replies), days, 0))).rejects.toThrow(LargeDay);
+  });
+
+  it('that waits for its turn is in memory alone, and the next one is asked for after that', async () => {
+    const up = await upstream();
+    const reader = up.reader();
+    const here = pageReaderHere();
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    let wait = (): void => undefined;
+    const waits = new Promise<void>((resolve) => (wait = resolve));
+    const turn = (): Promise<void> => {
+      wait();
+      return begun;
+    };
+    const pages = { ...here, open: (report: Report) => ({ ...here.open(report), turn }) };
+    const read = allDays(readCostDays(reader, WEEK, 20_000, pages));
+    await waits;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(reader.traffic.requests).toBe(1);
+    begin();
+    expect((await read).map(({ day }) => day)).toEqual(daysIn(WEEK));
+    expect(reader.traffic.requests).toBe(daysIn(WEEK).length);
+    await up.close();
   });
 
   it('that is refused in the middle is followed by the first day that was not yielded yet', async () => {

@@ -53,7 +53,7 @@ describe('the Dockerfile', () => {
 
   test('runs the API as a user by number, who is not root even for a reader without /etc/passwd', () => {
     expect(last).toContain('USER 1000:1000');
-    expect(last.at(-2)).toBe('CMD ["node", "--enable-source-maps", "dist/api/main.js"]');
+    expect(last.at(-2)).toBe('CMD ["node", "dist/api/main.js"]');
   });
 
   test('starts from a pinned Debian, because Temporal has no build for musl', () => {

@@ -13,6 +13,7 @@ import { saveWorkspaces } from '../../db/connections/workspaces.ts';
 import type { Db } from '../../db/core/database.ts';
 import { createChannel } from '../../db/notices/channels.ts';
 import { explainChanges } from '../../db/spend/changes.ts';
+import { findAnomaliesHere, settledDaysOf } from '../../domain/anomalies/settled.ts';
 import { addDays, daysIn, type Day } from '../../domain/days.ts';
 import { addDecimals } from '../../domain/money.ts';
 import { EVERYTHING } from '../../domain/notices/subscriptions.ts';
@@ -69,7 +70,7 @@ async function organization({ spikes = [SPIKE] }: { spikes?: readonly Day[] } = 
 }
 
 function assessed(id: string, today = TODAY): Promise<AnomalyCounts> {
-  return db.transaction((tx) => assessConnection(tx, id, today));
+  return db.transaction((tx) => assessConnection(tx, id, today, findAnomaliesHere));
 }
 
 async function only(id: string): Promise<IncidentInfo> {
@@ -219,7 +220,10 @@ describe('the end of a connection', () => {
     await giveFeedback(db, (await only(id)).id, { feedback: 'real', note: null, actor: 'Ada' });
     await disconnect(db, id, false);
     expect(await only(id)).toMatchObject({ state: 'closed', end: 'disconnected' });
-    expect(await db.transaction((tx) => assessEveryConnection(tx, TODAY))).toEqual({ ...NOTHING, left: 0 });
+    expect(await db.transaction((tx) => assessEveryConnection(tx, TODAY, findAnomaliesHere))).toEqual({
+      ...NOTHING,
+      left: 0,
+    });
     await disconnect(db, id, true);
     for (const table of ['incidents', 'incident_feedback', 'anomaly_assessments', 'notices', 'deliveries']) {
       expect([table, await count(db, sql`${sql.identifier(table)}`)]).toEqual([table, 0]);
@@ -230,7 +234,7 @@ describe('the end of a connection', () => {
 describe('what is read', () => {
   it('is every settled day with groups in US dollars that add up to its total', async () => {
     const id = await organization();
-    const days = await db.transaction((tx) => readSettledDays(tx, id, TODAY));
+    const days = settledDaysOf(await db.transaction((tx) => readSettledDays(tx, id, TODAY)));
     expect(days.map(({ day }) => day)).toEqual(daysIn({ from: addDays(TODAY, -60), to: SPIKE }));
     for (const { total, groups } of days) {
       expect(groups).toHaveLength(3);

@@ -9,6 +9,7 @@ import { createTransport } from '../../anthropic/transport.ts';
 import { createConnection } from '../../db/connections/connections.ts';
 import { createKeyRing, type KeyRing } from '../../db/keys/key-ring.ts';
 import { addCandidate } from '../../db/keys/candidates.ts';
+import { findAnomaliesHere } from '../../domain/anomalies/settled.ts';
 import { addDays, dayOf, type Day } from '../../domain/days.ts';
 import { pageReaderHere } from '../../pages/page-reader.ts';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../simulator/simulator.ts';
@@ -104,6 +105,7 @@ export async function createWorld(options: {
         restatementDays: options.restatementDays ?? 3,
         registeredAttributes,
         door: options.door ?? OPEN_DOOR,
+        findAnomalies: findAnomaliesHere,
         publicUrl: 'http://127.0.0.1:8080',
       },
       bundle: { codePath: inject('workflowBundlePath') },

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { createTransport } from '../../../anthropic/transport.ts';
 import { openDatabase } from '../../../db/core/database.ts';
 import { createKeyRing } from '../../../db/keys/key-ring.ts';
+import { findAnomaliesHere } from '../../../domain/anomalies/settled.ts';
 import type { Door } from '../../../notify/door.ts';
 import { pageReaderHere } from '../../../pages/page-reader.ts';
 import { startKeeper } from '../../../worker/keeper-rounds.ts';
@@ -51,6 +52,7 @@ const workers = await createWorkers({
     transport: createTransport({ baseUrl: 'http://127.0.0.1:1', maxReplyBytes: 1 }),
     pages: pageReaderHere(),
     door,
+    findAnomalies: findAnomaliesHere,
     publicUrl: 'http://127.0.0.1:8080',
     syncHourUtc: 6,
     restatementDays: 3,

@@ -1,6 +1,9 @@
 import { hash } from 'node:crypto';
-import { sizeOf, type NewSeries } from '../../domain/day-content.ts';
-import { CELL_DIMENSIONS, GROUP_DIMENSIONS, USAGE_DIMENSIONS, tokenKind, unitText } from '../../domain/lines.ts';
+import type { NewSeries } from '../domain/day-content.ts';
+import { CELL_DIMENSIONS, GROUP_DIMENSIONS, USAGE_DIMENSIONS, tokenKind, unitText } from '../domain/lines.ts';
+
+/** The dimensions of series, as columns. */
+type Columns = Pick<NewSeries, 'texts' | 'columns' | 'extra'>;
 
 /** What a series has in some of its dimensions, in their order. */
 type Key = readonly (string | null)[];
@@ -13,13 +16,13 @@ interface SeriesKeys {
 
 const ID_DIGITS = 32;
 
-/** The keys that series have in some dimensions. `series` are places within `of`. */
-function keysOf(of: NewSeries, series: Iterable<number>, dimensions: readonly string[]): SeriesKeys {
+/** The keys that series have in some dimensions. */
+function keysOf(of: Columns, dimensions: readonly string[]): SeriesKeys {
   const columns = dimensions.map((name) => of.columns[name]);
   // Numbers of pairs of numbers: making a text of each key would take most of the time.
   const known = columns.map(() => new Map<number, number>());
   const keys: Key[] = [];
-  const places = Int32Array.from(series, (place) => {
+  const places = of.extra.map((_, place) => {
     let key = 0;
     let isNew = false;
     for (let at = 0; at < columns.length; at += 1) {
@@ -40,8 +43,8 @@ function keysOf(of: NewSeries, series: Iterable<number>, dimensions: readonly st
  * tokens are counted and billed by, whatever their type. Names come from outside, so the id is a digest for which nobody
  * can make two units alike.
  */
-export function unitsOf(of: NewSeries, series: Iterable<number>): { ids: string[]; places: Int32Array } {
-  const { keys, places } = keysOf(of, series, USAGE_DIMENSIONS);
+export function unitsOf(series: Columns): { ids: string[]; places: Int32Array } {
+  const { keys, places } = keysOf(series, USAGE_DIMENSIONS);
   const ids = keys.map((key) => {
     const texts = key.map((text, at) => unitText(USAGE_DIMENSIONS[at] ?? '', text));
     return hash('sha256', JSON.stringify(texts), 'hex').slice(0, ID_DIGITS);
@@ -49,18 +52,14 @@ export function unitsOf(of: NewSeries, series: Iterable<number>): { ids: string[
   return { ids, places };
 }
 
-/** Of each new series the kind of its token type. */
-export function kindsOf(series: NewSeries): Int32Array {
-  const { keys, places } = keysOf(series, allOf(series), ['token_type']);
+/** Of each series of cost the kind of its token type. */
+export function kindsOf(series: Columns): Int32Array {
+  const { keys, places } = keysOf(series, ['token_type']);
   return places.map((place) => tokenKind(keys[place - 1]?.[0] ?? null));
 }
 
-function allOf(series: NewSeries): Iterable<number> {
-  return Array(sizeOf(series)).keys();
-}
-
 /** Numbers for groups of the series of a reading. Series of one group have one number. */
-export class Groups {
+class Groups {
   readonly #dimensions: readonly string[];
   readonly #textOf: (text: string | null, dimension: string) => string | null;
   readonly #known = new Map<string, number>();
@@ -72,8 +71,8 @@ export class Groups {
   }
 
   /** Of each new series the number of its group. */
-  of(series: NewSeries): Int32Array {
-    const { keys, places } = keysOf(series, allOf(series), this.#dimensions);
+  of(series: Columns): Int32Array {
+    const { keys, places } = keysOf(series, this.#dimensions);
     const numbers = keys.map((key) => {
       const text = JSON.stringify(key.map((part, at) => this.#textOf(part, this.#dimensions[at] ?? '')));
       const number = this.#known.get(text) ?? this.#known.size;
