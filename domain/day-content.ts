@@ -50,13 +50,6 @@ export interface NewSeries {
   readonly columns: Readonly<Record<string, Int32Array>>;
   /** The dimensions that have no column, as JSON, in the same way. */
   readonly extra: Int32Array;
-  /** The ids of the units that these series are of, 32 hexadecimal digits each, and of each series its place there, from 1 on. */
-  readonly units: { readonly ids: readonly string[]; readonly places: Int32Array };
-  /**
-   * Of each series the numbers of the group by which it is rolled up and of its cell, the same on every page, and the kind of
-   * its token type. Null for usage.
-   */
-  readonly sums: Readonly<Record<'groups' | 'cells' | 'kinds', Int32Array>> | null;
 }
 
 /** How many series these are. */

@@ -13,7 +13,6 @@ import type { Field } from './fields.ts';
 import { ID_BYTES, IdTable } from './id-table.ts';
 import { parseField, setField, writePlainText } from './json.ts';
 import { NewSeriesColumns } from './new-series.ts';
-import { cellGroups, kindsOf, rollupGroups, unitsOf } from './series-keys.ts';
 import { ValueTable, type Values } from './value-table.ts';
 
 /** After more than these, they are forgotten: their ids would take more than 12 MB. */
@@ -47,8 +46,6 @@ export class SeriesOfReading {
   #ids = new IdTable();
   #first = 0;
   readonly #notDollars = new Set<number>();
-  readonly #groups = rollupGroups();
-  readonly #cells = cellGroups();
   readonly #canonical: CanonicalWriter;
   /** The series that {@link takeNew} has not returned yet. */
   #new: NewSeriesColumns;
@@ -125,17 +122,11 @@ export class SeriesOfReading {
     const added = this.#new;
     this.#new = new NewSeriesColumns(COLUMNS[this.#report]);
     const before = this.#ids.size - added.count;
-    const columns = added.taken();
     return {
       first: this.#first + before,
       mayBeKnown: this.#first > 0,
       ids: this.#ids.hexFrom(before),
-      ...columns,
-      units: unitsOf(columns),
-      sums:
-        this.#report === 'cost'
-          ? { groups: this.#groups.of(columns), cells: this.#cells.of(columns), kinds: kindsOf(columns) }
-          : null,
+      ...added.taken(),
     };
   }
 

@@ -37,8 +37,8 @@ function answerTo({ reading, report, body, asked }: Extract<Request, { kind: 're
 
 /** What is passed on without a copy. */
 function buffersOf({ days, series }: ReadPage): ArrayBuffer[] {
-  const { columns, extra, units, sums } = series;
-  const ofSeries = [...Object.values(columns), extra, units.places, ...Object.values(sums ?? {})];
+  const { columns, extra } = series;
+  const ofSeries = [...Object.values(columns), extra];
   const arrays = [...ofSeries, ...days.flatMap(({ content }) => arraysOf(content))];
   return arrays.flatMap((array) => (ArrayBuffer.isView(array) ? [array.buffer as ArrayBuffer] : []));
 }

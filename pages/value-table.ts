@@ -1,11 +1,8 @@
 import { Numbers, Writer } from './bytes.ts';
 import { MAX_FIELDS } from './fields.ts';
 
-/**
- * Room for about 25,000 series. One that comes again after it was forgotten takes a digest to recognize. A page adds up to
- * three megabytes, and the memory doubles at eight.
- */
-const MAX_BYTES = 5 * 2 ** 20;
+/** Room for about 60,000 series. One that comes again after it was forgotten takes a digest to recognize. */
+const MAX_BYTES = 12 * 2 ** 20;
 const FIRST_BYTES = 2 ** 14;
 /** No JSON has this byte. */
 const END_OF_VALUE = 0;

@@ -86,12 +86,15 @@ export interface SentLines {
   /** The lines as a table named `read`, made from `sent`; `slice` takes a part of each array. */
   readonly read: (slice?: SQL) => SQL;
   /**
-   * The amounts of the lines as a table named `line`, if they are rolled up: each with its kind, and with the numbers of the
-   * series that stand for its group and for its cell.
+   * The amounts of the lines as a table named `line`, if they are rolled up: each with the number of the series that stands
+   * for its cell, and its kind.
    */
-  readonly grouped: (slice?: SQL) => SQL;
-  /** The numbers of the series that the total leaves out: they are not in US dollars. */
+  readonly ofCells: (slice?: SQL) => SQL;
+  /** A table named `cell`: of each `cell_no` of the lines a number for its group, which any two cells of one group share. */
+  readonly groups: SQL;
+  /** The numbers of the series that the total leaves out, since they are not in US dollars; and of their cells. */
   readonly excluded: SQL;
+  readonly excludedCells: SQL;
 }
 
 const COMMA = 44;
@@ -154,25 +157,33 @@ export function sentLines(table: LineTable, days: readonly DayContent[], numbers
   const others = days.flatMap((content) =>
     content.report === 'cost' ? content.notDollars.map((line) => numbers.of(content.series[line] ?? -1)) : [],
   );
+  const cells = table.isRolledUp ? ordered.map((day) => cellsOf(day, numbers)) : [];
+  const groups = new Map(cells.flatMap((ofDay) => [...ofDay.groups]));
+  const otherCells = cells.flatMap(({ notDollars }) => notDollars);
   if (table.isRolledUp) {
     arrays.push(
-      sql`${arrayOf('integer', (day) => firstOf(day, (place) => numbers.groupOf(place)).join(','))} as group_no`,
-      sql`${arrayOf('integer', (day) => firstOf(day, (place) => numbers.cellOf(place)).join(','))} as cell_no`,
-      sql`${arrayOf('integer', (day) => kindsOf(day, numbers).join(','))} as kind`,
+      sql`${elementsArray(
+        'bigint',
+        cells.flatMap(({ numbered }) => (numbered.length === 0 ? [] : [numbered.join(',')])),
+      )} as cell`,
     );
   }
   return {
     names,
     sent: sql`${arrayOf('integer', (day) => day.numbers.join(','))} as series_no, ${list(arrays)}`,
-    grouped: (slice = sql``) => {
-      const slices = ['group_no', 'cell_no', 'kind', 'amount'].map((name) => sql`sent.${sql.raw(name)}${slice}`);
-      return sql`unnest(${list(slices)}) as line(group_no, cell_no, kind, amount)`;
-    },
+    ofCells: (slice = sql``) => sql`(
+      select (cell >> ${KIND_BITS})::integer as cell_no, cell & ${KIND_MASK} as kind, amount
+      from unnest(sent.cell${slice}, sent.amount${slice}) as line(cell, amount)
+    ) line`,
+    groups: sql`unnest(
+      ${numberArray('integer', [...groups.keys()])}, ${numberArray('integer', [...groups.values()])}
+    ) as cell(cell_no, group_no)`,
     read: (slice = sql``) => {
       const slices = [sql.identifier('series_no'), ...columns].map((name) => sql`sent.${name}${slice}`);
       return sql`unnest(${list(slices)}) as read(series_no, ${names})`;
     },
     excluded: numberArray('integer', [...new Set(others)]),
+    excludedCells: numberArray('integer', [...new Set(otherCells)]),
   };
 }
 
@@ -189,19 +200,37 @@ function inOrder(content: DayContent, numbers: SeriesNumbers): OrderedDay {
   return { content, order, numbers: order.map((line) => ofLines[line] ?? 0) };
 }
 
-/** Of each line in their order the number of the series that stands for its group: the lowest that the day has of it. */
-function firstOf({ content, order, numbers }: OrderedDay, groupOf: (place: number) => number): Int32Array {
-  const first = new Map<number, number>();
-  return order.map((line, at) => {
-    const group = groupOf(content.series[line] ?? -1);
-    const own = numbers[at] ?? 0;
-    const known = first.get(group) ?? own;
-    if (known === own) first.set(group, own);
-    return known;
-  });
+/** A cell and a kind in one number, as {@link SentLines.ofCells} takes them apart. */
+const KIND_BITS = sql.raw('3');
+const KIND_MASK = sql.raw('7');
+const KINDS = 8;
+
+interface DayCells {
+  /** Of each line in their order the number of the series that stands for its cell, and the kind of the line, in one. */
+  readonly numbered: Float64Array;
+  /** Of each cell, by the number of that series, a number for its group. */
+  readonly groups: ReadonlyMap<number, number>;
+  /** The numbers of the cells that are not in US dollars. */
+  readonly notDollars: readonly number[];
 }
 
-/** The kind of each line in their order. */
-function kindsOf({ content, order }: OrderedDay, numbers: SeriesNumbers): Int32Array {
-  return order.map((line) => numbers.kindOf(content.series[line] ?? -1));
+/** The lowest series that the day has of a cell stands for it. */
+function cellsOf({ content, order, numbers: ofLines }: OrderedDay, numbers: SeriesNumbers): DayCells {
+  const known = new Map<number, number>();
+  const groups = new Map<number, number>();
+  const numbered = new Float64Array(order.length);
+  for (const [at, line] of order.entries()) {
+    const place = content.series[line] ?? -1;
+    const cell = numbers.cellOf(place);
+    let number = known.get(cell);
+    if (number === undefined) {
+      number = ofLines[at] ?? 0;
+      known.set(cell, number);
+      groups.set(number, numbers.groupOf(place));
+    }
+    numbered[at] = number * KINDS + numbers.kindOf(place);
+  }
+  const others = content.report === 'cost' ? content.notDollars : [];
+  const notDollars = others.map((line) => known.get(numbers.cellOf(content.series[line] ?? -1)) ?? 0);
+  return { numbered, groups, notDollars };
 }

@@ -7,7 +7,7 @@ import { list, numberArray, preparedRows, row, textArray, type Db } from '../cor
 import { dayJson, decimalText } from '../core/json.ts';
 import { ConnectionGoneError, sharingLive } from '../connections/live.ts';
 import { LINE_TABLES, sentLines, type LineTable } from './line-tables.ts';
-import { addingRollup, replacingRollup } from './rollup.ts';
+import { addedCells, addingRollup, replacingRollup } from './rollup.ts';
 import type { SeriesNumbers } from './series-numbers.ts';
 
 /** The row of a day, by the names of its columns. Its `total` is added up by the statement that writes it. */
@@ -41,7 +41,7 @@ export async function insertDays(
     digest: sql`asked.digest`,
   });
   const contents = days.map(({ content }) => content);
-  const { names, sent, read, grouped, excluded } = sentLines(table, contents, numbers);
+  const { names, sent, read, ofCells, groups, excluded, excludedCells } = sentLines(table, contents, numbers);
   const lastLines = runningTotals(contents.map(({ series }) => series.length));
   const firstLines = [1, ...lastLines.map((last) => last + 1)].slice(0, -1);
   const slice = sql`[asked.first:asked.last]`;
@@ -61,9 +61,13 @@ export async function insertDays(
           ${numberArray('integer', firstLines)},
           ${numberArray('integer', lastLines)}
         ) as asked(day, digest, first, last)
-      ), day as (
+      )${table.isRolledUp ? addedCells(ofCells(slice), excludedCells) : sql``}, day as (
         insert into days (${namesOf(columns)}, total)
-        select ${list(Object.values(columns))}, (select ${table.total(excluded)} from sent, ${read(slice)})
+        select ${list(Object.values(columns))}, ${
+          table.isRolledUp
+            ? sql`coalesce((select total from totals where totals.day = asked.day), 0)`
+            : sql`(select ${table.total(excluded)} from sent, ${read(slice)})`
+        }
         from live, asked
         on conflict (connection_id, report, day) do nothing
         returning day_no, day
@@ -71,7 +75,7 @@ export async function insertDays(
         insert into ${sql.identifier(table.lines)} (day_no, series_no, ${names})
         select day.day_no, read.*
         from day join asked using (day) cross join sent cross join lateral ${read(slice)}
-      )${table.isRolledUp ? addingRollup(grouped(slice)) : sql``}
+      )${table.isRolledUp ? addingRollup(groups) : sql``}
       select exists (select from live) as live, array(select day::text from day) as days
     `,
   );
@@ -99,7 +103,7 @@ export function replaceDay(
 ): Promise<Replacement> {
   const table = LINE_TABLES[report];
   const linesTable = sql.identifier(table.lines);
-  const { names, sent, read, grouped, excluded } = sentLines(table, [content], numbers);
+  const { names, sent, read, ofCells, groups, excluded } = sentLines(table, [content], numbers);
   return row(
     tx,
     replacement,
@@ -123,7 +127,7 @@ export function replaceDay(
         insert into ${linesTable} (day_no, series_no, ${names})
         select day.day_no, incoming.* from incoming cross join day
         ${updateIfDifferent(table)}
-      )${table.isRolledUp ? replacingRollup(sql`select line.* from sent, ${grouped()}`) : sql``}
+      )${table.isRolledUp ? replacingRollup(sql`select line.* from sent cross join lateral ${ofCells()}`, groups) : sql``}
       select
         (select count(*) filter (where added) from written)::int as added,
         (select count(*) filter (where not added) from written)::int as changed,

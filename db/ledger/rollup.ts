@@ -20,45 +20,55 @@ export function wholeOf(cell: SQL, suffix = ''): SQL {
 }
 
 /**
- * More parts of the statement that adds days: their cells and rollups. `grouped` are the lines of a day, named `line`, with
- * the numbers of the series that stand for their group and their cell.
+ * The parts `cells` and `totals` of the statement that adds days: sums of each day that is `asked`, from its lines named
+ * `line`. The totals leave out the cells `excluded`.
  */
-export function addingRollup(grouped: SQL): SQL {
+export function addedCells(ofCells: SQL, excluded: SQL): SQL {
   return sql`, cells as materialized (
-    select day.day_no, line.cell_no, min(line.group_no) as group_no, ${SUMS}
-    from day join asked using (day) cross join sent cross join lateral ${grouped}
+    select asked.day, line.cell_no, ${SUMS}
+    from asked cross join sent cross join lateral ${ofCells}
     group by 1, 2
-  ), cells_added as (
+  ), totals as (
+    select day, trim_scale(sum(${wholeOf(sql`cells`)})) as total from cells where cell_no <> all(${excluded}) group by day
+  )`;
+}
+
+/** More parts of that statement: they keep the {@link addedCells} of each `day` that is new, and its rollup by these groups. */
+export function addingRollup(groups: SQL): SQL {
+  return sql`, cells_added as (
     insert into cost_cells (day_no, series_no, ${list(AMOUNTS)})
-    select day_no, cell_no, ${list(AMOUNTS)} from cells
+    select day.day_no, cells.cell_no, ${list(AMOUNTS)} from cells join day using (day)
     order by 1, 2
   ), rolled_up as (
     insert into cost_rollup (day_no, series_no, amount)
-    select day_no, group_no, sum(${wholeOf(sql`cells`)}) from cells
-    group by 1, 2
+    select day.day_no, min(cell_no), sum(${wholeOf(sql`cells`)})
+    from cells join day using (day) join ${groups} using (cell_no)
+    group by day.day_no, cell.group_no
     order by 1, 2
   )`;
 }
 
 /**
  * More parts of a statement that has the number of a day, or no row, as its part `day`: they make the cells and the rollup
- * of that day from these lines. Amounts that stay the same are not written.
+ * of that day from these lines and groups. Amounts that stay the same are not written.
  */
-export function replacingRollup(grouped: SQL): SQL {
+export function replacingRollup(lines: SQL, groups: SQL): SQL {
   return sql`, cells as materialized (
-    select line.cell_no as series_no, min(line.group_no) as group_no, ${SUMS} from (${grouped}) line group by line.cell_no
+    select line.cell_no, ${SUMS} from (${lines}) line group by 1
   ), cells_removed as (
     delete from cost_cells c
     using day
-    where c.day_no = day.day_no and not exists (select from cells where cells.series_no = c.series_no)
+    where c.day_no = day.day_no and not exists (select from cells where cells.cell_no = c.series_no)
   ), cells_added as (
     insert into cost_cells as c (day_no, series_no, ${list(AMOUNTS)})
-    select day.day_no, cells.series_no, ${list(AMOUNTS)} from cells cross join day
+    select day.day_no, cells.cell_no, ${list(AMOUNTS)} from cells cross join day
     on conflict (day_no, series_no) do update set ${list(AMOUNTS.map((name) => sql`${name} = excluded.${name}`))}
     where (${list(AMOUNTS.map((name) => sql`c.${name}`))})
       is distinct from (${list(AMOUNTS.map((name) => sql`excluded.${name}`))})
   ), sums as materialized (
-    select group_no as series_no, sum(${wholeOf(sql`cells`)}) as amount from cells group by 1
+    select min(cell_no) as series_no, sum(${wholeOf(sql`cells`)}) as amount
+    from cells join ${groups} using (cell_no)
+    group by cell.group_no
   ), unrolled as (
     delete from cost_rollup r
     using day
@@ -99,14 +109,14 @@ export async function rewriteRollup(db: Db, dayNo: number): Promise<void> {
     await tx.execute(sql`
       with day as (
         select day_no from days where day_no = ${dayNo}
-      )${replacingRollup(sql`
+      ), lines as materialized (
         select
           min(series_no) over (partition by ${columns(GROUP_DIMENSIONS)}) as group_no,
           min(series_no) over (partition by ${ofCell}) as cell_no,
           coalesce(s.token_kind, 0) as kind,
           l.amount
         from day join cost_lines l using (day_no) join cost_series s using (series_no)
-      `)}
+      )${replacingRollup(sql`select * from lines`, sql`(select distinct cell_no, group_no from lines) as cell`)}
       select
     `);
   });

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { sql, type SQL } from 'drizzle-orm';
 import { z } from 'zod';
 import { sizeOf, type NewSeries } from '../../domain/day-content.ts';
@@ -13,6 +14,7 @@ import {
   type Db,
 } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
+import { cellGroups, kindsOf, rollupGroups, unitsOf } from './series-keys.ts';
 
 /** More would take much memory at once, and hold up the worker while they are written down. */
 const SERIES_PER_STATEMENT = 6_000;
@@ -25,6 +27,8 @@ const ID_DIGITS = 32;
 export class SeriesNumbers {
   /** By place; 0 where the number is not known yet. */
   #numbers = new Int32Array(1024);
+  readonly #groups = rollupGroups();
+  readonly #cells = cellGroups();
   /** These three by place. */
   #groupOf = new Int32Array(1024);
   #cellOf = new Int32Array(1024);
@@ -70,10 +74,13 @@ export class SeriesNumbers {
     // One page at a time: the lines of a page may be of series that the page before it brought.
     this.#numbering = this.#numbering.then(async () => {
       for (const some of series) {
-        if (some.sums !== null) {
-          this.#groupOf = withPart(this.#groupOf, some.first, some.sums.groups);
-          this.#cellOf = withPart(this.#cellOf, some.first, some.sums.cells);
-          this.#kindOf = withPart(this.#kindOf, some.first, some.sums.kinds);
+        if (LINE_TABLES[report].isRolledUp) {
+          this.#groupOf = withPart(this.#groupOf, some.first, this.#groups.of(some));
+          // Each of these takes as long as the event loop should be held up at once.
+          await turn();
+          this.#cellOf = withPart(this.#cellOf, some.first, this.#cells.of(some));
+          this.#kindOf = withPart(this.#kindOf, some.first, kindsOf(some));
+          await turn();
         }
         const elements = some.texts.map(elementOf);
         for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
@@ -133,10 +140,11 @@ class SeriesPart {
     return [...names.map((name) => spell(columns[name])), spell(extra)];
   }
 
-  /** The ids of units, and of each series the place of its own. */
-  unitsOf(places: readonly number[]): { ids: readonly string[]; places: number[] } {
-    const { units } = this.#series;
-    return { ids: units.ids, places: places.map((place) => units.places[this.#from + place] ?? 0) };
+  unitsOf(places: readonly number[]): { ids: string[]; places: Int32Array } {
+    return unitsOf(
+      this.#series,
+      places.map((place) => this.#from + place),
+    );
   }
 
   /** `numbers` has one number per place, in their order; 0 for a series that is not stored. */
