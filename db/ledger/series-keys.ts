@@ -59,14 +59,17 @@ function allOf(series: NewSeries): Iterable<number> {
   return Array(sizeOf(series)).keys();
 }
 
+/** What stands for a text of a dimension. */
+type TextOf = (text: string | null, dimension: string) => string | null;
+
 /** Numbers for groups of the series of a reading. Series of one group have one number. */
 export class Groups {
   readonly #dimensions: readonly string[];
-  readonly #textOf: (text: string | null, dimension: string) => string | null;
+  readonly #textOf: TextOf;
   readonly #known = new Map<string, number>();
 
   /** Series are of one group if they have the same texts in these dimensions, or what stands for them. */
-  constructor(dimensions: readonly string[], textOf = (text: string | null, _dimension: string) => text) {
+  constructor(dimensions: readonly string[], textOf: TextOf = (text) => text) {
     this.#dimensions = dimensions;
     this.#textOf = textOf;
   }

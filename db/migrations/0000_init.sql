@@ -998,8 +998,9 @@ COMMENT ON VIEW "daily_costs" IS 'Cost per UTC day, workspace, model, cost type 
 -- and geography in one) and the kind of token. Kinds 1 to 5 have a column in usage; kind 0 is the token type that `other`
 -- names, or costs without any. As in db/spend/unit-cells.
 --
--- Cells and lines are added up before anything else, so that a filter on the day or the connection reaches `days`, and names are
--- looked up for few rows. Columns that a query does not ask for cost nothing, since Postgres leaves their joins out.
+-- Cells and lines are added up before anything else, so that a filter on the day or the connection reaches `days`, and
+-- names are looked up for few rows. Columns that a query does not ask for cost nothing, since Postgres leaves their joins
+-- out.
 CREATE VIEW "unit_costs" AS
 SELECT
   k.connection_id,
