@@ -53,6 +53,10 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
   'forecasting/forecasting.ts': ['node:worker_threads'],
   // Only the port to the thread that started it.
   'forecasting/thread.ts': ['node:worker_threads'],
+  // Starts threads, whose program is anomalies-thread.ts.
+  'worker/anomalies.ts': ['node:worker_threads'],
+  // Only the port to the thread that started it.
+  'worker/anomalies-thread.ts': ['node:worker_threads'],
   // Listens, where METERLINE_WORKER_HEALTH_PORT is set.
   'worker/health.ts': ['node:http'],
   // To Temporal, at TEMPORAL_ADDRESS.
@@ -65,6 +69,7 @@ const NETWORKED: Readonly<Record<string, readonly string[]>> = {
 /** Packages and parts of Node that open nothing by themselves. One that is new has to be looked at first. */
 const QUIET = [
   ...[
+    'node:buffer',
     'node:crypto',
     'node:fs',
     'node:fs/promises',
