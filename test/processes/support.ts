@@ -16,6 +16,7 @@ import { CONNECTION_WORKFLOW, connectionWorkflowId, statusQuery, type signals } 
 import { stateOf, syncsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { adminKey } from '../support/admin-key.ts';
+import { failedTasksIn } from '../support/failed-tasks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const MINUTE_MS = 60_000;
@@ -200,15 +201,13 @@ export async function waits(place: Place, id: string, withinMs = PATIENCE_MS): P
   );
 }
 
-/** What went wrong in the workflow tasks of a task queue: code that does not replay, or that throws. */
+/** Why workflow tasks of a task queue failed, each with its workflow. */
 export async function failedTasks({ client, env }: Place): Promise<string[]> {
   const failures: string[] = [];
   const query = `TaskQueue = '${env['METERLINE_TASK_QUEUE'] ?? ''}'`;
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
-    const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    for (const { workflowTaskFailedEventAttributes: failed } of events ?? []) {
-      if (failed != null) failures.push(`${workflowId}: ${failed.cause ?? ''} ${failed.failure?.message ?? ''}`);
-    }
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    failures.push(...failedTasksIn(history).map((failure) => `${workflowId}: ${failure}`));
   }
   return failures;
 }

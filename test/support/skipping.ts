@@ -6,7 +6,7 @@ import type { connection } from '../../api/connections/schemas.ts';
 import { loadConnectionView } from '../../db/connections/views.ts';
 import { dayOf, daysIn, startOfDayMs, type Day } from '../../domain/days.ts';
 import { isLive } from '../../domain/connection/statuses.ts';
-import { connectionWorkflowId, statusQuery } from '../../workflows/messages.ts';
+import { connectionWorkflowId, statusQuery, syncWorkflowId } from '../../workflows/messages.ts';
 import { storedCost, storedUsage, trueCost, trueUsage } from './ledger.ts';
 import { isSyncing, keysOf, stateOf, syncsOf } from './state.ts';
 import { until } from './wait.ts';
@@ -31,6 +31,8 @@ export interface SkippingWorld {
   readonly awaitsKey: (id: string) => Promise<void>;
   /** Waits until the connection's workflow does nothing but wait. */
   readonly settles: (id: string) => Promise<void>;
+  /** Waits until the connection's first sync does nothing but wait for one reply that a test holds. */
+  readonly isReading: (id: string) => Promise<void>;
   /** Waits for a condition, and lets a few seconds pass between looks; at most five minutes in all. */
   readonly comes: <T>(what: string, check: () => Promise<T | null | false>) => Promise<T>;
   /** A new organization, so that tests do not share one. */
@@ -76,23 +78,23 @@ export async function skippingWorld(): Promise<SkippingWorld> {
   return skipping;
 }
 
-const QUIET_MS = 2_000;
-
 /**
- * Ends a connection if the test did not. The time-skipping server loses the workflow task of a cancellation that reaches a
- * sync between two activities, so a sync that is about to end is left alone.
+ * Ends a connection if the test did not. A sync that runs is left to end by itself: see `isReading`.
  */
 async function end(world: World, id: string): Promise<void> {
   const handle = world.client.workflow.getHandle(connectionWorkflowId(id));
   const { db } = world.database;
   if (isLive((await stateOf(db, id)).status)) {
-    // A paused connection starts no other sync. If a test holds a reply, the sync is in an activity and can be cancelled.
+    // A paused connection starts no other sync.
     await world.signal(id, 'pause');
-    const isQuiet = async (): Promise<boolean> =>
-      (await stateOf(db, id)).status === 'paused' &&
-      !(await isSyncing(db, id)) &&
-      ((await handle.describe()).raw.pendingChildren ?? []).length === 0;
-    await until('it to be quiet', isQuiet, QUIET_MS).catch(() => undefined);
+    await until('it to be quiet', async () => {
+      const isQuiet =
+        (await stateOf(db, id)).status === 'paused' &&
+        !(await isSyncing(db, id)) &&
+        ((await handle.describe()).raw.pendingChildren ?? []).length === 0;
+      if (!isQuiet) await world.pass('1 second');
+      return isQuiet;
+    });
     await world.signal(id, 'disconnect');
   }
   await until('the connection to end', async () => {
@@ -147,6 +149,15 @@ function helpersOf(world: World, made: string[]): SkippingWorld {
         if (await isSyncing(db, id)) return false;
         const status = await world.client.workflow.getHandle(connectionWorkflowId(id)).query(statusQuery);
         return status.doing === 'wait' && status.inbox === 0 && status.sync === null;
+      });
+    },
+    // The time-skipping server loses the workflow task of a cancellation that meets the end of an activity, and stands
+    // still from then on. So a test cancels a sync only while one activity runs and no task is under way.
+    async isReading(id) {
+      const handle = world.client.workflow.getHandle(syncWorkflowId(id, 1));
+      await until('one activity under way, and nothing else', async () => {
+        const [{ raw }, { events }] = await Promise.all([handle.describe(), handle.fetchHistory()]);
+        return raw.pendingActivities?.length === 1 && events?.at(-1)?.workflowTaskCompletedEventAttributes != null;
       });
     },
     async comes(what, check) {

@@ -19,6 +19,7 @@ const {
   organizationOf,
   workflowDay,
   passDays,
+  isReading,
   comes,
   expectExact,
 } = await skippingWorld();
@@ -324,6 +325,7 @@ describe('what people do', () => {
     world.simulator.control.fault({ kind: 'stall_body', report: 'cost', key, grouped: true, times: 'always' });
     const id = await world.connect({ key, backfillDays: 5, today: await workflowDay() });
     await until('the sync to be under way', async () => (await syncs(id)).some(({ requests }) => requests > 1));
+    await isReading(id);
     await world.signal(id, 'disconnect', { purge: true });
     await until('disconnected', async () => (await state(id)).status === 'disconnected');
     await record(world.client, 'connection-purged', connectionWorkflowId(id));

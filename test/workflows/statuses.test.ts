@@ -11,7 +11,7 @@ import { eventsOf } from '../support/state.ts';
 import { until } from '../support/wait.ts';
 import { row, rows } from '../support/rows.ts';
 
-const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, connected, ...skipping } =
+const { world, state, keys, syncs, shown, becomes, awaitsKey, settles, comes, isReading, connected, ...skipping } =
   await skippingWorld();
 const { organizationOf, workflowDay, passHours, expectExact } = skipping;
 const { control } = world.simulator;
@@ -55,6 +55,7 @@ const ARRANGE: Readonly<Record<LiveStatus, (name: string) => Promise<Standing>>>
   async backfilling(name) {
     const made = await connecting(name, { kind: 'hold', report: 'cost', grouped: true });
     await isHeld();
+    await isReading(made.id);
     return made;
   },
   async active(name) {

@@ -2,11 +2,9 @@ import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporali
 import { Worker } from '@temporalio/worker';
 import { PAYLOAD_CONVERTER } from '../../../worker/worker.ts';
 import { connectionWorkflowId, syncWorkflowId } from '../../../workflows/messages.ts';
+import { failedTasksIn } from '../../support/failed-tasks.ts';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-
-/** Temporal's number of the cause. */
-const UNHANDLED_COMMAND = 1;
 
 /** No run's history comes near to this: a connection's goes on as a new run each day. */
 export const MAX_EVENTS = 500;
@@ -50,12 +48,7 @@ async function historyOfSync(client: Client, workflowId: string): Promise<Histor
 
 function toldBy(workflowId: string, history: History): RunHistory {
   const events = history.events ?? [];
-  const failedTasks = events.flatMap(({ workflowTaskFailedEventAttributes: failed }) =>
-    // A message that came while a run was ending: Temporal has the task done again, and that is all.
-    failed == null || Number(failed.cause) === UNHANDLED_COMMAND
-      ? []
-      : [`${String(failed.cause)}: ${failed.failure?.message ?? ''}`],
-  );
+  const failedTasks = failedTasksIn(history);
   return { workflowId, history, events: events.length, failedTasks };
 }
 
