@@ -105,7 +105,11 @@ export type ArrayType = 'text' | 'jsonb' | 'integer' | 'bigint' | 'numeric' | 'u
 
 /** Elements as one parameter: texts as {@link elementOf} spells them, and numbers and UUIDs as they are. */
 export function elementsArray(type: ArrayType, elements: readonly string[]): SQL {
-  return sql`${`{${elements.join(',')}}`}::${sql.raw(type)}[]`;
+  const [first = '', ...others] = elements;
+  // Braces around the whole text would copy it once more, and these texts are large.
+  const last = others.pop();
+  const text = last === undefined ? `{${first}}` : [`{${first}`, ...others, `${last}}`].join(',');
+  return sql`${text}::${sql.raw(type)}[]`;
 }
 
 /** A text as an element of an array. */

@@ -118,7 +118,7 @@ function spellAmounts({ amounts, ends }: CostContent, order: Int32Array): string
 function spellCounts(counts: ArrayLike<Count>, order: Int32Array): string {
   if (!(counts instanceof Float64Array)) return Array.from(order, (line) => counts[line] ?? 0).join(',');
   const ordered = new Float64Array(order.length);
-  for (const [place, line] of order.entries()) ordered[place] = counts[line] ?? 0;
+  for (let place = 0; place < order.length; place += 1) ordered[place] = counts[order[place] ?? 0] ?? 0;
   return ordered.join(',');
 }
 
@@ -219,8 +219,9 @@ function cellsOf({ content, order, numbers: ofLines }: OrderedDay, numbers: Seri
   const known = new Map<number, number>();
   const groups = new Map<number, number>();
   const numbered = new Float64Array(order.length);
-  for (const [at, line] of order.entries()) {
-    const place = content.series[line] ?? -1;
+  // Entries would be an object for each line.
+  for (let at = 0; at < order.length; at += 1) {
+    const place = content.series[order[at] ?? 0] ?? -1;
     const cell = numbers.cellOf(place);
     let number = known.get(cell);
     if (number === undefined) {

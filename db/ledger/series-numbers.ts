@@ -14,7 +14,7 @@ import {
   type Db,
 } from '../core/database.ts';
 import { LINE_TABLES, type LineTable } from './line-tables.ts';
-import { cellGroups, kindsOf, rollupGroups, unitsOf } from './series-keys.ts';
+import { SeriesKeys, kindsOf } from './series-keys.ts';
 
 /** More would take much memory at once, and hold up the worker while they are written down. */
 const SERIES_PER_STATEMENT = 6_000;
@@ -27,8 +27,7 @@ const ID_DIGITS = 32;
 export class SeriesNumbers {
   /** By place; 0 where the number is not known yet. */
   #numbers = new Int32Array(1024);
-  readonly #groups = rollupGroups();
-  readonly #cells = cellGroups();
+  readonly #keys = new SeriesKeys();
   /** These three by place. */
   #groupOf = new Int32Array(1024);
   #cellOf = new Int32Array(1024);
@@ -75,16 +74,17 @@ export class SeriesNumbers {
     this.#numbering = this.#numbering.then(async () => {
       for (const some of series) {
         if (LINE_TABLES[report].isRolledUp) {
-          this.#groupOf = withPart(this.#groupOf, some.first, this.#groups.of(some));
-          // Each of these takes as long as the event loop should be held up at once.
-          await turn();
-          this.#cellOf = withPart(this.#cellOf, some.first, this.#cells.of(some));
+          this.#groupOf = withPart(this.#groupOf, some.first, this.#keys.groupsOf(some));
+          this.#cellOf = withPart(this.#cellOf, some.first, this.#keys.cellsOf(some));
           this.#kindOf = withPart(this.#kindOf, some.first, kindsOf(some));
-          await turn();
         }
+        const units = this.#keys.unitsOf(some);
+        // Each of these two takes as long as the event loop should be held up at once.
+        await turn();
         const elements = some.texts.map(elementOf);
         for (let from = 0; from < sizeOf(some); from += SERIES_PER_STATEMENT) {
-          const part = new SeriesPart(some, elements, from, Math.min(from + SERIES_PER_STATEMENT, sizeOf(some)));
+          const to = Math.min(from + SERIES_PER_STATEMENT, sizeOf(some));
+          const part = new SeriesPart(some, elements, this.#keys, units.subarray(from, to), from);
           await numberPart(db, LINE_TABLES[report], connectionId, part, areNew && !some.mayBeKnown);
           this.#numbers = withPart(this.#numbers, some.first + from, part.numbers);
         }
@@ -108,20 +108,27 @@ class SeriesPart {
   readonly #series: NewSeries;
   /** The texts of the series as elements of arrays. */
   readonly #elements: readonly string[];
+  readonly #keys: SeriesKeys;
   readonly #from: number;
+  /** The unit of each. */
+  readonly #units: Int32Array;
   /** 0 where it is not known. */
   readonly numbers: Int32Array;
 
-  constructor(series: NewSeries, elements: readonly string[], from: number, to: number) {
+  constructor(series: NewSeries, elements: readonly string[], keys: SeriesKeys, units: Int32Array, from: number) {
     this.#series = series;
     this.#elements = elements;
+    this.#keys = keys;
+    this.#units = units;
     this.#from = from;
-    this.numbers = new Int32Array(to - from);
+    this.numbers = new Int32Array(units.length);
   }
 
   /** The places within this part that have no number. */
   unnumbered(): number[] {
-    return [...this.numbers.keys()].filter((place) => this.numbers[place] === 0);
+    const places: number[] = [];
+    for (let place = 0; place < this.numbers.length; place += 1) if (this.numbers[place] === 0) places.push(place);
+    return places;
   }
 
   idsOf(places: readonly number[]): string[] {
@@ -140,19 +147,22 @@ class SeriesPart {
     return [...names.map((name) => spell(columns[name])), spell(extra)];
   }
 
-  unitsOf(places: readonly number[]): { ids: string[]; places: Int32Array } {
-    return unitsOf(
-      this.#series,
-      places.map((place) => this.#from + place),
-    );
+  /** The ids of the different units, and of each series the place of its own, from 1 on as in arrays of Postgres. */
+  unitsOf(places: readonly number[]): { ids: string[]; places: number[] } {
+    const known = new Map<number, number>();
+    const ofPlaces = places.map((place) => {
+      const unit = this.#units[place] ?? 0;
+      const at = known.get(unit) ?? known.size + 1;
+      if (at > known.size) known.set(unit, at);
+      return at;
+    });
+    return { ids: Array.from(known.keys(), (unit) => this.#keys.unitId(unit)), places: ofPlaces };
   }
 
   /** `numbers` has one number per place, in their order; 0 for a series that is not stored. */
   setNumbers(places: readonly number[], numbers: string): void {
-    for (const [index, text] of numbers.split(',').entries()) {
-      const place = places[index];
-      if (place !== undefined) this.numbers[place] = Number(text);
-    }
+    const texts = numbers.split(',');
+    for (let at = 0; at < places.length; at += 1) this.numbers[places[at] ?? 0] = Number(texts[at] ?? 0);
   }
 }
 
@@ -163,10 +173,9 @@ async function numberPart(
   part: SeriesPart,
   areNew: boolean,
 ): Promise<void> {
-  if (areNew && (await wereNew(addSeries(db, table, connectionId, part, sql``)))) return;
+  if (areNew && (await wereNew(addNew(db, table, connectionId, part)))) return;
   await findNumbers(db, table, connectionId, part);
-  await addSeries(db, table, connectionId, part, sql`on conflict (connection_id, series_id) do nothing`);
-  // Another transaction added the rest meanwhile.
+  await addMissing(db, table, connectionId, part);
   await findNumbers(db, table, connectionId, part);
 }
 
@@ -200,22 +209,11 @@ async function findNumbers(db: Db, table: LineTable, connectionId: string, part:
 }
 
 /**
- * Stores series that are expected to be new. Each stored series that is sent again burns a number of the identity column,
- * so they are searched first where any may be stored. `onConflict` says what becomes of one that is stored all the same: an
- * insert that may meet some takes a quarter longer. Throws {@link ConnectionGoneError}.
+ * Stores series that are expected to be new, with numbers that are drawn beforehand: to have the numbers from the insert
+ * takes a fifth longer. Fails, and stores none, where one of them is stored. Throws {@link ConnectionGoneError}.
  */
-async function addSeries(
-  db: Db,
-  table: LineTable,
-  connectionId: string,
-  part: SeriesPart,
-  onConflict: SQL,
-): Promise<void> {
-  const places = part.unnumbered();
-  if (places.length === 0) return;
-  const names = list(table.dimensions.map((name) => sql.identifier(name)));
-  const columns = list(part.columnsOf(places, table.dimensions).map((elements) => elementsArray('text', elements)));
-  const units = part.unitsOf(places);
+async function addNew(db: Db, table: LineTable, connectionId: string, part: SeriesPart): Promise<void> {
+  const { places, columns, sent } = sending(table, part);
   const [added] = await preparedRows(
     db,
     z.object({ numbers: z.string().nullable() }),
@@ -223,21 +221,60 @@ async function addSeries(
       with live as materialized (
         ${sharingLive(connectionId)}
       ), sent as materialized (
-        select * from unnest(
-          ${numberArray('uuid', part.idsOf(places))}, ${numberArray('integer', units.places)}, ${columns}
-        ) with ordinality as sent(series_id, unit, ${names}, extra, place)
+        select sent.*, nextval(${sql.raw(`'${table.series}_series_no_seq'`)})::int as series_no from (${sent}) sent
       ), added as (
-        insert into ${sql.identifier(table.series)} (connection_id, series_id, unit_id, extra, ${names})
-        -- Sorted, so that two transactions with the same new series lock them in one order and cannot deadlock.
-        select live.id, series_id, (${numberArray('uuid', units.ids)})[unit], extra::jsonb, ${names}
-        from live, sent order by series_id
-        ${onConflict}
-        returning series_id, series_no
+        insert into ${sql.identifier(table.series)} (${columns}, series_no) overriding system value
+        select ${columns}, series_no from sent
       )
-      select string_agg(coalesce(added.series_no, 0)::text, ',' order by sent.place) as numbers
-      from live, sent left join added using (series_id)
+      select string_agg(series_no::text, ',' order by place) as numbers from sent
     `,
   );
   if (added?.numbers == null) throw new ConnectionGoneError(connectionId);
   part.setNumbers(places, added.numbers);
+}
+
+/**
+ * Stores the series that have no number, unless they are stored by now. Each that is burns a number of the identity column,
+ * so they are searched first. Throws {@link ConnectionGoneError}.
+ */
+async function addMissing(db: Db, table: LineTable, connectionId: string, part: SeriesPart): Promise<void> {
+  const { places, columns, sent } = sending(table, part);
+  if (places.length === 0) return;
+  const [added] = await preparedRows(
+    db,
+    z.object({ live: z.boolean() }),
+    sql`
+      with live as materialized (
+        ${sharingLive(connectionId)}
+      ), added as (
+        insert into ${sql.identifier(table.series)} (${columns})
+        select ${columns} from (${sent}) sent
+        on conflict (connection_id, series_id) do nothing
+      )
+      select exists (select from live) as live
+    `,
+  );
+  if (added?.live !== true) throw new ConnectionGoneError(connectionId);
+}
+
+/** The series of a part that have no number, as rows that a statement inserts where the connection is `live`. */
+function sending(table: LineTable, part: SeriesPart): { places: readonly number[]; columns: SQL; sent: SQL } {
+  const places = part.unnumbered();
+  const dimensions = list(table.dimensions.map((name) => sql.identifier(name)));
+  const texts = list(part.columnsOf(places, table.dimensions).map((elements) => elementsArray('text', elements)));
+  const units = part.unitsOf(places);
+  return {
+    places,
+    columns: sql`connection_id, series_id, unit_id, extra, ${dimensions}`,
+    // Sorted, so that two transactions with the same new series lock them in one order and cannot deadlock.
+    sent: sql`
+      select
+        live.id as connection_id, series_id, (${numberArray('uuid', units.ids)})[unit] as unit_id, extra::jsonb as extra,
+        ${dimensions}, place
+      from live, unnest(
+        ${numberArray('uuid', part.idsOf(places))}, ${numberArray('integer', units.places)}, ${texts}
+      ) with ordinality as sent(series_id, unit, ${dimensions}, extra, place)
+      order by series_id
+    `,
+  };
 }
