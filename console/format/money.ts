@@ -31,7 +31,7 @@ export function percentChange(change: string, before: string): string | null {
 /** A share such as `0.714` as `71.4 %`. */
 export function percent(share: string | number): string {
   const text = (Number(share) * 100).toFixed(1);
-  return `${text === '-0.0' ? '0.0' : text.replace('-', MINUS)} %`;
+  return `${text === '-0.0' ? '0.0' : grouped(text).replace('-', MINUS)} %`;
 }
 
 /** A count for people: `1,234`, and from a million on `1.23 M`, `4.56 B`, `7.89 T`. */

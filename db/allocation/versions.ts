@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { documentOf, readAllocation, type AllocationDocument, type Conditions } from '../../domain/allocation/check.ts';
 import type { Allocation } from '../../domain/allocation/document.ts';
 import { firstDayOf, isMonth, monthOf, previousMonth, type Month } from '../../domain/months.ts';
+import { count } from '../../domain/notices/spell.ts';
 import { rows, type Db } from '../core/database.ts';
 import { dayJson, parseAnswer } from '../core/json.ts';
 import { addDeploymentEvent } from '../deployment/events.ts';
@@ -112,7 +113,7 @@ async function insertVersion(tx: Db, allocation: Allocation, document: string, a
   );
   if (made === undefined) throw new Error('An insert of one row returned none');
   const { rules, pools, from } = allocation;
-  const message = `Version ${made.version} of the allocation, with ${rules.length} rules and ${pools.length} pools, is in force from ${from} on`;
+  const message = `Version ${made.version} of the allocation, with ${count(rules.length, 'rule')} and ${count(pools.length, 'pool')}, is in force from ${from} on`;
   await addDeploymentEvent(tx, { type: 'allocation_stored', actor, message });
   return made.version;
 }

@@ -46,7 +46,7 @@ describe('PUT /v1/allocation', () => {
     ]);
     expect((await api.get('/v1/events?type=allocation_stored')).body.data.map(({ message }) => message)).toEqual([
       'Version 2 of the allocation, with 2 rules and 0 pools, is in force from 2026-07 on',
-      'Version 1 of the allocation, with 1 rules and 0 pools, is in force from 2026-07 on',
+      'Version 1 of the allocation, with 1 rule and 0 pools, is in force from 2026-07 on',
     ]);
   });
 

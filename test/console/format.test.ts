@@ -30,6 +30,11 @@ describe('amounts for people', () => {
     expect(percentChange('1', '0')).toBeNull();
   });
 
+  test('percentages have their thousands apart', () => {
+    expect(['12.345', '-12.345'].map(percent)).toEqual(['1,234.5 %', '−1,234.5 %']);
+    expect(exact('123450.25')).toBe('123,450.25');
+  });
+
   test('a share of next to nothing is a share', () => {
     expect(['0.714', '0.0000000001', '1e-17', '-0.0000000001', '-0.5', '1'].map(percent)).toEqual([
       ...['71.4 %', '0.0 %', '0.0 %', '0.0 %', '−50.0 %', '100.0 %'],

@@ -116,7 +116,7 @@ function Figures({ budget }: { budget: Budget }) {
           <div class="big num" title={exact(spent)} data-exact={spent}>
             {usd(spent)}
           </div>
-          <div class="muted num">{`${percent} % of ${usd(amount)}`}</div>
+          <div class="muted num">{`${exact(percent)} % of ${usd(amount)}`}</div>
           {isLeast && <p class="muted small">Days are not known, so more may be spent than this.</p>}
         </div>
         <div>

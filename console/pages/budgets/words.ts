@@ -1,6 +1,6 @@
 import type { Schema } from '../../client/client.ts';
 import { addDays, longDay, range } from '../../format/days.ts';
-import { usd } from '../../format/money.ts';
+import { exact, usd } from '../../format/money.ts';
 import { filtersOf } from '../alerts/report-draft.ts';
 import { useFilterWords } from '../explore/names.ts';
 
@@ -20,7 +20,7 @@ export function periodText(period: BudgetItem['period']): string {
 
 /** What a threshold waits for: `80 % spent`, `$500.00 expected`. */
 export function thresholdText({ of, percent, usd: dollars }: Threshold): string {
-  return `${percent === null ? usd(dollars ?? '0') : `${percent} %`} ${of === 'actual' ? 'spent' : 'expected'}`;
+  return `${percent === null ? usd(dollars ?? '0') : `${exact(percent)} %`} ${of === 'actual' ? 'spent' : 'expected'}`;
 }
 
 /** Which costs count, in words. */
@@ -32,7 +32,7 @@ export function useScope({ filters, cost_center: center }: Pick<BudgetItem, 'fil
 
 /** What is spent, of what: `At least $80.00 of $100.00 (80 %)`. */
 export function spentText({ spent, amount, percent, is_lower_bound: isLeast }: Budget): string {
-  return `${isLeast ? 'At least ' : ''}${usd(spent)} of ${usd(amount)} (${percent} %)`;
+  return `${isLeast ? 'At least ' : ''}${usd(spent)} of ${usd(amount)} (${exact(percent)} %)`;
 }
 
 /** What the period is expected to come to, or why nobody can say. */
