@@ -214,7 +214,12 @@ describe.each(found)('PgBouncer $version', (bouncer) => {
     const own = await testDatabase();
     const url = running.url(new URL(own.url).pathname.slice(1));
     const through = openDatabase(url, { max: 10, name: 'meterline worker' });
-    const world = await createWorld({ timeSkipping: false, database: { ...through, url } });
+    const world = await createWorld({
+      timeSkipping: false,
+      database: { ...through, url },
+      // The day that is going on grows with each hour.
+      simulator: { now: Date.now(), ticking: false },
+    });
     const id = await world.connect();
     await until('active', async () => (await stateOf(own.db, id)).status === 'active', 60_000);
     const today = dayOf(Date.now());

@@ -8,7 +8,7 @@ import { rows } from '../support/rows.ts';
 
 let world: World;
 beforeAll(async () => {
-  world = await createWorld({ timeSkipping: false });
+  world = await createWorld({ timeSkipping: false, simulator: { now: Date.now(), ticking: false } });
 });
 afterAll(() => world.close());
 

@@ -77,7 +77,10 @@ it('a connection takes four steps beside the four of its first sync, so that hun
 });
 
 it('days too large to be in memory together are read one by one, and none of their lines is lost', async () => {
-  const world = await createWorld({ timeSkipping: false, simulator: { linesPerDay: 45_000, days: 2 } });
+  const world = await createWorld({
+    timeSkipping: false,
+    simulator: { now: Date.now(), ticking: false, linesPerDay: 45_000, days: 2 },
+  });
   try {
     const id = await world.connect({ backfillDays: 2 });
     await until('the first sync to end', () => isOver(world, id), 60_000);
